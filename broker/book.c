@@ -1,0 +1,449 @@
+/* The books; what they are is told in book.h. */
+#include "book.h"
+#include "record.h"
+
+enum {
+    BLOCK_JOBS = 256,
+    TRANSIT_BYTES = 40, /* four words and their check */
+    LEVEL_BYTES = 8 * (2 + STINT_STATES),
+};
+
+static void
+put_words(uint8_t *to, const uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        id_put_be(to + 8 * i, words[i], 8);
+}
+
+static void
+get_words(uint64_t *words, const uint8_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        words[i] = id_get_be(from + 8 * i, 8);
+}
+
+void
+book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,
+    uint32_t levels_max)
+{
+    *book = (struct book){.store = store,
+        .broker = broker,
+        .queues_max = queues_max,
+        .levels_max = levels_max};
+}
+
+void
+book_fini(struct book *book)
+{
+    struct block *b, *next_block;
+    HASH_ITER (hh, book->blocks, b, next_block) {
+        HASH_DEL(book->blocks, b);
+        free(b);
+    }
+    struct queue *q, *next_queue;
+    HASH_ITER (hh, book->by_name, q, next_queue) {
+        HASH_DEL(book->by_name, q);
+        for (uint32_t i = 0; i < q->levels_count; i++)
+            free(q->levels[i]);
+        free(q->levels);
+        free(q);
+    }
+    free(book->by_number);
+}
+
+/* Grows an array of pointers so that index `count` fits. */
+static void *
+grown(void *array, uint32_t *size, uint32_t count)
+{
+    if (count < *size)
+        return array;
+    *size = *size ? 2 * *size : 8;
+    array = realloc(array, *size * sizeof(void *));
+    if (!array)
+        abort();
+    return array;
+}
+
+static struct queue *
+add_queue(struct book *book, uint32_t number, struct slice name)
+{
+    struct queue *q = calloc(1, sizeof *q);
+    if (!q)
+        abort();
+    q->number = number;
+    q->name_bytes = (uint8_t)name.size;
+    memcpy(q->name, name.data, name.size);
+    book->by_number = grown(book->by_number, &book->queues_size, book->queues);
+    book->by_number[book->queues++] = q;
+    HASH_ADD_KEYPTR(hh, book->by_name, q->name, LIMIT_NAME_BYTES, q);
+    return q;
+}
+
+static struct level *
+add_level(struct book *book, struct queue *q, uint8_t priority)
+{
+    struct level *l = calloc(1, sizeof *l);
+    if (!l)
+        abort();
+    l->queue = q;
+    l->priority = priority;
+    l->next = 1;
+    q->levels = grown(q->levels, &q->levels_size, q->levels_count);
+    uint32_t at = q->levels_count++;
+    for (; at > 0 && q->levels[at - 1]->priority < priority; at--)
+        q->levels[at] = q->levels[at - 1];
+    q->levels[at] = l;
+    book->levels++;
+    return l;
+}
+
+static void
+mark_level(struct book *book, struct level *level)
+{
+    if (level->changed)
+        return;
+    level->changed = true;
+    level->next_changed = book->changed_levels;
+    book->changed_levels = level;
+}
+
+static struct slice
+level_key(const struct book *book, const struct level *level, struct stint_id *id)
+{
+    *id = book_id(book, level, 0);
+    return (struct slice){id->bytes, 8};
+}
+
+struct queue *
+book_queue(struct book *book, struct slice name)
+{
+    struct queue *q;
+    char padded[STINT_NAME_BYTES] = {0};
+    if (name.size >= sizeof padded)
+        return NULL;
+    memcpy(padded, name.data, name.size);
+    HASH_FIND(hh, book->by_name, padded, LIMIT_NAME_BYTES, q);
+    return q;
+}
+
+struct queue *
+book_queue_make(struct book *book, struct slice name)
+{
+    struct queue *q = book_queue(book, name);
+    if (q || book->queues >= book->queues_max)
+        return q;
+    q = add_queue(book, book->queues + 1, name);
+    uint8_t key[4];
+    id_put_be(key, q->number, 4);
+    store_put(book->store, STORE_QUEUES, (struct slice){key, 4}, name, (struct slice){0});
+    return q;
+}
+
+struct queue *
+book_queue_by_number(struct book *book, uint32_t number)
+{
+    return number >= 1 && number <= book->queues ? book->by_number[number - 1] : NULL;
+}
+
+struct level *
+book_level(struct book *book, struct queue *q, uint8_t priority, bool make)
+{
+    for (uint32_t i = 0; i < q->levels_count; i++)
+        if (q->levels[i]->priority == priority)
+            return q->levels[i];
+    if (!make || book->levels >= book->levels_max)
+        return NULL;
+    struct level *l = add_level(book, q, priority);
+    mark_level(book, l);
+    return l;
+}
+
+struct level *
+book_level_of(struct book *book, const struct stint_id *id)
+{
+    struct queue *q = book_queue_by_number(book, id_queue(id));
+    if (!q || id_broker(id) != book->broker || id->bytes[7] != 0)
+        return NULL;
+    struct level *l = book_level(book, q, id_priority(id), false);
+    return l && id_sequence(id) >= 1 && id_sequence(id) < l->next ? l : NULL;
+}
+
+struct stint_id
+book_id(const struct book *book, const struct level *level, uint64_t sequence)
+{
+    return id_make(book->broker, level->queue->number, level->priority, sequence);
+}
+
+void
+book_count(struct book *book, struct level *level, enum stint_state from, enum stint_state to)
+{
+    struct queue *q = level->queue;
+    if (from != STINT_UNKNOWN) {
+        level->jobs[from]--;
+        book->jobs[from]--;
+    }
+    if (to != STINT_UNKNOWN) {
+        level->jobs[to]++;
+        book->jobs[to]++;
+    }
+    q->ready += (uint64_t)(to == STINT_READY) - (uint64_t)(from == STINT_READY);
+    q->backlog += (uint64_t)(to == STINT_READY || to == STINT_SCHEDULED) -
+                  (uint64_t)(from == STINT_READY || from == STINT_SCHEDULED);
+    mark_level(book, level);
+}
+
+static struct block *
+find_block(struct book *book, const struct stint_id *id)
+{
+    struct stint_id first = *id;
+    first.bytes[STINT_ID_BYTES - 1] = 0;
+    if (book->recent && id_compare(&book->recent->first, &first) == 0)
+        return book->recent;
+    struct block *b;
+    HASH_FIND(hh, book->blocks, first.bytes, STINT_ID_BYTES, b);
+    if (b)
+        book->recent = b;
+    return b;
+}
+
+static struct block *
+add_block(struct book *book, const struct stint_id *id)
+{
+    struct block *b = calloc(1, sizeof *b);
+    if (!b)
+        abort();
+    b->first = *id;
+    b->first.bytes[STINT_ID_BYTES - 1] = 0;
+    HASH_ADD(hh, book->blocks, first, STINT_ID_BYTES, b);
+    book->recent = b;
+    return b;
+}
+
+static void
+mark_block(struct book *book, struct block *b)
+{
+    if (b->changed)
+        return;
+    b->changed = true;
+    b->next_changed = book->changed_blocks;
+    book->changed_blocks = b;
+}
+
+static unsigned
+bit_of(const struct stint_id *id)
+{
+    return id->bytes[STINT_ID_BYTES - 1];
+}
+
+static bool
+test_bit(const struct block *b, unsigned bit)
+{
+    return (b->bits[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+bool
+book_is_running(struct book *book, const struct stint_id *id)
+{
+    const struct block *b = find_block(book, id);
+    return b && test_bit(b, bit_of(id));
+}
+
+void
+book_set_running(struct book *book, const struct stint_id *id)
+{
+    struct block *b = find_block(book, id);
+    if (!b)
+        b = add_block(book, id);
+    b->bits[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;
+    b->count++;
+    mark_block(book, b);
+}
+
+void
+book_clear_running(struct book *book, const struct stint_id *id)
+{
+    struct block *b = find_block(book, id);
+    b->bits[bit_of(id) / 64] &= ~(1ULL << bit_of(id) % 64);
+    b->count--;
+    mark_block(book, b);
+}
+
+/* The first sequence at or after `sequence` whose bit is clear, as far as one block tells. */
+static uint64_t
+skip_running(struct book *book, const struct level *level, uint64_t sequence)
+{
+    struct stint_id id = book_id(book, level, sequence);
+    const struct block *b = find_block(book, &id);
+    if (!b)
+        return sequence;
+    unsigned bit = bit_of(&id);
+    while (bit < BLOCK_JOBS && test_bit(b, bit))
+        bit++;
+    return sequence - bit_of(&id) + bit;
+}
+
+bool
+book_next_ready(struct book *book, struct level *level, struct stint_id *id,
+    struct slice *bytes)
+{
+    while (level->jobs[STINT_READY] > 0) {
+        uint64_t at = skip_running(book, level, level->head);
+        struct stint_id from = book_id(book, level, at);
+        struct slice key;
+        if (!store_seek(book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key,
+                bytes) ||
+            key.size != STINT_ID_BYTES)
+            return false;
+        memcpy(id->bytes, key.data, STINT_ID_BYTES);
+        if (!id_same_level(id, &from))
+            return false;
+        level->head = id_sequence(id);
+        if (!book_is_running(book, id)) {
+            level->head++;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+book_each_running(struct book *book, void (*each)(void *context, const struct stint_id *id),
+    void *context)
+{
+    struct block *b, *next;
+    HASH_ITER (hh, book->blocks, b, next) {
+        for (unsigned bit = 0; bit < BLOCK_JOBS; bit++)
+            if (test_bit(b, bit)) {
+                struct stint_id id = b->first;
+                id.bytes[STINT_ID_BYTES - 1] = (uint8_t)bit;
+                each(context, &id);
+            }
+    }
+}
+
+static void
+flush_level(struct book *book, struct level *l)
+{
+    uint64_t words[2 + STINT_STATES];
+    uint8_t row[LEVEL_BYTES];
+    struct stint_id id;
+    struct slice key = level_key(book, l, &id);
+    words[1] = l->next;
+    for (unsigned i = 0; i < STINT_STATES; i++)
+        words[2 + i] = l->jobs[i];
+    words[0] = 0;
+    put_words(row, words, 2 + STINT_STATES);
+    words[0] = record_check(row + 8, sizeof row - 8, id_get_be(id.bytes, 8));
+    put_words(row, words, 1);
+    store_put(book->store, STORE_LEVELS, key, (struct slice){row, sizeof row},
+        (struct slice){0});
+    l->changed = false;
+}
+
+static void
+flush_block(struct book *book, struct block *b)
+{
+    struct slice key = {b->first.bytes, STINT_ID_BYTES};
+    b->changed = false;
+    if (b->count == 0) {
+        store_del(book->store, STORE_TRANSIT, key);
+        if (book->recent == b)
+            book->recent = NULL;
+        HASH_DEL(book->blocks, b);
+        free(b);
+        return;
+    }
+    uint8_t row[TRANSIT_BYTES];
+    put_words(row + 8, b->bits, 4);
+    id_put_be(row, record_check(row + 8, 32, id_sequence(&b->first)), 8);
+    store_put(book->store, STORE_TRANSIT, key, (struct slice){row, sizeof row},
+        (struct slice){0});
+}
+
+void
+book_flush(struct book *book)
+{
+    for (struct level *l = book->changed_levels; l; l = l->next_changed)
+        flush_level(book, l);
+    book->changed_levels = NULL;
+    struct block *next;
+    for (struct block *b = book->changed_blocks; b; b = next) {
+        next = b->next_changed;
+        flush_block(book, b);
+    }
+    book->changed_blocks = NULL;
+}
+
+/* Calls `row` for each row of a table; stops when it says false. */
+static bool
+each_row(struct book *book, enum store_table table,
+    bool (*row)(struct book *book, struct slice key, struct slice value))
+{
+    uint8_t from[32] = {0};
+    size_t from_bytes = 1;
+    struct slice key, value;
+    while (store_seek(book->store, table, (struct slice){from, from_bytes}, &key, &value)) {
+        if (key.size >= sizeof from || !row(book, key, value))
+            return false;
+        memcpy(from, key.data, key.size); /* the smallest key behind this one: one zero more */
+        from[key.size] = 0;
+        from_bytes = key.size + 1;
+    }
+    return true;
+}
+
+static bool
+load_queue(struct book *book, struct slice key, struct slice value)
+{
+    if (key.size != 4 || id_get_be(key.data, 4) != book->queues + 1 || !name_is_valid(value))
+        return false;
+    add_queue(book, book->queues + 1, value);
+    return true;
+}
+
+static bool
+load_level(struct book *book, struct slice key, struct slice value)
+{
+    uint64_t words[2 + STINT_STATES];
+    if (key.size != 8 || value.size != LEVEL_BYTES)
+        return false;
+    struct queue *q = book_queue_by_number(book, (uint32_t)id_get_be(key.data + 2, 4));
+    get_words(words, value.data, 2 + STINT_STATES);
+    if (!q || id_get_be(key.data, 2) != book->broker ||
+        words[0] != record_check(value.data + 8, value.size - 8, id_get_be(key.data, 8)))
+        return false;
+    struct level *l = add_level(book, q, (uint8_t)(255 - key.data[6]));
+    l->next = words[1];
+    for (unsigned i = 0; i < STINT_STATES; i++) {
+        l->jobs[i] = words[2 + i];
+        book->jobs[i] += l->jobs[i];
+    }
+    q->ready += l->jobs[STINT_READY];
+    q->backlog += l->jobs[STINT_READY] + l->jobs[STINT_SCHEDULED];
+    return true;
+}
+
+static bool
+load_block(struct book *book, struct slice key, struct slice value)
+{
+    if (key.size != STINT_ID_BYTES || value.size != TRANSIT_BYTES)
+        return false;
+    struct stint_id id;
+    memcpy(id.bytes, key.data, STINT_ID_BYTES);
+    if (id_get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))
+        return false;
+    struct block *b = add_block(book, &id);
+    get_words(b->bits, value.data + 8, 4);
+    for (unsigned bit = 0; bit < BLOCK_JOBS; bit++)
+        b->count += test_bit(b, bit);
+    return true;
+}
+
+enum stint_status
+book_load(struct book *book)
+{
+    if (!each_row(book, STORE_QUEUES, load_queue) || !each_row(book, STORE_LEVELS, load_level) ||
+        !each_row(book, STORE_TRANSIT, load_block))
+        return STINT_DAMAGED;
+    return STINT_OK;
+}

@@ -1,0 +1,109 @@
+/* The books: which queues and levels there are, how many jobs stand in each state, and which live
+ * jobs are in transit. A *level* is one priority of one queue; sequences are dense in it.
+ *
+ * A job does not move on disk when it is handed out. Its record stays where it is in dispatch order
+ * and a bit in the transit table says that it runs; 256 neighbours share a row, so the durable
+ * dispatch of a thousand jobs writes a handful of rows. Counts and next sequences are one row a
+ * level. Both are written once a step, in the step's transaction, by book_flush.
+ *
+ * Memory: a queue and a level each cost some hundred bytes, a running job a bit. The backlog costs
+ * nothing, and nothing of it is read at start.
+ */
+#ifndef BOOK_H
+#define BOOK_H
+
+#include "ids.h"
+#include "store.h"
+#include "stint_job.h"
+
+struct level {
+    struct queue *queue;
+    uint64_t next; /* sequence of the next job submitted */
+    uint64_t head; /* no ready job stands before it */
+    uint64_t jobs[STINT_STATES];
+    uint64_t expiry_mark, expiry_block; /* last row written to STORE_EXPIRY for this level */
+    struct level *next_changed;
+    uint8_t priority;
+    bool changed;
+};
+
+struct queue {
+    uint32_t number;
+    uint32_t levels_count, levels_size;
+    struct level **levels; /* highest priority first */
+    uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
+    uint32_t workers;        /* that serve it now */
+    UT_hash_handle hh;
+    uint8_t name_bytes;
+    char name[STINT_NAME_BYTES];
+};
+
+struct block {
+    struct stint_id first; /* sequence a multiple of 256 */
+    uint64_t bits[4];
+    uint32_t count;
+    bool changed;
+    struct block *next_changed;
+    UT_hash_handle hh;
+};
+
+struct book {
+    struct store *store;
+    uint16_t broker;
+    uint32_t queues_max, levels_max;
+    struct queue *by_name;   /* uthash */
+    struct queue **by_number; /* index: number - 1 */
+    uint32_t queues, queues_size, levels;
+    uint64_t jobs[STINT_STATES]; /* sums over all levels */
+    struct block *blocks;        /* uthash */
+    struct block *recent;
+    struct level *changed_levels;
+    struct block *changed_blocks;
+};
+
+void book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,
+    uint32_t levels_max);
+void book_fini(struct book *book);
+
+/* Read queues, levels and transit at start. Errors: STINT_DAMAGED (a row's check fails). */
+enum stint_status book_load(struct book *book);
+
+/* Write what changed since the last flush. */
+void book_flush(struct book *book);
+
+struct queue *book_queue(struct book *book, struct slice name);
+/* Errors: NULL if there are queues_max of them. */
+struct queue *book_queue_make(struct book *book, struct slice name);
+struct queue *book_queue_by_number(struct book *book, uint32_t number);
+/* Errors: NULL if it is not there, or, where it is to be made, if there are levels_max. */
+struct level *book_level(struct book *book, struct queue *queue, uint8_t priority, bool make);
+/* The level of an id, or NULL if no such job can ever have been made here. */
+struct level *book_level_of(struct book *book, const struct stint_id *id);
+struct stint_id book_id(const struct book *book, const struct level *level, uint64_t sequence);
+
+/* Count a job that leaves `from` and enters `to`; STINT_UNKNOWN stands for outside. */
+void book_count(struct book *book, struct level *level, enum stint_state from,
+    enum stint_state to);
+
+bool book_is_running(struct book *book, const struct stint_id *id);
+void book_set_running(struct book *book, const struct stint_id *id);
+void book_clear_running(struct book *book, const struct stint_id *id);
+
+/* A job of this level became ready: the scan for the next ready one begins no later than it. */
+static inline void
+book_ready_at(struct level *level, uint64_t sequence)
+{
+    if (sequence < level->head)
+        level->head = sequence;
+}
+
+/* The first ready job of the level; its stored bytes are borrowed until the store is written.
+ * False if there is none. The job is to be set running at once, or set aside. */
+bool book_next_ready(struct book *book, struct level *level, struct stint_id *id,
+    struct slice *bytes);
+
+/* Call `each` for every running job, in the order of ids within a block. */
+void book_each_running(struct book *book,
+    void (*each)(void *context, const struct stint_id *id), void *context);
+
+#endif

@@ -1,0 +1,77 @@
+/* The job lifecycle as a deterministic state machine: (state, batch) to (state, effects). It has no
+ * socket, clock, file or random source of its own: time, seed and requests come with the batch, the
+ * durable state is the store's, and what is to be sent goes to the outbox.
+ *
+ * One contract holds the broker together: *what is in the outbox is true*. A step returns STINT_OK
+ * only after its commit, and only then does the router send. Any other result has one answer: log
+ * it and exit; the restart goes on from what is on disk. There is no undo of memory.
+ */
+#ifndef CORE_H
+#define CORE_H
+
+#include "outbox.h"
+#include "store.h"
+#include "stint_job.h"
+
+#include <stdint.h>
+
+struct core_options {
+    uint16_t broker;              /* this broker's number, part of every id it makes */
+    const char *endpoint;         /* told to peers in the map of brokers; borrowed for life */
+    const char *software;         /* name and version; borrowed for life */
+    uint32_t heartbeat_ms, lost_ms, grace_ms;
+    uint64_t keep_ms, keep_dead_ms;
+    uint64_t session_keep_ms;     /* a client session unused for so long is forgotten */
+    uint64_t payload_bytes, result_bytes;
+    uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
+    uint32_t queues_max, levels_max, peers_max, sessions_max;
+};
+/* All fields but endpoint and software set to their defaults. */
+void core_options_init(struct core_options *options);
+
+enum event_kind {
+    EVENT_FRAME, /* a peer sent a frame */
+    EVENT_GONE,  /* the router can't reach the peer any more */
+};
+
+struct event {
+    enum event_kind kind;
+    uint32_t peer; /* the router's number for the connection */
+    struct slice frame;
+};
+
+struct batch {
+    uint64_t now_ms;  /* monotonic */
+    uint64_t wall_ms; /* since 1970 */
+    uint64_t seed;
+    bool drained; /* all that had arrived is in this batch: liveness may be judged */
+    const struct event *events;
+    size_t count;
+};
+
+struct core;
+
+/* Open the state in `store`: also counts the epoch up and commits it. The core owns nothing of
+ * what it is given. `*error` is a constant sentence on failure.
+ * Errors: STINT_IO, STINT_DAMAGED. */
+enum stint_status core_new(const struct core_options *options, struct store *store,
+    uint64_t now_ms, struct core **core, const char **error);
+void core_destroy(struct core **core);
+
+/* Apply a batch; what is to be sent is appended to `out`. Errors: STINT_IO: exit. */
+enum stint_status core_step(struct core *core, const struct batch *batch, struct outbox *out);
+
+/* How long nothing will change by time alone, in ms from the last step's time. */
+uint64_t core_idle_ms(const struct core *core);
+
+/* A sentence about something that needs a person's eye since the last call (a damaged record, a
+ * worker lost), or NULL; for the log. Borrowed until the next step. */
+const char *core_note(struct core *core);
+
+/* Figures, as GET_STATS tells them. */
+void core_stats(struct core *core, struct stint_stats *stats);
+
+/* Assert every invariant that ties leases, books and fleet together. For tests. */
+void core_check(const struct core *core);
+
+#endif

@@ -1,0 +1,167 @@
+/* What the core's own files share; nobody else includes it. A file a group of messages:
+ * core_session (HELLO to BYE, liveness), core_submit, core_dispatch, core_settle, core_query,
+ * core_watch (outcomes and events pushed), core_sweep (what time does), core_job (the moves of a
+ * job between tables that the others are made of).
+ */
+#ifndef CORE_INSIDE_H
+#define CORE_INSIDE_H
+
+#include "core.h"
+#include "fleet.h"
+#include "record.h"
+
+#include <assert.h>
+
+struct core {
+    struct core_options options;
+    struct store *store;
+    struct book book;
+    struct fleet fleet;
+    struct outbox *out; /* of this step */
+    uint64_t epoch, now_ms, wall_ms, started_ms, random;
+    uint64_t grace_until_ms; /* 0: over */
+    uint64_t judged_ms;      /* liveness was last judged then */
+    uint64_t recalled_ms;    /* prefetch was last looked at then */
+    uint64_t next_due_ms;    /* wall clock; when the first parked job is due */
+    uint64_t next_expiry;    /* wall clock, likewise for settled ones */
+    uint64_t next_session_sweep_ms;
+    uint8_t session_cursor[SESSION_BYTES];
+    uint64_t sessions;       /* stored ones */
+    struct stint_stats figures;
+    struct peer *outputs;    /* peers that have answers to be sent at the end of the step */
+    struct message message;
+    struct message_room *room;
+    uint8_t scratch[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
+    struct pack_buffer body; /* a large body, put together */
+    struct pack_buffer page; /* a reply that is being collected */
+    char note[256];
+    bool has_note;
+};
+
+enum place { PLACE_NONE, PLACE_LIVE, PLACE_PARKED, PLACE_SETTLED };
+
+static inline struct slice
+id_key(const struct stint_id *id)
+{
+    return (struct slice){id->bytes, STINT_ID_BYTES};
+}
+
+static inline struct slice
+text_slice(const char *text)
+{
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+static inline void
+slice_to_text(char *to, size_t size, struct slice from)
+{
+    size_t n = from.size < size - 1 ? from.size : size - 1;
+    if (n)
+        memcpy(to, from.data, n);
+    to[n] = '\0';
+}
+
+static inline uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* core.c */
+uint64_t core_random(struct core *core);
+void core_say(struct core *core, const char *what, const char *name);
+/* Answer with an ERROR message. */
+void core_refuse(struct core *core, uint32_t peer, const struct message *about,
+    enum stint_status status, const char *detail);
+/* The peer has answers to be flushed at the end of the step. */
+void core_has_output(struct core *core, struct peer *peer);
+/* Forget a connection's state here, or also the router's. */
+void core_remove_peer(struct core *core, struct peer *peer);
+void core_drop_peer(struct core *core, struct peer *peer);
+
+/* core_job.c: a record is read into core->scratch, so it lasts until the next job_find. */
+enum place job_find(struct core *core, const struct stint_id *id, struct record *record);
+bool job_read(struct core *core, enum store_table table, const struct stint_id *id,
+    struct record *record);
+void job_insert(struct core *core, struct level *level, const struct stint_id *id,
+    const struct job_spec *spec);
+void job_write(struct core *core, enum store_table table, const struct stint_id *id,
+    const struct record *record);
+void job_settle(struct core *core, struct level *level, const struct stint_id *id,
+    enum place place, enum stint_state from, struct record *record, enum stint_state to,
+    struct slice result);
+void job_forget(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, bool parted);
+void job_park(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *record, uint64_t due_ms);
+void job_unpark(struct core *core, struct level *level, const struct stint_id *id,
+    struct record *record);
+void job_make_ready(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, const struct record *record);
+void job_remove_settled(struct core *core, struct level *level, const struct stint_id *id,
+    const struct record *record);
+void job_set_aside(struct core *core, enum store_table table, const struct stint_id *id,
+    struct slice bytes);
+/* The body, put together if it is in parts; borrowed. False if a part is damaged. */
+bool job_body(struct core *core, const struct stint_id *id, const struct record *record,
+    struct slice *body);
+
+/* core_session.c */
+void session_hello(struct core *core, uint32_t number, const struct message *m);
+void session_ping(struct core *core, struct peer *peer, const struct message *m);
+void session_bye(struct core *core, struct peer *peer, const struct message *m);
+void session_claim(struct core *core, struct peer *peer, const struct message *m);
+void session_started(struct core *core, struct peer *peer, const struct message *m);
+void session_store(struct core *core, struct peer *peer);
+void session_forget(struct core *core, const uint8_t session[SESSION_BYTES]);
+void session_judge(struct core *core, bool drained);
+/* A worker's leases end, lost; then the worker is forgotten. */
+void session_end_worker(struct core *core, struct worker *worker);
+
+/* core_submit.c */
+void submit_message(struct core *core, struct peer *peer, const struct message *m);
+
+/* core_dispatch.c */
+void dispatch_all(struct core *core);
+void dispatch_recall(struct core *core);
+
+/* core_settle.c */
+void settle_message(struct core *core, struct peer *peer, const struct message *m);
+/* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
+void settle_release(struct core *core, struct lease *lease, enum record_last last,
+    const char *why);
+void settle_cancel(struct core *core, struct peer *peer, const struct message *m);
+void settle_retry(struct core *core, struct peer *peer, const struct message *m);
+void settle_revoke(struct core *core, struct lease *lease, enum stint_status why);
+
+/* core_query.c */
+void query_wait(struct core *core, struct peer *peer, const struct message *m);
+void query_get(struct core *core, struct peer *peer, const struct message *m);
+void query_list(struct core *core, struct peer *peer, const struct message *m);
+void query_queues(struct core *core, struct peer *peer, const struct message *m);
+void query_workers(struct core *core, struct peer *peer, const struct message *m);
+void query_stats(struct core *core, struct peer *peer, const struct message *m);
+void query_answers(struct core *core, struct peer *peer, uint64_t number,
+    const uint32_t *statuses, uint32_t count);
+void query_describe(struct core *core, const struct stint_id *id, enum place place,
+    const struct record *record, struct stint_job_info *info);
+
+/* core_watch.c */
+void watch_settled(struct core *core, const struct stint_id *id, const struct record *record,
+    struct slice result);
+void watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info);
+void watch_event(struct core *core, enum stint_event_type type, const struct level *level,
+    const struct stint_id *id, uint64_t count);
+void watch_subscribe(struct core *core, struct peer *peer, const struct message *m);
+void watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m);
+void watch_flush(struct core *core);
+
+/* core_sweep.c */
+void sweep_all(struct core *core);
+void sweep_mark_expiry(struct core *core, struct level *level, const struct stint_id *id,
+    uint64_t expires_ms);
+void sweep_load(struct core *core);
+/* When time alone has work for us, in wall-clock ms. */
+uint64_t sweep_next_ms(const struct core *core);
+
+#endif

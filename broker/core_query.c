@@ -1,0 +1,313 @@
+/* Questions: WAIT, GET, LIST and the figures. A question is read-only and repeatable, and each has
+ * a bound on what it may read in one step: a list is told in pages.
+ */
+#include "core_inside.h"
+
+enum {
+    PAGE_BYTES = 1 << 20, /* a reply is cut, and goes on in the next page, after this much */
+    PAGE_JOBS = 1000,
+    SCANNED_A_PAGE = 20000, /* rows that a filter may pass over */
+    CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
+};
+
+void
+query_answers(struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses,
+    uint32_t count)
+{
+    struct pack_buffer *b = outbox_begin(core->out, peer->number);
+    message_put_head(b, MESSAGE_ANSWERS, 2);
+    pack_put_key_uint(b, 1, number);
+    *pack_reserve(b, 1) = 2;
+    pack_put_array(b, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_put_uint(b, statuses[i]);
+    outbox_end(core->out);
+}
+
+static uint64_t
+wall_of(const struct core *core, uint64_t monotonic_ms)
+{
+    return core->wall_ms - (core->now_ms - monotonic_ms);
+}
+
+void
+query_describe(struct core *core, const struct stint_id *id, enum place place,
+    const struct record *r, struct stint_job_info *info)
+{
+    const struct level *level = book_level_of(&core->book, id);
+    const struct lease *lease = place == PLACE_LIVE ? fleet_lease(&core->fleet, id) : NULL;
+    *info = (struct stint_job_info){.id = *id, .state = r->state};
+    memcpy(info->queue, level->queue->name, sizeof info->queue);
+    slice_to_text(info->kind, sizeof info->kind, r->kind);
+    slice_to_text(info->error, sizeof info->error, r->error);
+    info->attempt = r->attempt;
+    info->failures = record_failures(r) - (r->last == LAST_SUCCEEDED);
+    info->max_attempts = (uint32_t)record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
+    info->submitted_ms = r->submitted_ms;
+    info->due_ms = record_get(r, FIELD_DUE, 0);
+    info->settled_ms = record_get(r, FIELD_SETTLED, 0);
+    info->keep_ms = record_get(r, FIELD_KEEP, core->options.keep_ms);
+    info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
+    info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
+    if (r->state == STINT_SUCCEEDED)
+        info->result_bytes = r->body_bytes;
+    else
+        info->payload_bytes = r->body_bytes;
+    if (lease) {
+        info->state = STINT_RUNNING;
+        info->attempt = lease->attempt;
+        info->started_ms = wall_of(core, lease->dispatched_ms);
+        if (lease->worker)
+            memcpy(info->worker, lease->worker->name, sizeof info->worker);
+    }
+}
+
+static void
+page_begin(struct core *core)
+{
+    core->page.used = 0;
+}
+
+/* Sends the elements in core->page as a message of this type. */
+static void
+page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t number,
+    uint32_t count, struct slice cursor)
+{
+    struct pack_buffer *b = outbox_begin(core->out, peer->number);
+    message_put_head(b, type, cursor.size ? 3 : 2);
+    pack_put_key_uint(b, 1, number);
+    *pack_reserve(b, 1) = 2;
+    pack_put_array(b, count);
+    if (core->page.used)
+        memcpy(pack_reserve(b, core->page.used), core->page.data, core->page.used);
+    if (cursor.size) {
+        *pack_reserve(b, 1) = 3;
+        pack_put_bytes(b, cursor.data, cursor.size);
+    }
+    outbox_end(core->out);
+}
+
+/* Puts the body into the description if it is asked for and the page has room. */
+static void
+add_body(struct core *core, const struct record *r, uint32_t parts, struct stint_job_info *info)
+{
+    struct slice body;
+    bool is_result = r->state == STINT_SUCCEEDED;
+    if (!(parts & (is_result ? PART_RESULT : PART_PAYLOAD)) || r->body_bytes == 0 ||
+        (core->page.used > 0 && core->page.used + r->body_bytes > LIMIT_MESSAGE_BYTES / 2))
+        return;
+    if (!job_body(core, &info->id, r, &body)) {
+        (void)strcpy(info->error, "the stored body is damaged");
+        core_say(core, "a damaged body can't be served; queue", info->queue);
+        return;
+    }
+    if (is_result)
+        info->result = body.data;
+    else
+        info->payload = body.data;
+}
+
+void
+query_get(struct core *core, struct peer *peer, const struct message *m)
+{
+    page_begin(core);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct stint_job_info info = {.id = core->room->ids[i]};
+        struct record r;
+        enum place place = job_find(core, &info.id, &r);
+        if (place != PLACE_NONE) {
+            query_describe(core, &core->room->ids[i], place, &r, &info);
+            add_body(core, &r, m->get.parts, &info);
+        }
+        message_put_job_info(&core->page, &info);
+    }
+    page_send(core, peer, MESSAGE_JOBS, m->number, m->count, (struct slice){0});
+}
+
+/* Outcomes that are there are told at once; the rest is watched. The answer says which of the ids
+ * can't be waited for. */
+void
+query_wait(struct core *core, struct peer *peer, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct stint_id id = core->room->ids[i];
+        struct record r;
+        enum place place = job_find(core, &id, &r);
+        enum stint_status status = STINT_OK;
+        if (place == PLACE_NONE)
+            status = STINT_NO_SUCH_JOB;
+        else if (place == PLACE_SETTLED) {
+            struct stint_job_info info;
+            query_describe(core, &id, place, &r, &info);
+            if (m->wait.results)
+                add_body(core, &r, PART_RESULT, &info);
+            info.payload_bytes = 0;
+            watch_put_outcome(core, peer, &info);
+        } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results))
+            status = STINT_TOO_MANY;
+        core->room->statuses[i] = status;
+    }
+    query_answers(core, peer, m->number, core->room->statuses, m->count);
+}
+
+/* What a LIST asks for, and how far it has come. */
+struct listing {
+    const struct queue *queue;
+    uint32_t states, limit, count, scanned;
+    struct slice kind;
+    enum place place;
+    struct stint_id at;
+};
+
+static bool
+matches(struct core *core, const struct listing *l, const struct record *r,
+    const struct stint_id *id)
+{
+    enum stint_state state = r->state;
+    if (l->place == PLACE_LIVE && book_is_running(&core->book, id))
+        state = STINT_RUNNING;
+    return (l->states >> state & 1) != 0 &&
+           (l->kind.size == 0 ||
+               (l->kind.size == r->kind.size && memcmp(l->kind.data, r->kind.data, r->kind.size) == 0));
+}
+
+/* Lists from one table; true when it has come to its end. */
+static bool
+list_place(struct core *core, struct listing *l)
+{
+    static const enum store_table tables[] = {
+        [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
+    struct slice key, bytes;
+    while (store_seek(core->store, tables[l->place], id_key(&l->at), &key, &bytes)) {
+        struct record r;
+        struct stint_job_info info;
+        memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
+        if (l->queue && id_queue(&l->at) != l->queue->number)
+            return true;
+        if (l->count == l->limit || l->scanned == SCANNED_A_PAGE ||
+            core->page.used > PAGE_BYTES)
+            return false;
+        l->scanned++;
+        if (job_read(core, tables[l->place], &l->at, &r) && book_level_of(&core->book, &l->at) &&
+            matches(core, l, &r, &l->at)) {
+            query_describe(core, &l->at, l->place, &r, &info);
+            message_put_job_info(&core->page, &info);
+            l->count++;
+        }
+        l->at = id_plus(l->at, 1);
+    }
+    return true;
+}
+
+static bool
+wanted(const struct listing *l)
+{
+    static const uint32_t states[] = {
+        [PLACE_LIVE] = STINT_STATE_BIT(STINT_READY) | STINT_STATE_BIT(STINT_RUNNING),
+        [PLACE_PARKED] = STINT_STATE_BIT(STINT_SCHEDULED),
+        [PLACE_SETTLED] = STINT_STATE_BIT(STINT_SUCCEEDED) | STINT_STATE_BIT(STINT_DEAD) |
+                          STINT_STATE_BIT(STINT_CANCELLED_JOB)};
+    return (l->states & states[l->place]) != 0;
+}
+
+void
+query_list(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct listing l = {.states = m->list.states ? m->list.states : STINT_STATES_ALL,
+        .limit = m->list.limit && m->list.limit < PAGE_JOBS ? m->list.limit : PAGE_JOBS,
+        .kind = m->list.kind,
+        .place = PLACE_LIVE};
+    uint8_t cursor[CURSOR_BYTES];
+    struct slice next = {0};
+    struct slice given = m->list.cursor;
+    page_begin(core);
+    if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
+        core_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
+        return;
+    }
+    struct stint_id begin =
+        l.queue ? id_make(core->options.broker, l.queue->number, 255, 0) : (struct stint_id){{0}};
+    l.at = begin;
+    if (given.size == CURSOR_BYTES && given.data[0] >= PLACE_LIVE &&
+        given.data[0] <= PLACE_SETTLED) {
+        l.place = (enum place)given.data[0];
+        memcpy(l.at.bytes, given.data + 1, STINT_ID_BYTES);
+    } else if (given.size) {
+        core_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
+        return;
+    }
+    for (; l.place <= PLACE_SETTLED; l.place++, l.at = begin)
+        if (wanted(&l) && !list_place(core, &l)) {
+            cursor[0] = (uint8_t)l.place;
+            memcpy(cursor + 1, l.at.bytes, STINT_ID_BYTES);
+            next = (struct slice){cursor, sizeof cursor};
+            break;
+        }
+    page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
+}
+
+void
+query_queues(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t count = 0;
+    page_begin(core);
+    for (uint32_t i = 0; i < core->book.queues && count < LIMIT_JOBS; i++, count++) {
+        const struct queue *q = core->book.by_number[i];
+        struct stint_queue_info info = {.number = q->number, .workers = q->workers};
+        memcpy(info.name, q->name, sizeof info.name);
+        for (uint32_t l = 0; l < q->levels_count; l++)
+            for (unsigned s = 0; s < STINT_STATES; s++)
+                info.jobs[s] += q->levels[l]->jobs[s];
+        message_put_queue_info(&core->page, &info);
+    }
+    page_send(core, peer, MESSAGE_QUEUES, m->number, count, (struct slice){0});
+}
+
+static void
+name_queues(const struct worker *w, char *to, size_t size)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < w->queues_count; i++) {
+        const struct queue *q = w->queues[i];
+        if (used + q->name_bytes + 5 > size) {
+            memcpy(to + used, "...", 4);
+            return;
+        }
+        if (used)
+            to[used++] = ' ';
+        memcpy(to + used, q->name, q->name_bytes);
+        used += q->name_bytes;
+    }
+    to[used] = '\0';
+}
+
+void
+query_workers(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t count = 0;
+    page_begin(core);
+    for (const struct worker *w = core->fleet.workers; w && count < LIMIT_JOBS; w = w->next) {
+        struct stint_worker_info info = {.slots = w->slots,
+            .window = w->window,
+            .held = w->held,
+            .seen_ms_ago = core->now_ms - w->seen_ms,
+            .succeeded = w->succeeded,
+            .failed = w->failed};
+        memcpy(info.name, w->name, sizeof info.name);
+        memcpy(info.software, w->software, sizeof info.software);
+        name_queues(w, info.queues, sizeof info.queues);
+        message_put_worker_info(&core->page, &info);
+        count++;
+    }
+    page_send(core, peer, MESSAGE_WORKERS, m->number, count, (struct slice){0});
+}
+
+void
+query_stats(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct stint_stats stats;
+    core_stats(core, &stats);
+    message_put_stats(outbox_begin(core->out, peer->number), m->number, &stats);
+    outbox_end(core->out);
+}

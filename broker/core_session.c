@@ -1,0 +1,370 @@
+/* Conversations: HELLO to BYE, heartbeats, and what a worker says of the jobs it holds. A session
+ * is told apart by the 16 bytes it chose, a connection by the router's number. A worker's session
+ * outlives its connection; a client's submissions outlive the broker.
+ */
+#include "core_inside.h"
+
+enum {
+    SESSION_ROW_BYTES = 32, /* check, last submission, pruned, used (wall clock) */
+    CLIENT_IDLE_MS = 60000, /* a connection that only asks now and then; it may say HELLO again */
+};
+
+static struct slice
+session_key(const uint8_t session[SESSION_BYTES])
+{
+    return (struct slice){session, SESSION_BYTES};
+}
+
+static void
+load_submissions(struct core *core, struct peer *peer)
+{
+    struct slice row;
+    if (!store_get(core->store, STORE_SESSIONS, session_key(peer->session), &row))
+        return;
+    if (row.size != SESSION_ROW_BYTES ||
+        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0)) {
+        core_say(core, "a damaged session row is ignored; peer", peer->name);
+        return;
+    }
+    peer->session_stored = true;
+    peer->submission = id_get_be(row.data + 8, 8);
+    peer->pruned = id_get_be(row.data + 16, 8);
+}
+
+void
+session_store(struct core *core, struct peer *peer)
+{
+    uint8_t row[SESSION_ROW_BYTES];
+    if (!peer->session_changed)
+        return;
+    id_put_be(row + 8, peer->submission, 8);
+    id_put_be(row + 16, peer->pruned, 8);
+    id_put_be(row + 24, core->wall_ms, 8);
+    id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    store_put(core->store, STORE_SESSIONS, session_key(peer->session),
+        (struct slice){row, sizeof row}, (struct slice){0});
+    core->sessions += !peer->session_stored;
+    peer->session_stored = true;
+    peer->session_changed = false;
+}
+
+/* Its row and all its answers go. */
+void
+session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
+{
+    struct slice key, value;
+    uint8_t from[SESSION_BYTES + 8];
+    if (store_del(core->store, STORE_SESSIONS, session_key(session)))
+        core->sessions--;
+    memcpy(from, session, SESSION_BYTES);
+    memset(from + SESSION_BYTES, 0, 8);
+    while (store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key,
+               &value) &&
+           key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
+        memcpy(from, key.data, sizeof from);
+        store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});
+    }
+}
+
+/* Another connection of the same session is a former one; the new one takes its place. */
+static void
+drop_former(struct core *core, const uint8_t session[SESSION_BYTES])
+{
+    for (struct peer *p = core->fleet.peers; p; p = p->next)
+        if (memcmp(p->session, session, SESSION_BYTES) == 0) {
+            core_drop_peer(core, p);
+            return;
+        }
+}
+
+/* Makes the queues it serves by their first use; "default" if it named none. */
+static bool
+serve_queues(struct core *core, struct worker *worker, uint32_t count)
+{
+    struct queue *queues[LIMIT_QUEUES_SERVED];
+    if (count == 0) {
+        core->room->names[0] = text_slice("default");
+        count = 1;
+    }
+    uint32_t served = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue *q = book_queue_make(&core->book, core->room->names[i]);
+        if (!q)
+            return false;
+        bool twice = false;
+        for (uint32_t j = 0; j < served; j++)
+            twice |= queues[j] == q;
+        if (!twice)
+            queues[served++] = q;
+    }
+    fleet_worker_serve(worker, queues, served);
+    return true;
+}
+
+static bool
+attach_worker(struct core *core, struct peer *peer, const struct hello *h)
+{
+    struct fleet *fleet = &core->fleet;
+    struct worker *w = fleet_worker(fleet, h->session);
+    if (!w)
+        w = fleet_worker_add(fleet, h->session);
+    peer->worker = w;
+    w->peer = peer;
+    w->claimed = false;
+    w->seen_ms = core->now_ms;
+    fleet->slots = fleet->slots - w->slots + h->slots;
+    w->slots = h->slots;
+    w->window = h->window;
+    slice_to_text(w->name, sizeof w->name, h->name);
+    slice_to_text(w->software, sizeof w->software, h->software);
+    return serve_queues(core, w, h->queues);
+}
+
+static void
+say_welcome(struct core *core, struct peer *peer, const struct hello *h)
+{
+    const struct core_options *o = &core->options;
+    struct broker_ref self = {o->broker, text_slice(o->endpoint)};
+    struct welcome w = {.version = h->version_max < PROTOCOL_VERSION_MAX ? h->version_max
+                                                                         : PROTOCOL_VERSION_MAX,
+        .epoch = core->epoch,
+        .broker = o->broker,
+        .heartbeat_ms = o->heartbeat_ms,
+        .lost_ms = o->lost_ms,
+        .message_bytes = LIMIT_MESSAGE_BYTES,
+        .payload_bytes = o->payload_bytes,
+        .result_bytes = o->result_bytes,
+        .submission = peer->submission,
+        .brokers = 1,
+        .software = text_slice(o->software)};
+    message_put_welcome(outbox_begin(core->out, peer->number), &w, &self);
+    outbox_end(core->out);
+}
+
+void
+session_hello(struct core *core, uint32_t number, const struct message *m)
+{
+    const struct hello *h = &m->hello;
+    if (h->version_min > PROTOCOL_VERSION_MAX || h->version_max < PROTOCOL_VERSION_MIN) {
+        core_refuse(core, number, m, STINT_VERSION_MISMATCH, "this broker speaks version 1");
+        outbox_forget(core->out, number);
+        return;
+    }
+    if (h->role == 0) {
+        core_refuse(core, number, m, STINT_INVALID, "a HELLO names a role and a session");
+        return;
+    }
+    struct peer *peer = fleet_peer(&core->fleet, number);
+    if (peer && memcmp(peer->session, h->session, SESSION_BYTES) != 0)
+        core_drop_peer(core, peer); /* one connection, another session: begin anew */
+    else if (peer)
+        core_remove_peer(core, peer);
+    else
+        drop_former(core, h->session);
+    if (core->fleet.peers_count >= core->options.peers_max) {
+        core_refuse(core, number, m, STINT_TOO_MANY, "there are --peers-max connections");
+        outbox_forget(core->out, number);
+        return;
+    }
+    peer = fleet_peer_add(&core->fleet, number);
+    peer->role = h->role;
+    memcpy(peer->session, h->session, SESSION_BYTES);
+    slice_to_text(peer->name, sizeof peer->name, h->name);
+    peer->seen_ms = core->now_ms;
+    load_submissions(core, peer);
+    if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
+        core_refuse(core, number, m, STINT_TOO_MANY, "there are --queues-max queues");
+        core_drop_peer(core, peer);
+        return;
+    }
+    say_welcome(core, peer, h);
+}
+
+void
+session_ping(struct core *core, struct peer *peer, const struct message *m)
+{
+    if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
+        peer->worker->window = m->ping.window;
+    message_put_numbered(outbox_begin(core->out, peer->number), MESSAGE_PONG, m->number);
+    outbox_end(core->out);
+}
+
+/* A worker settles or returns what it holds before it says goodbye; what it still holds then is
+ * lost. A client that says goodbye has all its answers. */
+void
+session_bye(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t number = peer->number;
+    if (peer->worker)
+        session_end_worker(core, peer->worker);
+    if (peer->session_stored || peer->session_changed) {
+        peer->session_changed = false;
+        session_forget(core, peer->session);
+    }
+    message_put_numbered(outbox_begin(core->out, number), MESSAGE_BYE, m->number);
+    outbox_end(core->out);
+    core_drop_peer(core, peer);
+}
+
+void
+session_end_worker(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        settle_release(core, l, LAST_LOST, "the worker was lost");
+        l = next;
+    }
+    fleet_worker_remove(&core->fleet, worker);
+}
+
+/* A job that was taken back but not handed out again is given to who still runs it. */
+static bool
+reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
+{
+    struct record r;
+    struct level *level = book_level_of(&core->book, &ref->id);
+    if (!level || !job_read(core, STORE_LIVE, &ref->id, &r) || r.last != LAST_LOST ||
+        r.attempt != ref->attempt || r.attempt == 0)
+        return false;
+    r.attempt--;
+    job_write(core, STORE_LIVE, &ref->id, &r);
+    book_set_running(&core->book, &ref->id);
+    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
+    struct lease *l = fleet_lease_add(&core->fleet, &ref->id, ref->attempt, worker);
+    l->dispatched_ms = core->now_ms;
+    l->claimed = true;
+    return true;
+}
+
+static enum stint_status
+claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
+{
+    struct lease *l = fleet_lease(&core->fleet, &ref->id);
+    if (!l) {
+        if (reclaim(core, worker, ref))
+            return STINT_OK;
+        struct record r;
+        return job_find(core, &ref->id, &r) == PLACE_NONE ? STINT_NO_SUCH_JOB : STINT_STALE;
+    }
+    if (l->attempt != ref->attempt || (l->worker && l->worker != worker))
+        return STINT_STALE;
+    if (!l->worker)
+        fleet_lease_adopt(&core->fleet, l, worker);
+    l->claimed = true;
+    return STINT_OK;
+}
+
+/* What the worker did not name it does not hold: those dispatches were lost on their way. */
+static void
+end_claim(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        if (l->claimed)
+            l->claimed = false;
+        else
+            settle_release(core, l, LAST_RETURNED, "");
+        l = next;
+    }
+    worker->claimed = true;
+}
+
+void
+session_claim(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct worker *worker = peer->worker;
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct lease_ref ref = core->room->leases[i];
+        ref.status = claim_one(core, worker, &ref);
+        if (ref.status != STINT_OK)
+            core->room->leases[refused++] = ref;
+    }
+    message_put_leases(outbox_begin(core->out, peer->number), MESSAGE_CLAIMED, m->number,
+        core->room->leases, refused, false);
+    outbox_end(core->out);
+    if (!m->claim.more)
+        end_claim(core, worker);
+}
+
+void
+session_started(struct core *core, struct peer *peer, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct lease_ref *ref = &core->room->leases[i];
+        struct lease *l = fleet_lease(&core->fleet, &ref->id);
+        if (!l || l->attempt != ref->attempt || l->worker != peer->worker)
+            continue;
+        l->started = true;
+        if (l->time_to_run_ms)
+            l->deadline_ms = core->now_ms + l->time_to_run_ms;
+    }
+}
+
+/* If we were away ourselves (stopped, or waiting for a slow disk), what peers sent meanwhile may
+ * still be on its way: everybody gets the full time again. */
+static void
+forgive(struct core *core)
+{
+    for (struct peer *p = core->fleet.peers; p; p = p->next)
+        p->seen_ms = core->now_ms;
+    for (struct worker *w = core->fleet.workers; w; w = w->next)
+        w->seen_ms = core->now_ms;
+}
+
+static void
+judge_leases(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        if (l->deadline_ms && core->now_ms >= l->deadline_ms) {
+            settle_revoke(core, l, STINT_TIMEOUT);
+            settle_release(core, l, LAST_LOST, "the time to run was over");
+        }
+        l = next;
+    }
+}
+
+void
+session_judge(struct core *core, bool drained)
+{
+    const struct core_options *o = &core->options;
+    uint64_t every = o->heartbeat_ms / 4 + 1;
+    if (core->now_ms - core->judged_ms < every)
+        return;
+    if (core->now_ms - core->judged_ms > every + o->heartbeat_ms)
+        forgive(core);
+    core->judged_ms = core->now_ms;
+    if (!drained)
+        return;
+    struct worker *w = core->fleet.workers;
+    while (w) {
+        struct worker *next = w->next;
+        judge_leases(core, w);
+        if (core->now_ms - w->seen_ms >= o->lost_ms) {
+            struct peer *peer = w->peer;
+            core_say(core, "a worker is lost:", w->name);
+            session_end_worker(core, w);
+            if (peer)
+                core_drop_peer(core, peer);
+        }
+        w = next;
+    }
+    struct peer *p = core->fleet.peers;
+    while (p) {
+        struct peer *next = p->next;
+        uint64_t idle_ms = o->lost_ms > CLIENT_IDLE_MS ? o->lost_ms : CLIENT_IDLE_MS;
+        if (p->role == ROLE_CLIENT && core->now_ms - p->seen_ms >= idle_ms)
+            core_drop_peer(core, p);
+        p = next;
+    }
+    if (core->grace_until_ms && core->now_ms >= core->grace_until_ms) {
+        core->grace_until_ms = 0;
+        while (core->fleet.orphans)
+            settle_release(core, core->fleet.orphans, LAST_LOST,
+                "the broker was restarted and no worker claimed it");
+    }
+}

@@ -1,0 +1,303 @@
+/* How attempts end: settled by their worker, released because it was lost, cancelled by a client;
+ * and how a dead job comes back. Settling is idempotent and fenced: only the last (job, attempt)
+ * counts, also when the job was taken back but not handed out again.
+ */
+#include "core_inside.h"
+
+/* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
+ * failed together do not come back together. */
+static uint64_t
+backoff_ms(struct core *core, const struct record *r)
+{
+    uint64_t delay = record_get(r, FIELD_BACKOFF_BASE, DEFAULT_BACKOFF_BASE_MS);
+    uint64_t cap = record_get(r, FIELD_BACKOFF_CAP, DEFAULT_BACKOFF_CAP_MS);
+    for (uint32_t n = record_failures(r); n > 1 && delay < cap; n--)
+        delay *= 2;
+    delay = earlier(delay, cap);
+    return delay - delay / 2 + core_random(core) % (delay / 2 + 1);
+}
+
+static bool
+used_up(const struct record *r)
+{
+    return record_failures(r) >= record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
+}
+
+static void
+set_error(struct record *r, struct slice text)
+{
+    if (text.size > LIMIT_ERROR_BYTES) /* the end of a program's output says the most */
+        text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
+    r->error = text;
+}
+
+static void
+become_dead(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r)
+{
+    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, (struct slice){0});
+    core->figures.dead++;
+    watch_event(core, STINT_EVENT_DEAD, level, id, r->attempt);
+}
+
+static void
+succeed(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, struct slice result)
+{
+    r->last = LAST_SUCCEEDED;
+    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_SUCCEEDED, result);
+    core->figures.succeeded++;
+    watch_event(core, STINT_EVENT_SUCCEEDED, level, id, r->attempt);
+}
+
+static void
+fail_attempt(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, const struct outcome *o)
+{
+    r->last = LAST_FAILED;
+    set_error(r, o->body);
+    core->figures.failed++;
+    if (o->type == OUTCOME_DEAD || used_up(r)) {
+        become_dead(core, level, id, from, r);
+        return;
+    }
+    uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, r);
+    job_park(core, level, id, from, r, core->wall_ms + delay_ms);
+    watch_event(core, STINT_EVENT_FAILED, level, id, r->attempt);
+}
+
+/* The job stands in STORE_LIVE as `from` (running, or ready after it was taken back), and this
+ * outcome of its last attempt counts. */
+static void
+apply(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    const struct outcome *o)
+{
+    switch (o->type) {
+    case OUTCOME_SUCCEEDED:
+        succeed(core, level, &o->id, from, r, o->body);
+        return;
+    case OUTCOME_FAILED:
+    case OUTCOME_DEAD:
+        fail_attempt(core, level, &o->id, from, r, o);
+        return;
+    case OUTCOME_SNOOZED:
+        r->spared++;
+        r->last = LAST_SNOOZED;
+        job_park(core, level, &o->id, from, r, core->wall_ms + o->delay_ms);
+        break;
+    case OUTCOME_RETURNED:
+        r->spared++;
+        r->last = LAST_RETURNED;
+        job_make_ready(core, level, &o->id, from, r);
+        break;
+    }
+    core->figures.requeued++;
+    watch_event(core, STINT_EVENT_REQUEUED, level, &o->id, r->attempt);
+}
+
+/* A result over the limit can't be kept, and running again would not make it smaller. */
+static enum stint_status
+bound_body(const struct core *core, struct outcome *o)
+{
+    if (o->type != OUTCOME_SUCCEEDED || o->body.size <= core->options.result_bytes)
+        return STINT_OK;
+    o->type = OUTCOME_DEAD;
+    o->body = text_slice("the result is over the broker's --result-max");
+    return STINT_TOO_LARGE;
+}
+
+static enum stint_status
+settle_running(struct core *core, struct worker *worker, struct lease *lease,
+    const struct outcome *given)
+{
+    struct level *level = book_level_of(&core->book, &given->id);
+    struct outcome o = *given;
+    struct record r;
+    enum stint_status status = bound_body(core, &o);
+
+    worker->succeeded += o.type == OUTCOME_SUCCEEDED;
+    worker->failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
+    if (o.type == OUTCOME_SUCCEEDED && lease->has_keep && lease->keep_ms == 0 &&
+        !core->fleet.watches && !core->fleet.subscriptions) {
+        /* Forgotten at success, and nobody watches: the record need not be read. */
+        job_forget(core, level, &o.id, STINT_RUNNING, lease->parted);
+        core->figures.succeeded++;
+    } else if (job_read(core, STORE_LIVE, &o.id, &r)) {
+        r.attempt = lease->attempt;
+        apply(core, level, STINT_RUNNING, &r, &o);
+    } else {
+        /* Set aside as damaged: its bit and count are gone already. */
+        fleet_lease_remove(&core->fleet, lease);
+        return STINT_DAMAGED;
+    }
+    book_clear_running(&core->book, &o.id);
+    fleet_lease_remove(&core->fleet, lease);
+    return status;
+}
+
+/* An outcome without a lease: it comes late or twice. */
+static enum stint_status
+settle_late(struct core *core, const struct outcome *given)
+{
+    struct outcome o = *given;
+    struct record r;
+    struct level *level = book_level_of(&core->book, &o.id);
+    enum place place = job_find(core, &o.id, &r);
+    if (place == PLACE_NONE)
+        return STINT_NO_SUCH_JOB;
+    if (r.attempt != o.attempt)
+        return STINT_STALE;
+    if (place != PLACE_LIVE || r.last != LAST_LOST) /* told before; a lost answer, asked again */
+        return place == PLACE_SETTLED && r.last == LAST_LOST ? STINT_STALE : STINT_OK;
+    enum stint_status status = bound_body(core, &o);
+    apply(core, level, STINT_READY, &r, &o);
+    return status;
+}
+
+static enum stint_status
+settle_one(struct core *core, struct worker *worker, const struct outcome *o)
+{
+    struct lease *lease = fleet_lease(&core->fleet, &o->id);
+    if (!lease)
+        return settle_late(core, o);
+    if (lease->attempt != o->attempt || (lease->worker && lease->worker != worker))
+        return STINT_STALE;
+    return settle_running(core, worker, lease, o);
+}
+
+void
+settle_message(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct pack_buffer *b = &peer->settled;
+    core_has_output(core, peer);
+    peer->settled_count++;
+    pack_put_array(b, 2);
+    pack_put_uint(b, m->number);
+    size_t at = pack_open_array(b);
+    uint32_t exceptions = 0;
+    if (m->settle.window != WINDOW_UNCHANGED)
+        peer->worker->window = m->settle.window;
+    for (uint32_t i = 0; i < m->count; i++) {
+        enum stint_status status = settle_one(core, peer->worker, &core->room->outcomes[i]);
+        if (status == STINT_OK)
+            continue;
+        core->figures.stale += status == STINT_STALE;
+        pack_put_array(b, 2);
+        pack_put_uint(b, i);
+        pack_put_uint(b, status);
+        exceptions++;
+    }
+    pack_close_array(b, at, exceptions);
+}
+
+void
+settle_release(struct core *core, struct lease *lease, enum record_last last, const char *why)
+{
+    struct stint_id id = lease->id;
+    struct level *level = book_level_of(&core->book, &id);
+    struct record r;
+    uint32_t attempt = lease->attempt;
+    fleet_lease_remove(&core->fleet, lease);
+    if (!job_read(core, STORE_LIVE, &id, &r))
+        return;
+    book_clear_running(&core->book, &id);
+    r.attempt = attempt;
+    r.last = last;
+    if (last == LAST_LOST)
+        set_error(&r, text_slice(why));
+    else
+        r.spared++;
+    if (used_up(&r)) {
+        become_dead(core, level, &id, STINT_RUNNING, &r);
+        return;
+    }
+    job_make_ready(core, level, &id, STINT_RUNNING, &r);
+    core->figures.requeued++;
+    watch_event(core, STINT_EVENT_REQUEUED, level, &id, attempt);
+}
+
+void
+settle_revoke(struct core *core, struct lease *lease, enum stint_status why)
+{
+    struct lease_ref ref = {.id = lease->id, .attempt = lease->attempt, .status = why};
+    if (!lease->worker || !lease->worker->peer)
+        return;
+    message_put_leases(outbox_begin(core->out, lease->worker->peer->number), MESSAGE_REVOKE, 0,
+        &ref, 1, false);
+    outbox_end(core->out);
+}
+
+/* A running job is settled at once; its worker is told to stop, and what it says later is stale. */
+static enum stint_status
+cancel_one(struct core *core, const struct stint_id *id)
+{
+    struct record r;
+    enum place place = job_find(core, id, &r);
+    if (place == PLACE_NONE)
+        return STINT_NO_SUCH_JOB;
+    if (place == PLACE_SETTLED)
+        return r.state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
+    struct level *level = book_level_of(&core->book, id);
+    enum stint_state from = place == PLACE_PARKED ? STINT_SCHEDULED : STINT_READY;
+    struct lease *lease = fleet_lease(&core->fleet, id);
+    if (lease) {
+        from = STINT_RUNNING;
+        r.attempt = lease->attempt;
+        settle_revoke(core, lease, STINT_CANCELLED);
+        fleet_lease_remove(&core->fleet, lease);
+        book_clear_running(&core->book, id);
+    }
+    r.last = LAST_NONE;
+    job_settle(core, level, id, place, from, &r, STINT_CANCELLED_JOB, (struct slice){0});
+    core->figures.cancelled++;
+    watch_event(core, STINT_EVENT_CANCELLED, level, id, r.attempt);
+    return STINT_OK;
+}
+
+/* A dead or cancelled job begins anew: its attempts go on counting up, as they fence, but none of
+ * the old ones counts against its limit any more. */
+static enum stint_status
+retry_one(struct core *core, const struct stint_id *id)
+{
+    struct record r;
+    enum place place = job_find(core, id, &r);
+    if (place == PLACE_NONE)
+        return STINT_NO_SUCH_JOB;
+    if (place != PLACE_SETTLED || r.state == STINT_SUCCEEDED)
+        return STINT_WRONG_STATE;
+    struct level *level = book_level_of(&core->book, id);
+    enum stint_state from = r.state;
+    store_del(core->store, STORE_SETTLED, id_key(id));
+    r.spared = r.attempt;
+    r.last = LAST_NONE;
+    record_clear(&r, FIELD_SETTLED);
+    record_clear(&r, FIELD_EXPIRES);
+    job_make_ready(core, level, id, from, &r);
+    core->figures.requeued++;
+    watch_event(core, STINT_EVENT_REQUEUED, level, id, r.attempt);
+    return STINT_OK;
+}
+
+static void
+each_id(struct core *core, struct peer *peer, const struct message *m,
+    enum stint_status (*one)(struct core *core, const struct stint_id *id))
+{
+    /* Statuses are written over the ids they answer: a status is smaller than an id. */
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct stint_id id = core->room->ids[i];
+        core->room->statuses[i] = one(core, &id);
+    }
+    query_answers(core, peer, m->number, core->room->statuses, m->count);
+}
+
+void
+settle_cancel(struct core *core, struct peer *peer, const struct message *m)
+{
+    each_id(core, peer, m, cancel_one);
+}
+
+void
+settle_retry(struct core *core, struct peer *peer, const struct message *m)
+{
+    each_id(core, peer, m, retry_one);
+}

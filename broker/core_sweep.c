@@ -1,0 +1,203 @@
+/* What time does: parked jobs become due, settled ones expire, sessions are forgotten. All of it in
+ * bounded steps inside normal batches.
+ *
+ * A settled record carries the time it expires; the expiry table only says in which neighbourhood
+ * (1,024 sequences of a level) something expires in which slot of time (16 s), so that keeping an
+ * outcome costs one row and, now and then, one more.
+ */
+#include "core_inside.h"
+
+enum {
+    DUE_A_STEP = 2048,
+    EXPIRED_A_STEP = 4096,
+    SESSIONS_A_STEP = 256,
+    SLOT_SHIFT = 14, /* 2^14 ms */
+    NEIGHBOURS = 1024,
+    DUE_KEY_BYTES = 8 + STINT_ID_BYTES,
+};
+
+static struct stint_id
+neighbourhood(const struct stint_id *id)
+{
+    struct stint_id first = *id;
+    id_set_sequence(&first, id_sequence(id) & ~(uint64_t)(NEIGHBOURS - 1));
+    return first;
+}
+
+static bool
+is_key(struct slice key)
+{
+    return key.size == DUE_KEY_BYTES;
+}
+
+static void
+split_key(struct slice key, uint64_t *time, struct stint_id *id)
+{
+    *time = id_get_be(key.data, 8);
+    memcpy(id->bytes, key.data + 8, STINT_ID_BYTES);
+}
+
+/* The first row of a table keyed by time and id. */
+static bool
+first_row(struct core *core, enum store_table table, uint64_t *time, struct stint_id *id)
+{
+    struct slice key, value, from = {(const uint8_t *)"", 1};
+    if (!store_seek(core->store, table, from, &key, &value) || !is_key(key))
+        return false;
+    split_key(key, time, id);
+    return true;
+}
+
+static void
+del_row(struct core *core, enum store_table table, uint64_t time, const struct stint_id *id)
+{
+    uint8_t key[DUE_KEY_BYTES];
+    id_put_be(key, time, 8);
+    memcpy(key + 8, id->bytes, STINT_ID_BYTES);
+    store_del(core->store, table, (struct slice){key, sizeof key});
+}
+
+void
+sweep_mark_expiry(struct core *core, struct level *level, const struct stint_id *id,
+    uint64_t expires_ms)
+{
+    uint64_t slot = (expires_ms >> SLOT_SHIFT) + 1; /* when the slot has begun, all of it is over */
+    struct stint_id first = neighbourhood(id);
+    if (level->expiry_mark == slot && level->expiry_block == id_sequence(&first))
+        return;
+    uint8_t key[DUE_KEY_BYTES];
+    id_put_be(key, slot, 8);
+    memcpy(key + 8, first.bytes, STINT_ID_BYTES);
+    store_put(core->store, STORE_EXPIRY, (struct slice){key, sizeof key}, (struct slice){0},
+        (struct slice){0});
+    level->expiry_mark = slot;
+    level->expiry_block = id_sequence(&first);
+    core->next_expiry = earlier(core->next_expiry, slot << SLOT_SHIFT);
+}
+
+static void
+sweep_due(struct core *core)
+{
+    uint64_t due_ms;
+    struct stint_id id;
+    for (unsigned n = 0; n < DUE_A_STEP; n++) {
+        if (!first_row(core, STORE_DUE, &due_ms, &id)) {
+            core->next_due_ms = UINT64_MAX;
+            return;
+        }
+        core->next_due_ms = due_ms;
+        if (due_ms > core->wall_ms)
+            return;
+        struct record r;
+        struct level *level = book_level_of(&core->book, &id);
+        if (level && job_read(core, STORE_PARKED, &id, &r))
+            job_unpark(core, level, &id, &r);
+        else
+            del_row(core, STORE_DUE, due_ms, &id); /* its record was damaged and is set aside */
+    }
+}
+
+/* Removes what has expired in a neighbourhood; false if the step's share was used up. */
+static bool
+sweep_neighbourhood(struct core *core, const struct stint_id *first, unsigned *share)
+{
+    struct stint_id at = *first;
+    struct slice key, bytes;
+    while (store_seek(core->store, STORE_SETTLED, id_key(&at), &key, &bytes)) {
+        struct record r;
+        if (key.size != STINT_ID_BYTES)
+            return true;
+        memcpy(at.bytes, key.data, STINT_ID_BYTES);
+        struct stint_id home = neighbourhood(&at);
+        if (id_compare(&home, first) != 0)
+            return true;
+        struct level *level = book_level_of(&core->book, &at);
+        if (job_read(core, STORE_SETTLED, &at, &r) && level &&
+            record_get(&r, FIELD_EXPIRES, 0) <= core->wall_ms) {
+            if ((*share)-- == 0)
+                return false;
+            job_remove_settled(core, level, &at, &r);
+        }
+        at = id_plus(at, 1);
+    }
+    return true;
+}
+
+static void
+sweep_expired(struct core *core)
+{
+    uint64_t slot;
+    struct stint_id first;
+    unsigned share = EXPIRED_A_STEP;
+    for (unsigned n = 0; n < EXPIRED_A_STEP; n++) {
+        if (!first_row(core, STORE_EXPIRY, &slot, &first)) {
+            core->next_expiry = UINT64_MAX;
+            return;
+        }
+        core->next_expiry = slot << SLOT_SHIFT;
+        if (core->next_expiry > core->wall_ms || !sweep_neighbourhood(core, &first, &share))
+            return;
+        del_row(core, STORE_EXPIRY, slot, &first);
+    }
+}
+
+static bool
+is_connected(const struct core *core, const uint8_t session[SESSION_BYTES])
+{
+    const struct peer *p = core->fleet.peers;
+    while (p && memcmp(p->session, session, SESSION_BYTES) != 0)
+        p = p->next;
+    return p != NULL;
+}
+
+/* A walk over all session rows that goes on where it stopped, a piece at a time. */
+static void
+sweep_sessions(struct core *core)
+{
+    struct slice key, row;
+    uint8_t at[SESSION_BYTES + 1];
+    memcpy(at, core->session_cursor, SESSION_BYTES);
+    at[SESSION_BYTES] = 0;
+    core->next_session_sweep_ms = core->now_ms + 1000;
+    for (unsigned n = 0; n < SESSIONS_A_STEP; n++) {
+        if (!store_seek(core->store, STORE_SESSIONS, (struct slice){at, sizeof at}, &key, &row) ||
+            key.size != SESSION_BYTES) {
+            memset(core->session_cursor, 0, SESSION_BYTES);
+            core->next_session_sweep_ms = core->now_ms + core->options.session_keep_ms / 16;
+            return;
+        }
+        memcpy(at, key.data, SESSION_BYTES);
+        memcpy(core->session_cursor, at, SESSION_BYTES);
+        uint64_t used_ms = row.size == 32 ? id_get_be(row.data + 24, 8) : 0;
+        if (core->wall_ms - used_ms > core->options.session_keep_ms && !is_connected(core, at))
+            session_forget(core, at);
+    }
+}
+
+void
+sweep_all(struct core *core)
+{
+    if (core->next_due_ms <= core->wall_ms)
+        sweep_due(core);
+    if (core->next_expiry <= core->wall_ms)
+        sweep_expired(core);
+    if (core->next_session_sweep_ms <= core->now_ms)
+        sweep_sessions(core);
+}
+
+void
+sweep_load(struct core *core)
+{
+    uint64_t slot;
+    struct stint_id id;
+    core->next_due_ms = UINT64_MAX;
+    first_row(core, STORE_DUE, &core->next_due_ms, &id);
+    core->next_expiry = first_row(core, STORE_EXPIRY, &slot, &id) ? slot << SLOT_SHIFT
+                                                                   : UINT64_MAX;
+}
+
+uint64_t
+sweep_next_ms(const struct core *core)
+{
+    return earlier(core->next_due_ms, core->next_expiry);
+}

@@ -1,0 +1,197 @@
+/* What is pushed to peers: outcomes to those who wait, events to those who subscribed. Both are
+ * collected during a step and sent after it; a subscriber too slow for its events is told how many
+ * it missed.
+ */
+#include "core_inside.h"
+
+enum {
+    OUTCOMES_BYTES = 1 << 20, /* a frame of OUTCOMES is sent when it has grown to this */
+    EVENTS_A_STEP = LIMIT_JOBS,
+};
+
+static void
+flush_outcomes(struct core *core, struct peer *peer)
+{
+    if (peer->outcomes_count == 0)
+        return;
+    struct pack_buffer *b = outbox_begin(core->out, peer->number);
+    message_put_head(b, MESSAGE_OUTCOMES, 1);
+    *pack_reserve(b, 1) = 2;
+    pack_put_array(b, peer->outcomes_count);
+    memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
+    outbox_end(core->out);
+    peer->outcomes.used = 0;
+    peer->outcomes_count = 0;
+}
+
+void
+watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info)
+{
+    core_has_output(core, peer);
+    message_put_job_info(&peer->outcomes, info);
+    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > OUTCOMES_BYTES)
+        flush_outcomes(core, peer);
+}
+
+void
+watch_settled(struct core *core, const struct stint_id *id, const struct record *r,
+    struct slice result)
+{
+    struct watch *first = core->fleet.watches ? fleet_watches(&core->fleet, id) : NULL;
+    if (!first)
+        return;
+    struct stint_job_info info;
+    query_describe(core, id, PLACE_SETTLED, r, &info);
+    info.payload_bytes = 0;
+    info.result_bytes = result.size;
+    for (struct watch *w = first; w; w = w->next_same) {
+        info.result = w->results && result.size ? result.data : NULL;
+        watch_put_outcome(core, w->peer, &info);
+    }
+    fleet_watches_end(&core->fleet, first);
+}
+
+static bool
+listed(const struct subscription *s, const struct stint_id *id)
+{
+    uint32_t low = 0, high = s->ids_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (id_compare(&s->ids[middle], id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->ids_count && id_compare(&s->ids[low], id) == 0;
+}
+
+void
+watch_event(struct core *core, enum stint_event_type type, const struct level *level,
+    const struct stint_id *id, uint64_t count)
+{
+    for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
+        if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
+            (s->ids && !listed(s, id)))
+            continue;
+        if (s->pending_count >= EVENTS_A_STEP - 1) {
+            s->dropped++;
+            continue;
+        }
+        struct stint_event event = {
+            .type = type, .id = *id, .at_ms = core->wall_ms, .count = count};
+        memcpy(event.queue, level->queue->name, sizeof event.queue);
+        message_put_event(&s->pending, &event);
+        s->pending_count++;
+    }
+}
+
+static void
+flush_events(struct core *core, struct subscription *s)
+{
+    if (s->dropped) {
+        struct stint_event lost = {
+            .type = STINT_EVENT_LOST, .at_ms = core->wall_ms, .count = s->dropped};
+        message_put_event(&s->pending, &lost);
+        s->pending_count++;
+        core->figures.events_lost += s->dropped;
+        s->dropped = 0;
+    }
+    if (s->pending_count == 0)
+        return;
+    struct pack_buffer *b = outbox_begin(core->out, s->peer->number);
+    message_put_head(b, MESSAGE_EVENTS, 2);
+    pack_put_key_uint(b, 1, s->number);
+    *pack_reserve(b, 1) = 2;
+    pack_put_array(b, s->pending_count);
+    memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
+    outbox_end(core->out);
+    s->pending.used = 0;
+    s->pending_count = 0;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
+static struct subscription *
+find_subscription(struct core *core, const struct peer *peer, uint64_t number)
+{
+    struct subscription *s = core->fleet.subscriptions;
+    while (s && (s->peer != peer || s->number != number))
+        s = s->next;
+    return s;
+}
+
+/* A subscription said again, as after a reconnect, takes the place of the first. */
+void
+watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t status = STINT_OK;
+    struct queue *queue = NULL;
+    struct slice name = m->subscribe.queue;
+    struct subscription *former = find_subscription(core, peer, m->number);
+    if (former)
+        fleet_unsubscribe(&core->fleet, former);
+    if (name.size && !(queue = book_queue_make(&core->book, name)))
+        status = STINT_TOO_MANY;
+    else if (peer->subscriptions_count >= LIMIT_SUBSCRIPTIONS)
+        status = STINT_TOO_MANY;
+    if (status == STINT_OK) {
+        struct subscription *s = fleet_subscribe(&core->fleet, peer, m->number);
+        s->queue = queue;
+        s->events = m->subscribe.events ? m->subscribe.events : UINT32_MAX;
+        if (m->count > 0) {
+            size_t bytes = m->count * sizeof *s->ids;
+            s->ids = malloc(bytes);
+            if (!s->ids)
+                abort();
+            memcpy(s->ids, core->room->ids, bytes);
+            s->ids_count = m->count;
+            qsort(s->ids, s->ids_count, sizeof *s->ids, compare_ids);
+        }
+    }
+    query_answers(core, peer, m->number, &status, 1);
+}
+
+void
+watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t status = STINT_OK;
+    struct subscription *s = find_subscription(core, peer, m->number);
+    if (s)
+        fleet_unsubscribe(&core->fleet, s);
+    query_answers(core, peer, m->number, &status, 1);
+}
+
+static void
+flush_answers(struct core *core, struct peer *peer, enum message_type type,
+    struct pack_buffer *answers, uint32_t *count)
+{
+    if (*count == 0)
+        return;
+    struct pack_buffer *b = outbox_begin(core->out, peer->number);
+    message_put_head(b, type, 1);
+    *pack_reserve(b, 1) = 2;
+    pack_put_array(b, *count);
+    memcpy(pack_reserve(b, answers->used), answers->data, answers->used);
+    outbox_end(core->out);
+    answers->used = 0;
+    *count = 0;
+}
+
+void
+watch_flush(struct core *core)
+{
+    for (struct peer *p = core->outputs; p; p = p->next_output) {
+        p->has_output = false;
+        session_store(core, p);
+        flush_answers(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
+        flush_answers(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
+        flush_outcomes(core, p);
+    }
+    core->outputs = NULL;
+    for (struct subscription *s = core->fleet.subscriptions; s; s = s->next)
+        flush_events(core, s);
+}

@@ -1,0 +1,277 @@
+/* Connections, workers and leases; the contract is in fleet.h. */
+#include "fleet.h"
+
+#include <utlist.h>
+
+static void *
+allocate(size_t size)
+{
+    void *p = calloc(1, size);
+    if (!p)
+        abort();
+    return p;
+}
+
+struct peer *
+fleet_peer(struct fleet *fleet, uint32_t number)
+{
+    return number < fleet->by_number_size ? fleet->by_number[number] : NULL;
+}
+
+struct peer *
+fleet_peer_add(struct fleet *fleet, uint32_t number)
+{
+    if (number >= fleet->by_number_size) {
+        uint32_t size = fleet->by_number_size ? fleet->by_number_size : 64;
+        while (size <= number)
+            size *= 2;
+        fleet->by_number = realloc(fleet->by_number, size * sizeof(struct peer *));
+        if (!fleet->by_number)
+            abort();
+        memset(fleet->by_number + fleet->by_number_size, 0,
+            (size - fleet->by_number_size) * sizeof(struct peer *));
+        fleet->by_number_size = size;
+    }
+    struct peer *peer = allocate(sizeof *peer);
+    peer->number = number;
+    fleet->by_number[number] = peer;
+    fleet->peers_count++;
+    DL_APPEND(fleet->peers, peer);
+    return peer;
+}
+
+static void
+unlink_watch(struct fleet *fleet, struct watch *watch)
+{
+    struct watch *first;
+    HASH_FIND(hh, fleet->watches, watch->id.bytes, STINT_ID_BYTES, first);
+    if (first == watch) {
+        HASH_DEL(fleet->watches, watch);
+        first = watch->next_same;
+        if (first) {
+            first->prev_same = NULL;
+            HASH_ADD(hh, fleet->watches, id, STINT_ID_BYTES, first);
+        }
+    } else {
+        watch->prev_same->next_same = watch->next_same;
+        if (watch->next_same)
+            watch->next_same->prev_same = watch->prev_same;
+    }
+}
+
+void
+fleet_peer_remove(struct fleet *fleet, struct peer *peer)
+{
+    struct watch *w, *next_watch;
+    DL_FOREACH_SAFE(peer->watches, w, next_watch) {
+        unlink_watch(fleet, w);
+        free(w);
+    }
+    struct subscription *s, *next_subscription;
+    DL_FOREACH_SAFE(fleet->subscriptions, s, next_subscription) {
+        if (s->peer == peer)
+            fleet_unsubscribe(fleet, s);
+    }
+    if (peer->worker)
+        peer->worker->peer = NULL;
+    pack_buffer_free(&peer->submitted);
+    pack_buffer_free(&peer->settled);
+    pack_buffer_free(&peer->outcomes);
+    fleet->by_number[peer->number] = NULL;
+    fleet->peers_count--;
+    DL_DELETE(fleet->peers, peer);
+    free(peer);
+}
+
+struct worker *
+fleet_worker(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
+{
+    struct worker *w;
+    HASH_FIND(hh, fleet->by_session, session, SESSION_BYTES, w);
+    return w;
+}
+
+struct worker *
+fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
+{
+    struct worker *w = allocate(sizeof *w);
+    memcpy(w->session, session, SESSION_BYTES);
+    HASH_ADD(hh, fleet->by_session, session, SESSION_BYTES, w);
+    DL_APPEND(fleet->workers, w);
+    fleet->workers_count++;
+    return w;
+}
+
+void
+fleet_worker_serve(struct worker *worker, struct queue *const *queues, uint32_t count)
+{
+    for (uint32_t i = 0; i < worker->queues_count; i++)
+        worker->queues[i]->workers--;
+    free(worker->queues);
+    worker->queues = count ? allocate(count * sizeof *worker->queues) : NULL;
+    worker->queues_count = count;
+    worker->turn = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        worker->queues[i] = queues[i];
+        worker->queues[i]->workers++;
+    }
+}
+
+void
+fleet_worker_remove(struct fleet *fleet, struct worker *worker)
+{
+    if (worker->peer)
+        worker->peer->worker = NULL;
+    fleet_worker_serve(worker, NULL, 0);
+    fleet->slots -= worker->slots;
+    fleet->workers_count--;
+    HASH_DEL(fleet->by_session, worker);
+    DL_DELETE(fleet->workers, worker);
+    free(worker);
+}
+
+struct lease *
+fleet_lease(struct fleet *fleet, const struct stint_id *id)
+{
+    struct lease *l;
+    HASH_FIND(hh, fleet->leases, id->bytes, STINT_ID_BYTES, l);
+    return l;
+}
+
+static struct lease **
+list_of(struct fleet *fleet, struct lease *lease)
+{
+    return lease->worker ? &lease->worker->leases : &fleet->orphans;
+}
+
+struct lease *
+fleet_lease_add(struct fleet *fleet, const struct stint_id *id, uint32_t attempt,
+    struct worker *worker)
+{
+    struct lease *l = fleet->spare;
+    if (l) {
+        fleet->spare = l->next;
+        *l = (struct lease){0};
+    } else
+        l = allocate(sizeof *l);
+    l->id = *id;
+    l->attempt = attempt;
+    l->worker = worker;
+    HASH_ADD(hh, fleet->leases, id, STINT_ID_BYTES, l);
+    struct lease **list = list_of(fleet, l);
+    DL_APPEND(*list, l);
+    if (worker)
+        worker->held++;
+    return l;
+}
+
+void
+fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker)
+{
+    DL_DELETE(fleet->orphans, lease);
+    lease->worker = worker;
+    DL_APPEND(worker->leases, lease);
+    worker->held++;
+}
+
+void
+fleet_lease_remove(struct fleet *fleet, struct lease *lease)
+{
+    struct lease **list = list_of(fleet, lease);
+    DL_DELETE(*list, lease);
+    if (lease->worker)
+        lease->worker->held--;
+    HASH_DEL(fleet->leases, lease);
+    lease->next = fleet->spare;
+    fleet->spare = lease;
+}
+
+bool
+fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results)
+{
+    struct watch *first = fleet_watches(fleet, id);
+    for (struct watch *w = first; w; w = w->next_same)
+        if (w->peer == peer) {
+            w->results = results;
+            return true;
+        }
+    if (peer->watches_count >= LIMIT_WATCHED)
+        return false;
+    struct watch *w = allocate(sizeof *w);
+    w->id = *id;
+    w->peer = peer;
+    w->results = results;
+    if (first) {
+        w->prev_same = first;
+        w->next_same = first->next_same;
+        if (first->next_same)
+            first->next_same->prev_same = w;
+        first->next_same = w;
+    } else
+        HASH_ADD(hh, fleet->watches, id, STINT_ID_BYTES, w);
+    DL_APPEND(peer->watches, w);
+    peer->watches_count++;
+    return true;
+}
+
+struct watch *
+fleet_watches(struct fleet *fleet, const struct stint_id *id)
+{
+    struct watch *w;
+    HASH_FIND(hh, fleet->watches, id->bytes, STINT_ID_BYTES, w);
+    return w;
+}
+
+void
+fleet_watches_end(struct fleet *fleet, struct watch *first)
+{
+    HASH_DEL(fleet->watches, first);
+    while (first) {
+        struct watch *next = first->next_same;
+        DL_DELETE(first->peer->watches, first);
+        first->peer->watches_count--;
+        free(first);
+        first = next;
+    }
+}
+
+struct subscription *
+fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number)
+{
+    struct subscription *s = allocate(sizeof *s);
+    s->number = number;
+    s->peer = peer;
+    DL_APPEND(fleet->subscriptions, s);
+    fleet->subscriptions_count++;
+    peer->subscriptions_count++;
+    return s;
+}
+
+void
+fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
+{
+    DL_DELETE(fleet->subscriptions, s);
+    fleet->subscriptions_count--;
+    s->peer->subscriptions_count--;
+    pack_buffer_free(&s->pending);
+    free(s->ids);
+    free(s);
+}
+
+void
+fleet_fini(struct fleet *fleet)
+{
+    while (fleet->peers)
+        fleet_peer_remove(fleet, fleet->peers);
+    struct lease *l, *next;
+    HASH_ITER (hh, fleet->leases, l, next)
+        fleet_lease_remove(fleet, l);
+    while (fleet->workers)
+        fleet_worker_remove(fleet, fleet->workers);
+    while (fleet->spare) {
+        l = fleet->spare;
+        fleet->spare = l->next;
+        free(l);
+    }
+    free(fleet->by_number);
+}

@@ -1,0 +1,132 @@
+/* The fleet: connections, workers, their leases. Memory only; after a restart it is rebuilt from
+ * the transit table (leases that nobody holds yet) and from what workers claim.
+ */
+#ifndef FLEET_H
+#define FLEET_H
+
+#include "book.h"
+#include "message.h"
+
+struct worker;
+
+/* A running job's tie to a worker and an attempt. */
+struct lease {
+    struct stint_id id;
+    uint32_t attempt;
+    bool started;     /* the worker said that it runs, not only waits there */
+    bool parted;      /* its body is in parts */
+    bool claimed;     /* named in the claim that is coming in */
+    bool has_keep;
+    uint64_t keep_ms; /* if has_keep */
+    uint64_t time_to_run_ms, deadline_ms; /* deadline: now_ms clock; 0: none */
+    uint64_t dispatched_ms;               /* now_ms clock */
+    struct worker *worker;                /* NULL: held for whoever claims it in the grace time */
+    struct lease *prev, *next;            /* in the worker's list */
+    struct slice bytes;                   /* only while a step dispatches it */
+    UT_hash_handle hh;
+};
+
+/* A session of role worker. It outlives its connection by the lost time. */
+struct worker {
+    uint8_t session[SESSION_BYTES];
+    struct peer *peer; /* NULL: cut off */
+    char name[STINT_LABEL_BYTES], software[STINT_LABEL_BYTES];
+    uint32_t slots, window, held;
+    struct queue **queues;
+    uint32_t queues_count, turn; /* turn: which queue is next */
+    bool claimed;                /* it has said what it holds, so it may get more */
+    struct lease *leases;        /* oldest first */
+    uint32_t fresh;              /* leases of this step, at the end of the list, not yet sent */
+    uint64_t seen_ms, recalled_ms;
+    uint64_t succeeded, failed;
+    struct worker *prev, *next;
+    UT_hash_handle hh;
+};
+
+struct watch {
+    struct stint_id id;
+    struct peer *peer;
+    bool results;
+    struct watch *prev, *next;           /* of the peer */
+    struct watch *prev_same, *next_same; /* of the same job; the first is in the table */
+    UT_hash_handle hh;
+};
+
+struct subscription {
+    uint64_t number;
+    struct peer *peer;
+    struct queue *queue; /* NULL: all */
+    uint32_t events;
+    uint32_t ids_count;
+    struct stint_id *ids; /* sorted; NULL: all */
+    struct pack_buffer pending;
+    uint32_t pending_count;
+    uint64_t dropped;
+    struct subscription *prev, *next;
+};
+
+/* A connection that said HELLO. */
+struct peer {
+    uint32_t number;
+    enum message_role role;
+    uint8_t session[SESSION_BYTES];
+    char name[STINT_LABEL_BYTES];
+    uint64_t seen_ms;
+    struct worker *worker; /* of role worker */
+    /* The session's submissions. */
+    uint64_t submission, pruned; /* last one stored; answers up to `pruned` are forgotten */
+    bool session_stored, session_changed;
+    /* Answers of this step, sent together at its end. */
+    struct pack_buffer submitted, settled, outcomes;
+    uint32_t submitted_count, settled_count, outcomes_count;
+    bool has_output;
+    struct peer *next_output;
+    struct watch *watches;
+    uint32_t watches_count, subscriptions_count;
+    struct peer *prev, *next;
+};
+
+struct fleet {
+    struct peer **by_number;
+    uint32_t by_number_size, peers_count, workers_count, subscriptions_count;
+    struct peer *peers;
+    struct worker *workers, *by_session;
+    struct lease *leases;    /* uthash by id */
+    struct lease *orphans;   /* held for the grace time */
+    struct lease *spare;     /* freed ones, for reuse */
+    struct watch *watches;   /* uthash by id */
+    struct subscription *subscriptions;
+    uint64_t slots;
+};
+
+void fleet_fini(struct fleet *fleet);
+
+struct peer *fleet_peer(struct fleet *fleet, uint32_t number);
+struct peer *fleet_peer_add(struct fleet *fleet, uint32_t number);
+/* Forget a connection: its watches and subscriptions end; its worker is cut off, not lost. */
+void fleet_peer_remove(struct fleet *fleet, struct peer *peer);
+
+struct worker *fleet_worker(struct fleet *fleet, const uint8_t session[SESSION_BYTES]);
+struct worker *fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES]);
+/* The queues it serves, copied. */
+void fleet_worker_serve(struct worker *worker, struct queue *const *queues, uint32_t count);
+/* Forget a worker that has no leases any more. */
+void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
+
+struct lease *fleet_lease(struct fleet *fleet, const struct stint_id *id);
+/* `worker` may be NULL: then nobody holds it yet. */
+struct lease *fleet_lease_add(struct fleet *fleet, const struct stint_id *id, uint32_t attempt,
+    struct worker *worker);
+/* Give an orphan to a worker. */
+void fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker);
+void fleet_lease_remove(struct fleet *fleet, struct lease *lease);
+
+/* Errors: false if the peer waits for LIMIT_WATCHED jobs already. */
+bool fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results);
+struct watch *fleet_watches(struct fleet *fleet, const struct stint_id *id);
+void fleet_watches_end(struct fleet *fleet, struct watch *first);
+
+struct subscription *fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number);
+void fleet_unsubscribe(struct fleet *fleet, struct subscription *subscription);
+
+#endif

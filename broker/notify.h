@@ -1,0 +1,8 @@
+/* Telling the service manager how we are (sd_notify(3)), without its library: a datagram. */
+#ifndef NOTIFY_H
+#define NOTIFY_H
+
+/* Send `state`, such as "READY=1"; does nothing where there is no service manager. */
+void notify(const char *state);
+
+#endif

@@ -1,0 +1,171 @@
+/* stintd's settings: the table, and what must hold between them. */
+#include "options.h"
+#include "limit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static bool
+add_endpoint(void *to, const char *value, const char **why)
+{
+    struct options *o = to;
+    *why = "write tcp://host:port or ipc://path";
+    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0)
+        return false;
+    *why = "there are 16 endpoints already";
+    if (o->endpoints_count == LISTEN_MAX)
+        return false;
+    o->endpoints[o->endpoints_count++] = value;
+    return true;
+}
+
+/* Is the endpoint one that only this host reaches? */
+static bool
+is_local(const char *endpoint)
+{
+    static const char *const local[] = {
+        "ipc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:", "tcp://lo:"};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        if (strncmp(endpoint, local[i], strlen(local[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool
+check(const struct options *o)
+{
+    enum log_level level;
+    for (size_t i = 0; i < o->endpoints_count; i++)
+        if (!is_local(o->endpoints[i]) && !o->allow_remote) {
+            fprintf(stderr,
+                "stintd: %s can be reached from other hosts, and nobody would be asked for a key; "
+                "listen on 127.0.0.1, or say --allow-remote-without-keys\n",
+                o->endpoints[i]);
+            return false;
+        }
+    if (o->lost_ms < 2 * o->heartbeat_ms) {
+        fprintf(stderr, "stintd: --lost must be at least twice --heartbeat\n");
+        return false;
+    }
+    if (!log_level_parse(o->log_level, &level)) {
+        fprintf(stderr, "stintd: --log-level is error, warn, info or debug\n");
+        return false;
+    }
+    if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0) {
+        fprintf(stderr, "stintd: --log-format is text or json\n");
+        return false;
+    }
+    return true;
+}
+
+bool
+options_read(struct options *o, int argc, char **argv, int *exit_code)
+{
+    struct core_options core;
+    core_options_init(&core);
+    *o = (struct options){.data = "stint-data",
+        .log_level = "info",
+        .log_format = "text",
+        .store_size = 1ULL << 40,
+        .disk_free = 256 << 20,
+        .heartbeat_ms = core.heartbeat_ms,
+        .lost_ms = core.lost_ms,
+        .grace_ms = core.grace_ms,
+        .keep_ms = core.keep_ms,
+        .keep_dead_ms = core.keep_dead_ms,
+        .session_keep_ms = core.session_keep_ms,
+        .payload_max = core.payload_bytes,
+        .result_max = core.result_bytes,
+        .queues_max = core.queues_max,
+        .peers_max = core.peers_max,
+        .sessions_max = core.sessions_max};
+    const struct setting table[] = {
+        {"listen", 'l', SETTING_EACH, o, 0, 0, "ENDPOINT",
+            "serve here; may be given several times (tcp://127.0.0.1:5670)", add_endpoint},
+        {"data", 'd', SETTING_TEXT, &o->data, 0, 0, "DIR",
+            "keep the jobs in this directory, made if it is not there (./stint-data)", NULL},
+        {"allow-remote-without-keys", 0, SETTING_FLAG, &o->allow_remote, 0, 0, NULL,
+            "let anybody who reaches a non-local endpoint submit and run jobs", NULL},
+        {"keep", 0, SETTING_DURATION, &o->keep_ms, 0, LIMIT_TIME_MS, "TIME",
+            "keep outcomes and results so long, unless the job says otherwise (24h)", NULL},
+        {"keep-dead", 0, SETTING_DURATION, &o->keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
+            "keep dead jobs at least so long (30d)", NULL},
+        {"grace", 0, SETTING_DURATION, &o->grace_ms, 1, 86400000, "TIME",
+            "after a restart, wait so long for workers to claim what they run (10s)", NULL},
+        {"heartbeat", 0, SETTING_DURATION, &o->heartbeat_ms, 10, 3600000, "TIME",
+            "how often peers say that they are there (1s)", NULL},
+        {"lost", 0, SETTING_DURATION, &o->lost_ms, 20, 36000000, "TIME",
+            "a worker silent for so long is lost (5s)", NULL},
+        {"session-keep", 0, SETTING_DURATION, &o->session_keep_ms, 1000, LIMIT_TIME_MS, "TIME",
+            "a client may come back with a resent submit for so long (24h)", NULL},
+        {"payload-max", 0, SETTING_SIZE, &o->payload_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+            "largest payload of a job (1M, at most 4M)", NULL},
+        {"result-max", 0, SETTING_SIZE, &o->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+            "largest result of a job (1M, at most 4M)", NULL},
+        {"backlog-max", 0, SETTING_NUMBER, &o->backlog_max, 0, 0, "JOBS",
+            "refuse submits while so many jobs wait in all; 0: no limit (0)", NULL},
+        {"queue-backlog-max", 0, SETTING_NUMBER, &o->queue_backlog_max, 0, 0, "JOBS",
+            "refuse submits while so many jobs wait in the queue; 0: no limit (0)", NULL},
+        {"queues-max", 0, SETTING_NUMBER, &o->queues_max, 1, 1000000, "QUEUES",
+            "most queues (10000)", NULL},
+        {"peers-max", 0, SETTING_NUMBER, &o->peers_max, 1, 1000000, "PEERS",
+            "most connections (10000)", NULL},
+        {"sessions-max", 0, SETTING_NUMBER, &o->sessions_max, 1, 100000000, "SESSIONS",
+            "most client sessions remembered (100000)", NULL},
+        {"store-size", 0, SETTING_SIZE, &o->store_size, 1 << 20, 1ULL << 46, "SIZE",
+            "largest the store may become; address space, not disk (1T)", NULL},
+        {"disk-free", 0, SETTING_SIZE, &o->disk_free, 0, 0, "SIZE",
+            "refuse submits while the disk has less room than this (256M)", NULL},
+        {"broker-number", 0, SETTING_NUMBER, &o->broker, 0, 65535, "NUMBER",
+            "this broker's number, part of every id; fixed once jobs were made (0)", NULL},
+        {"log-level", 0, SETTING_TEXT, &o->log_level, 0, 0, "LEVEL",
+            "error, warn, info or debug (info)", NULL},
+        {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",
+            NULL},
+        {"check-config", 0, SETTING_FLAG, &o->check_config, 0, 0, NULL,
+            "check settings and exit", NULL},
+    };
+    const struct program program = {
+        "stintd", "the broker of stint", "[OPTION...]", table, sizeof table / sizeof *table};
+    switch (settings_read(&program, argc, argv)) {
+    case SETTINGS_DONE:
+        *exit_code = EX_OK;
+        return false;
+    case SETTINGS_USAGE:
+        *exit_code = EX_USAGE;
+        return false;
+    case SETTINGS_CONFIG:
+        *exit_code = EX_CONFIG;
+        return false;
+    case SETTINGS_OK:
+        break;
+    }
+    if (o->endpoints_count == 0)
+        o->endpoints[o->endpoints_count++] = "tcp://127.0.0.1:5670";
+    if (!check(o)) {
+        *exit_code = EX_CONFIG;
+        return false;
+    }
+    return true;
+}
+
+void
+options_to_core(const struct options *o, struct core_options *core)
+{
+    core_options_init(core);
+    core->broker = (uint16_t)o->broker;
+    core->heartbeat_ms = (uint32_t)o->heartbeat_ms;
+    core->lost_ms = (uint32_t)o->lost_ms;
+    core->grace_ms = (uint32_t)o->grace_ms;
+    core->keep_ms = o->keep_ms;
+    core->keep_dead_ms = o->keep_dead_ms;
+    core->session_keep_ms = o->session_keep_ms;
+    core->payload_bytes = o->payload_max;
+    core->result_bytes = o->result_max;
+    core->backlog_max = o->backlog_max;
+    core->queue_backlog_max = o->queue_backlog_max;
+    core->queues_max = (uint32_t)o->queues_max;
+    core->peers_max = (uint32_t)o->peers_max;
+    core->sessions_max = (uint32_t)o->sessions_max;
+}

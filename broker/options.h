@@ -1,0 +1,30 @@
+/* What stintd can be told, by flag, environment or file. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "core.h"
+#include "log.h"
+#include "settings.h"
+
+enum { LISTEN_MAX = 16 };
+
+struct options {
+    const char *endpoints[LISTEN_MAX];
+    size_t endpoints_count;
+    const char *data;
+    const char *log_level, *log_format;
+    bool allow_remote, check_config;
+    uint64_t store_size, disk_free;
+    /* of struct core_options, as settings are 64 bits wide */
+    uint64_t broker, heartbeat_ms, lost_ms, grace_ms, keep_ms, keep_dead_ms, session_keep_ms;
+    uint64_t payload_max, result_max, queue_backlog_max, backlog_max;
+    uint64_t queues_max, peers_max, sessions_max;
+};
+
+/* Read and check them. On an error one line has gone to standard error, and `*exit_code` is what
+ * the process should end with; so too after --help. False then. */
+bool options_read(struct options *options, int argc, char **argv, int *exit_code);
+
+void options_to_core(const struct options *options, struct core_options *core);
+
+#endif

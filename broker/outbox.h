@@ -1,0 +1,36 @@
+/* What a step wants sent, in order. Frames lie in one buffer that is reset each step. What is in
+ * the outbox is true: the router sends it only after the step's commit. */
+#ifndef OUTBOX_H
+#define OUTBOX_H
+
+#include "pack.h"
+
+struct outbox_entry {
+    uint32_t peer;
+    bool forget; /* no frame: the router forgets the peer, after what came before was sent */
+    size_t at, size;
+};
+
+struct outbox {
+    struct pack_buffer bytes;
+    struct outbox_entry *entries;
+    size_t count, size;
+};
+
+void outbox_reset(struct outbox *out);
+void outbox_free(struct outbox *out);
+
+/* Begin a frame for a peer; write it to the buffer returned; then end it. Frames do not nest. */
+struct pack_buffer *outbox_begin(struct outbox *out, uint32_t peer);
+void outbox_end(struct outbox *out);
+/* A frame that was written elsewhere; it is copied. */
+void outbox_add(struct outbox *out, uint32_t peer, const void *frame, size_t size);
+void outbox_forget(struct outbox *out, uint32_t peer);
+
+static inline struct slice
+outbox_frame(const struct outbox *out, size_t i)
+{
+    return (struct slice){out->bytes.data + out->entries[i].at, out->entries[i].size};
+}
+
+#endif

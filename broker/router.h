@@ -1,0 +1,38 @@
+/* The ROUTER socket: frames into a batch, an outbox into frames. It numbers connections, so that
+ * the core sees small numbers and no routing ids, and remembers whom it could not reach.
+ */
+#ifndef ROUTER_H
+#define ROUTER_H
+
+#include "core.h"
+
+struct router;
+
+struct router_options {
+    const char *const *endpoints;
+    size_t endpoints_count;
+    uint32_t peers_max;
+    uint64_t linger_ms;
+};
+
+/* Bind. `*error` is a sentence on failure, in a static buffer. Errors: STINT_BAD_ENDPOINT,
+ * STINT_SYSTEM. */
+enum stint_status router_new(const struct router_options *options, struct router **router,
+    const char **error);
+void router_destroy(struct router **router);
+
+/* The endpoint as bound, with the port that a wildcard got; borrowed. */
+const char *router_endpoint(const struct router *router);
+
+/* Wait until a frame has come or `other_fd` is readable, `timeout_ms` at most. */
+void router_wait(struct router *router, int other_fd, uint64_t timeout_ms);
+
+/* Take what has arrived, up to a bounded number of frames and bytes, into batch->events;
+ * batch->drained says whether that was all. The events are borrowed until router_done. */
+void router_drain(struct router *router, struct batch *batch);
+void router_done(struct router *router);
+
+/* Send what is in the outbox. Whom it can't reach is in the next batch as gone. */
+void router_send(struct router *router, const struct outbox *out);
+
+#endif

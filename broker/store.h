@@ -1,0 +1,90 @@
+/* The durable state: ordered tables of small rows, and one write transaction at a time. Only the
+ * store knows how a commit is made durable. Callers see no LMDB; the simulator and the fuzzers bring
+ * stores of their own.
+ *
+ * What the tables mean is the books' business (book.h) and the table list below says it once. An
+ * operation that the disk or the map refuses makes the whole transaction fail: from then on reads
+ * find nothing, writes do nothing, and the commit returns STINT_IO. So callers look at one result,
+ * the commit's.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "pack.h"
+#include "stint_status.h"
+
+enum store_table {
+    STORE_META,     /* name -> value: epoch */
+    STORE_QUEUES,   /* queue number -> name */
+    STORE_LEVELS,   /* queue, priority -> next sequence, counts by state */
+    STORE_LIVE,     /* id -> record: ready and running jobs, in dispatch order */
+    STORE_TRANSIT,  /* id of the first of 256 -> which of them are running, a bit each */
+    STORE_PARKED,   /* id -> record: scheduled jobs */
+    STORE_DUE,      /* time, id -> nothing: when parked jobs go back to live */
+    STORE_SETTLED,  /* id -> record: succeeded, dead, cancelled */
+    STORE_EXPIRY,   /* minute, id of the first of 1024 -> nothing: where settled records expire */
+    STORE_PARTS,    /* id, number -> a piece of a large body */
+    STORE_SESSIONS, /* session -> last submission, pruned up to, when used */
+    STORE_ANSWERS,  /* session, submission -> its answer */
+    STORE_DAMAGED,  /* id -> the bytes of a record whose check failed, set aside */
+    STORE_TABLES
+};
+
+struct store;
+
+struct store_ops {
+    void (*begin)(struct store *store);
+    /* Make everything since begin durable, or nothing of it. Errors: STINT_IO. */
+    enum stint_status (*commit)(struct store *store);
+    void (*abort)(struct store *store);
+    bool (*get)(struct store *store, enum store_table table, struct slice key,
+        struct slice *value);
+    /* The first row at or after `from`. */
+    bool (*seek)(struct store *store, enum store_table table, struct slice from,
+        struct slice *key, struct slice *value);
+    /* Insert or replace; the value is `head` and then `body`. */
+    void (*put)(struct store *store, enum store_table table, struct slice key,
+        struct slice head, struct slice body);
+    bool (*del)(struct store *store, enum store_table table, struct slice key);
+    /* Bytes that new jobs may still take; what settles need is kept back and not counted. */
+    uint64_t (*room)(struct store *store);
+    void (*usage)(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes);
+    /* A sentence about the last failure, for the log. */
+    const char *(*error)(struct store *store);
+    void (*destroy)(struct store **store);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+
+/* What get and seek hand out is borrowed until the next put or del, or the end of the
+ * transaction. */
+
+static inline bool
+store_get(struct store *s, enum store_table table, struct slice key, struct slice *value)
+{
+    return s->ops->get(s, table, key, value);
+}
+
+static inline bool
+store_seek(struct store *s, enum store_table table, struct slice from, struct slice *key,
+    struct slice *value)
+{
+    return s->ops->seek(s, table, from, key, value);
+}
+
+static inline void
+store_put(struct store *s, enum store_table table, struct slice key, struct slice head,
+    struct slice body)
+{
+    s->ops->put(s, table, key, head, body);
+}
+
+static inline bool
+store_del(struct store *s, enum store_table table, struct slice key)
+{
+    return s->ops->del(s, table, key);
+}
+
+#endif

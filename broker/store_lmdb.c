@@ -1,0 +1,363 @@
+/* The store in LMDB; the contract is in store.h. What LMDB does behind one's back and why the code
+ * is as it is: one environment a process, default flags (two syncs a commit), plain keys only, no
+ * nested transactions, a transaction never touched after its commit.
+ */
+#include "store_lmdb.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+/* A table has a cursor for each kind of work: inserting at the tail, deleting at the head and
+ * reading are at different places, and a cursor that stays near its place is much faster. */
+enum cursor_role { CURSOR_PUT, CURSOR_DEL, CURSOR_READ, CURSOR_ROLES };
+
+struct store_lmdb {
+    struct store base; /* first: a store is one of these */
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi tables[STORE_TABLES];
+    MDB_cursor *cursors[STORE_TABLES][CURSOR_ROLES];
+    struct store_lmdb_options options;
+    size_t page_bytes;
+    uint64_t room_bytes;
+    unsigned room_age; /* transactions since room_bytes was worked out */
+    bool begun, failed;
+    char error[256];
+};
+
+static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live",
+    "transit", "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged"};
+
+static struct store_lmdb *
+self(struct store *store)
+{
+    return (struct store_lmdb *)store;
+}
+
+static void
+fail(struct store_lmdb *s, const char *what, int rc)
+{
+    if (s->failed)
+        return;
+    s->failed = true;
+    struct statvfs fs;
+    bool full = (rc == EIO || rc == ENOSPC) && statvfs(s->options.path, &fs) == 0 &&
+                (uint64_t)fs.f_bavail * fs.f_frsize < (1U << 20);
+    (void)snprintf(s->error, sizeof s->error, "%s %s: %s%s", what, s->options.path,
+        mdb_strerror(rc), full ? " (the file system is full)" : "");
+}
+
+/* The transaction begins with the first operation, so that a step that needs none costs none. */
+static bool
+ready(struct store_lmdb *s)
+{
+    if (s->failed)
+        return false;
+    if (s->txn)
+        return true;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &s->txn);
+    if (rc) {
+        s->txn = NULL;
+        fail(s, "can't begin a transaction in", rc);
+    }
+    return rc == 0;
+}
+
+static MDB_cursor *
+cursor(struct store_lmdb *s, enum store_table table, enum cursor_role role)
+{
+    if (!ready(s))
+        return NULL;
+    MDB_cursor **c = &s->cursors[table][role];
+    if (!*c) {
+        int rc = mdb_cursor_open(s->txn, s->tables[table], c);
+        if (rc) {
+            *c = NULL;
+            fail(s, "can't open a cursor in", rc);
+        }
+    }
+    return *c;
+}
+
+static void
+close_cursors(struct store_lmdb *s)
+{
+    for (unsigned t = 0; t < STORE_TABLES; t++)
+        for (unsigned r = 0; r < CURSOR_ROLES; r++)
+            if (s->cursors[t][r]) {
+                mdb_cursor_close(s->cursors[t][r]);
+                s->cursors[t][r] = NULL;
+            }
+}
+
+static void
+lmdb_begin(struct store *store)
+{
+    (void)store; /* see ready() */
+}
+
+static void
+lmdb_abort(struct store *store)
+{
+    struct store_lmdb *s = self(store);
+    if (s->txn) {
+        close_cursors(s);
+        mdb_txn_abort(s->txn);
+        s->txn = NULL;
+    }
+}
+
+static enum stint_status
+lmdb_commit(struct store *store)
+{
+    struct store_lmdb *s = self(store);
+    if (s->failed) {
+        lmdb_abort(store);
+        return STINT_IO;
+    }
+    if (!s->txn)
+        return STINT_OK;
+    close_cursors(s);
+    MDB_txn *txn = s->txn;
+    s->txn = NULL; /* commit frees it, also when it fails */
+    int rc = mdb_txn_commit(txn);
+    if (rc) {
+        fail(s, "can't commit to", rc);
+        return STINT_IO;
+    }
+    s->room_age++;
+    return STINT_OK;
+}
+
+static MDB_val
+val(struct slice s)
+{
+    return (MDB_val){.mv_size = s.size, .mv_data = (void *)(uintptr_t)s.data};
+}
+
+static struct slice
+slice(MDB_val v)
+{
+    return (struct slice){v.mv_data, v.mv_size};
+}
+
+static bool
+found(struct store_lmdb *s, int rc)
+{
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        fail(s, "can't read", rc);
+    return rc == 0;
+}
+
+static bool
+lmdb_get(struct store *store, enum store_table table, struct slice key, struct slice *value)
+{
+    struct store_lmdb *s = self(store);
+    MDB_cursor *c = cursor(s, table, CURSOR_READ);
+    MDB_val k = val(key), v;
+    if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET)))
+        return false;
+    *value = slice(v);
+    return true;
+}
+
+static bool
+lmdb_seek(struct store *store, enum store_table table, struct slice from, struct slice *key,
+    struct slice *value)
+{
+    struct store_lmdb *s = self(store);
+    MDB_cursor *c = cursor(s, table, CURSOR_READ);
+    MDB_val k = val(from), v;
+    if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET_RANGE)))
+        return false;
+    *key = slice(k);
+    *value = slice(v);
+    return true;
+}
+
+static void
+lmdb_put(struct store *store, enum store_table table, struct slice key, struct slice head,
+    struct slice body)
+{
+    struct store_lmdb *s = self(store);
+    MDB_cursor *c = cursor(s, table, CURSOR_PUT);
+    MDB_val k = val(key), v = {.mv_size = head.size + body.size, .mv_data = NULL};
+    if (!c)
+        return;
+    int rc = mdb_cursor_put(c, &k, &v, MDB_RESERVE);
+    if (rc) {
+        fail(s, "can't write to", rc);
+        return;
+    }
+    if (head.size)
+        memcpy(v.mv_data, head.data, head.size);
+    if (body.size)
+        memcpy((uint8_t *)v.mv_data + head.size, body.data, body.size);
+}
+
+static bool
+lmdb_del(struct store *store, enum store_table table, struct slice key)
+{
+    struct store_lmdb *s = self(store);
+    MDB_cursor *c = cursor(s, table, CURSOR_DEL);
+    MDB_val k = val(key), v;
+    if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET)))
+        return false;
+    int rc = mdb_cursor_del(c, 0);
+    if (rc)
+        fail(s, "can't delete from", rc);
+    return rc == 0;
+}
+
+/* Pages in LMDB's free list, which is its table 0: transaction number -> count, page numbers. */
+static uint64_t
+free_pages(struct store_lmdb *s)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    uint64_t pages = 0;
+    if (mdb_cursor_open(s->txn, 0, &c) != 0)
+        return 0;
+    while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+        size_t count;
+        memcpy(&count, v.mv_data, sizeof count);
+        pages += count;
+    }
+    mdb_cursor_close(c);
+    return pages;
+}
+
+static void
+lmdb_usage(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes)
+{
+    struct store_lmdb *s = self(store);
+    MDB_envinfo info;
+    mdb_env_info(s->env, &info);
+    uint64_t pages = info.me_last_pgno + 1;
+    if (ready(s))
+        pages -= free_pages(s);
+    *used_bytes = pages * s->page_bytes;
+    *size_bytes = info.me_mapsize;
+}
+
+/* Free pages can be counted only by walking the free list, so it is done when the file has come
+ * near its limit, and then every few transactions; the reserve covers what happens between. */
+static uint64_t
+work_out_room(struct store_lmdb *s)
+{
+    MDB_envinfo info;
+    mdb_env_info(s->env, &info);
+    uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
+    if (used > size - size / 4 && ready(s))
+        used -= free_pages(s);
+    uint64_t room = (size - used) * s->page_bytes;
+    room = room > s->options.reserve_bytes ? room - s->options.reserve_bytes : 0;
+    struct statvfs fs;
+    if (statvfs(s->options.path, &fs) == 0) {
+        uint64_t disk = (uint64_t)fs.f_bavail * fs.f_frsize;
+        uint64_t unused = info.me_last_pgno + 1 - used; /* pages of the file that are free */
+        disk = disk > s->options.disk_free_bytes ? disk - s->options.disk_free_bytes : 0;
+        disk += unused * s->page_bytes;
+        if (disk < room)
+            room = disk;
+    }
+    return room;
+}
+
+static uint64_t
+lmdb_room(struct store *store)
+{
+    enum { EVERY = 16 };
+    struct store_lmdb *s = self(store);
+    if (s->room_age >= EVERY || s->room_bytes < s->options.reserve_bytes) {
+        s->room_bytes = work_out_room(s);
+        s->room_age = 0;
+    }
+    return s->room_bytes;
+}
+
+static const char *
+lmdb_error(struct store *store)
+{
+    return self(store)->error;
+}
+
+static void
+lmdb_destroy(struct store **store)
+{
+    if (!*store)
+        return;
+    struct store_lmdb *s = self(*store);
+    lmdb_abort(*store);
+    if (s->env)
+        mdb_env_close(s->env);
+    free(s);
+    *store = NULL;
+}
+
+static const struct store_ops lmdb_ops = {lmdb_begin, lmdb_commit, lmdb_abort, lmdb_get,
+    lmdb_seek, lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
+
+static int
+open_tables(struct store_lmdb *s)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    if (rc)
+        return rc;
+    for (unsigned t = 0; t < STORE_TABLES; t++) {
+        rc = mdb_dbi_open(txn, table_names[t], MDB_CREATE, &s->tables[t]);
+        if (rc) {
+            mdb_txn_abort(txn);
+            return rc;
+        }
+    }
+    return mdb_txn_commit(txn);
+}
+
+static int
+open_environment(struct store_lmdb *s)
+{
+    int rc = mdb_env_create(&s->env);
+    if (rc)
+        return rc;
+    rc = mdb_env_set_maxdbs(s->env, STORE_TABLES);
+    if (!rc)
+        rc = mdb_env_set_mapsize(s->env, s->options.size_bytes);
+    if (!rc)
+        rc = mdb_env_open(s->env, s->options.path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+    if (!rc)
+        rc = open_tables(s);
+    return rc;
+}
+
+enum stint_status
+store_lmdb_new(const struct store_lmdb_options *options, struct store **store,
+    const char **error)
+{
+    static char text[256];
+    struct store_lmdb *s = calloc(1, sizeof *s);
+    if (!s)
+        return STINT_NO_MEMORY;
+    s->base.ops = &lmdb_ops;
+    s->options = *options;
+    int rc = open_environment(s);
+    if (rc) {
+        (void)snprintf(text, sizeof text, "can't open %s: %s", options->path, mdb_strerror(rc));
+        *error = text;
+        if (s->env)
+            mdb_env_close(s->env);
+        free(s);
+        return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH
+                   ? STINT_DAMAGED
+                   : STINT_IO;
+    }
+    MDB_stat stat;
+    mdb_env_stat(s->env, &stat);
+    s->page_bytes = stat.ms_psize;
+    *store = &s->base;
+    return STINT_OK;
+}

@@ -1,0 +1,56 @@
+/* The `stint` command: a table of verbs, a file each (small ones share). Written on the public
+ * headers alone. Data goes to standard output, talk to standard error.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include "stint.h"
+
+#include <jansson.h>
+#include <popt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sysexits.h>
+
+enum { EXIT_JOB_FAILED = 1, EXIT_NO_SUCH_JOB = EX_NOINPUT };
+
+/* What every verb has. */
+struct cli {
+    const char *endpoint;
+    uint32_t timeout_ms;
+    bool json;
+    const char *verb;
+    struct stint_client *client;
+};
+
+struct verb {
+    const char *name, *arguments, *summary;
+    struct poptOption *options;
+    int (*run)(struct cli *cli, const char **args);
+};
+
+/* Say one line on standard error: "stint submit: ...". */
+void cli_say(const struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Say it and return EX_USAGE. */
+int cli_usage(const struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The exit code of a status. */
+int cli_exit(enum stint_status status);
+/* Say what failed last in the client; the exit code of it. */
+int cli_failed(struct cli *cli, enum stint_status status);
+/* Make the client, with a session of its own or one that goes on. Returns an exit code. */
+int cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission);
+/* "10s" and the like, in ms; false after saying what is wrong with it. */
+bool cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms);
+/* All arguments as ids, allocated; NULL after saying which is not one. */
+struct stint_id *cli_ids(const struct cli *cli, const char **args, size_t *count);
+/* Has somebody pressed Ctrl-C? cli_catch_interrupt makes it so that this can be asked. */
+void cli_catch_interrupt(void);
+bool cli_interrupted(void);
+
+extern const struct verb verb_submit, verb_map, verb_run, verb_wait, verb_result, verb_show,
+    verb_ls, verb_cancel, verb_retry, verb_queues, verb_workers, verb_stats, verb_ping,
+    verb_events, verb_bench;
+
+#endif

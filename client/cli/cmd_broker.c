@@ -1,0 +1,118 @@
+/* stint queues, workers, stats and ping: how the broker is. */
+#include "out.h"
+
+#include <stdio.h>
+
+static struct poptOption no_options[] = {POPT_TABLEEND};
+
+static const struct out_column queue_columns[] = {{"QUEUE", "name", false},
+    {"READY", "ready", true}, {"SCHEDULED", "scheduled", true}, {"RUNNING", "running", true},
+    {"SUCCEEDED", "succeeded", true}, {"DEAD", "dead", true}, {"CANCELLED", "cancelled", true},
+    {"WORKERS", "workers", true}};
+
+static const struct out_column worker_columns[] = {{"WORKER", "name", false},
+    {"SLOTS", "slots", true}, {"HELD", "held", true}, {"WINDOW", "window", true},
+    {"SUCCEEDED", "succeeded", true}, {"FAILED", "failed", true},
+    {"SEEN MS AGO", "seen_ms_ago", true}, {"SOFTWARE", "software", false},
+    {"QUEUES", "queues", false}};
+
+struct showing {
+    const struct cli *cli;
+    struct out_table *table;
+};
+
+static bool
+show(struct showing *s, json_t *object)
+{
+    if (s->cli->json)
+        return out_line(object);
+    out_table_add(s->table, object);
+    return true;
+}
+
+static bool
+each_queue(void *context, const struct stint_queue_info *info)
+{
+    return show(context, out_queue(info));
+}
+
+static bool
+each_worker(void *context, const struct stint_worker_info *info)
+{
+    return show(context, out_worker(info));
+}
+
+static int
+run_queues(struct cli *cli, const char **args)
+{
+    struct showing s = {.cli = cli};
+    (void)args;
+    int rc = cli_connect(cli, NULL, 0);
+    if (rc != EX_OK)
+        return rc;
+    s.table = out_table_new(queue_columns, sizeof queue_columns / sizeof *queue_columns);
+    enum stint_status status = stint_queues(cli->client, each_queue, &s, cli->timeout_ms);
+    out_table_show(&s.table);
+    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
+}
+
+static int
+run_workers(struct cli *cli, const char **args)
+{
+    struct showing s = {.cli = cli};
+    (void)args;
+    int rc = cli_connect(cli, NULL, 0);
+    if (rc != EX_OK)
+        return rc;
+    s.table = out_table_new(worker_columns, sizeof worker_columns / sizeof *worker_columns);
+    enum stint_status status = stint_workers(cli->client, each_worker, &s, cli->timeout_ms);
+    out_table_show(&s.table);
+    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
+}
+
+static int
+run_stats(struct cli *cli, const char **args)
+{
+    struct stint_stats stats;
+    (void)args;
+    int rc = cli_connect(cli, NULL, 0);
+    if (rc != EX_OK)
+        return rc;
+    enum stint_status status = stint_get_stats(cli->client, &stats, cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (cli->json)
+        return out_line(out_stats(&stats)) ? EX_OK : EX_IOERR;
+    out_fields(out_stats(&stats));
+    return EX_OK;
+}
+
+static int
+run_ping(struct cli *cli, const char **args)
+{
+    uint64_t us;
+    (void)args;
+    int rc = cli_connect(cli, NULL, 0);
+    if (rc != EX_OK)
+        return rc;
+    enum stint_status status = stint_ping(cli->client, &us, cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (cli->json)
+        return out_line(
+                   json_pack("{ss sI}", "schema", "stint.ping/1", "us", (json_int_t)us))
+                   ? EX_OK
+                   : EX_IOERR;
+    printf("the broker answered in %.2f ms\n", (double)us / 1000);
+    return EX_OK;
+}
+
+const struct verb verb_queues = {
+    "queues", "[OPTION...]", "list queues and how many jobs stand in each state", no_options,
+    run_queues};
+const struct verb verb_workers = {
+    "workers", "[OPTION...]", "list the workers of the fleet", no_options, run_workers};
+const struct verb verb_stats = {
+    "stats", "[OPTION...]", "tell the broker's figures since its start", no_options, run_stats};
+const struct verb verb_ping = {
+    "ping", "[OPTION...]", "ask the broker for a sign of life", no_options, run_ping};

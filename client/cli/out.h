@@ -1,0 +1,37 @@
+/* How things look: one JSON schema a thing, and tables rendered from the same objects. */
+#ifndef OUT_H
+#define OUT_H
+
+#include "cli.h"
+
+/* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.stats/1, stint.event/1.
+ * The caller owns them. Bytes that are valid UTF-8 are strings; others are {"base64": "..."}. */
+json_t *out_job(const struct stint_job_info *info);
+json_t *out_queue(const struct stint_queue_info *info);
+json_t *out_worker(const struct stint_worker_info *info);
+json_t *out_stats(const struct stint_stats *stats);
+json_t *out_event(const struct stint_event *event);
+
+/* Print an object on a line, and free it. False if standard output is closed. */
+bool out_line(json_t *object);
+
+struct out_column {
+    const char *title, *field; /* of the object; "ago:field" is how long ago it was */
+    bool right;
+};
+/* A table of objects, shown at the end; objects are freed. */
+struct out_table;
+struct out_table *out_table_new(const struct out_column *columns, size_t count);
+void out_table_add(struct out_table *table, json_t *object);
+void out_table_show(struct out_table **table);
+
+/* "field  value" lines of one object, freed. */
+void out_fields(json_t *object);
+
+/* Bytes to standard output as they are. False if it is closed. */
+bool out_bytes(const void *bytes, size_t size);
+
+/* A line of progress on standard error, if that is a terminal: "done/total, failed, a second". */
+void out_progress(uint64_t done, uint64_t total, uint64_t failed, bool last);
+
+#endif

@@ -1,0 +1,188 @@
+/* libstint, the client's half: submit jobs to a broker, follow them, ask about them. Public header.
+ *
+ *     struct stint_client *client;
+ *     struct stint_job job = STINT_JOB_INIT;
+ *     struct stint_id id;
+ *     job.queue = "mail"; job.payload = "hello"; job.payload_bytes = 5;
+ *     if (stint_client_new(NULL, &client) == STINT_OK &&
+ *         stint_submit(client, &job, 1, &id, STINT_TIMEOUT_DEFAULT) == STINT_OK)
+ *         ...the job is on the broker's disk, exactly once...
+ *     stint_client_destroy(&client);
+ *
+ * A client belongs to one thread at a time. It has no thread of its own: it works inside calls, so
+ * whoever has callbacks waiting calls stint_client_process now and then, or when stint_client_fd is
+ * readable. A callback may make the asynchronous calls (stint_submit_async, stint_watch) and no
+ * others. Connections that break are made again, and what was not confirmed is sent again; a
+ * submission is stored exactly once however often it is sent.
+ *
+ * Calls with a `timeout_ms` return STINT_TIMEOUT, or STINT_UNREACHABLE if there was no conversation
+ * at all, when it is over; of a submit STINT_UNKNOWN_OUTCOME, if it may have arrived. All of them
+ * may also return STINT_VERSION_MISMATCH or STINT_DENIED if the broker refuses the conversation,
+ * and what the broker answers. stint_client_error has a sentence about the last failure.
+ */
+#ifndef STINT_H
+#define STINT_H
+
+#include "stint_job.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STINT_DEFAULT_ENDPOINT "tcp://127.0.0.1:5670"
+#define STINT_TIMEOUT_DEFAULT 10000 /* ms */
+#define STINT_SESSION_BYTES 16
+
+struct stint_client;
+
+/* "0.1.0". A constant string; any thread. */
+STINT_EXPORT const char *stint_version(void);
+
+struct stint_client_options {
+    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
+    const char *name;     /* shown to people; NULL: host and process id */
+    /* NULL: a new session. Else 16 bytes that this client used before: its numbered submissions go
+     * on where they stopped, across processes; see stint_client_submission. */
+    const uint8_t *session;
+    uint64_t submission; /* with `session`: the last one whose answer this client has; the next
+                            submit is the one after it, and is answered as it was the first time */
+};
+
+/* Make a client. It connects in the background: a broker that is away is not an error here.
+ * `options` may be NULL and is not kept. The caller owns the client.
+ * Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM, STINT_NO_MEMORY. */
+STINT_EXPORT enum stint_status stint_client_new(const struct stint_client_options *options,
+    struct stint_client **client);
+
+/* End a client and set the pointer to NULL. If all was confirmed, the broker is told that the
+ * session is over, unless the session was the caller's own. What was not confirmed is given up. */
+STINT_EXPORT void stint_client_destroy(struct stint_client **client);
+
+/* A sentence about the last call that failed: what, where, why. Owned by the client, good until its
+ * next call. */
+STINT_EXPORT const char *stint_client_error(const struct stint_client *client);
+
+/* Wait until the conversation with the broker is open.
+ * Errors: STINT_UNREACHABLE, STINT_VERSION_MISMATCH, STINT_DENIED. */
+STINT_EXPORT enum stint_status stint_connect(struct stint_client *client, uint32_t timeout_ms);
+
+/* The number of the last submission of this session that the broker has stored; 0 if none. Good
+ * once connected. Whoever brings a session of its own learns here where it stopped. */
+STINT_EXPORT uint64_t stint_client_submission(const struct stint_client *client);
+
+/* Submit `count` jobs. All of one message (up to 4,096 jobs, 4 MiB) are stored or none; a larger
+ * call is cut into several. Returns when they are on disk; `ids` (count of them; NULL: not wanted)
+ * are in the order of the jobs. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID,
+ * STINT_STORE_FULL, STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_TOO_MANY, STINT_UNKNOWN_OUTCOME. */
+STINT_EXPORT enum stint_status stint_submit(struct stint_client *client,
+    const struct stint_job *jobs, size_t count, struct stint_id *ids, uint32_t timeout_ms);
+
+/* The answer to a submission; `ids` are borrowed for the call. */
+typedef void stint_submitted_fn(void *context, enum stint_status status,
+    const struct stint_id *ids, size_t count);
+
+/* Submit without waiting: one message, at most 4,096 jobs and 4 MiB. The jobs are copied. `done`
+ * (may be NULL) is called from a later call on this client, once. Submissions are stored in the
+ * order of the calls. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID, and STINT_TOO_MANY
+ * while 8,192 submissions are unanswered: process and try again. */
+STINT_EXPORT enum stint_status stint_submit_async(struct stint_client *client,
+    const struct stint_job *jobs, size_t count, stint_submitted_fn *done, void *context);
+
+/* Submissions not answered yet. */
+STINT_EXPORT size_t stint_client_pending(const struct stint_client *client);
+
+/* A job that is settled, or that the broker does not know (state STINT_UNKNOWN). `info` is borrowed
+ * for the call. */
+typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
+
+/* Call `settled` once for each job when it is settled, from later calls on this client; with
+ * `results` its result comes along. Survives reconnects and broker restarts.
+ * Errors: STINT_TOO_MANY: 65,536 are watched already. */
+STINT_EXPORT enum stint_status stint_watch(struct stint_client *client,
+    const struct stint_id *ids, size_t count, bool results, stint_outcome_fn *settled,
+    void *context);
+
+/* Jobs watched that are not settled yet. */
+STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
+
+/* Watch jobs and return when all are settled; `settled` as above. timeout_ms 0: for ever. */
+STINT_EXPORT enum stint_status stint_wait(struct stint_client *client, const struct stint_id *ids,
+    size_t count, bool results, stint_outcome_fn *settled, void *context, uint32_t timeout_ms);
+
+/* Send and receive what there is and call callbacks; wait up to `timeout_ms` if there is nothing.
+ * Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT: this client is at its end. */
+STINT_EXPORT enum stint_status stint_client_process(struct stint_client *client,
+    uint32_t timeout_ms);
+
+/* For event loops: readable (edge-triggered) when stint_client_process has something to do. The
+ * descriptor may change with each call of it. */
+STINT_EXPORT int stint_client_fd(const struct stint_client *client);
+/* Call stint_client_process at the latest in so many ms. */
+STINT_EXPORT uint32_t stint_client_timeout_ms(const struct stint_client *client);
+
+enum stint_parts { STINT_NO_PARTS = 0, STINT_PAYLOAD = 1, STINT_RESULT = 2 };
+
+/* Describe one job, with payload or result as `parts` says. `*info` points into the client and is
+ * good until its next call. Errors: STINT_NO_SUCH_JOB. */
+STINT_EXPORT enum stint_status stint_get(struct stint_client *client, const struct stint_id *id,
+    enum stint_parts parts, const struct stint_job_info **info, uint32_t timeout_ms);
+
+struct stint_filter {
+    const char *queue; /* NULL: all */
+    const char *kind;  /* NULL: all */
+    uint32_t states;   /* bits STINT_STATE_BIT(state); 0: all */
+    uint64_t limit;    /* 0: none */
+};
+
+/* Called for each job of a list; false ends it. */
+typedef bool stint_job_fn(void *context, const struct stint_job_info *info);
+
+/* List jobs: those waiting or running in dispatch order, then scheduled, then settled ones. Read in
+ * pages; jobs that move meanwhile may be missed or seen twice. Errors: STINT_NO_SUCH_QUEUE,
+ * STINT_BAD_NAME. `timeout_ms` is for each page. */
+STINT_EXPORT enum stint_status stint_list(struct stint_client *client,
+    const struct stint_filter *filter, stint_job_fn *each, void *context, uint32_t timeout_ms);
+
+/* Cancel jobs, wherever they stand; a running one is settled at once and its worker told to stop.
+ * `statuses` (count of them; NULL: not wanted): STINT_OK, STINT_NO_SUCH_JOB, STINT_WRONG_STATE.
+ * Returns the first that is not STINT_OK. */
+STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client,
+    const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms);
+
+/* Bring dead or cancelled jobs back to the backlog with all their attempts; as stint_cancel. */
+STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const struct stint_id *ids,
+    size_t count, enum stint_status *statuses, uint32_t timeout_ms);
+
+typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
+typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);
+
+STINT_EXPORT enum stint_status stint_queues(struct stint_client *client, stint_queue_fn *each,
+    void *context, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_workers(struct stint_client *client, stint_worker_fn *each,
+    void *context, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_get_stats(struct stint_client *client,
+    struct stint_stats *stats, uint32_t timeout_ms);
+
+/* One round trip. `*us` (NULL: not wanted): microseconds it took. */
+STINT_EXPORT enum stint_status stint_ping(struct stint_client *client, uint64_t *us,
+    uint32_t timeout_ms);
+
+typedef void stint_event_fn(void *context, const struct stint_event *event);
+
+struct stint_subscription {
+    const char *queue;          /* NULL: all */
+    const struct stint_id *ids; /* NULL: all jobs; at most 4,096 */
+    size_t ids_count;
+    uint32_t events; /* bits 1 << enum stint_event_type; 0: all */
+};
+
+/* Hear of events until the client ends, from later calls on it. Taken up again after a reconnect;
+ * what happened in between is not told. At most 64. Errors: STINT_TOO_MANY, STINT_BAD_NAME. */
+STINT_EXPORT enum stint_status stint_subscribe(struct stint_client *client,
+    const struct stint_subscription *subscription, stint_event_fn *happened, void *context,
+    uint32_t timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,21 @@
+# How everything of ours is compiled: warnings are errors, assertions stay on in release builds.
+add_library(stint_house INTERFACE)
+target_compile_features(stint_house INTERFACE c_std_17)
+target_compile_definitions(stint_house INTERFACE _GNU_SOURCE
+  STINT_VERSION_TEXT="${PROJECT_VERSION}")
+target_compile_options(stint_house INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # cutting a message to its buffer is meant
+  -UNDEBUG -fno-omit-frame-pointer)
+if(STINT_SANITIZE)
+  target_compile_options(stint_house INTERFACE -fsanitize=${STINT_SANITIZE} -O1
+    -fno-sanitize-recover=all)
+  target_link_options(stint_house INTERFACE -fsanitize=${STINT_SANITIZE})
+endif()
+
+# A static library of our own, not installed.
+function(stint_part name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC stint_house)
+  target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+endfunction()

@@ -1,0 +1,42 @@
+/* Every limit of the protocol, with its unit and its reason. What a broker may lower or raise at
+ * run time has a default here and travels in WELCOME; the rest is part of the protocol.
+ */
+#ifndef LIMIT_H
+#define LIMIT_H
+
+enum {
+    /* One message. Large enough for a thousand common jobs or a few of the largest; small enough
+     * that a thousand peers sending one each do not hurt. The transport refuses larger frames. */
+    LIMIT_MESSAGE_BYTES = 8 << 20,
+    LIMIT_PAYLOAD_BYTES = 1 << 20, /* default, a job's payload */
+    LIMIT_RESULT_BYTES = 1 << 20,  /* default, a job's result */
+    LIMIT_BODY_BYTES_MAX = 4 << 20, /* what the two defaults above may be raised to */
+    LIMIT_ERROR_BYTES = 1000,      /* a failed attempt's text; longer ones are cut, not refused */
+    LIMIT_NAME_BYTES = 64,         /* names of queues and kinds */
+    LIMIT_LABEL_BYTES = 128,       /* a peer's own name and its software's */
+    LIMIT_JOBS = 4096,             /* jobs, ids or outcomes in one message */
+    LIMIT_QUEUES_SERVED = 256,     /* queues one worker serves */
+    LIMIT_DEPTH = 8,               /* nesting of the envelope, payloads not counted */
+    LIMIT_WINDOW = 1 << 16,        /* jobs a worker may hold */
+    LIMIT_ATTEMPTS = 65535,        /* highest value of a job's max attempts */
+    LIMIT_SUBMISSIONS_OPEN = 8192, /* unanswered submissions of one session */
+    LIMIT_WATCHED = 65536,         /* jobs one connection may wait for at once */
+    LIMIT_SUBSCRIPTIONS = 64,      /* subscriptions of one connection */
+};
+
+/* Defaults of a job and of a conversation, in milliseconds unless said. */
+enum {
+    DEFAULT_PRIORITY = 100,
+    DEFAULT_MAX_ATTEMPTS = 5, /* runs */
+    DEFAULT_BACKOFF_BASE_MS = 1000,
+    DEFAULT_BACKOFF_CAP_MS = 600000,
+    DEFAULT_HEARTBEAT_MS = 1000,
+    DEFAULT_LOST_MS = 5000,
+    DEFAULT_GRACE_MS = 10000,
+};
+
+#define DEFAULT_KEEP_MS (24ULL * 3600 * 1000)      /* outcomes of jobs that say nothing */
+#define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
+#define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
+
+#endif

@@ -1,0 +1,31 @@
+/* The DEALER socket under a session: connects, receives, sends, connects anew. One thread. */
+#ifndef LINK_H
+#define LINK_H
+
+#include "session.h"
+
+struct link;
+
+/* `endpoint` is copied. Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM. */
+enum stint_status link_new(const char *endpoint, struct session *session, struct link **link);
+/* What was given to the socket has up to `linger_ms` to leave. */
+void link_destroy(struct link **link, int linger_ms);
+
+/* Readable when link_pump may have something to do. Edge-triggered by nature: call link_pump
+ * before waiting for it, and after. */
+int link_fd(const struct link *link);
+
+/* Send what waits, receive what came (each frame for the owner goes to `take`), let time pass.
+ * `hold` as in session_output. Errors: STINT_BAD_ENDPOINT (a broker moved to nowhere). */
+enum stint_status link_pump(struct link *link, uint64_t now_ms, bool hold,
+    void (*take)(void *owner, const struct message *message), void *owner);
+
+/* The room that messages given to `take` were decoded into. */
+struct message_room *link_room(struct link *link);
+
+/* Sleep until the socket or one of `fds` is ready, or `until_ms`. */
+void link_wait(struct link *link, const int *fds, unsigned fds_count, uint64_t until_ms);
+
+uint64_t link_now_ms(void); /* the monotonic clock */
+
+#endif

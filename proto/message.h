@@ -1,0 +1,230 @@
+/* The messages, decoded and encoded. A message is one frame: a msgpack map with small unsigned
+ * keys that rise; key 0 is the type, key 1 the request's number, which its reply repeats. Unknown
+ * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_room` given,
+ * until the next decode into it. No allocation depends on what a peer declares.
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "limit.h"
+#include "pack.h"
+#include "stint_job.h"
+
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION_MAX 1
+#define SESSION_BYTES 16
+
+enum message_type {
+    MESSAGE_NONE = 0,
+#define X(number, name, sender) MESSAGE_##name = (number),
+#include "message.def"
+#undef X
+};
+
+enum message_role { ROLE_CLIENT = 1, ROLE_WORKER = 2 };
+
+/* A job as a SUBMIT says it, defaults filled in. */
+struct job_spec {
+    struct slice queue, kind, payload;
+    uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
+    uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
+    uint32_t max_attempts;
+    uint8_t priority;
+};
+#define KEEP_DEFAULT UINT64_MAX
+
+/* PING and SETTLE tell how many jobs a worker may hold; absent, it stays as it was. */
+#define WINDOW_UNCHANGED UINT32_MAX
+
+/* How a run ended. The numbers are the protocol's. */
+enum outcome_type {
+    OUTCOME_SUCCEEDED = 1,
+    OUTCOME_FAILED = 2,   /* try again after the backoff */
+    OUTCOME_DEAD = 3,     /* failed for good */
+    OUTCOME_SNOOZED = 4,  /* run again after delay_ms; the run does not count */
+    OUTCOME_RETURNED = 5, /* never started; the run does not count */
+};
+
+struct lease_ref {
+    struct stint_id id;
+    uint32_t attempt;
+    uint32_t status; /* in CLAIMED and REVOKE: an enum stint_status, why */
+};
+
+struct outcome {
+    struct stint_id id;
+    uint32_t attempt;
+    enum outcome_type type;
+    struct slice body; /* result, or error text */
+    uint64_t delay_ms;
+};
+
+/* A job as DISPATCH hands it out. */
+struct dispatched_job {
+    struct stint_id id;
+    struct slice kind, payload;
+    uint32_t attempt, max_attempts;
+    uint64_t time_to_run_ms, submitted_ms;
+};
+
+/* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
+struct answer {
+    uint64_t number;
+    enum stint_status status;
+    uint32_t index;            /* refused: which job of the message */
+    struct slice detail;       /* refused: a sentence */
+    struct pack_reader inside; /* SUBMITTED: runs of ids; SETTLED: exceptions */
+    uint32_t count;            /* of what is inside */
+};
+
+struct broker_ref {
+    uint16_t number;
+    struct slice endpoint;
+};
+
+struct hello {
+    uint32_t version_min, version_max;
+    enum message_role role;
+    uint8_t session[SESSION_BYTES];
+    struct slice name, software;
+    uint32_t slots, window;
+    uint32_t queues; /* their names are in message_room.names */
+};
+
+struct welcome {
+    uint32_t version;
+    uint64_t epoch;
+    uint16_t broker;
+    uint32_t heartbeat_ms, lost_ms;
+    uint64_t message_bytes, payload_bytes, result_bytes;
+    uint64_t submission; /* last number the broker has of this session */
+    uint32_t brokers;    /* they are in message_room.brokers */
+    struct slice software;
+};
+
+struct message {
+    enum message_type type;
+    uint64_t number;
+    uint32_t count; /* elements of the main array, in the room */
+    union {
+        struct hello hello;
+        struct welcome welcome;
+        struct {
+            uint32_t window;
+        } ping;
+        struct {
+            enum stint_status status;
+            uint32_t about; /* type of the message that failed */
+            struct slice detail, endpoint;
+        } error;
+        struct {
+            uint64_t acked;
+            struct slice jobs; /* the bytes that say what is submitted: all behind `acked` */
+        } submit;
+        struct {
+            struct slice queue;
+        } dispatch;
+        struct {
+            uint32_t window;
+        } settle;
+        struct {
+            bool more;
+        } claim;
+        struct {
+            bool results;
+        } wait;
+        struct {
+            uint32_t parts; /* PART_PAYLOAD, PART_RESULT */
+        } get;
+        struct {
+            struct slice queue, kind, cursor;
+            uint32_t states, limit;
+        } list;
+        struct {
+            struct slice cursor;
+        } jobs;
+        struct {
+            struct slice queue; /* empty: all queues */
+            uint32_t events;    /* bits 1 << enum stint_event_type */
+        } subscribe;
+        struct stint_stats stats;
+    };
+};
+
+enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
+
+/* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
+ * on a path that matters, reused for each message. */
+struct message_room {
+    union {
+        struct job_spec specs[LIMIT_JOBS];
+        struct outcome outcomes[LIMIT_JOBS];
+        struct lease_ref leases[LIMIT_JOBS];
+        struct dispatched_job dispatched[LIMIT_JOBS];
+        struct stint_id ids[LIMIT_JOBS];
+        struct answer answers[LIMIT_JOBS];
+        uint32_t statuses[LIMIT_JOBS];
+        struct slice names[LIMIT_QUEUES_SERVED];
+        struct broker_ref brokers[64];
+        struct stint_event events[LIMIT_JOBS];
+        struct stint_job_info info;          /* JOBS, OUTCOMES: one at a time */
+        struct stint_queue_info queue_info;  /* QUEUES: one at a time */
+        struct stint_worker_info worker_info;
+    };
+    struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS: what message_next_* reads */
+};
+
+/* Decode one frame. On an error the message holds the type and number as far as they were read.
+ * Errors: STINT_BAD_MESSAGE, STINT_UNKNOWN_TYPE, STINT_TOO_LARGE, STINT_INVALID; `*why` then is a
+ * constant sentence. */
+enum stint_status message_decode(const void *frame, size_t size, struct message *message,
+    struct message_room *room, const char **why);
+
+/* JOBS, OUTCOMES, QUEUES and WORKERS are read one element at a time into the room: call `count`
+ * times. False if the element is malformed. */
+bool message_next_job(struct message_room *room);
+bool message_next_queue(struct message_room *room);
+bool message_next_worker(struct message_room *room);
+/* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
+bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
+bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
+
+/* May this role send this type? */
+bool message_allowed(enum message_type type, enum message_role role);
+const char *message_name(enum message_type type);
+
+/* Is it 1 to LIMIT_NAME_BYTES of A-Z a-z 0-9 . _ -, beginning with a letter or digit? */
+bool name_is_valid(struct slice name);
+
+/* Encoders append one message to a buffer. */
+void message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields);
+void message_put_hello(struct pack_buffer *b, const struct hello *hello,
+    const struct slice *queues);
+void message_put_welcome(struct pack_buffer *b, const struct welcome *welcome,
+    const struct broker_ref *brokers);
+void message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window);
+void message_put_numbered(struct pack_buffer *b, enum message_type type, uint64_t number);
+void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t number,
+    enum stint_status status, const char *detail, const char *endpoint);
+void message_put_submit(struct pack_buffer *b, uint64_t number, uint64_t acked,
+    const struct job_spec *jobs, uint32_t count);
+void message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome *outcomes,
+    uint32_t count, uint32_t window);
+void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
+    const struct lease_ref *leases, uint32_t count, bool more);
+void message_put_recall(struct pack_buffer *b, uint32_t count);
+void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
+    const struct stint_id *ids, uint32_t count, uint32_t option);
+void message_put_list(struct pack_buffer *b, uint64_t number, const struct message *list);
+void message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue,
+    uint32_t events, const struct stint_id *ids, uint32_t count);
+void message_put_stats(struct pack_buffer *b, uint64_t number, const struct stint_stats *stats);
+
+/* Parts of larger messages, which the broker writes as it finds them. */
+void message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job);
+void message_put_job_info(struct pack_buffer *b, const struct stint_job_info *info);
+void message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info);
+void message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *info);
+void message_put_event(struct pack_buffer *b, const struct stint_event *event);
+
+#endif

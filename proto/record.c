@@ -1,0 +1,142 @@
+/* The stored form of a job; the layout is told in record.h. */
+#include "record.h"
+#include "id.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { RECORD_VERSION = 1 };
+
+static void
+put_le(uint8_t *to, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++, value >>= 8)
+        to[i] = (uint8_t)value;
+}
+
+static uint64_t
+get_le(const uint8_t *from, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = bytes; i-- > 0;)
+        value = value << 8 | from[i];
+    return value;
+}
+
+uint64_t
+record_check(const void *data, size_t size, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
+/* Head and body are hashed apart, so that a body never has to be copied behind its head first. */
+static uint64_t
+check_of(const uint8_t *head, size_t head_bytes, struct slice body, const struct stint_id *id)
+{
+    uint64_t check = record_check(head + 8, head_bytes - 8, id_sequence(id));
+    if (body.size > 0)
+        check ^= record_check(body.data, body.size, check);
+    return check;
+}
+
+void
+record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms)
+{
+    *r = (struct record){.state = STINT_READY, .submitted_ms = wall_ms, .kind = spec->kind};
+    if (spec->keep_ms != KEEP_DEFAULT)
+        record_set(r, FIELD_KEEP, spec->keep_ms);
+    if (spec->time_to_run_ms)
+        record_set(r, FIELD_TIME_TO_RUN, spec->time_to_run_ms);
+    if (spec->max_attempts != DEFAULT_MAX_ATTEMPTS)
+        record_set(r, FIELD_MAX_ATTEMPTS, spec->max_attempts);
+    if (spec->backoff_base_ms != DEFAULT_BACKOFF_BASE_MS)
+        record_set(r, FIELD_BACKOFF_BASE, spec->backoff_base_ms);
+    if (spec->backoff_cap_ms != DEFAULT_BACKOFF_CAP_MS)
+        record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
+    record_set_body(r, spec->payload);
+}
+
+static size_t
+head_size(const struct record *r)
+{
+    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size;
+    for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
+        size += 8;
+    return size;
+}
+
+void
+record_set_body(struct record *r, struct slice body)
+{
+    /* Later changes add a few fields and an error text; leave room for them, so that a job's
+     * payload never has to move from its record into parts. */
+    enum { LATER = 8 * FIELDS_OPTIONAL + LIMIT_ERROR_BYTES };
+    r->body_bytes = (uint32_t)body.size;
+    r->body = body;
+    r->fields &= ~(1U << FIELD_PARTED);
+    if (RECORD_FIXED_BYTES + r->kind.size + LATER + body.size > RECORD_INLINE_MAX) {
+        r->fields |= 1U << FIELD_PARTED;
+        r->body = (struct slice){NULL, 0};
+    }
+}
+
+size_t
+record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RECORD_HEAD_MAX])
+{
+    head[8] = RECORD_VERSION;
+    head[9] = (uint8_t)r->state;
+    head[10] = (uint8_t)r->last;
+    head[11] = (uint8_t)r->kind.size;
+    put_le(head + 12, r->fields, 4);
+    put_le(head + 16, r->attempt, 4);
+    put_le(head + 20, r->spared, 4);
+    put_le(head + 24, r->submitted_ms, 8);
+    put_le(head + 32, r->body_bytes, 4);
+    put_le(head + 36, r->error.size, 4);
+    uint8_t *at = head + RECORD_FIXED_BYTES;
+    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
+        if (r->fields >> f & 1) {
+            put_le(at, r->optional[f], 8);
+            at += 8;
+        }
+    if (r->kind.size)
+        memcpy(at, r->kind.data, r->kind.size);
+    at += r->kind.size;
+    if (r->error.size)
+        memcpy(at, r->error.data, r->error.size);
+    at += r->error.size;
+    size_t size = (size_t)(at - head);
+    put_le(head, check_of(head, size, r->body, id), 8);
+    return size;
+}
+
+bool
+record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
+{
+    const uint8_t *p = bytes.data;
+    if (bytes.size < RECORD_FIXED_BYTES || p[8] != RECORD_VERSION)
+        return false;
+    r->state = (enum stint_state)p[9];
+    r->last = (enum record_last)p[10];
+    r->fields = (uint32_t)get_le(p + 12, 4);
+    r->attempt = (uint32_t)get_le(p + 16, 4);
+    r->spared = (uint32_t)get_le(p + 20, 4);
+    r->submitted_ms = get_le(p + 24, 8);
+    r->body_bytes = (uint32_t)get_le(p + 32, 4);
+    r->kind.size = p[11];
+    r->error.size = get_le(p + 36, 2);
+    size_t head = head_size(r);
+    size_t body = record_parted(r) ? 0 : r->body_bytes;
+    if (bytes.size != head + body)
+        return false;
+    const uint8_t *at = p + RECORD_FIXED_BYTES;
+    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
+        if (r->fields >> f & 1) {
+            r->optional[f] = get_le(at, 8);
+            at += 8;
+        }
+    r->kind.data = at;
+    r->error.data = at + r->kind.size;
+    r->body = (struct slice){p + head, body};
+    return get_le(p, 8) == check_of(p, head, r->body, id);
+}

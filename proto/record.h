@@ -1,0 +1,129 @@
+/* The job record: a job as it is stored. A record is a head and a body: the body is the payload of
+ * a job that may still run (or be retried), or the result of one that succeeded, never both. Small
+ * bodies stand in the record; larger ones are cut into parts in a table of their own, because a
+ * value that needs several adjoining pages is slow to place in a churned file.
+ *
+ *     0   u64  check: XXH3 of the rest, seeded with the sequence of its key
+ *     8   u8   format version, 1
+ *     9   u8   state, enum stint_state (READY also while it runs: the transit table says that)
+ *     10  u8   last, enum record_last: how the last attempt ended
+ *     11  u8   size of the kind
+ *     12  u32  fields: which of the optional ones follow, bits of enum record_field
+ *     16  u32  attempt: number of the last attempt that is over
+ *     20  u32  spared: how many of those do not count against max_attempts
+ *     24  u64  submitted_ms
+ *     32  u32  body_bytes, also where the body is in parts
+ *     36  u16  size of the error text
+ *     38  u16  0
+ *     40  u64  each optional field, in the order of its bit
+ *     ..       kind, error text, body (unless parted)
+ *
+ * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
+ * a member here, a row in record.c. Old readers refuse bits they do not know, so raise the store's
+ * format version with it (broker/manifest.h).
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "message.h"
+
+enum record_last {
+    LAST_NONE = 0,
+    LAST_FAILED = 1,
+    LAST_LOST = 2, /* taken back: its worker was lost, or its time to run was over */
+    LAST_RETURNED = 3,
+    LAST_SNOOZED = 4,
+    LAST_SUCCEEDED = 5,
+};
+
+enum record_field {
+    FIELD_KEEP = 0, /* absent: the broker's default at settling */
+    FIELD_TIME_TO_RUN = 1,
+    FIELD_MAX_ATTEMPTS = 2,
+    FIELD_BACKOFF_BASE = 3,
+    FIELD_BACKOFF_CAP = 4,
+    FIELD_DUE = 5,
+    FIELD_STARTED = 6,
+    FIELD_SETTLED = 7,
+    FIELD_EXPIRES = 8,
+    FIELDS_OPTIONAL = 9,
+    FIELD_PARTED = 31, /* no value of its own: the body is in parts */
+};
+
+enum {
+    RECORD_FIXED_BYTES = 40,
+    RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
+                      LIMIT_ERROR_BYTES,
+    RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
+    PART_BYTES = 4072,        /* with its check 4080: one overflow page exactly */
+};
+
+struct record {
+    enum stint_state state;
+    enum record_last last;
+    uint32_t attempt, spared;
+    uint64_t submitted_ms;
+    uint64_t optional[FIELDS_OPTIONAL];
+    uint32_t fields; /* bits of those that are set */
+    uint32_t body_bytes;
+    struct slice kind, error;
+    struct slice body; /* empty if parted */
+};
+
+static inline bool
+record_has(const struct record *r, enum record_field field)
+{
+    return (r->fields >> field & 1) != 0;
+}
+
+static inline uint64_t
+record_get(const struct record *r, enum record_field field, uint64_t otherwise)
+{
+    return record_has(r, field) ? r->optional[field] : otherwise;
+}
+
+static inline void
+record_set(struct record *r, enum record_field field, uint64_t value)
+{
+    r->fields |= 1U << field;
+    r->optional[field] = value;
+}
+
+static inline void
+record_clear(struct record *r, enum record_field field)
+{
+    r->fields &= ~(1U << field);
+}
+
+static inline bool
+record_parted(const struct record *r)
+{
+    return (r->fields >> FIELD_PARTED & 1) != 0;
+}
+
+/* Runs that count against max_attempts. */
+static inline uint32_t
+record_failures(const struct record *r)
+{
+    return r->attempt - r->spared;
+}
+
+/* A fresh record of a submitted job; borrows the spec's slices. */
+void record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms);
+
+/* Give the record this body, or none; decides whether it goes in parts. Call it after the other
+ * fields are set. */
+void record_set_body(struct record *r, struct slice body);
+
+/* Write the head (all but the body) for the key `id`; returns its size. The record's bytes are the
+ * head and then `r->body`. */
+size_t record_encode(const struct record *r, const struct stint_id *id,
+    uint8_t head[RECORD_HEAD_MAX]);
+
+/* Read a record stored under `id`. False if it is damaged. Slices borrow from `bytes`. */
+bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);
+
+/* The check of other stored rows: of `size` bytes, seeded. */
+uint64_t record_check(const void *data, size_t size, uint64_t seed);
+
+#endif

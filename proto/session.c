@@ -1,0 +1,330 @@
+/* The peer's half of a conversation; the contract is in session.h. */
+#include "session.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+enum {
+    GREETING_MS = 2000, /* how long a HELLO may go unanswered before the connection is made anew */
+    RETRY_BASE_MS = 100,
+    RETRY_CAP_MS = 5000,
+};
+
+static uint64_t
+next_random(struct session *s)
+{
+    uint64_t z = s->random += 0x9e3779b97f4a7c15U; /* splitmix64 */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+    return z ^ z >> 31;
+}
+
+static void
+clear_control(struct session *s)
+{
+    s->control.used = 0;
+    s->control_count = s->control_sent = 0;
+}
+
+static void
+say_hello(struct session *s, uint64_t now_ms)
+{
+    struct slice names[LIMIT_QUEUES_SERVED];
+    const struct session_options *o = &s->options;
+    struct hello h = {.version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .role = o->role,
+        .name = {(const uint8_t *)o->name, strlen(o->name)},
+        .software = {(const uint8_t *)o->software, strlen(o->software)},
+        .slots = o->slots,
+        .window = s->window,
+        .queues = o->queues_count};
+    memcpy(h.session, o->id, SESSION_BYTES);
+    for (uint32_t i = 0; i < o->queues_count; i++)
+        names[i] =
+            (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
+    clear_control(s);
+    message_put_hello(&s->control, &h, names);
+    s->control_ends[s->control_count++] = s->control.used;
+    s->state = SESSION_GREETING;
+    s->wake_ms = now_ms + GREETING_MS;
+}
+
+/* Nothing of the former conversation counts: all requests are to be sent again. */
+static void
+forget_sent(struct session *s)
+{
+    struct request *r;
+    DL_FOREACH(s->requests, r)
+        r->sent = false;
+    s->unsent = s->requests;
+}
+
+/* Begin a new connection after a while: the longer, the more often it failed, and never all peers
+ * at once. */
+static void
+give_up(struct session *s, uint64_t now_ms)
+{
+    uint64_t delay = RETRY_BASE_MS;
+    for (uint32_t n = s->failures; n > 0 && delay < RETRY_CAP_MS; n--)
+        delay *= 2;
+    if (delay > RETRY_CAP_MS)
+        delay = RETRY_CAP_MS;
+    s->failures++;
+    s->state = SESSION_IDLE;
+    s->reconnect = true;
+    s->wake_ms = now_ms + delay / 2 + next_random(s) % (delay / 2 + 1);
+    clear_control(s);
+    forget_sent(s);
+}
+
+void
+session_init(struct session *s, const struct session_options *options, uint64_t now_ms)
+{
+    *s = (struct session){.options = *options, .random = options->seed, .window = options->slots};
+    s->heard_ms = s->said_ms = s->ticked_ms = now_ms;
+    s->welcome.heartbeat_ms = DEFAULT_HEARTBEAT_MS;
+    s->welcome.lost_ms = DEFAULT_LOST_MS;
+    s->welcome.payload_bytes = LIMIT_PAYLOAD_BYTES;
+    s->welcome.result_bytes = LIMIT_RESULT_BYTES;
+    say_hello(s, now_ms);
+}
+
+void
+session_fini(struct session *s)
+{
+    while (s->requests) {
+        struct request *r = s->requests;
+        session_request_end(s, &r);
+    }
+    pack_buffer_free(&s->control);
+}
+
+static void
+fail(struct session *s, enum stint_status status, struct slice detail)
+{
+    size_t n = detail.size < sizeof s->detail - 1 ? detail.size : sizeof s->detail - 1;
+    memcpy(s->detail, detail.data, n);
+    s->detail[n] = '\0';
+    s->failed = status;
+    s->state = SESSION_FAILED;
+    s->wake_ms = UINT64_MAX;
+}
+
+static void
+move_to(struct session *s, uint64_t now_ms, struct slice endpoint)
+{
+    if (endpoint.size >= sizeof s->endpoint)
+        return;
+    memcpy(s->endpoint, endpoint.data, endpoint.size);
+    s->endpoint[endpoint.size] = '\0';
+    give_up(s, now_ms);
+}
+
+/* An ERROR that ends or changes the conversation; false if it is about a request. */
+static bool
+take_error(struct session *s, uint64_t now_ms, const struct message *m)
+{
+    enum stint_status status = m->error.status;
+    if (status == STINT_MOVED) {
+        move_to(s, now_ms, m->error.endpoint);
+        return true;
+    }
+    if (status == STINT_HELLO_FIRST) { /* the connection is new to the broker: begin again on it */
+        if (s->state == SESSION_OPEN) {
+            forget_sent(s);
+            say_hello(s, now_ms);
+        }
+        return true;
+    }
+    if (m->error.about != MESSAGE_HELLO)
+        return false;
+    if (status == STINT_TOO_MANY)
+        give_up(s, now_ms);
+    else
+        fail(s, status, m->error.detail);
+    return true;
+}
+
+static void
+take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
+{
+    size_t n = m->welcome.software.size;
+    if (s->state != SESSION_GREETING || m->welcome.version > PROTOCOL_VERSION_MAX)
+        return;
+    s->welcome = m->welcome;
+    if (n > 0)
+        memcpy(s->software, m->welcome.software.data, n);
+    s->software[n] = '\0';
+    s->welcome.software = (struct slice){NULL, 0};
+    s->state = SESSION_OPEN;
+    s->opened = true;
+    s->failures = 0;
+    s->wake_ms = now_ms + s->welcome.heartbeat_ms;
+    forget_sent(s);
+}
+
+bool
+session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
+    struct message *m, struct message_room *room)
+{
+    const char *why;
+    if (message_decode(frame, size, m, room, &why) != STINT_OK)
+        return false; /* from a broker newer than we are; requests have deadlines */
+    s->heard_ms = now_ms;
+    switch (m->type) {
+    case MESSAGE_WELCOME:
+        take_welcome(s, now_ms, m);
+        return false;
+    case MESSAGE_ERROR:
+        return !take_error(s, now_ms, m);
+    case MESSAGE_PONG:
+        return false;
+    default:
+        return s->state == SESSION_OPEN;
+    }
+}
+
+static void
+say_ping(struct session *s)
+{
+    struct pack_buffer frame = {0};
+    message_put_ping(&frame, 0, s->window);
+    (void)session_control(s, &frame);
+    pack_buffer_free(&frame);
+}
+
+static void
+tick_open(struct session *s, uint64_t now_ms)
+{
+    const struct welcome *w = &s->welcome;
+    /* If we were not called for long (the process was stopped, the application was busy), the
+     * broker's silence proves nothing yet. */
+    if (now_ms - s->ticked_ms > w->heartbeat_ms + w->heartbeat_ms / 2)
+        s->heard_ms = now_ms;
+    if (now_ms - s->heard_ms >= w->lost_ms) {
+        give_up(s, now_ms);
+        return;
+    }
+    if (now_ms - s->said_ms >= w->heartbeat_ms) {
+        s->said_ms = now_ms;
+        say_ping(s);
+    }
+    s->wake_ms = s->said_ms + w->heartbeat_ms;
+}
+
+void
+session_tick(struct session *s, uint64_t now_ms)
+{
+    if (s->state == SESSION_OPEN)
+        tick_open(s, now_ms);
+    else if (now_ms >= s->wake_ms && s->state == SESSION_GREETING)
+        give_up(s, now_ms);
+    else if (now_ms >= s->wake_ms && s->state == SESSION_IDLE)
+        say_hello(s, now_ms);
+    s->ticked_ms = now_ms;
+}
+
+uint64_t
+session_wake_ms(const struct session *s)
+{
+    return s->wake_ms;
+}
+
+static bool
+control_waits(const struct session *s)
+{
+    return s->control_sent < s->control_count;
+}
+
+struct slice
+session_output(struct session *s, bool hold)
+{
+    if (control_waits(s)) {
+        size_t from = s->control_sent ? s->control_ends[s->control_sent - 1] : 0;
+        return (struct slice){
+            s->control.data + from, s->control_ends[s->control_sent] - from};
+    }
+    if (s->state == SESSION_OPEN && s->unsent && !hold)
+        return (struct slice){s->unsent->frame.data, s->unsent->frame.used};
+    return (struct slice){NULL, 0};
+}
+
+void
+session_sent(struct session *s, uint64_t now_ms)
+{
+    (void)now_ms;
+    if (control_waits(s)) {
+        if (++s->control_sent == s->control_count)
+            clear_control(s);
+    } else {
+        s->unsent->sent = true;
+        s->unsent = s->unsent->next;
+    }
+}
+
+bool
+session_control(struct session *s, const struct pack_buffer *frame)
+{
+    if (s->control_count == sizeof s->control_ends / sizeof *s->control_ends)
+        return false;
+    memcpy(pack_reserve(&s->control, frame->used), frame->data, frame->used);
+    s->control_ends[s->control_count++] = s->control.used;
+    return true;
+}
+
+struct request *
+session_request_new(enum message_type type, uint64_t number)
+{
+    struct request *r = calloc(1, sizeof *r);
+    if (!r)
+        abort();
+    r->type = type;
+    r->number = number;
+    return r;
+}
+
+void
+session_request_add(struct session *s, struct request *request)
+{
+    DL_APPEND(s->requests, request);
+    if (!s->unsent)
+        s->unsent = request;
+}
+
+struct request *
+session_request(struct session *s, enum message_type type, uint64_t number)
+{
+    struct request *r;
+    DL_FOREACH(s->requests, r) {
+        if (r->type == type && r->number == number)
+            return r;
+    }
+    return NULL;
+}
+
+void
+session_request_end(struct session *s, struct request **request)
+{
+    struct request *r = *request;
+    if (s->unsent == r)
+        s->unsent = r->next;
+    DL_DELETE(s->requests, r);
+    pack_buffer_free(&r->frame);
+    free(r);
+    *request = NULL;
+}
+
+void
+session_resend(struct session *s)
+{
+    forget_sent(s);
+}
+
+void
+session_rename(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES])
+{
+    memcpy(s->options.id, id, SESSION_BYTES);
+    forget_sent(s);
+    say_hello(s, now_ms);
+}

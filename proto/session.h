@@ -1,0 +1,92 @@
+/* The peer's half of a conversation as a pure state machine: HELLO, heartbeats both ways, giving up
+ * and beginning again with backoff and jitter, and sending again what was not confirmed. No socket,
+ * no clock: time comes in with each call, frames go in and come out. The simulator runs it as it is.
+ *
+ *        start              WELCOME
+ *     IDLE ----> HELLO SENT --------> OPEN
+ *       ^  wait      |  no answer       |  silence, HELLO_FIRST
+ *       +------------+------------------+
+ *
+ * A *request* is a frame that is sent again on each new conversation until the owner takes it back
+ * (because its reply came, or its deadline passed). Requests keep their order.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "message.h"
+
+enum session_state { SESSION_IDLE, SESSION_GREETING, SESSION_OPEN, SESSION_FAILED };
+
+struct session_options {
+    enum message_role role;
+    uint8_t id[SESSION_BYTES];
+    const char *name, *software; /* borrowed for life, as are the queues */
+    uint32_t slots;
+    const char *const *queues;
+    uint32_t queues_count;
+    uint64_t seed; /* for the jitter */
+};
+
+struct request {
+    uint64_t number;
+    enum message_type type;
+    bool sent; /* in this conversation */
+    void *owner; /* for whoever made it */
+    struct pack_buffer frame;
+    struct request *prev, *next;
+};
+
+struct session {
+    struct session_options options;
+    enum session_state state;
+    struct welcome welcome; /* the last one; its slices are not kept */
+    char software[STINT_LABEL_BYTES]; /* the broker's */
+    char endpoint[256];     /* not "": another broker to go to, told by MOVED */
+    uint64_t random;
+    uint32_t window;        /* told with each PING */
+    uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
+    uint32_t failures;      /* conversations in a row that came to nothing */
+    bool reconnect;         /* the link is to begin a new connection; it clears this */
+    bool opened;            /* just opened: the owner clears this */
+    enum stint_status failed; /* in SESSION_FAILED: why */
+    char detail[256];
+    struct pack_buffer control; /* frames of our own, in order, each of them... */
+    size_t control_ends[96];    /* ...ending here */
+    uint32_t control_count, control_sent;
+    struct request *requests, *unsent; /* unsent: the first not sent yet, or NULL */
+};
+
+void session_init(struct session *s, const struct session_options *options, uint64_t now_ms);
+void session_fini(struct session *s);
+
+/* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
+bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
+    struct message *message, struct message_room *room);
+
+/* Time passes. */
+void session_tick(struct session *s, uint64_t now_ms);
+/* When to call session_tick next. */
+uint64_t session_wake_ms(const struct session *s);
+
+/* The next frame to send, or an empty slice; call session_sent after it went. Requests wait for
+ * SESSION_OPEN, and, if `hold` is set, longer (a worker claims first). */
+struct slice session_output(struct session *s, bool hold);
+void session_sent(struct session *s, uint64_t now_ms);
+
+/* Queue a frame of our own, such as CLAIM or BYE, before all requests. It is not sent again. False
+ * if there is no room now. */
+bool session_control(struct session *s, const struct pack_buffer *frame);
+
+/* Make a request: write its frame to request->frame, then add it. */
+struct request *session_request_new(enum message_type type, uint64_t number);
+void session_request_add(struct session *s, struct request *request);
+struct request *session_request(struct session *s, enum message_type type, uint64_t number);
+void session_request_end(struct session *s, struct request **request);
+
+/* Send all requests again: the broker has missed one. */
+void session_resend(struct session *s);
+
+/* The broker has forgotten this session: go on under another id, in a new conversation. */
+void session_rename(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES]);
+
+#endif

@@ -1,0 +1,38 @@
+/* Names of states and events, as the command line and JSON write them. */
+#include "stint_job.h"
+
+#include <string.h>
+
+static const char *const states[STINT_STATES] = {
+    "unknown", "ready", "scheduled", "running", "succeeded", "dead", "cancelled"};
+
+const char *
+stint_state_name(enum stint_state state)
+{
+    return (unsigned)state < STINT_STATES ? states[state] : states[0];
+}
+
+enum stint_status
+stint_state_parse(const char *name, enum stint_state *state)
+{
+    for (unsigned i = 1; i < STINT_STATES; i++)
+        if (strcmp(name, states[i]) == 0) {
+            *state = (enum stint_state)i;
+            return STINT_OK;
+        }
+    return STINT_INVALID;
+}
+
+bool
+stint_state_settled(enum stint_state state)
+{
+    return state >= STINT_SUCCEEDED && state < STINT_STATES;
+}
+
+const char *
+stint_event_name(enum stint_event_type type)
+{
+    static const char *const names[] = {"unknown", "submitted", "started", "succeeded", "failed",
+        "requeued", "dead", "cancelled", "lost"};
+    return (unsigned)type < sizeof names / sizeof *names ? names[type] : names[0];
+}

@@ -1,0 +1,130 @@
+/* libstint, the worker's half: run jobs. Public header.
+ *
+ *     static void
+ *     run (struct stint_task *task, void *state)
+ *     {
+ *         const struct stint_task_info *job = stint_task_info (task);
+ *         ...
+ *         stint_task_succeed (task, result, result_bytes);
+ *     }
+ *
+ *     struct stint_worker *worker;
+ *     struct stint_handler handler = {.kind = "mail", .run = run};
+ *     stint_worker_new (NULL, &worker);
+ *     stint_worker_handle (worker, &handler);
+ *     stint_worker_run (worker);             until somebody calls stint_worker_stop
+ *     stint_worker_destroy (&worker);
+ *
+ * The thread that calls stint_worker_run talks to the broker: heartbeats, leases and confirmations
+ * never depend on a handler. Handlers run on threads of their own, a thread a slot; a handler may
+ * compute for an hour and keeps its lease. A handler must expect to be run again after a crash:
+ * a job runs at least once; its attempt number is a fencing token for what it writes elsewhere.
+ */
+#ifndef STINT_WORKER_H
+#define STINT_WORKER_H
+
+#include "stint_job.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stint_worker;
+struct stint_task;
+
+struct stint_worker_options {
+    const char *endpoint;      /* NULL: environment STINT_ENDPOINT, then tcp://127.0.0.1:5670 */
+    const char *name;          /* shown to people; NULL: host and process id */
+    uint32_t slots;            /* jobs at a time; 0: one a core */
+    const char *const *queues; /* served in turn; NULL: "default" */
+    uint32_t queues_count;     /* at most 256 */
+    /* How many jobs to hold beyond those running; 0: as many as take about 20 ms, by the run times
+     * measured; STINT_NO_PREFETCH: none. */
+    uint32_t prefetch;
+    uint32_t drain_ms; /* at a stop, wait so long for running jobs, then cancel them; 0: 30000 */
+};
+#define STINT_NO_PREFETCH UINT32_MAX
+
+/* What a handler knows of the job in hand. Good until the handler returns. */
+struct stint_task_info {
+    struct stint_id id;
+    const char *queue, *kind; /* with a final NUL */
+    const void *payload;
+    size_t payload_bytes;
+    uint8_t priority;
+    uint32_t attempt, max_attempts; /* this run's number, from 1, and the limit */
+    uint64_t submitted_ms;
+    uint64_t deadline_ms; /* since 1970: when its time to run is over; 0: never */
+    uint32_t slot;        /* which of the worker's slots, from 0 */
+};
+
+/* Which function runs which kind. */
+struct stint_handler {
+    const char *kind; /* NULL: every kind that has no handler of its own */
+    /* Runs one job and tells its outcome by one of the calls below, from a slot's thread. */
+    void (*run)(struct stint_task *task, void *state);
+    /* State a slot: made on the slot's thread before its first job of this kind, destroyed on it at
+     * the end. Both may be NULL. */
+    void *(*make)(void *context, uint32_t slot);
+    void (*destroy)(void *context, void *state);
+    void *context;
+};
+
+/* Make a worker; `options` may be NULL and is not kept.
+ * Errors: STINT_BAD_ENDPOINT, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY, STINT_SYSTEM. */
+STINT_EXPORT enum stint_status stint_worker_new(const struct stint_worker_options *options,
+    struct stint_worker **worker);
+STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
+
+/* Add a handler, before stint_worker_run. The handler is copied, its kind too.
+ * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers). */
+STINT_EXPORT enum stint_status stint_worker_handle(struct stint_worker *worker,
+    const struct stint_handler *handler);
+
+/* Serve until stopped, then finish what runs, give back what does not, and say goodbye. A broker
+ * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT,
+ * STINT_SYSTEM (no threads). */
+STINT_EXPORT enum stint_status stint_worker_run(struct stint_worker *worker);
+
+/* Stop: the first call lets running jobs finish, the second cancels them, which gives them back.
+ * Any thread, also a signal handler. */
+STINT_EXPORT void stint_worker_stop(struct stint_worker *worker);
+
+/* A sentence about why stint_worker_run ended. */
+STINT_EXPORT const char *stint_worker_error(const struct stint_worker *worker);
+
+/* Is the conversation with the broker open now? Any thread. */
+STINT_EXPORT bool stint_worker_connected(const struct stint_worker *worker);
+
+STINT_EXPORT const struct stint_task_info *stint_task_info(const struct stint_task *task);
+
+/* How the run ended; exactly one of these a task, from the handler. What is given is copied. A
+ * handler that returns without has failed. */
+
+/* Done; `result` is kept with the outcome (at most the broker's --result-max, 1 MiB unless it was
+ * changed; a larger one makes the job dead). */
+STINT_EXPORT void stint_task_succeed(struct stint_task *task, const void *result, size_t bytes);
+/* Failed: try again after the backoff, until the attempts are used up. `why` is cut to its last
+ * 1,000 bytes. */
+STINT_EXPORT void stint_task_fail(struct stint_task *task, const char *why);
+/* Failed for good: no attempt will help. The job is dead at once. */
+STINT_EXPORT void stint_task_fail_for_good(struct stint_task *task, const char *why);
+/* Not now: run it again in `delay_ms`. This run does not count. */
+STINT_EXPORT void stint_task_snooze(struct stint_task *task, uint64_t delay_ms);
+
+/* Should the handler end early: was the job cancelled or taken back, is its time to run over, or
+ * does the worker end? What it settles then is heard only if the lease still stands. */
+STINT_EXPORT bool stint_task_cancelled(const struct stint_task *task);
+/* A descriptor that becomes readable when the task is cancelled; for poll. Do not read it. */
+STINT_EXPORT int stint_task_cancel_fd(const struct stint_task *task);
+/* Is it cancelled because its time to run is over? */
+STINT_EXPORT bool stint_task_timed_out(const struct stint_task *task);
+
+/* The entry point of a plugin for stint-worker: register handlers. Returns false to refuse. */
+#define STINT_PLUGIN_ENTRY "stint_plugin"
+typedef bool stint_plugin_fn(struct stint_worker *worker);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,93 @@
+/* What the worker's own files share: worker.c, which talks to the broker on one thread, and
+ * slots.c, which runs handlers on others. Between them stands `struct desk`: jobs that wait on one
+ * side, outcomes on the other, one lock.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "id.h"
+#include "link.h"
+#include "stint_worker.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { HANDLERS_MAX = 64 };
+
+/* Jobs that came in one DISPATCH share an allocation; the last one to go frees it. */
+struct parcel {
+    uint64_t left; /* jobs not gone yet; as wide as what follows the parcel is aligned */
+    char queue[STINT_NAME_BYTES];
+};
+
+/* A job this worker holds. */
+struct held {
+    struct stint_task_info info; /* payload and kind point into the parcel */
+    struct parcel *parcel;
+    uint64_t time_to_run_ms;
+    enum outcome_type outcome; /* 0: none yet */
+    uint8_t *body;             /* result or error text, allocated */
+    size_t body_bytes;
+    uint64_t delay_ms;
+    bool revoked; /* its lease is over: nothing of it is to be told */
+    struct held *prev, *next;
+};
+
+struct stint_task {
+    struct held *held; /* NULL: the slot is idle */
+    atomic_bool cancelled, timed_out;
+    int cancel_fd;
+    bool signalled;      /* cancel_fd is readable */
+    bool reported;       /* the broker was told that it has started */
+    uint64_t started_us; /* 0: idle */
+};
+
+struct slot {
+    struct stint_worker *worker;
+    uint32_t number;
+    pthread_t thread;
+    struct stint_task task;
+    void *states[HANDLERS_MAX];
+    bool made[HANDLERS_MAX];
+};
+
+struct desk {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct held *waiting, *done;
+    uint32_t waiting_count;
+    uint64_t finished, run_us; /* since the link's thread looked last */
+    bool closing;
+    int bell; /* eventfd: rung when `done` gets its first */
+};
+
+struct stint_worker {
+    struct session session;
+    struct link *link;
+    char endpoint[256], name[STINT_LABEL_BYTES];
+    char **queues;
+    uint32_t queues_count, slots_count, prefetch, drain_ms;
+    struct stint_handler handlers[HANDLERS_MAX];
+    uint32_t handlers_count;
+    struct desk desk;
+    struct slot *slots;
+    bool claimed;              /* in this conversation */
+    uint64_t number;           /* of the last request */
+    double mean_us;            /* of run times, lately */
+    uint64_t settled_us;       /* outcomes were last sent then */
+    atomic_uint stops;         /* calls of stint_worker_stop */
+    atomic_bool connected;
+    bool gone;                 /* the broker has answered our BYE */
+    char error[640];
+};
+
+uint64_t worker_now_us(void);
+
+/* slots.c */
+enum stint_status slots_start(struct stint_worker *w);
+/* Let slots end after what they run now, and wait for them. */
+void slots_join(struct stint_worker *w);
+void slot_cancel(struct stint_task *task, bool timed_out);
+void held_free(struct held *held);
+
+#endif
