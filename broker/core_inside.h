@@ -155,6 +155,9 @@ void watch_event(struct core *core, enum stint_event_type type, const struct lev
 void watch_subscribe(struct core *core, struct peer *peer, const struct message *m);
 void watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m);
 void watch_flush(struct core *core);
+/* Sends the SUBMITTED or SETTLED message that has been collected for a peer. */
+void watch_flush_answers(struct core *core, struct peer *peer, enum message_type type,
+    struct pack_buffer *answers, uint32_t *count);
 
 /* core_sweep.c */
 void sweep_all(struct core *core);

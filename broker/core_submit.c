@@ -34,6 +34,8 @@ answer(struct core *core, struct peer *peer, uint64_t number, enum stint_status 
 {
     struct pack_buffer *b = &peer->submitted;
     core_has_output(core, peer);
+    if (peer->submitted_count == LIMIT_JOBS)
+        watch_flush_answers(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
     peer->submitted_count++;
     pack_put_array(b, status == STINT_OK ? 3 : 4);
     pack_put_uint(b, number);

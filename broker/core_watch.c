@@ -165,8 +165,8 @@ watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m)
     query_answers(core, peer, m->number, &status, 1);
 }
 
-static void
-flush_answers(struct core *core, struct peer *peer, enum message_type type,
+void
+watch_flush_answers(struct core *core, struct peer *peer, enum message_type type,
     struct pack_buffer *answers, uint32_t *count)
 {
     if (*count == 0)
@@ -187,8 +187,8 @@ watch_flush(struct core *core)
     for (struct peer *p = core->outputs; p; p = p->next_output) {
         p->has_output = false;
         session_store(core, p);
-        flush_answers(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
-        flush_answers(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
+        watch_flush_answers(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
+        watch_flush_answers(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
         flush_outcomes(core, p);
     }
     core->outputs = NULL;

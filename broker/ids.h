@@ -14,7 +14,9 @@ id_hash(const void *key, size_t size)
     for (size_t i = 0; i < size; i += 8) {
         uint64_t word;
         memcpy(&word, (const uint8_t *)key + i, 8);
-        h = (h ^ word) * 0x9e3779b97f4a7c15U;
+        h ^= word;
+        h ^= h >> 32; /* ids differ in their last bytes, the high ones of a word */
+        h *= 0x9e3779b97f4a7c15U;
         h ^= h >> 32;
     }
     return (unsigned)h;

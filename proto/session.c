@@ -295,10 +295,10 @@ session_request_add(struct session *s, struct request *request)
 struct request *
 session_request(struct session *s, enum message_type type, uint64_t number)
 {
-    struct request *r;
+    struct request *r; /* numbers of a type rise, and answers come in order: it is near the head */
     DL_FOREACH(s->requests, r) {
-        if (r->type == type && r->number == number)
-            return r;
+        if (r->type == type && r->number >= number)
+            return r->number == number ? r : NULL;
     }
     return NULL;
 }

@@ -86,7 +86,7 @@ read_config(struct config *c, int argc, char **argv)
         {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)",
             NULL},
         {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, 65536, "N",
-            "jobs to hold ahead; 0: as many as take about 20 ms (0)", NULL},
+            "jobs to hold ahead; 0: as many as take about 50 ms (0)", NULL},
         {"no-prefetch", 0, SETTING_FLAG, &c->no_prefetch, 0, 0, NULL, "hold no jobs ahead", NULL},
         {"drain", 0, SETTING_DURATION, &c->drain_ms, 1, 86400000, "TIME",
             "when stopped, wait so long for running jobs (30s)", NULL},
@@ -112,27 +112,62 @@ read_config(struct config *c, int argc, char **argv)
     return -1;
 }
 
+/* What a slot has for one program handler. */
+struct program_slot {
+    const struct program_handler *handler;
+    struct runner_slot *runner;
+};
+
+static void *
+make_program_slot(void *context, uint32_t slot)
+{
+    struct program_slot *s = calloc(1, sizeof *s);
+    (void)slot;
+    if (!s)
+        abort();
+    s->handler = context;
+    s->runner = runner_slot_new(s->handler->runner);
+    return s;
+}
+
+static void
+destroy_program_slot(void *context, void *state)
+{
+    struct program_slot *s = state;
+    (void)context;
+    runner_slot_destroy(&s->runner);
+    free(s);
+}
+
 static void
 run_program(struct stint_task *task, void *state)
 {
-    const struct program_handler *h = state;
+    struct program_slot *s = state;
     const struct stint_task_info *job = stint_task_info(task);
     struct command command = {
-        .argv = h->argv, .input = job->payload, .input_bytes = job->payload_bytes};
-    runner_run(h->runner, &command, task);
+        .argv = s->handler->argv, .input = job->payload, .input_bytes = job->payload_bytes};
+    runner_run(s->runner, &command, task);
+}
+
+static void *
+make_exec_slot(void *context, uint32_t slot)
+{
+    (void)slot;
+    return runner_slot_new(context);
+}
+
+static void
+destroy_exec_slot(void *context, void *state)
+{
+    struct runner_slot *s = state;
+    (void)context;
+    runner_slot_destroy(&s);
 }
 
 static void
 run_exec(struct stint_task *task, void *state)
 {
     runner_run_exec(state, task);
-}
-
-static void *
-same_state(void *context, uint32_t slot)
-{
-    (void)slot;
-    return context;
 }
 
 static bool
@@ -169,7 +204,11 @@ add_program(struct stint_worker *w, const struct runner *runner, const char *tex
         h->argv = (char **)(uintptr_t)words;
     }
     struct stint_handler handler = {
-        .kind = h->kind, .run = run_program, .make = same_state, .context = h};
+        .kind = h->kind,
+        .run = run_program,
+        .make = make_program_slot,
+        .destroy = destroy_program_slot,
+        .context = h};
     if (stint_worker_handle(w, &handler) != STINT_OK)
         return complain("the kind's name is not allowed, or there are over 64", text);
     return true;
@@ -201,7 +240,11 @@ add_handlers(struct stint_worker *w, const struct config *c, struct runner *runn
         if (!add_plugin(w, c->plugins.items[i]))
             return false;
     struct stint_handler exec = {
-        .kind = "exec", .run = run_exec, .make = same_state, .context = runner};
+        .kind = "exec",
+        .run = run_exec,
+        .make = make_exec_slot,
+        .destroy = destroy_exec_slot,
+        .context = runner};
     return !c->exec || stint_worker_handle(w, &exec) == STINT_OK;
 }
 

@@ -29,6 +29,7 @@ enum {
 /* A program that runs. */
 struct run {
     const struct runner *runner;
+    const char *path; /* of the program */
     const struct command *command;
     struct stint_task *task;
     pid_t pid;
@@ -100,7 +101,7 @@ become(struct run *r, int in, int out, int err, char **env, pid_t parent)
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
-    execvpe(r->command->argv[0], r->command->argv, env);
+    execve(r->path, r->command->argv, env);
     return errno;
 }
 
@@ -316,11 +317,78 @@ start(struct run *r, char **env)
     return error;
 }
 
+struct runner_slot *
+runner_slot_new(const struct runner *runner)
+{
+    struct runner_slot *slot = calloc(1, sizeof *slot);
+    if (!slot)
+        abort();
+    slot->runner = runner;
+    return slot;
+}
+
+static void
+forget_path(struct runner_slot *slot)
+{
+    free(slot->name);
+    free(slot->path);
+    slot->name = slot->path = NULL;
+}
+
 void
-runner_run(const struct runner *runner, const struct command *command, struct stint_task *task)
+runner_slot_destroy(struct runner_slot **slot)
+{
+    if (!*slot)
+        return;
+    forget_path(*slot);
+    free(*slot);
+    *slot = NULL;
+}
+
+/* The first executable file of that name on PATH; NULL if there is none. */
+static char *
+search_path(const char *name)
+{
+    const char *at = getenv("PATH");
+    if (!at)
+        at = "/usr/local/bin:/usr/bin:/bin";
+    for (; *at; at += strspn(at, ":")) {
+        size_t size = strcspn(at, ":");
+        char *path = malloc(size + strlen(name) + 2);
+        if (!path)
+            abort();
+        memcpy(path, at, size);
+        path[size] = '/';
+        strcpy(path + size + 1, name);
+        if (access(path, X_OK) == 0)
+            return path;
+        free(path);
+        at += size;
+    }
+    return NULL;
+}
+
+/* Where the program is, remembered from the last run. A remembered place that has become empty is
+ * searched for anew. */
+static const char *
+find_program(struct runner_slot *slot, const char *name)
+{
+    if (strchr(name, '/'))
+        return name;
+    if (slot->name && strcmp(slot->name, name) == 0 && access(slot->path, X_OK) == 0)
+        return slot->path;
+    forget_path(slot);
+    slot->path = search_path(name);
+    slot->name = slot->path ? strdup(name) : NULL;
+    return slot->name ? slot->path : name;
+}
+
+void
+runner_run(struct runner_slot *slot, const struct command *command, struct stint_task *task)
 {
     struct environment env;
-    struct run r = {.runner = runner,
+    struct run r = {.runner = slot->runner,
+        .path = find_program(slot, command->argv[0]),
         .command = command,
         .task = task,
         .pidfd = -1,
@@ -416,7 +484,7 @@ read_map(const msgpack_object *o, struct command *c, char ***argv)
 }
 
 void
-runner_run_exec(const struct runner *runner, struct stint_task *task)
+runner_run_exec(struct runner_slot *slot, struct stint_task *task)
 {
     const struct stint_task_info *job = stint_task_info(task);
     struct command command = {0};
@@ -434,7 +502,7 @@ runner_run_exec(const struct runner *runner, struct stint_task *task)
         argv = arguments_of(&unpacked.data);
     if (good && argv) {
         command.argv = argv;
-        runner_run(runner, &command, task);
+        runner_run(slot, &command, task);
     } else
         stint_task_fail_for_good(task,
             "the payload of kind exec is a msgpack array of strings, or a map of argv, stdin, once");

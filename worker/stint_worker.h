@@ -38,7 +38,7 @@ struct stint_worker_options {
     uint32_t slots;            /* jobs at a time; 0: one a core */
     const char *const *queues; /* served in turn; NULL: "default" */
     uint32_t queues_count;     /* at most 256 */
-    /* How many jobs to hold beyond those running; 0: as many as take about 20 ms, by the run times
+    /* How many jobs to hold beyond those running; 0: as many as take about 50 ms, by the run times
      * measured; STINT_NO_PREFETCH: none. */
     uint32_t prefetch;
     uint32_t drain_ms; /* at a stop, wait so long for running jobs, then cancel them; 0: 30000 */

@@ -13,13 +13,13 @@
 #include <utlist.h>
 
 enum {
-    PREFETCH_US = 20000,   /* hold about so much work ahead */
+    PREFETCH_US = 50000,   /* hold about so much work ahead */
     PREFETCH_MAX = 16384,
     STARTED_AFTER_US = 50000, /* a job that runs longer is reported as started */
     SETTLE_BYTES = LIMIT_MESSAGE_BYTES / 2,
     DRAIN_MS = 30000,
     GOODBYE_MS = 1000,
-    SETTLE_AFTER_US = 4000,
+    SETTLE_AFTER_US = 10000,
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
 };
 
@@ -556,6 +556,18 @@ busy(struct stint_worker *w)
     return any;
 }
 
+/* How long the loop may sleep if nothing wakes it, in ms. */
+static uint64_t
+tick_of(struct stint_worker *w)
+{
+    pthread_mutex_lock(&w->desk.lock);
+    bool done = w->desk.done != NULL;
+    pthread_mutex_unlock(&w->desk.lock);
+    if (done)
+        return SETTLE_AFTER_US / 1000;
+    return busy(w) ? TICK_MS : UINT32_MAX;
+}
+
 static void
 cancel_all(struct stint_worker *w)
 {
@@ -572,8 +584,8 @@ static enum stint_status
 turn(struct stint_worker *w, uint64_t until_ms)
 {
     uint64_t rings;
-    uint64_t tick_ms = link_now_ms() + (w->desk.done ? SETTLE_AFTER_US / 1000 : TICK_MS);
-    if (busy(w) && until_ms > tick_ms)
+    uint64_t tick_ms = link_now_ms() + tick_of(w);
+    if (until_ms > tick_ms)
         until_ms = tick_ms;
     link_wait(w->link, &w->desk.bell, 1, until_ms);
     if (read(w->desk.bell, &rings, sizeof rings) < 0)

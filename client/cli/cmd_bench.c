@@ -1,4 +1,406 @@
-#include "cli.h"
-static struct poptOption no_options[] = {POPT_TABLEEND};
-static int run(struct cli *c, const char **a){(void)a; return cli_usage(c, "soon");}
-const struct verb verb_bench = {"bench", "[OPTION...]", "measure the broker", no_options, run};
+/* stint bench: measures a running broker, with a client here and a worker in a process beside it.
+ * The worker's handlers do nothing, so what is measured is the broker and the way to it. Figures
+ * are jobs a second from the first submit until the last outcome is durable, or microseconds.
+ */
+#include "out.h"
+#include "stint_worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SAMPLES_MAX = 100000, SYNC_BYTES = 4096 };
+
+static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities, keep, samples = 2000;
+static char *mode, *queue, *name, *directory;
+
+static struct poptOption options[] = {
+    {"mode", 'm', POPT_ARG_STRING, &mode, 0,
+        "lifecycle, submit, drain, latency or start (lifecycle)", "MODE"},
+    {"jobs", 'n', POPT_ARG_INT, &jobs_count, 0, "how many (500000)", "N"},
+    {"batch", 'b', POPT_ARG_INT, &batch, 0, "jobs in a message (256)", "N"},
+    {"window", 'w', POPT_ARG_INT, &window, 0, "messages on the way at once (by --batch)", "N"},
+    {"payload", 'P', POPT_ARG_INT, &payload_bytes, 0, "bytes of a payload (100)", "N"},
+    {"priorities", 'p', POPT_ARG_INT, &priorities, 0, "mix so many priorities (1)", "N"},
+    {"kept", 'k', POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
+    {"samples", 's', POPT_ARG_INT, &samples, 0, "of latency and start (2000)", "N"},
+    {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)", "NAME"},
+    {"directory", 'd', POPT_ARG_STRING, &directory, 0,
+        "with latency: time a 4 KiB write and fdatasync in this directory beside it", "DIR"},
+    {"name", 'N', POPT_ARG_STRING, &name, 0, "call the figure so in JSON", "NAME"},
+    POPT_TABLEEND};
+
+/* What the worker's process tells this one. */
+struct shared {
+    _Atomic uint64_t done;
+    _Atomic uint32_t ready;
+    uint64_t latency_us[SAMPLES_MAX];
+};
+
+struct bench {
+    struct cli *cli;
+    struct shared *shared;
+    pid_t worker;
+    char *payload;
+    uint64_t answered;
+    enum stint_status failed;
+};
+
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void
+report(const struct cli *cli, const char *figure, double value, const char *unit)
+{
+    if (cli->json)
+        (void)out_line(json_pack("{ss sf ss}", "name", figure, "value", value, "unit", unit));
+    else
+        printf("%-28s %12.1f %s\n", figure, value, unit);
+    (void)fflush(stdout);
+}
+
+/* ---- the worker's process ---- */
+
+struct bench_worker {
+    struct shared *shared;
+    struct stint_worker *worker;
+    uint64_t until;
+};
+
+static void
+run_nothing(struct stint_task *task, void *state)
+{
+    struct bench_worker *w = state;
+    const struct stint_task_info *job = stint_task_info(task);
+    uint64_t sent_us, done = atomic_load(&w->shared->done);
+    if (job->payload_bytes >= sizeof sent_us && done < SAMPLES_MAX) {
+        memcpy(&sent_us, job->payload, sizeof sent_us);
+        w->shared->latency_us[done] = now_us() - sent_us;
+    }
+    stint_task_succeed(task, NULL, 0);
+    if (atomic_fetch_add(&w->shared->done, 1) + 1 == w->until)
+        stint_worker_stop(w->worker);
+}
+
+static void *
+same_state(void *context, uint32_t slot)
+{
+    (void)slot;
+    return context;
+}
+
+static int
+work(const struct cli *cli, struct shared *shared, uint64_t until)
+{
+    struct bench_worker w = {.shared = shared, .until = until};
+    const char *queues[] = {queue};
+    struct stint_worker_options o = {
+        .endpoint = cli->endpoint, .name = "bench", .slots = 1, .queues = queues, .queues_count = 1};
+    struct stint_handler handler = {.run = run_nothing, .make = same_state, .context = &w};
+    if (stint_worker_new(&o, &w.worker) != STINT_OK ||
+        stint_worker_handle(w.worker, &handler) != STINT_OK)
+        return EX_SOFTWARE;
+    atomic_store(&shared->ready, 1);
+    enum stint_status status = stint_worker_run(w.worker);
+    stint_worker_destroy(&w.worker);
+    return status == STINT_OK ? EX_OK : EX_UNAVAILABLE;
+}
+
+static bool
+start_worker(struct bench *b, uint64_t until)
+{
+    pid_t parent = getpid();
+    atomic_store(&b->shared->done, 0);
+    b->worker = fork();
+    if (b->worker == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(getppid() == parent ? work(b->cli, b->shared, until) : EX_SOFTWARE);
+    }
+    return b->worker > 0;
+}
+
+static int
+join_worker(struct bench *b)
+{
+    int status = 0;
+    while (waitpid(b->worker, &status, 0) < 0 && errno == EINTR)
+        ;
+    b->worker = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+}
+
+/* ---- submitting ---- */
+
+/* After the worker was forked: ZeroMQ does not survive a fork. */
+static enum stint_status
+connect_client(struct bench *b)
+{
+    if (cli_connect(b->cli, NULL, 0) != EX_OK)
+        return STINT_BAD_ENDPOINT;
+    return stint_connect(b->cli->client, b->cli->timeout_ms);
+}
+
+static void
+submitted(void *context, enum stint_status status, const struct stint_id *ids, size_t count)
+{
+    struct bench *b = context;
+    (void)ids;
+    b->answered += count;
+    if (status != STINT_OK)
+        b->failed = status;
+}
+
+static enum stint_status
+submit_all(struct bench *b, uint64_t count)
+{
+    struct stint_job *jobs = calloc((size_t)batch, sizeof *jobs);
+    enum stint_status status = STINT_OK;
+    uint64_t sent = 0;
+    if (!jobs)
+        abort();
+    b->answered = 0;
+    while (status == STINT_OK && b->failed == STINT_OK && b->answered < count) {
+        /* In strides: a client that looked for answers after each message would measure that. */
+        while (status == STINT_OK && sent < count &&
+               stint_client_pending(b->cli->client) < (size_t)window) {
+            size_t n = count - sent < (uint64_t)batch ? (size_t)(count - sent) : (size_t)batch;
+            for (size_t i = 0; i < n; i++) {
+                struct stint_job job = STINT_JOB_INIT;
+                job.queue = queue;
+                job.payload = b->payload;
+                job.payload_bytes = (size_t)payload_bytes;
+                job.keep_ms = keep ? -1 : 0;
+                job.priority = priorities > 1 ? (int32_t)((sent + i) * 7919 % (uint64_t)priorities) : -1;
+                jobs[i] = job;
+            }
+            status = stint_submit_async(b->cli->client, jobs, n, submitted, b);
+            sent += n;
+            if (sent / (uint64_t)batch % 64 == 0)
+                break;
+        }
+        if (status == STINT_OK)
+            status = stint_client_process(
+                b->cli->client, stint_client_pending(b->cli->client) < (size_t)window && sent < count ? 0 : 1000);
+    }
+    free(jobs);
+    return status == STINT_OK ? b->failed : status;
+}
+
+static int
+failed(struct bench *b, enum stint_status status)
+{
+    return b->cli->client ? cli_failed(b->cli, status) : cli_exit(status);
+}
+
+static int
+report_rate(struct bench *b, const char *figure, uint64_t begun_us)
+{
+    report(b->cli, name ? name : figure, (double)jobs_count / ((double)(now_us() - begun_us) / 1e6),
+        "jobs/s");
+    return EX_OK;
+}
+
+static int
+bench_lifecycle(struct bench *b)
+{
+    if (!start_worker(b, (uint64_t)jobs_count))
+        return EX_OSERR;
+    enum stint_status status = connect_client(b);
+    while (!atomic_load(&b->shared->ready) && status == STINT_OK)
+        status = stint_client_process(b->cli->client, 10);
+    uint64_t begun_us = now_us();
+    if (status == STINT_OK)
+        status = submit_all(b, (uint64_t)jobs_count);
+    if (status != STINT_OK)
+        return failed(b, status);
+    int rc = join_worker(b);
+    return rc == EX_OK ? report_rate(b, "lifecycle", begun_us) : rc;
+}
+
+static int
+bench_submit(struct bench *b)
+{
+    enum stint_status status = connect_client(b);
+    uint64_t begun_us = now_us();
+    if (status == STINT_OK)
+        status = submit_all(b, (uint64_t)jobs_count);
+    return status == STINT_OK ? report_rate(b, "submit", begun_us) : failed(b, status);
+}
+
+static int
+bench_drain(struct bench *b)
+{
+    uint64_t begun_us = now_us();
+    if (!start_worker(b, (uint64_t)jobs_count))
+        return EX_OSERR;
+    int rc = join_worker(b);
+    return rc == EX_OK ? report_rate(b, "drain", begun_us) : rc;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double
+percentile(uint64_t *values, int count, int percent)
+{
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return (double)values[(size_t)(count - 1) * (size_t)percent / 100];
+}
+
+/* One write of 4 KiB at the end of a file, and its fdatasync. */
+static uint64_t
+time_sync(int fd)
+{
+    char bytes[SYNC_BYTES] = {1};
+    uint64_t begun_us = now_us();
+    if (write(fd, bytes, sizeof bytes) != sizeof bytes || fdatasync(fd) != 0)
+        return 0;
+    return now_us() - begun_us;
+}
+
+static int
+open_sync_file(void)
+{
+    char path[4096];
+    if (!directory)
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/stint-bench-sync", directory);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    (void)unlink(path);
+    return fd;
+}
+
+static int
+bench_latency(struct bench *b)
+{
+    uint64_t *submit_us = calloc((size_t)samples, sizeof *submit_us);
+    uint64_t *sync_us = calloc((size_t)samples, sizeof *sync_us);
+    int fd = open_sync_file();
+    enum stint_status status = connect_client(b);
+    struct stint_job job = STINT_JOB_INIT;
+    job.queue = queue;
+    job.payload = b->payload;
+    job.payload_bytes = (size_t)payload_bytes;
+    for (int i = 0; submit_us && sync_us && i < samples && status == STINT_OK; i++) {
+        struct stint_id id;
+        uint64_t begun_us = now_us();
+        status = stint_submit(b->cli->client, &job, 1, &id, b->cli->timeout_ms);
+        submit_us[i] = now_us() - begun_us;
+    }
+    for (int i = 0; fd >= 0 && sync_us && i < samples; i++)
+        sync_us[i] = time_sync(fd);
+    if (status == STINT_OK && submit_us && sync_us) {
+        double p50 = percentile(submit_us, samples, 50);
+        report(b->cli, "submit_p50_us", p50, "us");
+        report(b->cli, "submit_p99_us", percentile(submit_us, samples, 99), "us");
+        if (fd >= 0) {
+            double sync = percentile(sync_us, samples, 50);
+            report(b->cli, "fdatasync_4k_p50_us", sync, "us");
+            report(b->cli, "submit_p50_over_fdatasync", p50 / sync, "ratio");
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    free(submit_us);
+    free(sync_us);
+    return status == STINT_OK ? EX_OK : failed(b, status);
+}
+
+/* One job at a time to an idle worker: from submit to its handler's first instruction. */
+static int
+bench_start(struct bench *b)
+{
+    struct stint_job job = STINT_JOB_INIT;
+    job.queue = queue;
+    job.payload = b->payload;
+    job.payload_bytes = sizeof(uint64_t);
+    job.keep_ms = 0;
+    if (!start_worker(b, (uint64_t)samples))
+        return EX_OSERR;
+    enum stint_status status = connect_client(b);
+    for (int i = 0; i < samples && status == STINT_OK; i++) {
+        struct timespec pause = {0, 2000000};
+        struct stint_id id;
+        uint64_t sent_us = now_us();
+        memcpy(b->payload, &sent_us, sizeof sent_us);
+        status = stint_submit(b->cli->client, &job, 1, &id, b->cli->timeout_ms);
+        while (status == STINT_OK && atomic_load(&b->shared->done) <= (uint64_t)i)
+            (void)nanosleep(&pause, NULL);
+    }
+    if (status != STINT_OK)
+        return failed(b, status);
+    int rc = join_worker(b);
+    if (rc == EX_OK) {
+        int count = samples < SAMPLES_MAX ? samples : SAMPLES_MAX;
+        report(b->cli, "start_p50_us", percentile(b->shared->latency_us, count, 50), "us");
+        report(b->cli, "start_p99_us", percentile(b->shared->latency_us, count, 99), "us");
+    }
+    return rc;
+}
+
+static int
+run_mode(struct bench *b)
+{
+    static const struct {
+        const char *name;
+        int (*run)(struct bench *b);
+    } modes[] = {{"lifecycle", bench_lifecycle}, {"submit", bench_submit}, {"drain", bench_drain},
+        {"latency", bench_latency}, {"start", bench_start}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (!mode || strcmp(mode, modes[i].name) == 0)
+            return modes[i].run(b);
+    return cli_usage(b->cli, "--mode=%s: see stint bench --help", mode);
+}
+
+static int
+run(struct cli *cli, const char **args)
+{
+    enum { MESSAGES_MAX = 8192, JOBS_ON_THE_WAY = 16384 };
+    struct bench b = {.cli = cli};
+    if (args && args[0])
+        return cli_usage(cli, "what is %s? it takes no arguments", args[0]);
+    if (jobs_count < 1 || batch < 1 || batch > 4096 || payload_bytes < 8 || priorities < 0 ||
+        priorities > 256 || samples < 1 || window < 0)
+        return cli_usage(cli, "a number is out of its range; see stint bench --help");
+    if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
+        queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"
+                       : mode && strcmp(mode, "start") == 0 ? "bench-start"
+                                                            : "bench");
+    if (window == 0)
+        window = JOBS_ON_THE_WAY / batch < 8 ? 8 : JOBS_ON_THE_WAY / batch;
+    if (window > MESSAGES_MAX)
+        window = MESSAGES_MAX;
+    b.payload = calloc(1, (size_t)payload_bytes + sizeof(uint64_t));
+    b.shared = mmap(NULL, sizeof *b.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!b.payload || b.shared == MAP_FAILED)
+        return EX_OSERR;
+    int rc = run_mode(&b);
+    if (b.worker > 0) {
+        (void)kill(b.worker, SIGKILL);
+        (void)join_worker(&b);
+    }
+    (void)munmap(b.shared, sizeof *b.shared);
+    free(b.payload);
+    return rc;
+}
+
+const struct verb verb_bench = {"bench", "[OPTION...]",
+    "measure a running broker: rates and latencies", options, run};
