@@ -1,0 +1,22 @@
+/* A store in memory for tests: sorted arrays, far simpler than the real one. It knows what was
+ * committed, and can lose the rest as a power loss would. */
+#ifndef STORE_MODEL_H
+#define STORE_MODEL_H
+
+#include "store.h"
+
+struct store *store_model_new(void);
+/* Forget all that was not committed. */
+void store_model_crash(struct store *store);
+/* The commit after the next `n` fails, and everything from then on. */
+void store_model_fail_commit(struct store *store, unsigned n);
+/* What room says; UINT64_MAX at first. */
+void store_model_set_room(struct store *store, uint64_t room);
+/* Do two stores hold the same rows? */
+bool store_model_equal(struct store *a, struct store *b);
+/* Rows of a table. */
+size_t store_model_count(struct store *store, enum store_table table);
+/* Flip a bit in the value of the first row of a table. */
+void store_model_damage(struct store *store, enum store_table table);
+
+#endif

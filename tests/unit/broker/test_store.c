@@ -1,0 +1,217 @@
+/* One set of tests that every store must pass: LMDB's and the model's. */
+#include "world.h"
+
+#include "store_lmdb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char path[64];
+
+static struct store *
+open_lmdb(void)
+{
+    struct store_lmdb_options o = {.path = path, .size_bytes = 64 << 20, .reserve_bytes = 1 << 20};
+    struct store *store;
+    const char *error = "";
+    assert_int_equal(store_lmdb_new(&o, &store, &error), STINT_OK);
+    return store;
+}
+
+static int
+with_lmdb(void **state)
+{
+    (void)snprintf(path, sizeof path, "/tmp/stint-store-%ld.lmdb", (long)getpid());
+    *state = open_lmdb();
+    return 0;
+}
+
+static int
+with_model(void **state)
+{
+    *state = store_model_new();
+    return 0;
+}
+
+static int
+without(void **state)
+{
+    struct store *store = *state;
+    char lock[80];
+    store->ops->destroy(&store);
+    (void)snprintf(lock, sizeof lock, "%s-lock", path);
+    (void)unlink(path);
+    (void)unlink(lock);
+    return 0;
+}
+
+static struct slice
+text(const char *t)
+{
+    return (struct slice){(const uint8_t *)t, strlen(t)};
+}
+
+static void
+put(struct store *s, const char *key, const char *head, const char *body)
+{
+    store_put(s, STORE_META, text(key), text(head), text(body));
+}
+
+static void
+a_row_is_put_replaced_found_and_deleted(void **state)
+{
+    struct store *s = *state;
+    struct slice v;
+    s->ops->begin(s);
+    assert_false(store_get(s, STORE_META, text("b"), &v));
+    put(s, "b", "he", "llo");
+    assert_true(store_get(s, STORE_META, text("b"), &v));
+    assert_int_equal(v.size, 5);
+    assert_memory_equal(v.data, "hello", 5);
+    put(s, "b", "longer than before", "");
+    assert_true(store_get(s, STORE_META, text("b"), &v));
+    assert_int_equal(v.size, 18);
+    assert_false(store_get(s, STORE_QUEUES, text("b"), &v)); /* tables are apart */
+    assert_true(store_del(s, STORE_META, text("b")));
+    assert_false(store_del(s, STORE_META, text("b")));
+    assert_int_equal(s->ops->commit(s), STINT_OK);
+}
+
+static void
+seek_finds_the_first_row_at_or_after_a_key(void **state)
+{
+    struct store *s = *state;
+    struct slice k, v;
+    s->ops->begin(s);
+    put(s, "d", "4", "");
+    put(s, "b", "2", "");
+    assert_true(store_seek(s, STORE_META, text("a"), &k, &v));
+    assert_memory_equal(k.data, "b", 1);
+    assert_true(store_seek(s, STORE_META, text("b"), &k, &v));
+    assert_memory_equal(k.data, "b", 1);
+    assert_true(store_seek(s, STORE_META, text("c"), &k, &v));
+    assert_memory_equal(k.data, "d", 1);
+    assert_false(store_seek(s, STORE_META, text("e"), &k, &v));
+    s->ops->abort(s);
+}
+
+static void
+what_is_aborted_is_gone_and_what_is_committed_stays(void **state)
+{
+    struct store *s = *state;
+    struct slice v;
+    s->ops->begin(s);
+    put(s, "kept", "1", "");
+    assert_int_equal(s->ops->commit(s), STINT_OK);
+    s->ops->begin(s);
+    put(s, "lost", "1", "");
+    assert_true(store_del(s, STORE_META, text("kept")));
+    s->ops->abort(s);
+    s->ops->begin(s);
+    assert_true(store_get(s, STORE_META, text("kept"), &v));
+    assert_false(store_get(s, STORE_META, text("lost"), &v));
+    s->ops->abort(s);
+}
+
+static void
+rows_come_in_order_while_others_are_deleted_and_added(void **state)
+{
+    struct store *s = *state;
+    struct slice k, v;
+    s->ops->begin(s);
+    for (unsigned i = 0; i < 3000; i++) {
+        uint8_t key[4];
+        id_put_be(key, (uint64_t)i * 7919 % 3000, 4);
+        store_put(s, STORE_LIVE, (struct slice){key, 4}, text("0123456789012345678901234567890"),
+            text("body"));
+    }
+    unsigned seen = 0;
+    uint8_t from[4] = {0};
+    while (store_seek(s, STORE_LIVE, (struct slice){from, 4}, &k, &v)) {
+        uint64_t n = id_get_be(k.data, 4);
+        assert_int_equal(n, seen);
+        id_put_be(from, n, 4);
+        assert_true(store_del(s, STORE_LIVE, (struct slice){from, 4}));
+        uint8_t tail[4];
+        id_put_be(tail, 100000 + n, 4);
+        store_put(s, STORE_LIVE, (struct slice){tail, 4}, text("x"), (struct slice){0});
+        id_put_be(from, n + 1, 4);
+        if (++seen == 3000)
+            break;
+    }
+    assert_int_equal(seen, 3000);
+    assert_int_equal(s->ops->commit(s), STINT_OK);
+}
+
+static void
+a_committed_row_survives_a_restart_of_the_file(void **state)
+{
+    struct store *s = *state;
+    struct slice v;
+    s->ops->begin(s);
+    put(s, "a", "value", "");
+    assert_int_equal(s->ops->commit(s), STINT_OK);
+    s->ops->destroy(&s);
+    s = open_lmdb();
+    s->ops->begin(s);
+    assert_true(store_get(s, STORE_META, text("a"), &v));
+    assert_memory_equal(v.data, "value", 5);
+    s->ops->abort(s);
+    *state = s;
+}
+
+static void
+room_falls_as_the_map_fills_and_comes_back_after_deletes(void **state)
+{
+    static const char body[4000];
+    struct store *s = *state;
+    uint64_t first = s->ops->room(s), n = 0;
+    while (s->ops->room(s) > first / 8) {
+        uint8_t key[8];
+        s->ops->begin(s);
+        for (unsigned i = 0; i < 50; i++) {
+            id_put_be(key, n++, 8);
+            store_put(s, STORE_PARTS, (struct slice){key, 8}, (struct slice){0},
+                (struct slice){(const uint8_t *)body, sizeof body});
+        }
+        assert_int_equal(s->ops->commit(s), STINT_OK);
+        assert_true(n < 100000);
+    }
+    for (uint64_t i = 0; i < n; i += 50) {
+        uint8_t key[8];
+        s->ops->begin(s);
+        for (uint64_t j = i; j < i + 50; j++) {
+            id_put_be(key, j, 8);
+            assert_true(store_del(s, STORE_PARTS, (struct slice){key, 8}));
+        }
+        assert_int_equal(s->ops->commit(s), STINT_OK);
+    }
+    for (unsigned i = 0; i < 40; i++) { /* room is worked out anew every few commits */
+        s->ops->begin(s);
+        put(s, "a", i % 2 ? "1" : "2", "");
+        assert_int_equal(s->ops->commit(s), STINT_OK);
+        (void)s->ops->room(s);
+    }
+    assert_true(s->ops->room(s) > first / 2);
+}
+
+#define FOR(test, setup) cmocka_unit_test_setup_teardown(test, setup, without)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOR(a_row_is_put_replaced_found_and_deleted, with_lmdb),
+        FOR(a_row_is_put_replaced_found_and_deleted, with_model),
+        FOR(seek_finds_the_first_row_at_or_after_a_key, with_lmdb),
+        FOR(seek_finds_the_first_row_at_or_after_a_key, with_model),
+        FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_lmdb),
+        FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_model),
+        FOR(rows_come_in_order_while_others_are_deleted_and_added, with_lmdb),
+        FOR(rows_come_in_order_while_others_are_deleted_and_added, with_model),
+        FOR(a_committed_row_survives_a_restart_of_the_file, with_lmdb),
+        FOR(room_falls_as_the_map_fills_and_comes_back_after_deletes, with_lmdb),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+/* The golden vectors of PROTOCOL.md against the decoder, and frames that are cut or turned at random.
+ */
+#include "world.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint8_t frame[1 << 17];
+static size_t frame_size;
+
+static void
+add_hex(const char *hex)
+{
+    for (; hex[0] > ' ' && hex[1] > ' '; hex += 2) {
+        char digits[3] = {hex[0], hex[1], '\0'};
+        frame[frame_size++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+}
+
+struct vector {
+    char message[64], status[64];
+    long number, count, window, role, slots, epoch, queues;
+};
+
+static void
+read_field(struct vector *v, const char *key, char *value)
+{
+    static const struct {
+        const char *key;
+        size_t at;
+    } numbers[] = {{"number", offsetof(struct vector, number)},
+        {"count", offsetof(struct vector, count)}, {"window", offsetof(struct vector, window)},
+        {"role", offsetof(struct vector, role)}, {"slots", offsetof(struct vector, slots)},
+        {"epoch", offsetof(struct vector, epoch)}, {"queues", offsetof(struct vector, queues)}};
+    if (strcmp(key, "hex") == 0)
+        add_hex(value);
+    else if (strcmp(key, "repeat") == 0) {
+        long times = atol(strchr(value, ' '));
+        for (long i = 0; i < times; i++)
+            add_hex(value);
+    } else if (strcmp(key, "message") == 0)
+        (void)snprintf(v->message, sizeof v->message, "%s", value);
+    else if (strcmp(key, "status") == 0)
+        (void)snprintf(v->status, sizeof v->status, "%s", value);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(key, numbers[i].key) == 0)
+            *(long *)((char *)v + numbers[i].at) = atol(value);
+}
+
+static void
+read_vector(const char *name, struct vector *v)
+{
+    static char line[1 << 16];
+    char path[1024];
+    *v = (struct vector){.number = -1, .count = -1, .window = -1, .role = -1, .slots = -1,
+        .epoch = -1, .queues = -1};
+    frame_size = 0;
+    (void)snprintf(path, sizeof path, STINT_SOURCE "/proto/vectors/%s", name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        char *value = strstr(line, ": ");
+        line[strcspn(line, "\n")] = '\0';
+        assert_non_null(value);
+        *value = '\0';
+        read_field(v, line, value + 2);
+    }
+    fclose(f);
+}
+
+static void
+check_vector(const struct vector *v, struct message_room *room)
+{
+    struct message m;
+    const char *why = NULL;
+    enum stint_status status = message_decode(frame, frame_size, &m, room, &why);
+    assert_string_equal(stint_status_name(status), v->status);
+    assert_non_null(why);
+    if (status != STINT_OK) {
+        assert_true(*why || status == STINT_UNKNOWN_TYPE);
+        return;
+    }
+    assert_string_equal(message_name(m.type), v->message);
+    if (v->number >= 0)
+        assert_int_equal(m.number, v->number);
+    if (v->count >= 0)
+        assert_int_equal(m.count, v->count);
+    if (v->role >= 0)
+        assert_int_equal(m.hello.role, v->role);
+    if (v->slots >= 0)
+        assert_int_equal(m.hello.slots, v->slots);
+    if (v->queues >= 0)
+        assert_int_equal(m.hello.queues, v->queues);
+    if (v->epoch >= 0)
+        assert_int_equal(m.welcome.epoch, v->epoch);
+    if (v->window >= 0 && m.type == MESSAGE_PING)
+        assert_int_equal(m.ping.window, v->window);
+    if (v->window >= 0 && m.type == MESSAGE_SETTLE)
+        assert_int_equal(m.settle.window, v->window);
+}
+
+static void
+each_vector(void (*each)(const struct vector *v, struct message_room *room))
+{
+    struct message_room *room = calloc(1, sizeof *room);
+    DIR *d = opendir(STINT_SOURCE "/proto/vectors");
+    size_t count = 0;
+    assert_non_null(d);
+    assert_non_null(room);
+    for (struct dirent *e; (e = readdir(d));) {
+        struct vector v;
+        if (!strstr(e->d_name, ".txt"))
+            continue;
+        read_vector(e->d_name, &v);
+        each(&v, room);
+        count++;
+    }
+    closedir(d);
+    free(room);
+    assert_true(count > 60);
+}
+
+static void
+every_vector_decodes_as_it_says(void **state)
+{
+    (void)state;
+    each_vector(check_vector);
+}
+
+static void
+cut_and_turn(const struct vector *v, struct message_room *room)
+{
+    uint64_t seed = 7;
+    struct message m;
+    const char *why;
+    if (frame_size > 4096)
+        return;
+    for (size_t size = 0; size < frame_size && strcmp(v->status, "OK") == 0; size++) {
+        uint8_t *exact = malloc(size + 1); /* so that a sanitizer sees a read past the end */
+        assert_non_null(exact);
+        memcpy(exact, frame, size);
+        assert_int_not_equal(message_decode(exact, size, &m, room, &why), STINT_OK);
+        free(exact);
+    }
+    uint8_t *turned = malloc(frame_size + 1);
+    assert_non_null(turned);
+    for (unsigned round = 0; round < 3000 && frame_size > 0; round++) {
+        memcpy(turned, frame, frame_size);
+        for (unsigned n = 0; n <= round % 3; n++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            turned[(seed >> 32) % frame_size] = (uint8_t)(seed >> 24);
+        }
+        (void)message_decode(turned, frame_size, &m, room, &why);
+    }
+    free(turned);
+}
+
+static void
+frames_that_are_cut_are_refused_and_turned_ones_do_no_harm(void **state)
+{
+    (void)state;
+    each_vector(cut_and_turn);
+}
+
+static void
+a_submit_with_mixed_settings_says_each_jobs_own(void **state)
+{
+    struct job_spec jobs[4] = {world_job("a"), world_job("b"), world_job("c"), world_job("d")};
+    struct message_room *room = calloc(1, sizeof *room);
+    struct pack_buffer b = {0};
+    struct message m;
+    const char *why;
+    (void)state;
+    assert_non_null(room);
+    jobs[0].keep_ms = 0;
+    jobs[0].time_to_run_ms = 5000;
+    jobs[0].priority = 1;
+    jobs[2].keep_ms = 77;
+    jobs[3].max_attempts = 9;
+    message_put_submit(&b, 3, 2, jobs, 4);
+    assert_int_equal(message_decode(b.data, b.used, &m, room, &why), STINT_OK);
+    assert_int_equal(m.count, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(room->specs[i].keep_ms == jobs[i].keep_ms);
+        assert_true(room->specs[i].time_to_run_ms == jobs[i].time_to_run_ms);
+        assert_int_equal(room->specs[i].priority, jobs[i].priority);
+        assert_int_equal(room->specs[i].max_attempts, jobs[i].max_attempts);
+        assert_memory_equal(room->specs[i].payload.data, jobs[i].payload.data, 1);
+    }
+    pack_buffer_free(&b);
+    free(room);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_vector_decodes_as_it_says),
+        cmocka_unit_test(frames_that_are_cut_are_refused_and_turned_ones_do_no_harm),
+        cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

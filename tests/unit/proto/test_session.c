@@ -1,0 +1,218 @@
+/* The peer's half of the protocol, by itself: no socket, and a clock of the test's. */
+#include "world.h"
+
+#include "session.h"
+
+#include <stdlib.h>
+
+static struct message_room *room;
+
+static void
+open_session(struct session *s, uint64_t now_ms)
+{
+    struct session_options o = {.role = ROLE_CLIENT, .name = "n", .software = "s", .seed = 1};
+    session_init(s, &o, now_ms);
+}
+
+/* What the session wants to say next, as a message type; NONE if nothing. */
+static enum message_type
+said(struct session *s, uint64_t now_ms)
+{
+    struct message m;
+    const char *why;
+    struct slice frame = session_output(s, false);
+    if (frame.size == 0)
+        return MESSAGE_NONE;
+    assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
+    session_sent(s, now_ms);
+    return m.type;
+}
+
+static bool
+hear(struct session *s, uint64_t now_ms, const struct pack_buffer *b)
+{
+    struct message m;
+    return session_receive(s, now_ms, b->data, b->used, &m, room);
+}
+
+static void
+welcome(struct session *s, uint64_t now_ms)
+{
+    struct welcome w = {.version = 1, .epoch = 3, .heartbeat_ms = 1000, .lost_ms = 5000};
+    struct pack_buffer b = {0};
+    message_put_welcome(&b, &w, NULL);
+    assert_false(hear(s, now_ms, &b));
+    pack_buffer_free(&b);
+}
+
+static void
+refuse(struct session *s, uint64_t now_ms, enum message_type about, enum stint_status status)
+{
+    struct pack_buffer b = {0};
+    message_put_error(&b, about, 0, status, "detail", NULL);
+    (void)hear(s, now_ms, &b);
+    pack_buffer_free(&b);
+}
+
+static void
+it_says_hello_and_opens_with_welcome(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    assert_int_equal(said(&s, 0), MESSAGE_NONE);
+    welcome(&s, 5);
+    assert_int_equal(s.state, SESSION_OPEN);
+    assert_true(s.opened);
+    session_fini(&s);
+}
+
+static void
+a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly(void **state)
+{
+    struct session s;
+    uint64_t now_ms = 0, last_ms = 0, waits[8];
+    (void)state;
+    open_session(&s, 0);
+    for (unsigned n = 0; n < 8; n++) {
+        assert_int_equal(said(&s, now_ms), MESSAGE_HELLO);
+        now_ms = session_wake_ms(&s);
+        session_tick(&s, now_ms);
+        assert_true(s.reconnect);
+        s.reconnect = false;
+        last_ms = now_ms;
+        now_ms = session_wake_ms(&s);
+        waits[n] = now_ms - last_ms;
+        session_tick(&s, now_ms);
+    }
+    assert_in_range(waits[0], 50, 100);
+    assert_in_range(waits[3], 400, 800);
+    assert_in_range(waits[7], 2500, 5000);
+    session_fini(&s);
+}
+
+static void
+a_silent_broker_is_lost_and_requests_are_sent_again(void **state)
+{
+    struct session s;
+    uint64_t now_ms = 0;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    welcome(&s, 0);
+    struct request *r = session_request_new(MESSAGE_GET_STATS, 1);
+    message_put_numbered(&r->frame, MESSAGE_GET_STATS, 1);
+    session_request_add(&s, r);
+    assert_int_equal(said(&s, 0), MESSAGE_GET_STATS);
+    unsigned pings = 0;
+    while (s.state == SESSION_OPEN) {
+        now_ms += 500;
+        session_tick(&s, now_ms);
+        pings += said(&s, now_ms) == MESSAGE_PING;
+    }
+    assert_int_equal(now_ms, 5000);
+    assert_in_range(pings, 4, 5);
+    session_tick(&s, session_wake_ms(&s));
+    assert_int_equal(said(&s, now_ms), MESSAGE_HELLO);
+    assert_int_equal(said(&s, now_ms), MESSAGE_NONE); /* requests wait for WELCOME */
+    welcome(&s, now_ms);
+    assert_int_equal(said(&s, now_ms), MESSAGE_GET_STATS);
+    session_request_end(&s, &r);
+    session_fini(&s);
+}
+
+static void
+a_process_that_was_stopped_does_not_condemn_the_broker(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    welcome(&s, 0);
+    session_tick(&s, 60000);
+    assert_int_equal(s.state, SESSION_OPEN);
+    assert_int_equal(said(&s, 60000), MESSAGE_PING);
+    session_fini(&s);
+}
+
+static void
+hello_first_begins_again_on_the_same_connection(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    welcome(&s, 0);
+    refuse(&s, 10, MESSAGE_PING, STINT_HELLO_FIRST);
+    assert_false(s.reconnect);
+    assert_int_equal(said(&s, 10), MESSAGE_HELLO);
+    session_fini(&s);
+}
+
+static void
+a_version_mismatch_is_the_end_and_too_many_is_not(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    refuse(&s, 0, MESSAGE_HELLO, STINT_TOO_MANY);
+    assert_int_equal(s.state, SESSION_IDLE);
+    session_tick(&s, session_wake_ms(&s));
+    assert_int_equal(s.state, SESSION_GREETING);
+    refuse(&s, 0, MESSAGE_HELLO, STINT_VERSION_MISMATCH);
+    assert_int_equal(s.state, SESSION_FAILED);
+    assert_int_equal(s.failed, STINT_VERSION_MISMATCH);
+    assert_string_equal(s.detail, "detail");
+    session_fini(&s);
+}
+
+static void
+moved_is_followed(void **state)
+{
+    struct session s;
+    struct pack_buffer b = {0};
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    welcome(&s, 0);
+    message_put_error(&b, MESSAGE_SUBMIT, 1, STINT_MOVED, "", "tcp://127.0.0.1:1");
+    assert_false(hear(&s, 0, &b));
+    assert_true(s.reconnect);
+    assert_string_equal(s.endpoint, "tcp://127.0.0.1:1");
+    pack_buffer_free(&b);
+    session_fini(&s);
+}
+
+static void
+rubbish_from_the_broker_is_ignored(void **state)
+{
+    struct session s;
+    struct pack_buffer b = {0};
+    (void)state;
+    open_session(&s, 0);
+    memcpy(pack_reserve(&b, 5), "\xdd\xff\0\0\0", 5);
+    assert_false(hear(&s, 0, &b));
+    assert_int_equal(s.state, SESSION_GREETING);
+    pack_buffer_free(&b);
+    session_fini(&s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_says_hello_and_opens_with_welcome),
+        cmocka_unit_test(a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly),
+        cmocka_unit_test(a_silent_broker_is_lost_and_requests_are_sent_again),
+        cmocka_unit_test(a_process_that_was_stopped_does_not_condemn_the_broker),
+        cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
+        cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
+        cmocka_unit_test(moved_is_followed),
+        cmocka_unit_test(rubbish_from_the_broker_is_ignored),
+    };
+    room = calloc(1, sizeof *room);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(room);
+    return failed;
+}
