@@ -212,21 +212,26 @@ lmdb_del(struct store *store, enum store_table table, struct slice key)
     return rc == 0;
 }
 
-/* Pages in LMDB's free list, which is its table 0: transaction number -> count, page numbers. */
+/* Pages in LMDB's free list, which is its table 0: transaction number -> count, page numbers. Only
+ * a reader may look at it; this one is gone before anybody notices. */
 static uint64_t
 free_pages(struct store_lmdb *s)
 {
+    MDB_txn *reader;
     MDB_cursor *c;
     MDB_val k, v;
     uint64_t pages = 0;
-    if (mdb_cursor_open(s->txn, 0, &c) != 0)
+    if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &reader) != 0)
         return 0;
-    while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
-        size_t count;
-        memcpy(&count, v.mv_data, sizeof count);
-        pages += count;
+    if (mdb_cursor_open(reader, 0, &c) == 0) {
+        while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+            size_t count;
+            memcpy(&count, v.mv_data, sizeof count);
+            pages += count;
+        }
+        mdb_cursor_close(c);
     }
-    mdb_cursor_close(c);
+    mdb_txn_abort(reader);
     return pages;
 }
 
@@ -236,9 +241,7 @@ lmdb_usage(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes)
     struct store_lmdb *s = self(store);
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
-    uint64_t pages = info.me_last_pgno + 1;
-    if (ready(s))
-        pages -= free_pages(s);
+    uint64_t pages = info.me_last_pgno + 1 - free_pages(s);
     *used_bytes = pages * s->page_bytes;
     *size_bytes = info.me_mapsize;
 }
@@ -251,7 +254,7 @@ work_out_room(struct store_lmdb *s)
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
     uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
-    if (used > size - size / 4 && ready(s))
+    if (used > size - size / 4)
         used -= free_pages(s);
     uint64_t room = (size - used) * s->page_bytes;
     room = room > s->options.reserve_bytes ? room - s->options.reserve_bytes : 0;
