@@ -1,0 +1,165 @@
+"""Real processes for tests: brokers and workers in a directory of their own, ended by process id.
+Tests wait for conditions, never for time."""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD = None
+DEADLINE_S = 60
+
+
+def arguments(extra=None):
+    global BUILD
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    if extra:
+        extra(parser)
+    options, rest = parser.parse_known_args()
+    BUILD = os.path.abspath(options.build)
+    return options, rest
+
+
+def main():
+    _, rest = arguments()
+    unittest.main(argv=[sys.argv[0]] + rest, verbosity=2)
+
+
+def program(name):
+    return os.path.join(BUILD, {"stintd": "broker", "stint-worker": "worker",
+                                "stint": "client/cli"}[name], name)
+
+
+def wait_until(condition, what, deadline_s=DEADLINE_S):
+    """Returns the condition's first true value."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain until " + what)
+        time.sleep(0.01)  # a poll's pace, not a test's wait
+
+
+class Process:
+    def __init__(self, argv, log, env=None):
+        self.log_path = log
+        self.argv = argv
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                env=dict(os.environ, **(env or {})))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        with open(self.log_path, "rb") as f:
+            return f.read().decode("utf-8", "replace")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM, and its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(DEADLINE_S)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def anonymous_kib(self):
+        with open(f"/proc/{self.pid}/status") as f:
+            for line in f:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1])
+        raise AssertionError("no RssAnon")
+
+
+class Place:
+    """A directory with a broker's data, and what runs in it."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="stint-test-")
+        self.endpoint = f"ipc://{self.directory}/socket"
+        self.processes = []
+        self.broker_process = None
+
+    def path(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def broker_argv(self, *options):
+        return [program("stintd"), "--listen", self.endpoint, "--data", self.path("data"), *options]
+
+    def broker(self, *options, env=None):
+        p = Process(self.broker_argv(*options), self.path("stintd.log"), env)
+        self.processes.append(p)
+        self.broker_process = p
+        return p
+
+    def worker(self, *options, env=None):
+        p = Process([program("stint-worker"), "--endpoint", self.endpoint, *options],
+                    self.path(f"worker-{len(self.processes)}.log"), env)
+        self.processes.append(p)
+        return p
+
+    def stint(self, *args, input=None, timeout=DEADLINE_S, env=None, endpoint=True):
+        """Runs the command; the result has returncode, stdout, stderr as text."""
+        argv = [program("stint"), args[0]]
+        if endpoint:
+            argv += ["--endpoint", self.endpoint]
+        argv += args[1:]
+        if isinstance(input, str):
+            input = input.encode()
+        r = subprocess.run(argv, input=input, stdin=None if input is not None else
+                           subprocess.DEVNULL, capture_output=True, timeout=timeout,
+                           env=dict(os.environ, **(env or {})))
+        r.stdout = r.stdout.decode("utf-8", "replace")
+        r.stderr = r.stderr.decode("utf-8", "replace")
+        return r
+
+    def json(self, *args, **kwargs):
+        """The objects that a command writes with --json."""
+        r = self.stint(args[0], "--json", *args[1:], **kwargs)
+        return [json.loads(line) for line in r.stdout.splitlines()]
+
+    def stats(self):
+        return self.json("stats")[0]
+
+    def state(self, job):
+        return self.json("show", job)[0]["state"]
+
+    def close(self):
+        for p in self.processes:
+            if p.running():
+                p.signal(signal.SIGCONT)
+                p.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.place = Place()
+        self.addCleanup(self.place.close)
+
+    def assertExit(self, result, code):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+
+
+def no_core_files():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
