@@ -67,6 +67,29 @@ core_refuse(struct core *core, uint32_t peer, const struct message *about,
 }
 
 void
+core_forget(struct core *core, uint32_t number)
+{
+    if (core->strangers_count > 0 && core->strangers[core->strangers_count - 1] == number)
+        return;
+    if (core->strangers_count == core->strangers_size) {
+        core->strangers_size = core->strangers_size ? 2 * core->strangers_size : 64;
+        core->strangers = realloc(core->strangers, core->strangers_size * sizeof *core->strangers);
+        if (!core->strangers)
+            abort();
+    }
+    core->strangers[core->strangers_count++] = number;
+}
+
+static void
+forget_strangers(struct core *core)
+{
+    for (size_t i = 0; i < core->strangers_count; i++)
+        if (!fleet_peer(&core->fleet, core->strangers[i]))
+            outbox_forget(core->out, core->strangers[i]);
+    core->strangers_count = 0;
+}
+
+void
 core_has_output(struct core *core, struct peer *peer)
 {
     if (peer->has_output)
@@ -94,7 +117,7 @@ core_drop_peer(struct core *core, struct peer *peer)
 {
     uint32_t number = peer->number;
     core_remove_peer(core, peer);
-    outbox_forget(core->out, number);
+    core_forget(core, number);
 }
 
 static void
@@ -194,6 +217,7 @@ core_destroy(struct core **core)
     book_fini(&(*core)->book);
     pack_buffer_free(&(*core)->body);
     pack_buffer_free(&(*core)->page);
+    free((*core)->strangers);
     free((*core)->room);
     free(*core);
     *core = NULL;
@@ -294,7 +318,7 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
         return; /* the peer may be gone */
     }
     if (!peer)
-        outbox_forget(core->out, number); /* the router keeps no stranger */
+        core_forget(core, number); /* the router keeps no stranger */
 }
 
 static void
@@ -307,6 +331,8 @@ handle_event(struct core *core, const struct event *event)
     struct peer *peer = fleet_peer(&core->fleet, event->peer);
     if (peer)
         core_drop_peer(core, peer);
+    else
+        core_forget(core, event->peer);
 }
 
 enum stint_status
@@ -326,6 +352,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     dispatch_all(core);
     dispatch_recall(core);
     watch_flush(core);
+    forget_strangers(core);
     book_flush(&core->book);
     if (core->sessions != sessions)
         count_up_epoch(core);

@@ -29,6 +29,8 @@ struct core {
     uint64_t sessions;       /* stored ones */
     struct stint_stats figures;
     struct peer *outputs;    /* peers that have answers to be sent at the end of the step */
+    uint32_t *strangers;     /* connections the router is to forget at the end of the step */
+    size_t strangers_count, strangers_size;
     struct message message;
     struct message_room *room;
     uint8_t scratch[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
@@ -73,6 +75,8 @@ void core_say(struct core *core, const char *what, const char *name);
 /* Answer with an ERROR message. */
 void core_refuse(struct core *core, uint32_t peer, const struct message *about,
     enum stint_status status, const char *detail);
+/* The router forgets the connection at the end of the step, unless it is a peer by then. */
+void core_forget(struct core *core, uint32_t number);
 /* The peer has answers to be flushed at the end of the step. */
 void core_has_output(struct core *core, struct peer *peer);
 /* Forget a connection's state here, or also the router's. */

@@ -147,7 +147,7 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
     const struct hello *h = &m->hello;
     if (h->version_min > PROTOCOL_VERSION_MAX || h->version_max < PROTOCOL_VERSION_MIN) {
         core_refuse(core, number, m, STINT_VERSION_MISMATCH, "this broker speaks version 1");
-        outbox_forget(core->out, number);
+        core_forget(core, number);
         return;
     }
     if (h->role == 0) {
@@ -163,7 +163,7 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
         drop_former(core, h->session);
     if (core->fleet.peers_count >= core->options.peers_max) {
         core_refuse(core, number, m, STINT_TOO_MANY, "there are --peers-max connections");
-        outbox_forget(core->out, number);
+        core_forget(core, number);
         return;
     }
     peer = fleet_peer_add(&core->fleet, number);

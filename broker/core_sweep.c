@@ -169,7 +169,8 @@ sweep_sessions(struct core *core)
         memcpy(at, key.data, SESSION_BYTES);
         memcpy(core->session_cursor, at, SESSION_BYTES);
         uint64_t used_ms = row.size == 32 ? id_get_be(row.data + 24, 8) : 0;
-        if (core->wall_ms - used_ms > core->options.session_keep_ms && !is_connected(core, at))
+        if (core->wall_ms > used_ms + core->options.session_keep_ms &&
+            !is_connected(core, at))
             session_forget(core, at);
     }
 }

@@ -122,8 +122,13 @@ client_take_submitted(struct stint_client *c, const struct message *m)
         }
         if (a.status == STINT_OUT_OF_ORDER || a.status == STINT_SESSION_UNKNOWN) {
             if (session_request(&c->session, MESSAGE_SUBMIT, a.number)) {
-                client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting",
-                    "the broker has forgotten this session");
+                char detail[200];
+                (void)snprintf(detail, sizeof detail,
+                    "the broker has forgotten this session (%s at %llu of %llu: %.*s)",
+                    stint_status_name(a.status), (unsigned long long)a.number,
+                    (unsigned long long)c->submission, (int)a.detail.size,
+                    (const char *)a.detail.data);
+                client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", detail);
                 begin_new_session(c);
             }
             return;

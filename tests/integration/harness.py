@@ -163,3 +163,11 @@ class Case(unittest.TestCase):
 
 def no_core_files():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def socket_port():
+    """A TCP port that was free a moment ago."""
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]

@@ -544,6 +544,28 @@ promise_10_a_stranger_and_rubbish_get_a_status_and_leave_nothing(void **state)
     world_destroy(&w);
 }
 
+/* The router gives a forgotten connection's number to the next one, so a peer that is there must
+ * never be forgotten: its number would stand for somebody else's session. */
+static void
+a_connection_that_says_hello_after_rubbish_is_not_forgotten(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    memcpy(pack_reserve(world_frame(w, 1), 1), "x", 1);
+    message_put_ping(world_frame(w, 1), 1, 0);
+    world_hello_client(w, 1, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_count(w, 1, MESSAGE_ERROR), 2);
+    assert_non_null(world_read(w, 1, MESSAGE_WELCOME));
+    for (size_t i = 0; i < w->out.count; i++)
+        assert_false(w->out.entries[i].forget);
+    memcpy(pack_reserve(world_frame(w, 5), 1), "x", 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(w->out.count, 2);
+    assert_true(w->out.entries[1].forget); /* but a stranger is, after its answer */
+    world_destroy(&w);
+}
+
 static void
 a_replayed_batch_log_gives_the_same_state(void **state)
 {
@@ -600,6 +622,7 @@ main(void)
         cmocka_unit_test(promise_8_start_reads_nothing_of_the_backlog),
         cmocka_unit_test(promise_9_a_full_store_refuses_submits_while_settles_go_through),
         cmocka_unit_test(promise_10_a_stranger_and_rubbish_get_a_status_and_leave_nothing),
+        cmocka_unit_test(a_connection_that_says_hello_after_rubbish_is_not_forgotten),
         cmocka_unit_test(a_replayed_batch_log_gives_the_same_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

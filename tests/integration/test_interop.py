@@ -1,0 +1,123 @@
+"""A client and a worker in another language, from PROTOCOL.md alone, against the real programs."""
+
+import glob
+import os
+
+import harness
+import peer
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+def vectors():
+    for path in sorted(glob.glob(os.path.join(SOURCE, "proto", "vectors", "*.txt"))):
+        v = {"name": os.path.basename(path)}
+        with open(path) as f:
+            for line in f:
+                key, value = line.rstrip("\n").split(": ", 1) if ": " in line else (line.strip(": \n"), "")
+                v[key] = value
+        v["frame"] = bytes.fromhex(v["hex"])
+        if "repeat" in v:
+            what, times = v["repeat"].split()
+            v["frame"] += bytes.fromhex(what) * int(times)
+        yield v
+
+
+class Interop(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.place.broker("--heartbeat", "200ms", "--lost", "2s", "--grace", "3s")
+
+    def test_a_python_client_submits_to_a_c_worker_and_gets_the_results(self):
+        self.place.worker("--handle", "echo=cat")
+        c = peer.Client(self.place.endpoint)
+        jobs = c.submit([b"one", b"two", {3: b"three", 4: 255}], {2: "echo"})
+        self.assertEqual(len(jobs), 3)
+        results = [info[17] for info in c.wait(jobs)]
+        self.assertEqual(results, [b"one", b"two", b"three"])
+        self.assertEqual(self.place.state(peer.text(jobs[0])), "succeeded")
+        c.bye()
+
+    def test_a_c_client_submits_to_a_python_worker_and_gets_the_result(self):
+        w = peer.Worker(self.place.endpoint, queues=["mail"])
+        r = self.place.stint("submit", "--queue", "mail", "--kind", "send", "hello")
+        self.assertExit(r, 0)
+        job, attempt, queue, what = w.take()
+        self.assertEqual((attempt, queue, what[3], what[4]), (1, "mail", "send", b"hello"))
+        self.assertEqual(peer.text(job), r.stdout.strip())
+        self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"sent"), [])
+        self.assertEqual(self.place.stint("result", r.stdout.strip()).stdout, "sent")
+        w.bye()
+
+    def test_a_failed_attempt_comes_back_to_a_python_worker_with_the_next_number(self):
+        w = peer.Worker(self.place.endpoint)
+        c = peer.Client(self.place.endpoint)
+        job, = c.submit([{3: b"x", 8: 10, 9: 10}])
+        for expected in (1, 2):
+            got, attempt, _, _ = w.take()
+            self.assertEqual((got, attempt), (job, expected))
+            w.settle(job, attempt, peer.FAILED if attempt == 1 else peer.SUCCEEDED, b"why")
+        self.assertEqual(c.wait([job])[0][5], 2)
+
+    def test_a_lost_answer_is_answered_again_with_the_same_ids(self):
+        c = peer.Client(self.place.endpoint)
+        frame = c.submission_frame([b"a", {3: b"b", 4: 9}])
+        c.say(frame)
+        harness.wait_until(lambda: self.place.stats()["submitted"] == 2, "the jobs are stored")
+        c.connect()  # the answer went to the connection that is gone
+        self.assertEqual(c.welcome[10], 1)
+        c.say(frame)
+        first = c.answer(1)
+        c.connect()
+        c.say(frame)
+        self.assertEqual(c.answer(1), first)
+        self.assertEqual(self.place.stats()["jobs"]["ready"], 2)
+
+    def test_a_python_worker_keeps_its_job_through_a_restart_of_the_broker(self):
+        w = peer.Worker(self.place.endpoint)
+        c = peer.Client(self.place.endpoint)
+        job, = c.submit([b"long"])
+        _, attempt, _, _ = w.take()
+        self.place.broker_process.kill()
+        self.place.broker("--heartbeat", "200ms", "--lost", "2s", "--grace", "3s")
+        w.connect()
+        w.claim()
+        self.assertIn(job, w.held)
+        self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"done"), [])
+        c.connect()
+        info = c.wait([job])[0]
+        self.assertEqual((info[2], info[5]), (4, 1))
+
+    def test_a_worker_that_was_cut_off_is_fenced(self):
+        w = peer.Worker(self.place.endpoint)
+        c = peer.Client(self.place.endpoint)
+        job, = c.submit([b"x"])
+        w.take()
+        harness.wait_until(lambda: self.place.state(peer.text(job)) == "ready",
+                           "the silent worker is lost")
+        other = peer.Worker(self.place.endpoint)
+        self.assertEqual(other.take()[1], 2)
+        w.connect()
+        w.held = {job: (1, "default", None)}
+        w.claim()
+        self.assertNotIn(job, w.held)
+        self.assertEqual(w.settle(job, 1, peer.SUCCEEDED), [[0, 10]])
+        self.assertEqual(other.settle(job, 2, peer.SUCCEEDED), [])
+
+    def test_every_vector_is_answered_as_it_says(self):
+        c = peer.Client(self.place.endpoint)
+        names = {1: "BAD_MESSAGE", 2: "UNKNOWN_TYPE", 5: "TOO_LARGE", 6: "INVALID", 7: "BAD_NAME"}
+        asked = 0
+        for v in vectors():
+            if v["status"] == "OK":
+                self.assertEqual(peer.pack(peer.unpack(v["frame"])), v["frame"], v["name"])
+                continue
+            c.say(v["frame"])
+            self.assertEqual(names[c.hear(peer.ERROR)[2]], v["status"], v["name"])
+            asked += 1
+        self.assertGreater(asked, 20)
+        self.assertEqual(len(c.submit([b"still there"])), 1)
+
+
+if __name__ == "__main__":
+    harness.main()
