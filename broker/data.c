@@ -175,7 +175,7 @@ visit_all(const char *path)
     if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 64) ||
         mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK, 0600) ||
         mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &names) ||
-        mdb_cursor_open(txn, names, &c))
+        mdb_cursor_open(txn, names, &c) || visit_table(txn, 0 /* the free list */))
         return 1;
     while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
         char name[64];

@@ -19,6 +19,7 @@ enum {
     SETTLE_BYTES = LIMIT_MESSAGE_BYTES / 2,
     DRAIN_MS = 30000,
     GOODBYE_MS = 1000,
+    AWAY_MS = 2000, /* at a stop, a broker that is away is waited for so long */
     SETTLE_AFTER_US = 10000,
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
 };
@@ -544,16 +545,26 @@ watch_slots(struct stint_worker *w)
     free(started);
 }
 
+/* Does a handler run? */
 static bool
-busy(struct stint_worker *w)
+busy_slots(struct stint_worker *w)
 {
     bool any = false;
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < w->slots_count && !any; i++)
         any = w->slots[i].task.held != NULL;
-    any |= w->desk.done || w->desk.waiting;
     pthread_mutex_unlock(&w->desk.lock);
     return any;
+}
+
+/* Is anything in hand: running, waiting, or done and not yet told? */
+static bool
+busy(struct stint_worker *w)
+{
+    pthread_mutex_lock(&w->desk.lock);
+    bool any = w->desk.done || w->desk.waiting;
+    pthread_mutex_unlock(&w->desk.lock);
+    return any || busy_slots(w);
 }
 
 /* How long the loop may sleep if nothing wakes it, in ms. */
@@ -613,19 +624,21 @@ static enum stint_status
 drain(struct stint_worker *w)
 {
     struct pack_buffer frame = {0};
-    uint64_t end_ms = link_now_ms() + w->drain_ms;
+    uint64_t end_ms = link_now_ms() + w->drain_ms, open_ms = link_now_ms();
     enum stint_status status = STINT_OK;
     bool cancelled = false;
     while (status == STINT_OK && (busy(w) || w->session.requests)) {
-        bool late = link_now_ms() >= end_ms;
+        uint64_t now_ms = link_now_ms();
         give_back_newest(w, UINT32_MAX);
-        if (!cancelled && (late || atomic_load(&w->stops) > 1)) {
+        if (w->session.state == SESSION_OPEN || busy_slots(w))
+            open_ms = now_ms;
+        if (now_ms - open_ms >= AWAY_MS)
+            break; /* the broker is away; it will find out by our silence */
+        if (!cancelled && (now_ms >= end_ms || atomic_load(&w->stops) > 1)) {
             cancelled = true;
             cancel_all(w);
-            end_ms = link_now_ms() + w->drain_ms;
-        } else if (late && !busy(w))
-            break; /* the broker is away; it will find out by our silence */
-        status = turn(w, link_now_ms() + TICK_MS);
+        }
+        status = turn(w, now_ms + TICK_MS);
     }
     message_put_numbered(&frame, MESSAGE_BYE, ++w->number);
     if (status == STINT_OK && w->session.state == SESSION_OPEN &&
