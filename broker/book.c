@@ -26,10 +26,8 @@ void
 book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,
     uint32_t levels_max)
 {
-    *book = (struct book){.store = store,
-        .broker = broker,
-        .queues_max = queues_max,
-        .levels_max = levels_max};
+    *book = (struct book){
+        .store = store, .broker = broker, .queues_max = queues_max, .levels_max = levels_max};
 }
 
 void
@@ -188,7 +186,7 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
     }
     q->ready += (uint64_t)(to == STINT_READY) - (uint64_t)(from == STINT_READY);
     q->backlog += (uint64_t)(to == STINT_READY || to == STINT_SCHEDULED) -
-                  (uint64_t)(from == STINT_READY || from == STINT_SCHEDULED);
+        (uint64_t)(from == STINT_READY || from == STINT_SCHEDULED);
     mark_level(book, level);
 }
 
@@ -283,15 +281,14 @@ skip_running(struct book *book, const struct level *level, uint64_t sequence)
 }
 
 bool
-book_next_ready(struct book *book, struct level *level, struct stint_id *id,
-    struct slice *bytes)
+book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
     while (level->jobs[STINT_READY] > 0) {
         uint64_t at = skip_running(book, level, level->head);
         struct stint_id from = book_id(book, level, at);
         struct slice key;
-        if (!store_seek(book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key,
-                bytes) ||
+        if (!store_seek(
+                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
             key.size != STINT_ID_BYTES)
             return false;
         memcpy(id->bytes, key.data, STINT_ID_BYTES);
@@ -307,8 +304,8 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id,
 }
 
 void
-book_each_running(struct book *book, void (*each)(void *context, const struct stint_id *id),
-    void *context)
+book_each_running(
+    struct book *book, void (*each)(void *context, const struct stint_id *id), void *context)
 {
     struct block *b, *next;
     HASH_ITER (hh, book->blocks, b, next) {
@@ -335,8 +332,7 @@ flush_level(struct book *book, struct level *l)
     put_words(row, words, 2 + STINT_STATES);
     words[0] = record_check(row + 8, sizeof row - 8, id_get_be(id.bytes, 8));
     put_words(row, words, 1);
-    store_put(book->store, STORE_LEVELS, key, (struct slice){row, sizeof row},
-        (struct slice){0});
+    store_put(book->store, STORE_LEVELS, key, (struct slice){row, sizeof row}, (struct slice){0});
     l->changed = false;
 }
 
@@ -356,8 +352,7 @@ flush_block(struct book *book, struct block *b)
     uint8_t row[TRANSIT_BYTES];
     put_words(row + 8, b->bits, 4);
     id_put_be(row, record_check(row + 8, 32, id_sequence(&b->first)), 8);
-    store_put(book->store, STORE_TRANSIT, key, (struct slice){row, sizeof row},
-        (struct slice){0});
+    store_put(book->store, STORE_TRANSIT, key, (struct slice){row, sizeof row}, (struct slice){0});
 }
 
 void

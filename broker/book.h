@@ -13,8 +13,8 @@
 #define BOOK_H
 
 #include "ids.h"
-#include "store.h"
 #include "stint_job.h"
+#include "store.h"
 
 struct level {
     struct queue *queue;
@@ -32,7 +32,7 @@ struct queue {
     uint32_t levels_count, levels_size;
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
-    uint32_t workers;        /* that serve it now */
+    uint32_t workers; /* that serve it now */
     UT_hash_handle hh;
     uint8_t name_bytes;
     char name[STINT_NAME_BYTES];
@@ -51,11 +51,11 @@ struct book {
     struct store *store;
     uint16_t broker;
     uint32_t queues_max, levels_max;
-    struct queue *by_name;   /* uthash */
+    struct queue *by_name; /* uthash */
     struct queue **by_number; /* index: number - 1 */
     uint32_t queues, queues_size, levels;
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
-    struct block *blocks;        /* uthash */
+    struct block *blocks; /* uthash */
     struct block *recent;
     struct level *changed_levels;
     struct block *changed_blocks;
@@ -82,8 +82,7 @@ struct level *book_level_of(struct book *book, const struct stint_id *id);
 struct stint_id book_id(const struct book *book, const struct level *level, uint64_t sequence);
 
 /* Count a job that leaves `from` and enters `to`; STINT_UNKNOWN stands for outside. */
-void book_count(struct book *book, struct level *level, enum stint_state from,
-    enum stint_state to);
+void book_count(struct book *book, struct level *level, enum stint_state from, enum stint_state to);
 
 bool book_is_running(struct book *book, const struct stint_id *id);
 void book_set_running(struct book *book, const struct stint_id *id);
@@ -99,11 +98,11 @@ book_ready_at(struct level *level, uint64_t sequence)
 
 /* The first ready job of the level; its stored bytes are borrowed until the store is written.
  * False if there is none. The job is to be set running at once, or set aside. */
-bool book_next_ready(struct book *book, struct level *level, struct stint_id *id,
-    struct slice *bytes);
+bool
+book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
 
 /* Call `each` for every running job, in the order of ids within a block. */
-void book_each_running(struct book *book,
-    void (*each)(void *context, const struct stint_id *id), void *context);
+void book_each_running(
+    struct book *book, void (*each)(void *context, const struct stint_id *id), void *context);
 
 #endif

@@ -57,11 +57,11 @@ core_note(struct core *core)
 }
 
 void
-core_refuse(struct core *core, uint32_t peer, const struct message *about,
-    enum stint_status status, const char *detail)
+core_refuse(struct core *core, uint32_t peer, const struct message *about, enum stint_status status,
+    const char *detail)
 {
-    message_put_error(outbox_begin(core->out, peer), about->type, about->number, status, detail,
-        NULL);
+    message_put_error(
+        outbox_begin(core->out, peer), about->type, about->number, status, detail, NULL);
     outbox_end(core->out);
     core->figures.refused++;
 }

@@ -10,18 +10,18 @@
 #define CORE_H
 
 #include "outbox.h"
-#include "store.h"
 #include "stint_job.h"
+#include "store.h"
 
 #include <stdint.h>
 
 struct core_options {
-    uint16_t broker;              /* this broker's number, part of every id it makes */
-    const char *endpoint;         /* told to peers in the map of brokers; borrowed for life */
-    const char *software;         /* name and version; borrowed for life */
+    uint16_t broker; /* this broker's number, part of every id it makes */
+    const char *endpoint; /* told to peers in the map of brokers; borrowed for life */
+    const char *software; /* name and version; borrowed for life */
     uint32_t heartbeat_ms, lost_ms, grace_ms;
     uint64_t keep_ms, keep_dead_ms;
-    uint64_t session_keep_ms;     /* a client session unused for so long is forgotten */
+    uint64_t session_keep_ms; /* a client session unused for so long is forgotten */
     uint64_t payload_bytes, result_bytes;
     uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
     uint32_t queues_max, levels_max, peers_max, sessions_max;
@@ -31,7 +31,7 @@ void core_options_init(struct core_options *options);
 
 enum event_kind {
     EVENT_FRAME, /* a peer sent a frame */
-    EVENT_GONE,  /* the router can't reach the peer any more */
+    EVENT_GONE, /* the router can't reach the peer any more */
 };
 
 struct event {
@@ -41,7 +41,7 @@ struct event {
 };
 
 struct batch {
-    uint64_t now_ms;  /* monotonic */
+    uint64_t now_ms; /* monotonic */
     uint64_t wall_ms; /* since 1970 */
     uint64_t seed;
     bool drained; /* all that had arrived is in this batch: liveness may be judged */
@@ -54,8 +54,8 @@ struct core;
 /* Open the state in `store`: also counts the epoch up and commits it. The core owns nothing of
  * what it is given. `*error` is a constant sentence on failure.
  * Errors: STINT_IO, STINT_DAMAGED. */
-enum stint_status core_new(const struct core_options *options, struct store *store,
-    uint64_t now_ms, struct core **core, const char **error);
+enum stint_status core_new(const struct core_options *options, struct store *store, uint64_t now_ms,
+    struct core **core, const char **error);
 void core_destroy(struct core **core);
 
 /* Apply a batch; what is to be sent is appended to `out`. Errors: STINT_IO: exit. */

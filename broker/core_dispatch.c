@@ -11,9 +11,9 @@
 
 enum {
     HELPING = 64,
-    RECALL_AFTER_MS = 50,   /* prefetched jobs older than this do not move */
+    RECALL_AFTER_MS = 50, /* prefetched jobs older than this do not move */
     RECALL_EVERY_MS = 50,
-    FRAME_BYTES = 1 << 20,  /* begin another DISPATCH after this much */
+    FRAME_BYTES = 1 << 20, /* begin another DISPATCH after this much */
 };
 
 static bool
@@ -35,10 +35,11 @@ send_fresh(struct core *core, struct worker *w)
     for (; w->fresh > 0; w->fresh--, l = l->next) {
         struct record r;
         struct dispatched_job job = {.id = l->id, .attempt = l->attempt};
-        bool whole = record_decode(&r, &l->id, l->bytes) && job_body(core, &l->id, &r, &job.payload);
+        bool whole =
+            record_decode(&r, &l->id, l->bytes) && job_body(core, &l->id, &r, &job.payload);
         assert(whole); /* take() has looked at both */
-        if (b && (id_queue(&l->id) != queue || count == LIMIT_JOBS ||
-                     b->used - begun > FRAME_BYTES)) {
+        if (b &&
+            (id_queue(&l->id) != queue || count == LIMIT_JOBS || b->used - begun > FRAME_BYTES)) {
             pack_close_array(b, at, count);
             outbox_end(core->out);
             b = NULL;

@@ -20,16 +20,16 @@ struct core {
     struct outbox *out; /* of this step */
     uint64_t epoch, now_ms, wall_ms, started_ms, random;
     uint64_t grace_until_ms; /* 0: over */
-    uint64_t judged_ms;      /* liveness was last judged then */
-    uint64_t recalled_ms;    /* prefetch was last looked at then */
-    uint64_t next_due_ms;    /* wall clock; when the first parked job is due */
-    uint64_t next_expiry;    /* wall clock, likewise for settled ones */
+    uint64_t judged_ms; /* liveness was last judged then */
+    uint64_t recalled_ms; /* prefetch was last looked at then */
+    uint64_t next_due_ms; /* wall clock; when the first parked job is due */
+    uint64_t next_expiry; /* wall clock, likewise for settled ones */
     uint64_t next_session_sweep_ms;
     uint8_t session_cursor[SESSION_BYTES];
-    uint64_t sessions;       /* stored ones */
+    uint64_t sessions; /* stored ones */
     struct stint_stats figures;
-    struct peer *outputs;    /* peers that have answers to be sent at the end of the step */
-    uint32_t *strangers;     /* connections the router is to forget at the end of the step */
+    struct peer *outputs; /* peers that have answers to be sent at the end of the step */
+    uint32_t *strangers; /* connections the router is to forget at the end of the step */
     size_t strangers_count, strangers_size;
     struct message message;
     struct message_room *room;
@@ -54,15 +54,6 @@ text_slice(const char *text)
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
-static inline void
-slice_to_text(char *to, size_t size, struct slice from)
-{
-    size_t n = from.size < size - 1 ? from.size : size - 1;
-    if (n)
-        memcpy(to, from.data, n);
-    to[n] = '\0';
-}
-
 static inline uint64_t
 earlier(uint64_t a, uint64_t b)
 {
@@ -85,30 +76,29 @@ void core_drop_peer(struct core *core, struct peer *peer);
 
 /* core_job.c: a record is read into core->scratch, so it lasts until the next job_find. */
 enum place job_find(struct core *core, const struct stint_id *id, struct record *record);
-bool job_read(struct core *core, enum store_table table, const struct stint_id *id,
-    struct record *record);
-void job_insert(struct core *core, struct level *level, const struct stint_id *id,
-    const struct job_spec *spec);
+bool job_read(
+    struct core *core, enum store_table table, const struct stint_id *id, struct record *record);
+void job_insert(
+    struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec);
 void job_write(struct core *core, enum store_table table, const struct stint_id *id,
     const struct record *record);
-void job_settle(struct core *core, struct level *level, const struct stint_id *id,
-    enum place place, enum stint_state from, struct record *record, enum stint_state to,
-    struct slice result);
+void job_settle(struct core *core, struct level *level, const struct stint_id *id, enum place place,
+    enum stint_state from, struct record *record, enum stint_state to, struct slice result);
 void job_forget(struct core *core, struct level *level, const struct stint_id *id,
     enum stint_state from, bool parted);
 void job_park(struct core *core, struct level *level, const struct stint_id *id,
     enum stint_state from, struct record *record, uint64_t due_ms);
-void job_unpark(struct core *core, struct level *level, const struct stint_id *id,
-    struct record *record);
+void job_unpark(
+    struct core *core, struct level *level, const struct stint_id *id, struct record *record);
 void job_make_ready(struct core *core, struct level *level, const struct stint_id *id,
     enum stint_state from, const struct record *record);
-void job_remove_settled(struct core *core, struct level *level, const struct stint_id *id,
-    const struct record *record);
-void job_set_aside(struct core *core, enum store_table table, const struct stint_id *id,
-    struct slice bytes);
+void job_remove_settled(
+    struct core *core, struct level *level, const struct stint_id *id, const struct record *record);
+void job_set_aside(
+    struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes);
 /* The body, put together if it is in parts; borrowed. False if a part is damaged. */
-bool job_body(struct core *core, const struct stint_id *id, const struct record *record,
-    struct slice *body);
+bool job_body(
+    struct core *core, const struct stint_id *id, const struct record *record, struct slice *body);
 
 /* core_session.c */
 void session_hello(struct core *core, uint32_t number, const struct message *m);
@@ -132,8 +122,7 @@ void dispatch_recall(struct core *core);
 /* core_settle.c */
 void settle_message(struct core *core, struct peer *peer, const struct message *m);
 /* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
-void settle_release(struct core *core, struct lease *lease, enum record_last last,
-    const char *why);
+void settle_release(struct core *core, struct lease *lease, enum record_last last, const char *why);
 void settle_cancel(struct core *core, struct peer *peer, const struct message *m);
 void settle_retry(struct core *core, struct peer *peer, const struct message *m);
 void settle_revoke(struct core *core, struct lease *lease, enum stint_status why);
@@ -145,14 +134,14 @@ void query_list(struct core *core, struct peer *peer, const struct message *m);
 void query_queues(struct core *core, struct peer *peer, const struct message *m);
 void query_workers(struct core *core, struct peer *peer, const struct message *m);
 void query_stats(struct core *core, struct peer *peer, const struct message *m);
-void query_answers(struct core *core, struct peer *peer, uint64_t number,
-    const uint32_t *statuses, uint32_t count);
+void query_answers(struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses,
+    uint32_t count);
 void query_describe(struct core *core, const struct stint_id *id, enum place place,
     const struct record *record, struct stint_job_info *info);
 
 /* core_watch.c */
-void watch_settled(struct core *core, const struct stint_id *id, const struct record *record,
-    struct slice result);
+void watch_settled(
+    struct core *core, const struct stint_id *id, const struct record *record, struct slice result);
 void watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info);
 void watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count);
@@ -165,8 +154,8 @@ void watch_flush_answers(struct core *core, struct peer *peer, enum message_type
 
 /* core_sweep.c */
 void sweep_all(struct core *core);
-void sweep_mark_expiry(struct core *core, struct level *level, const struct stint_id *id,
-    uint64_t expires_ms);
+void sweep_mark_expiry(
+    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
 void sweep_load(struct core *core);
 /* When time alone has work for us, in wall-clock ms. */
 uint64_t sweep_next_ms(const struct core *core);

@@ -41,8 +41,7 @@ del_parts(struct core *core, const struct stint_id *id)
 }
 
 bool
-job_body(struct core *core, const struct stint_id *id, const struct record *r,
-    struct slice *body)
+job_body(struct core *core, const struct stint_id *id, const struct record *r, struct slice *body)
 {
     *body = r->body;
     if (!record_parted(r))
@@ -54,8 +53,7 @@ job_body(struct core *core, const struct stint_id *id, const struct record *r,
         part_key(key, id, part);
         if (!store_get(core->store, STORE_PARTS, (struct slice){key, sizeof key}, &v) ||
             v.size <= 8 || v.size - 8 > r->body_bytes - core->body.used ||
-            id_get_be(v.data, 8) !=
-                record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
+            id_get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
             return false;
         memcpy(pack_reserve(&core->body, v.size - 8), v.data + 8, v.size - 8);
     }
@@ -64,8 +62,8 @@ job_body(struct core *core, const struct stint_id *id, const struct record *r,
 }
 
 static enum stint_state
-state_in(const struct core *core, enum store_table table, const struct stint_id *id,
-    struct slice bytes)
+state_in(
+    const struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes)
 {
     if (table == STORE_PARKED)
         return STINT_SCHEDULED;
@@ -78,8 +76,8 @@ state_in(const struct core *core, enum store_table table, const struct stint_id 
 /* A damaged record is moved to a table of its own, where a person can look at it; its neighbours
  * are served. It is counted and noted, never silently dropped. */
 void
-job_set_aside(struct core *core, enum store_table table, const struct stint_id *id,
-    struct slice bytes)
+job_set_aside(
+    struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes)
 {
     char text[STINT_ID_TEXT_BYTES];
     struct level *level = book_level_of(&core->book, id);
@@ -97,8 +95,7 @@ job_set_aside(struct core *core, enum store_table table, const struct stint_id *
 }
 
 bool
-job_read(struct core *core, enum store_table table, const struct stint_id *id,
-    struct record *r)
+job_read(struct core *core, enum store_table table, const struct stint_id *id, struct record *r)
 {
     struct slice bytes;
     if (!store_get(core->store, table, id_key(id), &bytes))
@@ -124,8 +121,8 @@ job_find(struct core *core, const struct stint_id *id, struct record *r)
 }
 
 void
-job_write(struct core *core, enum store_table table, const struct stint_id *id,
-    const struct record *r)
+job_write(
+    struct core *core, enum store_table table, const struct stint_id *id, const struct record *r)
 {
     uint8_t head[RECORD_HEAD_MAX];
     size_t size = record_encode(r, id, head);
@@ -133,8 +130,8 @@ job_write(struct core *core, enum store_table table, const struct stint_id *id,
 }
 
 void
-job_insert(struct core *core, struct level *level, const struct stint_id *id,
-    const struct job_spec *spec)
+job_insert(
+    struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec)
 {
     struct record r;
     record_from_spec(&r, spec, core->wall_ms);
@@ -161,8 +158,7 @@ del_due(struct core *core, const struct stint_id *id, const struct record *r)
 
 /* Takes the record out of where it stands; its parts stay. */
 static void
-take_out(struct core *core, const struct stint_id *id, enum place place,
-    const struct record *r)
+take_out(struct core *core, const struct stint_id *id, enum place place, const struct record *r)
 {
     store_del(core->store, tables[place], id_key(id));
     if (place == PLACE_PARKED)
@@ -170,8 +166,8 @@ take_out(struct core *core, const struct stint_id *id, enum place place,
 }
 
 void
-job_forget(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, bool parted)
+job_forget(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
+    bool parted)
 {
     store_del(core->store, STORE_LIVE, id_key(id));
     if (parted)
@@ -191,9 +187,8 @@ keep_of(const struct core *core, const struct record *r, enum stint_state state)
 }
 
 void
-job_settle(struct core *core, struct level *level, const struct stint_id *id,
-    enum place place, enum stint_state from, struct record *r, enum stint_state to,
-    struct slice result)
+job_settle(struct core *core, struct level *level, const struct stint_id *id, enum place place,
+    enum stint_state from, struct record *r, enum stint_state to, struct slice result)
 {
     uint64_t keep_ms = keep_of(core, r, to);
     take_out(core, id, place, r);
@@ -222,8 +217,8 @@ job_settle(struct core *core, struct level *level, const struct stint_id *id,
 }
 
 void
-job_park(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, uint64_t due_ms)
+job_park(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
+    struct record *r, uint64_t due_ms)
 {
     uint8_t key[DUE_KEY_BYTES];
     take_out(core, id, PLACE_LIVE, r);
@@ -238,8 +233,7 @@ job_park(struct core *core, struct level *level, const struct stint_id *id,
 }
 
 void
-job_unpark(struct core *core, struct level *level, const struct stint_id *id,
-    struct record *r)
+job_unpark(struct core *core, struct level *level, const struct stint_id *id, struct record *r)
 {
     take_out(core, id, PLACE_PARKED, r);
     record_clear(r, FIELD_DUE);
@@ -259,8 +253,8 @@ job_make_ready(struct core *core, struct level *level, const struct stint_id *id
 }
 
 void
-job_remove_settled(struct core *core, struct level *level, const struct stint_id *id,
-    const struct record *r)
+job_remove_settled(
+    struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
 {
     store_del(core->store, STORE_SETTLED, id_key(id));
     if (record_parted(r))

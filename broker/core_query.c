@@ -11,8 +11,8 @@ enum {
 };
 
 void
-query_answers(struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses,
-    uint32_t count)
+query_answers(
+    struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses, uint32_t count)
 {
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, MESSAGE_ANSWERS, 2);
@@ -161,15 +161,16 @@ struct listing {
 };
 
 static bool
-matches(struct core *core, const struct listing *l, const struct record *r,
-    const struct stint_id *id)
+matches(
+    struct core *core, const struct listing *l, const struct record *r, const struct stint_id *id)
 {
     enum stint_state state = r->state;
     if (l->place == PLACE_LIVE && book_is_running(&core->book, id))
         state = STINT_RUNNING;
     return (l->states >> state & 1) != 0 &&
-           (l->kind.size == 0 ||
-               (l->kind.size == r->kind.size && memcmp(l->kind.data, r->kind.data, r->kind.size) == 0));
+        (l->kind.size == 0 ||
+            (l->kind.size == r->kind.size &&
+                memcmp(l->kind.data, r->kind.data, r->kind.size) == 0));
 }
 
 /* Lists from one table; true when it has come to its end. */
@@ -185,8 +186,7 @@ list_place(struct core *core, struct listing *l)
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
-        if (l->count == l->limit || l->scanned == SCANNED_A_PAGE ||
-            core->page.used > PAGE_BYTES)
+        if (l->count == l->limit || l->scanned == SCANNED_A_PAGE || core->page.used > PAGE_BYTES)
             return false;
         l->scanned++;
         if (job_read(core, tables[l->place], &l->at, &r) && book_level_of(&core->book, &l->at) &&
@@ -207,7 +207,7 @@ wanted(const struct listing *l)
         [PLACE_LIVE] = STINT_STATE_BIT(STINT_READY) | STINT_STATE_BIT(STINT_RUNNING),
         [PLACE_PARKED] = STINT_STATE_BIT(STINT_SCHEDULED),
         [PLACE_SETTLED] = STINT_STATE_BIT(STINT_SUCCEEDED) | STINT_STATE_BIT(STINT_DEAD) |
-                          STINT_STATE_BIT(STINT_CANCELLED_JOB)};
+            STINT_STATE_BIT(STINT_CANCELLED_JOB)};
     return (l->states & states[l->place]) != 0;
 }
 

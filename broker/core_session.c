@@ -58,9 +58,9 @@ session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
         core->sessions--;
     memcpy(from, session, SESSION_BYTES);
     memset(from + SESSION_BYTES, 0, 8);
-    while (store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key,
-               &value) &&
-           key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
+    while (
+        store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key, &value) &&
+        key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
         memcpy(from, key.data, sizeof from);
         store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});
     }
@@ -125,8 +125,8 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
 {
     const struct core_options *o = &core->options;
     struct broker_ref self = {o->broker, text_slice(o->endpoint)};
-    struct welcome w = {.version = h->version_max < PROTOCOL_VERSION_MAX ? h->version_max
-                                                                         : PROTOCOL_VERSION_MAX,
+    struct welcome w = {
+        .version = h->version_max < PROTOCOL_VERSION_MAX ? h->version_max : PROTOCOL_VERSION_MAX,
         .epoch = core->epoch,
         .broker = o->broker,
         .heartbeat_ms = o->heartbeat_ms,

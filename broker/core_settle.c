@@ -41,8 +41,8 @@ become_dead(struct core *core, struct level *level, const struct stint_id *id,
 }
 
 static void
-succeed(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, struct slice result)
+succeed(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
+    struct record *r, struct slice result)
 {
     r->last = LAST_SUCCEEDED;
     job_settle(core, level, id, PLACE_LIVE, from, r, STINT_SUCCEEDED, result);
@@ -107,8 +107,8 @@ bound_body(const struct core *core, struct outcome *o)
 }
 
 static enum stint_status
-settle_running(struct core *core, struct worker *worker, struct lease *lease,
-    const struct outcome *given)
+settle_running(
+    struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
 {
     struct level *level = book_level_of(&core->book, &given->id);
     struct outcome o = *given;
@@ -224,8 +224,8 @@ settle_revoke(struct core *core, struct lease *lease, enum stint_status why)
     struct lease_ref ref = {.id = lease->id, .attempt = lease->attempt, .status = why};
     if (!lease->worker || !lease->worker->peer)
         return;
-    message_put_leases(outbox_begin(core->out, lease->worker->peer->number), MESSAGE_REVOKE, 0,
-        &ref, 1, false);
+    message_put_leases(
+        outbox_begin(core->out, lease->worker->peer->number), MESSAGE_REVOKE, 0, &ref, 1, false);
     outbox_end(core->out);
 }
 

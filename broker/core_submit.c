@@ -104,8 +104,8 @@ same_name(struct slice a, struct slice b)
 }
 
 static void
-refuse(struct verdict *v, uint32_t index, enum stint_status status, const char *what,
-    uint64_t limit)
+refuse(
+    struct verdict *v, uint32_t index, enum stint_status status, const char *what, uint64_t limit)
 {
     char digits[24];
     size_t n = sizeof digits;
@@ -150,7 +150,7 @@ tally_place(struct core *core, struct tally *t, const struct job_spec *spec, uin
     }
     t->of_queue++;
     return core->book.queues + t->new_queues <= core->book.queues_max &&
-           core->book.levels + t->new_levels <= core->book.levels_max;
+        core->book.levels + t->new_levels <= core->book.levels_max;
 }
 
 static void
@@ -162,8 +162,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->room->specs[i];
         if (spec->payload.size > o->payload_bytes) {
-            refuse(v, i, STINT_TOO_LARGE, "a payload is over --payload-max, ",
-                o->payload_bytes);
+            refuse(v, i, STINT_TOO_LARGE, "a payload is over --payload-max, ", o->payload_bytes);
             return;
         }
         if (!tally_place(core, &t, spec, i)) {
@@ -181,8 +180,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
     if (o->backlog_max && backlog + m->count > o->backlog_max)
-        refuse(v, 0, STINT_BACKLOG_FULL, "the broker holds --backlog-max jobs, ",
-            o->backlog_max);
+        refuse(v, 0, STINT_BACKLOG_FULL, "the broker holds --backlog-max jobs, ", o->backlog_max);
     else if (2 * t.bytes > core->store->ops->room(core->store))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",
@@ -230,7 +228,7 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
             bool seen = false;
             for (size_t at = 0; at < core->page.used && !seen; at += ANSWER_START_BYTES)
                 seen = id_get_be(core->page.data + at, 4) == q->number &&
-                       core->page.data[at + 4] == level->priority;
+                    core->page.data[at + 4] == level->priority;
             if (!seen)
                 put_start(&core->page, level, level->next);
             last = spec;
@@ -263,8 +261,7 @@ repeat_ids(struct core *core, struct peer *peer, const struct message *m, struct
             if (id_get_be(p, 4) != q->number || p[4] != spec->priority)
                 continue;
             uint64_t sequence = id_get_be(p + 5, 8);
-            struct stint_id id =
-                id_make(core->options.broker, q->number, spec->priority, sequence);
+            struct stint_id id = id_make(core->options.broker, q->number, spec->priority, sequence);
             runs_add(&runs, &id);
             id_put_be(p + 5, sequence + 1, 8);
             break;
@@ -292,16 +289,16 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
         check = record_check(rest.data, rest.size, check);
     enum stint_status status = (enum stint_status)id_get_be(row.data + 16, 4);
     if (check != id_get_be(row.data, 8))
-        answer_refused(core, peer, m->number, STINT_DAMAGED, 0,
-            text_slice("the stored answer is damaged"));
+        answer_refused(
+            core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
     else if (hash != id_get_be(row.data + 8, 8))
         answer_refused(core, peer, m->number, STINT_CONFLICT, 0,
             text_slice("a resent submission must be the same bytes"));
     else if (status != STINT_OK)
         answer_refused(core, peer, m->number, status, id_get_be(row.data + 20, 4), rest);
     else if (!repeat_ids(core, peer, m, rest))
-        answer_refused(core, peer, m->number, STINT_DAMAGED, 0,
-            text_slice("the stored answer is damaged"));
+        answer_refused(
+            core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
 }
 
 /* Answers that the peer has confirmed are forgotten, a bounded number at a time. */
@@ -324,8 +321,8 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
     check_jobs(core, m, &v);
     if (v.status == STINT_OK) {
         insert_jobs(core, peer, m);
-        store_answer(core, peer, m->number, hash, &v,
-            (struct slice){core->page.data, core->page.used});
+        store_answer(
+            core, peer, m->number, hash, &v, (struct slice){core->page.data, core->page.used});
     } else {
         struct slice detail = text_slice(v.detail);
         answer_refused(core, peer, m->number, v.status, v.index, detail);

@@ -58,8 +58,8 @@ del_row(struct core *core, enum store_table table, uint64_t time, const struct s
 }
 
 void
-sweep_mark_expiry(struct core *core, struct level *level, const struct stint_id *id,
-    uint64_t expires_ms)
+sweep_mark_expiry(
+    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms)
 {
     uint64_t slot = (expires_ms >> SLOT_SHIFT) + 1; /* when the slot has begun, all of it is over */
     struct stint_id first = neighbourhood(id);
@@ -169,8 +169,7 @@ sweep_sessions(struct core *core)
         memcpy(at, key.data, SESSION_BYTES);
         memcpy(core->session_cursor, at, SESSION_BYTES);
         uint64_t used_ms = row.size == 32 ? id_get_be(row.data + 24, 8) : 0;
-        if (core->wall_ms > used_ms + core->options.session_keep_ms &&
-            !is_connected(core, at))
+        if (core->wall_ms > used_ms + core->options.session_keep_ms && !is_connected(core, at))
             session_forget(core, at);
     }
 }
@@ -193,8 +192,7 @@ sweep_load(struct core *core)
     struct stint_id id;
     core->next_due_ms = UINT64_MAX;
     first_row(core, STORE_DUE, &core->next_due_ms, &id);
-    core->next_expiry = first_row(core, STORE_EXPIRY, &slot, &id) ? slot << SLOT_SHIFT
-                                                                   : UINT64_MAX;
+    core->next_expiry = first_row(core, STORE_EXPIRY, &slot, &id) ? slot << SLOT_SHIFT : UINT64_MAX;
 }
 
 uint64_t

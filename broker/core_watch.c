@@ -34,8 +34,8 @@ watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_i
 }
 
 void
-watch_settled(struct core *core, const struct stint_id *id, const struct record *r,
-    struct slice result)
+watch_settled(
+    struct core *core, const struct stint_id *id, const struct record *r, struct slice result)
 {
     struct watch *first = core->fleet.watches ? fleet_watches(&core->fleet, id) : NULL;
     if (!first)

@@ -33,8 +33,8 @@ make_directory(const char *path, char *error)
         return EX_CANTCREAT;
     }
     if (access(path, R_OK | W_OK | X_OK) != 0) {
-        COMPLAIN(error, "can't write to the data directory %s: %s; whose is it?", path,
-            strerror(errno));
+        COMPLAIN(
+            error, "can't write to the data directory %s: %s; whose is it?", path, strerror(errno));
         return EX_NOPERM;
     }
     return 0;
@@ -45,8 +45,8 @@ static int
 check_file_system(const char *path, char *error)
 {
     enum { NFS = 0x6969, SMB = 0x517b };
-    static const unsigned long others[] = {0xff534d42UL /* CIFS */, 0xfe534d42UL /* SMB2 */,
-        0x01021997UL /* 9p */};
+    static const unsigned long others[] = {
+        0xff534d42UL /* CIFS */, 0xfe534d42UL /* SMB2 */, 0x01021997UL /* 9p */};
     struct statfs fs;
     if (statfs(path, &fs) != 0)
         return 0;
@@ -55,8 +55,8 @@ check_file_system(const char *path, char *error)
         bad |= (unsigned long)fs.f_type == others[i];
     if (!bad)
         return 0;
-    COMPLAIN(error, "%s is on a network file system, which can't keep a store safe; use a local disk",
-        path);
+    COMPLAIN(error,
+        "%s is on a network file system, which can't keep a store safe; use a local disk", path);
     return EX_CONFIG;
 }
 
@@ -99,8 +99,9 @@ write_manifest(const struct data *d, uint64_t size, char *error)
     (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
     (void)snprintf(fresh, sizeof fresh, "%s/MANIFEST.new", d->directory);
     FILE *f = fopen(fresh, "we");
-    bool good = f && fprintf(f, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n", DATA_FORMAT,
-                         d->identity, size) > 0;
+    bool good = f &&
+        fprintf(f, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n", DATA_FORMAT, d->identity,
+            size) > 0;
     good = good && fflush(f) == 0 && fsync(fileno(f)) == 0;
     if (f && fclose(f) != 0)
         good = false;
@@ -195,7 +196,7 @@ all_pages_are_there(const char *path)
     if (child == 0)
         _exit(visit_all(path));
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+        WEXITSTATUS(status) == 0;
 }
 
 static int
@@ -205,8 +206,9 @@ check_file(const struct data *d, uint64_t least, char *error)
     uint64_t root;
     int fd = open(d->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        COMPLAIN(error, "can't open %s: %s; the manifest beside it says that it was there: restore it",
-            d->path, strerror(errno));
+        COMPLAIN(error,
+            "can't open %s: %s; the manifest beside it says that it was there: restore it", d->path,
+            strerror(errno));
         if (fd >= 0)
             close(fd);
         return EX_NOINPUT;

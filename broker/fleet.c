@@ -63,12 +63,12 @@ void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
     struct watch *w, *next_watch;
-    DL_FOREACH_SAFE(peer->watches, w, next_watch) {
+    DL_FOREACH_SAFE (peer->watches, w, next_watch) {
         unlink_watch(fleet, w);
         free(w);
     }
     struct subscription *s, *next_subscription;
-    DL_FOREACH_SAFE(fleet->subscriptions, s, next_subscription) {
+    DL_FOREACH_SAFE (fleet->subscriptions, s, next_subscription) {
         if (s->peer == peer)
             fleet_unsubscribe(fleet, s);
     }
@@ -145,8 +145,8 @@ list_of(struct fleet *fleet, struct lease *lease)
 }
 
 struct lease *
-fleet_lease_add(struct fleet *fleet, const struct stint_id *id, uint32_t attempt,
-    struct worker *worker)
+fleet_lease_add(
+    struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker)
 {
     struct lease *l = fleet->spare;
     if (l) {

@@ -13,16 +13,16 @@ struct worker;
 struct lease {
     struct stint_id id;
     uint32_t attempt;
-    bool started;     /* the worker said that it runs, not only waits there */
-    bool parted;      /* its body is in parts */
-    bool claimed;     /* named in the claim that is coming in */
+    bool started; /* the worker said that it runs, not only waits there */
+    bool parted; /* its body is in parts */
+    bool claimed; /* named in the claim that is coming in */
     bool has_keep;
     uint64_t keep_ms; /* if has_keep */
     uint64_t time_to_run_ms, deadline_ms; /* deadline: now_ms clock; 0: none */
-    uint64_t dispatched_ms;               /* now_ms clock */
-    struct worker *worker;                /* NULL: held for whoever claims it in the grace time */
-    struct lease *prev, *next;            /* in the worker's list */
-    struct slice bytes;                   /* only while a step dispatches it */
+    uint64_t dispatched_ms; /* now_ms clock */
+    struct worker *worker; /* NULL: held for whoever claims it in the grace time */
+    struct lease *prev, *next; /* in the worker's list */
+    struct slice bytes; /* only while a step dispatches it */
     UT_hash_handle hh;
 };
 
@@ -34,9 +34,9 @@ struct worker {
     uint32_t slots, window, held;
     struct queue **queues;
     uint32_t queues_count, turn; /* turn: which queue is next */
-    bool claimed;                /* it has said what it holds, so it may get more */
-    struct lease *leases;        /* oldest first */
-    uint32_t fresh;              /* leases of this step, at the end of the list, not yet sent */
+    bool claimed; /* it has said what it holds, so it may get more */
+    struct lease *leases; /* oldest first */
+    uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
     uint64_t seen_ms, recalled_ms;
     uint64_t succeeded, failed;
     struct worker *prev, *next;
@@ -47,7 +47,7 @@ struct watch {
     struct stint_id id;
     struct peer *peer;
     bool results;
-    struct watch *prev, *next;           /* of the peer */
+    struct watch *prev, *next; /* of the peer */
     struct watch *prev_same, *next_same; /* of the same job; the first is in the table */
     UT_hash_handle hh;
 };
@@ -91,10 +91,10 @@ struct fleet {
     uint32_t by_number_size, peers_count, workers_count, subscriptions_count;
     struct peer *peers;
     struct worker *workers, *by_session;
-    struct lease *leases;    /* uthash by id */
-    struct lease *orphans;   /* held for the grace time */
-    struct lease *spare;     /* freed ones, for reuse */
-    struct watch *watches;   /* uthash by id */
+    struct lease *leases; /* uthash by id */
+    struct lease *orphans; /* held for the grace time */
+    struct lease *spare; /* freed ones, for reuse */
+    struct watch *watches; /* uthash by id */
     struct subscription *subscriptions;
     uint64_t slots;
 };
@@ -115,8 +115,8 @@ void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
 
 struct lease *fleet_lease(struct fleet *fleet, const struct stint_id *id);
 /* `worker` may be NULL: then nobody holds it yet. */
-struct lease *fleet_lease_add(struct fleet *fleet, const struct stint_id *id, uint32_t attempt,
-    struct worker *worker);
+struct lease *fleet_lease_add(
+    struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker);
 /* Give an orphan to a worker. */
 void fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker);
 void fleet_lease_remove(struct fleet *fleet, struct lease *lease);

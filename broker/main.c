@@ -28,8 +28,9 @@ struct broker {
 static void
 on_bus_error(int signal)
 {
-    static const char text[] = "stintd: a page of the data file can't be read (SIGBUS): the file was "
-                               "cut short or the disk failed; nothing unsaved was answered\n";
+    static const char text[] =
+        "stintd: a page of the data file can't be read (SIGBUS): the file was "
+        "cut short or the disk failed; nothing unsaved was answered\n";
     (void)signal;
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
         _exit(EX_OSERR);

@@ -96,8 +96,8 @@ router_new(const struct router_options *options, struct router **router, const c
     r->socket = r->context ? zmq_socket(r->context, ZMQ_ROUTER) : NULL;
     enum stint_status status = STINT_SYSTEM;
     if (!r->socket || !set_options(r->socket, options))
-        (void)snprintf(error_text, sizeof error_text, "can't make a socket: %s",
-            zmq_strerror(zmq_errno()));
+        (void)snprintf(
+            error_text, sizeof error_text, "can't make a socket: %s", zmq_strerror(zmq_errno()));
     else
         status = bind_all(r, options);
     if (status != STINT_OK)
@@ -227,9 +227,8 @@ receive(struct router *r, size_t *count, size_t *bytes)
         skip_parts(r);
         size = 0; /* a message has one frame: the core will say that this is none */
     }
-    r->events[(*count)++] = (struct event){.kind = EVENT_FRAME,
-        .peer = route->number,
-        .frame = {zmq_msg_data(frame), size}};
+    r->events[(*count)++] = (struct event){
+        .kind = EVENT_FRAME, .peer = route->number, .frame = {zmq_msg_data(frame), size}};
     r->frames_count++;
     *bytes += size;
     return true;

@@ -17,8 +17,8 @@ struct router_options {
 
 /* Bind. `*error` is a sentence on failure, in a static buffer. Errors: STINT_BAD_ENDPOINT,
  * STINT_SYSTEM. */
-enum stint_status router_new(const struct router_options *options, struct router **router,
-    const char **error);
+enum stint_status
+router_new(const struct router_options *options, struct router **router, const char **error);
 void router_destroy(struct router **router);
 
 /* The endpoint as bound, with the port that a wildcard got; borrowed. */

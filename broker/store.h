@@ -1,6 +1,6 @@
 /* The durable state: ordered tables of small rows, and one write transaction at a time. Only the
- * store knows how a commit is made durable. Callers see no LMDB; the simulator and the fuzzers bring
- * stores of their own.
+ * store knows how a commit is made durable. Callers see no LMDB; the simulator and the fuzzers
+ * bring stores of their own.
  *
  * What the tables mean is the books' business (book.h) and the table list below says it once. An
  * operation that the disk or the map refuses makes the whole transaction fail: from then on reads
@@ -14,19 +14,19 @@
 #include "stint_status.h"
 
 enum store_table {
-    STORE_META,     /* name -> value: epoch */
-    STORE_QUEUES,   /* queue number -> name */
-    STORE_LEVELS,   /* queue, priority -> next sequence, counts by state */
-    STORE_LIVE,     /* id -> record: ready and running jobs, in dispatch order */
-    STORE_TRANSIT,  /* id of the first of 256 -> which of them are running, a bit each */
-    STORE_PARKED,   /* id -> record: scheduled jobs */
-    STORE_DUE,      /* time, id -> nothing: when parked jobs go back to live */
-    STORE_SETTLED,  /* id -> record: succeeded, dead, cancelled */
-    STORE_EXPIRY,   /* minute, id of the first of 1024 -> nothing: where settled records expire */
-    STORE_PARTS,    /* id, number -> a piece of a large body */
+    STORE_META, /* name -> value: epoch */
+    STORE_QUEUES, /* queue number -> name */
+    STORE_LEVELS, /* queue, priority -> next sequence, counts by state */
+    STORE_LIVE, /* id -> record: ready and running jobs, in dispatch order */
+    STORE_TRANSIT, /* id of the first of 256 -> which of them are running, a bit each */
+    STORE_PARKED, /* id -> record: scheduled jobs */
+    STORE_DUE, /* time, id -> nothing: when parked jobs go back to live */
+    STORE_SETTLED, /* id -> record: succeeded, dead, cancelled */
+    STORE_EXPIRY, /* minute, id of the first of 1024 -> nothing: where settled records expire */
+    STORE_PARTS, /* id, number -> a piece of a large body */
     STORE_SESSIONS, /* session -> last submission, pruned up to, when used */
-    STORE_ANSWERS,  /* session, submission -> its answer */
-    STORE_DAMAGED,  /* id -> the bytes of a record whose check failed, set aside */
+    STORE_ANSWERS, /* session, submission -> its answer */
+    STORE_DAMAGED, /* id -> the bytes of a record whose check failed, set aside */
     STORE_TABLES
 };
 
@@ -37,14 +37,13 @@ struct store_ops {
     /* Make everything since begin durable, or nothing of it. Errors: STINT_IO. */
     enum stint_status (*commit)(struct store *store);
     void (*abort)(struct store *store);
-    bool (*get)(struct store *store, enum store_table table, struct slice key,
-        struct slice *value);
+    bool (*get)(struct store *store, enum store_table table, struct slice key, struct slice *value);
     /* The first row at or after `from`. */
-    bool (*seek)(struct store *store, enum store_table table, struct slice from,
-        struct slice *key, struct slice *value);
+    bool (*seek)(struct store *store, enum store_table table, struct slice from, struct slice *key,
+        struct slice *value);
     /* Insert or replace; the value is `head` and then `body`. */
-    void (*put)(struct store *store, enum store_table table, struct slice key,
-        struct slice head, struct slice body);
+    void (*put)(struct store *store, enum store_table table, struct slice key, struct slice head,
+        struct slice body);
     bool (*del)(struct store *store, enum store_table table, struct slice key);
     /* Bytes that new jobs may still take; what settles need is kept back and not counted. */
     uint64_t (*room)(struct store *store);
@@ -75,8 +74,8 @@ store_seek(struct store *s, enum store_table table, struct slice from, struct sl
 }
 
 static inline void
-store_put(struct store *s, enum store_table table, struct slice key, struct slice head,
-    struct slice body)
+store_put(
+    struct store *s, enum store_table table, struct slice key, struct slice head, struct slice body)
 {
     s->ops->put(s, table, key, head, body);
 }

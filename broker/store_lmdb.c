@@ -28,8 +28,8 @@ struct store_lmdb {
     char error[256];
 };
 
-static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live",
-    "transit", "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged"};
+static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
+    "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged"};
 
 static struct store_lmdb *
 self(struct store *store)
@@ -45,7 +45,7 @@ fail(struct store_lmdb *s, const char *what, int rc)
     s->failed = true;
     struct statvfs fs;
     bool full = (rc == EIO || rc == ENOSPC) && statvfs(s->options.path, &fs) == 0 &&
-                (uint64_t)fs.f_bavail * fs.f_frsize < (1U << 20);
+        (uint64_t)fs.f_bavail * fs.f_frsize < (1U << 20);
     (void)snprintf(s->error, sizeof s->error, "%s %s: %s%s", what, s->options.path,
         mdb_strerror(rc), full ? " (the file system is full)" : "");
 }
@@ -301,8 +301,8 @@ lmdb_destroy(struct store **store)
     *store = NULL;
 }
 
-static const struct store_ops lmdb_ops = {lmdb_begin, lmdb_commit, lmdb_abort, lmdb_get,
-    lmdb_seek, lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
+static const struct store_ops lmdb_ops = {lmdb_begin, lmdb_commit, lmdb_abort, lmdb_get, lmdb_seek,
+    lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
 
 static int
 open_tables(struct store_lmdb *s)
@@ -338,8 +338,7 @@ open_environment(struct store_lmdb *s)
 }
 
 enum stint_status
-store_lmdb_new(const struct store_lmdb_options *options, struct store **store,
-    const char **error)
+store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error)
 {
     static char text[256];
     struct store_lmdb *s = calloc(1, sizeof *s);
@@ -355,8 +354,8 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store,
             mdb_env_close(s->env);
         free(s);
         return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH
-                   ? STINT_DAMAGED
-                   : STINT_IO;
+            ? STINT_DAMAGED
+            : STINT_IO;
     }
     MDB_stat stat;
     mdb_env_stat(s->env, &stat);

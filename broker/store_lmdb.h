@@ -5,15 +5,15 @@
 #include "store.h"
 
 struct store_lmdb_options {
-    const char *path;      /* the data file */
-    uint64_t size_bytes;   /* the map: the largest the file may become */
+    const char *path; /* the data file */
+    uint64_t size_bytes; /* the map: the largest the file may become */
     uint64_t reserve_bytes; /* kept back for settles and for deleting */
     uint64_t disk_free_bytes; /* refuse new jobs when the file system has less */
 };
 
 /* Open or make the store. `*error` is a sentence on failure, in a static buffer.
  * Errors: STINT_IO, STINT_DAMAGED (the file is not what it should be), STINT_NO_MEMORY. */
-enum stint_status store_lmdb_new(const struct store_lmdb_options *options, struct store **store,
-    const char **error);
+enum stint_status
+store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error);
 
 #endif

@@ -15,8 +15,7 @@ stint_version(void)
 }
 
 enum stint_status
-client_fail(struct stint_client *c, enum stint_status status, const char *what,
-    const char *detail)
+client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail)
 {
     const char *text = stint_status_text(status), *hint = stint_status_hint(status);
     (void)snprintf(c->error, sizeof c->error, "%s at %s: %s%s%s%s%s", what, c->endpoint, text,
@@ -116,7 +115,7 @@ stint_client_destroy(struct stint_client **client)
     if (c->link)
         say_goodbye(c);
     struct request *r, *next_request;
-    DL_FOREACH_SAFE(c->session.requests, r, next_request) {
+    DL_FOREACH_SAFE (c->session.requests, r, next_request) {
         struct call *call = r->owner;
         free(call);
     }
@@ -171,7 +170,7 @@ static struct call *
 call_of(struct stint_client *c, const struct message *m)
 {
     struct request *r;
-    DL_FOREACH(c->session.requests, r) {
+    DL_FOREACH (c->session.requests, r) {
         bool submit = r->type == MESSAGE_SUBMIT;
         bool about_submit = m->type == MESSAGE_ERROR && m->error.about == MESSAGE_SUBMIT;
         if (r->number == m->number && submit == about_submit)
@@ -267,8 +266,7 @@ stint_client_submission(const struct stint_client *c)
 static enum stint_status
 too_late(struct stint_client *c, const char *what)
 {
-    enum stint_status status =
-        c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
+    enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
     return client_fail(c, status, what, "");
 }
 

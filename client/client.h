@@ -48,10 +48,10 @@ struct stint_client {
     char endpoint[256], name[STINT_LABEL_BYTES];
     bool own_session; /* brought by the caller: it is not ended with the client */
     bool keep_alive;
-    uint64_t number;     /* of the last request */
+    uint64_t number; /* of the last request */
     uint64_t submission; /* of the last submission made */
-    uint64_t acked;      /* all up to here are answered */
-    uint64_t stored;     /* last one the broker knew at the last WELCOME */
+    uint64_t acked; /* all up to here are answered */
+    uint64_t stored; /* last one the broker knew at the last WELCOME */
     size_t pending;
     struct watched *watched; /* uthash by id */
     struct subscribed *subscribed;
@@ -62,8 +62,8 @@ struct stint_client {
 };
 
 /* Remember a sentence about a failure and pass the status on. */
-enum stint_status client_fail(struct stint_client *c, enum stint_status status,
-    const char *what, const char *detail);
+enum stint_status
+client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail);
 
 /* A request with the next number; its frame is to be written, then client_send called. */
 struct call *client_call(struct stint_client *c, enum message_type type);

@@ -131,8 +131,8 @@ command(struct stint_client *c, enum message_type type, const char *what,
         a.count = count - at < LIMIT_JOBS ? count - at : LIMIT_JOBS;
         a.statuses = statuses ? statuses + at : NULL;
         struct call *call = client_call(c, type);
-        message_put_ids(&call->request->frame, type, call->request->number, ids + at,
-            (uint32_t)a.count, 0);
+        message_put_ids(
+            &call->request->frame, type, call->request->number, ids + at, (uint32_t)a.count, 0);
         enum stint_status status = client_ask(&call, timeout_ms, take_answers, &a, what);
         if (status != STINT_OK)
             return status;
@@ -245,7 +245,6 @@ stint_ping(struct stint_client *c, uint64_t *us, uint32_t timeout_ms)
         status = plain_ask(c, MESSAGE_GET_STATS, timeout_ms, take_stats, &stats, "pinging");
     clock_gettime(CLOCK_MONOTONIC, &to);
     if (us)
-        *us = (uint64_t)((to.tv_sec - from.tv_sec) * 1000000 +
-                         (to.tv_nsec - from.tv_nsec) / 1000);
+        *us = (uint64_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
     return status;
 }

@@ -40,7 +40,7 @@ STINT_EXPORT const char *stint_version(void);
 
 struct stint_client_options {
     const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
-    const char *name;     /* shown to people; NULL: host and process id */
+    const char *name; /* shown to people; NULL: host and process id */
     /* NULL: a new session. Else 16 bytes that this client used before: its numbered submissions go
      * on where they stopped, across processes; see stint_client_submission. */
     const uint8_t *session;
@@ -51,8 +51,8 @@ struct stint_client_options {
 /* Make a client. It connects in the background: a broker that is away is not an error here.
  * `options` may be NULL and is not kept. The caller owns the client.
  * Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM, STINT_NO_MEMORY. */
-STINT_EXPORT enum stint_status stint_client_new(const struct stint_client_options *options,
-    struct stint_client **client);
+STINT_EXPORT enum stint_status
+stint_client_new(const struct stint_client_options *options, struct stint_client **client);
 
 /* End a client and set the pointer to NULL. If all was confirmed, the broker is told that the
  * session is over, unless the session was the caller's own. What was not confirmed is given up. */
@@ -78,8 +78,8 @@ STINT_EXPORT enum stint_status stint_submit(struct stint_client *client,
     const struct stint_job *jobs, size_t count, struct stint_id *ids, uint32_t timeout_ms);
 
 /* The answer to a submission; `ids` are borrowed for the call. */
-typedef void stint_submitted_fn(void *context, enum stint_status status,
-    const struct stint_id *ids, size_t count);
+typedef void stint_submitted_fn(
+    void *context, enum stint_status status, const struct stint_id *ids, size_t count);
 
 /* Submit without waiting: one message, at most 4,096 jobs and 4 MiB. The jobs are copied. `done`
  * (may be NULL) is called from a later call on this client, once. Submissions are stored in the
@@ -98,9 +98,8 @@ typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
 /* Call `settled` once for each job when it is settled, from later calls on this client; with
  * `results` its result comes along. Survives reconnects and broker restarts.
  * Errors: STINT_TOO_MANY: 65,536 are watched already. */
-STINT_EXPORT enum stint_status stint_watch(struct stint_client *client,
-    const struct stint_id *ids, size_t count, bool results, stint_outcome_fn *settled,
-    void *context);
+STINT_EXPORT enum stint_status stint_watch(struct stint_client *client, const struct stint_id *ids,
+    size_t count, bool results, stint_outcome_fn *settled, void *context);
 
 /* Jobs watched that are not settled yet. */
 STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
@@ -111,8 +110,8 @@ STINT_EXPORT enum stint_status stint_wait(struct stint_client *client, const str
 
 /* Send and receive what there is and call callbacks; wait up to `timeout_ms` if there is nothing.
  * Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT: this client is at its end. */
-STINT_EXPORT enum stint_status stint_client_process(struct stint_client *client,
-    uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_client_process(struct stint_client *client, uint32_t timeout_ms);
 
 /* For event loops: readable (edge-triggered) when stint_client_process has something to do. The
  * descriptor may change with each call of it. */
@@ -129,9 +128,9 @@ STINT_EXPORT enum stint_status stint_get(struct stint_client *client, const stru
 
 struct stint_filter {
     const char *queue; /* NULL: all */
-    const char *kind;  /* NULL: all */
-    uint32_t states;   /* bits STINT_STATE_BIT(state); 0: all */
-    uint64_t limit;    /* 0: none */
+    const char *kind; /* NULL: all */
+    uint32_t states; /* bits STINT_STATE_BIT(state); 0: all */
+    uint64_t limit; /* 0: none */
 };
 
 /* Called for each job of a list; false ends it. */
@@ -146,8 +145,8 @@ STINT_EXPORT enum stint_status stint_list(struct stint_client *client,
 /* Cancel jobs, wherever they stand; a running one is settled at once and its worker told to stop.
  * `statuses` (count of them; NULL: not wanted): STINT_OK, STINT_NO_SUCH_JOB, STINT_WRONG_STATE.
  * Returns the first that is not STINT_OK. */
-STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client,
-    const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client, const struct stint_id *ids,
+    size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 
 /* Bring dead or cancelled jobs back to the backlog with all their attempts; as stint_cancel. */
 STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const struct stint_id *ids,
@@ -156,21 +155,21 @@ STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const st
 typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
 typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);
 
-STINT_EXPORT enum stint_status stint_queues(struct stint_client *client, stint_queue_fn *each,
-    void *context, uint32_t timeout_ms);
-STINT_EXPORT enum stint_status stint_workers(struct stint_client *client, stint_worker_fn *each,
-    void *context, uint32_t timeout_ms);
-STINT_EXPORT enum stint_status stint_get_stats(struct stint_client *client,
-    struct stint_stats *stats, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_workers(
+    struct stint_client *client, stint_worker_fn *each, void *context, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_get_stats(struct stint_client *client, struct stint_stats *stats, uint32_t timeout_ms);
 
 /* One round trip. `*us` (NULL: not wanted): microseconds it took. */
-STINT_EXPORT enum stint_status stint_ping(struct stint_client *client, uint64_t *us,
-    uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_ping(struct stint_client *client, uint64_t *us, uint32_t timeout_ms);
 
 typedef void stint_event_fn(void *context, const struct stint_event *event);
 
 struct stint_subscription {
-    const char *queue;          /* NULL: all */
+    const char *queue; /* NULL: all */
     const struct stint_id *ids; /* NULL: all jobs; at most 4,096 */
     size_t ids_count;
     uint32_t events; /* bits 1 << enum stint_event_type; 0: all */
@@ -178,9 +177,9 @@ struct stint_subscription {
 
 /* Hear of events until the client ends, from later calls on it. Taken up again after a reconnect;
  * what happened in between is not told. At most 64. Errors: STINT_TOO_MANY, STINT_BAD_NAME. */
-STINT_EXPORT enum stint_status stint_subscribe(struct stint_client *client,
-    const struct stint_subscription *subscription, stint_event_fn *happened, void *context,
-    uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_subscribe(struct stint_client *client, const struct stint_subscription *subscription,
+    stint_event_fn *happened, void *context, uint32_t timeout_ms);
 
 #ifdef __cplusplus
 }

@@ -36,8 +36,7 @@ spec_of(struct stint_client *c, const struct stint_job *job, struct job_spec *s)
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
         s->backoff_cap_ms > LIMIT_TIME_MS)
-        return client_fail(c, STINT_INVALID, "submitting",
-            "a duration is at most a hundred years");
+        return client_fail(c, STINT_INVALID, "submitting", "a duration is at most a hundred years");
     if (s->payload.size > LIMIT_BODY_BYTES_MAX)
         return client_fail(c, STINT_TOO_LARGE, "submitting", "a payload is at most 4 MiB");
     return STINT_OK;
@@ -50,7 +49,7 @@ begin_new_session(struct stint_client *c)
 {
     uint8_t id[SESSION_BYTES];
     struct request *r, *next;
-    DL_FOREACH_SAFE(c->session.requests, r, next) {
+    DL_FOREACH_SAFE (c->session.requests, r, next) {
         struct call *call = r->owner;
         if (r->type != MESSAGE_SUBMIT)
             continue;
@@ -92,8 +91,8 @@ take_answer(struct stint_client *c, struct answer *a)
     void *context = call->context;
     if (a->status != STINT_OK) {
         char detail[200];
-        (void)snprintf(detail, sizeof detail, "%.*s", (int)a->detail.size,
-            (const char *)a->detail.data);
+        (void)snprintf(
+            detail, sizeof detail, "%.*s", (int)a->detail.size, (const char *)a->detail.data);
         client_fail(c, a->status, "submitting", detail);
     } else if (count != call->count)
         a->status = client_fail(c, STINT_BAD_MESSAGE, "submitting", "ids are missing");
@@ -101,7 +100,7 @@ take_answer(struct stint_client *c, struct answer *a)
     c->pending--;
     /* Answers come in order, so all before the first open one are answered. */
     struct request *open = NULL;
-    DL_FOREACH(c->session.requests, open) {
+    DL_FOREACH (c->session.requests, open) {
         if (open->type == MESSAGE_SUBMIT)
             break;
     }
@@ -222,7 +221,7 @@ static enum stint_status
 abandon(struct stint_client *c, struct piece *piece, enum stint_status status)
 {
     struct request *r;
-    DL_FOREACH(c->session.requests, r) {
+    DL_FOREACH (c->session.requests, r) {
         struct call *call = r->owner;
         if (r->type != MESSAGE_SUBMIT || call->context != piece)
             continue;
@@ -268,7 +267,7 @@ stint_submit(struct stint_client *c, const struct stint_job *jobs, size_t count,
     for (size_t at = 0; at < count;) {
         size_t n = 0, bytes = 0;
         while (at + n < count && n < LIMIT_JOBS &&
-               (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
+            (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
             bytes += jobs[at + n++].payload_bytes;
         enum stint_status status = submit_piece(c, jobs + at, n, ids ? ids + at : NULL, end_ms);
         if (status != STINT_OK)

@@ -61,8 +61,8 @@ ask_for(struct stint_client *c, const struct stint_id *ids, uint32_t count, bool
 {
     struct call *call = client_call(c, MESSAGE_WAIT);
     call->replied = wait_answered;
-    message_put_ids(&call->request->frame, MESSAGE_WAIT, call->request->number, ids, count,
-        results);
+    message_put_ids(
+        &call->request->frame, MESSAGE_WAIT, call->request->number, ids, count, results);
     client_send(call);
 }
 
@@ -130,7 +130,7 @@ client_watch_again(struct stint_client *c)
     uint32_t count = 0;
     bool results = false;
     struct request *r, *next_request;
-    DL_FOREACH_SAFE(c->session.requests, r, next_request) {
+    DL_FOREACH_SAFE (c->session.requests, r, next_request) {
         if (r->type == MESSAGE_WAIT) {
             struct call *call = r->owner;
             client_end(&call);
@@ -182,8 +182,8 @@ stint_subscribe(struct stint_client *c, const struct stint_subscription *what,
     s->number = call->request->number;
     s->happened = happened;
     s->context = context;
-    message_put_subscribe(&s->frame, s->number, queue, what->events, what->ids,
-        (uint32_t)what->ids_count);
+    message_put_subscribe(
+        &s->frame, s->number, queue, what->events, what->ids, (uint32_t)what->ids_count);
     memcpy(pack_reserve(&call->request->frame, s->frame.used), s->frame.data, s->frame.used);
     LL_PREPEND(c->subscribed, s);
     enum stint_status status = client_ask(&call, timeout_ms, first_answer, NULL, "subscribing");

@@ -9,19 +9,19 @@ enum {
      * that a thousand peers sending one each do not hurt. The transport refuses larger frames. */
     LIMIT_MESSAGE_BYTES = 8 << 20,
     LIMIT_PAYLOAD_BYTES = 1 << 20, /* default, a job's payload */
-    LIMIT_RESULT_BYTES = 1 << 20,  /* default, a job's result */
+    LIMIT_RESULT_BYTES = 1 << 20, /* default, a job's result */
     LIMIT_BODY_BYTES_MAX = 4 << 20, /* what the two defaults above may be raised to */
-    LIMIT_ERROR_BYTES = 1000,      /* a failed attempt's text; longer ones are cut, not refused */
-    LIMIT_NAME_BYTES = 64,         /* names of queues and kinds */
-    LIMIT_LABEL_BYTES = 128,       /* a peer's own name and its software's */
-    LIMIT_JOBS = 4096,             /* jobs, ids or outcomes in one message */
-    LIMIT_QUEUES_SERVED = 256,     /* queues one worker serves */
-    LIMIT_DEPTH = 8,               /* nesting of the envelope, payloads not counted */
-    LIMIT_WINDOW = 1 << 16,        /* jobs a worker may hold */
-    LIMIT_ATTEMPTS = 65535,        /* highest value of a job's max attempts */
+    LIMIT_ERROR_BYTES = 1000, /* a failed attempt's text; longer ones are cut, not refused */
+    LIMIT_NAME_BYTES = 64, /* names of queues and kinds */
+    LIMIT_LABEL_BYTES = 128, /* a peer's own name and its software's */
+    LIMIT_JOBS = 4096, /* jobs, ids or outcomes in one message */
+    LIMIT_QUEUES_SERVED = 256, /* queues one worker serves */
+    LIMIT_DEPTH = 8, /* nesting of the envelope, payloads not counted */
+    LIMIT_WINDOW = 1 << 16, /* jobs a worker may hold */
+    LIMIT_ATTEMPTS = 65535, /* highest value of a job's max attempts */
     LIMIT_SUBMISSIONS_OPEN = 8192, /* unanswered submissions of one session */
-    LIMIT_WATCHED = 65536,         /* jobs one connection may wait for at once */
-    LIMIT_SUBSCRIPTIONS = 64,      /* subscriptions of one connection */
+    LIMIT_WATCHED = 65536, /* jobs one connection may wait for at once */
+    LIMIT_SUBSCRIPTIONS = 64, /* subscriptions of one connection */
 };
 
 /* Defaults of a job and of a conversation, in milliseconds unless said. */
@@ -35,7 +35,7 @@ enum {
     DEFAULT_GRACE_MS = 10000,
 };
 
-#define DEFAULT_KEEP_MS (24ULL * 3600 * 1000)      /* outcomes of jobs that say nothing */
+#define DEFAULT_KEEP_MS (24ULL * 3600 * 1000) /* outcomes of jobs that say nothing */
 #define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
 

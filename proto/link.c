@@ -112,8 +112,7 @@ send_all(struct link *l, uint64_t now_ms, bool hold)
 {
     for (;;) {
         struct slice frame = session_output(l->session, hold);
-        if (frame.size == 0 ||
-            zmq_send(l->socket, frame.data, frame.size, ZMQ_DONTWAIT) < 0)
+        if (frame.size == 0 || zmq_send(l->socket, frame.data, frame.size, ZMQ_DONTWAIT) < 0)
             return;
         session_sent(l->session, now_ms);
     }
@@ -131,8 +130,8 @@ receive_all(struct link *l, uint64_t now_ms,
             zmq_msg_close(&frame);
             return;
         }
-        if (session_receive(l->session, now_ms, zmq_msg_data(&frame), zmq_msg_size(&frame),
-                &message, l->room))
+        if (session_receive(
+                l->session, now_ms, zmq_msg_data(&frame), zmq_msg_size(&frame), &message, l->room))
             take(owner, &message);
         zmq_msg_close(&frame);
     }

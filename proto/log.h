@@ -14,7 +14,8 @@ void log_open(const char *program, enum log_level level, bool json);
 /* False if no level has that name: error, warn, info, debug. */
 bool log_level_parse(const char *name, enum log_level *level);
 
-/* One line: the event in words, then pairs of key and value (strings), ended by NULL. Any thread. */
+/* One line: the event in words, then pairs of key and value (strings), ended by NULL. Any thread.
+ */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
 
 /* A number as text, for log_event; good until 8 further calls in the same thread. */

@@ -5,8 +5,8 @@ const char *
 message_name(enum message_type type)
 {
     switch (type) {
-#define X(number, name, sender)                                                                    \
-    case MESSAGE_##name:                                                                           \
+#define X(number, name, sender, decoder) \
+    case MESSAGE_##name: \
         return #name;
 #include "message.def"
 #undef X
@@ -21,8 +21,8 @@ message_allowed(enum message_type type, enum message_role role)
 {
     enum { P = 3, C = 1, W = 2, B = 0, A = 3 };
     switch (type) {
-#define X(number, name, sender)                                                                    \
-    case MESSAGE_##name:                                                                           \
+#define X(number, name, sender, decoder) \
+    case MESSAGE_##name: \
         return ((sender) & (int)role) != 0;
 #include "message.def"
 #undef X

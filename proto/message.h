@@ -16,7 +16,7 @@
 
 enum message_type {
     MESSAGE_NONE = 0,
-#define X(number, name, sender) MESSAGE_##name = (number),
+#define X(number, name, sender, decoder) MESSAGE_##name = (number),
 #include "message.def"
 #undef X
 };
@@ -39,9 +39,9 @@ struct job_spec {
 /* How a run ended. The numbers are the protocol's. */
 enum outcome_type {
     OUTCOME_SUCCEEDED = 1,
-    OUTCOME_FAILED = 2,   /* try again after the backoff */
-    OUTCOME_DEAD = 3,     /* failed for good */
-    OUTCOME_SNOOZED = 4,  /* run again after delay_ms; the run does not count */
+    OUTCOME_FAILED = 2, /* try again after the backoff */
+    OUTCOME_DEAD = 3, /* failed for good */
+    OUTCOME_SNOOZED = 4, /* run again after delay_ms; the run does not count */
     OUTCOME_RETURNED = 5, /* never started; the run does not count */
 };
 
@@ -71,10 +71,10 @@ struct dispatched_job {
 struct answer {
     uint64_t number;
     enum stint_status status;
-    uint32_t index;            /* refused: which job of the message */
-    struct slice detail;       /* refused: a sentence */
+    uint32_t index; /* refused: which job of the message */
+    struct slice detail; /* refused: a sentence */
     struct pack_reader inside; /* SUBMITTED: runs of ids; SETTLED: exceptions */
-    uint32_t count;            /* of what is inside */
+    uint32_t count; /* of what is inside */
 };
 
 struct broker_ref {
@@ -98,7 +98,7 @@ struct welcome {
     uint32_t heartbeat_ms, lost_ms;
     uint64_t message_bytes, payload_bytes, result_bytes;
     uint64_t submission; /* last number the broker has of this session */
-    uint32_t brokers;    /* they are in message_room.brokers */
+    uint32_t brokers; /* they are in message_room.brokers */
     struct slice software;
 };
 
@@ -145,7 +145,7 @@ struct message {
         } jobs;
         struct {
             struct slice queue; /* empty: all queues */
-            uint32_t events;    /* bits 1 << enum stint_event_type */
+            uint32_t events; /* bits 1 << enum stint_event_type */
         } subscribe;
         struct stint_stats stats;
     };
@@ -167,8 +167,8 @@ struct message_room {
         struct slice names[LIMIT_QUEUES_SERVED];
         struct broker_ref brokers[64];
         struct stint_event events[LIMIT_JOBS];
-        struct stint_job_info info;          /* JOBS, OUTCOMES: one at a time */
-        struct stint_queue_info queue_info;  /* QUEUES: one at a time */
+        struct stint_job_info info; /* JOBS, OUTCOMES: one at a time */
+        struct stint_queue_info queue_info; /* QUEUES: one at a time */
         struct stint_worker_info worker_info;
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS: what message_next_* reads */
@@ -198,10 +198,10 @@ bool name_is_valid(struct slice name);
 
 /* Encoders append one message to a buffer. */
 void message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields);
-void message_put_hello(struct pack_buffer *b, const struct hello *hello,
-    const struct slice *queues);
-void message_put_welcome(struct pack_buffer *b, const struct welcome *welcome,
-    const struct broker_ref *brokers);
+void
+message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues);
+void message_put_welcome(
+    struct pack_buffer *b, const struct welcome *welcome, const struct broker_ref *brokers);
 void message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window);
 void message_put_numbered(struct pack_buffer *b, enum message_type type, uint64_t number);
 void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t number,

@@ -546,10 +546,10 @@ stats_field(struct decoding *d, uint64_t key)
 {
     struct stint_stats *s = &d->m->stats;
     uint64_t n = 2;
-#define X(field)                                                                                   \
-    if (key == n++) {                                                                              \
-        s->field = pack_uint(&d->r);                                                               \
-        return;                                                                                    \
+#define X(field) \
+    if (key == n++) { \
+        s->field = pack_uint(&d->r); \
+        return; \
     }
     STINT_STATS_FIELDS(X)
 #undef X
@@ -583,15 +583,6 @@ subscribe_field(struct decoding *d, uint64_t key)
 }
 
 static void
-copy_name(char *to, size_t size, struct slice from)
-{
-    size_t n = from.size < size - 1 ? from.size : size - 1;
-    if (n > 0)
-        memcpy(to, from.data, n);
-    to[n] = '\0';
-}
-
-static void
 events_field(struct decoding *d, uint64_t key)
 {
     if (key != 2) {
@@ -606,7 +597,7 @@ events_field(struct decoding *d, uint64_t key)
         read_id(d, &e->id);
         e->at_ms = pack_uint(&d->r);
         e->count = pack_uint(&d->r);
-        copy_name(e->queue, sizeof e->queue, pack_text(&d->r));
+        slice_to_text(e->queue, sizeof e->queue, pack_text(&d->r));
         skip_rest(d, 5, elements);
     }
 }
@@ -624,66 +615,19 @@ static field_decoder *
 decoder_of(uint64_t type)
 {
     switch (type) {
-    case MESSAGE_HELLO:
-        return hello_field;
-    case MESSAGE_WELCOME:
-        return welcome_field;
-    case MESSAGE_PING:
-        return ping_field;
-    case MESSAGE_ERROR:
-        return error_field;
-    case MESSAGE_SUBMIT:
-        return submit_field;
-    case MESSAGE_SUBMITTED:
-        return submitted_field;
-    case MESSAGE_DISPATCH:
-        return dispatch_field;
-    case MESSAGE_SETTLE:
-        return settle_field;
-    case MESSAGE_SETTLED:
-        return settled_field;
-    case MESSAGE_CLAIM:
-    case MESSAGE_CLAIMED:
-    case MESSAGE_STARTED:
-    case MESSAGE_REVOKE:
-        return leases_field;
-    case MESSAGE_RECALL:
-        return recall_field;
-    case MESSAGE_WAIT:
-    case MESSAGE_GET:
-    case MESSAGE_CANCEL:
-    case MESSAGE_RETRY:
-        return ids_field;
-    case MESSAGE_LIST:
-        return list_field;
-    case MESSAGE_OUTCOMES:
-    case MESSAGE_JOBS:
-    case MESSAGE_QUEUES:
-    case MESSAGE_WORKERS:
-        return items_field;
-    case MESSAGE_ANSWERS:
-        return answers_field;
-    case MESSAGE_STATS:
-        return stats_field;
-    case MESSAGE_SUBSCRIBE:
-        return subscribe_field;
-    case MESSAGE_EVENTS:
-        return events_field;
-    case MESSAGE_PONG:
-    case MESSAGE_BYE:
-    case MESSAGE_LIST_QUEUES:
-    case MESSAGE_LIST_WORKERS:
-    case MESSAGE_GET_STATS:
-    case MESSAGE_UNSUBSCRIBE:
-        return no_field;
+#define X(number, name, sender, decoder) \
+    case MESSAGE_##name: \
+        return decoder;
+#include "message.def"
+#undef X
     default:
         return NULL;
     }
 }
 
 enum stint_status
-message_decode(const void *frame, size_t size, struct message *message,
-    struct message_room *room, const char **why)
+message_decode(const void *frame, size_t size, struct message *message, struct message_room *room,
+    const char **why)
 {
     struct decoding d = {
         .r = pack_reader(frame, size), .m = message, .room = room, .status = STINT_OK, .why = ""};
@@ -724,173 +668,4 @@ message_decode(const void *frame, size_t size, struct message *message,
         return STINT_BAD_MESSAGE;
     }
     return STINT_OK;
-}
-
-bool
-message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count)
-{
-    struct pack_reader *r = &answer->inside;
-    uint32_t elements = pack_array(r);
-    struct slice id = pack_bytes(r);
-    *count = (uint32_t)pack_uint_max(r, LIMIT_JOBS);
-    if (r->bad || elements != 2 || id.size != STINT_ID_BYTES)
-        return false;
-    memcpy(first->bytes, id.data, STINT_ID_BYTES);
-    return true;
-}
-
-bool
-message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status)
-{
-    struct pack_reader *r = &answer->inside;
-    uint32_t elements = pack_array(r);
-    *index = (uint32_t)pack_uint_max(r, LIMIT_JOBS);
-    *status = (enum stint_status)pack_uint_max(r, UINT16_MAX);
-    return !r->bad && elements == 2;
-}
-
-static void
-job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
-{
-    struct slice s;
-    switch (key) {
-    case 1:
-        s = pack_bytes(r);
-        if (s.size == STINT_ID_BYTES)
-            memcpy(info->id.bytes, s.data, STINT_ID_BYTES);
-        else
-            r->bad = true;
-        break;
-    case 2:
-        info->state = (enum stint_state)pack_uint_max(r, UINT16_MAX);
-        break;
-    case 3:
-        copy_name(info->queue, sizeof info->queue, pack_text(r));
-        break;
-    case 4:
-        copy_name(info->kind, sizeof info->kind, pack_text(r));
-        break;
-    case 5:
-        info->attempt = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        break;
-    case 6:
-        info->failures = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        break;
-    case 7:
-        info->max_attempts = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        break;
-    case 8:
-        info->submitted_ms = pack_uint(r);
-        break;
-    case 9:
-        info->due_ms = pack_uint(r);
-        break;
-    case 10:
-        info->started_ms = pack_uint(r);
-        break;
-    case 11:
-        info->settled_ms = pack_uint(r);
-        break;
-    case 12:
-        info->keep_ms = pack_uint(r);
-        break;
-    case 13:
-        info->time_to_run_ms = pack_uint(r);
-        break;
-    case 14:
-        info->payload_bytes = pack_uint(r);
-        break;
-    case 15:
-        info->result_bytes = pack_uint(r);
-        break;
-    case 16:
-        s = pack_bytes(r);
-        info->payload = s.data;
-        break;
-    case 17:
-        s = pack_bytes(r);
-        info->result = s.data;
-        break;
-    case 18:
-        copy_name(info->worker, sizeof info->worker, pack_text(r));
-        break;
-    case 19:
-        copy_name(info->error, sizeof info->error, pack_bytes(r));
-        break;
-    case 20:
-        info->backoff_base_ms = pack_uint(r);
-        break;
-    case 21:
-        info->backoff_cap_ms = pack_uint(r);
-        break;
-    default:
-        pack_skip(r);
-    }
-}
-
-bool
-message_next_job(struct message_room *room)
-{
-    struct pack_reader *r = &room->items;
-    int64_t last = -1;
-    room->info = (struct stint_job_info){0};
-    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
-        job_info_field(r, &room->info, pack_key(r, &last));
-    room->info.priority = (uint8_t)(255 - room->info.id.bytes[6]);
-    return !r->bad;
-}
-
-bool
-message_next_queue(struct message_room *room)
-{
-    struct pack_reader *r = &room->items;
-    struct stint_queue_info *info = &room->queue_info;
-    int64_t last = -1;
-    *info = (struct stint_queue_info){0};
-    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
-        uint64_t key = pack_key(r, &last);
-        if (key == 1)
-            copy_name(info->name, sizeof info->name, pack_text(r));
-        else if (key == 2)
-            info->number = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        else if (key == 3) {
-            uint32_t states = pack_array(r);
-            for (uint32_t i = 0; i < states && !r->bad; i++) {
-                uint64_t value = pack_uint(r);
-                if (i < STINT_STATES)
-                    info->jobs[i] = value;
-            }
-        } else if (key == 4)
-            info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        else
-            pack_skip(r);
-    }
-    return !r->bad;
-}
-
-bool
-message_next_worker(struct message_room *room)
-{
-    struct pack_reader *r = &room->items;
-    struct stint_worker_info *info = &room->worker_info;
-    uint32_t *const counts[] = {&info->slots, &info->window, &info->held};
-    uint64_t *const totals[] = {&info->seen_ms_ago, &info->succeeded, &info->failed};
-    int64_t last = -1;
-    *info = (struct stint_worker_info){0};
-    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
-        uint64_t key = pack_key(r, &last);
-        if (key == 1)
-            copy_name(info->name, sizeof info->name, pack_text(r));
-        else if (key == 2)
-            copy_name(info->software, sizeof info->software, pack_text(r));
-        else if (key == 3)
-            copy_name(info->queues, sizeof info->queues, pack_text(r));
-        else if (key >= 4 && key <= 6)
-            *counts[key - 4] = (uint32_t)pack_uint_max(r, UINT32_MAX);
-        else if (key >= 7 && key <= 9)
-            *totals[key - 7] = pack_uint(r);
-        else
-            pack_skip(r);
-    }
-    return !r->bad;
 }

@@ -62,8 +62,8 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
 }
 
 void
-message_put_welcome(struct pack_buffer *b, const struct welcome *w,
-    const struct broker_ref *brokers)
+message_put_welcome(
+    struct pack_buffer *b, const struct welcome *w, const struct broker_ref *brokers)
 {
     message_put_head(b, MESSAGE_WELCOME, 11);
     pack_put_key_uint(b, 2, w->version);
@@ -124,13 +124,13 @@ static uint32_t
 differing(const struct job_spec *s, const struct job_spec *base)
 {
     return (uint32_t)(!same(s->queue, base->queue)) << 1 |
-           (uint32_t)(!same(s->kind, base->kind)) << 2 |
-           (uint32_t)(s->priority != base->priority) << 4 |
-           (uint32_t)(s->max_attempts != base->max_attempts) << 5 |
-           (uint32_t)(s->keep_ms != base->keep_ms) << 6 |
-           (uint32_t)(s->time_to_run_ms != base->time_to_run_ms) << 7 |
-           (uint32_t)(s->backoff_base_ms != base->backoff_base_ms) << 8 |
-           (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << 9;
+        (uint32_t)(!same(s->kind, base->kind)) << 2 |
+        (uint32_t)(s->priority != base->priority) << 4 |
+        (uint32_t)(s->max_attempts != base->max_attempts) << 5 |
+        (uint32_t)(s->keep_ms != base->keep_ms) << 6 |
+        (uint32_t)(s->time_to_run_ms != base->time_to_run_ms) << 7 |
+        (uint32_t)(s->backoff_base_ms != base->backoff_base_ms) << 8 |
+        (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << 9;
 }
 
 static uint32_t
@@ -291,8 +291,8 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
 void
 message_put_list(struct pack_buffer *b, uint64_t number, const struct message *m)
 {
-    uint32_t fields = 3U + (m->list.queue.size > 0) + (m->list.kind.size > 0) +
-                      (m->list.cursor.size > 0);
+    uint32_t fields =
+        3U + (m->list.queue.size > 0) + (m->list.kind.size > 0) + (m->list.cursor.size > 0);
     message_put_head(b, MESSAGE_LIST, fields);
     pack_put_key_uint(b, 1, number);
     if (m->list.queue.size)
@@ -306,8 +306,8 @@ message_put_list(struct pack_buffer *b, uint64_t number, const struct message *m
 }
 
 void
-message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue,
-    uint32_t events, const struct stint_id *ids, uint32_t count)
+message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue, uint32_t events,
+    const struct stint_id *ids, uint32_t count)
 {
     message_put_head(b, MESSAGE_SUBSCRIBE, 2U + (queue.size > 0) + (count > 0));
     pack_put_key_uint(b, 1, number);
@@ -369,8 +369,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         {13, i->time_to_run_ms}, {14, i->payload_bytes}, {15, i->result_bytes}};
     enum { NUMBERS = sizeof numbers / sizeof *numbers };
     uint32_t fields = 2U + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
-                      (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) +
-                      (i->backoff_base_ms != 0) + (i->backoff_cap_ms != 0);
+        (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
+        (i->backoff_cap_ms != 0);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 

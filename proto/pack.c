@@ -144,15 +144,14 @@ pack_bytes(struct pack_reader *r)
 bool
 pack_is_bytes(const struct pack_reader *r)
 {
-    return !r->bad && r->at < r->end &&
-           ((*r->at >= 0xc4 && *r->at <= 0xc6) || is_text_tag(*r->at));
+    return !r->bad && r->at < r->end && ((*r->at >= 0xc4 && *r->at <= 0xc6) || is_text_tag(*r->at));
 }
 
 bool
 pack_is_map(const struct pack_reader *r)
 {
     return !r->bad && r->at < r->end &&
-           ((*r->at & 0xf0) == 0x80 || *r->at == 0xde || *r->at == 0xdf);
+        ((*r->at & 0xf0) == 0x80 || *r->at == 0xde || *r->at == 0xdf);
 }
 
 /* Skips a scalar, or the header of a container; returns how many values are inside it. */

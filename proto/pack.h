@@ -16,6 +16,16 @@ struct slice {
     size_t size;
 };
 
+/* Copy a slice into a text of `size` bytes with a final NUL; what does not fit is cut. */
+static inline void
+slice_to_text(char *to, size_t size, struct slice from)
+{
+    size_t n = from.size < size - 1 ? from.size : size - 1;
+    if (n > 0)
+        memcpy(to, from.data, n);
+    to[n] = '\0';
+}
+
 struct pack_reader {
     const uint8_t *at, *end;
     bool bad;
@@ -35,12 +45,12 @@ pack_left(const struct pack_reader *r)
 
 /* Each of these reads one value of its type, or makes the reader bad and returns nothing. */
 uint64_t pack_uint_slow(struct pack_reader *r);
-uint32_t pack_map(struct pack_reader *r);   /* pairs; at most half of the bytes left */
+uint32_t pack_map(struct pack_reader *r); /* pairs; at most half of the bytes left */
 uint32_t pack_array(struct pack_reader *r); /* elements; at most the bytes left */
 bool pack_bool(struct pack_reader *r);
 struct slice pack_bytes(struct pack_reader *r); /* bin or str: languages differ in their default */
-struct slice pack_text(struct pack_reader *r);  /* str only */
-void pack_skip(struct pack_reader *r);          /* any value, nested up to LIMIT_DEPTH */
+struct slice pack_text(struct pack_reader *r); /* str only */
+void pack_skip(struct pack_reader *r); /* any value, nested up to LIMIT_DEPTH */
 bool pack_is_bytes(const struct pack_reader *r); /* is the next value bin or str? */
 bool pack_is_map(const struct pack_reader *r);
 

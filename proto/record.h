@@ -52,10 +52,10 @@ enum record_field {
 
 enum {
     RECORD_FIXED_BYTES = 40,
-    RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
-                      LIMIT_ERROR_BYTES,
+    RECORD_HEAD_MAX =
+        RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES + LIMIT_ERROR_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
-    PART_BYTES = 4072,        /* with its check 4080: one overflow page exactly */
+    PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
 };
 
 struct record {
@@ -117,8 +117,8 @@ void record_set_body(struct record *r, struct slice body);
 
 /* Write the head (all but the body) for the key `id`; returns its size. The record's bytes are the
  * head and then `r->body`. */
-size_t record_encode(const struct record *r, const struct stint_id *id,
-    uint8_t head[RECORD_HEAD_MAX]);
+size_t
+record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RECORD_HEAD_MAX]);
 
 /* Read a record stored under `id`. False if it is damaged. Slices borrow from `bytes`. */
 bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);

@@ -41,8 +41,7 @@ say_hello(struct session *s, uint64_t now_ms)
         .queues = o->queues_count};
     memcpy(h.session, o->id, SESSION_BYTES);
     for (uint32_t i = 0; i < o->queues_count; i++)
-        names[i] =
-            (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
+        names[i] = (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
     clear_control(s);
     message_put_hello(&s->control, &h, names);
     s->control_ends[s->control_count++] = s->control.used;
@@ -55,7 +54,7 @@ static void
 forget_sent(struct session *s)
 {
     struct request *r;
-    DL_FOREACH(s->requests, r)
+    DL_FOREACH (s->requests, r)
         r->sent = false;
     s->unsent = s->requests;
 }
@@ -242,8 +241,7 @@ session_output(struct session *s, bool hold)
 {
     if (control_waits(s)) {
         size_t from = s->control_sent ? s->control_ends[s->control_sent - 1] : 0;
-        return (struct slice){
-            s->control.data + from, s->control_ends[s->control_sent] - from};
+        return (struct slice){s->control.data + from, s->control_ends[s->control_sent] - from};
     }
     if (s->state == SESSION_OPEN && s->unsent && !hold)
         return (struct slice){s->unsent->frame.data, s->unsent->frame.used};
@@ -296,7 +294,7 @@ struct request *
 session_request(struct session *s, enum message_type type, uint64_t number)
 {
     struct request *r; /* numbers of a type rise, and answers come in order: it is near the head */
-    DL_FOREACH(s->requests, r) {
+    DL_FOREACH (s->requests, r) {
         if (r->type == type && r->number >= number)
             return r->number == number ? r : NULL;
     }

@@ -1,6 +1,7 @@
 /* The peer's half of a conversation as a pure state machine: HELLO, heartbeats both ways, giving up
  * and beginning again with backoff and jitter, and sending again what was not confirmed. No socket,
- * no clock: time comes in with each call, frames go in and come out. The simulator runs it as it is.
+ * no clock: time comes in with each call, frames go in and come out. The simulator runs it as it
+ * is.
  *
  *        start              WELCOME
  *     IDLE ----> HELLO SENT --------> OPEN
@@ -41,17 +42,17 @@ struct session {
     enum session_state state;
     struct welcome welcome; /* the last one; its slices are not kept */
     char software[STINT_LABEL_BYTES]; /* the broker's */
-    char endpoint[256];     /* not "": another broker to go to, told by MOVED */
+    char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
-    uint32_t window;        /* told with each PING */
+    uint32_t window; /* told with each PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
-    uint32_t failures;      /* conversations in a row that came to nothing */
-    bool reconnect;         /* the link is to begin a new connection; it clears this */
-    bool opened;            /* just opened: the owner clears this */
+    uint32_t failures; /* conversations in a row that came to nothing */
+    bool reconnect; /* the link is to begin a new connection; it clears this */
+    bool opened; /* just opened: the owner clears this */
     enum stint_status failed; /* in SESSION_FAILED: why */
     char detail[256];
     struct pack_buffer control; /* frames of our own, in order, each of them... */
-    size_t control_ends[96];    /* ...ending here */
+    size_t control_ends[96]; /* ...ending here */
     uint32_t control_count, control_sent;
     struct request *requests, *unsent; /* unsent: the first not sent yet, or NULL */
 };

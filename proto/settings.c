@@ -73,10 +73,10 @@ assign(const struct setting *s, const char *value, const char **why)
     switch (s->type) {
     case SETTING_FLAG:
         *why = "write yes or no";
-        *(bool *)s->to = strcmp(value, "yes") == 0 || strcmp(value, "1") == 0 ||
-                         strcmp(value, "true") == 0;
+        *(bool *)s->to =
+            strcmp(value, "yes") == 0 || strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
         return *(bool *)s->to || strcmp(value, "no") == 0 || strcmp(value, "0") == 0 ||
-               strcmp(value, "false") == 0;
+            strcmp(value, "false") == 0;
     case SETTING_TEXT:
         *(const char **)s->to = copy(value);
         return true;
@@ -154,8 +154,8 @@ read_environment(const struct program *p)
     for (size_t i = 0; i < p->count; i++) {
         const char *why, *value = environment(p->settings[i].name);
         if (value && !assign(&p->settings[i], value, &why)) {
-            fprintf(stderr, "%s: environment, setting %s = %s: %s\n", p->name,
-                p->settings[i].name, value, why);
+            fprintf(stderr, "%s: environment, setting %s = %s: %s\n", p->name, p->settings[i].name,
+                value, why);
             return false;
         }
     }
@@ -167,7 +167,7 @@ struct flags {
     struct {
         size_t setting;
         char *value;
-    } *given;
+    } * given;
     size_t count;
     const char *config;
 };
@@ -184,12 +184,12 @@ popt_table(const struct program *p)
             s->type == SETTING_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING, NULL, (int)i + 1, s->help,
             s->argument};
     }
-    table[p->count] = (struct poptOption){"config", 'c', POPT_ARG_STRING, NULL,
-        (int)p->count + 1, "read settings from this ZPL file", "FILE"};
+    table[p->count] = (struct poptOption){"config", 'c', POPT_ARG_STRING, NULL, (int)p->count + 1,
+        "read settings from this ZPL file", "FILE"};
     table[p->count + 1] = (struct poptOption){
         "version", 'V', POPT_ARG_NONE, NULL, OPTION_VERSION, "print the version and exit", NULL};
-    table[p->count + 2] = (struct poptOption){NULL, '\0', POPT_ARG_INCLUDE_TABLE,
-        poptHelpOptions, 0, "Help options:", NULL};
+    table[p->count + 2] = (struct poptOption){
+        NULL, '\0', POPT_ARG_INCLUDE_TABLE, poptHelpOptions, 0, "Help options:", NULL};
     return table;
 }
 

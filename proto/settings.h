@@ -12,19 +12,19 @@
 #include <stdint.h>
 
 enum setting_type {
-    SETTING_FLAG,     /* bool */
-    SETTING_TEXT,     /* const char * */
-    SETTING_NUMBER,   /* uint64_t */
+    SETTING_FLAG, /* bool */
+    SETTING_TEXT, /* const char * */
+    SETTING_NUMBER, /* uint64_t */
     SETTING_DURATION, /* uint64_t, ms: 500ms, 10s, 5m, 24h, 30d */
-    SETTING_SIZE,     /* uint64_t, bytes: 4096, 64K, 8M, 2G, 1T */
-    SETTING_EACH,     /* may be given several times: each value goes to `add` */
+    SETTING_SIZE, /* uint64_t, bytes: 4096, 64K, 8M, 2G, 1T */
+    SETTING_EACH, /* may be given several times: each value goes to `add` */
 };
 
 struct setting {
     const char *name;
     char letter; /* short flag, or 0 */
     enum setting_type type;
-    void *to;         /* where the value goes; it holds the default before */
+    void *to; /* where the value goes; it holds the default before */
     uint64_t min, max; /* of numbers, durations and sizes; max 0: none */
     const char *argument, *help;
     /* SETTING_EACH: takes a value; returns false and sets `*why` to refuse it. */
@@ -39,7 +39,7 @@ struct program {
 
 enum settings_result {
     SETTINGS_OK,
-    SETTINGS_DONE,  /* --help or --version was answered: exit 0 */
+    SETTINGS_DONE, /* --help or --version was answered: exit 0 */
     SETTINGS_USAGE, /* a flag is wrong: exit 64 */
     SETTINGS_CONFIG, /* the file or the environment is wrong: exit 78 */
 };

@@ -13,18 +13,19 @@
 extern "C" {
 #endif
 
-#define STINT_NAME_BYTES 65   /* a queue's or a kind's name with its final NUL */
+#define STINT_NAME_BYTES 65 /* a queue's or a kind's name with its final NUL */
 #define STINT_LABEL_BYTES 129 /* a peer's name with its final NUL */
 #define STINT_ERROR_BYTES 1001
 
 /* Where a job is in its life. The numbers are the protocol's. */
 enum stint_state {
-    STINT_UNKNOWN = 0,   /* there is no such job, or it was forgotten */
-    STINT_READY = 1,     /* backlog: waits for a worker */
-    STINT_SCHEDULED = 2, /* backlog: not before its due time (a retry after its backoff, a snooze) */
-    STINT_RUNNING = 3,   /* transit: a worker holds its lease */
+    STINT_UNKNOWN = 0, /* there is no such job, or it was forgotten */
+    STINT_READY = 1, /* backlog: waits for a worker */
+    STINT_SCHEDULED =
+        2, /* backlog: not before its due time (a retry after its backoff, a snooze) */
+    STINT_RUNNING = 3, /* transit: a worker holds its lease */
     STINT_SUCCEEDED = 4, /* settled */
-    STINT_DEAD = 5,      /* settled: attempts used up, or failed for good; retry brings it back */
+    STINT_DEAD = 5, /* settled: attempts used up, or failed for good; retry brings it back */
     STINT_CANCELLED_JOB = 6, /* settled */
 };
 #define STINT_STATES 7
@@ -42,21 +43,21 @@ STINT_EXPORT bool stint_state_settled(enum stint_state state);
 /* A job to submit. Begin with STINT_JOB_INIT and set what differs; 0 and NULL then mean the
  * default. Everything is borrowed for the call. */
 struct stint_job {
-    const char *queue;  /* NULL: "default". Made by its first use */
-    const char *kind;   /* which handler runs it; NULL: "default" */
+    const char *queue; /* NULL: "default". Made by its first use */
+    const char *kind; /* which handler runs it; NULL: "default" */
     const void *payload;
     size_t payload_bytes;
-    int32_t priority;         /* 0 to 255, higher first; negative: the default, 100 */
-    uint32_t max_attempts;    /* runs before it is dead; 0: the default, 5 */
-    int64_t keep_ms;          /* how long the outcome is kept; 0: forgotten at success; negative: the
-                                 broker's default */
-    uint64_t time_to_run_ms;  /* the lease's limit for one run; 0: none */
+    int32_t priority; /* 0 to 255, higher first; negative: the default, 100 */
+    uint32_t max_attempts; /* runs before it is dead; 0: the default, 5 */
+    int64_t keep_ms; /* how long the outcome is kept; 0: forgotten at success; negative: the
+                        broker's default */
+    uint64_t time_to_run_ms; /* the lease's limit for one run; 0: none */
     uint64_t backoff_base_ms; /* wait after the first failure, doubled each time; 0: 1000 */
-    uint64_t backoff_cap_ms;  /* longest wait; 0: 600000 */
+    uint64_t backoff_cap_ms; /* longest wait; 0: 600000 */
 };
-#define STINT_JOB_INIT                                                                             \
-    {                                                                                              \
-        .priority = -1, .keep_ms = -1                                                              \
+#define STINT_JOB_INIT \
+    { \
+        .priority = -1, .keep_ms = -1 \
     }
 
 /* What the broker tells of a job. Pointers live as long as the call that gave the struct says;
@@ -66,15 +67,15 @@ struct stint_job_info {
     enum stint_state state;
     char queue[STINT_NAME_BYTES], kind[STINT_NAME_BYTES];
     uint8_t priority;
-    uint32_t attempt;      /* number of the last or the current run */
-    uint32_t failures;     /* runs that counted against max_attempts */
+    uint32_t attempt; /* number of the last or the current run */
+    uint32_t failures; /* runs that counted against max_attempts */
     uint32_t max_attempts;
     uint64_t submitted_ms, due_ms, started_ms, settled_ms;
     uint64_t keep_ms, time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t payload_bytes, result_bytes; /* sizes, also where the bytes were not asked for */
-    const void *payload, *result;         /* NULL if not asked for, not kept, or empty */
-    char worker[STINT_LABEL_BYTES];       /* who runs it, or "" */
-    char error[STINT_ERROR_BYTES];        /* of the last failed attempt, or "" */
+    const void *payload, *result; /* NULL if not asked for, not kept, or empty */
+    char worker[STINT_LABEL_BYTES]; /* who runs it, or "" */
+    char error[STINT_ERROR_BYTES]; /* of the last failed attempt, or "" */
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */
@@ -82,8 +83,9 @@ enum stint_event_type {
     STINT_EVENT_SUBMITTED = 1,
     STINT_EVENT_STARTED = 2, /* handed to a worker */
     STINT_EVENT_SUCCEEDED = 3,
-    STINT_EVENT_FAILED = 4,   /* an attempt failed; it will be tried again */
-    STINT_EVENT_REQUEUED = 5, /* back in the backlog: its worker was lost or gave it back, or retry */
+    STINT_EVENT_FAILED = 4, /* an attempt failed; it will be tried again */
+    STINT_EVENT_REQUEUED =
+        5, /* back in the backlog: its worker was lost or gave it back, or retry */
     STINT_EVENT_DEAD = 6,
     STINT_EVENT_CANCELLED = 7,
     STINT_EVENT_LOST = 8, /* events were dropped, because the subscriber was too slow */
@@ -122,11 +124,13 @@ struct stint_stats {
     uint64_t commits, events_lost, store_used_bytes, store_size_bytes, recalled, damaged;
     uint64_t jobs[STINT_STATES]; /* in all queues, by state */
 };
-#define STINT_STATS_FIELDS(X)                                                                      \
-    X(epoch) X(uptime_ms) X(peers) X(workers) X(slots) X(leases) X(queues) X(sessions)             \
-    X(submitted) X(dispatched) X(succeeded) X(failed) X(dead) X(requeued) X(cancelled) X(stale)    \
-    X(refused) X(commits) X(events_lost) X(store_used_bytes) X(store_size_bytes) X(recalled)       \
-    X(damaged)
+#define STINT_STATS_FIELDS(X) \
+    X(epoch) \
+    X(uptime_ms) \
+    X(peers) \
+    X(workers) X(slots) X(leases) X(queues) X(sessions) X(submitted) X(dispatched) X(succeeded) \
+        X(failed) X(dead) X(requeued) X(cancelled) X(stale) X(refused) X(commits) X(events_lost) \
+            X(store_used_bytes) X(store_size_bytes) X(recalled) X(damaged)
 
 #ifdef __cplusplus
 }

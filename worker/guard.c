@@ -31,8 +31,8 @@ bool
 guard_start(struct guard *g, uint32_t slots)
 {
     int ends[2];
-    void *memory = mmap(NULL, slots * sizeof *g->groups, PROT_READ | PROT_WRITE,
-        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(
+        NULL, slots * sizeof *g->groups, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
         return false;
     g->groups = memory;

@@ -83,8 +83,7 @@ read_config(struct config *c, int argc, char **argv)
             NULL},
         {"plugin", 'p', SETTING_EACH, &c->plugins, 0, 0, "FILE",
             "load handlers from this shared object", add},
-        {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)",
-            NULL},
+        {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)", NULL},
         {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, 65536, "N",
             "jobs to hold ahead; 0: as many as take about 50 ms (0)", NULL},
         {"no-prefetch", 0, SETTING_FLAG, &c->no_prefetch, 0, 0, NULL, "hold no jobs ahead", NULL},
@@ -97,8 +96,8 @@ read_config(struct config *c, int argc, char **argv)
         {"log-format", 0, SETTING_TEXT, &c->log_format, 0, 0, "FORMAT", "text or json (text)",
             NULL},
     };
-    const struct program program = {"stint-worker", "runs jobs of stint", "[OPTION...]", table,
-        sizeof table / sizeof *table};
+    const struct program program = {
+        "stint-worker", "runs jobs of stint", "[OPTION...]", table, sizeof table / sizeof *table};
     switch (settings_read(&program, argc, argv)) {
     case SETTINGS_DONE:
         return EX_OK;
@@ -203,8 +202,7 @@ add_program(struct stint_worker *w, const struct runner *runner, const char *tex
             return complain("the command can't be cut into words", text);
         h->argv = (char **)(uintptr_t)words;
     }
-    struct stint_handler handler = {
-        .kind = h->kind,
+    struct stint_handler handler = {.kind = h->kind,
         .run = run_program,
         .make = make_program_slot,
         .destroy = destroy_program_slot,
@@ -239,8 +237,7 @@ add_handlers(struct stint_worker *w, const struct config *c, struct runner *runn
     for (uint32_t i = 0; i < c->plugins.count; i++)
         if (!add_plugin(w, c->plugins.items[i]))
             return false;
-    struct stint_handler exec = {
-        .kind = "exec",
+    struct stint_handler exec = {.kind = "exec",
         .run = run_exec,
         .make = make_exec_slot,
         .destroy = destroy_exec_slot,
@@ -321,8 +318,9 @@ main(int argc, char **argv)
         return EX_CONFIG;
     }
     if (!c.exec && c.handles.count + c.shells.count + c.plugins.count == 0) {
-        fprintf(stderr, "stint-worker: it has nothing to run jobs with; give --handle, --shell, "
-                        "--plugin or --exec, see --help\n");
+        fprintf(stderr,
+            "stint-worker: it has nothing to run jobs with; give --handle, --shell, "
+            "--plugin or --exec, see --help\n");
         return EX_USAGE;
     }
     log_open("stint-worker", level, strcmp(c.log_format, "json") == 0);

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 enum {
-    ERROR_TAIL = 900,      /* bytes of standard error kept */
-    TERM_GRACE_MS = 5000,  /* from SIGTERM to SIGKILL */
+    ERROR_TAIL = 900, /* bytes of standard error kept */
+    TERM_GRACE_MS = 5000, /* from SIGTERM to SIGKILL */
     READ_BYTES = 65536,
     VARIABLES = 8,
     VARIABLE_BYTES = 160,
@@ -250,8 +250,8 @@ tell_failure(struct run *r, const char *what, bool for_good)
     char why[ERROR_TAIL + 128];
     while (r->tail_bytes > 0 && r->tail[r->tail_bytes - 1] == '\n')
         r->tail_bytes--;
-    (void)snprintf(why, sizeof why, "%s%s%.*s", what, r->tail_bytes ? "\n" : "",
-        (int)r->tail_bytes, r->tail);
+    (void)snprintf(
+        why, sizeof why, "%s%s%.*s", what, r->tail_bytes ? "\n" : "", (int)r->tail_bytes, r->tail);
     if (for_good)
         stint_task_fail_for_good(r->task, why);
     else
@@ -276,8 +276,8 @@ tell(struct run *r)
         (void)snprintf(what, sizeof what, "exit status %d", r->status);
         tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
     } else {
-        (void)snprintf(what, sizeof what, "killed by signal %d (%s)", r->status,
-            strsignal(r->status));
+        (void)snprintf(
+            what, sizeof what, "killed by signal %d (%s)", r->status, strsignal(r->status));
         tell_failure(r, what, once);
     }
 }
@@ -461,7 +461,7 @@ static bool
 is_key(const msgpack_object *o, const char *key)
 {
     return o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(key) &&
-           memcmp(o->via.str.ptr, key, o->via.str.size) == 0;
+        memcmp(o->via.str.ptr, key, o->via.str.size) == 0;
 }
 
 /* Reads the map form; false if it holds what is not known. */
@@ -494,8 +494,9 @@ runner_run_exec(struct runner_slot *slot, struct stint_task *task)
     /* msgpack-c believes declared counts and would allocate for them, so check them first. */
     bool good = pack_check(job->payload, job->payload_bytes);
     msgpack_unpacked_init(&unpacked);
-    good = good && msgpack_unpack_next(&unpacked, job->payload, job->payload_bytes, &offset) ==
-                       MSGPACK_UNPACK_SUCCESS;
+    good = good &&
+        msgpack_unpack_next(&unpacked, job->payload, job->payload_bytes, &offset) ==
+            MSGPACK_UNPACK_SUCCESS;
     if (good && unpacked.data.type == MSGPACK_OBJECT_MAP)
         good = read_map(&unpacked.data, &command, &argv);
     else if (good)
@@ -505,7 +506,8 @@ runner_run_exec(struct runner_slot *slot, struct stint_task *task)
         runner_run(slot, &command, task);
     } else
         stint_task_fail_for_good(task,
-            "the payload of kind exec is a msgpack array of strings, or a map of argv, stdin, once");
+            "the payload of kind exec is a msgpack array of strings, or a map of argv, stdin, "
+            "once");
     free_arguments(argv);
     msgpack_unpacked_destroy(&unpacked);
 }

@@ -10,7 +10,7 @@
 
 struct runner {
     struct guard *guard;
-    int null;            /* /dev/null, for programs without a payload */
+    int null; /* /dev/null, for programs without a payload */
     size_t result_bytes; /* most standard output kept */
 };
 

@@ -1,5 +1,5 @@
-/* Slots: threads that run handlers. A slot takes a job from the desk, runs its handler, and puts the
- * outcome back on the desk, under one lock a job.
+/* Slots: threads that run handlers. A slot takes a job from the desk, runs its handler, and puts
+ * the outcome back on the desk, under one lock a job.
  */
 #include "worker.h"
 
@@ -92,8 +92,8 @@ begin(struct slot *slot, struct held *held)
     if (held->time_to_run_ms) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        held->info.deadline_ms = (uint64_t)now.tv_sec * 1000 +
-                                 (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
+        held->info.deadline_ms =
+            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
     }
     t->held = held;
     t->reported = false;
@@ -156,8 +156,7 @@ slots_start(struct stint_worker *w)
         slot->worker = w;
         slot->number = i;
         slot->task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (slot->task.cancel_fd < 0 ||
-            pthread_create(&slot->thread, NULL, slot_main, slot) != 0) {
+        if (slot->task.cancel_fd < 0 || pthread_create(&slot->thread, NULL, slot_main, slot) != 0) {
             if (slot->task.cancel_fd >= 0)
                 close(slot->task.cancel_fd);
             w->slots_count = i; /* those before it are to be joined */

@@ -33,11 +33,11 @@ struct stint_worker;
 struct stint_task;
 
 struct stint_worker_options {
-    const char *endpoint;      /* NULL: environment STINT_ENDPOINT, then tcp://127.0.0.1:5670 */
-    const char *name;          /* shown to people; NULL: host and process id */
-    uint32_t slots;            /* jobs at a time; 0: one a core */
+    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then tcp://127.0.0.1:5670 */
+    const char *name; /* shown to people; NULL: host and process id */
+    uint32_t slots; /* jobs at a time; 0: one a core */
     const char *const *queues; /* served in turn; NULL: "default" */
-    uint32_t queues_count;     /* at most 256 */
+    uint32_t queues_count; /* at most 256 */
     /* How many jobs to hold beyond those running; 0: as many as take about 50 ms, by the run times
      * measured; STINT_NO_PREFETCH: none. */
     uint32_t prefetch;
@@ -55,7 +55,7 @@ struct stint_task_info {
     uint32_t attempt, max_attempts; /* this run's number, from 1, and the limit */
     uint64_t submitted_ms;
     uint64_t deadline_ms; /* since 1970: when its time to run is over; 0: never */
-    uint32_t slot;        /* which of the worker's slots, from 0 */
+    uint32_t slot; /* which of the worker's slots, from 0 */
 };
 
 /* Which function runs which kind. */
@@ -72,14 +72,14 @@ struct stint_handler {
 
 /* Make a worker; `options` may be NULL and is not kept.
  * Errors: STINT_BAD_ENDPOINT, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY, STINT_SYSTEM. */
-STINT_EXPORT enum stint_status stint_worker_new(const struct stint_worker_options *options,
-    struct stint_worker **worker);
+STINT_EXPORT enum stint_status
+stint_worker_new(const struct stint_worker_options *options, struct stint_worker **worker);
 STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
 
 /* Add a handler, before stint_worker_run. The handler is copied, its kind too.
  * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers). */
-STINT_EXPORT enum stint_status stint_worker_handle(struct stint_worker *worker,
-    const struct stint_handler *handler);
+STINT_EXPORT enum stint_status
+stint_worker_handle(struct stint_worker *worker, const struct stint_handler *handler);
 
 /* Serve until stopped, then finish what runs, give back what does not, and say goodbye. A broker
  * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT,

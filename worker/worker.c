@@ -13,7 +13,7 @@
 #include <utlist.h>
 
 enum {
-    PREFETCH_US = 50000,   /* hold about so much work ahead */
+    PREFETCH_US = 50000, /* hold about so much work ahead */
     PREFETCH_MAX = 16384,
     STARTED_AFTER_US = 50000, /* a job that runs longer is reported as started */
     SETTLE_BYTES = LIMIT_MESSAGE_BYTES / 2,
@@ -121,7 +121,7 @@ static void
 free_list(struct held *list)
 {
     struct held *h, *next;
-    DL_FOREACH_SAFE(list, h, next)
+    DL_FOREACH_SAFE (list, h, next)
         held_free(h);
 }
 
@@ -305,7 +305,7 @@ drop_lease(struct stint_worker *w, const struct lease_ref *lease)
 {
     struct held *h, *next;
     pthread_mutex_lock(&w->desk.lock);
-    DL_FOREACH_SAFE(w->desk.waiting, h, next) {
+    DL_FOREACH_SAFE (w->desk.waiting, h, next) {
         if (is_it(h, lease)) {
             DL_DELETE(w->desk.waiting, h);
             w->desk.waiting_count--;
@@ -390,15 +390,15 @@ claim_all(struct stint_worker *w)
         abort();
     c->w = w;
     c->count = 0;
-    DL_FOREACH(w->session.requests, r) {
+    DL_FOREACH (w->session.requests, r) {
         const struct settling *settling = r->owner;
-        DL_FOREACH(settling->jobs, h)
+        DL_FOREACH (settling->jobs, h)
             claim_one(c, h);
     }
     pthread_mutex_lock(&w->desk.lock);
-    DL_FOREACH(w->desk.done, h)
+    DL_FOREACH (w->desk.done, h)
         claim_one(c, h);
-    DL_FOREACH(w->desk.waiting, h)
+    DL_FOREACH (w->desk.waiting, h)
         claim_one(c, h);
     for (uint32_t i = 0; i < w->slots_count; i++) {
         w->slots[i].task.reported = false;
@@ -421,7 +421,7 @@ settle(struct stint_worker *w, struct held *jobs, uint32_t count)
     uint32_t n = 0;
     if (!outcomes || !settling)
         abort();
-    DL_FOREACH(jobs, h)
+    DL_FOREACH (jobs, h)
         outcomes[n++] = (struct outcome){.id = h->info.id,
             .attempt = h->info.attempt,
             .type = h->outcome,
@@ -458,7 +458,7 @@ settle_done(struct stint_worker *w)
     struct held *done = take_done(w), *h, *next, *jobs = NULL;
     uint32_t count = 0;
     size_t bytes = 0;
-    DL_FOREACH_SAFE(done, h, next) {
+    DL_FOREACH_SAFE (done, h, next) {
         DL_DELETE(done, h);
         if (h->revoked) {
             held_free(h);

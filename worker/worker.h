@@ -26,7 +26,7 @@ struct held {
     struct parcel *parcel;
     uint64_t time_to_run_ms;
     enum outcome_type outcome; /* 0: none yet */
-    uint8_t *body;             /* result or error text, allocated */
+    uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;
     uint64_t delay_ms;
     bool revoked; /* its lease is over: nothing of it is to be told */
@@ -37,8 +37,8 @@ struct stint_task {
     struct held *held; /* NULL: the slot is idle */
     atomic_bool cancelled, timed_out;
     int cancel_fd;
-    bool signalled;      /* cancel_fd is readable */
-    bool reported;       /* the broker was told that it has started */
+    bool signalled; /* cancel_fd is readable */
+    bool reported; /* the broker was told that it has started */
     uint64_t started_us; /* 0: idle */
 };
 
@@ -71,13 +71,13 @@ struct stint_worker {
     uint32_t handlers_count;
     struct desk desk;
     struct slot *slots;
-    bool claimed;              /* in this conversation */
-    uint64_t number;           /* of the last request */
-    double mean_us;            /* of run times, lately */
-    uint64_t settled_us;       /* outcomes were last sent then */
-    atomic_uint stops;         /* calls of stint_worker_stop */
+    bool claimed; /* in this conversation */
+    uint64_t number; /* of the last request */
+    double mean_us; /* of run times, lately */
+    uint64_t settled_us; /* outcomes were last sent then */
+    atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
-    bool gone;                 /* the broker has answered our BYE */
+    bool gone; /* the broker has answered our BYE */
     char error[640];
 };
 

@@ -30,11 +30,9 @@ struct verb {
 };
 
 /* Say one line on standard error: "stint submit: ...". */
-void cli_say(const struct cli *cli, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Say it and return EX_USAGE. */
-int cli_usage(const struct cli *cli, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The exit code of a status. */
 int cli_exit(enum stint_status status);
 /* Say what failed last in the client; the exit code of it. */
@@ -50,7 +48,7 @@ void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 
 extern const struct verb verb_submit, verb_map, verb_run, verb_wait, verb_result, verb_show,
-    verb_ls, verb_cancel, verb_retry, verb_queues, verb_workers, verb_stats, verb_ping,
-    verb_events, verb_bench;
+    verb_ls, verb_cancel, verb_retry, verb_queues, verb_workers, verb_stats, verb_ping, verb_events,
+    verb_bench;
 
 #endif

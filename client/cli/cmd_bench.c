@@ -20,7 +20,8 @@
 
 enum { SAMPLES_MAX = 100000, SYNC_BYTES = 4096 };
 
-static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities, keep, samples = 2000;
+static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities, keep,
+           samples = 2000;
 static char *mode, *queue, *name, *directory;
 
 static struct poptOption options[] = {
@@ -33,11 +34,11 @@ static struct poptOption options[] = {
     {"priorities", 'p', POPT_ARG_INT, &priorities, 0, "mix so many priorities (1)", "N"},
     {"kept", 'k', POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
     {"samples", 's', POPT_ARG_INT, &samples, 0, "of latency and start (2000)", "N"},
-    {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)", "NAME"},
+    {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
+        "NAME"},
     {"directory", 'd', POPT_ARG_STRING, &directory, 0,
         "with latency: time a 4 KiB write and fdatasync in this directory beside it", "DIR"},
-    {"name", 'N', POPT_ARG_STRING, &name, 0, "call the figure so in JSON", "NAME"},
-    POPT_TABLEEND};
+    {"name", 'N', POPT_ARG_STRING, &name, 0, "call the figure so in JSON", "NAME"}, POPT_TABLEEND};
 
 /* What the worker's process tells this one. */
 struct shared {
@@ -108,8 +109,11 @@ work(const struct cli *cli, struct shared *shared, uint64_t until)
 {
     struct bench_worker w = {.shared = shared, .until = until};
     const char *queues[] = {queue};
-    struct stint_worker_options o = {
-        .endpoint = cli->endpoint, .name = "bench", .slots = 1, .queues = queues, .queues_count = 1};
+    struct stint_worker_options o = {.endpoint = cli->endpoint,
+        .name = "bench",
+        .slots = 1,
+        .queues = queues,
+        .queues_count = 1};
     struct stint_handler handler = {.run = run_nothing, .make = same_state, .context = &w};
     if (stint_worker_new(&o, &w.worker) != STINT_OK ||
         stint_worker_handle(w.worker, &handler) != STINT_OK)
@@ -176,7 +180,7 @@ submit_all(struct bench *b, uint64_t count)
     while (status == STINT_OK && b->failed == STINT_OK && b->answered < count) {
         /* In strides: a client that looked for answers after each message would measure that. */
         while (status == STINT_OK && sent < count &&
-               stint_client_pending(b->cli->client) < (size_t)window) {
+            stint_client_pending(b->cli->client) < (size_t)window) {
             size_t n = count - sent < (uint64_t)batch ? (size_t)(count - sent) : (size_t)batch;
             for (size_t i = 0; i < n; i++) {
                 struct stint_job job = STINT_JOB_INIT;
@@ -184,7 +188,8 @@ submit_all(struct bench *b, uint64_t count)
                 job.payload = b->payload;
                 job.payload_bytes = (size_t)payload_bytes;
                 job.keep_ms = keep ? -1 : 0;
-                job.priority = priorities > 1 ? (int32_t)((sent + i) * 7919 % (uint64_t)priorities) : -1;
+                job.priority =
+                    priorities > 1 ? (int32_t)((sent + i) * 7919 % (uint64_t)priorities) : -1;
                 jobs[i] = job;
             }
             status = stint_submit_async(b->cli->client, jobs, n, submitted, b);
@@ -193,8 +198,8 @@ submit_all(struct bench *b, uint64_t count)
                 break;
         }
         if (status == STINT_OK)
-            status = stint_client_process(
-                b->cli->client, stint_client_pending(b->cli->client) < (size_t)window && sent < count ? 0 : 1000);
+            status = stint_client_process(b->cli->client,
+                stint_client_pending(b->cli->client) < (size_t)window && sent < count ? 0 : 1000);
     }
     free(jobs);
     return status == STINT_OK ? b->failed : status;
@@ -382,14 +387,15 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "a number is out of its range; see stint bench --help");
     if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
         queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"
-                       : mode && strcmp(mode, "start") == 0 ? "bench-start"
+                : mode && strcmp(mode, "start") == 0        ? "bench-start"
                                                             : "bench");
     if (window == 0)
         window = JOBS_ON_THE_WAY / batch < 8 ? 8 : JOBS_ON_THE_WAY / batch;
     if (window > MESSAGES_MAX)
         window = MESSAGES_MAX;
     b.payload = calloc(1, (size_t)payload_bytes + sizeof(uint64_t));
-    b.shared = mmap(NULL, sizeof *b.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    b.shared =
+        mmap(NULL, sizeof *b.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!b.payload || b.shared == MAP_FAILED)
         return EX_OSERR;
     int rc = run_mode(&b);
@@ -402,5 +408,5 @@ run(struct cli *cli, const char **args)
     return rc;
 }
 
-const struct verb verb_bench = {"bench", "[OPTION...]",
-    "measure a running broker: rates and latencies", options, run};
+const struct verb verb_bench = {
+    "bench", "[OPTION...]", "measure a running broker: rates and latencies", options, run};

@@ -99,17 +99,15 @@ run_ping(struct cli *cli, const char **args)
     if (status != STINT_OK)
         return cli_failed(cli, status);
     if (cli->json)
-        return out_line(
-                   json_pack("{ss sI}", "schema", "stint.ping/1", "us", (json_int_t)us))
-                   ? EX_OK
-                   : EX_IOERR;
+        return out_line(json_pack("{ss sI}", "schema", "stint.ping/1", "us", (json_int_t)us))
+            ? EX_OK
+            : EX_IOERR;
     printf("the broker answered in %.2f ms\n", (double)us / 1000);
     return EX_OK;
 }
 
-const struct verb verb_queues = {
-    "queues", "[OPTION...]", "list queues and how many jobs stand in each state", no_options,
-    run_queues};
+const struct verb verb_queues = {"queues", "[OPTION...]",
+    "list queues and how many jobs stand in each state", no_options, run_queues};
 const struct verb verb_workers = {
     "workers", "[OPTION...]", "list the workers of the fleet", no_options, run_workers};
 const struct verb verb_stats = {

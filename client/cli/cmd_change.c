@@ -56,7 +56,7 @@ run_retry(struct cli *cli, const char **args)
     return change(cli, args, stint_retry);
 }
 
-const struct verb verb_cancel = {"cancel", "[OPTION...] ID...",
-    "cancel jobs, also those that run", no_options, run_cancel};
+const struct verb verb_cancel = {
+    "cancel", "[OPTION...] ID...", "cancel jobs, also those that run", no_options, run_cancel};
 const struct verb verb_retry = {"retry", "[OPTION...] ID...",
     "bring dead or cancelled jobs back, with all their attempts", no_options, run_retry};

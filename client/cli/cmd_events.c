@@ -9,8 +9,7 @@ static int limit;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
-    {"limit", 'n', POPT_ARG_INT, &limit, 0, "end after so many; 0: never (0)", "N"},
-    POPT_TABLEEND};
+    {"limit", 'n', POPT_ARG_INT, &limit, 0, "end after so many; 0: never (0)", "N"}, POPT_TABLEEND};
 
 struct watching {
     const struct cli *cli;
@@ -56,8 +55,8 @@ run(struct cli *cli, const char **args)
         cli_catch_interrupt();
         enum stint_status status =
             stint_subscribe(cli->client, &what, happened, &w, cli->timeout_ms);
-        while (status == STINT_OK && !cli_interrupted() && !w.broken &&
-               !(limit && w.count >= limit))
+        while (
+            status == STINT_OK && !cli_interrupted() && !w.broken && !(limit && w.count >= limit))
             status = stint_client_process(cli->client, 1000);
         if (status != STINT_OK)
             rc = cli_failed(cli, status);

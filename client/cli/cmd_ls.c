@@ -14,8 +14,7 @@ static struct poptOption options[] = {
     {"state", 's', POPT_ARG_STRING, &states, 0,
         "only in these states: ready,scheduled,running,succeeded,dead,cancelled", "STATES"},
     {"limit", 'n', POPT_ARG_INT, &limit, 0, "at most so many; 0: all (100)", "N"},
-    {"ids", 'i', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
-    POPT_TABLEEND};
+    {"ids", 'i', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL}, POPT_TABLEEND};
 
 static const struct out_column columns[] = {{"ID", "id", false}, {"QUEUE", "queue", false},
     {"KIND", "kind", false}, {"STATE", "state", false}, {"ATTEMPT", "attempt", true},

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-    WINDOW = 8192,         /* jobs between head and tail */
+    WINDOW = 8192, /* jobs between head and tail */
     LINES_A_SUBMIT = 64,
     HELD_BYTES = 64 << 20, /* of results that wait for their turn: read no further */
     KEEP_MS = 3600000,
@@ -49,8 +49,8 @@ struct item {
     char *line;
     size_t line_bytes;
     struct stint_id id;
-    bool known, settled;  /* its id; its outcome */
-    bool shown;           /* by this map or, in a state directory, by one before it */
+    bool known, settled; /* its id; its outcome */
+    bool shown; /* by this map or, in a state directory, by one before it */
     enum stint_state how;
     char *result, *error;
     size_t result_bytes;
@@ -66,8 +66,8 @@ struct map {
     uint64_t head, tail, sent; /* of the input: first not shown, next to read, next to submit */
     uint64_t done, failed;
     size_t held_bytes;
-    bool over;  /* all input is read */
-    int rc;     /* a failure of the map itself */
+    bool over; /* all input is read */
+    int rc; /* a failure of the map itself */
 };
 
 /* The jobs of one submission. */
@@ -154,8 +154,7 @@ item_of(struct map *m, const struct stint_id *id, uint64_t *index)
 {
     for (*index = m->head; *index < m->tail; (*index)++) {
         struct item *item = item_at(m, *index);
-        if (item->known && !item->settled &&
-            memcmp(item->id.bytes, id->bytes, STINT_ID_BYTES) == 0)
+        if (item->known && !item->settled && memcmp(item->id.bytes, id->bytes, STINT_ID_BYTES) == 0)
             return item;
     }
     return NULL;
@@ -226,8 +225,7 @@ submit(struct map *m)
             &m->template, item->line, item->line_bytes, !again, &jobs[i].payload_bytes);
     }
     size_t count = b->count;
-    enum stint_status status =
-        stint_submit_async(m->cli->client, jobs, count, submitted, b);
+    enum stint_status status = stint_submit_async(m->cli->client, jobs, count, submitted, b);
     if (status != STINT_OK) {
         m->rc = cli_failed(m->cli, status);
         free(b);
@@ -275,7 +273,7 @@ static bool
 has_room(const struct map *m)
 {
     return m->tail - m->head < WINDOW && m->held_bytes < HELD_BYTES &&
-           stint_client_pending(m->cli->client) < 256;
+        stint_client_pending(m->cli->client) < 256;
 }
 
 /* Reads as far as there is input and room. A submission is sent short only where no state ties

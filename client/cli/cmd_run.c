@@ -56,8 +56,8 @@ settled(void *context, const struct stint_job_info *info)
     if (info->state == STINT_SUCCEEDED)
         return;
     if (strncmp(info->error, "exit status", 11) != 0)
-        cli_say(r->cli, "%s: %.*s", stint_state_name(info->state),
-            (int)strcspn(info->error, "\n"), info->error);
+        cli_say(r->cli, "%s: %.*s", stint_state_name(info->state), (int)strcspn(info->error, "\n"),
+            info->error);
     if (said)
         fprintf(stderr, "%s\n", said + 1);
 }

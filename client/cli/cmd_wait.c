@@ -75,7 +75,7 @@ watch_file(struct waiting *w, enum stint_status *status)
     }
     int rc = EX_OK;
     while (rc == EX_OK && *status == STINT_OK &&
-           (got = lines_next(lines, true, &line, &bytes)) == LINES_ONE) {
+        (got = lines_next(lines, true, &line, &bytes)) == LINES_ONE) {
         char text[STINT_ID_TEXT_BYTES] = "";
         struct stint_id id;
         if (bytes < sizeof text)
@@ -109,7 +109,7 @@ run(struct cli *cli, const char **args)
         rc = watch_file(&w, &status);
     cli_catch_interrupt();
     while (rc == EX_OK && status == STINT_OK && stint_client_watched(cli->client) > 0 &&
-           !cli_interrupted() && !w.broken)
+        !cli_interrupted() && !w.broken)
         status = stint_client_process(cli->client, 1000);
     free(ids);
     if (status != STINT_OK)

@@ -42,11 +42,10 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
             return EX_USAGE;
         job->keep_ms = (int64_t)keep;
     }
-    if ((o->time_to_run && !cli_duration(cli, "time-to-run", o->time_to_run,
-                               &job->time_to_run_ms)) ||
+    if ((o->time_to_run &&
+            !cli_duration(cli, "time-to-run", o->time_to_run, &job->time_to_run_ms)) ||
         (o->backoff && !cli_duration(cli, "backoff", o->backoff, &job->backoff_base_ms)) ||
-        (o->backoff_cap && !cli_duration(cli, "backoff-cap", o->backoff_cap,
-                               &job->backoff_cap_ms)))
+        (o->backoff_cap && !cli_duration(cli, "backoff-cap", o->backoff_cap, &job->backoff_cap_ms)))
         return EX_USAGE;
     return EX_OK;
 }
@@ -158,8 +157,8 @@ pack_word(msgpack_packer *p, const char *word, const char *line, size_t line_byt
 }
 
 void *
-jobs_payload(const struct template *t, const char *line, size_t line_bytes, bool once,
-    size_t *bytes)
+jobs_payload(
+    const struct template *t, const char *line, size_t line_bytes, bool once, size_t *bytes)
 {
     msgpack_sbuffer buffer;
     msgpack_packer p;

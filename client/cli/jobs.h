@@ -17,7 +17,8 @@ extern struct poptOption job_option_table[];
 int jobs_fill(const struct cli *cli, struct stint_job *job);
 
 /* A command line for workers to run, with places for a line of input. */
-struct template {
+struct template
+{
     char **words;
     size_t count;
     bool has_place; /* some word has {}; else the line is appended */
@@ -30,7 +31,7 @@ int jobs_template(const struct cli *cli, const char **args, bool shell, struct t
 void jobs_template_free(struct template *t);
 
 /* The payload of kind exec for a line (NULL: none), allocated. `once`: a failure is for good. */
-void *jobs_payload(const struct template *t, const char *line, size_t line_bytes, bool once,
-    size_t *bytes);
+void *jobs_payload(
+    const struct template *t, const char *line, size_t line_bytes, bool once, size_t *bytes);
 
 #endif

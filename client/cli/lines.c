@@ -52,9 +52,8 @@ lines_fd(const struct lines *l)
 static bool
 cut_line(struct lines *l, const char **line, size_t *bytes)
 {
-    char *end = l->used > l->scanned
-                    ? memchr(l->bytes + l->scanned, l->end, l->used - l->scanned)
-                    : NULL;
+    char *end =
+        l->used > l->scanned ? memchr(l->bytes + l->scanned, l->end, l->used - l->scanned) : NULL;
     if (!end && !(l->over && l->used > l->from)) {
         l->scanned = l->used;
         return false;

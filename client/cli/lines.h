@@ -1,5 +1,5 @@
-/* Lines of input, without their end; read without standing still, so that a slow input does not keep
- * results from being shown. */
+/* Lines of input, without their end; read without standing still, so that a slow input does not
+ * keep results from being shown. */
 #ifndef LINES_H
 #define LINES_H
 

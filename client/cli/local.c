@@ -67,8 +67,8 @@ local_start(struct cli *cli, const char *directory, unsigned slots, struct local
     }
     real = realpath(directory, NULL);
     if (!real || strlen(real) + sizeof "/socket" > sizeof((struct sockaddr_un *)0)->sun_path) {
-        cli_say(cli, "--local %s: the path is too long for a socket (at most 100 bytes)",
-            directory);
+        cli_say(
+            cli, "--local %s: the path is too long for a socket (at most 100 bytes)", directory);
         free(real);
         return EX_USAGE;
     }
@@ -77,8 +77,8 @@ local_start(struct cli *cli, const char *directory, unsigned slots, struct local
     program_path("stintd", "../../broker", broker, sizeof broker);
     program_path("stint-worker", "../../worker", worker, sizeof worker);
     (void)snprintf(count, sizeof count, "%u", slots);
-    const char *const broker_argv[] = {broker, "--listen", local->endpoint, "--data", data,
-        "--grace", "1s", NULL};
+    const char *const broker_argv[] = {
+        broker, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
     const char *const worker_argv[] = {
         worker, "--endpoint", local->endpoint, "--slots", count, "--exec", NULL};
     (void)snprintf(log, sizeof log, "%s/stintd.log", real);

@@ -155,12 +155,14 @@ cli_ids(const struct cli *cli, const char **args, size_t *count)
 static void
 print_help(FILE *to)
 {
-    fprintf(to, "Usage: stint VERB [OPTION...] [ARGUMENT...]\n\n"
-                "A durable job queue with a fleet of workers.\n\nVerbs:\n");
+    fprintf(to,
+        "Usage: stint VERB [OPTION...] [ARGUMENT...]\n\n"
+        "A durable job queue with a fleet of workers.\n\nVerbs:\n");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(to, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
-    fprintf(to, "\n`stint VERB --help` tells its options. The broker is taken from --endpoint, "
-                "then\nSTINT_ENDPOINT, then " STINT_DEFAULT_ENDPOINT ".\n");
+    fprintf(to,
+        "\n`stint VERB --help` tells its options. The broker is taken from --endpoint, "
+        "then\nSTINT_ENDPOINT, then " STINT_DEFAULT_ENDPOINT ".\n");
 }
 
 static const struct verb *

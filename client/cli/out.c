@@ -39,15 +39,14 @@ put_time(json_t *o, const char *field, uint64_t ms)
 static json_t *
 base64(const uint8_t *bytes, size_t size)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *text = malloc(size / 3 * 4 + 5), *at = text;
     if (!text)
         abort();
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
         uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                        (left > 2 ? bytes[i + 2] : 0);
+            (left > 2 ? bytes[i + 2] : 0);
         *at++ = digits[word >> 18];
         *at++ = digits[word >> 12 & 63];
         *at++ = left > 1 ? digits[word >> 6 & 63] : '=';
@@ -71,8 +70,8 @@ json_t *
 out_job(const struct stint_job_info *i)
 {
     char id[STINT_ID_TEXT_BYTES];
-    json_t *o = json_pack("{ss ss ss}", "schema", "stint.job/1", "id",
-        stint_id_format(&i->id, id), "state", stint_state_name(i->state));
+    json_t *o = json_pack("{ss ss ss}", "schema", "stint.job/1", "id", stint_id_format(&i->id, id),
+        "state", stint_state_name(i->state));
     if (i->state == STINT_UNKNOWN)
         return o;
     put_text(o, "queue", i->queue);
@@ -102,8 +101,8 @@ states_of(const uint64_t *jobs)
 {
     json_t *o = json_object();
     for (unsigned s = 1; s < STINT_STATES; s++)
-        json_object_set_new(o, stint_state_name((enum stint_state)s),
-            json_integer((json_int_t)jobs[s]));
+        json_object_set_new(
+            o, stint_state_name((enum stint_state)s), json_integer((json_int_t)jobs[s]));
     return o;
 }
 
@@ -121,9 +120,9 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_worker(const struct stint_worker_info *i)
 {
-    return json_pack("{ss ss ss ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name",
-        i->name, "software", i->software, "queues", i->queues, "slots", (json_int_t)i->slots,
-        "window", (json_int_t)i->window, "held", (json_int_t)i->held, "seen_ms_ago",
+    return json_pack("{ss ss ss ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name", i->name,
+        "software", i->software, "queues", i->queues, "slots", (json_int_t)i->slots, "window",
+        (json_int_t)i->window, "held", (json_int_t)i->held, "seen_ms_ago",
         (json_int_t)i->seen_ms_ago, "succeeded", (json_int_t)i->succeeded, "failed",
         (json_int_t)i->failed);
 }
@@ -269,7 +268,8 @@ out_progress(uint64_t done, uint64_t total, uint64_t failed, bool last)
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (!begun.tv_sec)
         begun = now;
-    double since = (double)(now.tv_sec - shown.tv_sec) + (double)(now.tv_nsec - shown.tv_nsec) / 1e9;
+    double since =
+        (double)(now.tv_sec - shown.tv_sec) + (double)(now.tv_nsec - shown.tv_nsec) / 1e9;
     double all = (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9;
     if (all < 1 || (!last && since * 1000 < EVERY_MS)) /* short work needs no bar */
         return;

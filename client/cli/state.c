@@ -86,8 +86,7 @@ open_files(struct state *s)
         return false;
     s->shown_size = (uint64_t)st.st_size;
     s->shown = calloc(s->shown_size + 1, 1);
-    if (!s->shown ||
-        pread(s->shown_fd, s->shown, s->shown_size, 0) != (ssize_t)s->shown_size)
+    if (!s->shown || pread(s->shown_fd, s->shown, s->shown_size, 0) != (ssize_t)s->shown_size)
         return false;
     for (uint64_t i = 0; i < s->shown_size; i++)
         s->failed += s->shown[i] == 2;
@@ -147,7 +146,7 @@ bool
 state_id(struct state *s, uint64_t index, struct stint_id *id)
 {
     return pread(s->ids_fd, id->bytes, STINT_ID_BYTES, (off_t)(index * STINT_ID_BYTES)) ==
-           STINT_ID_BYTES;
+        STINT_ID_BYTES;
 }
 
 bool

@@ -91,8 +91,7 @@ world_step(struct world *w, uint64_t ms)
         assert_non_null(copy);
         if (w->frames[i].used)
             memcpy(copy, w->frames[i].data, w->frames[i].used);
-        b->events[i] =
-            (struct event){w->kinds[i], w->peers[i], {copy, w->frames[i].used}};
+        b->events[i] = (struct event){w->kinds[i], w->peers[i], {copy, w->frames[i].used}};
     }
     w->pending = 0;
     assert_true(w->steps < WORLD_LOG);
@@ -133,7 +132,7 @@ world_replays(struct world *w)
         assert_int_equal(core_step(core, &w->log[i]->batch, &out), STINT_OK);
     }
     bool same = store_model_equal(store, w->store) && out.bytes.used == w->out.bytes.used &&
-                memcmp(out.bytes.data, w->out.bytes.data, out.bytes.used) == 0;
+        memcmp(out.bytes.data, w->out.bytes.data, out.bytes.used) == 0;
     core_destroy(&core);
     outbox_free(&out);
     store->ops->destroy(&store);
@@ -216,20 +215,18 @@ world_job(const char *payload)
 }
 
 void
-world_submit(struct world *w, uint32_t peer, uint64_t number, const struct job_spec *jobs,
-    uint32_t count)
+world_submit(
+    struct world *w, uint32_t peer, uint64_t number, const struct job_spec *jobs, uint32_t count)
 {
     message_put_submit(world_frame(w, peer), number, 0, jobs, count);
 }
 
 void
-world_settle(struct world *w, uint32_t peer, uint64_t number, struct stint_id id,
-    uint32_t attempt, enum outcome_type type, const char *body)
+world_settle(struct world *w, uint32_t peer, uint64_t number, struct stint_id id, uint32_t attempt,
+    enum outcome_type type, const char *body)
 {
-    struct outcome o = {.id = id,
-        .attempt = attempt,
-        .type = type,
-        .body = {(const uint8_t *)body, strlen(body)}};
+    struct outcome o = {
+        .id = id, .attempt = attempt, .type = type, .body = {(const uint8_t *)body, strlen(body)}};
     message_put_settle(world_frame(w, peer), number, &o, 1, 1);
 }
 

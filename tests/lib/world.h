@@ -63,8 +63,8 @@ void world_hello_client(struct world *w, uint32_t peer, uint8_t session);
 void world_hello_worker(struct world *w, uint32_t peer, uint8_t session, uint32_t slots);
 void world_claim(struct world *w, uint32_t peer, const struct lease_ref *leases, uint32_t count);
 struct job_spec world_job(const char *payload);
-void world_submit(struct world *w, uint32_t peer, uint64_t number, const struct job_spec *jobs,
-    uint32_t count);
+void world_submit(
+    struct world *w, uint32_t peer, uint64_t number, const struct job_spec *jobs, uint32_t count);
 void world_settle(struct world *w, uint32_t peer, uint64_t number, struct stint_id id,
     uint32_t attempt, enum outcome_type type, const char *body);
 /* The state of a job as GET tells it; `info` (NULL: not wanted) is filled in. */

@@ -194,7 +194,8 @@ limits_refuse_with_the_status_that_names_them(void **state)
     options.queue_backlog_max = 2;
     options.queues_max = 2;
     struct world *w = world_new(&options);
-    struct job_spec big = world_job("12345"), good[3] = {world_job("a"), world_job("b"), world_job("c")};
+    struct job_spec big = world_job("12345"),
+                    good[3] = {world_job("a"), world_job("b"), world_job("c")};
     struct job_spec far = world_job("a"), third = world_job("a");
     world_with_client(w);
     set_queue(&far, "second");

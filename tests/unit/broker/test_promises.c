@@ -1,6 +1,6 @@
-/* The promises of the design, one by one, tried on the core alone: a clock and a store of the test's
- * own, so that a crash is exact and nothing waits. Each test is named after what it holds the core
- * to; the number in the name is the promise's.
+/* The promises of the design, one by one, tried on the core alone: a clock and a store of the
+ * test's own, so that a crash is exact and nothing waits. Each test is named after what it holds
+ * the core to; the number in the name is the promise's.
  */
 #include "world.h"
 
@@ -612,8 +612,10 @@ main(void)
         cmocka_unit_test(promise_5_a_settle_sent_twice_counts_once),
         cmocka_unit_test(promise_5_a_late_settle_of_an_old_attempt_is_refused),
         cmocka_unit_test(promise_5_a_late_settle_counts_if_the_job_was_not_handed_out_again),
-        cmocka_unit_test(promise_6_a_silent_worker_loses_its_leases_and_its_jobs_go_back_to_their_place),
-        cmocka_unit_test(promise_6_what_a_worker_gives_back_unstarted_is_ready_at_once_and_costs_no_attempt),
+        cmocka_unit_test(
+            promise_6_a_silent_worker_loses_its_leases_and_its_jobs_go_back_to_their_place),
+        cmocka_unit_test(
+            promise_6_what_a_worker_gives_back_unstarted_is_ready_at_once_and_costs_no_attempt),
         cmocka_unit_test(promise_6_a_paused_broker_does_not_condemn_its_workers),
         cmocka_unit_test(promise_7_a_claimed_job_is_not_run_again_after_a_restart),
         cmocka_unit_test(promise_7_what_nobody_claims_is_requeued_after_the_grace_time),

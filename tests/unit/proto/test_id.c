@@ -15,8 +15,8 @@ an_id_is_written_and_read_back(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[STINT_ID_TEXT_BYTES];
-        struct stint_id read, id =
-            id_make(rows[i].broker, rows[i].queue, rows[i].priority, rows[i].sequence);
+        struct stint_id read,
+            id = id_make(rows[i].broker, rows[i].queue, rows[i].priority, rows[i].sequence);
         assert_string_equal(stint_id_format(&id, text), rows[i].text);
         assert_int_equal(stint_id_parse(rows[i].text, &read), STINT_OK);
         assert_memory_equal(&read, &id, sizeof id);
@@ -51,8 +51,8 @@ static void
 every_status_has_a_name_and_a_text(void **state)
 {
     (void)state;
-#define X(code, name, text, hint)                                                                  \
-    assert_string_equal(stint_status_name(STINT_##name), #name);                                   \
+#define X(code, name, text, hint) \
+    assert_string_equal(stint_status_name(STINT_##name), #name); \
     assert_true(strlen(stint_status_text(STINT_##name)) > 0);
     STINT_STATUS_MAP(X)
 #undef X

@@ -1,4 +1,5 @@
-/* The golden vectors of PROTOCOL.md against the decoder, and frames that are cut or turned at random.
+/* The golden vectors of PROTOCOL.md against the decoder, and frames that are cut or turned at
+ * random.
  */
 #include "world.h"
 
@@ -53,8 +54,13 @@ read_vector(const char *name, struct vector *v)
 {
     static char line[1 << 16];
     char path[1024];
-    *v = (struct vector){.number = -1, .count = -1, .window = -1, .role = -1, .slots = -1,
-        .epoch = -1, .queues = -1};
+    *v = (struct vector){.number = -1,
+        .count = -1,
+        .window = -1,
+        .role = -1,
+        .slots = -1,
+        .epoch = -1,
+        .queues = -1};
     frame_size = 0;
     (void)snprintf(path, sizeof path, STINT_SOURCE "/proto/vectors/%s", name);
     FILE *f = fopen(path, "r");

@@ -32,12 +32,12 @@ read_with(uint64_t *value, const char *flag, const char *file)
     const struct setting table[] = {
         {"some-number", 0, SETTING_NUMBER, value, 1, 100, "N", "a number", NULL}};
     const struct program program = {"test", "", "", table, 1};
-    char *argv[5] = {(char *)(uintptr_t)"test", NULL, NULL, NULL, NULL};
+    char *argv[5] = {(char *)(uintptr_t) "test", NULL, NULL, NULL, NULL};
     int argc = 1;
     if (flag)
         argv[argc++] = (char *)(uintptr_t)flag;
     if (file) {
-        argv[argc++] = (char *)(uintptr_t)"--config";
+        argv[argc++] = (char *)(uintptr_t) "--config";
         argv[argc++] = (char *)(uintptr_t)file;
     }
     return settings_read(&program, argc, argv);

@@ -1,0 +1,188 @@
+"""./dev bench: what stint does on this machine, and with --peers what others do in the same run.
+
+Prints a table, or with --json an object a figure: name, value, unit. A rate is the median of three
+runs. Data lie beside the build, on a real disk."""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+import harness
+
+GROUPS = ["lifecycle", "latency", "map", "backlog", "peers"]
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.figures = {}
+        self.parent = os.path.abspath(os.path.join(harness.BUILD, "bench-data"))
+        os.makedirs(self.parent, exist_ok=True)
+
+    def report(self, name, value, unit):
+        self.figures[name] = value
+        if self.options.json:
+            print(json.dumps({"name": name, "value": value, "unit": unit}), flush=True)
+        else:
+            print(f"{name:32} {value:14,.2f} {unit}", flush=True)
+
+    def place(self):
+        place = harness.Place()
+        shutil.rmtree(place.directory)
+        place.directory = tempfile.mkdtemp(dir=self.parent)
+        place.endpoint = "tcp://127.0.0.1:%d" % harness.socket_port()
+        place.broker("--log-level", "error")
+        assert place.stint("ping").returncode == 0
+        return place
+
+    def figure(self, place, *args):
+        """The figures of one `stint bench`."""
+        r = place.stint("bench", "--json", *map(str, args), timeout=590)
+        if r.returncode != 0:
+            raise SystemExit("stint bench failed: " + r.stderr)
+        return {f["name"]: f["value"] for f in map(json.loads, r.stdout.splitlines())}
+
+    def rate(self, place, name, *args, runs=3):
+        values = [self.figure(place, "--name", name, *args)[name] for _ in range(runs)]
+        self.report(name, statistics.median(values), "jobs/s")
+
+    def lifecycle(self):
+        place = self.place()
+        jobs = self.options.jobs
+        try:
+            self.rate(place, "lifecycle_1", "-b", 1, "-n", jobs // 2)
+            self.rate(place, "lifecycle_16", "-b", 16, "-n", jobs)
+            self.rate(place, "lifecycle_256", "-b", 256, "-n", jobs)
+            self.rate(place, "lifecycle_1000", "-b", 1000, "-n", jobs)
+            self.rate(place, "lifecycle_256_prio4", "-b", 256, "-n", jobs, "-p", 4)
+            self.rate(place, "lifecycle_256_kept", "-b", 256, "-n", jobs, "-k")
+            self.rate(place, "submit_256", "-m", "submit", "-n", jobs, "-q", "fill", runs=1)
+            self.rate(place, "drain_256", "-m", "drain", "-n", jobs, "-q", "fill", runs=1)
+        finally:
+            place.close()
+
+    def latency(self):
+        place = self.place()
+        try:
+            for name, value in self.figure(place, "-m", "latency", "-d", place.directory).items():
+                self.report(name, value, "ratio" if "over" in name else "us")
+            for name, value in self.figure(place, "-m", "start", "-s", 500).items():
+                self.report(name, value, "us")
+        finally:
+            place.close()
+
+    def map(self):
+        place = self.place()
+        lines = "".join(f"{n}\n" for n in range(4000))
+        try:
+            place.worker("--exec", "--log-level", "error")
+            ours, theirs = [], []
+            for _ in range(5):  # in turns, as the machine drifts
+                begun = time.monotonic()
+                assert place.stint("map", "true", input=lines).returncode == 0
+                ours.append(4000 / (time.monotonic() - begun))
+                begun = time.monotonic()
+                subprocess.run(["xargs", "-P2", "-n1", "true"], input=lines.encode(), check=True)
+                theirs.append(4000 / (time.monotonic() - begun))
+            self.report("map_true", statistics.median(ours), "programs/s")
+            self.report("xargs_P2_true", statistics.median(theirs), "programs/s")
+            self.report("map_over_xargs", statistics.median(ours) / statistics.median(theirs), "ratio")
+        finally:
+            place.close()
+
+    def backlog(self):
+        place = self.place()
+        jobs = self.options.backlog
+        try:
+            empty = statistics.median(self.figure(place, "-n", self.options.jobs)["lifecycle"]
+                                      for _ in range(3))
+            self.rate(place, "backlog10m_submit", "-m", "submit", "-b", 1000, "-n", jobs, runs=1)
+            self.report("backlog10m_rss_anon_mib", place.broker_process.anonymous_kib() / 1024, "MiB")
+            place.broker_process.kill()
+            begun = time.monotonic()
+            place.broker("--log-level", "error")
+            self.figure(place, "-m", "drain", "-n", 1)
+            self.report("backlog10m_restart_s", time.monotonic() - begun, "s")
+            full = statistics.median(self.figure(place, "-n", self.options.jobs)["lifecycle"]
+                                     for _ in range(3))
+            self.report("backlog10m_lifecycle", full, "jobs/s")
+            self.report("backlog10m_rate_ratio", full / empty, "ratio")
+            self.report("backlog10m_rss_anon_after_mib",
+                        place.broker_process.anonymous_kib() / 1024, "MiB")
+        finally:
+            place.close()
+
+    def peer(self, name, kind, argv, jobs, window):
+        directory = tempfile.mkdtemp(dir=self.parent)
+        port = harness.socket_port()
+        server = subprocess.Popen([a.format(port=port, dir=directory) for a in argv],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            def answers():
+                import socket
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    return True
+                except OSError:
+                    return False
+            harness.wait_until(answers, name + " answers")
+            client = os.path.join(harness.BUILD, "tests/bench/bench_peers")
+            rates = [float(subprocess.run([client, kind, str(port), str(jobs), str(window)],
+                                          check=True, capture_output=True, timeout=300).stdout)
+                     for _ in range(3)]
+            self.report(name, statistics.median(rates), "jobs/s")
+        finally:
+            server.terminate()
+            server.wait()
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def peers(self):
+        redis = ["redis-server", "--port", "{port}", "--bind", "127.0.0.1", "--dir", "{dir}", "--save",
+                 "", "--appendonly", "yes", "--appendfsync"]
+        beanstalkd = ["beanstalkd", "-l", "127.0.0.1", "-p", "{port}"]
+        jobs = 300000
+        self.peer("redis_always_lifecycle", "redis", redis + ["always"], jobs, 4096)
+        self.peer("redis_everysec_lifecycle", "redis", redis + ["everysec"], jobs, 4096)
+        self.peer("beanstalkd_synced_lifecycle", "beanstalkd", beanstalkd + ["-b", "{dir}", "-f", "0"],
+                  10000, 256)
+        self.peer("beanstalkd_memory_lifecycle", "beanstalkd", beanstalkd, 100000, 256)
+        if "lifecycle_256" not in self.figures:
+            place = self.place()
+            try:
+                self.rate(place, "lifecycle_256", "-b", 256, "-n", self.options.jobs)
+            finally:
+                place.close()
+        for peer in ("redis_always", "redis_everysec", "beanstalkd_synced", "beanstalkd_memory"):
+            self.report("ratio_" + peer,
+                        self.figures["lifecycle_256"] / self.figures[peer + "_lifecycle"], "ratio")
+
+
+def main():
+    def extra(parser):
+        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--peers", action="store_true")
+        parser.add_argument("--only", choices=GROUPS)
+        parser.add_argument("--jobs", type=int, default=1000000)
+        parser.add_argument("--backlog", type=int, default=10000000)
+    options, rest = harness.arguments(extra)
+    if rest:
+        raise SystemExit(f"bench: what is {rest[0]}?")
+    bench = Bench(options)
+    groups = [options.only] if options.only else [
+        g for g in GROUPS if g != "peers" or options.peers]
+    try:
+        for group in groups:
+            getattr(bench, group)()
+    finally:
+        shutil.rmtree(bench.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

