@@ -165,7 +165,7 @@ serve(struct broker *b, int signals)
 int
 main(int argc, char **argv)
 {
-    struct broker b = {.data.lock = -1};
+    static struct broker b = {.data.lock = -1}; /* static: its settings live as long as we do */
     enum log_level level;
     int rc = EX_OK;
     int signals = loop_block_signals();

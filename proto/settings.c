@@ -169,7 +169,7 @@ struct flags {
         char *value;
     } * given;
     size_t count;
-    const char *config;
+    char *config;
 };
 
 static struct poptOption *
@@ -204,6 +204,7 @@ read_flags(const struct program *p, poptContext popt, struct flags *flags)
             return SETTINGS_DONE;
         }
         if ((size_t)rc == p->count + 1) {
+            free(flags->config);
             flags->config = value;
             continue;
         }
@@ -256,6 +257,7 @@ settings_read(const struct program *p, int argc, char **argv)
     for (size_t i = 0; i < flags.count; i++)
         free(flags.given[i].value);
     free(flags.given);
+    free(flags.config);
     poptFreeContext(popt);
     free(table);
     return result;

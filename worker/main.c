@@ -21,6 +21,7 @@ struct program_handler {
     char *kind;
     char **argv;
     const struct runner *runner;
+    struct program_handler *next;
 };
 
 struct list {
@@ -33,6 +34,7 @@ struct config {
     uint64_t slots, prefetch, drain_ms, result_max;
     bool exec, no_prefetch;
     struct list queues, handles, shells, plugins;
+    struct program_handler *programs; /* those made of handles and shells */
 };
 
 static struct stint_worker *running; /* for the signal handler */
@@ -178,7 +180,8 @@ complain(const char *what, const char *value)
 
 /* KIND=COMMAND; the command is cut into words as a shell would, but nothing is expanded. */
 static bool
-add_program(struct stint_worker *w, const struct runner *runner, const char *text, bool shell)
+add_program(struct stint_worker *w, struct config *c, const struct runner *runner, const char *text,
+    bool shell)
 {
     const char *command = strchr(text, '=');
     int argc;
@@ -189,6 +192,8 @@ add_program(struct stint_worker *w, const struct runner *runner, const char *tex
     if (!h || !(h->kind = strndup(text, (size_t)(command - text))))
         return complain("out of memory", text);
     h->runner = runner;
+    h->next = c->programs;
+    c->programs = h;
     command++;
     if (shell) {
         h->argv = calloc(4, sizeof *h->argv);
@@ -226,13 +231,13 @@ add_plugin(struct stint_worker *w, const char *path)
 }
 
 static bool
-add_handlers(struct stint_worker *w, const struct config *c, struct runner *runner)
+add_handlers(struct stint_worker *w, struct config *c, struct runner *runner)
 {
     for (uint32_t i = 0; i < c->handles.count; i++)
-        if (!add_program(w, runner, c->handles.items[i], false))
+        if (!add_program(w, c, runner, c->handles.items[i], false))
             return false;
     for (uint32_t i = 0; i < c->shells.count; i++)
-        if (!add_program(w, runner, c->shells.items[i], true))
+        if (!add_program(w, c, runner, c->shells.items[i], true))
             return false;
     for (uint32_t i = 0; i < c->plugins.count; i++)
         if (!add_plugin(w, c->plugins.items[i]))
@@ -274,7 +279,7 @@ handle_signals(void)
 }
 
 static int
-run(const struct config *c, struct runner *runner, uint32_t slots)
+run(struct config *c, struct runner *runner, uint32_t slots)
 {
     struct stint_worker_options options = {.endpoint = c->endpoint,
         .name = c->name,
@@ -307,7 +312,7 @@ run(const struct config *c, struct runner *runner, uint32_t slots)
 int
 main(int argc, char **argv)
 {
-    struct config c;
+    static struct config c; /* static: settings and handlers live as long as we do */
     struct guard guard;
     enum log_level level;
     int rc = read_config(&c, argc, argv);
