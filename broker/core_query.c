@@ -86,6 +86,18 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
         pack_put_bytes(b, cursor.data, cursor.size);
     }
     outbox_end(core->out);
+    peer->sent_bytes += core->page.used;
+}
+
+/* A peer that asks for more than it reads would make us keep it all; it is to read first. */
+static bool
+reads(struct core *core, struct peer *peer, const struct message *m)
+{
+    if (peer->sent_bytes - peer->read_bytes < LIMIT_UNREAD_BYTES)
+        return true;
+    core_refuse(
+        core, peer->number, m, STINT_TOO_MANY, "64 MiB of answers are unread: read them, and PING");
+    return false;
 }
 
 /* Puts the body into the description if it is asked for and the page has room. */
@@ -111,6 +123,8 @@ add_body(struct core *core, const struct record *r, uint32_t parts, struct stint
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
+    if (!reads(core, peer, m))
+        return;
     page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_job_info info = {.id = core->room->ids[i]};
@@ -130,6 +144,8 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
 void
 query_wait(struct core *core, struct peer *peer, const struct message *m)
 {
+    if (!reads(core, peer, m))
+        return;
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->room->ids[i];
         struct record r;
@@ -221,6 +237,8 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
     uint8_t cursor[CURSOR_BYTES];
     struct slice next = {0};
     struct slice given = m->list.cursor;
+    if (!reads(core, peer, m))
+        return;
     page_begin(core);
     if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
         core_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");

@@ -185,6 +185,11 @@ session_ping(struct core *core, struct peer *peer, const struct message *m)
 {
     if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
         peer->worker->window = m->ping.window;
+    if (m->number == peer->pong + 1) { /* it has read the last PONG, and all before it */
+        peer->read_bytes = peer->sent_at_pong;
+        peer->sent_at_pong = peer->sent_bytes;
+    }
+    peer->pong = m->number;
     message_put_numbered(outbox_begin(core->out, peer->number), MESSAGE_PONG, m->number);
     outbox_end(core->out);
 }

@@ -20,6 +20,7 @@ flush_outcomes(struct core *core, struct peer *peer)
     pack_put_array(b, peer->outcomes_count);
     memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
     outbox_end(core->out);
+    peer->sent_bytes += peer->outcomes.used;
     peer->outcomes.used = 0;
     peer->outcomes_count = 0;
 }
@@ -45,7 +46,9 @@ watch_settled(
     info.payload_bytes = 0;
     info.result_bytes = result.size;
     for (struct watch *w = first; w; w = w->next_same) {
-        info.result = w->results && result.size ? result.data : NULL;
+        /* To a peer that does not read, results are not pushed; it can ask for them. */
+        bool reads = w->peer->sent_bytes - w->peer->read_bytes < LIMIT_UNREAD_BYTES;
+        info.result = w->results && reads && result.size ? result.data : NULL;
         watch_put_outcome(core, w->peer, &info);
     }
     fleet_watches_end(&core->fleet, first);

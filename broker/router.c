@@ -17,7 +17,7 @@ enum {
     BATCH_FRAMES = 8192,
     BATCH_BYTES = 16 << 20,
     ROUTING_BYTES = 255,
-    HIGH_WATER = 20000, /* messages; credit and windows keep peers far below */
+    HIGH_WATER = 4000, /* messages; credit and windows keep peers far below */
 };
 
 struct route {

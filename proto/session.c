@@ -8,6 +8,7 @@ enum {
     GREETING_MS = 2000, /* how long a HELLO may go unanswered before the connection is made anew */
     RETRY_BASE_MS = 100,
     RETRY_CAP_MS = 5000,
+    PING_AFTER_BYTES = 8 << 20,
 };
 
 static uint64_t
@@ -46,6 +47,7 @@ say_hello(struct session *s, uint64_t now_ms)
     message_put_hello(&s->control, &h, names);
     s->control_ends[s->control_count++] = s->control.used;
     s->state = SESSION_GREETING;
+    s->pong = 0;
     s->wake_ms = now_ms + GREETING_MS;
 }
 
@@ -163,6 +165,16 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
     forget_sent(s);
 }
 
+static void
+say_ping(struct session *s)
+{
+    struct pack_buffer frame = {0};
+    message_put_ping(&frame, s->pong + 1, s->window);
+    s->unread_bytes = 0;
+    (void)session_control(s, &frame);
+    pack_buffer_free(&frame);
+}
+
 bool
 session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
     struct message *m, struct message_room *room)
@@ -171,6 +183,9 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     if (message_decode(frame, size, m, room, &why) != STINT_OK)
         return false; /* from a broker newer than we are; requests have deadlines */
     s->heard_ms = now_ms;
+    s->unread_bytes += size;
+    if (s->state == SESSION_OPEN && s->unread_bytes > PING_AFTER_BYTES)
+        say_ping(s); /* so that the broker knows that we read */
     switch (m->type) {
     case MESSAGE_WELCOME:
         take_welcome(s, now_ms, m);
@@ -178,19 +193,11 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     case MESSAGE_ERROR:
         return !take_error(s, now_ms, m);
     case MESSAGE_PONG:
+        s->pong = m->number;
         return false;
     default:
         return s->state == SESSION_OPEN;
     }
-}
-
-static void
-say_ping(struct session *s)
-{
-    struct pack_buffer frame = {0};
-    message_put_ping(&frame, 0, s->window);
-    (void)session_control(s, &frame);
-    pack_buffer_free(&frame);
 }
 
 static void

@@ -45,6 +45,8 @@ struct session {
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
     uint32_t window; /* told with each PING */
+    uint64_t pong; /* number of the last PONG: the next PING's is one more */
+    uint64_t unread_bytes; /* received since the last PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
     uint32_t failures; /* conversations in a row that came to nothing */
     bool reconnect; /* the link is to begin a new connection; it clears this */

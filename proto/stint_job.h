@@ -128,9 +128,11 @@ struct stint_stats {
     X(epoch) \
     X(uptime_ms) \
     X(peers) \
-    X(workers) X(slots) X(leases) X(queues) X(sessions) X(submitted) X(dispatched) X(succeeded) \
-        X(failed) X(dead) X(requeued) X(cancelled) X(stale) X(refused) X(commits) X(events_lost) \
-            X(store_used_bytes) X(store_size_bytes) X(recalled) X(damaged)
+    X(workers) \
+    X(slots) \
+    X(leases) X(queues) X(sessions) X(submitted) X(dispatched) X(succeeded) X(failed) X(dead) \
+        X(requeued) X(cancelled) X(stale) X(refused) X(commits) X(events_lost) X(store_used_bytes) \
+            X(store_size_bytes) X(recalled) X(damaged)
 
 #ifdef __cplusplus
 }
