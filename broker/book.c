@@ -345,7 +345,7 @@ flush_block(struct book *book, struct block *b)
         store_del(book->store, STORE_TRANSIT, key);
         if (book->recent == b)
             book->recent = NULL;
-        HASH_DEL(book->blocks, b);
+        HASH_DEL(book->blocks, b); /* NOLINT: it is in the table */
         free(b);
         return;
     }

@@ -26,13 +26,15 @@ hungry(const struct worker *w, uint32_t limit)
 static void
 send_fresh(struct core *core, struct worker *w)
 {
-    struct lease *l = w->leases ? w->leases->prev : NULL; /* the newest */
+    assert(w->leases && w->fresh <= w->held);
+    struct lease *l = w->leases->prev; /* the newest */
     for (uint32_t i = 1; i < w->fresh; i++)
         l = l->prev;
     struct pack_buffer *b = NULL;
     size_t at = 0, begun = 0;
     uint32_t count = 0, queue = 0;
     for (; w->fresh > 0; w->fresh--, l = l->next) {
+        assert(l);
         struct record r;
         struct dispatched_job job = {.id = l->id, .attempt = l->attempt};
         bool whole =
@@ -214,7 +216,7 @@ dispatch_recall(struct core *core)
     for (struct worker *w = fleet->workers; w; w = w->next) {
         if (!w->peer || w->held <= w->slots ||
             core->now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
-            core->now_ms - w->recalled_ms < 2 * RECALL_EVERY_MS)
+            core->now_ms - w->recalled_ms < 2ULL * RECALL_EVERY_MS)
             continue;
         uint32_t count = idle_slots_for(core, w);
         if (count > w->held - w->slots)

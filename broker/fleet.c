@@ -46,7 +46,7 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
     struct watch *first;
     HASH_FIND(hh, fleet->watches, watch->id.bytes, STINT_ID_BYTES, first);
     if (first == watch) {
-        HASH_DEL(fleet->watches, watch);
+        HASH_DEL(fleet->watches, watch); /* NOLINT: it is in the table */
         first = watch->next_same;
         if (first) {
             first->prev_same = NULL;
@@ -125,7 +125,7 @@ fleet_worker_remove(struct fleet *fleet, struct worker *worker)
     fleet_worker_serve(worker, NULL, 0);
     fleet->slots -= worker->slots;
     fleet->workers_count--;
-    HASH_DEL(fleet->by_session, worker);
+    HASH_DEL(fleet->by_session, worker); /* NOLINT: it is in the table */
     DL_DELETE(fleet->workers, worker);
     free(worker);
 }

@@ -7,6 +7,7 @@
 #include "options.h"
 #include "store_lmdb.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ same_identity(struct broker *b)
     struct store *s = b->store;
     struct slice key = {(const uint8_t *)"identity", 8}, value;
     struct slice mine = {(const uint8_t *)b->data.identity, strlen(b->data.identity)};
+    assert(s);
     s->ops->begin(s);
     if (store_get(s, STORE_META, key, &value)) {
         bool same = value.size == mine.size && memcmp(value.data, mine.data, mine.size) == 0;

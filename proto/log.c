@@ -79,7 +79,7 @@ put_logfmt(FILE *out, const char *time, enum log_level level, const char *event,
         fprintf(out, "time=%s ", time);
     fprintf(out, "level=%s program=%s event=", levels[level], logger.program);
     put_value(out, event);
-    for (const char *key; (key = va_arg(pairs, const char *));) {
+    for (const char *key; (key = va_arg(pairs, const char *));) { /* NOLINT: log_event */
         fprintf(out, " %s=", key);
         put_value(out, va_arg(pairs, const char *));
     }
@@ -90,7 +90,7 @@ put_json(FILE *out, const char *time, enum log_level level, const char *event, v
 {
     json_t *line = json_pack("{ss ss ss ss}", "time", time, "level", levels[level], "program",
         logger.program, "event", event);
-    for (const char *key; (key = va_arg(pairs, const char *));)
+    for (const char *key; (key = va_arg(pairs, const char *));) /* NOLINT: log_event */
         json_object_set_new(line, key, json_string(va_arg(pairs, const char *)));
     json_dumpf(line, out, JSON_COMPACT);
     json_decref(line);

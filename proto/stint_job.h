@@ -124,15 +124,13 @@ struct stint_stats {
     uint64_t commits, events_lost, store_used_bytes, store_size_bytes, recalled, damaged;
     uint64_t jobs[STINT_STATES]; /* in all queues, by state */
 };
-#define STINT_STATS_FIELDS(X) \
-    X(epoch) \
-    X(uptime_ms) \
-    X(peers) \
-    X(workers) \
-    X(slots) \
-    X(leases) X(queues) X(sessions) X(submitted) X(dispatched) X(succeeded) X(failed) X(dead) \
-        X(requeued) X(cancelled) X(stale) X(refused) X(commits) X(events_lost) X(store_used_bytes) \
-            X(store_size_bytes) X(recalled) X(damaged)
+/* clang-format off */
+#define STINT_STATS_FIELDS(X)                                                                      \
+    X(epoch) X(uptime_ms) X(peers) X(workers) X(slots) X(leases) X(queues) X(sessions)             \
+    X(submitted) X(dispatched) X(succeeded) X(failed) X(dead) X(requeued) X(cancelled) X(stale)    \
+    X(refused) X(commits) X(events_lost) X(store_used_bytes) X(store_size_bytes) X(recalled)       \
+    X(damaged)
+/* clang-format on */
 
 #ifdef __cplusplus
 }

@@ -114,7 +114,7 @@ spawn(struct run *r, int in, int out, int err, char **env)
     pid_t parent = getpid();
     r->pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): see above */
     if (r->pid == 0) {
-        error = become(r, in, out, err, env, parent);
+        error = become(r, in, out, err, env, parent); /* NOLINT: volatile */
         _exit(127);
     }
     if (r->pid < 0)

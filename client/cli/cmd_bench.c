@@ -267,7 +267,8 @@ static double
 percentile(uint64_t *values, int count, int percent)
 {
     qsort(values, (size_t)count, sizeof *values, compare);
-    return (double)values[(size_t)(count - 1) * (size_t)percent / 100];
+    size_t at = (size_t)(count - 1) * (size_t)percent / 100;
+    return (double)values[at];
 }
 
 /* One write of 4 KiB at the end of a file, and its fdatasync. */
@@ -397,7 +398,7 @@ run(struct cli *cli, const char **args)
     b.shared =
         mmap(NULL, sizeof *b.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!b.payload || b.shared == MAP_FAILED)
-        return EX_OSERR;
+        abort();
     int rc = run_mode(&b);
     if (b.worker > 0) {
         (void)kill(b.worker, SIGKILL);

@@ -46,14 +46,14 @@ read_all(struct cli *cli, const char *from, char **bytes, size_t *size)
     }
     do {
         if (room - *size < 65536) {
-            room = room ? 2 * room : 65536 * 2;
+            room = room ? 2 * room : 131072;
             *bytes = realloc(*bytes, room);
             if (!*bytes)
                 abort();
         }
         n = fread(*bytes + *size, 1, room - *size, f);
         *size += n;
-    } while (n > 0 && *size <= 64 << 20);
+    } while (n > 0 && *size <= (64U << 20));
     bool good = !ferror(f);
     if (!standard)
         fclose(f);

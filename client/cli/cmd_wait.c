@@ -67,15 +67,14 @@ watch_file(struct waiting *w, enum stint_status *status)
 {
     const char *line;
     size_t bytes;
-    enum lines_result got;
     struct lines *lines = lines_open(path, '\n');
     if (!lines) {
         cli_say(w->cli, "can't read %s: %s", path, strerror(errno));
         return EX_NOINPUT;
     }
     int rc = EX_OK;
-    while (rc == EX_OK && *status == STINT_OK &&
-        (got = lines_next(lines, true, &line, &bytes)) == LINES_ONE) {
+    while (
+        rc == EX_OK && *status == STINT_OK && lines_next(lines, true, &line, &bytes) == LINES_ONE) {
         char text[STINT_ID_TEXT_BYTES] = "";
         struct stint_id id;
         if (bytes < sizeof text)

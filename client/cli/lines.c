@@ -68,7 +68,7 @@ cut_line(struct lines *l, const char **line, size_t *bytes)
 static void
 make_room(struct lines *l)
 {
-    if (l->used > l->from)
+    if (l->bytes && l->used > l->from)
         memmove(l->bytes, l->bytes + l->from, l->used - l->from);
     l->used -= l->from;
     l->scanned -= l->from;
