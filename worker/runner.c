@@ -112,7 +112,7 @@ spawn(struct run *r, int in, int out, int err, char **env)
 {
     volatile int error = 0;
     pid_t parent = getpid();
-    r->pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): see above */
+    r->pid = vfork(); /* NOLINT: see above; `error` is volatile */
     if (r->pid == 0) {
         error = become(r, in, out, err, env, parent); /* NOLINT: volatile */
         _exit(127);
@@ -368,8 +368,8 @@ search_path(const char *name)
     return NULL;
 }
 
-/* Where the program is, remembered from the last run. A remembered place that has become empty is
- * searched for anew. */
+/* Where the program is, remembered from the last run; NULL if there is none. A remembered place
+ * that has become empty is searched for anew. */
 static const char *
 find_program(struct runner_slot *slot, const char *name)
 {
@@ -380,7 +380,7 @@ find_program(struct runner_slot *slot, const char *name)
     forget_path(slot);
     slot->path = search_path(name);
     slot->name = slot->path ? strdup(name) : NULL;
-    return slot->name ? slot->path : name;
+    return slot->path;
 }
 
 void
@@ -395,8 +395,11 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
         .in = -1,
         .out = -1,
         .err = -1};
-    int error = make_environment(&env, stint_task_info(task)) ? start(&r, env.pointers) : ENOMEM;
-    free(env.pointers);
+    int error = ENOENT;
+    if (r.path) {
+        error = make_environment(&env, stint_task_info(task)) ? start(&r, env.pointers) : ENOMEM;
+        free(env.pointers);
+    }
     if (error) {
         char why[512];
         (void)snprintf(why, sizeof why, "can't run %s: %s", command->argv[0], strerror(error));
