@@ -181,6 +181,27 @@ class Command(harness.Case):
         self.assertEqual(r.stdout, payload)
         self.assertIn("base64", self.place.json("result", job)[0]["result"])
 
+    def test_a_plugin_runs_jobs_with_a_state_for_each_slot(self):
+        self.place.worker("--plugin", os.path.join(harness.BUILD, "tests", "test_plugin.so"),
+                          "--queue", "plugin", "--slots", "1")
+        jobs = [self.submit("-q", "plugin", "-k", "turn", text)[0] for text in ("abc", "xyz")]
+        self.assertExit(self.place.stint("wait", *jobs), 0)
+        self.assertEqual(self.place.stint("result", *jobs).stdout, "cba 1zyx 2")
+        job, = self.submit("-q", "plugin", "-k", "snooze", "x")
+        self.assertExit(self.place.stint("wait", job), 0)
+        show = self.place.json("show", job)[0]
+        self.assertEqual((show["attempt"], show.get("failures", 0)), (2, 0))
+        job, = self.submit("-q", "plugin", "-k", "silent", "-a", "1", "x")
+        self.assertExit(self.place.stint("wait", job), 1)
+        self.assertIn("without an outcome", self.place.json("show", job)[0]["error"])
+        p = self.place.worker("--plugin", "/nonexistent.so")
+        self.assertEqual(p.process.wait(20), 78)
+
+    def test_a_worker_with_nothing_to_run_jobs_with_refuses_to_start(self):
+        p = self.place.worker()
+        self.assertEqual(p.process.wait(20), 64)
+        self.assertIn("--handle", p.log())
+
     def test_bench_prints_figures(self):
         r = self.place.stint("bench", "--json", "-n", "20000", "-b", "100")
         self.assertExit(r, 0)

@@ -139,19 +139,28 @@ world_replays(struct world *w)
     return same;
 }
 
+/* Decodes the next message to a peer from entry `*i` on; false if there is none. */
+static bool
+next_message(struct world *w, uint32_t peer, size_t *i)
+{
+    const char *why;
+    for (; *i < w->out.count; (*i)++) {
+        if (w->out.entries[*i].peer != peer || w->out.entries[*i].forget)
+            continue;
+        struct slice frame = outbox_frame(&w->out, (*i)++);
+        assert_int_equal(
+            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+        return true;
+    }
+    return false;
+}
+
 const struct message *
 world_read(struct world *w, uint32_t peer, enum message_type type)
 {
-    const char *why;
-    for (size_t i = 0; i < w->out.count; i++) {
-        if (w->out.entries[i].peer != peer || w->out.entries[i].forget)
-            continue;
-        struct slice frame = outbox_frame(&w->out, i);
-        assert_int_equal(
-            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+    for (size_t i = 0; next_message(w, peer, &i);)
         if (w->message.type == type)
             return &w->message;
-    }
     return NULL;
 }
 
@@ -159,15 +168,8 @@ size_t
 world_count(struct world *w, uint32_t peer, enum message_type type)
 {
     size_t count = 0;
-    const char *why;
-    for (size_t i = 0; i < w->out.count; i++) {
-        if (w->out.entries[i].peer != peer || w->out.entries[i].forget)
-            continue;
-        struct slice frame = outbox_frame(&w->out, i);
-        assert_int_equal(
-            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+    for (size_t i = 0; next_message(w, peer, &i);)
         count += w->message.type == type;
-    }
     return count;
 }
 
