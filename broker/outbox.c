@@ -54,13 +54,6 @@ outbox_end(struct outbox *out)
 }
 
 void
-outbox_add(struct outbox *out, uint32_t peer, const void *frame, size_t size)
-{
-    memcpy(pack_reserve(outbox_begin(out, peer), size), frame, size);
-    outbox_end(out);
-}
-
-void
 outbox_forget(struct outbox *out, uint32_t peer)
 {
     add_entry(out, peer)->forget = true;

@@ -23,8 +23,6 @@ void outbox_free(struct outbox *out);
 /* Begin a frame for a peer; write it to the buffer returned; then end it. Frames do not nest. */
 struct pack_buffer *outbox_begin(struct outbox *out, uint32_t peer);
 void outbox_end(struct outbox *out);
-/* A frame that was written elsewhere; it is copied. */
-void outbox_add(struct outbox *out, uint32_t peer, const void *frame, size_t size);
 void outbox_forget(struct outbox *out, uint32_t peer);
 
 static inline struct slice

@@ -47,7 +47,6 @@ struct stint_client {
     struct link *link;
     char endpoint[256], name[STINT_LABEL_BYTES];
     bool own_session; /* brought by the caller: it is not ended with the client */
-    bool keep_alive;
     uint64_t number; /* of the last request */
     uint64_t submission; /* of the last submission made */
     uint64_t acked; /* all up to here are answered */

@@ -108,13 +108,13 @@ link_fd(const struct link *l)
 }
 
 static void
-send_all(struct link *l, uint64_t now_ms, bool hold)
+send_all(struct link *l, bool hold)
 {
     for (;;) {
         struct slice frame = session_output(l->session, hold);
         if (frame.size == 0 || zmq_send(l->socket, frame.data, frame.size, ZMQ_DONTWAIT) < 0)
             return;
-        session_sent(l->session, now_ms);
+        session_sent(l->session);
     }
 }
 
@@ -154,7 +154,7 @@ link_pump(struct link *l, uint64_t now_ms, bool hold,
         if (status != STINT_OK)
             return status;
     }
-    send_all(l, now_ms, hold);
+    send_all(l, hold);
     return STINT_OK;
 }
 

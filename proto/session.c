@@ -256,9 +256,8 @@ session_output(struct session *s, bool hold)
 }
 
 void
-session_sent(struct session *s, uint64_t now_ms)
+session_sent(struct session *s)
 {
-    (void)now_ms;
     if (control_waits(s)) {
         if (++s->control_sent == s->control_count)
             clear_control(s);

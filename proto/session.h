@@ -74,7 +74,7 @@ uint64_t session_wake_ms(const struct session *s);
 /* The next frame to send, or an empty slice; call session_sent after it went. Requests wait for
  * SESSION_OPEN, and, if `hold` is set, longer (a worker claims first). */
 struct slice session_output(struct session *s, bool hold);
-void session_sent(struct session *s, uint64_t now_ms);
+void session_sent(struct session *s);
 
 /* Queue a frame of our own, such as CLAIM or BYE, before all requests. It is not sent again. False
  * if there is no room now. */

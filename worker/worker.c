@@ -478,8 +478,9 @@ settle_done(struct stint_worker *w)
         settle(w, jobs, count);
 }
 
-/* How many jobs to hold: one a slot, and about PREFETCH_US of work ahead. If every slot is busy
- * with something longer than the mean, that is the better guess. */
+/* How many jobs to hold: one a slot, and about PREFETCH_US of work ahead; none ahead before a run
+ * time is known. If every slot is busy with something longer than the mean, that is the better
+ * guess. */
 static void
 choose_window(struct stint_worker *w)
 {
@@ -494,12 +495,15 @@ choose_window(struct stint_worker *w)
     }
     pthread_mutex_unlock(&w->desk.lock);
     if (finished) {
-        double mean = (double)run_us / (double)finished, weight = (double)finished / 8;
+        double mean = (double)run_us / (double)finished + 1, weight = (double)finished / 8;
+        if (w->mean_us == 0)
+            w->mean_us = mean;
         w->mean_us += (mean - w->mean_us) * (weight > 0.5 ? 0.5 : weight);
     }
     double each_us = w->mean_us > (double)least_us ? w->mean_us : (double)least_us;
-    double ahead = PREFETCH_US / (each_us + 1) * w->slots_count;
-    uint32_t prefetch = each_us > PREFETCH_US ? 0 : (uint32_t)ahead;
+    uint32_t prefetch = 0;
+    if (w->mean_us > 0 && each_us <= PREFETCH_US)
+        prefetch = (uint32_t)(PREFETCH_US / each_us * w->slots_count);
     if (w->prefetch)
         prefetch = w->prefetch == STINT_NO_PREFETCH ? 0 : w->prefetch;
     if (prefetch > PREFETCH_MAX)

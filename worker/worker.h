@@ -73,7 +73,7 @@ struct stint_worker {
     struct slot *slots;
     bool claimed; /* in this conversation */
     uint64_t number; /* of the last request */
-    double mean_us; /* of run times, lately */
+    double mean_us; /* of run times, lately; 0: nothing was measured yet */
     uint64_t settled_us; /* outcomes were last sent then */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;

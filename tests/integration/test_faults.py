@@ -266,6 +266,22 @@ class Kills(harness.Case):
         harness.wait_until(lambda: not self.children(f"^{marker}"), "it is gone")
         self.assertEqual(self.place.state(job), "cancelled")
 
+    def test_a_worker_that_has_measured_nothing_holds_no_jobs_ahead(self):
+        path = self.place.path("go")
+        w = self.place.worker("--shell", f"work=while [ ! -e {path} ]; do sleep 0.05; done",
+                              "--slots", "1")
+        up = harness.wait_until(lambda: self.place.json("workers") and
+                                self.place.stats()["uptime_ms"], "it is there")
+        harness.wait_until(lambda: self.place.stats()["uptime_ms"] > up + 500,
+                           "it has sent some heartbeats with its window")
+        jobs = [self.submit("-k", "work", "x") for _ in range(20)]
+        harness.wait_until(lambda: self.place.state(jobs[0]) == "running", "the first runs")
+        self.assertEqual(self.place.json("workers")[0]["window"], 1)
+        self.assertEqual(self.place.stats()["jobs"]["ready"], 19)
+        open(path, "w").close()
+        self.assertExit(self.place.stint("wait", "-Q", *jobs), 0)
+        self.assertEqual(w.stop(), 0)
+
     def test_a_long_job_keeps_its_lease_and_does_not_hold_up_short_ones(self):
         path = self.place.path("go")
         self.place.worker("--shell", f"long=while [ ! -e {path} ]; do sleep 0.05; done",

@@ -16,7 +16,7 @@ open_session(struct session *s, uint64_t now_ms)
 
 /* What the session wants to say next, as a message type; NONE if nothing. */
 static enum message_type
-said(struct session *s, uint64_t now_ms)
+said(struct session *s)
 {
     struct message m;
     const char *why;
@@ -24,7 +24,7 @@ said(struct session *s, uint64_t now_ms)
     if (frame.size == 0)
         return MESSAGE_NONE;
     assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
-    session_sent(s, now_ms);
+    session_sent(s);
     return m.type;
 }
 
@@ -60,8 +60,8 @@ it_says_hello_and_opens_with_welcome(void **state)
     struct session s;
     (void)state;
     open_session(&s, 0);
-    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
-    assert_int_equal(said(&s, 0), MESSAGE_NONE);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_NONE);
     welcome(&s, 5);
     assert_int_equal(s.state, SESSION_OPEN);
     assert_true(s.opened);
@@ -76,7 +76,7 @@ a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly(void *
     (void)state;
     open_session(&s, 0);
     for (unsigned n = 0; n < 8; n++) {
-        assert_int_equal(said(&s, now_ms), MESSAGE_HELLO);
+        assert_int_equal(said(&s), MESSAGE_HELLO);
         now_ms = session_wake_ms(&s);
         session_tick(&s, now_ms);
         assert_true(s.reconnect);
@@ -99,25 +99,25 @@ a_silent_broker_is_lost_and_requests_are_sent_again(void **state)
     uint64_t now_ms = 0;
     (void)state;
     open_session(&s, 0);
-    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
     struct request *r = session_request_new(MESSAGE_GET_STATS, 1);
     message_put_numbered(&r->frame, MESSAGE_GET_STATS, 1);
     session_request_add(&s, r);
-    assert_int_equal(said(&s, 0), MESSAGE_GET_STATS);
+    assert_int_equal(said(&s), MESSAGE_GET_STATS);
     unsigned pings = 0;
     while (s.state == SESSION_OPEN) {
         now_ms += 500;
         session_tick(&s, now_ms);
-        pings += said(&s, now_ms) == MESSAGE_PING;
+        pings += said(&s) == MESSAGE_PING;
     }
     assert_int_equal(now_ms, 5000);
     assert_in_range(pings, 4, 5);
     session_tick(&s, session_wake_ms(&s));
-    assert_int_equal(said(&s, now_ms), MESSAGE_HELLO);
-    assert_int_equal(said(&s, now_ms), MESSAGE_NONE); /* requests wait for WELCOME */
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_NONE); /* requests wait for WELCOME */
     welcome(&s, now_ms);
-    assert_int_equal(said(&s, now_ms), MESSAGE_GET_STATS);
+    assert_int_equal(said(&s), MESSAGE_GET_STATS);
     session_request_end(&s, &r);
     session_fini(&s);
 }
@@ -128,11 +128,11 @@ a_process_that_was_stopped_does_not_condemn_the_broker(void **state)
     struct session s;
     (void)state;
     open_session(&s, 0);
-    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
     session_tick(&s, 60000);
     assert_int_equal(s.state, SESSION_OPEN);
-    assert_int_equal(said(&s, 60000), MESSAGE_PING);
+    assert_int_equal(said(&s), MESSAGE_PING);
     session_fini(&s);
 }
 
@@ -142,11 +142,11 @@ hello_first_begins_again_on_the_same_connection(void **state)
     struct session s;
     (void)state;
     open_session(&s, 0);
-    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
     refuse(&s, 10, MESSAGE_PING, STINT_HELLO_FIRST);
     assert_false(s.reconnect);
-    assert_int_equal(said(&s, 10), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
     session_fini(&s);
 }
 
@@ -174,7 +174,7 @@ moved_is_followed(void **state)
     struct pack_buffer b = {0};
     (void)state;
     open_session(&s, 0);
-    assert_int_equal(said(&s, 0), MESSAGE_HELLO);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
     message_put_error(&b, MESSAGE_SUBMIT, 1, STINT_MOVED, "", "tcp://127.0.0.1:1");
     assert_false(hear(&s, 0, &b));
