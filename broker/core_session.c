@@ -150,7 +150,8 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
         core_forget(core, number);
         return;
     }
-    if (h->role == 0) {
+    static const uint8_t none[SESSION_BYTES];
+    if (h->role == 0 || memcmp(h->session, none, SESSION_BYTES) == 0) {
         core_refuse(core, number, m, STINT_INVALID, "a HELLO names a role and a session");
         return;
     }
@@ -159,8 +160,7 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
         core_drop_peer(core, peer); /* one connection, another session: begin anew */
     else if (peer)
         core_remove_peer(core, peer);
-    else
-        drop_former(core, h->session);
+    drop_former(core, h->session);
     if (core->fleet.peers_count >= core->options.peers_max) {
         core_refuse(core, number, m, STINT_TOO_MANY, "there are --peers-max connections");
         core_forget(core, number);

@@ -22,11 +22,15 @@ struct store_lmdb {
     MDB_cursor *cursors[STORE_TABLES][CURSOR_ROLES];
     struct store_lmdb_options options;
     size_t page_bytes;
-    uint64_t room_bytes;
-    unsigned room_age; /* transactions since room_bytes was worked out */
+    uint64_t room_bytes; /* as last worked out, from what is committed */
+    uint64_t spent_bytes; /* put since then; of them in the open transaction: */
+    uint64_t spent_in_txn;
+    unsigned room_age; /* transactions since then */
     bool begun, failed;
     char error[256];
 };
+
+enum { ROW_BYTES = 32 }; /* a key and a node's head, about */
 
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged"};
@@ -103,6 +107,7 @@ static void
 lmdb_abort(struct store *store)
 {
     struct store_lmdb *s = self(store);
+    s->spent_in_txn = 0;
     if (s->txn) {
         close_cursors(s);
         mdb_txn_abort(s->txn);
@@ -121,6 +126,7 @@ lmdb_commit(struct store *store)
     if (!s->txn)
         return STINT_OK;
     close_cursors(s);
+    s->spent_in_txn = 0;
     MDB_txn *txn = s->txn;
     s->txn = NULL; /* commit frees it, also when it fails */
     int rc = mdb_txn_commit(txn);
@@ -196,6 +202,8 @@ lmdb_put(struct store *store, enum store_table table, struct slice key, struct s
         memcpy(v.mv_data, head.data, head.size);
     if (body.size)
         memcpy((uint8_t *)v.mv_data + head.size, body.data, body.size);
+    s->spent_bytes += ROW_BYTES + v.mv_size;
+    s->spent_in_txn += ROW_BYTES + v.mv_size;
 }
 
 static bool
@@ -270,16 +278,29 @@ work_out_room(struct store_lmdb *s)
     return room;
 }
 
+/* What was put since is taken off twice over, as pages are rarely full: a flood in one batch must
+ * not fill the map, because that would poison the transaction of everybody in it. */
+static uint64_t
+room_left(const struct store_lmdb *s)
+{
+    uint64_t spent = 2 * s->spent_bytes;
+    return s->room_bytes > spent ? s->room_bytes - spent : 0;
+}
+
 static uint64_t
 lmdb_room(struct store *store)
 {
     enum { EVERY = 16 };
     struct store_lmdb *s = self(store);
-    if (s->room_age >= EVERY || s->room_bytes < s->options.reserve_bytes) {
+    /* Near the limit it is worked out anew with each transaction, but not within one, where only
+     * what is committed could be seen. */
+    bool low = room_left(s) < s->options.reserve_bytes && s->spent_bytes > s->spent_in_txn;
+    if (s->room_age >= EVERY || low || s->room_bytes == 0) {
         s->room_bytes = work_out_room(s);
+        s->spent_bytes = s->spent_in_txn;
         s->room_age = 0;
     }
-    return s->room_bytes;
+    return room_left(s);
 }
 
 static const char *

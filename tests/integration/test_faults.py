@@ -163,6 +163,24 @@ class Full(harness.Case):
         self.assertIsInstance(c.submit([b"x" * 10000] * 10)[0], bytes)
 
 
+    def test_a_flood_in_one_batch_can_not_fill_the_store_past_its_reserve(self):
+        broker = self.place.broker("--store-size", "16M", "--disk-free", "0", *QUICK)
+        c = peer.Client(self.place.endpoint)
+        frames = [c.submission_frame([b"x" * 10000] * 10) for _ in range(400)]
+        broker.signal(signal.SIGSTOP)  # so that they come as few large batches
+        for frame in frames:
+            c.say(frame)
+        broker.signal(signal.SIGCONT)
+        c.answer(len(frames))
+        self.assertTrue(broker.running(), broker.log())
+        stored = self.place.stats()["jobs"]["ready"]
+        self.assertGreater(stored, 100)
+        self.assertLess(stored, 1700)
+        w = peer.Worker(self.place.endpoint)
+        job, attempt, _, _ = w.take()
+        self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"r" * 1000), [])
+
+
 class Kills(harness.Case):
     def setUp(self):
         super().setUp()
