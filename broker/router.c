@@ -4,36 +4,22 @@
  */
 #include "router.h"
 #include "limit.h"
+#include "routes.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zmq.h>
 
-#define uthash_fatal(text) abort()
-#include <uthash.h>
-
 enum {
     BATCH_FRAMES = 8192,
     BATCH_BYTES = 16 << 20,
-    ROUTING_BYTES = 255,
     HIGH_WATER = 4000, /* messages; credit and windows keep peers far below */
-};
-
-struct route {
-    uint32_t number;
-    bool used, gone;
-    uint8_t size;
-    uint8_t id[ROUTING_BYTES];
-    struct route *next_gone;
-    UT_hash_handle hh;
 };
 
 struct router {
     void *context, *socket;
-    struct route **routes; /* by number */
-    uint32_t routes_count, peers_max;
-    struct route *by_id, *free_list, *gone, *last;
+    struct routes routes;
     struct event events[BATCH_FRAMES];
     zmq_msg_t frames[BATCH_FRAMES];
     uint32_t frames_count;
@@ -91,7 +77,8 @@ router_new(const struct router_options *options, struct router **router, const c
     if (!r)
         return STINT_NO_MEMORY;
     *error = error_text;
-    r->peers_max = options->peers_max;
+    /* A few more than peers_max, so that the core can refuse the next one in words. */
+    routes_init(&r->routes, options->peers_max + 64);
     r->context = zmq_ctx_new();
     r->socket = r->context ? zmq_socket(r->context, ZMQ_ROUTER) : NULL;
     enum stint_status status = STINT_SYSTEM;
@@ -117,10 +104,7 @@ router_destroy(struct router **router)
         zmq_close(r->socket);
     if (r->context)
         zmq_ctx_term(r->context);
-    HASH_CLEAR(hh, r->by_id);
-    for (uint32_t i = 0; i < r->routes_count; i++)
-        free(r->routes[i]);
-    free(r->routes);
+    routes_fini(&r->routes);
     free(r);
     *router = NULL;
 }
@@ -136,51 +120,8 @@ router_wait(struct router *r, int other_fd, uint64_t timeout_ms)
 {
     zmq_pollitem_t items[] = {
         {.socket = r->socket, .events = ZMQ_POLLIN}, {.fd = other_fd, .events = ZMQ_POLLIN}};
-    if (!r->gone)
+    if (!r->routes.gone)
         (void)zmq_poll(items, 2, (long)timeout_ms);
-}
-
-static struct route *
-add_route(struct router *r, const uint8_t *id, size_t size)
-{
-    struct route *route = r->free_list;
-    if (route) {
-        r->free_list = route->next_gone;
-    } else {
-        /* A few more than peers_max, so that the core can refuse the next one in words. */
-        if (r->routes_count >= r->peers_max + 64)
-            return NULL;
-        route = calloc(1, sizeof *route);
-        r->routes = realloc(r->routes, (r->routes_count + 1) * sizeof *r->routes);
-        if (!route || !r->routes)
-            abort();
-        route->number = r->routes_count;
-        r->routes[r->routes_count++] = route;
-    }
-    route->used = true;
-    route->gone = false;
-    route->next_gone = NULL;
-    route->size = (uint8_t)size;
-    memcpy(route->id, id, size);
-    HASH_ADD_KEYPTR(hh, r->by_id, route->id, size, route);
-    return route;
-}
-
-static struct route *
-find_route(struct router *r, zmq_msg_t *frame)
-{
-    const uint8_t *id = zmq_msg_data(frame);
-    size_t size = zmq_msg_size(frame);
-    struct route *route = r->last;
-    if (route && route->used && route->size == size && memcmp(route->id, id, size) == 0)
-        return route;
-    if (size > ROUTING_BYTES)
-        return NULL;
-    HASH_FIND(hh, r->by_id, id, size, route);
-    if (!route)
-        route = add_route(r, id, size);
-    r->last = route;
-    return route;
 }
 
 /* Reads the rest of a message that has more parts than one; what it holds is not wanted. */
@@ -209,7 +150,7 @@ receive(struct router *r, size_t *count, size_t *bytes)
         zmq_msg_close(&id);
         return false;
     }
-    struct route *route = find_route(r, &id);
+    struct route *route = routes_find(&r->routes, zmq_msg_data(&id), zmq_msg_size(&id));
     bool more = zmq_msg_more(&id);
     zmq_msg_close(&id);
     if (!more)
@@ -238,9 +179,9 @@ void
 router_drain(struct router *r, struct batch *batch)
 {
     size_t count = 0, bytes = 0;
-    for (; r->gone && count < BATCH_FRAMES; r->gone = r->gone->next_gone)
-        if (r->gone->used)
-            r->events[count++] = (struct event){.kind = EVENT_GONE, .peer = r->gone->number};
+    struct route *gone;
+    while (count < BATCH_FRAMES && (gone = routes_take_gone(&r->routes)) != NULL)
+        r->events[count++] = (struct event){.kind = EVENT_GONE, .peer = gone->number};
     batch->drained = false;
     while (count < BATCH_FRAMES && bytes < BATCH_BYTES)
         if (!receive(r, &count, &bytes)) {
@@ -259,24 +200,6 @@ router_done(struct router *r)
     r->frames_count = 0;
 }
 
-static void
-forget(struct router *r, struct route *route)
-{
-    if (!route->used)
-        return;
-    HASH_DEL(r->by_id, route);
-    route->used = false;
-    if (r->last == route)
-        r->last = NULL;
-    struct route **at = &r->gone;
-    while (*at && *at != route)
-        at = &(*at)->next_gone;
-    if (*at)
-        *at = route->next_gone;
-    route->next_gone = r->free_list;
-    r->free_list = route;
-}
-
 static bool
 send_frame(struct router *r, const struct route *route, struct slice frame)
 {
@@ -290,15 +213,12 @@ router_send(struct router *r, const struct outbox *out)
 {
     for (size_t i = 0; i < out->count; i++) {
         const struct outbox_entry *e = &out->entries[i];
-        struct route *route = e->peer < r->routes_count ? r->routes[e->peer] : NULL;
-        if (!route || !route->used)
+        struct route *route = routes_at(&r->routes, e->peer);
+        if (!route)
             continue;
         if (e->forget)
-            forget(r, route);
-        else if (!route->gone && !send_frame(r, route, outbox_frame(out, i))) {
-            route->gone = true;
-            route->next_gone = r->gone;
-            r->gone = route;
-        }
+            routes_forget(&r->routes, route);
+        else if (!route->gone && !send_frame(r, route, outbox_frame(out, i)))
+            routes_mark_gone(&r->routes, route);
     }
 }

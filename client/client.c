@@ -4,7 +4,6 @@
 #include "client.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -33,13 +32,6 @@ bool
 client_good_name(const char *name)
 {
     return name_is_valid((struct slice){(const uint8_t *)name, strlen(name)});
-}
-
-static void
-random_bytes(uint8_t *to, size_t size)
-{
-    if (getrandom(to, size, 0) != (ssize_t)size)
-        abort();
 }
 
 static const char *
@@ -82,8 +74,8 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     if (o->session)
         memcpy(s.id, o->session, SESSION_BYTES);
     else
-        random_bytes(s.id, SESSION_BYTES);
-    random_bytes((uint8_t *)&s.seed, sizeof s.seed);
+        link_random(s.id, SESSION_BYTES);
+    link_random(&s.seed, sizeof s.seed);
     session_init(&c->session, &s, link_now_ms());
     enum stint_status status =
         c->ids ? link_new(c->endpoint, &c->session, &c->link) : STINT_NO_MEMORY;

@@ -2,7 +2,6 @@
 #include "client.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 #include <utlist.h>
 
 enum { MESSAGE_BYTES_SOFT = LIMIT_MESSAGE_BYTES / 2 };
@@ -58,8 +57,7 @@ begin_new_session(struct stint_client *c)
             call->done(call->context, STINT_UNKNOWN_OUTCOME, NULL, 0);
         client_end(&call);
     }
-    if (getrandom(id, sizeof id, 0) != sizeof id)
-        abort();
+    link_random(id, sizeof id);
     c->submission = c->acked = c->stored = 0;
     session_rename(&c->session, link_now_ms(), id);
 }

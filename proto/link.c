@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <zmq.h>
 
@@ -16,11 +17,18 @@ struct link {
 };
 
 uint64_t
-link_now_ms(void)
+link_now_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+void
+link_random(void *to, size_t bytes)
+{
+    if (getrandom(to, bytes, 0) != (ssize_t)bytes)
+        abort();
 }
 
 /* IMMEDIATE: frames wait in the session, which knows what became of them, not in a socket that is

@@ -1,4 +1,6 @@
-/* The DEALER socket under a session: connects, receives, sends, connects anew. One thread. */
+/* The DEALER socket under a session: connects, receives, sends, connects anew. One thread. All that
+ * a peer needs of the world stands here, so that the simulator can put a world of its own in its
+ * place (tests/sim/wire.c). */
 #ifndef LINK_H
 #define LINK_H
 
@@ -26,6 +28,13 @@ struct message_room *link_room(struct link *link);
 /* Sleep until the socket or one of `fds` is ready, or `until_ms`. */
 void link_wait(struct link *link, const int *fds, unsigned fds_count, uint64_t until_ms);
 
-uint64_t link_now_ms(void); /* the monotonic clock */
+/* The rest of a peer's edge to the world: the monotonic clock, and random bytes. */
+uint64_t link_now_us(void);
+static inline uint64_t
+link_now_ms(void)
+{
+    return link_now_us() / 1000;
+}
+void link_random(void *to, size_t bytes);
 
 #endif

@@ -1,124 +1,12 @@
 /* Slots: threads that run handlers. A slot takes a job from the desk, runs its handler, and puts
- * the outcome back on the desk, under one lock a job.
+ * the outcome back on the desk, under one lock a job. What happens to a job meanwhile is in task.c,
+ * so that the simulator can do without threads.
  */
 #include "worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
-#include <utlist.h>
-
-uint64_t
-worker_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-void
-held_free(struct held *held)
-{
-    free(held->body);
-    held->body = NULL;
-    if (--held->parcel->left == 0)
-        free(held->parcel);
-}
-
-void
-slot_cancel(struct stint_task *task, bool timed_out)
-{
-    uint64_t one = 1;
-    if (timed_out)
-        atomic_store(&task->timed_out, true);
-    atomic_store(&task->cancelled, true);
-    if (!task->signalled && write(task->cancel_fd, &one, sizeof one) == sizeof one)
-        task->signalled = true;
-}
-
-static int
-find_handler(const struct stint_worker *w, const char *kind)
-{
-    int any = -1;
-    for (uint32_t i = 0; i < w->handlers_count; i++) {
-        if (!w->handlers[i].kind)
-            any = (int)i;
-        else if (strcmp(w->handlers[i].kind, kind) == 0)
-            return (int)i;
-    }
-    return any;
-}
-
-static void
-run_handler(struct slot *slot)
-{
-    struct stint_worker *w = slot->worker;
-    struct held *held = slot->task.held;
-    int i = find_handler(w, held->info.kind);
-    if (i < 0) {
-        char why[STINT_NAME_BYTES + 64];
-        (void)snprintf(why, sizeof why, "this worker has no handler for kind %s", held->info.kind);
-        stint_task_fail(&slot->task, why);
-        return;
-    }
-    const struct stint_handler *handler = &w->handlers[i];
-    if (!slot->made[i]) {
-        slot->made[i] = true;
-        slot->states[i] = handler->make ? handler->make(handler->context, slot->number) : NULL;
-    }
-    handler->run(&slot->task, slot->states[i]);
-    if (held->outcome == 0)
-        stint_task_fail(&slot->task, "the handler returned without an outcome");
-}
-
-static void
-ring(struct desk *desk)
-{
-    uint64_t one = 1;
-    if (write(desk->bell, &one, sizeof one) < 0)
-        return; /* it is rung already */
-}
-
-/* Called with the lock held. */
-static void
-begin(struct slot *slot, struct held *held)
-{
-    struct stint_task *t = &slot->task;
-    DL_DELETE(slot->worker->desk.waiting, held);
-    slot->worker->desk.waiting_count--;
-    held->info.slot = slot->number;
-    if (held->time_to_run_ms) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        held->info.deadline_ms =
-            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
-    }
-    t->held = held;
-    t->reported = false;
-    t->started_us = worker_now_us();
-}
-
-/* Called with the lock held. */
-static void
-finish(struct slot *slot)
-{
-    struct desk *desk = &slot->worker->desk;
-    struct stint_task *t = &slot->task;
-    uint64_t value;
-    desk->finished++;
-    desk->run_us += worker_now_us() - t->started_us;
-    if (!desk->done)
-        ring(desk);
-    DL_APPEND(desk->done, t->held);
-    t->held = NULL;
-    t->started_us = 0;
-    if (t->signalled && read(t->cancel_fd, &value, sizeof value) == sizeof value)
-        t->signalled = false;
-    atomic_store(&t->cancelled, false);
-    atomic_store(&t->timed_out, false);
-}
 
 static void *
 slot_main(void *argument)
@@ -132,16 +20,14 @@ slot_main(void *argument)
             pthread_cond_wait(&desk->work, &desk->lock);
         if (!desk->waiting)
             break;
-        begin(slot, desk->waiting);
+        slot_begin(slot, desk->waiting);
         pthread_mutex_unlock(&desk->lock);
-        run_handler(slot);
+        slot_run(slot);
         pthread_mutex_lock(&desk->lock);
-        finish(slot);
+        slot_finish(slot);
     }
     pthread_mutex_unlock(&desk->lock);
-    for (uint32_t i = 0; i < w->handlers_count; i++)
-        if (slot->made[i] && w->handlers[i].destroy)
-            w->handlers[i].destroy(w->handlers[i].context, slot->states[i]);
+    slot_end(slot);
     return NULL;
 }
 
@@ -179,86 +65,4 @@ slots_join(struct stint_worker *w)
     }
     free(w->slots);
     w->slots = NULL;
-}
-
-/* The first outcome of a task counts. */
-static void
-tell(struct stint_task *task, enum outcome_type outcome, const void *body, size_t bytes,
-    uint64_t delay_ms)
-{
-    struct held *held = task->held;
-    if (held->outcome != 0)
-        return;
-    held->outcome = outcome;
-    held->delay_ms = delay_ms;
-    if (bytes == 0)
-        return;
-    held->body = malloc(bytes);
-    if (!held->body)
-        abort();
-    memcpy(held->body, body, bytes);
-    held->body_bytes = bytes;
-}
-
-static void
-tell_text(struct stint_task *task, enum outcome_type outcome, const char *why)
-{
-    size_t size = strlen(why);
-    if (size > LIMIT_ERROR_BYTES) {
-        why += size - LIMIT_ERROR_BYTES;
-        size = LIMIT_ERROR_BYTES;
-    }
-    tell(task, outcome, why, size, 0);
-}
-
-const struct stint_task_info *
-stint_task_info(const struct stint_task *task)
-{
-    return &task->held->info;
-}
-
-void
-stint_task_succeed(struct stint_task *task, const void *result, size_t bytes)
-{
-    if (bytes > LIMIT_BODY_BYTES_MAX) {
-        stint_task_fail_for_good(task, "the result is over 4 MiB");
-        return;
-    }
-    tell(task, OUTCOME_SUCCEEDED, result, bytes, 0);
-}
-
-void
-stint_task_fail(struct stint_task *task, const char *why)
-{
-    tell_text(task, OUTCOME_FAILED, why);
-}
-
-void
-stint_task_fail_for_good(struct stint_task *task, const char *why)
-{
-    tell_text(task, OUTCOME_DEAD, why);
-}
-
-void
-stint_task_snooze(struct stint_task *task, uint64_t delay_ms)
-{
-    tell(task, OUTCOME_SNOOZED, NULL, 0, delay_ms < LIMIT_TIME_MS ? delay_ms : LIMIT_TIME_MS);
-}
-
-bool
-stint_task_cancelled(const struct stint_task *task)
-{
-    return atomic_load(&task->cancelled);
-}
-
-int
-stint_task_cancel_fd(const struct stint_task *task)
-{
-    return task->cancel_fd;
-}
-
-bool
-stint_task_timed_out(const struct stint_task *task)
-{
-    return atomic_load(&task->timed_out);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -82,9 +81,8 @@ open_link(struct stint_worker *w)
         .slots = w->slots_count,
         .queues = (const char *const *)w->queues,
         .queues_count = w->queues_count};
-    if (getrandom(s.id, sizeof s.id, 0) != sizeof s.id ||
-        getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
-        return STINT_SYSTEM;
+    link_random(s.id, sizeof s.id);
+    link_random(&s.seed, sizeof s.seed);
     session_init(&w->session, &s, link_now_ms());
     return link_new(w->endpoint, &w->session, &w->link);
 }
@@ -441,7 +439,7 @@ static struct held *
 take_done(struct stint_worker *w)
 {
     struct held *done = NULL;
-    uint64_t now_us = worker_now_us();
+    uint64_t now_us = link_now_us();
     pthread_mutex_lock(&w->desk.lock);
     if (w->desk.waiting_count <= w->slots_count || now_us - w->settled_us >= SETTLE_AFTER_US) {
         done = w->desk.done;
@@ -484,7 +482,7 @@ settle_done(struct stint_worker *w)
 static void
 choose_window(struct stint_worker *w)
 {
-    uint64_t now_us = worker_now_us(), least_us = UINT64_MAX;
+    uint64_t now_us = link_now_us(), least_us = UINT64_MAX;
     pthread_mutex_lock(&w->desk.lock);
     uint64_t finished = w->desk.finished, run_us = w->desk.run_us;
     w->desk.finished = w->desk.run_us = 0;
@@ -521,7 +519,7 @@ watch_slots(struct stint_worker *w)
 {
     struct lease_ref *started = NULL;
     uint32_t count = 0;
-    uint64_t now_us = worker_now_us();
+    uint64_t now_us = link_now_us();
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < w->slots_count; i++) {
         struct stint_task *t = &w->slots[i].task;

@@ -1,6 +1,6 @@
-/* What the worker's own files share: worker.c, which talks to the broker on one thread, and
- * slots.c, which runs handlers on others. Between them stands `struct desk`: jobs that wait on one
- * side, outcomes on the other, one lock.
+/* What the worker's own files share: worker.c, which talks to the broker on one thread, and slots.c
+ * and task.c, which run handlers on others. Between them stands `struct desk`: jobs that wait on
+ * one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -81,12 +81,17 @@ struct stint_worker {
     char error[640];
 };
 
-uint64_t worker_now_us(void);
-
 /* slots.c */
 enum stint_status slots_start(struct stint_worker *w);
 /* Let slots end after what they run now, and wait for them. */
 void slots_join(struct stint_worker *w);
+
+/* task.c: what a slot does, in this order; begin and finish with the desk's lock held. */
+void slot_begin(struct slot *slot, struct held *held);
+void slot_run(struct slot *slot);
+void slot_finish(struct slot *slot);
+/* The slot takes no more jobs: its handlers' states go. */
+void slot_end(struct slot *slot);
 void slot_cancel(struct stint_task *task, bool timed_out);
 void held_free(struct held *held);
 

@@ -1,0 +1,98 @@
+/* The router's numbers for connections; the contract is in routes.h. */
+#include "routes.h"
+
+void
+routes_init(struct routes *r, uint32_t max)
+{
+    *r = (struct routes){.max = max};
+}
+
+void
+routes_fini(struct routes *r)
+{
+    HASH_CLEAR(hh, r->by_id);
+    for (uint32_t i = 0; i < r->count; i++)
+        free(r->all[i]);
+    free(r->all);
+    *r = (struct routes){0};
+}
+
+static struct route *
+add(struct routes *r, const uint8_t *id, size_t size)
+{
+    struct route *route = r->free_list;
+    if (route) {
+        r->free_list = route->next;
+    } else {
+        if (r->count >= r->max)
+            return NULL;
+        route = calloc(1, sizeof *route);
+        r->all = realloc(r->all, (r->count + 1) * sizeof(struct route *));
+        if (!route || !r->all)
+            abort();
+        route->number = r->count;
+        r->all[r->count++] = route;
+    }
+    route->used = true;
+    route->gone = false;
+    route->next = NULL;
+    route->size = (uint8_t)size;
+    memcpy(route->id, id, size);
+    HASH_ADD_KEYPTR(hh, r->by_id, route->id, size, route);
+    return route;
+}
+
+struct route *
+routes_find(struct routes *r, const uint8_t *id, size_t size)
+{
+    struct route *route = r->last;
+    if (route && route->used && route->size == size && memcmp(route->id, id, size) == 0)
+        return route;
+    if (size > ROUTING_BYTES)
+        return NULL;
+    HASH_FIND(hh, r->by_id, id, size, route);
+    if (!route)
+        route = add(r, id, size);
+    r->last = route;
+    return route;
+}
+
+struct route *
+routes_at(const struct routes *r, uint32_t number)
+{
+    struct route *route = number < r->count ? r->all[number] : NULL;
+    return route && route->used ? route : NULL;
+}
+
+void
+routes_mark_gone(struct routes *r, struct route *route)
+{
+    route->gone = true;
+    route->next = r->gone;
+    r->gone = route;
+}
+
+struct route *
+routes_take_gone(struct routes *r)
+{
+    struct route *route = r->gone;
+    if (route)
+        r->gone = route->next;
+    return route;
+}
+
+void
+routes_forget(struct routes *r, struct route *route)
+{
+    HASH_DEL(r->by_id, route);
+    route->used = false;
+    if (r->last == route)
+        r->last = NULL;
+    struct route **at = &r->gone;
+    while (*at && *at != route)
+        at = &(*at)->next;
+    if (*at)
+        *at = route->next;
+    route->next = r->free_list;
+    r->free_list = route;
+}

@@ -1,0 +1,50 @@
+/* Which connections there are: the router's numbers for them, and the routing ids that its socket
+ * knows them by. No socket: the simulator numbers its connections with it too. A number is given
+ * again once its connection was forgotten, so nobody may remember one for longer.
+ */
+#ifndef ROUTES_H
+#define ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define uthash_fatal(text) abort()
+#include <stdlib.h>
+#include <uthash.h>
+
+enum { ROUTING_BYTES = 255 };
+
+struct route {
+    uint32_t number;
+    bool used, gone;
+    uint8_t size;
+    uint8_t id[ROUTING_BYTES];
+    struct route *next; /* in the list of free, or of gone ones */
+    UT_hash_handle hh;
+};
+
+struct routes {
+    struct route **all; /* by number */
+    uint32_t count, max;
+    struct route *by_id, *free_list, *gone, *last;
+};
+
+void routes_init(struct routes *routes, uint32_t max);
+void routes_fini(struct routes *routes);
+
+/* The route of a routing id, made if it is new. NULL if there are too many, or the id is too
+ * long. */
+struct route *routes_find(struct routes *routes, const uint8_t *id, size_t size);
+
+/* The route of a number, or NULL. */
+struct route *routes_at(const struct routes *routes, uint32_t number);
+
+/* It can't be reached any more: the core is to be told, once. */
+void routes_mark_gone(struct routes *routes, struct route *route);
+/* The next one to tell of, or NULL. */
+struct route *routes_take_gone(struct routes *routes);
+
+void routes_forget(struct routes *routes, struct route *route);
+
+#endif
