@@ -147,8 +147,12 @@ settle_late(struct core *core, const struct outcome *given)
         return STINT_NO_SUCH_JOB;
     if (r.attempt != o.attempt)
         return STINT_STALE;
-    if (place != PLACE_LIVE || r.last != LAST_LOST) /* told before; a lost answer, asked again */
-        return place == PLACE_SETTLED && r.last == LAST_LOST ? STINT_STALE : STINT_OK;
+    if (r.last == LAST_NONE) /* cancelled, or begun anew after that: nobody ever told this end */
+        return STINT_STALE;
+    if (r.last != LAST_LOST) /* told before; a lost answer, asked again */
+        return STINT_OK;
+    if (place != PLACE_LIVE)
+        return STINT_STALE;
     enum stint_status status = bound_body(core, &o);
     apply(core, level, STINT_READY, &r, &o);
     return status;

@@ -74,9 +74,9 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     if (o->session)
         memcpy(s.id, o->session, SESSION_BYTES);
     else
-        link_random(s.id, SESSION_BYTES);
-    link_random(&s.seed, sizeof s.seed);
-    session_init(&c->session, &s, link_now_ms());
+        wire_random(s.id, SESSION_BYTES);
+    wire_random(&s.seed, sizeof s.seed);
+    session_init(&c->session, &s, wire_now_ms());
     enum stint_status status =
         c->ids ? link_new(c->endpoint, &c->session, &c->link) : STINT_NO_MEMORY;
     if (status != STINT_OK)
@@ -209,12 +209,12 @@ take(void *owner, const struct message *m)
 static enum stint_status
 pump(struct stint_client *c)
 {
-    enum stint_status status = link_pump(c->link, link_now_ms(), false, take, c);
+    enum stint_status status = link_pump(c->link, wire_now_ms(), false, take, c);
     if (c->session.opened) {
         c->session.opened = false;
         c->stored = c->session.welcome.submission;
         client_watch_again(c);
-        (void)link_pump(c->link, link_now_ms(), false, take, c);
+        (void)link_pump(c->link, wire_now_ms(), false, take, c);
     }
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failed, "the broker", c->session.detail);
@@ -227,7 +227,7 @@ stint_client_process(struct stint_client *c, uint32_t timeout_ms)
     uint64_t heard_ms = c->session.heard_ms;
     enum stint_status status = pump(c);
     if (status == STINT_OK && timeout_ms > 0 && c->session.heard_ms == heard_ms) {
-        link_wait(c->link, NULL, 0, link_now_ms() + timeout_ms);
+        link_wait(c->link, NULL, 0, wire_now_ms() + timeout_ms);
         status = pump(c);
     }
     return status;
@@ -242,7 +242,7 @@ stint_client_fd(const struct stint_client *c)
 uint32_t
 stint_client_timeout_ms(const struct stint_client *c)
 {
-    uint64_t now_ms = link_now_ms(), wake_ms = session_wake_ms(&c->session);
+    uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&c->session);
     if (wake_ms <= now_ms)
         return 0;
     return wake_ms - now_ms > 60000 ? 60000 : (uint32_t)(wake_ms - now_ms);
@@ -266,10 +266,10 @@ too_late(struct stint_client *c, const char *what)
 static enum stint_status
 run_until(struct stint_client *c, const bool *over, uint32_t timeout_ms, const char *what)
 {
-    uint64_t end_ms = timeout_ms ? link_now_ms() + timeout_ms : UINT64_MAX;
+    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
     enum stint_status status = pump(c);
     while (status == STINT_OK && !*over) {
-        if (link_now_ms() >= end_ms)
+        if (wire_now_ms() >= end_ms)
             return too_late(c, what);
         link_wait(c->link, NULL, 0, end_ms);
         status = pump(c);
@@ -280,10 +280,10 @@ run_until(struct stint_client *c, const bool *over, uint32_t timeout_ms, const c
 enum stint_status
 stint_connect(struct stint_client *c, uint32_t timeout_ms)
 {
-    uint64_t end_ms = link_now_ms() + timeout_ms;
+    uint64_t end_ms = wire_now_ms() + timeout_ms;
     enum stint_status status = pump(c);
     while (status == STINT_OK && c->session.state != SESSION_OPEN) {
-        if (link_now_ms() >= end_ms)
+        if (wire_now_ms() >= end_ms)
             return too_late(c, "connecting");
         link_wait(c->link, NULL, 0, end_ms);
         status = pump(c);
@@ -327,10 +327,10 @@ enum stint_status
 stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, bool results,
     stint_outcome_fn *settled, void *context, uint32_t timeout_ms)
 {
-    uint64_t end_ms = timeout_ms ? link_now_ms() + timeout_ms : UINT64_MAX;
+    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
     enum stint_status status = stint_watch(c, ids, count, results, settled, context);
     while (status == STINT_OK && HASH_COUNT(c->watched) > 0) {
-        if (link_now_ms() >= end_ms)
+        if (wire_now_ms() >= end_ms)
             return too_late(c, "waiting");
         status = pump(c);
         if (status == STINT_OK && HASH_COUNT(c->watched) > 0)

@@ -57,9 +57,9 @@ begin_new_session(struct stint_client *c)
             call->done(call->context, STINT_UNKNOWN_OUTCOME, NULL, 0);
         client_end(&call);
     }
-    link_random(id, sizeof id);
+    wire_random(id, sizeof id);
     c->submission = c->acked = c->stored = 0;
-    session_rename(&c->session, link_now_ms(), id);
+    session_rename(&c->session, wire_now_ms(), id);
 }
 
 static size_t
@@ -244,7 +244,7 @@ submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count,
     if (status != STINT_OK)
         return status;
     while (!piece.over) {
-        uint64_t now_ms = link_now_ms();
+        uint64_t now_ms = wire_now_ms();
         if (now_ms >= end_ms) {
             status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
             return abandon(c, &piece, client_fail(c, status, "submitting", ""));
@@ -261,7 +261,7 @@ enum stint_status
 stint_submit(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, uint32_t timeout_ms)
 {
-    uint64_t end_ms = timeout_ms ? link_now_ms() + timeout_ms : UINT64_MAX;
+    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
     for (size_t at = 0; at < count;) {
         size_t n = 0, bytes = 0;
         while (at + n < count && n < LIMIT_JOBS &&

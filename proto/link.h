@@ -1,14 +1,13 @@
-/* The DEALER socket under a session: connects, receives, sends, connects anew. One thread. All that
- * a peer needs of the world stands here, so that the simulator can put a world of its own in its
- * place (tests/sim/wire.c). */
+/* A session on a wire: connects, receives, sends, connects anew. One thread. */
 #ifndef LINK_H
 #define LINK_H
 
 #include "session.h"
+#include "wire.h"
 
 struct link;
 
-/* `endpoint` is copied. Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM. */
+/* `endpoint` is copied. Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM, STINT_NO_MEMORY. */
 enum stint_status link_new(const char *endpoint, struct session *session, struct link **link);
 /* What was given to the socket has up to `linger_ms` to leave. */
 void link_destroy(struct link **link, int linger_ms);
@@ -18,7 +17,8 @@ void link_destroy(struct link **link, int linger_ms);
 int link_fd(const struct link *link);
 
 /* Send what waits, receive what came (each frame for the owner goes to `take`), let time pass.
- * `hold` as in session_output. Errors: STINT_BAD_ENDPOINT (a broker moved to nowhere). */
+ * `hold` as in session_output. Errors: STINT_BAD_ENDPOINT (a broker moved to nowhere),
+ * STINT_SYSTEM. */
 enum stint_status link_pump(struct link *link, uint64_t now_ms, bool hold,
     void (*take)(void *owner, const struct message *message), void *owner);
 
@@ -27,14 +27,5 @@ struct message_room *link_room(struct link *link);
 
 /* Sleep until the socket or one of `fds` is ready, or `until_ms`. */
 void link_wait(struct link *link, const int *fds, unsigned fds_count, uint64_t until_ms);
-
-/* The rest of a peer's edge to the world: the monotonic clock, and random bytes. */
-uint64_t link_now_us(void);
-static inline uint64_t
-link_now_ms(void)
-{
-    return link_now_us() / 1000;
-}
-void link_random(void *to, size_t bytes);
 
 #endif

@@ -87,7 +87,7 @@ slot_begin(struct slot *slot, struct held *held)
     }
     t->held = held;
     t->reported = false;
-    t->started_us = link_now_us();
+    t->started_us = wire_now_us();
 }
 
 void
@@ -97,7 +97,7 @@ slot_finish(struct slot *slot)
     struct stint_task *t = &slot->task;
     uint64_t value;
     desk->finished++;
-    desk->run_us += link_now_us() - t->started_us;
+    desk->run_us += wire_now_us() - t->started_us;
     if (!desk->done)
         ring(desk);
     DL_APPEND(desk->done, t->held);

@@ -81,9 +81,9 @@ open_link(struct stint_worker *w)
         .slots = w->slots_count,
         .queues = (const char *const *)w->queues,
         .queues_count = w->queues_count};
-    link_random(s.id, sizeof s.id);
-    link_random(&s.seed, sizeof s.seed);
-    session_init(&w->session, &s, link_now_ms());
+    wire_random(s.id, sizeof s.id);
+    wire_random(&s.seed, sizeof s.seed);
+    session_init(&w->session, &s, wire_now_ms());
     return link_new(w->endpoint, &w->session, &w->link);
 }
 
@@ -439,7 +439,7 @@ static struct held *
 take_done(struct stint_worker *w)
 {
     struct held *done = NULL;
-    uint64_t now_us = link_now_us();
+    uint64_t now_us = wire_now_us();
     pthread_mutex_lock(&w->desk.lock);
     if (w->desk.waiting_count <= w->slots_count || now_us - w->settled_us >= SETTLE_AFTER_US) {
         done = w->desk.done;
@@ -482,7 +482,7 @@ settle_done(struct stint_worker *w)
 static void
 choose_window(struct stint_worker *w)
 {
-    uint64_t now_us = link_now_us(), least_us = UINT64_MAX;
+    uint64_t now_us = wire_now_us(), least_us = UINT64_MAX;
     pthread_mutex_lock(&w->desk.lock);
     uint64_t finished = w->desk.finished, run_us = w->desk.run_us;
     w->desk.finished = w->desk.run_us = 0;
@@ -519,7 +519,7 @@ watch_slots(struct stint_worker *w)
 {
     struct lease_ref *started = NULL;
     uint32_t count = 0;
-    uint64_t now_us = link_now_us();
+    uint64_t now_us = wire_now_us();
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < w->slots_count; i++) {
         struct stint_task *t = &w->slots[i].task;
@@ -597,7 +597,7 @@ static enum stint_status
 turn(struct stint_worker *w, uint64_t until_ms)
 {
     uint64_t rings;
-    uint64_t tick_ms = link_now_ms() + tick_of(w);
+    uint64_t tick_ms = wire_now_ms() + tick_of(w);
     if (until_ms > tick_ms)
         until_ms = tick_ms;
     link_wait(w->link, &w->desk.bell, 1, until_ms);
@@ -605,7 +605,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
         errno = 0; /* not rung */
     if (w->session.state != SESSION_OPEN)
         w->claimed = false;
-    enum stint_status status = link_pump(w->link, link_now_ms(), !w->claimed, take, w);
+    enum stint_status status = link_pump(w->link, wire_now_ms(), !w->claimed, take, w);
     if (w->session.opened) {
         w->session.opened = false;
         claim_all(w);
@@ -615,7 +615,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     choose_window(w);
     settle_done(w);
     if (status == STINT_OK)
-        status = link_pump(w->link, link_now_ms(), !w->claimed, take, w);
+        status = link_pump(w->link, wire_now_ms(), !w->claimed, take, w);
     if (w->session.state == SESSION_FAILED)
         return complain(w, w->session.failed, w->session.detail);
     return status == STINT_OK ? status : complain(w, status, "");
@@ -626,11 +626,11 @@ static enum stint_status
 drain(struct stint_worker *w)
 {
     struct pack_buffer frame = {0};
-    uint64_t end_ms = link_now_ms() + w->drain_ms, open_ms = link_now_ms();
+    uint64_t end_ms = wire_now_ms() + w->drain_ms, open_ms = wire_now_ms();
     enum stint_status status = STINT_OK;
     bool cancelled = false;
     while (status == STINT_OK && (busy(w) || w->session.requests)) {
-        uint64_t now_ms = link_now_ms();
+        uint64_t now_ms = wire_now_ms();
         give_back_newest(w, UINT32_MAX);
         if (w->session.state == SESSION_OPEN || busy_slots(w))
             open_ms = now_ms;
@@ -645,8 +645,8 @@ drain(struct stint_worker *w)
     message_put_numbered(&frame, MESSAGE_BYE, ++w->number);
     if (status == STINT_OK && w->session.state == SESSION_OPEN &&
         session_control(&w->session, &frame)) {
-        end_ms = link_now_ms() + GOODBYE_MS;
-        while (status == STINT_OK && !w->gone && link_now_ms() < end_ms)
+        end_ms = wire_now_ms() + GOODBYE_MS;
+        while (status == STINT_OK && !w->gone && wire_now_ms() < end_ms)
             status = turn(w, end_ms);
     }
     pack_buffer_free(&frame);

@@ -12,12 +12,23 @@ struct rows {
     size_t count, size;
 };
 
+/* How a row was before it was changed. */
+struct change {
+    enum store_table table;
+    struct row before; /* value.data NULL: it was not there */
+    struct row key; /* then this holds its key */
+};
+
 struct store_model {
     struct store base;
-    struct rows now[STORE_TABLES], committed[STORE_TABLES];
+    struct rows now[STORE_TABLES];
+    struct change *changes; /* what a loss of power takes back, newest last */
+    size_t changes_count, changes_size;
+    size_t begun; /* how many there were at the begin of the transaction */
     uint64_t room;
-    unsigned fail_in; /* 0: never */
-    bool failed;
+    unsigned fail_in, fail_op_in; /* 0: never */
+    bool keep_failed; /* the commit that fails is on disk nevertheless */
+    bool failed, lazy;
 };
 
 static struct store_model *
@@ -47,18 +58,6 @@ clear(struct rows *t)
         free((void *)(uintptr_t)t->rows[i].key.data);
     free(t->rows);
     *t = (struct rows){0};
-}
-
-static void
-copy(struct rows *to, const struct rows *from)
-{
-    clear(to);
-    to->rows = calloc(from->count + 1, sizeof *to->rows);
-    if (!to->rows)
-        abort();
-    to->count = to->size = from->count;
-    for (size_t i = 0; i < from->count; i++)
-        to->rows[i] = row_make(from->rows[i].key, from->rows[i].value, (struct slice){0});
 }
 
 static int
@@ -92,30 +91,57 @@ is_at(const struct rows *t, size_t i, struct slice key)
 static void
 model_begin(struct store *store)
 {
-    (void)store;
+    self(store)->begun = self(store)->changes_count;
+}
+
+static void
+forget_changes(struct store_model *m)
+{
+    for (size_t i = 0; i < m->changes_count; i++) {
+        free((void *)(uintptr_t)m->changes[i].before.key.data);
+        free((void *)(uintptr_t)m->changes[i].key.key.data);
+    }
+    m->changes_count = 0;
 }
 
 static enum stint_status
 model_commit(struct store *store)
 {
     struct store_model *m = self(store);
-    if (m->fail_in && --m->fail_in == 0)
-        m->failed = true;
     if (m->failed)
         return STINT_IO;
-    for (unsigned t = 0; t < STORE_TABLES; t++)
-        copy(&m->committed[t], &m->now[t]);
+    if (m->fail_in && --m->fail_in == 0) {
+        m->failed = true;
+        if (m->keep_failed)
+            forget_changes(m);
+        return STINT_IO;
+    }
+    if (!m->lazy)
+        forget_changes(m);
     return STINT_OK;
 }
 
-void
-store_model_crash(struct store *store)
+/* An operation that the disk refuses makes the transaction fail. */
+static bool
+refused(struct store_model *m)
 {
-    struct store_model *m = self(store);
-    m->failed = false;
-    m->fail_in = 0;
-    for (unsigned t = 0; t < STORE_TABLES; t++)
-        copy(&m->now[t], &m->committed[t]);
+    if (m->fail_op_in && --m->fail_op_in == 0)
+        m->failed = true;
+    return m->failed;
+}
+
+static struct change *
+note_change(struct store_model *m, enum store_table table)
+{
+    if (m->changes_count == m->changes_size) {
+        m->changes_size = m->changes_size ? 2 * m->changes_size : 256;
+        m->changes = realloc(m->changes, m->changes_size * sizeof *m->changes);
+        if (!m->changes)
+            abort();
+    }
+    struct change *c = &m->changes[m->changes_count++];
+    *c = (struct change){.table = table};
+    return c;
 }
 
 static bool
@@ -123,7 +149,7 @@ model_get(struct store *store, enum store_table table, struct slice key, struct 
 {
     const struct rows *t = &self(store)->now[table];
     size_t i = find(t, key);
-    if (!is_at(t, i, key))
+    if (refused(self(store)) || !is_at(t, i, key))
         return false;
     *value = t->rows[i].value;
     return true;
@@ -135,7 +161,7 @@ model_seek(struct store *store, enum store_table table, struct slice from, struc
 {
     const struct rows *t = &self(store)->now[table];
     size_t i = find(t, from);
-    if (i == t->count)
+    if (refused(self(store)) || i == t->count)
         return false;
     *key = t->rows[i].key;
     *value = t->rows[i].value;
@@ -143,17 +169,8 @@ model_seek(struct store *store, enum store_table table, struct slice from, struc
 }
 
 static void
-model_put(struct store *store, enum store_table table, struct slice key, struct slice head,
-    struct slice body)
+insert_at(struct rows *t, size_t i, struct row row)
 {
-    struct rows *t = &self(store)->now[table];
-    size_t i = find(t, key);
-    struct row row = row_make(key, head, body);
-    if (is_at(t, i, key)) {
-        free((void *)(uintptr_t)t->rows[i].key.data);
-        t->rows[i] = row;
-        return;
-    }
     if (t->count == t->size) {
         t->size = t->size ? 2 * t->size : 64;
         t->rows = realloc(t->rows, t->size * sizeof *t->rows);
@@ -165,17 +182,78 @@ model_put(struct store *store, enum store_table table, struct slice key, struct 
     t->count++;
 }
 
+static void
+remove_at(struct rows *t, size_t i)
+{
+    memmove(&t->rows[i], &t->rows[i + 1], (t->count - i - 1) * sizeof *t->rows);
+    t->count--;
+}
+
+static void
+model_put(struct store *store, enum store_table table, struct slice key, struct slice head,
+    struct slice body)
+{
+    struct store_model *m = self(store);
+    struct rows *t = &m->now[table];
+    size_t i = find(t, key);
+    if (refused(m))
+        return;
+    struct row row = row_make(key, head, body);
+    struct change *c = note_change(m, table);
+    if (is_at(t, i, key)) {
+        c->before = t->rows[i];
+        t->rows[i] = row;
+    } else {
+        c->key = row_make(key, (struct slice){0}, (struct slice){0});
+        insert_at(t, i, row);
+    }
+}
+
 static bool
 model_del(struct store *store, enum store_table table, struct slice key)
 {
-    struct rows *t = &self(store)->now[table];
+    struct store_model *m = self(store);
+    struct rows *t = &m->now[table];
     size_t i = find(t, key);
-    if (!is_at(t, i, key))
+    if (refused(m) || !is_at(t, i, key))
         return false;
-    free((void *)(uintptr_t)t->rows[i].key.data);
-    memmove(&t->rows[i], &t->rows[i + 1], (t->count - i - 1) * sizeof *t->rows);
-    t->count--;
+    note_change(m, table)->before = t->rows[i];
+    remove_at(t, i);
     return true;
+}
+
+/* Takes back all changes but the first `left`. */
+static void
+undo(struct store_model *m, size_t left)
+{
+    while (m->changes_count > left) {
+        struct change *c = &m->changes[--m->changes_count];
+        struct rows *t = &m->now[c->table];
+        struct slice key = c->before.key.data ? c->before.key : c->key.key;
+        size_t i = find(t, key);
+        if (is_at(t, i, key)) {
+            free((void *)(uintptr_t)t->rows[i].key.data);
+            remove_at(t, i);
+        }
+        if (c->before.key.data)
+            insert_at(t, i, c->before);
+        free((void *)(uintptr_t)c->key.key.data);
+    }
+}
+
+static void
+model_abort(struct store *store)
+{
+    undo(self(store), self(store)->begun);
+}
+
+void
+store_model_crash(struct store *store)
+{
+    struct store_model *m = self(store);
+    m->failed = m->keep_failed = false;
+    m->fail_in = m->fail_op_in = 0;
+    undo(m, 0);
 }
 
 static uint64_t
@@ -202,15 +280,15 @@ static void
 model_destroy(struct store **store)
 {
     struct store_model *m = self(*store);
-    for (unsigned t = 0; t < STORE_TABLES; t++) {
+    for (unsigned t = 0; t < STORE_TABLES; t++)
         clear(&m->now[t]);
-        clear(&m->committed[t]);
-    }
+    forget_changes(m);
+    free(m->changes);
     free(m);
     *store = NULL;
 }
 
-static const struct store_ops model_ops = {model_begin, model_commit, store_model_crash, model_get,
+static const struct store_ops model_ops = {model_begin, model_commit, model_abort, model_get,
     model_seek, model_put, model_del, model_room, model_usage, model_error, model_destroy};
 
 struct store *
@@ -228,6 +306,25 @@ void
 store_model_fail_commit(struct store *store, unsigned n)
 {
     self(store)->fail_in = n + 1;
+}
+
+void
+store_model_fail_after_commit(struct store *store, unsigned n)
+{
+    self(store)->fail_in = n + 1;
+    self(store)->keep_failed = true;
+}
+
+void
+store_model_fail_operation(struct store *store, unsigned n)
+{
+    self(store)->fail_op_in = n + 1;
+}
+
+void
+store_model_lazy(struct store *store, bool lazy)
+{
+    self(store)->lazy = lazy;
 }
 
 void

@@ -10,6 +10,12 @@ struct store *store_model_new(void);
 void store_model_crash(struct store *store);
 /* The commit after the next `n` fails, and everything from then on. */
 void store_model_fail_commit(struct store *store, unsigned n);
+/* The same, but that commit is on disk: the failure came after it. */
+void store_model_fail_after_commit(struct store *store, unsigned n);
+/* The operation after the next `n` fails, and with it its transaction. */
+void store_model_fail_operation(struct store *store, unsigned n);
+/* Commits say that they are durable and are not: a crash loses all since this began. */
+void store_model_lazy(struct store *store, bool lazy);
 /* What room says; UINT64_MAX at first. */
 void store_model_set_room(struct store *store, uint64_t room);
 /* Do two stores hold the same rows? */
