@@ -33,6 +33,8 @@ struct queue {
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
     uint32_t workers; /* that serve it now */
+    uint64_t tallied; /* which message's jobs for it were counted last, and... */
+    uint32_t tally; /* ...how many there were so far */
     UT_hash_handle hh;
     uint8_t name_bytes;
     char name[STINT_NAME_BYTES];

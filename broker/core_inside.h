@@ -27,6 +27,7 @@ struct core {
     uint64_t next_session_sweep_ms;
     uint8_t session_cursor[SESSION_BYTES];
     uint64_t sessions; /* stored ones */
+    uint64_t tallies; /* messages whose jobs were counted before they were taken */
     struct stint_stats figures;
     struct peer *outputs; /* peers that have answers to be sent at the end of the step */
     uint32_t *strangers; /* connections the router is to forget at the end of the step */

@@ -149,10 +149,13 @@ settle_late(struct core *core, const struct outcome *given)
         return STINT_STALE;
     if (r.last == LAST_NONE) /* cancelled, or begun anew after that: nobody ever told this end */
         return STINT_STALE;
-    if (r.last != LAST_LOST) /* told before; a lost answer, asked again */
+    bool doubted = r.last == LAST_RETURNED && o.type != OUTCOME_RETURNED;
+    if (r.last != LAST_LOST && !doubted) /* told before; a lost answer, asked again */
         return STINT_OK;
     if (place != PLACE_LIVE)
         return STINT_STALE;
+    if (doubted) /* it seemed lost on its way to the worker, and was not: the run counts */
+        r.spared--;
     enum stint_status status = bound_body(core, &o);
     apply(core, level, STINT_READY, &r, &o);
     return status;

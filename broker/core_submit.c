@@ -123,16 +123,28 @@ refuse(
     v->detail[used] = '\0';
 }
 
-/* What the jobs of one message would add; counted per run of jobs of one queue, which is exact
- * where a message keeps to one queue and errs on the safe side where it mixes them. */
+/* What the jobs of one message would add. New queues and levels are counted per run of jobs, and
+ * jobs for new queues together, which errs on the safe side where a message mixes them. */
 struct tally {
     uint64_t bytes;
-    uint32_t new_queues, new_levels;
+    uint32_t new_queues, new_levels, for_new;
     struct slice name;
     uint8_t priority;
     struct queue *queue;
-    uint64_t of_queue;
 };
+
+/* How many jobs of this message so far are for the queue of this one. */
+static uint32_t
+tally_queue(const struct core *core, struct tally *t)
+{
+    struct queue *q = t->queue;
+    if (!q)
+        return ++t->for_new;
+    if (q->tallied != core->tallies)
+        q->tally = 0;
+    q->tallied = core->tallies;
+    return ++q->tally;
+}
 
 static bool
 tally_place(struct core *core, struct tally *t, const struct job_spec *spec, uint32_t i)
@@ -141,14 +153,12 @@ tally_place(struct core *core, struct tally *t, const struct job_spec *spec, uin
     if (!same_queue) {
         t->name = spec->queue;
         t->queue = book_queue(&core->book, spec->queue);
-        t->of_queue = 0;
         t->new_queues += t->queue == NULL;
     }
     if (!same_queue || t->priority != spec->priority) {
         t->priority = spec->priority;
         t->new_levels += !t->queue || !book_level(&core->book, t->queue, spec->priority, false);
     }
-    t->of_queue++;
     return core->book.queues + t->new_queues <= core->book.queues_max &&
         core->book.levels + t->new_levels <= core->book.levels_max;
 }
@@ -158,6 +168,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
     const struct core_options *o = &core->options;
     struct tally t = {0};
+    core->tallies++;
     v->status = STINT_OK;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->room->specs[i];
@@ -170,8 +181,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
                 o->queues_max);
             return;
         }
-        uint64_t backlog = t.queue ? t.queue->backlog : 0;
-        if (o->queue_backlog_max && backlog + t.of_queue > o->queue_backlog_max) {
+        uint64_t waits = (t.queue ? t.queue->backlog : 0) + tally_queue(core, &t);
+        if (o->queue_backlog_max && waits > o->queue_backlog_max) {
             refuse(v, i, STINT_QUEUE_FULL, "a queue holds --queue-backlog-max jobs, ",
                 o->queue_backlog_max);
             return;

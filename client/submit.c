@@ -113,7 +113,9 @@ client_take_submitted(struct stint_client *c, const struct message *m)
     struct answer *answers = link_room(c->link)->answers;
     for (uint32_t i = 0; i < m->count; i++) {
         struct answer a = answers[i];
-        if (a.status == STINT_OUT_OF_ORDER && a.index > c->acked) {
+        /* One before it has not arrived: that one's own answer will tell. */
+        if ((a.status == STINT_OUT_OF_ORDER && a.index > c->acked) ||
+            (a.status == STINT_SESSION_UNKNOWN && a.number > c->acked + 1)) {
             session_resend(&c->session);
             return;
         }

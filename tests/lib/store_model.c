@@ -322,6 +322,12 @@ store_model_fail_operation(struct store *store, unsigned n)
 }
 
 void
+store_model_spare(struct store *store)
+{
+    self(store)->fail_in = self(store)->fail_op_in = 0;
+}
+
+void
 store_model_lazy(struct store *store, bool lazy)
 {
     self(store)->lazy = lazy;

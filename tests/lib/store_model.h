@@ -14,6 +14,8 @@ void store_model_fail_commit(struct store *store, unsigned n);
 void store_model_fail_after_commit(struct store *store, unsigned n);
 /* The operation after the next `n` fails, and with it its transaction. */
 void store_model_fail_operation(struct store *store, unsigned n);
+/* What was told to fail, and has not yet, will not. */
+void store_model_spare(struct store *store);
 /* Commits say that they are durable and are not: a crash loses all since this began. */
 void store_model_lazy(struct store *store, bool lazy);
 /* What room says; UINT64_MAX at first. */

@@ -1,0 +1,65 @@
+/* What must be true, said apart from the core and far more simply. The oracle hears what clients
+ * submit and what they are answered, reads every frame that reaches or leaves the broker, and after
+ * each commit reads the store's tables itself. A job's whole life is a small automaton: from what
+ * it was before a step, what came in and went out must explain what it is after it. What can't be
+ * explained is a broken promise.
+ */
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include "core.h"
+#include "message.h"
+#include "sim.h"
+
+/* What a client wants of a job. The job's number is in its payload, so that it can be told apart
+ * before it has an id, and in its result. */
+struct wish {
+    unsigned queue; /* 0.. */
+    uint8_t priority;
+    uint32_t max_attempts;
+    int64_t keep_ms; /* negative: the broker's default */
+    uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
+    size_t payload_bytes, result_bytes;
+};
+
+void oracle_begin(const struct core_options *options);
+void oracle_end(void);
+
+/* ---- what clients do ---- */
+
+/* A job is about to be submitted: its number, from 0. */
+uint32_t oracle_wish(const struct wish *wish);
+const struct wish *oracle_wish_of(uint32_t job);
+/* The payload of a job, or its result of an attempt; allocated. */
+char *oracle_payload(uint32_t job);
+char *oracle_result(uint32_t job, uint32_t attempt, size_t *bytes);
+/* The number in a payload or result. False: it is neither. */
+bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);
+/* Its submission was answered. `id` only if that is STINT_OK. */
+void oracle_answered(uint32_t job, enum stint_status status, const struct stint_id *id);
+/* Nobody will ever hear the answer: whoever asked is dead, and nobody asks again. */
+void oracle_abandoned(uint32_t job);
+/* A client heard how a job ended. */
+void oracle_outcome(const struct stint_job_info *info);
+
+/* ---- what the broker does ---- */
+
+/* It has started on what is in the store. */
+void oracle_started(struct store *store, struct core *core);
+/* It is about to take a batch, */
+void oracle_batch(const struct batch *batch);
+/* has committed, and is about to send; */
+void oracle_stepped(struct store *store, struct core *core, const struct outbox *out);
+/* or its commit failed: what is on disk may be before it or after it. */
+void oracle_failed(const struct outbox *out);
+
+/* ---- the end: faults have stopped, and all has been given time ---- */
+
+/* Is every job that was acknowledged settled, or gone after it was? */
+bool oracle_all_settled(void);
+/* Say what is not as it should be in the end, if anything. */
+void oracle_check_end(void);
+/* Is nothing of any job left in the store? */
+bool oracle_all_gone(void);
+
+#endif

@@ -1,0 +1,253 @@
+/* The oracle's ears: what the frames of a step say, and who said it. It trusts the codec, which has
+ * tests and fuzzers of its own, and nothing else.
+ */
+#include "oracle_inside.h"
+
+#include <stdlib.h>
+
+enum { CONNECTIONS_MAX = 4096, SETTLES_MAX = 1024 };
+
+struct traffic traffic;
+
+static struct party *parties, *connected[CONNECTIONS_MAX];
+static struct message_room *room;
+
+/* What each SETTLE said, until it is confirmed. */
+struct settle {
+    struct party *from;
+    uint64_t number;
+    struct heard_outcome *outcomes;
+    uint32_t count;
+};
+static struct settle settles[SETTLES_MAX];
+static unsigned settles_next;
+
+static struct party *
+party_of(const struct hello *h)
+{
+    struct party *p;
+    HASH_FIND(hh, parties, h->session, SESSION_BYTES, p);
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p)
+            abort();
+        memcpy(p->session, h->session, SESSION_BYTES);
+        HASH_ADD(hh, parties, session, SESSION_BYTES, p);
+    }
+    p->role = h->role;
+    p->window = h->window;
+    return p;
+}
+
+static void
+connect_party(uint32_t peer, struct party *p)
+{
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        if (connected[i] == p)
+            connected[i] = NULL; /* a session has one connection */
+    connected[peer] = p;
+}
+
+static void
+remember_settle(const struct message *m, struct party *from)
+{
+    struct settle *s = &settles[settles_next++ % SETTLES_MAX];
+    free(s->outcomes);
+    *s = (struct settle){.from = from, .number = m->number, .count = m->count};
+    s->outcomes = calloc(m->count + 1, sizeof *s->outcomes);
+    if (!s->outcomes)
+        abort();
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct outcome *o = &room->outcomes[i];
+        s->outcomes[i] = (struct heard_outcome){.id = o->id,
+            .attempt = o->attempt,
+            .type = o->type,
+            .delay_ms = o->delay_ms,
+            .number = m->number,
+            .index = i,
+            .from = from};
+        LIST_ADD(traffic.outcomes, s->outcomes[i]);
+    }
+    if (m->settle.window != WINDOW_UNCHANGED)
+        from->window = m->settle.window;
+}
+
+static void
+hear_submit(const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint32_t job, attempt;
+        if (!oracle_number(room->specs[i].payload, &job, &attempt))
+            sim_broken("a submitted payload was changed on its way");
+        LIST_ADD(traffic.submits, job);
+    }
+}
+
+static void
+hear(struct party *from, const struct message *m)
+{
+    switch (m->type) {
+    case MESSAGE_SUBMIT:
+        hear_submit(m);
+        break;
+    case MESSAGE_SETTLE:
+        remember_settle(m, from);
+        break;
+    case MESSAGE_CLAIM:
+        for (uint32_t i = 0; i < m->count; i++)
+            LIST_ADD(traffic.claims,
+                (struct heard_claim){room->leases[i].id, room->leases[i].attempt, from});
+        from->claimed |= !m->claim.more;
+        break;
+    case MESSAGE_PING:
+        if (m->ping.window != WINDOW_UNCHANGED)
+            from->window = m->ping.window;
+        break;
+    case MESSAGE_CANCEL:
+        for (uint32_t i = 0; i < m->count; i++)
+            LIST_ADD(traffic.cancels, room->ids[i]);
+        break;
+    case MESSAGE_RETRY:
+        for (uint32_t i = 0; i < m->count; i++)
+            LIST_ADD(traffic.retries, room->ids[i]);
+        break;
+    case MESSAGE_BYE:
+        from->left = true;
+        break;
+    default:
+        break;
+    }
+}
+
+void
+frames_in(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct event *e = &batch->events[i];
+        struct message m;
+        const char *why;
+        if (e->peer >= CONNECTIONS_MAX)
+            sim_broken("more connections than this oracle knows");
+        if (e->kind == EVENT_GONE) {
+            connected[e->peer] = NULL;
+            continue;
+        }
+        if (message_decode(e->frame.data, e->frame.size, &m, room, &why) != STINT_OK)
+            sim_broken("a peer sent what can't be read: %s", why);
+        sim_trace(
+            "  in  %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
+        if (m.type == MESSAGE_HELLO)
+            connect_party(e->peer, party_of(&m.hello));
+        struct party *from = connected[e->peer];
+        if (!from)
+            continue; /* a stranger: it will be told to say HELLO first */
+        from->seen_us = world_us();
+        hear(from, &m);
+    }
+}
+
+static void
+see_dispatch(struct party *to, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct dispatched_job *d = &room->dispatched[i];
+        struct sent_dispatch s = {
+            .id = d->id, .attempt = d->attempt, .to = to, .payload_bytes = d->payload.size};
+        uint32_t attempt;
+        if (!oracle_number(d->payload, &s.job, &attempt))
+            sim_broken("a dispatched payload is not what was submitted");
+        if (d->attempt != attempt && attempt != 0)
+            sim_broken("a result was dispatched as a payload");
+        LIST_ADD(traffic.dispatches, s);
+    }
+}
+
+static void
+see_settled(const struct party *to, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct answer *a = &room->answers[i];
+        const struct settle *s = NULL;
+        bool refused[LIMIT_JOBS] = {false};
+        for (unsigned n = 0; n < SETTLES_MAX; n++)
+            if (settles[n].from == to && settles[n].number == a->number && settles[n].outcomes)
+                s = &settles[n];
+        if (!s)
+            sim_broken("a SETTLE was confirmed that nobody sent");
+        for (uint32_t n = 0; n < a->count; n++) {
+            uint32_t index;
+            enum stint_status status;
+            if (!message_next_exception(a, &index, &status) || index >= s->count)
+                sim_broken("a SETTLED that can't be read");
+            refused[index] = true;
+        }
+        for (uint32_t n = 0; n < s->count; n++)
+            if (!refused[n])
+                LIST_ADD(traffic.confirmed, s->outcomes[n]);
+    }
+}
+
+void
+frames_out(const struct outbox *out)
+{
+    for (size_t i = 0; i < out->count; i++) {
+        struct message m;
+        const char *why;
+        const struct outbox_entry *e = &out->entries[i];
+        struct slice frame = outbox_frame(out, i);
+        struct party *to = connected[e->peer];
+        if (e->forget) {
+            connected[e->peer] = NULL;
+            continue;
+        }
+        if (message_decode(frame.data, frame.size, &m, room, &why) != STINT_OK)
+            sim_broken("the broker sent what can't be read: %s", why);
+        sim_trace(
+            "  out %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
+        if (m.type == MESSAGE_DISPATCH)
+            see_dispatch(to, &m);
+        else if (m.type == MESSAGE_SETTLED)
+            see_settled(to, &m);
+    }
+}
+
+void
+frames_clear(void)
+{
+    for (struct party *p = parties; p; p = p->hh.next)
+        p->left = p->claimed = false;
+    traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
+    traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
+    traffic.confirmed.count = 0;
+}
+
+void
+frames_restart(void)
+{
+    memset(connected, 0, sizeof connected);
+}
+
+void
+frames_begin(void)
+{
+    if (!room)
+        room = calloc(1, sizeof *room);
+    if (!room)
+        abort();
+    frames_restart();
+    frames_clear();
+}
+
+void
+frames_end(void)
+{
+    struct party *p, *next;
+    HASH_ITER (hh, parties, p, next) {
+        HASH_DEL(parties, p);
+        free(p);
+    }
+    for (unsigned i = 0; i < SETTLES_MAX; i++)
+        free(settles[i].outcomes);
+    memset(settles, 0, sizeof settles);
+    frames_restart();
+}

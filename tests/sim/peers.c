@@ -1,0 +1,478 @@
+/* Simulated clients and workers; the contract is in peers.h. */
+#include "peers.h"
+#include "client.h"
+#include "oracle.h"
+#include "worker.h"
+
+enum { SUBMISSIONS_MAX = 64, JOBS_MAX = 24, RECENT = 16 };
+
+/* A submission as its client has written it down before it sends it. */
+struct plan {
+    struct sim_client *client;
+    uint32_t first, count; /* its jobs' numbers */
+    bool answered;
+};
+
+struct sim_client {
+    struct process process;
+    struct actor *actor;
+    struct stint_client *client; /* of this life */
+    uint8_t session[SESSION_BYTES];
+    bool own_session; /* it goes on in its session after it was killed */
+    struct plan plans[SUBMISSIONS_MAX];
+    unsigned planned, sent; /* sent: in this life */
+    struct stint_id waiting[SUBMISSIONS_MAX * JOBS_MAX]; /* not heard of yet */
+    unsigned waiting_count;
+    struct stint_id recent[RECENT];
+    unsigned recent_count;
+    uint64_t down_us;
+    char name[16];
+};
+
+struct sim_worker {
+    struct process process;
+    struct actor *actor;
+    struct stint_worker *worker; /* of this life */
+    uint64_t down_us;
+    char name[16];
+};
+
+static struct load load;
+static struct sim_client clients[CLIENTS_MAX];
+static struct sim_worker workers[WORKERS_MAX];
+static const char *const queue_names[] = {"alpha", "beta", "gamma"};
+static bool calm, stopping;
+
+/* ---- clients ---- */
+
+static void
+forget_waiting(struct sim_client *c, const struct stint_id *id)
+{
+    for (unsigned i = 0; i < c->waiting_count; i++)
+        if (id_compare(&c->waiting[i], id) == 0) {
+            c->waiting[i] = c->waiting[--c->waiting_count];
+            return;
+        }
+}
+
+static void
+heard(void *context, const struct stint_job_info *info)
+{
+    struct sim_client *c = context;
+    if (c->process.killed)
+        return;
+    oracle_outcome(info);
+    forget_waiting(c, &info->id);
+}
+
+static void
+answered(void *context, enum stint_status status, const struct stint_id *ids, size_t count)
+{
+    struct plan *p = context;
+    struct sim_client *c = p->client;
+    if (c->process.killed || p->answered)
+        return;
+    if (status == STINT_UNKNOWN_OUTCOME)
+        sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
+    p->answered = true;
+    for (uint32_t i = 0; i < p->count; i++)
+        oracle_answered(p->first + i, status, status == STINT_OK ? &ids[i] : NULL);
+    if (status != STINT_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        c->waiting[c->waiting_count++] = ids[i];
+        c->recent[c->recent_count++ % RECENT] = ids[i];
+    }
+    if (stint_watch(c->client, ids, count, true, heard, c) != STINT_OK)
+        sim_broken("a client can't watch: %s", stint_client_error(c->client));
+}
+
+static struct wish
+make_wish(struct chance *c)
+{
+    static const uint8_t priorities[] = {100, 100, 100, 0, 255, 7};
+    static const uint32_t attempts[] = {5, 5, 1, 2, 3};
+    struct wish w = {.queue = (unsigned)chance_below(c, load.queues),
+        .priority = priorities[chance_below(c, sizeof priorities)],
+        .max_attempts = attempts[chance_below(c, 5)],
+        .keep_ms = -1,
+        .backoff_base_ms = 1 + chance_skewed(c, 3000),
+        .backoff_cap_ms = 1 + chance_skewed(c, 20000),
+        .payload_bytes = 13 + chance_skewed(c, 200),
+        .result_bytes = 19 + chance_skewed(c, 200)};
+    if (chance_in_100(c, 30))
+        w.keep_ms = 0;
+    else if (load.brief || chance_in_100(c, 20))
+        w.keep_ms = (int64_t)chance_between(c, 1000, 60000);
+    if (chance_in_100(c, 15))
+        w.time_to_run_ms = chance_between(c, 100, 5000);
+    if (chance_in_100(c, load.large)) {
+        w.payload_bytes += chance_below(c, 9000);
+        w.result_bytes += chance_below(c, 9000);
+    }
+    return w;
+}
+
+/* Writes a submission down: it is the same however often it is sent. */
+static void
+make_plan(struct sim_client *c)
+{
+    struct plan *p = &c->plans[c->planned++];
+    p->client = c;
+    p->answered = false;
+    p->count = (uint32_t)chance_between(&c->process.chance, 1, load.jobs_most);
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct wish w = make_wish(&c->process.chance);
+        uint32_t job = oracle_wish(&w);
+        if (i == 0)
+            p->first = job;
+    }
+}
+
+static void
+send_plan(struct sim_client *c, unsigned index)
+{
+    struct stint_job jobs[JOBS_MAX];
+    struct plan *p = &c->plans[index];
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct wish *w = oracle_wish_of(p->first + i);
+        jobs[i] = (struct stint_job){.queue = queue_names[w->queue],
+            .payload = oracle_payload(p->first + i),
+            .payload_bytes = w->payload_bytes,
+            .priority = w->priority,
+            .max_attempts = w->max_attempts,
+            .keep_ms = w->keep_ms,
+            .time_to_run_ms = w->time_to_run_ms,
+            .backoff_base_ms = w->backoff_base_ms,
+            .backoff_cap_ms = w->backoff_cap_ms};
+    }
+    if (stint_submit_async(c->client, jobs, p->count, answered, p) != STINT_OK)
+        sim_broken("a client can't submit: %s", stint_client_error(c->client));
+    for (uint32_t i = 0; i < p->count; i++)
+        free((void *)(uintptr_t)jobs[i].payload);
+}
+
+static bool
+list_one(void *context, const struct stint_job_info *info)
+{
+    (void)context;
+    return info->state != STINT_UNKNOWN;
+}
+
+static bool
+each_queue(void *context, const struct stint_queue_info *info)
+{
+    (void)context;
+    return info->name[0] != '\0';
+}
+
+/* Asks for something, or changes something; that it may fail is part of the world. */
+static void
+meddle(struct sim_client *c)
+{
+    enum { PATIENCE_MS = 3000 };
+    struct chance *chance = &c->process.chance;
+    const struct stint_job_info *info;
+    struct stint_stats stats;
+    struct stint_filter filter = {.queue = NULL, .limit = 20};
+    unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
+    struct stint_id *id = known ? &c->recent[chance_below(chance, known)] : NULL;
+    switch (chance_below(chance, 8)) {
+    case 0:
+    case 1:
+        if (id)
+            (void)stint_cancel(c->client, id, 1, NULL, PATIENCE_MS);
+        break;
+    case 2:
+    case 3:
+        if (id)
+            (void)stint_retry(c->client, id, 1, NULL, PATIENCE_MS);
+        break;
+    case 4:
+        if (id)
+            (void)stint_get(c->client, id, STINT_PAYLOAD, &info, PATIENCE_MS);
+        break;
+    case 5:
+        (void)stint_list(c->client, &filter, list_one, NULL, PATIENCE_MS);
+        break;
+    case 6:
+        (void)stint_queues(c->client, each_queue, NULL, PATIENCE_MS);
+        break;
+    default:
+        (void)stint_get_stats(c->client, &stats, PATIENCE_MS);
+    }
+}
+
+static bool
+has_all(const struct sim_client *c)
+{
+    bool all = c->planned == load.submissions && c->waiting_count == 0;
+    for (unsigned i = 0; i < c->planned; i++)
+        all &= c->plans[i].answered;
+    return all;
+}
+
+/* What an earlier life did not hear the answer of is sent again, in a session that lives on, and
+ * given up in one that died with it. */
+static void
+take_up(struct sim_client *c)
+{
+    c->sent = c->planned;
+    for (unsigned i = c->planned; i-- > 0;) {
+        if (c->plans[i].answered)
+            break;
+        if (c->own_session) {
+            c->sent = i;
+            continue;
+        }
+        c->plans[i].answered = true;
+        for (uint32_t n = 0; n < c->plans[i].count; n++)
+            oracle_abandoned(c->plans[i].first + n);
+    }
+    if (c->waiting_count > 0 &&
+        stint_watch(c->client, c->waiting, c->waiting_count, true, heard, c) != STINT_OK)
+        sim_broken("a client can't watch: %s", stint_client_error(c->client));
+}
+
+static void
+live(struct sim_client *c)
+{
+    struct chance *chance = &c->process.chance;
+    struct stint_client_options o = {.endpoint = "tcp://broker", .name = c->name};
+    if (c->own_session) {
+        o.session = c->session;
+        while (o.submission < c->planned && c->plans[o.submission].answered)
+            o.submission++;
+    }
+    if (stint_client_new(&o, &c->client) != STINT_OK)
+        return;
+    take_up(c);
+    while (!c->process.killed && !(stopping && has_all(c))) {
+        if (c->sent == c->planned && c->planned < load.submissions &&
+            (calm || chance_in_100(chance, 20)))
+            make_plan(c);
+        if (c->sent < c->planned)
+            send_plan(c, c->sent++);
+        if (!calm && chance_in_100(chance, 3))
+            meddle(c);
+        uint64_t wait_ms = 1 + chance_skewed(chance, calm ? 1000 : 300);
+        enum stint_status status = stint_client_process(c->client, (uint32_t)wait_ms);
+        if (status != STINT_OK && !c->process.killed)
+            sim_broken("a client came to an end: %s", stint_client_error(c->client));
+    }
+    stint_client_destroy(&c->client);
+}
+
+static void
+client_main(void *context)
+{
+    struct sim_client *c = context;
+    while (!stopping) {
+        c->process.killed = false;
+        c->process.paused_until_us = 0;
+        c->process.clock_us = chance_below(&c->process.chance, 1000ULL * US_A_SECOND);
+        live(c);
+        if (!stopping)
+            actor_sleep(c->down_us);
+    }
+}
+
+/* ---- workers ---- */
+
+static void
+run(struct stint_task *task, void *state)
+{
+    const struct stint_task_info *info = stint_task_info(task);
+    struct process *p = actor_process();
+    struct chance *chance = &p->chance;
+    uint32_t job, attempt;
+    size_t bytes;
+    (void)state;
+    figures.runs++;
+    if (!oracle_number((struct slice){info->payload, info->payload_bytes}, &job, &attempt))
+        sim_broken("a worker got a payload that nobody submitted");
+    uint64_t run_us = chance_skewed(chance, 20 * US_A_MS);
+    if (chance_in_100(chance, 10))
+        run_us += chance_skewed(chance, 8 * US_A_SECOND);
+    uint64_t end_us = world_us() + run_us;
+    while (!calm && !p->killed && !stint_task_cancelled(task) && world_us() < end_us)
+        actor_sleep(run_us > 20 * US_A_MS ? 5 * US_A_MS : run_us + 1);
+    if (p->killed)
+        return;
+    if (!calm && stint_task_cancelled(task)) {
+        stint_task_fail(task, "cancelled");
+        return;
+    }
+    if (!calm && chance_in_100(chance, load.unlucky)) {
+        if (chance_in_100(chance, 20))
+            stint_task_fail_for_good(task, "unlucky for good");
+        else if (chance_in_100(chance, 20))
+            stint_task_snooze(task, chance_skewed(chance, 2000));
+        else
+            stint_task_fail(task, "unlucky");
+        return;
+    }
+    char *result = oracle_result(job, info->attempt, &bytes);
+    stint_task_succeed(task, result, bytes);
+    free(result);
+}
+
+static void
+work(struct sim_worker *w)
+{
+    static const uint32_t prefetches[] = {0, 0, STINT_NO_PREFETCH, 1, 10};
+    struct chance *chance = &w->process.chance;
+    const char *queues[3];
+    struct stint_worker_options o = {.endpoint = "tcp://broker",
+        .name = w->name,
+        .slots = (uint32_t)chance_between(chance, 1, 4),
+        .queues = queues,
+        .prefetch = prefetches[chance_below(chance, 5)],
+        .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
+    struct stint_handler handler = {.run = run};
+    unsigned first = (unsigned)chance_below(chance, load.queues);
+    /* The first one serves all, so that no queue is forgotten. */
+    o.queues_count = w == workers ? load.queues : (uint32_t)chance_between(chance, 1, load.queues);
+    for (uint32_t i = 0; i < o.queues_count; i++)
+        queues[i] = queue_names[(first + i) % load.queues];
+    if (stint_worker_new(&o, &w->worker) != STINT_OK)
+        return;
+    if (stint_worker_handle(w->worker, &handler) != STINT_OK)
+        sim_broken("a worker takes no handler");
+    enum stint_status status = stint_worker_run(w->worker);
+    if (status != STINT_OK && !w->process.killed)
+        sim_broken("a worker came to an end: %s", stint_worker_error(w->worker));
+    stint_worker_destroy(&w->worker);
+}
+
+static void
+worker_main(void *context)
+{
+    struct sim_worker *w = context;
+    while (!stopping) {
+        w->process.killed = false;
+        w->process.paused_until_us = 0;
+        w->process.clock_us = chance_below(&w->process.chance, 1000ULL * US_A_SECOND);
+        work(w);
+        if (!stopping)
+            actor_sleep(w->down_us);
+    }
+}
+
+/* ---- what happens to them ---- */
+
+static void
+begin_process(struct process *p, const char *name, uint64_t seed, unsigned index)
+{
+    *p = (struct process){.name = name,
+        .chance = chance_of(seed, 100 + index),
+        .network = chance_of(seed, 200 + index)};
+}
+
+void
+peers_begin(const struct load *l, uint64_t seed)
+{
+    load = *l;
+    calm = stopping = false;
+    for (unsigned i = 0; i < load.clients; i++) {
+        struct sim_client *c = &clients[i];
+        memset(c, 0, sizeof *c);
+        (void)snprintf(c->name, sizeof c->name, "client %u", i);
+        begin_process(&c->process, c->name, seed, i);
+        c->process.hears_twice = true;
+        c->own_session = i % 2 == 0;
+        memset(c->session, (int)i + 1, sizeof c->session);
+        c->actor = actor_start(&c->process, client_main, c);
+    }
+    for (unsigned i = 0; i < load.workers; i++) {
+        struct sim_worker *w = &workers[i];
+        memset(w, 0, sizeof *w);
+        (void)snprintf(w->name, sizeof w->name, "worker %u", i);
+        begin_process(&w->process, w->name, seed, CLIENTS_MAX + i);
+        w->actor = actor_start(&w->process, worker_main, w);
+    }
+}
+
+struct process *
+peers_process(unsigned index)
+{
+    return index < load.clients ? &clients[index].process
+                                : &workers[(index - load.clients) % load.workers].process;
+}
+
+/* The cable is cut: a process that was killed ends by itself, and nobody hears of it. */
+static void
+cut_off(struct process *p, struct session *session)
+{
+    p->killed = true;
+    session->state = SESSION_FAILED;
+    session->failed = STINT_SYSTEM;
+}
+
+void
+peers_kill(unsigned index, uint64_t down_us)
+{
+    if (index < load.clients) {
+        struct sim_client *c = &clients[index];
+        c->down_us = down_us;
+        figures.client_kills++;
+        if (c->client)
+            cut_off(&c->process, &c->client->session);
+    } else {
+        struct sim_worker *w = &workers[(index - load.clients) % load.workers];
+        w->down_us = down_us;
+        figures.worker_kills++;
+        if (w->worker)
+            cut_off(&w->process, &w->worker->session);
+    }
+}
+
+void
+peers_stop_worker(unsigned index, uint64_t down_us)
+{
+    struct sim_worker *w = &workers[index % load.workers];
+    w->down_us = down_us;
+    if (w->worker)
+        stint_worker_stop(w->worker);
+}
+
+void
+peers_calm(void)
+{
+    calm = true;
+}
+
+bool
+peers_content(void)
+{
+    for (unsigned i = 0; i < load.clients; i++)
+        if (!has_all(&clients[i]))
+            return false;
+    return true;
+}
+
+const char *
+peers_wants(void)
+{
+    static char text[256];
+    size_t at = 0;
+    for (unsigned i = 0; i < load.clients; i++) {
+        const struct sim_client *c = &clients[i];
+        unsigned open = 0;
+        for (unsigned n = 0; n < c->planned; n++)
+            open += !c->plans[n].answered;
+        at += (size_t)snprintf(text + at, sizeof text - at,
+            "%s has %u of %u submitted, %u unanswered, waits for %u jobs; ", c->name, c->planned,
+            load.submissions, open, c->waiting_count);
+    }
+    return text;
+}
+
+void
+peers_stop(void)
+{
+    stopping = true;
+    for (unsigned i = 0; i < load.workers; i++)
+        if (workers[i].worker)
+            stint_worker_stop(workers[i].worker);
+}

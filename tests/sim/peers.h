@@ -1,0 +1,37 @@
+/* Clients and workers of the simulated world: the real libstint, each in a process of its own that
+ * can be killed, paused and cut off. They want what peers want: jobs stored once, run, and heard
+ * of.
+ */
+#ifndef SIM_PEERS_H
+#define SIM_PEERS_H
+
+#include "sim.h"
+
+enum { CLIENTS_MAX = 4, WORKERS_MAX = 5 };
+
+struct load {
+    unsigned clients, workers, queues;
+    unsigned submissions; /* of each client */
+    unsigned jobs_most; /* in a submission */
+    unsigned unlucky; /* runs in a hundred that do not succeed */
+    unsigned large; /* payloads and results in a hundred that are large */
+    bool brief; /* outcomes are kept for a short time */
+};
+
+void peers_begin(const struct load *load, uint64_t seed);
+/* The process a fault is to happen to: workers after clients. */
+struct process *peers_process(unsigned index);
+/* Killed now, and begun again after a while. */
+void peers_kill(unsigned index, uint64_t down_us);
+/* A worker is told to stop in peace, and is begun again. */
+void peers_stop_worker(unsigned index, uint64_t down_us);
+/* Faults have stopped: every run succeeds now, at once. */
+void peers_calm(void);
+/* Has every client submitted all and heard of all? */
+bool peers_content(void);
+/* What clients still wait for, for a message. */
+const char *peers_wants(void);
+/* All end; their actors must be let run once more. */
+void peers_stop(void);
+
+#endif
