@@ -27,6 +27,7 @@ struct job {
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
     uint32_t been; /* bits of the settled states it was in, ever */
+    uint32_t passed; /* the same, of those it may have passed through within a step */
     uint32_t succeeded_attempt;
     unsigned scan; /* it was seen in this scan */
     UT_hash_handle hh; /* by id */
@@ -181,7 +182,7 @@ oracle_outcome(const struct stint_job_info *info)
             sim_broken("a client heard that %s is not there, and it is", named(j));
         return;
     }
-    if (!stint_state_settled(info->state) || !(j->been >> info->state & 1))
+    if (!stint_state_settled(info->state) || !((j->been | j->passed) >> info->state & 1))
         sim_broken("a client heard that %s is %s, which it never was", named(j),
             stint_state_name(info->state));
     if (info->state != STINT_SUCCEEDED || !info->result)
@@ -542,6 +543,9 @@ explain(struct job *j, bool was_there)
             j->been |= 1U << STINT_SUCCEEDED; /* and was forgotten at once */
             j->succeeded_attempt = end.attempt;
         }
+        for (unsigned n = 0; n < p.count; n++)
+            if (stint_state_settled(p.all[n].state))
+                j->passed |= 1U << p.all[n].state;
         return;
     }
     tell(j, "was", &j->was);
