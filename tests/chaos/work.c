@@ -1,0 +1,58 @@
+/* A plugin whose runs leave a history: a line when a run begins and one when it ends, appended to
+ * the file that CHAOS_RUNS names, each in one write. The result is the payload.
+ *
+ *     b JOB ATTEMPT WORKER-PID NANOSECONDS
+ *     e JOB ATTEMPT WORKER-PID NANOSECONDS
+ */
+#include "stint_worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static int runs = -1;
+static int pause_ms;
+
+static bool
+note(char what, const struct stint_task_info *job)
+{
+    char line[160], id[STINT_ID_TEXT_BYTES];
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int n = snprintf(line, sizeof line, "%c %s %u %ld %lld\n", what, stint_id_format(&job->id, id),
+        job->attempt, (long)getpid(), (long long)t.tv_sec * 1000000000 + t.tv_nsec);
+    return write(runs, line, (size_t)n) == n;
+}
+
+static void
+run(struct stint_task *task, void *state)
+{
+    const struct stint_task_info *job = stint_task_info(task);
+    struct pollfd cancelled = {.fd = stint_task_cancel_fd(task), .events = POLLIN};
+    (void)state;
+    if (!note('b', job)) {
+        stint_task_fail(task, "the history can't be written");
+        return;
+    }
+    if (pause_ms > 0 && poll(&cancelled, 1, pause_ms) > 0) {
+        stint_task_fail(task, "cancelled");
+        return;
+    }
+    (void)note('e', job);
+    stint_task_succeed(task, job->payload, job->payload_bytes);
+}
+
+bool stint_plugin(struct stint_worker *worker);
+
+__attribute__((visibility("default"))) bool
+stint_plugin(struct stint_worker *worker)
+{
+    const struct stint_handler handler = {.kind = "work", .run = run};
+    const char *path = getenv("CHAOS_RUNS"), *pause = getenv("CHAOS_PAUSE_MS");
+    runs = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+    pause_ms = pause ? atoi(pause) : 0;
+    return runs >= 0 && stint_worker_handle(worker, &handler) == STINT_OK;
+}
