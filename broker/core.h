@@ -71,6 +71,20 @@ const char *core_note(struct core *core);
 /* Figures, as GET_STATS tells them. */
 void core_stats(struct core *core, struct stint_stats *stats);
 
+/* What is stored, found by reading all of it. */
+struct verify_report {
+    uint64_t jobs[STINT_STATES];
+    uint64_t sessions, answers;
+    uint64_t damaged; /* records set aside when they were met */
+    uint64_t problems;
+    /* Called for each problem; `id` is the text form of a job's id, or "". May be NULL. */
+    void (*problem)(void *context, const char *what, const char *id);
+    void *context;
+};
+/* Read every row of a store that no core uses, and report what does not fit together. `broker` is
+ * the number of the broker whose store it is. The counts of `report` begin at 0. */
+void core_verify(struct store *store, uint16_t broker, struct verify_report *report);
+
 /* Assert every invariant that ties leases, books and fleet together. For tests. */
 void core_check(const struct core *core);
 

@@ -1,7 +1,7 @@
 /* What the core's own files share; nobody else includes it. A file a group of messages:
  * core_session (HELLO to BYE, liveness), core_submit, core_dispatch, core_settle, core_query,
  * core_watch (outcomes and events pushed), core_sweep (what time does), core_job (the moves of a
- * job between tables that the others are made of).
+ * job between tables that the others are made of), core_verify (reads it all and complains).
  */
 #ifndef CORE_INSIDE_H
 #define CORE_INSIDE_H
@@ -101,6 +101,9 @@ void job_set_aside(
 bool job_body(
     struct core *core, const struct stint_id *id, const struct record *record, struct slice *body);
 
+/* A piece of a large body as it is stored, checked. */
+bool part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece);
+
 /* core_session.c */
 void session_hello(struct core *core, uint32_t number, const struct message *m);
 void session_ping(struct core *core, struct peer *peer, const struct message *m);
@@ -109,12 +112,16 @@ void session_claim(struct core *core, struct peer *peer, const struct message *m
 void session_started(struct core *core, struct peer *peer, const struct message *m);
 void session_store(struct core *core, struct peer *peer);
 void session_forget(struct core *core, const uint8_t session[SESSION_BYTES]);
+/* A stored session's row; false if it is damaged. */
+bool session_read(struct slice row, uint64_t *submission, uint64_t *pruned);
 void session_judge(struct core *core, bool drained);
 /* A worker's leases end, lost; then the worker is forgotten. */
 void session_end_worker(struct core *core, struct worker *worker);
 
 /* core_submit.c */
 void submit_message(struct core *core, struct peer *peer, const struct message *m);
+/* Does the check of a stored answer hold? */
+bool answer_is_whole(uint64_t number, struct slice row);
 
 /* core_dispatch.c */
 void dispatch_all(struct core *core);
@@ -157,6 +164,8 @@ void watch_flush_answers(struct core *core, struct peer *peer, enum message_type
 void sweep_all(struct core *core);
 void sweep_mark_expiry(
     struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
+/* Is there a mark for an outcome that expires then? */
+bool sweep_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms);
 void sweep_load(struct core *core);
 /* When time alone has work for us, in wall-clock ms. */
 uint64_t sweep_next_ms(const struct core *core);

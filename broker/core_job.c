@@ -41,6 +41,19 @@ del_parts(struct core *core, const struct stint_id *id)
 }
 
 bool
+part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece)
+{
+    uint8_t key[PART_KEY_BYTES];
+    struct slice v;
+    part_key(key, id, part);
+    if (!store_get(store, STORE_PARTS, (struct slice){key, sizeof key}, &v) || v.size <= 8 ||
+        id_get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
+        return false;
+    *piece = (struct slice){v.data + 8, v.size - 8};
+    return true;
+}
+
+bool
 job_body(struct core *core, const struct stint_id *id, const struct record *r, struct slice *body)
 {
     *body = r->body;
@@ -48,14 +61,11 @@ job_body(struct core *core, const struct stint_id *id, const struct record *r, s
         return true;
     core->body.used = 0;
     for (uint32_t part = 0; core->body.used < r->body_bytes; part++) {
-        uint8_t key[PART_KEY_BYTES];
-        struct slice v;
-        part_key(key, id, part);
-        if (!store_get(core->store, STORE_PARTS, (struct slice){key, sizeof key}, &v) ||
-            v.size <= 8 || v.size - 8 > r->body_bytes - core->body.used ||
-            id_get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
+        struct slice piece;
+        if (!part_read(core->store, id, part, &piece) ||
+            piece.size > r->body_bytes - core->body.used)
             return false;
-        memcpy(pack_reserve(&core->body, v.size - 8), v.data + 8, v.size - 8);
+        memcpy(pack_reserve(&core->body, piece.size), piece.data, piece.size);
     }
     *body = (struct slice){core->body.data, core->body.used};
     return true;

@@ -15,20 +15,27 @@ session_key(const uint8_t session[SESSION_BYTES])
     return (struct slice){session, SESSION_BYTES};
 }
 
+bool
+session_read(struct slice row, uint64_t *submission, uint64_t *pruned)
+{
+    if (row.size != SESSION_ROW_BYTES ||
+        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))
+        return false;
+    *submission = id_get_be(row.data + 8, 8);
+    *pruned = id_get_be(row.data + 16, 8);
+    return true;
+}
+
 static void
 load_submissions(struct core *core, struct peer *peer)
 {
     struct slice row;
     if (!store_get(core->store, STORE_SESSIONS, session_key(peer->session), &row))
         return;
-    if (row.size != SESSION_ROW_BYTES ||
-        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0)) {
+    if (session_read(row, &peer->submission, &peer->pruned))
+        peer->session_stored = true;
+    else
         core_say(core, "a damaged session row is ignored; peer", peer->name);
-        return;
-    }
-    peer->session_stored = true;
-    peer->submission = id_get_be(row.data + 8, 8);
-    peer->pruned = id_get_be(row.data + 16, 8);
 }
 
 void

@@ -198,6 +198,23 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             m->count);
 }
 
+/* Of a stored answer: its own head and what follows it. */
+static uint64_t
+answer_check(uint64_t number, const uint8_t head[ANSWER_HEAD_BYTES], struct slice rest)
+{
+    uint64_t check = record_check(head + 8, ANSWER_HEAD_BYTES - 8, number);
+    return rest.size ? record_check(rest.data, rest.size, check) : check;
+}
+
+bool
+answer_is_whole(uint64_t number, struct slice row)
+{
+    if (row.size < ANSWER_HEAD_BYTES)
+        return false;
+    struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
+    return id_get_be(row.data, 8) == answer_check(number, row.data, rest);
+}
+
 static void
 store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t hash,
     const struct verdict *v, struct slice rest)
@@ -207,8 +224,7 @@ store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t has
     id_put_be(head + 8, hash, 8);
     id_put_be(head + 16, v->status, 4);
     id_put_be(head + 20, v->index, 4);
-    uint64_t check = record_check(head + 8, sizeof head - 8, number);
-    id_put_be(head, rest.size ? record_check(rest.data, rest.size, check) : check, 8);
+    id_put_be(head, answer_check(number, head, rest), 8);
     store_put(core->store, STORE_ANSWERS, (struct slice){key, sizeof key},
         (struct slice){head, sizeof head}, rest);
 }
@@ -295,11 +311,8 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
         return;
     }
     struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
-    uint64_t check = record_check(row.data + 8, ANSWER_HEAD_BYTES - 8, m->number);
-    if (rest.size)
-        check = record_check(rest.data, rest.size, check);
     enum stint_status status = (enum stint_status)id_get_be(row.data + 16, 4);
-    if (check != id_get_be(row.data, 8))
+    if (!answer_is_whole(m->number, row))
         answer_refused(
             core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
     else if (hash != id_get_be(row.data + 8, 8))

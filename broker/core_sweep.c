@@ -49,25 +49,47 @@ first_row(struct core *core, enum store_table table, uint64_t *time, struct stin
 }
 
 static void
+time_key(uint8_t key[DUE_KEY_BYTES], uint64_t time, const struct stint_id *id)
+{
+    id_put_be(key, time, 8);
+    memcpy(key + 8, id->bytes, STINT_ID_BYTES);
+}
+
+static void
 del_row(struct core *core, enum store_table table, uint64_t time, const struct stint_id *id)
 {
     uint8_t key[DUE_KEY_BYTES];
-    id_put_be(key, time, 8);
-    memcpy(key + 8, id->bytes, STINT_ID_BYTES);
+    time_key(key, time, id);
     store_del(core->store, table, (struct slice){key, sizeof key});
+}
+
+/* When the slot has begun, all of what it is for is over. */
+static uint64_t
+slot_of(uint64_t expires_ms)
+{
+    return (expires_ms >> SLOT_SHIFT) + 1;
+}
+
+bool
+sweep_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms)
+{
+    uint8_t key[DUE_KEY_BYTES];
+    struct slice nothing;
+    struct stint_id first = neighbourhood(id);
+    time_key(key, slot_of(expires_ms), &first);
+    return store_get(store, STORE_EXPIRY, (struct slice){key, sizeof key}, &nothing);
 }
 
 void
 sweep_mark_expiry(
     struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms)
 {
-    uint64_t slot = (expires_ms >> SLOT_SHIFT) + 1; /* when the slot has begun, all of it is over */
+    uint64_t slot = slot_of(expires_ms);
     struct stint_id first = neighbourhood(id);
     if (level->expiry_mark == slot && level->expiry_block == id_sequence(&first))
         return;
     uint8_t key[DUE_KEY_BYTES];
-    id_put_be(key, slot, 8);
-    memcpy(key + 8, first.bytes, STINT_ID_BYTES);
+    time_key(key, slot, &first);
     store_put(core->store, STORE_EXPIRY, (struct slice){key, sizeof key}, (struct slice){0},
         (struct slice){0});
     level->expiry_mark = slot;

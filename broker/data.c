@@ -98,12 +98,12 @@ write_manifest(const struct data *d, uint64_t size, char *error)
     char path[4096], fresh[4096];
     (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
     (void)snprintf(fresh, sizeof fresh, "%s/MANIFEST.new", d->directory);
-    FILE *f = fopen(fresh, "we");
-    bool good = f &&
-        fprintf(f, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n", DATA_FORMAT, d->identity,
-            size) > 0;
-    good = good && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    if (f && fclose(f) != 0)
+    char text[128];
+    int n = snprintf(text, sizeof text, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n",
+        DATA_FORMAT, d->identity, size);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0)
         good = false;
     if (good && rename(fresh, path) == 0 && sync_directory(d) == 0)
         return 0;
@@ -301,6 +301,14 @@ data_complete(struct data *d, char error[1024])
         return EX_IOERR;
     }
     return write_manifest(d, (uint64_t)st.st_size, error);
+}
+
+bool
+data_exists(const char *directory)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/MANIFEST", directory);
+    return access(path, F_OK) == 0;
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "stint_status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define DATA_FORMAT 1
@@ -31,6 +32,9 @@ int data_open(struct data *data, const char *directory, char error[1024]);
 
 /* The store is open and durable: complete the manifest. Errors as data_open. */
 int data_complete(struct data *data, char error[1024]);
+
+/* Is there a directory that data_open would not begin anew? */
+bool data_exists(const char *directory);
 
 void data_close(struct data *data);
 

@@ -8,6 +8,7 @@
 #include "store_lmdb.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,17 +26,37 @@ struct broker {
     struct router *router;
 };
 
-/* A page of the data file that can't be read kills whoever touches it. Say so, and stop. */
-static void
-on_bus_error(int signal)
+_Noreturn static void
+stop_at_once(const char *text, int exit_code)
 {
-    static const char text[] =
-        "stintd: a page of the data file can't be read (SIGBUS): the file was "
-        "cut short or the disk failed; nothing unsaved was answered\n";
-    (void)signal;
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
         _exit(EX_OSERR);
-    _exit(EX_IOERR);
+    _exit(exit_code);
+}
+
+/* A page of the data file that can't be read, or that points to nowhere, kills whoever touches it.
+ * Say so, and stop. */
+static void
+on_memory_fault(int signal)
+{
+    if (signal == SIGBUS)
+        stop_at_once("stintd: a page of the data file can't be read (SIGBUS): the file was cut "
+                     "short or the disk failed; nothing unsaved was answered\n",
+            EX_IOERR);
+    stop_at_once("stintd: stopped by a memory fault: the data file is damaged (try --verify), or "
+                 "this is a bug; nothing unsaved was answered\n",
+        EX_IOERR);
+}
+
+static void
+on_damaged_store(const char *what)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+        "stintd: the data file is damaged (%.200s); nothing unsaved was answered; restore it from "
+        "a backup\n",
+        what);
+    stop_at_once(text, EX_DATAERR);
 }
 
 /* As many connections as the system lets us have. */
@@ -89,7 +110,8 @@ open_store(struct broker *b)
     }
     struct store_lmdb_options options = {.path = b->data.path,
         .size_bytes = b->options.store_size & ~0xfffULL,
-        .disk_free_bytes = b->options.disk_free};
+        .disk_free_bytes = b->options.disk_free,
+        .on_damage = on_damaged_store};
     options.reserve_bytes = options.size_bytes / 8;
     if (options.reserve_bytes > 64 << 20)
         options.reserve_bytes = 64 << 20;
@@ -164,6 +186,48 @@ serve(struct broker *b, int signals)
     return EX_OK;
 }
 
+static int
+run(struct broker *b, int signals)
+{
+    int rc = open_store(b);
+    if (!rc)
+        rc = open_core(b);
+    if (!rc)
+        rc = open_router(b);
+    if (!rc)
+        rc = serve(b, signals);
+    return rc;
+}
+
+static void
+print_problem(void *context, const char *what, const char *id)
+{
+    (void)context;
+    fprintf(stderr, "stintd: %s%s%s\n", what, *id ? ": job " : "", id);
+}
+
+/* Reads all that is stored and says whether it fits together. */
+static int
+verify(struct broker *b)
+{
+    struct verify_report report = {.problem = print_problem};
+    if (!data_exists(b->options.data)) {
+        fprintf(stderr, "stintd: %s is no data directory of stintd's; name one with --data\n",
+            b->options.data);
+        return EX_NOINPUT;
+    }
+    int rc = open_store(b);
+    if (rc)
+        return rc;
+    core_verify(b->store, (uint16_t)b->options.broker, &report);
+    for (enum stint_state s = STINT_READY; s < STINT_STATES; s++)
+        printf("%-10s %" PRIu64 "\n", stint_state_name(s), report.jobs[s]);
+    printf("%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n",
+        "sessions", report.sessions, "answers", report.answers, "set aside", report.damaged,
+        "problems", report.problems);
+    return report.problems ? EX_DATAERR : EX_OK;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -178,18 +242,13 @@ main(int argc, char **argv)
         return EX_OK;
     }
     (void)umask(0077);
-    (void)signal(SIGBUS, on_bus_error);
+    (void)signal(SIGBUS, on_memory_fault);
+    (void)signal(SIGSEGV, on_memory_fault);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)log_level_parse(b.options.log_level, &level);
     log_open("stintd", level, strcmp(b.options.log_format, "json") == 0);
     raise_limits();
-    rc = open_store(&b);
-    if (!rc)
-        rc = open_core(&b);
-    if (!rc)
-        rc = open_router(&b);
-    if (!rc)
-        rc = serve(&b, signals);
+    rc = b.options.verify ? verify(&b) : run(&b, signals);
     router_destroy(&b.router);
     core_destroy(&b.core);
     if (b.store)

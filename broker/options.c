@@ -123,6 +123,8 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "error, warn, info or debug (info)", NULL},
         {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",
             NULL},
+        {"verify", 0, SETTING_FLAG, &o->verify, 0, 0, NULL,
+            "read all that is in the data directory, say whether it fits together, and exit", NULL},
         {"check-config", 0, SETTING_FLAG, &o->check_config, 0, 0, NULL, "check settings and exit",
             NULL},
     };

@@ -13,7 +13,7 @@ struct options {
     size_t endpoints_count;
     const char *data;
     const char *log_level, *log_format;
-    bool allow_remote, check_config;
+    bool allow_remote, check_config, verify;
     uint64_t store_size, disk_free;
     /* of struct core_options, as settings are 64 bits wide */
     uint64_t broker, heartbeat_ms, lost_ms, grace_ms, keep_ms, keep_dead_ms, session_keep_ms;

@@ -342,12 +342,23 @@ open_tables(struct store_lmdb *s)
     return mdb_txn_commit(txn);
 }
 
+static void
+on_assertion(MDB_env *env, const char *what)
+{
+    const struct store_lmdb *s = mdb_env_get_userctx(env);
+    s->options.on_damage(what);
+}
+
 static int
 open_environment(struct store_lmdb *s)
 {
     int rc = mdb_env_create(&s->env);
     if (rc)
         return rc;
+    if (s->options.on_damage) {
+        (void)mdb_env_set_userctx(s->env, s);
+        (void)mdb_env_set_assert(s->env, on_assertion);
+    }
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLES);
     if (!rc)
         rc = mdb_env_set_mapsize(s->env, s->options.size_bytes);

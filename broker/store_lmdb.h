@@ -9,6 +9,9 @@ struct store_lmdb_options {
     uint64_t size_bytes; /* the map: the largest the file may become */
     uint64_t reserve_bytes; /* kept back for settles and for deleting */
     uint64_t disk_free_bytes; /* refuse new jobs when the file system has less */
+    /* Called with a sentence when LMDB finds that the file contradicts itself, in the middle of
+     * something: it is not to return. NULL: LMDB's own, which aborts. */
+    void (*on_damage)(const char *what);
 };
 
 /* Open or make the store. `*error` is a sentence on failure, in a static buffer.

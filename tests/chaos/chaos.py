@@ -25,7 +25,7 @@ def kill_rounds(place, options, workers, runs, chance):
         time.sleep(chance.uniform(0.02, options.pause))  # a random instant of the load
         if chance.random() < options.worker_share:
             i = chance.randrange(len(workers))
-            killed[workers[i].pid] = time.time_ns()
+            killed[workers[i].name] = time.time_ns()
             workers[i].kill()
             place.processes.remove(workers[i])
             workers[i] = history.start_worker(place, runs, SLOTS, 20)

@@ -13,6 +13,7 @@ ends. From both, after any number of kills:
 """
 
 import collections
+import itertools
 import os
 import random
 import subprocess
@@ -62,16 +63,22 @@ def plugin():
     return os.path.join(harness.BUILD, "tests", "chaos", "chaos_work.so")
 
 
+worker_numbers = itertools.count()
+
+
 def start_worker(place, runs, slots, pause_ms):
-    return place.worker("--slots", str(slots), "--plugin", plugin(), "--log-level", "error",
-                        env={"CHAOS_RUNS": runs, "CHAOS_PAUSE_MS": str(pause_ms)})
+    name = f"w{next(worker_numbers)}"
+    worker = place.worker("--slots", str(slots), "-q", "default", "-q", "bulk", "--plugin", plugin(), "--log-level", "error",
+                        env={"CHAOS_RUNS": runs, "CHAOS_PAUSE_MS": str(pause_ms), "CHAOS_WORKER": name})
+    worker.name = name
+    return worker
 
 
 class Run:
-    __slots__ = ("attempt", "pid", "begin", "end")
+    __slots__ = ("attempt", "worker", "begin", "end")
 
-    def __init__(self, attempt, pid, begin):
-        self.attempt, self.pid, self.begin, self.end = attempt, pid, begin, None
+    def __init__(self, attempt, worker, begin):
+        self.attempt, self.worker, self.begin, self.end = attempt, worker, begin, None
 
 
 def read_runs(path):
@@ -79,10 +86,10 @@ def read_runs(path):
     runs, going = collections.defaultdict(list), {}
     with open(path) as f:
         for line in f:
-            what, job, attempt, pid, at = line.split()
-            key = (job, attempt, pid)
+            what, job, attempt, worker, at = line.split()
+            key = (job, attempt, worker)
             if what == "b":
-                going[key] = Run(int(attempt), int(pid), int(at))
+                going[key] = Run(int(attempt), worker, int(at))
                 runs[job].append(going[key])
             else:
                 going.pop(key).end = int(at)
@@ -92,7 +99,7 @@ def read_runs(path):
 
 
 def judge_runs(runs, killed, counts):
-    """`killed`: worker's pid -> when, in nanoseconds. Returns how many runs were second ones."""
+    """`killed`: worker -> when, in nanoseconds. Returns how many runs were second ones."""
     again = 0
     for list_of in runs.values():
         attempts = [r.attempt for r in list_of]
@@ -100,7 +107,7 @@ def judge_runs(runs, killed, counts):
         counts["unordered"] += attempts != sorted(attempts)
         for one, two in zip(list_of, list_of[1:]):
             again += 1
-            dead = killed.get(one.pid)
+            dead = killed.get(one.worker)
             counts["repeated"] += dead is None
             over = one.end or dead
             counts["two_leases"] += over is None or two.begin < min(over, dead or over)

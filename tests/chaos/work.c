@@ -1,8 +1,10 @@
 /* A plugin whose runs leave a history: a line when a run begins and one when it ends, appended to
  * the file that CHAOS_RUNS names, each in one write. The result is the payload.
  *
- *     b JOB ATTEMPT WORKER-PID NANOSECONDS
- *     e JOB ATTEMPT WORKER-PID NANOSECONDS
+ *     b JOB ATTEMPT WORKER NANOSECONDS
+ *     e JOB ATTEMPT WORKER NANOSECONDS
+ *
+ * WORKER is what CHAOS_WORKER says, as process ids come again.
  */
 #include "stint_worker.h"
 
@@ -15,6 +17,7 @@
 
 static int runs = -1;
 static int pause_ms;
+static const char *worker_name;
 
 static bool
 note(char what, const struct stint_task_info *job)
@@ -22,8 +25,8 @@ note(char what, const struct stint_task_info *job)
     char line[160], id[STINT_ID_TEXT_BYTES];
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    int n = snprintf(line, sizeof line, "%c %s %u %ld %lld\n", what, stint_id_format(&job->id, id),
-        job->attempt, (long)getpid(), (long long)t.tv_sec * 1000000000 + t.tv_nsec);
+    int n = snprintf(line, sizeof line, "%c %s %u %s %lld\n", what, stint_id_format(&job->id, id),
+        job->attempt, worker_name, (long long)t.tv_sec * 1000000000 + t.tv_nsec);
     return write(runs, line, (size_t)n) == n;
 }
 
@@ -54,5 +57,6 @@ stint_plugin(struct stint_worker *worker)
     const char *path = getenv("CHAOS_RUNS"), *pause = getenv("CHAOS_PAUSE_MS");
     runs = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
     pause_ms = pause ? atoi(pause) : 0;
-    return runs >= 0 && stint_worker_handle(worker, &handler) == STINT_OK;
+    worker_name = getenv("CHAOS_WORKER");
+    return runs >= 0 && worker_name && stint_worker_handle(worker, &handler) == STINT_OK;
 }

@@ -707,6 +707,13 @@ oracle_failed(const struct outbox *out)
     in_doubt = true;
 }
 
+static void
+verify_problem(void *context, const char *what, const char *id)
+{
+    (void)context;
+    sim_broken("what is on disk does not fit together: %s %s", what, id);
+}
+
 void
 oracle_started(struct store *store, struct core *core)
 {
@@ -729,6 +736,8 @@ oracle_started(struct store *store, struct core *core)
     for (uint32_t i = 0; i < jobs_count; i++)
         jobs[i].was.holder = jobs[i].now.holder = NULL;
     check_counts(core);
+    struct verify_report report = {.problem = verify_problem};
+    core_verify(store, options.broker, &report);
     in_doubt = false;
     restarted_us = world_us();
     frames_clear();

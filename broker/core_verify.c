@@ -1,0 +1,235 @@
+/* Reads everything that is stored and says what does not fit together. Nothing is changed, and no
+ * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
+ */
+#include "core_inside.h"
+
+struct verify {
+    struct store *store;
+    struct book book;
+    struct verify_report *report;
+    uint64_t due_rows, parked, parts, parts_wanted;
+};
+
+static void
+complain(struct verify *v, const char *what, const struct stint_id *id)
+{
+    char text[STINT_ID_TEXT_BYTES] = "";
+    v->report->problems++;
+    if (v->report->problem)
+        v->report->problem(v->report->context, what, id ? stint_id_format(id, text) : text);
+}
+
+/* Calls `each` for every row; keys of another size are a problem of their own. */
+static void
+each_row(struct verify *v, enum store_table table, size_t key_bytes,
+    void (*each)(struct verify *v, struct slice key, struct slice value))
+{
+    uint8_t at[64] = {0};
+    struct slice key, value, from = {at, 1};
+    while (store_seek(v->store, table, from, &key, &value)) {
+        if (key.size >= sizeof at) {
+            complain(v, "a key is too long", NULL);
+            return;
+        }
+        memcpy(at, key.data, key.size);
+        at[key.size] = 0; /* the least key after this one */
+        from.size = key.size + 1;
+        if (key.size == key_bytes)
+            each(v, (struct slice){at, key.size}, value);
+        else
+            complain(v, "a key has a wrong size", NULL);
+    }
+}
+
+static struct stint_id
+id_at(const uint8_t *bytes)
+{
+    struct stint_id id;
+    memcpy(id.bytes, bytes, STINT_ID_BYTES);
+    return id;
+}
+
+/* A job of this state was found: its level must have counted it. */
+static void
+count(struct verify *v, const struct stint_id *id, enum stint_state state)
+{
+    struct level *level = book_level_of(&v->book, id);
+    v->report->jobs[state]++;
+    if (!level)
+        complain(
+            v, "a job's queue or priority is not in the books, or its number is not used yet", id);
+    else
+        level->jobs[state]--; /* what is left in the end was miscounted */
+}
+
+static void
+check_body(struct verify *v, const struct stint_id *id, const struct record *r)
+{
+    if (!record_parted(r))
+        return;
+    uint32_t parts = (r->body_bytes + PART_BYTES - 1) / PART_BYTES;
+    v->parts_wanted += parts;
+    for (uint32_t part = 0; part < parts; part++) {
+        struct slice piece;
+        if (!part_read(v->store, id, part, &piece)) {
+            complain(v, "a part of a large body is missing or damaged", id);
+            return;
+        }
+    }
+}
+
+static bool
+read_record(
+    struct verify *v, struct slice key, struct slice value, struct stint_id *id, struct record *r)
+{
+    *id = id_at(key.data);
+    if (record_decode(r, id, value)) {
+        check_body(v, id, r);
+        return true;
+    }
+    complain(v, "a record is damaged", id);
+    return false;
+}
+
+static void
+live_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id id;
+    struct record r;
+    if (!read_record(v, key, value, &id, &r))
+        return;
+    if (r.state != STINT_READY)
+        complain(v, "a job stands among the live ones and is not", &id);
+    count(v, &id, book_is_running(&v->book, &id) ? STINT_RUNNING : STINT_READY);
+}
+
+static void
+running_job(void *context, const struct stint_id *id)
+{
+    struct verify *v = context;
+    struct slice value;
+    if (!store_get(v->store, STORE_LIVE, id_key(id), &value))
+        complain(v, "a job is running and has no record", id);
+}
+
+static void
+parked_row(struct verify *v, struct slice key, struct slice value)
+{
+    uint8_t due[8 + STINT_ID_BYTES];
+    struct stint_id id;
+    struct record r;
+    struct slice nothing;
+    if (!read_record(v, key, value, &id, &r))
+        return;
+    v->parked++;
+    count(v, &id, STINT_SCHEDULED);
+    id_put_be(due, record_get(&r, FIELD_DUE, 0), 8);
+    memcpy(due + 8, id.bytes, STINT_ID_BYTES);
+    if (r.state != STINT_SCHEDULED ||
+        !store_get(v->store, STORE_DUE, (struct slice){due, sizeof due}, &nothing))
+        complain(v, "a scheduled job is not in the table of what is due", &id);
+}
+
+static void
+due_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    v->due_rows++;
+}
+
+static void
+settled_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id id;
+    struct record r;
+    if (!read_record(v, key, value, &id, &r))
+        return;
+    if (!stint_state_settled(r.state) || !record_has(&r, FIELD_EXPIRES)) {
+        complain(v, "a job stands among the settled ones and is not", &id);
+        return;
+    }
+    count(v, &id, r.state);
+    if (!sweep_is_marked(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
+        complain(v, "an outcome would never expire", &id);
+}
+
+static void
+part_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    v->parts++;
+}
+
+static void
+session_row(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t submission, pruned;
+    (void)key;
+    v->report->sessions++;
+    if (!session_read(value, &submission, &pruned) || pruned > submission)
+        complain(v, "a session's row is damaged", NULL);
+}
+
+static void
+answer_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct slice row;
+    uint64_t submission, pruned, number = id_get_be(key.data + SESSION_BYTES, 8);
+    v->report->answers++;
+    if (!answer_is_whole(number, value))
+        complain(v, "the stored answer to a submission is damaged", NULL);
+    if (!store_get(v->store, STORE_SESSIONS, (struct slice){key.data, SESSION_BYTES}, &row) ||
+        !session_read(row, &submission, &pruned) || number > submission || number <= pruned)
+        complain(v, "the stored answer to a submission belongs to no session", NULL);
+}
+
+static void
+damaged_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    v->report->damaged++;
+}
+
+static void
+check_counts(struct verify *v)
+{
+    for (uint32_t q = 0; q < v->book.queues; q++)
+        for (uint32_t i = 0; i < v->book.by_number[q]->levels_count; i++) {
+            const struct level *level = v->book.by_number[q]->levels[i];
+            for (unsigned state = 0; state < STINT_STATES; state++)
+                if (level->jobs[state] != 0) {
+                    struct stint_id id = book_id(&v->book, level, 0);
+                    complain(v, "jobs are counted that are not there, or are not counted; in", &id);
+                    break;
+                }
+        }
+}
+
+void
+core_verify(struct store *store, uint16_t broker, struct verify_report *report)
+{
+    struct verify v = {.store = store, .report = report};
+    store->ops->begin(store);
+    book_init(&v.book, store, broker, UINT32_MAX, UINT32_MAX);
+    if (book_load(&v.book) != STINT_OK)
+        complain(&v, "a row of the broker's own books is damaged", NULL);
+    each_row(&v, STORE_LIVE, STINT_ID_BYTES, live_row);
+    book_each_running(&v.book, running_job, &v);
+    each_row(&v, STORE_PARKED, STINT_ID_BYTES, parked_row);
+    each_row(&v, STORE_DUE, 8 + STINT_ID_BYTES, due_row);
+    each_row(&v, STORE_SETTLED, STINT_ID_BYTES, settled_row);
+    each_row(&v, STORE_PARTS, STINT_ID_BYTES + 2, part_row);
+    each_row(&v, STORE_SESSIONS, SESSION_BYTES, session_row);
+    each_row(&v, STORE_ANSWERS, SESSION_BYTES + 8, answer_row);
+    each_row(&v, STORE_DAMAGED, STINT_ID_BYTES, damaged_row);
+    check_counts(&v);
+    if (v.due_rows != v.parked)
+        complain(&v, "more jobs are due than are scheduled", NULL);
+    if (v.parts != v.parts_wanted)
+        complain(&v, "parts of bodies belong to no job", NULL);
+    book_fini(&v.book);
+    store->ops->abort(store);
+}
