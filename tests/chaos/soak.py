@@ -80,7 +80,7 @@ class Load:
 
 
 def kill_one(place, workers, runs, killed, load, counts):
-    what = random.choices(("broker", "worker", "submitter"), (3, 6, 1))[0]
+    what = random.choices(("broker", "worker", "submitter"), (3, 6, 2))[0]
     counts[what] += 1
     if what == "broker":
         place.broker_process.kill()
