@@ -35,6 +35,7 @@ def text(job):
 
 class Peer:
     role = 1
+    watch = None  # called now and then while waiting; it may raise
 
     def __init__(self, endpoint, session=None, context=None):
         self.endpoint = endpoint
@@ -60,8 +61,12 @@ class Peer:
         self.socket.send(message if isinstance(message, bytes) else pack(message))
 
     def next(self, timeout_s=20):
-        if not self.socket.poll(timeout_s * 1000):
-            raise TimeoutError("the broker is silent")
+        end = time.monotonic() + timeout_s
+        while not self.socket.poll(20):
+            if Peer.watch:
+                Peer.watch()
+            if time.monotonic() > end:
+                raise TimeoutError("the broker is silent")
         return unpack(self.socket.recv())
 
     def hear(self, kind, number=None, timeout_s=20):
