@@ -1,5 +1,6 @@
 /* The oracle's judgement; the contract is in oracle.h. */
 #include "oracle_inside.h"
+#include "stored.h"
 
 #include <stdlib.h>
 
@@ -194,20 +195,6 @@ oracle_outcome(const struct stint_job_info *info)
 
 /* ---- reading the store ---- */
 
-static bool
-is_running(struct store *s, const struct stint_id *id)
-{
-    struct stint_id first = *id;
-    struct slice row;
-    uint64_t word;
-    unsigned bit = (unsigned)(id_sequence(id) % 256);
-    id_set_sequence(&first, id_sequence(id) - bit);
-    if (!store_get(s, STORE_TRANSIT, (struct slice){first.bytes, STINT_ID_BYTES}, &row))
-        return false;
-    word = id_get_be(row.data + 8 + (size_t)bit / 64 * 8, 8);
-    return (word >> bit % 64 & 1) != 0;
-}
-
 static struct slice
 whole_body(struct store *s, const struct stint_id *id, const struct record *r)
 {
@@ -261,7 +248,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now.failures = r.attempt - r.spared;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
-    if (table == STORE_LIVE && is_running(s, &id)) {
+    if (table == STORE_LIVE && stored_running(s, &id)) {
         j->now.state = STINT_RUNNING;
         j->now.attempt++;
     }

@@ -1,0 +1,107 @@
+"""Flips bits in every page of a small data file. The broker refuses to start, or stops, with a message,
+or serves what is undamaged: what it tells of a job is what was stored, or it says that something is
+damaged. It never serves a changed job, never drops one silently, and never ends without a word."""
+
+import concurrent.futures
+import os
+import random
+import shutil
+import subprocess
+
+import scenario
+from scenario import harness
+
+PAGE = 4096
+ENDED = {65, 70, 73, 74, 78}
+
+
+def make():
+    """A directory with everything in it, and what it holds: id -> (state, payload)."""
+    place = harness.Place()
+    s = scenario.Scenario(place)
+    s.start()
+    s.run()
+    rows = contents(place)
+    s.broker.stop()
+    for p in (s.client, s.worker):
+        p.close()
+    return place, rows
+
+
+def contents(place):
+    rows = {}
+    for row in place.json("ls", "--limit", "0", timeout=20):
+        shown = place.json("show", "--payload", row["id"], timeout=20)
+        rows[row["id"]] = (row["state"], shown[0].get("payload") if shown else None)
+    return rows
+
+
+def try_flip(arguments):
+    source, rows, at, bit = arguments
+    place = harness.Place()
+    try:
+        shutil.copytree(source, place.path("data"))
+        with open(place.path("data", "jobs.lmdb"), "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)[0]
+            f.seek(at)
+            f.write(bytes([byte ^ 1 << bit]))
+        verified = subprocess.run([harness.program("stintd"), "--verify", "--data", place.path("data")],
+                                  capture_output=True, text=True, timeout=60)
+        if verified.returncode < 0:
+            return "wrong", f"--verify died of signal {-verified.returncode}"
+        p = place.broker(*scenario.OPTIONS, "--grace", "60s")
+        try:
+            found = contents(place)
+        except (subprocess.TimeoutExpired, IndexError, ValueError):
+            found = {}
+        if not p.running():
+            code = p.process.wait()
+            return ("refused", "") if code in ENDED and p.log().strip() else \
+                ("wrong", f"it ended with {code}: {p.log()[-200:]}")
+        said = "damaged" in p.log() or verified.returncode != 0
+        p.stop()
+        changed = [j for j, row in found.items() if rows.get(j) != row]
+        missing = [j for j in rows if j not in found]
+        if changed and not all(j in rows and found[j][0] in ("ready", "running") and
+                               found[j][1] == rows[j][1] for j in changed) and not said:
+            return "wrong", f"it serves {changed[0]} as {found[changed[0]]}"
+        if any(j in rows and row[1] is not None and row[1] != rows[j][1] for j, row in found.items()):
+            return "wrong", "it serves a changed payload"
+        if missing and not said:
+            return "wrong", f"{missing[0]} is gone, and nothing is said"
+        return ("said", "") if said else ("no harm", "")
+    finally:
+        place.close()
+
+
+def main():
+    options, _ = harness.arguments(lambda p: (
+        p.add_argument("--flips", type=int, default=24, help="in each page"),
+        p.add_argument("--jobs", type=int, default=4),
+        p.add_argument("--seed", type=int, default=1)))
+    chance = random.Random(options.seed)
+    place, rows = make()
+    try:
+        source = place.path("data")
+        size = os.path.getsize(os.path.join(source, "jobs.lmdb"))
+        flips = [(source, rows, page + (chance.randrange(64) if n % 3 == 0 else chance.randrange(PAGE)),
+                  chance.randrange(8)) for page in range(0, size, PAGE) for n in range(options.flips)]
+        counts, violations = {}, 0
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            for flip, (what, why) in zip(flips, pool.map(try_flip, flips)):
+                counts[what] = counts.get(what, 0) + 1
+                if what == "wrong":
+                    violations += 1
+                    print(f"byte {flip[2]} of page {flip[2] // PAGE}, bit {flip[3]}: {why}", flush=True)
+        print(f"{len(flips)} bits flipped in {size // PAGE} pages: refused or stopped with a message "
+              f"{counts.get('refused', 0)}, told of {counts.get('said', 0)}, without harm "
+              f"{counts.get('no harm', 0)}; {violations} violations")
+        if violations:
+            raise SystemExit("damage: failed")
+    finally:
+        place.close()
+
+
+if __name__ == "__main__":
+    main()
