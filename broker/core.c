@@ -189,7 +189,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     struct core *core = calloc(1, sizeof *core);
     if (!core)
         abort();
-    core->room = calloc(1, sizeof *core->room);
+    core->room = malloc(sizeof *core->room); /* the decoder fills in what it says it did */
     if (!core->room)
         abort();
     core->options = *options;

@@ -13,6 +13,16 @@ if(STINT_SANITIZE)
   target_link_options(stint_house INTERFACE -fsanitize=${STINT_SANITIZE})
 endif()
 
+if(STINT_FUZZ)
+  target_compile_options(stint_house INTERFACE -fsanitize=fuzzer-no-link,address,undefined -O1
+    -fno-sanitize-recover=all)
+  target_link_options(stint_house INTERFACE -fsanitize=address,undefined)
+endif()
+if(STINT_COVER)
+  target_compile_options(stint_house INTERFACE --coverage -O0 -fprofile-update=atomic)
+  target_link_options(stint_house INTERFACE --coverage)
+endif()
+
 # A static library of our own, not installed.
 function(stint_part name)
   add_library(${name} STATIC ${ARGN})

@@ -34,7 +34,8 @@ struct pack_reader {
 static inline struct pack_reader
 pack_reader(const void *data, size_t size)
 {
-    return (struct pack_reader){.at = data, .end = (const uint8_t *)data + size, .bad = false};
+    const uint8_t *at = data;
+    return (struct pack_reader){.at = at, .end = size ? at + size : at, .bad = false};
 }
 
 static inline size_t

@@ -110,6 +110,16 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     return size;
 }
 
+/* Could we have written these? The check in the head says that somebody did. */
+static bool
+is_sane(const struct record *r)
+{
+    const uint32_t known = (1U << FIELDS_OPTIONAL) - 1, parted = 1U << FIELD_PARTED;
+    return r->state < STINT_STATES && r->last <= LAST_SUCCEEDED && r->spared <= r->attempt &&
+        (r->fields & ~(known | parted)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
+        r->error.size <= LIMIT_ERROR_BYTES;
+}
+
 bool
 record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
 {
@@ -127,7 +137,7 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->error.size = get_le(p + 36, 2);
     size_t head = head_size(r);
     size_t body = record_parted(r) ? 0 : r->body_bytes;
-    if (bytes.size != head + body)
+    if (!is_sane(r) || bytes.size != head + body)
         return false;
     const uint8_t *at = p + RECORD_FIXED_BYTES;
     for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)

@@ -1,0 +1,399 @@
+/* Core and routes under any sequence of messages. The input is a script: a byte chooses what
+ * happens, the next ones how. Frames are well-formed with fields from the script, or raw bytes;
+ * between them time passes, connections go, the store fails, the broker is killed and starts again.
+ * After each step the core's books must balance; in the end what is stored must fit together.
+ */
+#include "core.h"
+#include "fuzz.h"
+#include "id.h"
+#include "message.h"
+#include "routes.h"
+#include "store_model.h"
+
+enum { CONNECTIONS = 8, EVENTS = 64, IDS = 32, STEPS = 200 };
+
+static struct {
+    const uint8_t *at, *end; /* the script */
+    struct core *core;
+    struct store *store;
+    struct core_options options;
+    struct routes routes;
+    struct outbox out;
+    struct message_room *room;
+    struct event events[EVENTS];
+    struct pack_buffer frames[EVENTS];
+    size_t count;
+    uint64_t now_ms, seed, submissions[4];
+    struct lease_ref known[IDS]; /* jobs and attempts that were heard of */
+    unsigned known_count, steps;
+} f;
+
+static uint8_t
+next(void)
+{
+    return f.at < f.end ? *f.at++ : 0;
+}
+
+static struct lease_ref
+known(void)
+{
+    struct lease_ref ref = {.id = id_make(0, next() % 4, 100, next()), .attempt = 1};
+    uint8_t which = next();
+    if (f.known_count && which < 240)
+        ref = f.known[which % (f.known_count < IDS ? f.known_count : IDS)];
+    if (next() > 200)
+        ref.attempt += (uint32_t)(next() % 3) - 1;
+    return ref;
+}
+
+static void
+learn(const struct stint_id *id, uint32_t attempt)
+{
+    f.known[f.known_count++ % IDS] = (struct lease_ref){.id = *id, .attempt = attempt};
+}
+
+static void
+read_output(void)
+{
+    for (size_t i = 0; i < f.out.count; i++) {
+        struct message m;
+        const char *why;
+        struct route *route = routes_at(&f.routes, f.out.entries[i].peer);
+        struct slice frame = outbox_frame(&f.out, i);
+        if (f.out.entries[i].forget) {
+            if (route)
+                routes_forget(&f.routes, route);
+            continue;
+        }
+        MUST(message_decode(frame.data, frame.size, &m, f.room, &why) == STINT_OK);
+        for (uint32_t n = 0; n < m.count && m.type == MESSAGE_DISPATCH; n++)
+            learn(&f.room->dispatched[n].id, f.room->dispatched[n].attempt);
+        for (uint32_t n = 0; n < m.count && m.type == MESSAGE_SUBMITTED; n++) {
+            struct stint_id id;
+            uint32_t length;
+            if (f.room->answers[n].count && message_next_run(&f.room->answers[n], &id, &length))
+                learn(&id, 1);
+        }
+    }
+}
+
+static void
+start(void)
+{
+    const char *error;
+    MUST(core_new(&f.options, f.store, f.now_ms, &f.core, &error) == STINT_OK);
+    routes_init(&f.routes, f.options.peers_max + 2);
+}
+
+static void
+restart(void)
+{
+    core_destroy(&f.core);
+    routes_fini(&f.routes);
+    f.count = 0;
+    store_model_crash(f.store);
+    start();
+}
+
+static void
+step(uint64_t ms)
+{
+    f.now_ms += ms;
+    struct batch batch = {.now_ms = f.now_ms,
+        .wall_ms = 1700000000000 + f.now_ms,
+        .seed = ++f.seed,
+        .drained = next() % 8 != 0,
+        .events = f.events,
+        .count = f.count};
+    outbox_reset(&f.out);
+    enum stint_status status = core_step(f.core, &batch, &f.out);
+    f.count = 0;
+    if (status != STINT_OK) {
+        restart();
+        return;
+    }
+    store_model_spare(f.store);
+    core_check(f.core);
+    (void)core_note(f.core);
+    (void)core_idle_ms(f.core);
+    read_output();
+}
+
+/* A frame of a connection, to be filled in; delivered with the next step. */
+static struct pack_buffer *
+frame(uint8_t connection)
+{
+    static struct pack_buffer nowhere;
+    uint8_t id[2] = {'c', connection};
+    struct route *route = routes_find(&f.routes, id, sizeof id);
+    if (!route || f.count == EVENTS) {
+        nowhere.used = 0;
+        return &nowhere;
+    }
+    f.events[f.count] = (struct event){.kind = EVENT_FRAME, .peer = route->number};
+    f.frames[f.count].used = 0;
+    return &f.frames[f.count++];
+}
+
+static void
+put_hello(struct pack_buffer *b)
+{
+    static const char *const names[] = {"default", "a", "b", "c"};
+    struct slice queues[4];
+    uint8_t what = next();
+    struct hello h = {.version_min = 1,
+        .version_max = 1 + (what == 255),
+        .role = what % 2 ? ROLE_WORKER : ROLE_CLIENT,
+        .name = {(const uint8_t *)"fuzz", 4},
+        .slots = what % 2 ? next() % 4 : 0,
+        .window = what % 2 ? next() % 8 : 0};
+    h.queues = what % 2 ? next() % 5 : 0;
+    memset(h.session, next() % 6, sizeof h.session);
+    for (uint32_t i = 0; i < h.queues; i++)
+        queues[i] = (struct slice){(const uint8_t *)names[i], strlen(names[i])};
+    message_put_hello(b, &h, queues);
+}
+
+static void
+put_submit(struct pack_buffer *b, uint8_t connection)
+{
+    static const char *const names[] = {"default", "a", "b", "c", "d"};
+    static uint8_t payload[5000];
+    static const uint64_t keeps[] = {KEEP_DEFAULT, 0, 1000, 60000};
+    struct job_spec jobs[8];
+    uint32_t count = 1 + next() % 8;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *queue = names[next() % 5];
+        uint8_t how = next();
+        jobs[i] = (struct job_spec){.queue = {(const uint8_t *)queue, strlen(queue)},
+            .kind = {(const uint8_t *)"k", 1},
+            .payload = {payload, how > 240 ? 4999 : how % 16},
+            .keep_ms = keeps[how % 4],
+            .time_to_run_ms = how % 8 == 7 ? 500 : 0,
+            .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
+            .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
+            .max_attempts = 1 + how % 3,
+            .priority = (uint8_t)(how / 64 * 50)};
+    }
+    uint64_t *number = &f.submissions[connection % 4];
+    uint8_t which = next();
+    *number += which < 200;
+    message_put_submit(b, which > 240 ? *number + 2 : *number, *number - (which & 1), jobs, count);
+}
+
+static void
+put_settle(struct pack_buffer *b)
+{
+    static uint8_t body[5000];
+    struct outcome outcomes[4];
+    uint32_t count = 1 + next() % 4;
+    for (uint32_t i = 0; i < count; i++) {
+        struct lease_ref ref = known();
+        uint8_t how = next();
+        outcomes[i] = (struct outcome){.id = ref.id,
+            .attempt = ref.attempt,
+            .type = (enum outcome_type)(1 + how % 5),
+            .body = {body, how > 250 ? 4999 : how % 32},
+            .delay_ms = how % 3 ? 0 : how};
+    }
+    message_put_settle(b, next(), outcomes, count, next() % 16 ? WINDOW_UNCHANGED : next());
+}
+
+static void
+put_ids(struct pack_buffer *b, enum message_type type)
+{
+    struct stint_id ids[4];
+    uint32_t count = 1 + next() % 4;
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = known().id;
+    message_put_ids(b, type, next(), ids, count, next() % 4);
+}
+
+static void
+put_leases(struct pack_buffer *b, enum message_type type)
+{
+    struct lease_ref leases[4];
+    uint32_t count = next() % 5;
+    for (uint32_t i = 0; i < count; i++)
+        leases[i] = known();
+    message_put_leases(b, type, next(), leases, count, type == MESSAGE_CLAIM && next() % 8 == 0);
+}
+
+static void
+put_list(struct pack_buffer *b)
+{
+    struct message m = {.type = MESSAGE_LIST};
+    static uint8_t cursor[64];
+    uint8_t size = next() % 64;
+    for (uint8_t i = 0; i < size; i++)
+        cursor[i] = next();
+    m.list.states = next();
+    m.list.limit = next();
+    m.list.cursor = (struct slice){cursor, next() % 2 ? size : 0};
+    if (next() % 2)
+        m.list.queue = (struct slice){(const uint8_t *)"default", 7};
+    message_put_list(b, next(), &m);
+}
+
+static void
+put_raw(struct pack_buffer *b)
+{
+    size_t size = next();
+    if (size > (size_t)(f.end - f.at))
+        size = (size_t)(f.end - f.at);
+    if (size)
+        memcpy(pack_reserve(b, size), f.at, size);
+    f.at += size;
+}
+
+static void
+put_frame(uint8_t what, uint8_t connection)
+{
+    struct pack_buffer *b = frame(connection);
+    struct stint_id id;
+    switch (what) {
+    case 0:
+        put_hello(b);
+        break;
+    case 1:
+    case 2:
+        put_submit(b, connection);
+        break;
+    case 3:
+    case 4:
+        put_settle(b);
+        break;
+    case 5:
+        put_leases(b, MESSAGE_CLAIM);
+        break;
+    case 6:
+        put_leases(b, MESSAGE_STARTED);
+        break;
+    case 7:
+        message_put_ping(b, next(), next() % 2 ? WINDOW_UNCHANGED : next());
+        break;
+    case 8:
+        message_put_numbered(b, MESSAGE_BYE, next());
+        break;
+    case 9:
+        put_ids(b, MESSAGE_WAIT);
+        break;
+    case 10:
+        put_ids(b, MESSAGE_GET);
+        break;
+    case 11:
+        put_ids(b, MESSAGE_CANCEL);
+        break;
+    case 12:
+        put_ids(b, MESSAGE_RETRY);
+        break;
+    case 13:
+        put_list(b);
+        break;
+    case 14:
+        id = known().id;
+        message_put_subscribe(b, next() % 4, (struct slice){NULL, 0}, next(), &id, next() % 2);
+        break;
+    case 15:
+        message_put_numbered(b, MESSAGE_UNSUBSCRIBE, next() % 4);
+        break;
+    case 16:
+        message_put_numbered(b, MESSAGE_LIST_QUEUES, next());
+        break;
+    case 17:
+        message_put_numbered(b, MESSAGE_LIST_WORKERS, next());
+        break;
+    case 18:
+        message_put_numbered(b, MESSAGE_GET_STATS, next());
+        break;
+    default:
+        put_raw(b);
+    }
+    if (f.count) {
+        struct pack_buffer *last = &f.frames[f.count - 1];
+        if (last == b)
+            f.events[f.count - 1].frame = (struct slice){b->data, b->used};
+    }
+}
+
+static void
+lose_connection(uint8_t connection)
+{
+    uint8_t id[2] = {'c', connection};
+    struct route *route = routes_find(&f.routes, id, sizeof id);
+    if (route && f.count < EVENTS)
+        f.events[f.count++] = (struct event){.kind = EVENT_GONE, .peer = route->number};
+}
+
+static void
+happen(uint8_t what)
+{
+    static const uint64_t pauses[] = {0, 1, 60, 300, 1000, 6000, 12000, 100000};
+    uint8_t connection = what / 32;
+    switch (what % 32) {
+    case 20:
+    case 21:
+    case 22:
+    case 23:
+        f.steps++;
+        step(pauses[next() % 8]);
+        break;
+    case 24:
+        lose_connection(connection);
+        break;
+    case 25:
+        restart();
+        break;
+    case 26:
+        store_model_fail_operation(f.store, next());
+        break;
+    case 27:
+        store_model_set_room(f.store, next() % 2 ? UINT64_MAX : next() * 64U);
+        break;
+    default:
+        put_frame(what % 32, connection);
+    }
+}
+
+static void
+prepare(void)
+{
+    f.now_ms = 1000000;
+    f.seed = f.count = f.known_count = f.steps = 0;
+    memset(f.submissions, 0, sizeof f.submissions);
+    core_options_init(&f.options);
+    f.options.peers_max = 5;
+    f.options.queues_max = 4;
+    f.options.levels_max = 8;
+    f.options.sessions_max = 4;
+    f.options.queue_backlog_max = 12;
+    f.options.backlog_max = 24;
+    f.options.payload_bytes = f.options.result_bytes = 4990;
+    f.options.keep_ms = 20000;
+    f.options.keep_dead_ms = 30000;
+    f.options.session_keep_ms = 60000;
+    f.store = store_model_new();
+    if (!f.room)
+        f.room = calloc(1, sizeof *f.room);
+    MUST(f.room);
+    start();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct verify_report report = {.problem = NULL};
+    f.at = bytes;
+    f.end = bytes + size;
+    prepare();
+    while (f.at < f.end && f.steps < STEPS)
+        happen(next());
+    step(100);
+    core_destroy(&f.core);
+    routes_fini(&f.routes);
+    store_model_crash(f.store);
+    core_verify(f.store, 0, &report);
+    MUST(report.problems == 0);
+    f.store->ops->destroy(&f.store);
+    return 0;
+}
