@@ -4,7 +4,8 @@ target_compile_features(stint_house INTERFACE c_std_17)
 target_compile_definitions(stint_house INTERFACE _GNU_SOURCE
   STINT_VERSION_TEXT="${PROJECT_VERSION}")
 target_compile_options(stint_house INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+  $<$<BOOL:${STINT_WERROR}>:-Werror>
   $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # cutting a message to its buffer is meant
   -UNDEBUG -fno-omit-frame-pointer)
 if(STINT_SANITIZE)
@@ -14,9 +15,9 @@ if(STINT_SANITIZE)
 endif()
 
 if(STINT_FUZZ)
-  target_compile_options(stint_house INTERFACE -fsanitize=fuzzer-no-link,address,undefined -O1
+  target_compile_options(stint_house INTERFACE -fsanitize=fuzzer-no-link,${STINT_FUZZ_WITH} -O1
     -fno-sanitize-recover=all)
-  target_link_options(stint_house INTERFACE -fsanitize=address,undefined)
+  target_link_options(stint_house INTERFACE -fsanitize=${STINT_FUZZ_WITH})
 endif()
 if(STINT_COVER)
   target_compile_options(stint_house INTERFACE --coverage -O0 -fprofile-update=atomic)

@@ -16,7 +16,7 @@ enum { JOBS_MAX = 64, SETTLE_MINUTES = 30 };
 struct options {
     uint64_t seed, seeds;
     unsigned jobs, submissions; /* submissions: 0: as the seed says */
-    bool on_disk, one, only;
+    bool on_disk, one, only, as_it_is; /* as_it_is: a failing plan is not made small */
     uint64_t kept; /* with `only`: a bit for each fault that happens */
 };
 
@@ -253,10 +253,12 @@ run_all(struct options *o)
         printf("seed %llu broke a promise\n", (unsigned long long)small.seed);
         print_command(&small);
         fflush(stdout);
+        failed++;
+        if (o->as_it_is)
+            continue;
         shrink(&small);
         printf("made small:\n");
         print_command(&small);
-        failed++;
     }
     if (!failed)
         print_figures(&sum, now_s() - from);
@@ -278,7 +280,7 @@ static int
 usage(void)
 {
     fprintf(stderr,
-        "usage: stint_sim [--seeds N] [--from SEED] [--jobs N] [--lmdb]\n"
+        "usage: stint_sim [--seeds N] [--from SEED] [--jobs N] [--lmdb] [--no-shrink]\n"
         "       stint_sim --seed SEED [--only FAULT,...] [--submissions N] [--lmdb] [--trace]\n");
     return 64;
 }
@@ -289,7 +291,7 @@ main(int argc, char **argv)
     static const struct option names[] = {{"seeds", 1, NULL, 'n'}, {"from", 1, NULL, 'f'},
         {"seed", 1, NULL, 's'}, {"jobs", 1, NULL, 'j'}, {"only", 1, NULL, 'o'},
         {"submissions", 1, NULL, 'u'}, {"lmdb", 0, NULL, 'l'}, {"trace", 0, NULL, 't'},
-        {NULL, 0, NULL, 0}};
+        {"no-shrink", 0, NULL, 'k'}, {NULL, 0, NULL, 0}};
     struct options o = {.seed = 1, .seeds = 200, .jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
@@ -314,6 +316,9 @@ main(int argc, char **argv)
             break;
         case 'l':
             o.on_disk = true;
+            break;
+        case 'k':
+            o.as_it_is = true;
             break;
         case 't':
             sim_traced = true;

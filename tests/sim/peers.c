@@ -279,6 +279,18 @@ client_main(void *context)
 
 /* ---- workers ---- */
 
+struct running {
+    const struct stint_task *task;
+    const struct process *process;
+};
+
+static bool
+ends_early(void *context)
+{
+    const struct running *r = context;
+    return calm || r->process->killed || stint_task_cancelled(r->task);
+}
+
 static void
 run(struct stint_task *task, void *state)
 {
@@ -292,11 +304,10 @@ run(struct stint_task *task, void *state)
     if (!oracle_number((struct slice){info->payload, info->payload_bytes}, &job, &attempt))
         sim_broken("a worker got a payload that nobody submitted");
     uint64_t run_us = chance_skewed(chance, 20 * US_A_MS);
-    if (chance_in_100(chance, 10))
-        run_us += chance_skewed(chance, 8 * US_A_SECOND);
-    uint64_t end_us = world_us() + run_us;
-    while (!calm && !p->killed && !stint_task_cancelled(task) && world_us() < end_us)
-        actor_sleep(run_us > 20 * US_A_MS ? 5 * US_A_MS : run_us + 1);
+    if (chance_in_100(chance, load.slow))
+        run_us += chance_below(chance, 8 * US_A_SECOND);
+    struct running running = {task, p};
+    actor_wait(ends_early, &running, world_us() + run_us);
     if (p->killed)
         return;
     if (!calm && stint_task_cancelled(task)) {

@@ -14,6 +14,7 @@ struct load {
     unsigned submissions; /* of each client */
     unsigned jobs_most; /* in a submission */
     unsigned unlucky; /* runs in a hundred that do not succeed */
+    unsigned slow; /* runs in a hundred that take seconds */
     unsigned large; /* payloads and results in a hundred that are large */
     bool brief; /* outcomes are kept for a short time */
 };

@@ -13,6 +13,7 @@ make_world(struct plan *p, struct chance *c)
     l->submissions = (unsigned)chance_between(c, 2, 16);
     l->jobs_most = (unsigned)chance_between(c, 1, 12);
     l->unlucky = (unsigned)chance_between(c, 0, 25);
+    l->slow = chance_in_100(c, 35) ? 60 : 4;
     l->large = chance_in_100(c, 30) ? 20 : 0;
     l->brief = chance_in_100(c, 40);
     core_options_init(o);
@@ -37,6 +38,9 @@ make_fault(const struct plan *p, struct fault *f, struct chance *c)
     f->us = chance_skewed(c, 20 * US_A_SECOND);
     f->who = (unsigned)chance_below(c, p->load.clients + p->load.workers);
     f->with = chance_next(c);
+    /* Often just long enough that a worker is lost and comes back with what it did meanwhile. */
+    if ((f->kind == FAULT_CUT || f->kind == FAULT_PAUSE_PEER) && chance_in_100(c, 60))
+        f->us = chance_between(c, p->options.lost_ms, 3ULL * p->options.lost_ms) * US_A_MS;
     if (f->kind == FAULT_WILD && chance_in_100(c, 60))
         f->kind = FAULT_KILL_BROKER;
 }
