@@ -340,9 +340,11 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
 {
     uint64_t sessions = core->sessions;
     core->out = out;
+    /* The wall clock may be set back. Then we go on by the other one, so that nothing waits until
+     * it has caught up. */
+    uint64_t passed_ms = core->wall_ms ? batch->now_ms - core->now_ms : 0;
+    core->wall_ms = later(core->wall_ms + passed_ms, batch->wall_ms);
     core->now_ms = batch->now_ms;
-    if (batch->wall_ms > core->wall_ms) /* it may be set back; then it stands still */
-        core->wall_ms = batch->wall_ms;
     core->random = batch->seed;
     core->store->ops->begin(core->store);
     for (size_t i = 0; i < batch->count; i++)

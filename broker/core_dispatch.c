@@ -165,8 +165,6 @@ rounds(struct core *core, bool windows)
             uint32_t want = windows ? HELPING : 1;
             if (want > limit - w->held)
                 want = limit - w->held;
-            if (want > w->window - w->held)
-                want = w->window - w->held;
             progress |= help(core, w, want) > 0;
         }
     }

@@ -61,6 +61,12 @@ earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static inline uint64_t
+later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* core.c */
 uint64_t core_random(struct core *core);
 void core_say(struct core *core, const char *what, const char *name);

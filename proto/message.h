@@ -196,7 +196,7 @@ const char *message_name(enum message_type type);
 /* Is it 1 to LIMIT_NAME_BYTES of A-Z a-z 0-9 . _ -, beginning with a letter or digit? */
 bool name_is_valid(struct slice name);
 
-/* Encoders append one message to a buffer. */
+/* Encoders append one message to a buffer. A `window` may be WINDOW_UNCHANGED. */
 void message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields);
 void
 message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues);

@@ -88,9 +88,10 @@ message_put_welcome(
 void
 message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window)
 {
-    message_put_head(b, MESSAGE_PING, 2);
+    message_put_head(b, MESSAGE_PING, window == WINDOW_UNCHANGED ? 1 : 2);
     pack_put_key_uint(b, 1, number);
-    pack_put_key_uint(b, 2, window);
+    if (window != WINDOW_UNCHANGED)
+        pack_put_key_uint(b, 2, window);
 }
 
 void
@@ -220,7 +221,7 @@ void
 message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome *outcomes,
     uint32_t count, uint32_t window)
 {
-    message_put_head(b, MESSAGE_SETTLE, 3);
+    message_put_head(b, MESSAGE_SETTLE, window == WINDOW_UNCHANGED ? 2 : 3);
     pack_put_key_uint(b, 1, number);
     *pack_reserve(b, 1) = 2;
     pack_put_array(b, count);
@@ -236,7 +237,8 @@ message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome 
         if (elements > 4)
             pack_put_uint(b, o->delay_ms);
     }
-    pack_put_key_uint(b, 3, window);
+    if (window != WINDOW_UNCHANGED)
+        pack_put_key_uint(b, 3, window);
 }
 
 void

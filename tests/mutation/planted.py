@@ -33,7 +33,9 @@ PLANTED = [
     ("any role may say anything", CORE, "    else if (!message_allowed(m->type, peer->role))",
      "    else if (m->type == MESSAGE_NONE)"),
     ("frames do not count as a sign of life", CORE, "            peer->worker->seen_ms = core->now_ms;\n", "            ;\n"),
-    ("the wall clock goes back", CORE, "    if (batch->wall_ms > core->wall_ms)", "    if (batch->wall_ms)"),
+    ("the wall clock goes back", CORE, "later(core->wall_ms + passed_ms, batch->wall_ms);", "batch->wall_ms;"),
+    ("a wall clock that was set back stands still", CORE, "later(core->wall_ms + passed_ms, batch->wall_ms);",
+     "later(core->wall_ms, batch->wall_ms);\n    (void)passed_ms;"),
     ("the books are not written", CORE, "    book_flush(&core->book);\n    if (core->sessions", "    if (core->sessions"),
 
     # core_job.c
@@ -111,7 +113,7 @@ PLANTED = [
     ("sessions are not limited", SUBMIT, "    if (!peer->session_stored && core->sessions >= core->options.sessions_max) {", "    if (false) {"),
 
     # core_dispatch.c
-    ("a window holds one more", DISPATCH, "w->held < limit && w->held < w->window;", "w->held < limit + 1 && w->held < w->window + 1;"),
+    ("a worker is given more than it has room for", DISPATCH, "w->held < limit && w->held < w->window;", "w->held < limit;"),
     ("dispatched before it has claimed", DISPATCH, "    return w->claimed && w->peer &&", "    return w->peer &&"),
     ("a dispatch is not on disk", DISPATCH, "        book_set_running(&core->book, &id);\n", ""),
     ("a dispatch does not count up the attempt", DISPATCH, "fleet_lease_add(&core->fleet, &id, r.attempt + 1, w)",

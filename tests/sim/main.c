@@ -240,7 +240,7 @@ run_all(struct options *o)
     for (unsigned i = 0; i < o->jobs; i++) {
         children[i] = fork();
         if (children[i] == 0)
-            _exit(run_share(o, shared, i));
+            exit(run_share(o, shared, i));
     }
     for (unsigned i = 0; i < o->jobs; i++) {
         int status;

@@ -38,7 +38,7 @@ static struct job *jobs, *by_id;
 static uint32_t jobs_count;
 static unsigned scan;
 static struct core_options options;
-static uint64_t wall_ms, restarted_us;
+static uint64_t wall_ms, stepped_us, restarted_us;
 static bool in_doubt; /* the last step's commit failed */
 
 enum { JOBS_MAX = 8192 };
@@ -52,7 +52,7 @@ oracle_begin(const struct core_options *o)
         abort();
     jobs_count = scan = 0;
     in_doubt = false;
-    wall_ms = restarted_us = 0;
+    wall_ms = stepped_us = restarted_us = 0;
     frames_begin();
 }
 
@@ -670,7 +670,10 @@ void
 oracle_batch(const struct batch *batch)
 {
     frames_clear();
+    /* When the wall clock is set back, time goes on by the other one. */
+    wall_ms += (world_us() - stepped_us) / 1000 + 1;
     wall_ms = batch->wall_ms > wall_ms ? batch->wall_ms : wall_ms;
+    stepped_us = world_us();
     frames_in(batch);
 }
 
