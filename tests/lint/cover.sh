@@ -5,7 +5,7 @@ set -eu
 build=$1
 cd "$(dirname "$0")/../.."
 find "$build" -name '*.gcda' -delete
-ctest --test-dir "$build" --output-on-failure -LE docs -E lint/ >"$build/cover.log" ||
+STINT_STOPS=1 ctest --test-dir "$build" --output-on-failure -LE docs -E lint/ >"$build/cover.log" ||
     { tail -50 "$build/cover.log"; exit 1; }
 gcovr -r . "$build" --filter 'broker/' --filter 'proto/' --filter 'client/' --filter 'worker/' \
     --exclude-lines-by-pattern '^\s*abort\(\);' --exclude-unreachable-branches -j2 \

@@ -22,7 +22,7 @@ struct actor {
 };
 
 struct sim_figures figures;
-bool sim_traced;
+bool sim_traced, sim_wild;
 
 static struct actor *actors, *current, *spare;
 static ucontext_t scheduler;
@@ -230,6 +230,7 @@ void
 world_begin(struct chance chance)
 {
     now_us = 0;
+    sim_wild = false;
     order = chance;
 }
 

@@ -27,6 +27,8 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was` */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
+    uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
+    const char *begun_by; /* which; NULL: none */
     uint32_t been; /* bits of the settled states it was in, ever */
     uint32_t passed; /* the same, of those it may have passed through within a step */
     uint32_t succeeded_attempt;
@@ -167,6 +169,13 @@ job_of(const struct stint_id *id)
     struct job *j;
     HASH_FIND(hh, by_id, id->bytes, STINT_ID_BYTES, j);
     return j;
+}
+
+void
+oracle_run_began(uint32_t job, uint32_t attempt, const char *worker)
+{
+    jobs[job].begun_attempt = attempt;
+    jobs[job].begun_by = worker;
 }
 
 void
@@ -411,6 +420,14 @@ may_be_lost(const struct job *j, const struct life *at)
     return j->wish.time_to_run_ms && now_us >= j->dispatched_us + j->wish.time_to_run_ms * 1000;
 }
 
+/* Has the holder begun to run it? Then it may not leave it out when it says what it holds. */
+static bool
+has_begun(const struct job *j, const struct life *at)
+{
+    return !sim_wild && j->begun_by && j->begun_attempt == at->attempt &&
+        strcmp(j->begun_by, at->holder->name) == 0;
+}
+
 static void
 by_release(struct paths *p, const struct job *j, struct life at)
 {
@@ -418,7 +435,7 @@ by_release(struct paths *p, const struct job *j, struct life at)
         return;
     struct life back = at;
     back.state = STINT_READY;
-    if (at.holder && at.holder->claimed && !names(at.holder, j, at.attempt)) {
+    if (at.holder && at.holder->claimed && !names(at.holder, j, at.attempt) && !has_begun(j, &at)) {
         back.last = LAST_RETURNED;
         reach(p, back);
     }

@@ -39,6 +39,8 @@ bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);
 void oracle_answered(uint32_t job, enum stint_status status, const struct stint_id *id);
 /* Nobody will ever hear the answer: whoever asked is dead, and nobody asks again. */
 void oracle_abandoned(uint32_t job);
+/* A worker has begun to run a job: from now on it knows that it holds it. */
+void oracle_run_began(uint32_t job, uint32_t attempt, const char *worker);
 /* A client heard how a job ended. */
 void oracle_outcome(const struct stint_job_info *info);
 

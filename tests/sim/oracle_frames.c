@@ -35,6 +35,7 @@ party_of(const struct hello *h)
         HASH_ADD(hh, parties, session, SESSION_BYTES, p);
     }
     p->role = h->role;
+    slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
     return p;
 }

@@ -11,6 +11,7 @@
 struct party {
     uint8_t session[SESSION_BYTES];
     enum message_role role;
+    char name[STINT_LABEL_BYTES];
     uint64_t seen_us; /* its last frame was taken then */
     uint32_t window;
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */

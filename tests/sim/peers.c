@@ -251,8 +251,12 @@ live(struct sim_client *c)
         if (c->sent == c->planned && c->planned < load.submissions &&
             (calm || chance_in_100(chance, 20)))
             make_plan(c);
-        if (c->sent < c->planned)
+        while (
+            c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
+            if (c->sent == c->planned)
+                make_plan(c); /* several in a row, now and then */
             send_plan(c, c->sent++);
+        }
         if (!calm && chance_in_100(chance, 3))
             meddle(c);
         uint64_t wait_ms = 1 + chance_skewed(chance, calm ? 1000 : 300);
@@ -306,6 +310,7 @@ run(struct stint_task *task, void *state)
     uint64_t run_us = chance_skewed(chance, 20 * US_A_MS);
     if (chance_in_100(chance, load.slow))
         run_us += chance_below(chance, 8 * US_A_SECOND);
+    oracle_run_began(job, info->attempt, p->name);
     struct running running = {task, p};
     actor_wait(ends_early, &running, world_us() + run_us);
     if (p->killed)

@@ -80,6 +80,7 @@ weaken(struct process *p, const struct fault *f)
         p->weather.slow_us = 1 + f->with % US_A_SECOND;
         break;
     case FAULT_WILD:
+        sim_wild = true;
         p->weather.wild_until_us = until_us;
         p->weather.wild_percent = (unsigned)(1 + f->with % 50);
         break;

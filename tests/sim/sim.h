@@ -116,6 +116,8 @@ struct sim_figures {
 };
 extern struct sim_figures figures;
 
+/* Did frames come twice or out of order in this world? Then a claim may be an old one. */
+extern bool sim_wild;
 /* Is each event to be written down? */
 extern bool sim_traced;
 void sim_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
