@@ -2,6 +2,8 @@
 #include "book.h"
 #include "record.h"
 
+#include <assert.h>
+
 enum {
     BLOCK_JOBS = 256,
     TRANSIT_BYTES = 40, /* four words and their check */
@@ -261,6 +263,7 @@ void
 book_clear_running(struct book *book, const struct stint_id *id)
 {
     struct block *b = find_block(book, id);
+    assert(b);
     b->bits[bit_of(id) / 64] &= ~(1ULL << bit_of(id) % 64);
     b->count--;
     mark_block(book, b);

@@ -1,5 +1,5 @@
-/* What the oracle's two files share: oracle_frames.c, which reads what came and went, and oracle.c,
- * which judges. */
+/* What the oracle's files share: oracle_frames.c, which reads what came and went, oracle_lives.c,
+ * which knows what may become of a job, and oracle.c, which reads the store and judges. */
 #ifndef ORACLE_INSIDE_H
 #define ORACLE_INSIDE_H
 
@@ -69,6 +69,54 @@ struct traffic {
         (list).all[(list).count++] = (__VA_ARGS__); \
     } while (0)
 
+enum told { ANSWER_NONE, ANSWER_STORED, ANSWER_REFUSED, ANSWER_UNKNOWN };
+
+/* What is known of a job at a moment. The state is STINT_UNKNOWN before it was stored, and when it
+ * is gone again. */
+struct life {
+    enum stint_state state;
+    uint32_t attempt, failures;
+    enum record_last last;
+    struct party *holder; /* running: who has the lease; NULL: nobody yet, after a restart */
+};
+
+struct job {
+    struct wish wish;
+    enum told answer;
+    struct stint_id told; /* by the broker to the client */
+    struct stint_id id; /* in the store, once seen there */
+    bool stored; /* was ever seen in the store */
+    struct life was, now;
+    uint64_t due_ms, expires_ms; /* as of `was` */
+    uint64_t now_due_ms, now_expires_ms;
+    uint64_t dispatched_us;
+    uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
+    const char *begun_by; /* which; NULL: none */
+    uint32_t been; /* bits of the settled states it was in, ever */
+    uint32_t passed; /* the same, of those it may have passed through within a step */
+    uint32_t succeeded_attempt;
+    unsigned scan; /* it was seen in this scan */
+    UT_hash_handle hh; /* by id */
+};
+
+/* All that is known. */
+extern struct known {
+    struct job *jobs;
+    uint32_t count;
+    struct core_options options;
+    uint64_t wall_ms; /* the broker's, as it goes on by its other clock when it is set back */
+    uint64_t restarted_us;
+} known;
+
+/* A job's number and id, for a message; in a static buffer. */
+const char *job_named(const struct job *j);
+
+/* oracle_lives.c: can what came and went explain what became of it? Then its holder is known, too.
+ * If not, that is a broken promise. */
+void life_explain(struct job *j, bool was_there);
+void life_tell(const struct job *j, const char *what, const struct life *l);
+
+/* oracle_frames.c */
 extern struct traffic traffic;
 
 void frames_begin(void);

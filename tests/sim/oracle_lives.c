@@ -1,0 +1,276 @@
+/* A job's life as an automaton: which lives a job can have after a step, given the one it had
+ * before and what came and went with the step. Far simpler than the core: it says what may be, not
+ * what is to be done.
+ */
+#include "oracle_inside.h"
+
+enum { SLACK_US = 3000 /* clocks tell milliseconds */, PATHS_MAX = 512 };
+
+struct paths {
+    struct life all[PATHS_MAX];
+    unsigned count;
+};
+
+static bool
+same_life(const struct life *a, const struct life *b)
+{
+    if (a->state != b->state)
+        return false;
+    if (a->state == STINT_UNKNOWN)
+        return true;
+    if (a->state == STINT_RUNNING) /* how the last run ended is on disk, and no matter now */
+        return a->attempt == b->attempt && a->holder == b->holder && a->failures == b->failures;
+    return a->attempt == b->attempt && a->failures == b->failures && a->last == b->last;
+}
+
+static void
+reach(struct paths *p, struct life to)
+{
+    if (to.state != STINT_RUNNING)
+        to.holder = NULL;
+    for (unsigned i = 0; i < p->count; i++)
+        if (same_life(&p->all[i], &to) && p->all[i].last == to.last)
+            return;
+    if (p->count < PATHS_MAX)
+        p->all[p->count++] = to;
+}
+
+static bool
+same_id(const struct job *j, const struct stint_id *id)
+{
+    return id_compare(&j->id, id) == 0;
+}
+
+static bool
+used_up(const struct job *j, uint32_t failures)
+{
+    return failures >= j->wish.max_attempts;
+}
+
+/* Where a settled job goes; `at` is the life it had. */
+static void
+reach_outcome(struct paths *p, const struct job *j, struct life at, const struct heard_outcome *o)
+{
+    if (at.state == STINT_READY &&
+        at.last == LAST_LOST) /* taken back as lost, which does not count now */
+        at.failures--;
+    at.attempt = o->attempt;
+    switch (o->type) {
+    case OUTCOME_SUCCEEDED:
+        at.failures++;
+        at.last = LAST_SUCCEEDED;
+        at.state = j->wish.keep_ms == 0 ? STINT_UNKNOWN : STINT_SUCCEEDED;
+        break;
+    case OUTCOME_FAILED:
+    case OUTCOME_DEAD:
+        at.failures++;
+        at.last = LAST_FAILED;
+        at.state =
+            o->type == OUTCOME_DEAD || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
+        break;
+    case OUTCOME_SNOOZED:
+        at.last = LAST_SNOOZED;
+        at.state = STINT_SCHEDULED;
+        break;
+    case OUTCOME_RETURNED:
+        at.last = LAST_RETURNED;
+        at.state = STINT_READY;
+        break;
+    }
+    reach(p, at);
+}
+
+static void
+by_outcomes(struct paths *p, const struct job *j, struct life at)
+{
+    for (size_t i = 0; i < traffic.outcomes.count; i++) {
+        const struct heard_outcome *o = &traffic.outcomes.all[i];
+        if (!same_id(j, &o->id) || o->attempt != at.attempt)
+            continue;
+        bool holds = at.state == STINT_RUNNING && (!at.holder || at.holder == o->from);
+        bool late = at.state == STINT_READY &&
+            (at.last == LAST_LOST || (at.last == LAST_RETURNED && o->type != OUTCOME_RETURNED));
+        if (holds || late)
+            reach_outcome(p, j, at, o);
+    }
+}
+
+static bool
+names(const struct party *p, const struct job *j, uint32_t attempt)
+{
+    for (size_t i = 0; i < traffic.claims.count; i++) {
+        const struct heard_claim *c = &traffic.claims.all[i];
+        if (c->from == p && same_id(j, &c->id) && c->attempt == attempt)
+            return true;
+    }
+    return false;
+}
+
+static void
+by_claims(struct paths *p, const struct job *j, struct life at)
+{
+    for (size_t i = 0; i < traffic.claims.count; i++) {
+        const struct heard_claim *c = &traffic.claims.all[i];
+        if (!same_id(j, &c->id) || c->attempt != at.attempt)
+            continue;
+        if (at.state == STINT_READY && at.last == LAST_LOST)
+            at.failures--;
+        else if (at.state != STINT_RUNNING || at.holder)
+            continue;
+        struct life held = at;
+        held.state = STINT_RUNNING;
+        held.holder = c->from;
+        reach(p, held);
+    }
+}
+
+/* May the lease end without its worker's word? */
+static bool
+may_be_lost(const struct job *j, const struct life *at)
+{
+    const struct party *h = at->holder;
+    uint64_t now_us = world_us() + SLACK_US;
+    if (!h)
+        return now_us >= known.restarted_us + (uint64_t)known.options.grace_ms * 1000;
+    if (h->left || now_us >= h->seen_us + (uint64_t)known.options.lost_ms * 1000)
+        return true;
+    return j->wish.time_to_run_ms && now_us >= j->dispatched_us + j->wish.time_to_run_ms * 1000;
+}
+
+/* Has the holder begun to run it? Then it may not leave it out when it says what it holds. */
+static bool
+has_begun(const struct job *j, const struct life *at)
+{
+    return !sim_wild && j->begun_by && j->begun_attempt == at->attempt &&
+        strcmp(j->begun_by, at->holder->name) == 0;
+}
+
+static void
+by_release(struct paths *p, const struct job *j, struct life at)
+{
+    if (at.state != STINT_RUNNING)
+        return;
+    struct life back = at;
+    back.state = STINT_READY;
+    if (at.holder && at.holder->claimed && !names(at.holder, j, at.attempt) && !has_begun(j, &at)) {
+        back.last = LAST_RETURNED;
+        reach(p, back);
+    }
+    if (may_be_lost(j, &at)) {
+        back.last = LAST_LOST;
+        back.failures++;
+        if (used_up(j, back.failures))
+            back.state = STINT_DEAD;
+        reach(p, back);
+    }
+}
+
+static void
+by_commands(struct paths *p, const struct job *j, struct life at)
+{
+    struct life to = at;
+    to.last = LAST_NONE;
+    for (size_t i = 0; i < traffic.cancels.count; i++)
+        if (same_id(j, &traffic.cancels.all[i]) && at.state != STINT_UNKNOWN &&
+            !stint_state_settled(at.state)) {
+            to.state = STINT_CANCELLED_JOB;
+            if (at.state == STINT_RUNNING)
+                to.failures++; /* the run that was cut off counts among its runs */
+            reach(p, to);
+        }
+    for (size_t i = 0; i < traffic.retries.count; i++)
+        if (same_id(j, &traffic.retries.all[i]) &&
+            (at.state == STINT_DEAD || at.state == STINT_CANCELLED_JOB)) {
+            to.state = STINT_READY;
+            to.failures = 0;
+            reach(p, to);
+        }
+}
+
+static void
+by_time(struct paths *p, const struct job *j, struct life at)
+{
+    struct life to = at;
+    if (at.state == STINT_SCHEDULED) {
+        /* One that was parked in this very step may be due at once if it asked for no delay. */
+        bool fresh = j->was.state != STINT_SCHEDULED;
+        if (fresh || j->due_ms <= known.wall_ms) {
+            to.state = STINT_READY;
+            reach(p, to);
+        }
+    }
+    if (stint_state_settled(at.state) && at.state == j->was.state &&
+        j->expires_ms <= known.wall_ms) {
+        to.state = STINT_UNKNOWN;
+        reach(p, to);
+    }
+}
+
+static void
+by_dispatch(struct paths *p, const struct job *j, struct life at)
+{
+    for (size_t i = 0; i < traffic.dispatches.count; i++) {
+        const struct sent_dispatch *d = &traffic.dispatches.all[i];
+        if (at.state != STINT_READY || !same_id(j, &d->id) || d->attempt != at.attempt + 1)
+            continue;
+        struct life to = at;
+        to.state = STINT_RUNNING;
+        to.attempt++;
+        to.holder = d->to;
+        reach(p, to);
+    }
+}
+
+static void
+by_submit(struct paths *p, const struct job *j, struct life at)
+{
+    struct life to = {.state = STINT_READY};
+    for (size_t i = 0; i < traffic.submits.count; i++)
+        if (&known.jobs[traffic.submits.all[i]] == j && at.state == STINT_UNKNOWN)
+            reach(p, to);
+}
+
+void
+life_tell(const struct job *j, const char *what, const struct life *l)
+{
+    fprintf(stderr, "  %s %s: %s, attempt %u, %u failed, last ended %d%s\n", job_named(j), what,
+        stint_state_name(l->state), l->attempt, l->failures, (int)l->last,
+        l->state == STINT_RUNNING ? l->holder ? ", held" : ", held by nobody" : "");
+}
+
+/* Can what came and went explain it? Then its holder is known, too. */
+void
+life_explain(struct job *j, bool was_there)
+{
+    struct paths p = {.count = 0};
+    reach(&p, j->was);
+    for (unsigned i = 0; i < p.count; i++) {
+        struct life at = p.all[i];
+        if (!was_there)
+            by_submit(&p, j, at);
+        by_outcomes(&p, j, at);
+        by_claims(&p, j, at);
+        by_release(&p, j, at);
+        by_commands(&p, j, at);
+        by_time(&p, j, at);
+        by_dispatch(&p, j, at);
+    }
+    /* The latest explanation is the one in which most of what was heard took effect. */
+    for (unsigned i = p.count; i-- > 0;) {
+        struct life end = p.all[i];
+        j->now.holder = end.holder;
+        if (!same_life(&end, &j->now))
+            continue;
+        if (end.state == STINT_UNKNOWN && end.last == LAST_SUCCEEDED) {
+            j->been |= 1U << STINT_SUCCEEDED; /* and was forgotten at once */
+            j->succeeded_attempt = end.attempt;
+        }
+        for (unsigned n = 0; n < p.count; n++)
+            if (stint_state_settled(p.all[n].state))
+                j->passed |= 1U << p.all[n].state;
+        return;
+    }
+    life_tell(j, "was", &j->was);
+    life_tell(j, "is", &j->now);
+    sim_broken("nothing that was said explains what became of %s", job_named(j));
+}
