@@ -18,7 +18,7 @@ SEEDS = "200"
 
 
 def copy_tree(to):
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=SOURCE, capture_output=True, check=True).stdout
+    files = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=SOURCE, capture_output=True, check=True).stdout
     for name in files.decode().split("\0"):
         path = os.path.join(SOURCE, name)
         if name and os.path.exists(path):

@@ -53,10 +53,15 @@ plan_make(struct plan *p, uint64_t seed)
     make_world(p, &world);
     p->end_us = chance_between(&faults, 2, 60) * US_A_SECOND;
     p->count = (unsigned)chance_below(&faults, 25);
+    struct fault f = {.kind = FAULT_KINDS};
     for (unsigned i = 0; i < p->count; i++) {
-        struct fault f;
         unsigned at = i;
+        bool breaks = f.kind == FAULT_SLOW && chance_in_100(&faults, 50);
+        uint64_t slow_us = f.at_us + chance_below(&faults, f.us + 1);
+        unsigned who = f.who;
         make_fault(p, &f, &faults);
+        if (breaks) /* with much on its way */
+            f = (struct fault){.kind = FAULT_BREAK, .at_us = slow_us, .who = who};
         for (; at > 0 && p->faults[at - 1].at_us > f.at_us; at--)
             p->faults[at] = p->faults[at - 1];
         p->faults[at] = f;

@@ -403,29 +403,6 @@ subscribers_hear_the_life_of_a_job(void **state)
 }
 
 static void
-a_session_that_is_not_used_is_forgotten(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    world_with_client(w);
-    (void)world_submit_one(w, 1, "a");
-    world_gone(w, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 1);
-    for (int hour = 0; hour < 30; hour++)
-        assert_int_equal(world_step(w, 3600000), STINT_OK);
-    assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 0);
-    assert_int_equal(store_model_count(w->store, STORE_ANSWERS), 0);
-    struct job_spec job = world_job("b");
-    world_with_client(w);
-    world_submit(w, 1, 2, &job, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_SESSION_UNKNOWN);
-    world_destroy(&w);
-}
-
-static void
 a_client_may_not_settle(void **state)
 {
     struct world *w = world_new(NULL);
@@ -500,165 +477,6 @@ a_wall_clock_that_is_set_back_keeps_what_was_to_be_kept(void **state)
     world_destroy(&w);
 }
 
-static void
-a_worker_may_not_claim_what_another_one_holds(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    world_with_client(w);
-    world_with_worker(w, 1);
-    struct stint_id id = world_submit_one(w, 1, "a");
-    struct lease_ref lease = {.id = id, .attempt = 1};
-    world_hello_worker(w, 3, 3, 1);
-    world_claim(w, 3, &lease, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 3, MESSAGE_CLAIMED));
-    assert_int_equal(w->message.count, 1);
-    assert_int_equal(w->room->leases[0].status, STINT_STALE);
-    world_settle(w, 2, 1, id, 1, OUTCOME_SUCCEEDED, "mine");
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_int_equal(world_state(w, id, NULL), STINT_SUCCEEDED);
-    world_destroy(&w);
-}
-
-static void
-a_worker_is_not_judged_before_all_that_arrived_was_read(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    world_with_client(w);
-    world_with_worker(w, 1);
-    struct stint_id id = world_submit_one(w, 1, "a");
-    w->undrained = true;
-    for (unsigned ms = 0; ms < 2 * DEFAULT_LOST_MS; ms += 250) {
-        assert_int_equal(world_step(w, 250), STINT_OK);
-        assert_null(world_read(w, 2, MESSAGE_ERROR));
-    }
-    message_put_ping(world_frame(w, 2), 1, 1);
-    w->undrained = false;
-    assert_int_equal(world_step(w, 300), STINT_OK);
-    assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
-    world_destroy(&w);
-}
-
-static void
-a_goodbye_gives_everything_back_at_once(void **state)
-{
-    struct world *w = world_new(NULL);
-    struct stint_job_info info;
-    (void)state;
-    world_with_client(w);
-    world_with_worker(w, 1);
-    struct stint_id id = world_submit_one(w, 1, "a");
-    message_put_numbered(world_frame(w, 2), MESSAGE_BYE, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 2, MESSAGE_BYE));
-    assert_int_equal(world_state(w, id, &info), STINT_READY);
-    assert_int_equal(info.failures, 1); /* it may have been running */
-    struct stint_stats stats;
-    core_stats(w->core, &stats);
-    assert_int_equal(stats.workers, 0);
-    world_destroy(&w);
-}
-
-static void
-a_peer_of_another_version_or_without_a_session_is_refused(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    struct hello h = {.version_min = 2, .version_max = 3, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 1), &h, NULL);
-    h = (struct hello){.version_min = 1, .version_max = 1, .role = ROLE_CLIENT};
-    message_put_hello(world_frame(w, 2), &h, NULL);
-    h = (struct hello){.version_min = 1, .version_max = 9, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 3), &h, NULL);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 1, MESSAGE_ERROR));
-    assert_int_equal(w->message.error.status, STINT_VERSION_MISMATCH);
-    assert_non_null(world_read(w, 2, MESSAGE_ERROR));
-    assert_int_equal(w->message.error.status, STINT_INVALID);
-    assert_non_null(world_read(w, 3, MESSAGE_WELCOME));
-    assert_int_equal(w->message.welcome.version, 1);
-    world_destroy(&w);
-}
-
-static void
-each_start_has_an_epoch_of_its_own(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    for (uint64_t epoch = 1; epoch <= 3; epoch++) {
-        world_with_client(w);
-        assert_int_equal(w->message.welcome.epoch, epoch);
-        world_restart(w);
-    }
-    world_destroy(&w);
-}
-
-static void
-a_session_that_is_open_is_not_forgotten(void **state)
-{
-    struct core_options options;
-    (void)state;
-    core_options_init(&options);
-    options.session_keep_ms = 1000;
-    struct world *w = world_new(&options);
-    world_with_client(w);
-    (void)world_submit_one(w, 1, "a");
-    for (unsigned i = 0; i < 40; i++) {
-        message_put_ping(world_frame(w, 1), i, WINDOW_UNCHANGED);
-        assert_int_equal(world_step(w, 500), STINT_OK);
-    }
-    assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 1);
-    (void)world_submit_one(w, 2, "b");
-    world_destroy(&w);
-}
-
-static void
-sessions_are_limited_and_those_that_exist_go_on(void **state)
-{
-    struct core_options options;
-    struct job_spec job = world_job("a");
-    (void)state;
-    core_options_init(&options);
-    options.sessions_max = 1;
-    struct world *w = world_new(&options);
-    world_with_client(w);
-    (void)world_submit_one(w, 1, "a");
-    world_hello_client(w, 5, 5);
-    world_submit(w, 5, 1, &job, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 5, MESSAGE_ERROR));
-    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
-    (void)world_submit_one(w, 2, "b");
-    message_put_numbered(world_frame(w, 1), MESSAGE_BYE, 3);
-    world_submit(w, 5, 1, &job, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
-    world_destroy(&w);
-}
-
-static void
-a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for(void **state)
-{
-    struct world *w = world_new(NULL);
-    (void)state;
-    world_with_client(w);
-    world_hello_worker(w, 2, 2, 2);
-    (void)world_submit_one(w, 1, "a");
-    assert_null(world_read(w, 2, MESSAGE_DISPATCH));
-    message_put_ping(world_frame(w, 2), 1, 0); /* it drains */
-    world_claim(w, 2, NULL, 0);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 2, MESSAGE_CLAIMED));
-    assert_null(world_read(w, 2, MESSAGE_DISPATCH));
-    message_put_ping(world_frame(w, 2), 2, 1);
-    (void)world_submit_one(w, 2, "b");
-    assert_non_null(world_read(w, 2, MESSAGE_DISPATCH));
-    assert_int_equal(w->message.count, 1);
-    world_destroy(&w);
-}
-
 int
 main(void)
 {
@@ -677,20 +495,10 @@ main(void)
         cmocka_unit_test(a_list_is_read_in_pages_with_filters),
         cmocka_unit_test(counts_are_right_after_any_crash),
         cmocka_unit_test(subscribers_hear_the_life_of_a_job),
-        cmocka_unit_test(a_session_that_is_not_used_is_forgotten),
         cmocka_unit_test(a_client_may_not_settle),
         cmocka_unit_test(a_worker_can_settle_only_what_it_holds),
         cmocka_unit_test(a_wall_clock_that_is_set_back_delays_nothing),
         cmocka_unit_test(a_wall_clock_that_is_set_back_keeps_what_was_to_be_kept),
-        cmocka_unit_test(a_worker_may_not_claim_what_another_one_holds),
-        cmocka_unit_test(a_worker_is_not_judged_before_all_that_arrived_was_read),
-        cmocka_unit_test(a_goodbye_gives_everything_back_at_once),
-        cmocka_unit_test(a_peer_of_another_version_or_without_a_session_is_refused),
-        cmocka_unit_test(each_start_has_an_epoch_of_its_own),
-        cmocka_unit_test(a_session_that_is_open_is_not_forgotten),
-        cmocka_unit_test(sessions_are_limited_and_those_that_exist_go_on),
-        cmocka_unit_test(
-            a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
