@@ -8,6 +8,7 @@ seconds=${3:-60}
 here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export ASAN_OPTIONS=detect_leaks=0 # texts of settings stay for the life of a process
 targets=$target
 [ "$target" != all ] || targets="frame pack record settings words text core"
 for t in $targets; do
@@ -19,7 +20,7 @@ for t in $targets; do
         -entropic=0 -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 -verbosity=0 $quiet \
         "$work/$t" "$here/corpus/$t" 2>&1 | grep -E 'number_of_executed|new_units|SUMMARY|ERROR' || true
     ls crash-* timeout-* oom-* 2>/dev/null && exit 1
-    "$build/tests/fuzz/fuzz_$t" -merge=1 -detect_leaks=0 -verbosity=0 \
+    "$build/tests/fuzz/fuzz_$t" -merge=1 -use_counters=0 -detect_leaks=0 -verbosity=0 \
         "$work/$t-small" "$here/corpus/$t" "$work/$t" >/dev/null 2>&1
     rm -f "$here/corpus/$t"/*
     cp "$work/$t-small"/* "$here/corpus/$t/"
