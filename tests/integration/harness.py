@@ -152,6 +152,13 @@ class Place:
     def state(self, job):
         return self.json("show", job)[0]["state"]
 
+    @staticmethod
+    def lines_of(log):
+        if not os.path.exists(log):
+            return []
+        with open(log, errors="replace") as f:
+            return f.readlines()
+
     def close(self):
         logs = {p.log_path for p in self.processes}
         for p in self.processes:
@@ -163,8 +170,7 @@ class Place:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         p.process.wait(5)
                 p.kill()
-        said = [line for log in logs if os.path.exists(log) for line in open(log, errors="replace")] \
-            if WRAP else []
+        said = [line for log in sorted(logs) for line in self.lines_of(log)] if WRAP else []
         shutil.rmtree(self.directory, ignore_errors=True)
         wrong = [line for line in said if any(c in line for c in COMPLAINTS)]
         if wrong:
