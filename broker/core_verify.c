@@ -31,7 +31,13 @@ each_row(struct verify *v, enum store_table table, size_t key_bytes,
             complain(v, "a key is too long", NULL);
             return;
         }
+        if (memcmp(key.data, at, key.size < from.size ? key.size : from.size) < 0) {
+            complain(v, "keys are out of order: a page of the tree is damaged", NULL);
+            return;
+        }
         memcpy(at, key.data, key.size);
+        if (!store_get(v->store, table, (struct slice){at, key.size}, &value))
+            complain(v, "a key is not found where it stands: a page of the tree is damaged", NULL);
         at[key.size] = 0; /* the least key after this one */
         from.size = key.size + 1;
         if (key.size == key_bytes)

@@ -43,8 +43,9 @@ on_memory_fault(int signal)
         stop_at_once("stintd: a page of the data file can't be read (SIGBUS): the file was cut "
                      "short or the disk failed; nothing unsaved was answered\n",
             EX_IOERR);
-    stop_at_once("stintd: stopped by a memory fault: the data file is damaged (try --verify), or "
-                 "this is a bug; nothing unsaved was answered\n",
+    stop_at_once(
+        "stintd: stopped by a fault in its memory: the data file is damaged (try --verify), or "
+        "this is a bug; nothing unsaved was answered\n",
         EX_IOERR);
 }
 
@@ -244,6 +245,7 @@ main(int argc, char **argv)
     (void)umask(0077);
     (void)signal(SIGBUS, on_memory_fault);
     (void)signal(SIGSEGV, on_memory_fault);
+    (void)signal(SIGABRT, on_memory_fault); /* so that whoever starts us again sees an exit code */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)log_level_parse(b.options.log_level, &level);
     log_open("stintd", level, strcmp(b.options.log_format, "json") == 0);

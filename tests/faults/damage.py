@@ -3,6 +3,7 @@ or serves what is undamaged: what it tells of a job is what was stored, or it sa
 damaged. It never serves a changed job, never drops one silently, and never ends without a word."""
 
 import concurrent.futures
+import json
 import os
 import random
 import shutil
@@ -30,7 +31,10 @@ def make():
 
 def contents(place):
     rows = {}
-    for row in place.json("ls", "--limit", "0", timeout=20):
+    listed = place.stint("ls", "--json", "--limit", "0", "--timeout", "30s", timeout=40)
+    if listed.returncode != 0:
+        raise ValueError(listed.stderr)
+    for row in map(json.loads, listed.stdout.splitlines()):
         shown = place.json("show", "--payload", row["id"], timeout=20)
         rows[row["id"]] = (row["state"], shown[0].get("payload") if shown else None)
     return rows
@@ -50,11 +54,11 @@ def try_flip(arguments):
                                   capture_output=True, text=True, timeout=60)
         if verified.returncode < 0:
             return "wrong", f"--verify died of signal {-verified.returncode}"
-        p = place.broker(*scenario.OPTIONS, "--grace", "60s")
+        p, failed = place.broker(*scenario.OPTIONS, "--grace", "60s"), ""
         try:
             found = contents(place)
-        except (subprocess.TimeoutExpired, IndexError, ValueError):
-            found = {}
+        except (subprocess.TimeoutExpired, IndexError, ValueError) as e:
+            found, failed = {}, str(e)
         if not p.running():
             code = p.process.wait()
             return ("refused", "") if code in ENDED and p.log().strip() else \
@@ -69,7 +73,7 @@ def try_flip(arguments):
         if any(j in rows and row[1] is not None and row[1] != rows[j][1] for j, row in found.items()):
             return "wrong", "it serves a changed payload"
         if missing and not said:
-            return "wrong", f"{missing[0]} is gone, and nothing is said"
+            return "wrong", f"{len(missing)} of {len(rows)} are gone, and nothing is said {failed}"
         return ("said", "") if said else ("no harm", "")
     finally:
         place.close()
