@@ -16,8 +16,8 @@ import unittest
 
 BUILD = None
 DEADLINE_S = 60
-# For valgrind: words before the broker's own (it does not know what vfork shares, so not before the
-# workers'). What it complains of fails the test.
+# For valgrind: words before the broker's own and the command's (it has no pidfd_open, so not before
+# those of whoever runs programs). What it complains of fails the test.
 WRAP = os.environ.get("STINT_WRAP", "").split()
 COMPLAINTS = ("Invalid read", "Invalid write", "uninitialised", "Mismatched free", "Invalid free")
 # For coverage: a broker that is killed writes no counts, so what still runs in the end is stopped.
@@ -128,7 +128,7 @@ class Place:
 
     def stint(self, *args, input=None, timeout=DEADLINE_S, env=None, endpoint=True):
         """Runs the command; the result has returncode, stdout, stderr as text."""
-        argv = [program("stint"), args[0]]
+        argv = [*([] if "--local" in args else WRAP), program("stint"), args[0]]
         if endpoint:
             argv += ["--endpoint", self.endpoint]
         argv += args[1:]

@@ -156,9 +156,9 @@ class Map(harness.Case):
     def test_a_state_directory_of_another_command_is_refused(self):
         self.with_broker()
         with open(self.place.path("lines"), "w") as f:
-            f.write("a\n" * 200)
+            f.write("1000\n" * 200)
         p = self.start("map", "--endpoint", self.place.endpoint, "--state", self.place.path("s"),
-                       "--input", self.place.path("lines"), "sleep", "1000",
+                       "--input", self.place.path("lines"), "sleep",
                        stdin=subprocess.DEVNULL)
         harness.wait_until(lambda: self.place.stats()["submitted"] == 200, "all are submitted")
         p.kill()

@@ -1,6 +1,6 @@
 """Plants faults, one at a time, and reports which of our tests notice: the unit tests, then the fuzz
-corpora, then 200 seeds of the simulator, on the model store and on LMDB. What survives is a test that
-is missing. Works on a copy of the tree."""
+corpora, then 200 seeds of the simulator, on the model store and on LMDB, then 1,000 more. What
+survives is a test that is missing. Works on a copy of the tree."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 from planted import PLANTED  # noqa: E402
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-SEEDS = "200"
+SEEDS, MORE_SEEDS = "200", "1000"
 
 
 def copy_tree(to):
@@ -46,6 +46,8 @@ def notices(tree, sim_only):
                                  ("fuzz corpora", [*ctest, "-R", "^fuzz/"])]
     tests += [(f"{SEEDS} seeds", [sim, "--no-shrink", "--seeds", SEEDS]),
               (f"{SEEDS} seeds on LMDB", [sim, "--no-shrink", "--lmdb", "--seeds", SEEDS])]
+    if not sim_only:
+        tests.append((f"{MORE_SEEDS} seeds", [sim, "--no-shrink", "--from", SEEDS, "--seeds", MORE_SEEDS]))
     for name, argv in tests:
         if not passes(argv, tree, 300):
             return name

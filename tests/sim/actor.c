@@ -5,11 +5,20 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <utlist.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 enum { STACK_BYTES = 512 << 10, ACTORS_MAX = 256, TURNS_MAX = 1000000 };
 
-struct actor {
+/* A stack to go on with. ThreadSanitizer wants to be told of each. */
+struct fiber {
     ucontext_t context;
+    void *sanitizer;
+};
+
+struct actor {
+    struct fiber fiber;
     struct process *process;
     actor_fn *fn;
     void *argument;
@@ -25,7 +34,7 @@ struct sim_figures figures;
 bool sim_traced, sim_wild;
 
 static struct actor *actors, *current, *spare;
-static ucontext_t scheduler;
+static struct fiber scheduler;
 static uint64_t now_us;
 static struct chance order;
 
@@ -86,12 +95,25 @@ actor_process(void)
 }
 
 static void
+switch_fiber(struct fiber *from, struct fiber *to)
+{
+#ifdef __SANITIZE_THREAD__
+    if (!scheduler.sanitizer)
+        scheduler.sanitizer = __tsan_get_current_fiber();
+    if (!to->sanitizer)
+        to->sanitizer = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(to->sanitizer, 0);
+#endif
+    swapcontext(&from->context, &to->context);
+}
+
+static void
 enter(void)
 {
     struct actor *a = current;
     a->fn(a->argument);
     a->over = true;
-    swapcontext(&a->context, &scheduler);
+    switch_fiber(&a->fiber, &scheduler);
 }
 
 /* A spare actor, or a new one, with its stack. */
@@ -133,7 +155,7 @@ actor_start(struct process *process, actor_fn *fn, void *argument)
     a->ready = NULL;
     a->until_us = now_us;
     a->over = false;
-    prepare(&a->context, a->stack);
+    prepare(&a->fiber.context, a->stack);
     DL_APPEND(actors, a);
     return a;
 }
@@ -145,7 +167,7 @@ actor_wait(bool (*ready)(void *context), void *context, uint64_t until_us)
     me->ready = ready;
     me->ready_argument = context;
     me->until_us = until_us;
-    swapcontext(&me->context, &scheduler);
+    switch_fiber(&me->fiber, &scheduler);
 }
 
 void
@@ -221,7 +243,7 @@ world_run(uint64_t until_us)
         if (++turns > TURNS_MAX)
             sim_broken("%s goes on and on while time stands still", a->process->name);
         current = a;
-        swapcontext(&scheduler, &a->context);
+        switch_fiber(&scheduler, &a->fiber);
         current = NULL;
     }
 }

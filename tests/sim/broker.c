@@ -43,7 +43,7 @@ static void
 drain(struct batch *batch)
 {
     struct route *gone;
-    size_t count = 0, limit = 1 + chance_below(&b.process.chance, BATCH_FRAMES);
+    size_t count = 0, limit = 1 + chance_skewed(&b.process.chance, BATCH_FRAMES - 1);
     while (count < limit && (gone = routes_take_gone(&b.routes)) != NULL)
         b.events[count++] = (struct event){.kind = EVENT_GONE, .peer = gone->number};
     batch->drained = false;

@@ -58,7 +58,7 @@ earlier(uint64_t a, uint64_t b)
 static uint64_t
 latency(struct process *p)
 {
-    uint64_t us = 20 + chance_skewed(&p->network, LATENCY_US);
+    uint64_t us = 20 + p->far_us + chance_skewed(&p->network, LATENCY_US);
     if (p->weather.slow_until_us > world_us())
         us += chance_below(&p->network, p->weather.slow_us + 1);
     return us;
@@ -92,6 +92,13 @@ free_connection(struct connection *c)
     drop_frames(&c->ways[DOWN], 0);
     DL_DELETE(connections, c);
     free(c);
+}
+
+static void
+break_connection(struct connection *c)
+{
+    end_way(c, UP, world_us() + latency(c->process));
+    end_way(c, DOWN, world_us() + latency(c->process));
 }
 
 /* The peer's end is gone: its process closed it, or noticed that it is broken. */
@@ -204,6 +211,9 @@ push(struct connection *c, enum direction d, struct slice bytes)
     figures.frames++;
     if (wild && chance_in_100(&p->network, 50))
         push(c, d, bytes);
+    if (p->weather.brittle_until_us > world_us() &&
+        chance_in_100(&p->network, p->weather.brittle_percent))
+        break_connection(c);
 }
 
 /* The frame that arrives next, if it has arrived. */
@@ -340,10 +350,8 @@ network_break(struct process *process)
 {
     struct connection *c;
     DL_FOREACH (connections, c)
-        if (c->process == process && c->socket) {
-            end_way(c, UP, world_us() + latency(process));
-            end_way(c, DOWN, world_us() + latency(process));
-        }
+        if (c->process == process && c->socket)
+            break_connection(c);
 }
 
 void

@@ -249,7 +249,7 @@ live(struct sim_client *c)
     take_up(c);
     while (!c->process.killed && !(stopping && has_all(c))) {
         if (c->sent == c->planned && c->planned < load.submissions &&
-            (calm || chance_in_100(chance, 20)))
+            (calm || chance_in_100(chance, load.eager)))
             make_plan(c);
         while (
             c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
@@ -259,8 +259,9 @@ live(struct sim_client *c)
         }
         if (!calm && chance_in_100(chance, 3))
             meddle(c);
-        uint64_t wait_ms = 1 + chance_skewed(chance, calm ? 1000 : 300);
-        enum stint_status status = stint_client_process(c->client, (uint32_t)wait_ms);
+        uint64_t most_ms = calm ? 1000 : 300;
+        enum stint_status status =
+            stint_client_process(c->client, (uint32_t)(1 + chance_skewed(chance, most_ms)));
         if (status != STINT_OK && !c->process.killed)
             sim_broken("a client came to an end: %s", stint_client_error(c->client));
     }
@@ -383,6 +384,7 @@ begin_process(struct process *p, const char *name, uint64_t seed, unsigned index
     *p = (struct process){.name = name,
         .chance = chance_of(seed, 100 + index),
         .network = chance_of(seed, 200 + index)};
+    p->far_us = chance_below(&p->network, load.far_us + 1);
 }
 
 void

@@ -13,9 +13,11 @@ struct load {
     unsigned clients, workers, queues;
     unsigned submissions; /* of each client */
     unsigned jobs_most; /* in a submission */
+    unsigned eager; /* in a hundred times that a client looks up, it submits again at once */
     unsigned unlucky; /* runs in a hundred that do not succeed */
     unsigned slow; /* runs in a hundred that take seconds */
     unsigned large; /* payloads and results in a hundred that are large */
+    uint64_t far_us; /* peers are up to so far from the broker */
     bool brief; /* outcomes are kept for a short time */
 };
 

@@ -16,6 +16,13 @@ make_world(struct plan *p, struct chance *c)
     l->slow = chance_in_100(c, 35) ? 60 : 4;
     l->large = chance_in_100(c, 30) ? 20 : 0;
     l->brief = chance_in_100(c, 40);
+    l->eager = 20;
+    if (chance_in_100(c, 30)) { /* many small ones, of which several are on their way */
+        l->eager = 90;
+        l->submissions *= 4;
+        l->jobs_most = 1 + l->jobs_most / 6;
+    }
+    l->far_us = chance_in_100(c, 30) ? 150 * US_A_MS : 0;
     core_options_init(o);
     if (l->brief) {
         o->keep_ms = 20000;
@@ -60,8 +67,11 @@ plan_make(struct plan *p, uint64_t seed)
         uint64_t slow_us = f.at_us + chance_below(&faults, f.us + 1);
         unsigned who = f.who;
         make_fault(p, &f, &faults);
-        if (breaks) /* with much on its way */
-            f = (struct fault){.kind = FAULT_BREAK, .at_us = slow_us, .who = who};
+        if (breaks) { /* with much on its way */
+            f.kind = chance_in_100(&faults, 50) ? FAULT_BREAK : FAULT_BRITTLE;
+            f.at_us = slow_us;
+            f.who = who;
+        }
         for (; at > 0 && p->faults[at - 1].at_us > f.at_us; at--)
             p->faults[at] = p->faults[at - 1];
         p->faults[at] = f;
@@ -83,6 +93,10 @@ weaken(struct process *p, const struct fault *f)
     case FAULT_SLOW:
         p->weather.slow_until_us = until_us;
         p->weather.slow_us = 1 + f->with % US_A_SECOND;
+        break;
+    case FAULT_BRITTLE:
+        p->weather.brittle_until_us = until_us;
+        p->weather.brittle_percent = (unsigned)(1 + f->with % 30);
         break;
     case FAULT_WILD:
         sim_wild = true;
@@ -153,7 +167,8 @@ plan_text(const struct fault *f)
     static const char *const kinds[] = {"the broker is killed", "a commit fails",
         "the broker stands still", "the disk is slow", "the wall clock is set", "the store is full",
         "a peer is killed", "a worker is stopped", "a peer stands still", "a connection breaks",
-        "a peer is cut off", "a connection is slow", "frames come twice and out of order"};
+        "a peer is cut off", "a connection is slow", "a connection breaks again and again",
+        "frames come twice and out of order"};
     static char text[128];
     (void)snprintf(text, sizeof text, "at %.3f s %s (peer %u, %.3f s)", (double)f->at_us / 1e6,
         kinds[f->kind], f->who, (double)f->us / 1e6);

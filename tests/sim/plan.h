@@ -21,6 +21,7 @@ enum fault_kind {
     FAULT_BREAK,
     FAULT_CUT,
     FAULT_SLOW,
+    FAULT_BRITTLE,
     FAULT_WILD,
     FAULT_KINDS
 };

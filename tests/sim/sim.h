@@ -36,6 +36,8 @@ enum { US_A_MS = 1000, US_A_SECOND = 1000000 };
 /* What the way between a process and the broker is like. */
 struct weather {
     uint64_t slow_until_us, slow_us; /* each frame takes up to so much longer */
+    uint64_t brittle_until_us; /* the connection may break at any frame */
+    unsigned brittle_percent;
     uint64_t cut_until_us[2]; /* nothing gets through, to the broker, from the broker */
     /* Frames come twice and out of order, which TCP would not allow: those to the broker, and those
      * to clients. A worker runs what it is given, and would run it twice. */
@@ -47,6 +49,7 @@ struct process {
     const char *name; /* borrowed for life */
     struct chance chance, network;
     struct weather weather;
+    uint64_t far_us; /* a frame takes at least so long to the broker, or back */
     uint64_t clock_us; /* its monotonic clock is so far ahead of the world's */
     uint64_t paused_until_us;
     bool hears_twice; /* it takes a frame from the broker twice in good part */
