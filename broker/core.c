@@ -195,6 +195,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     core->options = *options;
     core->store = store;
     core->now_ms = core->started_ms = core->judged_ms = now_ms;
+    core->listened_ms = core->heard_ms = core->round_ms = now_ms;
     core->next_session_sweep_ms = now_ms + 1000;
     book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
     enum stint_status status = load(core, error);
@@ -203,7 +204,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
         return status;
     }
     if (core->fleet.orphans)
-        core->grace_until_ms = now_ms + options->grace_ms;
+        core->grace_until_ms = core->listened_ms + options->grace_ms;
     *out = core;
     return STINT_OK;
 }
@@ -300,9 +301,9 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
     enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer) {
-        peer->seen_ms = core->now_ms;
+        peer->seen_ms = core->listened_ms;
         if (peer->worker)
-            peer->worker->seen_ms = core->now_ms;
+            peer->worker->seen_ms = core->listened_ms;
     }
     if (status != STINT_OK)
         core_refuse(core, number, m, status, why);
@@ -335,21 +336,29 @@ handle_event(struct core *core, const struct event *event)
         core_forget(core, event->peer);
 }
 
+static void
+set_clocks(struct core *core, const struct batch *batch)
+{
+    uint64_t passed_ms = batch->now_ms - core->now_ms;
+    /* The wall clock may be set back. Then we go on by the other one, so that nothing waits until
+     * it has caught up. */
+    core->wall_ms = later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);
+    /* While we stand still (stopped, or waiting for a slow disk), nobody can be heard. */
+    core->listened_ms += earlier(passed_ms, core->options.heartbeat_ms);
+    core->now_ms = batch->now_ms;
+}
+
 enum stint_status
 core_step(struct core *core, const struct batch *batch, struct outbox *out)
 {
     uint64_t sessions = core->sessions;
     core->out = out;
-    /* The wall clock may be set back. Then we go on by the other one, so that nothing waits until
-     * it has caught up. */
-    uint64_t passed_ms = core->wall_ms ? batch->now_ms - core->now_ms : 0;
-    core->wall_ms = later(core->wall_ms + passed_ms, batch->wall_ms);
-    core->now_ms = batch->now_ms;
     core->random = batch->seed;
+    set_clocks(core, batch);
     core->store->ops->begin(core->store);
     for (size_t i = 0; i < batch->count; i++)
         handle_event(core, &batch->events[i]);
-    session_judge(core, batch->drained);
+    session_judge(core, batch->heard);
     sweep_all(core);
     dispatch_all(core);
     dispatch_recall(core);
@@ -368,7 +377,7 @@ core_idle_ms(const struct core *core)
 {
     enum { BUSY_MS = 50, LONG_MS = 1000 };
     uint64_t idle = LONG_MS;
-    if (core->fleet.peers || core->grace_until_ms)
+    if (core->fleet.peers || core->fleet.workers || core->grace_until_ms)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);

@@ -40,11 +40,18 @@ struct event {
     struct slice frame;
 };
 
+/* How much was read of what had arrived. Nobody is judged by a silence that may only be ours. */
+enum hearing {
+    HEARD_ALL, /* nothing is left */
+    HEARD_EACH, /* whoever had something to say at the last batch that was not HEARD_SOME */
+    HEARD_SOME,
+};
+
 struct batch {
     uint64_t now_ms; /* monotonic */
     uint64_t wall_ms; /* since 1970 */
     uint64_t seed;
-    bool drained; /* all that had arrived is in this batch: liveness may be judged */
+    enum hearing heard;
     const struct event *events;
     size_t count;
 };

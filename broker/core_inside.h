@@ -19,8 +19,12 @@ struct core {
     struct fleet fleet;
     struct outbox *out; /* of this step */
     uint64_t epoch, now_ms, wall_ms, started_ms, random;
-    uint64_t grace_until_ms; /* 0: over */
     uint64_t judged_ms; /* liveness was last judged then */
+    /* Silence is measured by a clock of its own, which goes on only while we listen: */
+    uint64_t listened_ms; /* now */
+    uint64_t heard_ms; /* whoever had something to say then has been heard */
+    uint64_t round_ms; /* that is to become heard_ms */
+    uint64_t grace_until_ms; /* 0: over */
     uint64_t recalled_ms; /* prefetch was last looked at then */
     uint64_t next_due_ms; /* wall clock; when the first parked job is due */
     uint64_t next_expiry; /* wall clock, likewise for settled ones */
@@ -120,7 +124,7 @@ void session_store(struct core *core, struct peer *peer);
 void session_forget(struct core *core, const uint8_t session[SESSION_BYTES]);
 /* A stored session's row; false if it is damaged. */
 bool session_read(struct slice row, uint64_t *submission, uint64_t *pruned);
-void session_judge(struct core *core, bool drained);
+void session_judge(struct core *core, enum hearing heard);
 /* A worker's leases end, lost; then the worker is forgotten. */
 void session_end_worker(struct core *core, struct worker *worker);
 

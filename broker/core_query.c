@@ -309,7 +309,7 @@ query_workers(struct core *core, struct peer *peer, const struct message *m)
         struct stint_worker_info info = {.slots = w->slots,
             .window = w->window,
             .held = w->held,
-            .seen_ms_ago = core->now_ms - w->seen_ms,
+            .seen_ms_ago = core->listened_ms - w->seen_ms,
             .succeeded = w->succeeded,
             .failed = w->failed};
         memcpy(info.name, w->name, sizeof info.name);

@@ -118,7 +118,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     peer->worker = w;
     w->peer = peer;
     w->claimed = false;
-    w->seen_ms = core->now_ms;
+    w->seen_ms = core->listened_ms;
     fleet->slots = fleet->slots - w->slots + h->slots;
     w->slots = h->slots;
     w->window = h->window;
@@ -177,7 +177,7 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
     peer->role = h->role;
     memcpy(peer->session, h->session, SESSION_BYTES);
     slice_to_text(peer->name, sizeof peer->name, h->name);
-    peer->seen_ms = core->now_ms;
+    peer->seen_ms = core->listened_ms;
     load_submissions(core, peer);
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
         core_refuse(core, number, m, STINT_TOO_MANY, "there are --queues-max queues");
@@ -311,19 +311,8 @@ session_started(struct core *core, struct peer *peer, const struct message *m)
             continue;
         l->started = true;
         if (l->time_to_run_ms)
-            l->deadline_ms = core->now_ms + l->time_to_run_ms;
+            l->deadline_ms = core->listened_ms + l->time_to_run_ms;
     }
-}
-
-/* If we were away ourselves (stopped, or waiting for a slow disk), what peers sent meanwhile may
- * still be on its way: everybody gets the full time again. */
-static void
-forgive(struct core *core)
-{
-    for (struct peer *p = core->fleet.peers; p; p = p->next)
-        p->seen_ms = core->now_ms;
-    for (struct worker *w = core->fleet.workers; w; w = w->next)
-        w->seen_ms = core->now_ms;
 }
 
 static void
@@ -332,7 +321,7 @@ judge_leases(struct core *core, struct worker *worker)
     struct lease *l = worker->leases;
     while (l) {
         struct lease *next = l->next;
-        if (l->deadline_ms && core->now_ms >= l->deadline_ms) {
+        if (l->deadline_ms && core->heard_ms >= l->deadline_ms) {
             settle_revoke(core, l, STINT_TIMEOUT);
             settle_release(core, l, LAST_LOST, "the time to run was over");
         }
@@ -340,23 +329,30 @@ judge_leases(struct core *core, struct worker *worker)
     }
 }
 
+/* A busy broker never has read all that has arrived, and must not wait for that. */
+static void
+end_round(struct core *core, enum hearing heard)
+{
+    if (heard == HEARD_SOME)
+        return;
+    core->heard_ms = heard == HEARD_ALL ? core->listened_ms : core->round_ms;
+    core->round_ms = core->listened_ms;
+}
+
 void
-session_judge(struct core *core, bool drained)
+session_judge(struct core *core, enum hearing heard)
 {
     const struct core_options *o = &core->options;
+    end_round(core, heard);
     uint64_t every = o->heartbeat_ms / 4 + 1;
     if (core->now_ms - core->judged_ms < every)
         return;
-    if (core->now_ms - core->judged_ms > every + o->heartbeat_ms)
-        forgive(core);
     core->judged_ms = core->now_ms;
-    if (!drained)
-        return;
     struct worker *w = core->fleet.workers;
     while (w) {
         struct worker *next = w->next;
         judge_leases(core, w);
-        if (core->now_ms - w->seen_ms >= o->lost_ms) {
+        if (core->heard_ms >= w->seen_ms + o->lost_ms) {
             struct peer *peer = w->peer;
             core_say(core, "a worker is lost:", w->name);
             session_end_worker(core, w);
@@ -369,11 +365,11 @@ session_judge(struct core *core, bool drained)
     while (p) {
         struct peer *next = p->next;
         uint64_t idle_ms = o->lost_ms > CLIENT_IDLE_MS ? o->lost_ms : CLIENT_IDLE_MS;
-        if (p->role == ROLE_CLIENT && core->now_ms - p->seen_ms >= idle_ms)
+        if (p->role == ROLE_CLIENT && core->heard_ms >= p->seen_ms + idle_ms)
             core_drop_peer(core, p);
         p = next;
     }
-    if (core->grace_until_ms && core->now_ms >= core->grace_until_ms) {
+    if (core->grace_until_ms && core->heard_ms >= core->grace_until_ms) {
         core->grace_until_ms = 0;
         while (core->fleet.orphans)
             settle_release(core, core->fleet.orphans, LAST_LOST,

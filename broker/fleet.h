@@ -18,7 +18,7 @@ struct lease {
     bool claimed; /* named in the claim that is coming in */
     bool has_keep;
     uint64_t keep_ms; /* if has_keep */
-    uint64_t time_to_run_ms, deadline_ms; /* deadline: now_ms clock; 0: none */
+    uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
     uint64_t dispatched_ms; /* now_ms clock */
     struct worker *worker; /* NULL: held for whoever claims it in the grace time */
     struct lease *prev, *next; /* in the worker's list */

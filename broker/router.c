@@ -182,12 +182,11 @@ router_drain(struct router *r, struct batch *batch)
     struct route *gone;
     while (count < BATCH_FRAMES && (gone = routes_take_gone(&r->routes)) != NULL)
         r->events[count++] = (struct event){.kind = EVENT_GONE, .peer = gone->number};
-    batch->drained = false;
-    while (count < BATCH_FRAMES && bytes < BATCH_BYTES)
-        if (!receive(r, &count, &bytes)) {
-            batch->drained = true;
-            break;
-        }
+    bool all = false;
+    while (!all && count < BATCH_FRAMES && bytes < BATCH_BYTES)
+        all = !receive(r, &count, &bytes);
+    bool each = routes_round(&r->routes, r->frames_count);
+    batch->heard = all ? HEARD_ALL : each ? HEARD_EACH : HEARD_SOME;
     batch->events = r->events;
     batch->count = count;
 }

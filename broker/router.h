@@ -28,7 +28,7 @@ const char *router_endpoint(const struct router *router);
 void router_wait(struct router *router, int other_fd, uint64_t timeout_ms);
 
 /* Take what has arrived, up to a bounded number of frames and bytes, into batch->events;
- * batch->drained says whether that was all. The events are borrowed until router_done. */
+ * batch->heard says whether that was all. The events are borrowed until router_done. */
 void router_drain(struct router *router, struct batch *batch);
 void router_done(struct router *router);
 

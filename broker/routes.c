@@ -95,4 +95,16 @@ routes_forget(struct routes *r, struct route *route)
         *at = route->next;
     route->next = r->free_list;
     r->free_list = route;
+    r->forgotten++;
+}
+
+bool
+routes_round(struct routes *r, size_t frames)
+{
+    r->read += frames;
+    /* While somebody is not heard, each frame was from another connection, and all have routes. */
+    if (r->read <= HASH_COUNT(r->by_id) + r->forgotten)
+        return false;
+    r->read = r->forgotten = 0;
+    return true;
 }

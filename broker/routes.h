@@ -28,6 +28,7 @@ struct routes {
     struct route **all; /* by number */
     uint32_t count, max;
     struct route *by_id, *free_list, *gone, *last;
+    size_t read, forgotten; /* in this round: frames, and routes */
 };
 
 void routes_init(struct routes *routes, uint32_t max);
@@ -46,5 +47,9 @@ void routes_mark_gone(struct routes *routes, struct route *route);
 struct route *routes_take_gone(struct routes *routes);
 
 void routes_forget(struct routes *routes, struct route *route);
+
+/* So many frames were read; the socket lets connections take turns. True if a round is over:
+ * whoever had something to say when the last one was over has been heard since. */
+bool routes_round(struct routes *routes, size_t frames);
 
 #endif

@@ -212,7 +212,7 @@ pump(struct stint_client *c)
     enum stint_status status = link_pump(c->link, wire_now_ms(), false, take, c);
     if (c->session.opened) {
         c->session.opened = false;
-        c->stored = c->session.welcome.submission;
+        client_opened(c);
         client_watch_again(c);
         (void)link_pump(c->link, wire_now_ms(), false, take, c);
     }

@@ -50,7 +50,8 @@ struct stint_client {
     uint64_t number; /* of the last request */
     uint64_t submission; /* of the last submission made */
     uint64_t acked; /* all up to here are answered */
-    uint64_t stored; /* last one the broker knew at the last WELCOME */
+    uint64_t stored; /* last one the broker knew at the last WELCOME, */
+    bool forgotten; /* and it was less than the broker has answered */
     size_t pending;
     struct watched *watched; /* uthash by id */
     struct subscribed *subscribed;
@@ -77,6 +78,8 @@ enum stint_status client_ask(struct call **call, uint32_t timeout_ms,
     void *into, const char *what);
 
 /* submit.c */
+/* A conversation has begun; its WELCOME tells what the broker has of our session. */
+void client_opened(struct stint_client *c);
 void client_take_submitted(struct stint_client *c, const struct message *m);
 /* watch.c */
 void client_take_outcomes(struct stint_client *c, const struct message *m);

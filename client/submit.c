@@ -59,6 +59,7 @@ begin_new_session(struct stint_client *c)
     }
     wire_random(id, sizeof id);
     c->submission = c->acked = c->stored = 0;
+    c->forgotten = false;
     session_rename(&c->session, wire_now_ms(), id);
 }
 
@@ -108,31 +109,42 @@ take_answer(struct stint_client *c, struct answer *a)
 }
 
 void
+client_opened(struct stint_client *c)
+{
+    c->stored = c->session.welcome.submission;
+    c->forgotten = c->stored < c->acked;
+    if (c->forgotten && c->pending == 0 && !c->own_session)
+        begin_new_session(c);
+}
+
+/* A submission was not looked at. Mostly it overtook another one, and is sent again behind it; but
+ * the broker may have forgotten this session, which the WELCOME of this conversation has told. */
+static void
+take_out_of_turn(struct stint_client *c, const struct answer *a)
+{
+    char detail[200];
+    if (!c->forgotten && (a->status == STINT_OUT_OF_ORDER || a->number > c->stored)) {
+        session_resend(&c->session);
+        return;
+    }
+    (void)snprintf(detail, sizeof detail,
+        "the broker has forgotten this session (%s at %llu of %llu: %.*s)",
+        stint_status_name(a->status), (unsigned long long)a->number,
+        (unsigned long long)c->submission, (int)a->detail.size, (const char *)a->detail.data);
+    client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", detail);
+    begin_new_session(c);
+}
+
+void
 client_take_submitted(struct stint_client *c, const struct message *m)
 {
     struct answer *answers = link_room(c->link)->answers;
     for (uint32_t i = 0; i < m->count; i++) {
         struct answer a = answers[i];
-        /* One before it has not arrived: that one's own answer will tell. */
-        if ((a.status == STINT_OUT_OF_ORDER && a.index > c->acked) ||
-            (a.status == STINT_SESSION_UNKNOWN && a.number > c->acked + 1)) {
-            session_resend(&c->session);
-            return;
-        }
-        if (a.status == STINT_OUT_OF_ORDER || a.status == STINT_SESSION_UNKNOWN) {
-            if (session_request(&c->session, MESSAGE_SUBMIT, a.number)) {
-                char detail[200];
-                (void)snprintf(detail, sizeof detail,
-                    "the broker has forgotten this session (%s at %llu of %llu: %.*s)",
-                    stint_status_name(a.status), (unsigned long long)a.number,
-                    (unsigned long long)c->submission, (int)a.detail.size,
-                    (const char *)a.detail.data);
-                client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", detail);
-                begin_new_session(c);
-            }
-            return;
-        }
-        take_answer(c, &a);
+        if (a.status != STINT_OUT_OF_ORDER && a.status != STINT_SESSION_UNKNOWN)
+            take_answer(c, &a);
+        else if (session_request(&c->session, MESSAGE_SUBMIT, a.number))
+            take_out_of_turn(c, &a);
     }
 }
 

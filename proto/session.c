@@ -204,9 +204,12 @@ static void
 tick_open(struct session *s, uint64_t now_ms)
 {
     const struct welcome *w = &s->welcome;
-    /* If we were not called for long (the process was stopped, the application was busy), the
-     * broker's silence proves nothing yet. */
-    if (now_ms - s->ticked_ms > w->heartbeat_ms + w->heartbeat_ms / 2)
+    /* While nobody called us (the process was stopped, the application was busy), we could not hear
+     * the broker: that time counts as little of its silence. */
+    uint64_t away_ms = now_ms - s->ticked_ms;
+    if (away_ms > w->heartbeat_ms)
+        s->heard_ms += away_ms - w->heartbeat_ms;
+    if (s->heard_ms > now_ms)
         s->heard_ms = now_ms;
     if (now_ms - s->heard_ms >= w->lost_ms) {
         give_up(s, now_ms);

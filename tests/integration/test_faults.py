@@ -181,6 +181,24 @@ class Full(harness.Case):
         self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"r" * 1000), [])
 
 
+class Busy(harness.Case):
+    def test_a_killed_worker_is_given_up_while_there_is_always_more_to_read(self):
+        self.place.broker("--store-size", "32G", *QUICK)
+        worker = self.place.worker("--handle", "work=sleep 1000", "--slots", "1")
+        job = self.place.stint("submit", "--kind", "work").stdout.strip()
+        harness.wait_until(lambda: self.place.state(job) == "running", "it runs")
+        busy = [harness.Process([harness.program("stint"), "bench", "--endpoint", self.place.endpoint,
+                                 "--mode", "submit", "--queue", f"bulk{i}", "--jobs", "100000",
+                                 "--batch", "1", "--window", "64", "--payload", "250000"],
+                                self.place.path("bench.log")) for i in range(4)]
+        self.place.processes += busy
+        harness.wait_until(lambda: self.place.stats()["submitted"] > 200, "they submit")
+        worker.kill()
+        harness.wait_until(lambda: self.place.state(job) == "ready", "the job is back")
+        for p in busy:
+            self.assertTrue(p.running(), p.log())
+
+
 class Kills(harness.Case):
     def setUp(self):
         super().setUp()

@@ -83,7 +83,7 @@ world_step(struct world *w, uint64_t ms)
     b->batch = (struct batch){.now_ms = w->now_ms,
         .wall_ms = w->wall_ms,
         .seed = ++w->seed,
-        .drained = !w->undrained,
+        .heard = w->heard,
         .events = b->events,
         .count = w->pending};
     for (size_t i = 0; i < w->pending; i++) {

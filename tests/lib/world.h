@@ -32,7 +32,7 @@ struct world {
     struct message_room *room;
     struct message message; /* the last one read */
     uint64_t now_ms, wall_ms, seed;
-    bool undrained; /* more has arrived than is in the next batch */
+    enum hearing heard; /* how much of what arrived is in the next batch */
     struct world_batch *log[WORLD_LOG]; /* every batch since the start */
     size_t steps, starts[8], starts_count;
     struct pack_buffer frames[WORLD_EVENTS];

@@ -46,13 +46,14 @@ drain(struct batch *batch)
     size_t count = 0, limit = 1 + chance_skewed(&b.process.chance, BATCH_FRAMES - 1);
     while (count < limit && (gone = routes_take_gone(&b.routes)) != NULL)
         b.events[count++] = (struct event){.kind = EVENT_GONE, .peer = gone->number};
-    batch->drained = false;
+    batch->heard = HEARD_SOME;
+    size_t from = count;
     while (count < limit) {
         uint64_t connection;
         uint8_t id[8];
         struct pack_buffer *frame = &b.frames[count];
         if (!network_take(&connection, frame)) {
-            batch->drained = true;
+            batch->heard = HEARD_ALL;
             break;
         }
         routing_id(connection, id);
@@ -62,6 +63,8 @@ drain(struct batch *batch)
         b.events[count++] = (struct event){
             .kind = EVENT_FRAME, .peer = route->number, .frame = {frame->data, frame->used}};
     }
+    if (routes_round(&b.routes, count - from) && batch->heard != HEARD_ALL)
+        batch->heard = HEARD_EACH;
     batch->events = b.events;
     batch->count = count;
 }

@@ -297,19 +297,15 @@ network_unlisten(void)
     sweep();
 }
 
+/* The one whose turn it is. */
 static struct connection *
 first_arrived(void)
 {
-    struct connection *c, *first = NULL;
-    uint64_t first_us = UINT64_MAX;
-    DL_FOREACH (connections, c) {
-        struct frame *f = arrived(&c->ways[UP]);
-        if (f && f->at_us < first_us) {
-            first = c;
-            first_us = f->at_us;
-        }
-    }
-    return first;
+    struct connection *c;
+    DL_FOREACH (connections, c)
+        if (arrived(&c->ways[UP]))
+            return c;
+    return NULL;
 }
 
 bool
@@ -326,6 +322,8 @@ network_take(uint64_t *number, struct pack_buffer *frame)
         return false;
     *number = c->number;
     pop(&c->ways[UP], arrived(&c->ways[UP]), frame);
+    DL_DELETE(connections, c);
+    DL_APPEND(connections, c);
     return true;
 }
 

@@ -360,13 +360,27 @@ is_unchanged(const struct job *j)
         (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN);
 }
 
+/* Was it cancelled and retried within this step? Then it may be what it was, and clients hear that
+ * it was something else in between. */
+static bool
+came_back(const struct job *j)
+{
+    bool cancelled = false, retried = false;
+    for (size_t i = 0; i < traffic.cancels.count; i++)
+        cancelled |= id_compare(&traffic.cancels.all[i], &j->id) == 0;
+    for (size_t i = 0; cancelled && i < traffic.retries.count; i++)
+        retried |= id_compare(&traffic.retries.all[i], &j->id) == 0;
+    return retried;
+}
+
 static void
 judge(void)
 {
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
         bool was_there = j->was.state != STINT_UNKNOWN || j->been || j->was.attempt;
-        if (is_unchanged(j) && (j->now.state != STINT_RUNNING || !traffic.claims.count)) {
+        bool as_before = is_unchanged(j) && !came_back(j);
+        if (as_before && (j->now.state != STINT_RUNNING || !traffic.claims.count)) {
             j->now.holder = j->was.holder;
             continue;
         }

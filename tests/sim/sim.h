@@ -95,7 +95,8 @@ bool network_receive(struct socket *socket, struct pack_buffer *frame);
 /* Would network_receive, or, if `sends`, network_send, succeed? */
 bool network_ready(struct socket *socket, bool sends);
 
-/* The broker's end. A connection is told by a number that is never used again. */
+/* The broker's end. A connection is told by a number that is never used again; those that have
+ * something to say take turns. */
 void network_listen(struct process *broker);
 void network_unlisten(void);
 bool network_arrived(void);

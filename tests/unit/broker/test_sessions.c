@@ -130,15 +130,35 @@ a_worker_is_not_judged_before_all_that_arrived_was_read(void **state)
     world_with_client(w);
     world_with_worker(w, 1);
     struct stint_id id = world_submit_one(w, 1, "a");
-    w->undrained = true;
+    w->heard = HEARD_SOME;
     for (unsigned ms = 0; ms < 2 * DEFAULT_LOST_MS; ms += 250) {
         assert_int_equal(world_step(w, 250), STINT_OK);
         assert_null(world_read(w, 2, MESSAGE_ERROR));
     }
     message_put_ping(world_frame(w, 2), 1, 1);
-    w->undrained = false;
+    w->heard = HEARD_ALL;
     assert_int_equal(world_step(w, 300), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
+    world_destroy(&w);
+}
+
+static void
+a_silent_worker_is_lost_although_there_is_always_more_to_read(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    world_with_worker(w, 1);
+    struct stint_id id = world_submit_one(w, 1, "a");
+    w->heard = HEARD_EACH;
+    for (unsigned ms = 0; ms < DEFAULT_LOST_MS; ms += 300) {
+        assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
+        assert_int_equal(world_step(w, 300), STINT_OK);
+    }
+    /* A batch tells who was heard of those that had something to say at the one before. */
+    assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
+    assert_int_equal(world_step(w, 300), STINT_OK);
+    assert_int_equal(world_state(w, id, NULL), STINT_READY);
     world_destroy(&w);
 }
 
@@ -219,6 +239,7 @@ main(void)
         cmocka_unit_test(each_start_has_an_epoch_of_its_own),
         cmocka_unit_test(a_goodbye_gives_everything_back_at_once),
         cmocka_unit_test(a_worker_is_not_judged_before_all_that_arrived_was_read),
+        cmocka_unit_test(a_silent_worker_is_lost_although_there_is_always_more_to_read),
         cmocka_unit_test(a_worker_may_not_claim_what_another_one_holds),
         cmocka_unit_test(
             a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for),

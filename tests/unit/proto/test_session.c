@@ -137,6 +137,25 @@ a_process_that_was_stopped_does_not_condemn_the_broker(void **state)
 }
 
 static void
+a_silent_broker_is_lost_also_by_a_peer_that_seldom_looks(void **state)
+{
+    struct session s;
+    uint64_t now_ms = 0;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    welcome(&s, 0);
+    while (s.state == SESSION_OPEN && now_ms < 100 * DEFAULT_LOST_MS) {
+        now_ms += 3 * DEFAULT_HEARTBEAT_MS;
+        session_tick(&s, now_ms);
+        (void)said(&s);
+    }
+    assert_int_equal(s.state, SESSION_IDLE);
+    assert_true(now_ms > DEFAULT_LOST_MS);
+    session_fini(&s);
+}
+
+static void
 hello_first_begins_again_on_the_same_connection(void **state)
 {
     struct session s;
@@ -206,6 +225,7 @@ main(void)
         cmocka_unit_test(a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly),
         cmocka_unit_test(a_silent_broker_is_lost_and_requests_are_sent_again),
         cmocka_unit_test(a_process_that_was_stopped_does_not_condemn_the_broker),
+        cmocka_unit_test(a_silent_broker_is_lost_also_by_a_peer_that_seldom_looks),
         cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(moved_is_followed),
