@@ -332,6 +332,7 @@ work(struct map *m)
         read_lines(m);
         if (m->rc != EX_OK || (m->over && m->head == m->tail))
             break;
+        (void)fflush(stdout); /* whoever reads our output need not wait for us to end */
         /* An input that can go on is looked at often; nothing else can wake us for it. */
         bool reading = !m->over && has_room(m);
         enum stint_status status = stint_client_process(m->cli->client, reading ? 10 : 500);

@@ -1,6 +1,7 @@
 """stint map and stint run: order, failures, interruption and going on."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -97,6 +98,34 @@ class Map(harness.Case):
         out, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 0, err)
         self.assertEqual(out.split(), [str(n) for n in range(600)])
+
+    def lose_the_data(self):
+        self.place.broker_process.kill()
+        shutil.rmtree(self.place.path("data"))
+        self.place.broker("--heartbeat", "100ms", "--lost", "1s", "--grace", "2s")
+
+    def test_a_map_without_state_goes_on_with_a_broker_that_has_lost_its_data(self):
+        self.with_broker()
+        p = self.start("map", "--endpoint", self.place.endpoint, "echo", stdin=subprocess.PIPE)
+        p.stdin.write("a\n")
+        p.stdin.flush()
+        self.assertEqual(p.stdout.readline(), "a\n")
+        self.lose_the_data()
+        harness.wait_until(lambda: self.place.stats()["peers"] == 3, "map and worker are back")
+        out, err = p.communicate("b\n", timeout=60)
+        self.assertEqual((p.returncode, out), (0, "b\n"), err)
+
+    def test_a_map_with_state_says_that_its_session_is_forgotten(self):
+        self.with_broker()
+        p = self.start("map", "--endpoint", self.place.endpoint, "--state", self.place.path("s"),
+                       "echo", stdin=subprocess.PIPE)
+        p.stdin.write("a\n" * 1000)
+        p.stdin.flush()
+        self.assertEqual(p.stdout.readline(), "a\n")
+        self.lose_the_data()
+        _, err = p.communicate("b\n", timeout=60)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertIn("forgotten", err)
 
     def local(self, *command):
         return ["map", "--local", self.place.path("local"), "--input", self.place.path("lines"),
