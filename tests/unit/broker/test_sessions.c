@@ -163,6 +163,23 @@ a_silent_worker_is_lost_although_there_is_always_more_to_read(void **state)
 }
 
 static void
+a_silent_worker_is_lost_although_each_commit_takes_long(void **state)
+{
+    struct world *w = world_new(NULL);
+    unsigned steps = 0;
+    (void)state;
+    world_with_client(w);
+    world_with_worker(w, 1);
+    struct stint_id id = world_submit_one(w, 1, "a");
+    while (world_state(w, id, NULL) == STINT_RUNNING && steps++ < 100)
+        assert_int_equal(world_step(w, 3 * DEFAULT_HEARTBEAT_MS), STINT_OK);
+    assert_int_equal(world_state(w, id, NULL), STINT_READY);
+    /* It had as many chances to be heard as if each commit had been quick. */
+    assert_true(steps >= DEFAULT_LOST_MS / DEFAULT_HEARTBEAT_MS);
+    world_destroy(&w);
+}
+
+static void
 a_worker_may_not_claim_what_another_one_holds(void **state)
 {
     struct world *w = world_new(NULL);
@@ -240,6 +257,7 @@ main(void)
         cmocka_unit_test(a_goodbye_gives_everything_back_at_once),
         cmocka_unit_test(a_worker_is_not_judged_before_all_that_arrived_was_read),
         cmocka_unit_test(a_silent_worker_is_lost_although_there_is_always_more_to_read),
+        cmocka_unit_test(a_silent_worker_is_lost_although_each_commit_takes_long),
         cmocka_unit_test(a_worker_may_not_claim_what_another_one_holds),
         cmocka_unit_test(
             a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for),
