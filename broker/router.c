@@ -140,7 +140,7 @@ skip_parts(struct router *r)
     }
 }
 
-/* One message into the batch. False if none is there. */
+/* One message into the batch, if it has a route and is worth it. False if none is there. */
 static bool
 receive(struct router *r, size_t *count, size_t *bytes)
 {
@@ -183,7 +183,7 @@ router_drain(struct router *r, struct batch *batch)
     while (count < BATCH_FRAMES && (gone = routes_take_gone(&r->routes)) != NULL)
         r->events[count++] = (struct event){.kind = EVENT_GONE, .peer = gone->number};
     bool all = false;
-    while (!all && count < BATCH_FRAMES && bytes < BATCH_BYTES)
+    for (size_t n = count; !all && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++)
         all = !receive(r, &count, &bytes);
     bool each = routes_round(&r->routes, r->frames_count);
     batch->heard = all ? HEARD_ALL : each ? HEARD_EACH : HEARD_SOME;
