@@ -140,7 +140,7 @@ class Directory(harness.Case):
 
 class Full(harness.Case):
     def test_a_full_store_refuses_submits_settles_what_runs_and_recovers(self):
-        self.place.broker("--store-size", "16M", "--disk-free", "0", *QUICK)
+        self.place.broker("--store-size", "16M", "--disk-free", "0")
         c = peer.Client(self.place.endpoint)
         w = peer.Worker(self.place.endpoint, slots=4, window=4)
         jobs = []
@@ -164,7 +164,7 @@ class Full(harness.Case):
 
 
     def test_a_flood_in_one_batch_can_not_fill_the_store_past_its_reserve(self):
-        broker = self.place.broker("--store-size", "16M", "--disk-free", "0", *QUICK)
+        broker = self.place.broker("--store-size", "16M", "--disk-free", "0")
         c = peer.Client(self.place.endpoint)
         frames = [c.submission_frame([b"x" * 10000] * 10) for _ in range(400)]
         broker.signal(signal.SIGSTOP)  # so that they come as few large batches
