@@ -19,7 +19,7 @@ struct lease {
     bool has_keep;
     uint64_t keep_ms; /* if has_keep */
     uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
-    uint64_t dispatched_ms; /* now_ms clock */
+    uint64_t dispatched_ms; /* by now_ms */
     struct worker *worker; /* NULL: held for whoever claims it in the grace time */
     struct lease *prev, *next; /* in the worker's list */
     struct slice bytes; /* only while a step dispatches it */
@@ -37,7 +37,8 @@ struct worker {
     bool claimed; /* it has said what it holds, so it may get more */
     struct lease *leases; /* oldest first */
     uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
-    uint64_t seen_ms, recalled_ms;
+    uint64_t seen_ms; /* by listened_ms */
+    uint64_t recalled_ms; /* by now_ms */
     uint64_t succeeded, failed;
     struct worker *prev, *next;
     UT_hash_handle hh;
@@ -71,7 +72,7 @@ struct peer {
     enum message_role role;
     uint8_t session[SESSION_BYTES];
     char name[STINT_LABEL_BYTES];
-    uint64_t seen_ms;
+    uint64_t seen_ms; /* by listened_ms */
     struct worker *worker; /* of role worker */
     /* The session's submissions. */
     uint64_t submission, pruned; /* last one stored; answers up to `pruned` are forgotten */
