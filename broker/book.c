@@ -182,6 +182,8 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
         level->jobs[from]--;
         book->jobs[from]--;
     }
+    if (to == STINT_READY)
+        level->lost = false;
     if (to != STINT_UNKNOWN) {
         level->jobs[to]++;
         book->jobs[to]++;
@@ -293,16 +295,17 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id, str
         if (!store_seek(
                 book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
             key.size != STINT_ID_BYTES)
-            return false;
+            break;
         memcpy(id->bytes, key.data, STINT_ID_BYTES);
-        if (!id_same_level(id, &from))
-            return false;
+        if (!id_same_level(id, &from) || id_compare(id, &from) < 0)
+            break;
         level->head = id_sequence(id);
         if (!book_is_running(book, id)) {
             level->head++;
             return true;
         }
     }
+    level->lost = level->jobs[STINT_READY] > 0;
     return false;
 }
 

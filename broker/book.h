@@ -25,6 +25,7 @@ struct level {
     struct level *next_changed;
     uint8_t priority;
     bool changed;
+    bool lost; /* ready jobs are counted and not found: the store is damaged */
 };
 
 struct queue {

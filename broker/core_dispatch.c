@@ -119,6 +119,9 @@ take(struct core *core, struct worker *w, struct level *level)
             watch_event(core, STINT_EVENT_STARTED, level, &id, l->attempt);
         return true;
     }
+    if (level->lost)
+        core_say(core, "ready jobs are not found, the data file is damaged (see --verify); queue",
+            level->queue->name);
     return false;
 }
 
@@ -126,7 +129,7 @@ static struct level *
 first_ready(struct queue *q)
 {
     for (uint32_t i = 0; q->ready > 0 && i < q->levels_count; i++)
-        if (q->levels[i]->jobs[STINT_READY] > 0)
+        if (q->levels[i]->jobs[STINT_READY] > 0 && !q->levels[i]->lost)
             return q->levels[i];
     return NULL;
 }

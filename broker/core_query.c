@@ -199,6 +199,11 @@ list_place(struct core *core, struct listing *l)
     while (store_seek(core->store, tables[l->place], id_key(&l->at), &key, &bytes)) {
         struct record r;
         struct stint_job_info info;
+        if (key.size != STINT_ID_BYTES || memcmp(key.data, l->at.bytes, STINT_ID_BYTES) < 0) {
+            core_say(core, "keys are out of order, the data file is damaged (see --verify);",
+                "a list may lack jobs");
+            return true;
+        }
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;

@@ -212,19 +212,25 @@ has_all(const struct sim_client *c)
     return all;
 }
 
+/* The first submission without an answer. */
+static unsigned
+first_open(const struct sim_client *c)
+{
+    unsigned i = 0;
+    while (i < c->planned && c->plans[i].answered)
+        i++;
+    return i;
+}
+
 /* What an earlier life did not hear the answer of is sent again, in a session that lives on, and
  * given up in one that died with it. */
 static void
 take_up(struct sim_client *c)
 {
-    c->sent = c->planned;
-    for (unsigned i = c->planned; i-- > 0;) {
+    c->sent = c->own_session ? first_open(c) : c->planned;
+    for (unsigned i = first_open(c); !c->own_session && i < c->planned; i++) {
         if (c->plans[i].answered)
-            break;
-        if (c->own_session) {
-            c->sent = i;
             continue;
-        }
         c->plans[i].answered = true;
         for (uint32_t n = 0; n < c->plans[i].count; n++)
             oracle_abandoned(c->plans[i].first + n);
@@ -241,8 +247,7 @@ live(struct sim_client *c)
     struct stint_client_options o = {.endpoint = "tcp://broker", .name = c->name};
     if (c->own_session) {
         o.session = c->session;
-        while (o.submission < c->planned && c->plans[o.submission].answered)
-            o.submission++;
+        o.submission = first_open(c);
     }
     if (stint_client_new(&o, &c->client) != STINT_OK)
         return;

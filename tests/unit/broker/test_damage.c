@@ -275,6 +275,42 @@ a_damaged_answer_is_not_given_again(void **state)
     world_destroy(&w);
 }
 
+static void
+jobs_that_are_counted_and_not_found_are_told_of_and_hold_up_nobody(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    struct job_spec first = world_job("is not found"), second = world_job("less urgent");
+    first.priority = 200;
+    second.priority = 1;
+    world_submit(w, 1, 1, &first, 1);
+    world_submit(w, 1, 2, &second, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
+    struct slice key, value;
+    uint8_t hidden[STINT_ID_BYTES];
+    w->store->ops->begin(w->store);
+    assert_true(
+        store_seek(w->store, STORE_LIVE, (struct slice){(const uint8_t *)"", 0}, &key, &value));
+    memcpy(hidden, key.data, sizeof hidden);
+    assert_true(store_del(w->store, STORE_LIVE, (struct slice){hidden, sizeof hidden}));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    world_with_worker(w, 4);
+    struct stint_id id = world_dispatched(w, 2).id;
+    assert_int_equal(id_priority(&id), 1);
+    const char *note = core_note(w->core);
+    assert_non_null(note);
+    assert_non_null(strstr(note, "not found"));
+    /* A later job of the same level is found. */
+    world_submit(w, 1, 3, &first, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    id = world_dispatched(w, 2).id;
+    assert_int_equal(id_priority(&id), 200);
+    assert_int_equal(id_sequence(&id), 2);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -287,6 +323,7 @@ main(void)
         cmocka_unit_test(verify_counts_what_was_set_aside),
         cmocka_unit_test(a_broker_whose_own_books_are_damaged_does_not_start),
         cmocka_unit_test(a_broker_whose_disk_fails_at_its_start_does_not_start),
+        cmocka_unit_test(jobs_that_are_counted_and_not_found_are_told_of_and_hold_up_nobody),
         cmocka_unit_test(a_large_body_with_a_damaged_part_is_never_dispatched),
         cmocka_unit_test(a_damaged_session_row_is_told_of_and_its_client_begins_anew),
         cmocka_unit_test(a_damaged_answer_is_not_given_again),
