@@ -1,9 +1,14 @@
 """Plants faults, one at a time, and reports which of our tests notice: the unit tests, then the fuzz
 corpora, then 200 seeds of the simulator, on the model store and on LMDB, then 1,000 more. What
-survives is a test that is missing. Works on a copy of the tree."""
+survives is a test that is missing, or a change that changes nothing. Works on a copy of the tree.
+
+The faults are those of planted.py, each thought of by somebody; or, with --drawn, changes of single
+lines that nobody picked (drawn.py). Of the latter what survives is given to the integration tests,
+too, as they also change what only real sockets and files show."""
 
 import argparse
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -11,6 +16,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+import drawn  # noqa: E402
 from planted import PLANTED  # noqa: E402
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -27,83 +33,118 @@ def copy_tree(to):
 
 
 def passes(argv, cwd, timeout_s):
+    """Everything that a test started ends with it, also if it hangs."""
+    p = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        return subprocess.run(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              stdin=subprocess.DEVNULL, timeout=timeout_s).returncode == 0
+        return p.wait(timeout_s) == 0
     except subprocess.TimeoutExpired:
         return False
+    finally:
+        try:
+            os.killpg(p.pid, 9)
+        except ProcessLookupError:
+            pass
+        p.wait()
 
 
-def builds(tree):
-    return passes(["ninja", "-C", "build", "tests/all", "tests/sim/all", "tests/fuzz/all"], tree, 300)
+def builds(tree, *targets):
+    return passes(["ninja", "-C", "build", *targets], tree, 600)
 
 
-def notices(tree, sim_only):
+def notices(tree, options):
     """What notices the fault that is planted; None if nothing does."""
     sim = os.path.join("build", "tests", "sim", "stint_sim")
     ctest = ["ctest", "--test-dir", "build", "-j2", "--timeout", "60", "--stop-on-failure"]
-    tests = [] if sim_only else [("unit tests", [*ctest, "-R", "^unit/"]),
-                                 ("fuzz corpora", [*ctest, "-R", "^fuzz/"])]
+    tests = [] if options.sim_only else [("unit tests", [*ctest, "-R", "^unit/"]),
+                                         ("fuzz corpora", [*ctest, "-R", "^fuzz/"])]
     tests += [(f"{SEEDS} seeds", [sim, "--no-shrink", "--seeds", SEEDS]),
               (f"{SEEDS} seeds on LMDB", [sim, "--no-shrink", "--lmdb", "--seeds", SEEDS])]
-    if not sim_only:
+    if not options.sim_only:
         tests.append((f"{MORE_SEEDS} seeds", [sim, "--no-shrink", "--from", SEEDS, "--seeds", MORE_SEEDS]))
     for name, argv in tests:
         if not passes(argv, tree, 300):
             return name
+    if options.drawn and not (builds(tree) and passes(
+            [*ctest, "--timeout", "200", "-R", "^integration/"], tree, 600)):
+        return "integration tests"
     return None
 
 
-def plant(tree, file, old, new):
+def put_in_place_of(old, new):
+    return lambda text: text.replace(old, new, 1) if old in text else None
+
+
+def faults(options):
+    if options.drawn:
+        yield from drawn.draw(SOURCE, options.seed)
+        return
+    for name, file, old, new in PLANTED:
+        if options.pattern in name:
+            yield name, file, put_in_place_of(old, new)
+
+
+def plant(tree, name, file, change, options):
+    """(could it be planted, what notices it)"""
     path = os.path.join(tree, file)
     with open(path) as f:
         text = f.read()
-    if text.count(old) < 1:
-        return None
-    with open(path, "w") as f:
-        f.write(text.replace(old, new, 1))
-    return text
+    changed = change(text)
+    if changed is None:
+        return False, None
+    try:
+        with open(path, "w") as f:
+            f.write(changed)
+        if not builds(tree, "tests/all", "tests/sim/all", "tests/fuzz/all"):
+            return False, None
+        return True, notices(tree, options)
+    finally:
+        with open(path, "w") as f:
+            f.write(text)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pattern", nargs="?", default="", help="only faults whose name has this in it")
+    parser.add_argument("--sim-only", action="store_true", help="only the simulator may notice")
+    parser.add_argument("--drawn", type=int, metavar="N", help="N changes that are drawn at random")
+    parser.add_argument("--seed", type=int, default=None, help="of what is drawn")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.randrange(1 << 30)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pattern", nargs="?", default="", help="only faults whose name has this in it")
-    parser.add_argument("--sim-only", action="store_true", help="only the simulator may notice")
-    options = parser.parse_args()
+    options = arguments()
     tree = tempfile.mkdtemp(prefix="stint-mutation-")
-    caught, survived, broken = {}, [], []
+    caught, cant = {}, 0
     begin = time.monotonic()
     try:
         copy_tree(tree)
         subprocess.run(["cmake", "-S", ".", "-B", "build", "-G", "Ninja", "-DSTINT_WERROR=OFF"],
                        cwd=tree, stdout=subprocess.DEVNULL, check=True)
-        if not builds(tree) or notices(tree, options.sim_only):
+        if not builds(tree) or notices(tree, options):
             raise SystemExit("mutate: the tree without a fault does not pass")
-        for name, file, old, new in PLANTED:
-            if options.pattern not in name:
-                continue
-            text = plant(tree, file, old, new)
-            if text is None or not builds(tree):
-                broken.append(name)
-                print(f"CAN'T PLANT  {name}", flush=True)
-            else:
-                by = notices(tree, options.sim_only)
+        for name, file, change in faults(options):
+            planted, by = plant(tree, name, file, change, options)
+            if planted:
                 caught[by] = caught.get(by, 0) + 1
-                if not by:
-                    survived.append(name)
-                print(f"{'caught by ' + by if by else 'SURVIVED':24} {name}", flush=True)
-            if text is not None:
-                with open(os.path.join(tree, file), "w") as f:
-                    f.write(text)
-        total = sum(caught.values())
-        found = total - len(survived)
-        print(f"{total} faults planted, {found} caught ({100 * found / max(1, total):.0f} %) in "
-              f"{time.monotonic() - begin:.0f} s: " +
-              ", ".join(f"{n} by {k}" for k, n in caught.items() if k))
-        if broken or found < 0.9 * total:
-            raise SystemExit(1)
+                print(f"{'caught by ' + by if by else 'SURVIVED':28} {name}", flush=True)
+            elif not options.drawn:
+                cant += 1
+                print(f"{'CAN NOT BE PLANTED':28} {name}", flush=True)
+            if options.drawn and sum(caught.values()) >= options.drawn:
+                break
     finally:
         shutil.rmtree(tree)
+    total = sum(caught.values())
+    found = total - caught.get(None, 0)
+    print((f"seed {options.seed}: " if options.drawn else "") +
+          f"{total} faults planted, {found} caught ({100 * found / max(1, total):.0f} %) in "
+          f"{time.monotonic() - begin:.0f} s: " + ", ".join(f"{n} by {k}" for k, n in caught.items() if k))
+    if cant or (not options.drawn and found < 0.9 * total):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -197,5 +197,22 @@ PLANTED = [
      "    DL_FOREACH (w->desk.waiting"),
     ("a client takes an answer for another submission", "client/submit.c", "    c->acked = open ? open->number - 1 : c->submission;",
      "    c->acked = c->submission;"),
+    ("a client counts submissions that the broker did not", "client/submit.c",
+     "    c->submission = number - 1;\n", "    (void)number;\n"),
+    ("a client hears of its former conversation", PEER, " && s->state == SESSION_OPEN;\n    case MESSAGE_PONG", ";\n    case MESSAGE_PONG"),
+    ("a client tells an outcome without its result", "client/watch.c",
+     "    return info->result_bytes > 0 &&", "    return false && info->result_bytes > 0 &&"),
+    ("a client does not ask again for what was left out", "client/watch.c", "    c->watch_at_pong = 0;\n    ask_for_all(c);\n}",
+     "    c->watch_at_pong = 0;\n}"),
+
+    # what one peer may cost
+    ("a wait is answered with all results at once", QUERY, "            if (m->wait.results && peer_reads(core, peer))",
+     "            if (m->wait.results)"),
+    ("results are pushed to who does not read", WATCH, "w->results && peer_reads(core, w->peer);", "w->results;"),
+    ("jobs are dispatched to who does not read", DISPATCH, "        w->peer->sent_bytes += r.body_bytes;\n", ""),
+    ("events are kept for who does not read", WATCH, " || !peer_reads(core, s->peer)) {", ") {"),
+    ("lists in one step look at all rows", QUERY, "core->listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
+     "SCANNED_A_PAGE"),
+    ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
 ]
