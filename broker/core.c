@@ -20,6 +20,7 @@ core_options_init(struct core_options *o)
         .session_keep_ms = DEFAULT_KEEP_MS,
         .payload_bytes = LIMIT_PAYLOAD_BYTES,
         .result_bytes = LIMIT_RESULT_BYTES,
+        .unread_bytes = LIMIT_UNREAD_BYTES,
         .queues_max = 10000,
         .levels_max = 65536,
         .peers_max = 10000,
@@ -354,6 +355,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     uint64_t sessions = core->sessions;
     core->out = out;
     core->random = batch->seed;
+    core->listed = 0;
     set_clocks(core, batch);
     core->store->ops->begin(core->store);
     for (size_t i = 0; i < batch->count; i++)

@@ -23,6 +23,7 @@ struct core_options {
     uint64_t keep_ms, keep_dead_ms;
     uint64_t session_keep_ms; /* a client session unused for so long is forgotten */
     uint64_t payload_bytes, result_bytes;
+    uint64_t unread_bytes; /* of bodies and lists, to a peer that has not shown to have read them */
     uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
     uint32_t queues_max, levels_max, peers_max, sessions_max;
 };

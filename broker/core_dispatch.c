@@ -17,9 +17,10 @@ enum {
 };
 
 static bool
-hungry(const struct worker *w, uint32_t limit)
+hungry(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && w->held < limit && w->held < w->window;
+    return w->claimed && w->peer && w->held < limit && w->held < w->window &&
+        peer_reads(core, w->peer);
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */
@@ -112,6 +113,7 @@ take(struct core *core, struct worker *w, struct level *level)
         l->dispatched_ms = core->now_ms;
         l->bytes = bytes;
         w->fresh++;
+        w->peer->sent_bytes += r.body_bytes;
         book_set_running(&core->book, &id);
         book_count(&core->book, level, STINT_READY, STINT_RUNNING);
         core->figures.dispatched++;
@@ -144,8 +146,8 @@ help(struct core *core, struct worker *w, uint32_t want)
         /* Its share, so that every queue gets one before any gets all. */
         uint32_t share = want / w->queues_count ? want / w->queues_count : 1;
         struct level *level;
-        while (share > 0 && taken < want && (level = first_ready(q)) != NULL) {
-            if (!take(core, w, level))
+        while (share > 0 && taken < want && peer_reads(core, w->peer)) {
+            if ((level = first_ready(q)) == NULL || !take(core, w, level))
                 break;
             share--;
             taken++;
@@ -163,7 +165,7 @@ rounds(struct core *core, bool windows)
         progress = false;
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
-            if (!hungry(w, limit))
+            if (!hungry(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
             if (want > limit - w->held)
@@ -195,7 +197,7 @@ idle_slots_for(const struct core *core, const struct worker *busy)
 {
     uint32_t idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w == busy || !hungry(w, w->slots))
+        if (w == busy || !hungry(core, w, w->slots))
             continue;
         bool common = false;
         for (uint32_t i = 0; i < w->queues_count && !common; i++)

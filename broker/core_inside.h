@@ -32,6 +32,7 @@ struct core {
     uint8_t session_cursor[SESSION_BYTES];
     uint64_t sessions; /* stored ones */
     uint64_t tallies; /* messages whose jobs were counted before they were taken */
+    uint64_t listed; /* rows that lists have looked at in this step */
     struct stint_stats figures;
     struct peer *outputs; /* peers that have answers to be sent at the end of the step */
     uint32_t *strangers; /* connections the router is to forget at the end of the step */
@@ -69,6 +70,13 @@ static inline uint64_t
 later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+/* May more be sent to this peer? One that does not read would make us keep it all. */
+static inline bool
+peer_reads(const struct core *core, const struct peer *peer)
+{
+    return peer->sent_bytes - peer->read_bytes < core->options.unread_bytes;
 }
 
 /* core.c */

@@ -6,7 +6,11 @@
 enum {
     PAGE_BYTES = 1 << 20, /* a reply is cut, and goes on in the next page, after this much */
     PAGE_JOBS = 1000,
-    SCANNED_A_PAGE = 20000, /* rows that a filter may pass over */
+    /* Rows that a filter may pass over: in a page, and in a step, which may bring many questions.
+     * After that a page has at least a few, so that every list comes to its end. */
+    SCANNED_A_PAGE = 20000,
+    SCANNED_A_STEP = 10 * SCANNED_A_PAGE,
+    SCANNED_AT_LEAST = 50,
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
 };
 
@@ -89,14 +93,14 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
     peer->sent_bytes += core->page.used;
 }
 
-/* A peer that asks for more than it reads would make us keep it all; it is to read first. */
+/* False if the peer is to read first; then it has been told. */
 static bool
 reads(struct core *core, struct peer *peer, const struct message *m)
 {
-    if (peer->sent_bytes - peer->read_bytes < LIMIT_UNREAD_BYTES)
+    if (peer_reads(core, peer))
         return true;
-    core_refuse(
-        core, peer->number, m, STINT_TOO_MANY, "64 MiB of answers are unread: read them, and PING");
+    core_refuse(core, peer->number, m, STINT_TOO_MANY,
+        "too much of what was answered is unread: read it, and PING");
     return false;
 }
 
@@ -146,6 +150,7 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
 {
     if (!reads(core, peer, m))
         return;
+    page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->room->ids[i];
         struct record r;
@@ -156,7 +161,7 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
         else if (place == PLACE_SETTLED) {
             struct stint_job_info info;
             query_describe(core, &id, place, &r, &info);
-            if (m->wait.results)
+            if (m->wait.results && peer_reads(core, peer))
                 add_body(core, &r, PART_RESULT, &info);
             info.payload_bytes = 0;
             watch_put_outcome(core, peer, &info);
@@ -170,7 +175,7 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
 /* What a LIST asks for, and how far it has come. */
 struct listing {
     const struct queue *queue;
-    uint32_t states, limit, count, scanned;
+    uint32_t states, limit, count, scanned, scanned_most;
     struct slice kind;
     enum place place;
     struct stint_id at;
@@ -207,9 +212,10 @@ list_place(struct core *core, struct listing *l)
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
-        if (l->count == l->limit || l->scanned == SCANNED_A_PAGE || core->page.used > PAGE_BYTES)
+        if (l->count == l->limit || l->scanned == l->scanned_most || core->page.used > PAGE_BYTES)
             return false;
         l->scanned++;
+        core->listed++;
         if (job_read(core, tables[l->place], &l->at, &r) && book_level_of(&core->book, &l->at) &&
             matches(core, l, &r, &l->at)) {
             query_describe(core, &l->at, l->place, &r, &info);
@@ -237,6 +243,7 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
 {
     struct listing l = {.states = m->list.states ? m->list.states : STINT_STATES_ALL,
         .limit = m->list.limit && m->list.limit < PAGE_JOBS ? m->list.limit : PAGE_JOBS,
+        .scanned_most = core->listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST,
         .kind = m->list.kind,
         .place = PLACE_LIVE};
     uint8_t cursor[CURSOR_BYTES];

@@ -9,7 +9,7 @@
 
 enum {
     DUE_A_STEP = 2048,
-    EXPIRED_A_STEP = 4096,
+    EXPIRED_A_STEP = 16384, /* rows looked at or removed */
     SESSIONS_A_STEP = 256,
     SLOT_SHIFT = 14, /* 2^14 ms */
     NEIGHBOURS = 1024,
@@ -119,10 +119,12 @@ sweep_due(struct core *core)
     }
 }
 
-/* Removes what has expired in a neighbourhood; false if the step's share was used up. */
+/* Removes what has expired in a neighbourhood. False if the step's share was used up before its
+ * end; then something was removed, so that the next step comes further. */
 static bool
-sweep_neighbourhood(struct core *core, const struct stint_id *first, unsigned *share)
+sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *share)
 {
+    bool removed = false;
     struct stint_id at = *first;
     struct slice key, bytes;
     while (store_seek(core->store, STORE_SETTLED, id_key(&at), &key, &bytes)) {
@@ -136,10 +138,13 @@ sweep_neighbourhood(struct core *core, const struct stint_id *first, unsigned *s
         struct level *level = book_level_of(&core->book, &at);
         if (job_read(core, STORE_SETTLED, &at, &r) && level &&
             record_get(&r, FIELD_EXPIRES, 0) <= core->wall_ms) {
-            if ((*share)-- == 0)
+            if (*share == 0 && removed)
                 return false;
+            *share -= earlier(*share, r.body_bytes / PART_BYTES);
             job_remove_settled(core, level, &at, &r);
+            removed = true;
         }
+        *share -= *share > 0;
         at = id_plus(at, 1);
     }
     return true;
@@ -150,8 +155,8 @@ sweep_expired(struct core *core)
 {
     uint64_t slot;
     struct stint_id first;
-    unsigned share = EXPIRED_A_STEP;
-    for (unsigned n = 0; n < EXPIRED_A_STEP; n++) {
+    uint64_t share = EXPIRED_A_STEP;
+    while (share > 0) {
         if (!first_row(core, STORE_EXPIRY, &slot, &first)) {
             core->next_expiry = UINT64_MAX;
             return;

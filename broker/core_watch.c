@@ -47,8 +47,8 @@ watch_settled(
     info.result_bytes = result.size;
     for (struct watch *w = first; w; w = w->next_same) {
         /* To a peer that does not read, results are not pushed; it can ask for them. */
-        bool reads = w->peer->sent_bytes - w->peer->read_bytes < LIMIT_UNREAD_BYTES;
-        info.result = w->results && reads && result.size ? result.data : NULL;
+        bool wanted = w->results && peer_reads(core, w->peer);
+        info.result = wanted && result.size ? result.data : NULL;
         watch_put_outcome(core, w->peer, &info);
     }
     fleet_watches_end(&core->fleet, first);
@@ -76,7 +76,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
             (s->ids && !listed(s, id)))
             continue;
-        if (s->pending_count >= EVENTS_A_STEP - 1) {
+        if (s->pending_count >= EVENTS_A_STEP - 1 || !peer_reads(core, s->peer)) {
             s->dropped++;
             continue;
         }
@@ -91,7 +91,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
 static void
 flush_events(struct core *core, struct subscription *s)
 {
-    if (s->dropped) {
+    if (s->dropped && peer_reads(core, s->peer)) {
         struct stint_event lost = {
             .type = STINT_EVENT_LOST, .at_ms = core->wall_ms, .count = s->dropped};
         message_put_event(&s->pending, &lost);
@@ -108,6 +108,7 @@ flush_events(struct core *core, struct subscription *s)
     pack_put_array(b, s->pending_count);
     memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
     outbox_end(core->out);
+    s->peer->sent_bytes += s->pending.used;
     s->pending.used = 0;
     s->pending_count = 0;
 }

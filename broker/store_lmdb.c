@@ -26,6 +26,7 @@ struct store_lmdb {
     uint64_t spent_bytes; /* put since then; of them in the open transaction: */
     uint64_t spent_in_txn;
     unsigned room_age; /* transactions since then */
+    uint64_t free_pages, free_at; /* as counted when this transaction was the last one */
     bool begun, failed;
     char error[256];
 };
@@ -223,7 +224,7 @@ lmdb_del(struct store *store, enum store_table table, struct slice key)
 /* Pages in LMDB's free list, which is its table 0: transaction number -> count, page numbers. Only
  * a reader may look at it; this one is gone before anybody notices. */
 static uint64_t
-free_pages(struct store_lmdb *s)
+count_free_pages(struct store_lmdb *s)
 {
     MDB_txn *reader;
     MDB_cursor *c;
@@ -243,13 +244,24 @@ free_pages(struct store_lmdb *s)
     return pages;
 }
 
+/* Counted once a transaction, however often it is asked for. */
+static uint64_t
+free_pages(struct store_lmdb *s, const MDB_envinfo *info)
+{
+    if (s->free_at != info->me_last_txnid) {
+        s->free_pages = count_free_pages(s);
+        s->free_at = info->me_last_txnid;
+    }
+    return s->free_pages;
+}
+
 static void
 lmdb_usage(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes)
 {
     struct store_lmdb *s = self(store);
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
-    uint64_t pages = info.me_last_pgno + 1 - free_pages(s);
+    uint64_t pages = info.me_last_pgno + 1 - free_pages(s, &info);
     *used_bytes = pages * s->page_bytes;
     *size_bytes = info.me_mapsize;
 }
@@ -263,7 +275,7 @@ work_out_room(struct store_lmdb *s)
     mdb_env_info(s->env, &info);
     uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
     if (used > size - size / 4)
-        used -= free_pages(s);
+        used -= free_pages(s, &info);
     uint64_t room = (size - used) * s->page_bytes;
     room = room > s->options.reserve_bytes ? room - s->options.reserve_bytes : 0;
     struct statvfs fs;

@@ -114,10 +114,8 @@ stint_client_destroy(struct stint_client **client)
     session_fini(&c->session);
     link_destroy(&c->link, LINGER_MS);
     struct watched *w, *next;
-    HASH_ITER (hh, c->watched, w, next) {
-        HASH_DEL(c->watched, w);
-        free(w);
-    }
+    HASH_ITER (hh, c->watched, w, next)
+        client_watched_free(c, &w);
     while (c->subscribed) {
         struct subscribed *s = c->subscribed;
         c->subscribed = s->next;
@@ -216,6 +214,7 @@ pump(struct stint_client *c)
         client_watch_again(c);
         (void)link_pump(c->link, wire_now_ms(), false, take, c);
     }
+    client_watch_rest(c);
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failed, "the broker", c->session.detail);
     return status;

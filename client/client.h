@@ -29,6 +29,7 @@ struct call {
 struct watched {
     struct stint_id id;
     bool results;
+    struct stint_job_info *heard; /* its outcome, if the result was left out; NULL: nothing yet */
     stint_outcome_fn *settled;
     void *context;
     UT_hash_handle hh;
@@ -54,6 +55,7 @@ struct stint_client {
     bool forgotten; /* and it was less than the broker has answered */
     size_t pending;
     struct watched *watched; /* uthash by id */
+    uint64_t watch_at_pong; /* not 0: ask again for what is watched when this PONG has come */
     struct subscribed *subscribed;
     struct stint_id *ids; /* of one answer, LIMIT_JOBS of them */
     struct stint_job_info info; /* of stint_get, with its body in `body` */
@@ -85,6 +87,9 @@ void client_take_submitted(struct stint_client *c, const struct message *m);
 void client_take_outcomes(struct stint_client *c, const struct message *m);
 void client_take_events(struct stint_client *c, const struct message *m);
 void client_watch_again(struct stint_client *c);
+/* The broker left something out because we had much to read. Ask again if that is over. */
+void client_watch_rest(struct stint_client *c);
+void client_watched_free(struct stint_client *c, struct watched **watched);
 
 bool client_good_name(const char *name);
 

@@ -96,7 +96,9 @@ STINT_EXPORT size_t stint_client_pending(const struct stint_client *client);
 typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
 
 /* Call `settled` once for each job when it is settled, from later calls on this client; with
- * `results` its result comes along. Survives reconnects and broker restarts.
+ * `results` its result comes along. Survives reconnects and broker restarts. A result that can't be
+ * had is NULL although `result_bytes` is not 0: its job is kept for no time and the client was
+ * behind with reading, or what is stored is damaged; then `error` says so.
  * Errors: STINT_TOO_MANY: 65,536 are watched already. */
 STINT_EXPORT enum stint_status stint_watch(struct stint_client *client, const struct stint_id *ids,
     size_t count, bool results, stint_outcome_fn *settled, void *context);

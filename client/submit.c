@@ -41,26 +41,58 @@ spec_of(struct stint_client *c, const struct stint_job *job, struct job_spec *s)
     return STINT_OK;
 }
 
+/* Submissions that came to an end without an answer, and whom to tell. */
+struct ended {
+    size_t count;
+    struct {
+        stint_submitted_fn *done;
+        void *context;
+    } of[];
+};
+
+/* Ends those that are open from this number on. They are told only when the client is in order
+ * again, as whoever hears of it may submit at once. */
+static struct ended *
+end_open(struct stint_client *c, uint64_t from)
+{
+    struct ended *ended = calloc(1, sizeof *ended + c->pending * sizeof ended->of[0]);
+    struct request *r, *next;
+    if (!ended)
+        abort();
+    DL_FOREACH_SAFE (c->session.requests, r, next) {
+        struct call *call = r->owner;
+        if (r->type != MESSAGE_SUBMIT || r->number < from)
+            continue;
+        ended->of[ended->count].done = call->done;
+        ended->of[ended->count++].context = call->context;
+        c->pending--;
+        client_end(&call);
+    }
+    return ended;
+}
+
+static void
+tell_ended(struct ended **ended, enum stint_status status)
+{
+    for (size_t i = 0; i < (*ended)->count; i++)
+        if ((*ended)->of[i].done)
+            (*ended)->of[i].done((*ended)->of[i].context, status, NULL, 0);
+    free(*ended);
+    *ended = NULL;
+}
+
 /* A session the broker has forgotten: what was open in it has an unknown outcome; the next
  * submission begins a new one. */
 static void
 begin_new_session(struct stint_client *c)
 {
     uint8_t id[SESSION_BYTES];
-    struct request *r, *next;
-    DL_FOREACH_SAFE (c->session.requests, r, next) {
-        struct call *call = r->owner;
-        if (r->type != MESSAGE_SUBMIT)
-            continue;
-        c->pending--;
-        if (call->done)
-            call->done(call->context, STINT_UNKNOWN_OUTCOME, NULL, 0);
-        client_end(&call);
-    }
+    struct ended *ended = end_open(c, 0);
     wire_random(id, sizeof id);
     c->submission = c->acked = c->stored = 0;
     c->forgotten = false;
-    session_rename(&c->session, wire_now_ms(), id);
+    session_renew(&c->session, wire_now_ms(), id);
+    tell_ended(&ended, STINT_UNKNOWN_OUTCOME);
 }
 
 static size_t
@@ -148,19 +180,18 @@ client_take_submitted(struct stint_client *c, const struct message *m)
     }
 }
 
+/* The broker did not count this submission, so it takes none of those after it. Their numbers are
+ * used again, in a new conversation: answers to the old ones may still be on their way. */
 static void
 submit_failed(struct call *call, enum stint_status status, const struct message *m)
 {
     struct stint_client *c = call->client;
-    stint_submitted_fn *done = call->done;
-    void *context = call->context;
+    uint64_t number = call->request->number;
+    struct ended *ended = end_open(c, number);
     (void)m;
-    if (call->request->number == c->submission)
-        c->submission--; /* the broker did not count it */
-    client_end(&call);
-    c->pending--;
-    if (done)
-        done(context, status, NULL, 0);
+    c->submission = number - 1;
+    session_renew(&c->session, wire_now_ms(), NULL);
+    tell_ended(&ended, status);
 }
 
 static enum stint_status

@@ -12,21 +12,56 @@ find_watched(struct stint_client *c, const struct stint_id *id)
     return w;
 }
 
+void
+client_watched_free(struct stint_client *c, struct watched **watched)
+{
+    HASH_DEL(c->watched, *watched); /* NOLINT: it is in the table */
+    free((*watched)->heard);
+    free(*watched);
+    *watched = NULL;
+}
+
+/* Two PINGs from now the broker knows that all that it sent so far was read. */
+static void
+ask_again_later(struct stint_client *c)
+{
+    if (c->watch_at_pong == 0)
+        c->watch_at_pong = c->session.pong + 2;
+}
+
+/* The result is there, but we had so much to read that it was not sent. (If it is damaged, there is
+ * an error.) */
+static bool
+left_out(const struct stint_job_info *info)
+{
+    return info->result_bytes > 0 && !info->result && !info->error[0];
+}
+
 static void
 settled(struct stint_client *c, const struct stint_job_info *info)
 {
     struct watched *w = find_watched(c, &info->id);
     if (!w)
         return; /* told twice, after a reconnect */
-    struct watched told = *w;
-    HASH_DEL(c->watched, w);
-    free(w);
-    if (told.settled)
-        told.settled(told.context, info);
+    if (w->results && left_out(info)) {
+        if (!w->heard && !(w->heard = malloc(sizeof *w->heard)))
+            abort();
+        *w->heard = *info;
+        ask_again_later(c);
+        return;
+    }
+    /* If it was forgotten meanwhile, its end at least is known. */
+    bool forgotten = info->state == STINT_UNKNOWN && w->heard;
+    struct stint_job_info told = forgotten ? *w->heard : *info;
+    stint_outcome_fn *fn = w->settled;
+    void *context = w->context;
+    client_watched_free(c, &w);
+    if (fn)
+        fn(context, &told);
 }
 
-/* The answer to a WAIT says which jobs can't be waited for; the rest comes as OUTCOMES. Its ids are
- * read back from the request itself. */
+/* The answer to a WAIT says which jobs are not there; the rest comes as OUTCOMES. What was refused
+ * for now is asked for again. The ids are read back from the request itself. */
 static void
 wait_answered(struct call *call, enum stint_status status, const struct message *m)
 {
@@ -44,9 +79,14 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
     uint32_t unknowns = 0;
     if (!unknown)
         abort();
-    for (uint32_t i = 0; i < count && i < asked.count; i++)
-        if (statuses[i] != STINT_OK)
+    for (uint32_t i = 0; i < count && i < asked.count; i++) {
+        if (statuses[i] == STINT_NO_SUCH_JOB)
             unknown[unknowns++] = room->ids[i];
+        else if (statuses[i] != STINT_OK)
+            ask_again_later(c);
+    }
+    if (count == 0)
+        ask_again_later(c);
     client_end(&call);
     for (uint32_t i = 0; i < unknowns; i++) {
         struct stint_job_info info = {.id = unknown[i], .state = STINT_UNKNOWN};
@@ -120,10 +160,9 @@ client_take_events(struct stint_client *c, const struct message *m)
     }
 }
 
-/* A new conversation: the broker knows nothing of what we watch. WAITs and SUBSCRIBEs that are
- * still open are resent by the session anyway; the rest is asked for here. */
-void
-client_watch_again(struct stint_client *c)
+/* Watches all over again. WAITs that are still open are contained in it. */
+static void
+ask_for_all(struct stint_client *c)
 {
     enum { AT_ONCE = 2048 };
     struct stint_id ids[AT_ONCE];
@@ -147,11 +186,29 @@ client_watch_again(struct stint_client *c)
     }
     if (count > 0)
         ask_for(c, ids, count, results);
+}
+
+/* A new conversation: the broker knows nothing of what we watch. SUBSCRIBEs that are still open are
+ * resent by the session anyway. */
+void
+client_watch_again(struct stint_client *c)
+{
+    c->watch_at_pong = 0;
+    ask_for_all(c);
     for (struct subscribed *s = c->subscribed; s; s = s->next) {
         if (session_request(&c->session, MESSAGE_SUBSCRIBE, s->number))
             continue;
         (void)session_control(&c->session, &s->frame);
     }
+}
+
+void
+client_watch_rest(struct stint_client *c)
+{
+    if (c->watch_at_pong == 0 || c->session.pong < c->watch_at_pong)
+        return;
+    c->watch_at_pong = 0;
+    ask_for_all(c);
 }
 
 static enum stint_status

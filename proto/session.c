@@ -191,7 +191,7 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
         take_welcome(s, now_ms, m);
         return false;
     case MESSAGE_ERROR:
-        return !take_error(s, now_ms, m);
+        return !take_error(s, now_ms, m) && s->state == SESSION_OPEN;
     case MESSAGE_PONG:
         s->pong = m->number;
         return false;
@@ -329,9 +329,10 @@ session_resend(struct session *s)
 }
 
 void
-session_rename(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES])
+session_renew(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES])
 {
-    memcpy(s->options.id, id, SESSION_BYTES);
+    if (id)
+        memcpy(s->options.id, id, SESSION_BYTES);
     forget_sent(s);
     say_hello(s, now_ms);
 }

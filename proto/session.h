@@ -89,7 +89,8 @@ void session_request_end(struct session *s, struct request **request);
 /* Send all requests again: the broker has missed one. */
 void session_resend(struct session *s);
 
-/* The broker has forgotten this session: go on under another id, in a new conversation. */
-void session_rename(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES]);
+/* Begin a new conversation, under another id unless it is NULL. What the broker said in the old one
+ * and has not arrived yet is not heard. */
+void session_renew(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES]);
 
 #endif

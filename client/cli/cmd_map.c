@@ -169,13 +169,14 @@ settled(void *context, const struct stint_job_info *info)
     if (!item)
         return;
     item->settled = true;
-    item->how = info->state;
+    const char *lost = out_lost_result(info);
+    item->how = lost ? STINT_UNKNOWN : info->state;
     item->result = copied(info->result, info->result ? info->result_bytes : 0);
     item->result_bytes = info->result ? info->result_bytes : 0;
     m->held_bytes += item->result_bytes;
-    if (info->state != STINT_SUCCEEDED) {
-        const char *error =
-            info->state == STINT_UNKNOWN ? "its outcome is not kept any more" : info->error;
+    if (item->how != STINT_SUCCEEDED) {
+        const char *unknown = lost ? lost : "its outcome is not kept any more";
+        const char *error = item->how == STINT_UNKNOWN ? unknown : info->error;
         item->error = copied(error, strlen(error));
         m->failed++;
     }

@@ -47,10 +47,13 @@ settled(void *context, const struct stint_job_info *info)
 {
     struct running *r = context;
     const char *said = strchr(info->error, '\n');
+    const char *lost = out_lost_result(info);
     r->over = true;
-    r->exit_code = exit_code_of(info);
+    r->exit_code = lost ? EX_IOERR : exit_code_of(info);
     if (r->cli->json)
         (void)out_line(out_job(info));
+    else if (lost)
+        cli_say(r->cli, "%s", lost);
     else
         (void)out_bytes(info->result, info->result_bytes);
     if (info->state == STINT_SUCCEEDED)

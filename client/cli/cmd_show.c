@@ -48,6 +48,10 @@ show_result(struct cli *cli, const struct stint_job_info *info)
 {
     if (cli->json)
         return out_line(out_job(info)) ? EX_OK : EX_IOERR;
+    if (out_lost_result(info)) {
+        cli_say(cli, "%s", out_lost_result(info));
+        return EX_IOERR;
+    }
     if (info->state == STINT_SUCCEEDED)
         return out_bytes(info->result, info->result_bytes) ? EX_OK : EX_IOERR;
     if (!stint_state_settled(info->state)) {

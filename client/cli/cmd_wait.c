@@ -36,13 +36,16 @@ settled(void *context, const struct stint_job_info *info)
         cli_say(w->cli, "%s: %s", id, stint_status_text(STINT_NO_SUCH_JOB));
         return;
     }
-    w->failed += info->state != STINT_SUCCEEDED;
+    const char *lost = results || w->cli->json ? out_lost_result(info) : NULL;
+    w->failed += info->state != STINT_SUCCEEDED || lost;
     if (quiet)
         return;
     if (w->cli->json)
         w->broken |= !out_line(out_job(info));
     else if (!results)
         w->broken |= printf("%s  %s\n", id, stint_state_name(info->state)) < 0;
+    else if (lost)
+        cli_say(w->cli, "%s: %s", id, lost);
     else if (info->state == STINT_SUCCEEDED)
         w->broken |= !out_bytes(info->result, info->result_bytes);
     else

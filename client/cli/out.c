@@ -250,6 +250,14 @@ out_fields(json_t *object)
     json_decref(object);
 }
 
+const char *
+out_lost_result(const struct stint_job_info *info)
+{
+    if (info->state != STINT_SUCCEEDED || info->result || info->result_bytes == 0)
+        return NULL;
+    return info->error[0] ? info->error : "succeeded, but its result was not kept long enough";
+}
+
 bool
 out_bytes(const void *bytes, size_t size)
 {

@@ -28,6 +28,9 @@ void out_table_show(struct out_table **table);
 /* "field  value" lines of one object, freed. */
 void out_fields(json_t *object);
 
+/* Has the job a result, and it can't be had? Then this says why; else it is NULL. */
+const char *out_lost_result(const struct stint_job_info *info);
+
 /* Bytes to standard output as they are. False if it is closed. */
 bool out_bytes(const void *bytes, size_t size);
 

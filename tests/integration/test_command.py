@@ -11,7 +11,7 @@ class Command(harness.Case):
         super().setUp()
         self.place.broker()
         self.place.worker("--exec", "--handle", "echo=cat", "--handle", "fail=false",
-                          "--shell", "twice=cat; exit 75", "--queue", "default", "--queue", "q")
+                          "--shell", "twice=cat; exit 75", "--shell", "zeros=head -c $(cat) /dev/zero", "--queue", "default", "--queue", "q")
 
     def submit(self, *args, **kwargs):
         r = self.place.stint("submit", *args, **kwargs)
@@ -27,6 +27,14 @@ class Command(harness.Case):
         self.assertExit(self.place.stint("wait", *ids), 0)
         r = self.place.stint("result", *ids)
         self.assertEqual(r.stdout, "an argumentfrom a filefrom a pipe")
+
+    def test_more_results_than_a_broker_keeps_for_one_peer_come_back_whole(self):
+        size, count = 1000 * 1000, 90
+        ids = self.submit("--each", "-k", "zeros", "-q", "q", input=f"{size}\n" * count)
+        self.assertExit(self.place.stint("wait", "-Q", *ids), 0)
+        r = self.place.stint("wait", "--results", *ids)
+        self.assertExit(r, 0)
+        self.assertEqual(len(r.stdout), size * count)
 
     def test_submit_each_makes_a_job_a_line_in_order(self):
         ids = self.submit("--each", "-k", "echo", input="a\n\nc\nno end")

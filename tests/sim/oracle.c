@@ -164,8 +164,13 @@ oracle_outcome(const struct stint_job_info *info)
     if (!stint_state_settled(info->state) || !((j->been | j->passed) >> info->state & 1))
         sim_broken("a client heard that %s is %s, which it never was", job_named(j),
             stint_state_name(info->state));
-    if (info->state != STINT_SUCCEEDED || !info->result)
+    if (info->state != STINT_SUCCEEDED)
         return;
+    if (!info->result) { /* told so, rather than in part or not at all, if it can't be had */
+        if (j->now.state == STINT_SUCCEEDED)
+            sim_broken("a client heard that %s succeeded, and not its result", job_named(j));
+        return;
+    }
     if (!oracle_number(result, &number, &attempt) || &known.jobs[number] != j ||
         attempt != j->succeeded_attempt || result.size != j->wish.result_bytes)
         sim_broken("a client got another result than that of %s", job_named(j));

@@ -45,13 +45,15 @@ welcome(struct session *s, uint64_t now_ms)
     pack_buffer_free(&b);
 }
 
-static void
+/* True if it is one for the owner. */
+static bool
 refuse(struct session *s, uint64_t now_ms, enum message_type about, enum stint_status status)
 {
     struct pack_buffer b = {0};
     message_put_error(&b, about, 0, status, "detail", NULL);
-    (void)hear(s, now_ms, &b);
+    bool mine = hear(s, now_ms, &b);
     pack_buffer_free(&b);
+    return mine;
 }
 
 static void
@@ -163,9 +165,24 @@ hello_first_begins_again_on_the_same_connection(void **state)
     open_session(&s, 0);
     assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
-    refuse(&s, 10, MESSAGE_PING, STINT_HELLO_FIRST);
+    (void)refuse(&s, 10, MESSAGE_PING, STINT_HELLO_FIRST);
     assert_false(s.reconnect);
     assert_int_equal(said(&s), MESSAGE_HELLO);
+    session_fini(&s);
+}
+
+static void
+what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    welcome(&s, 0);
+    assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
+    session_renew(&s, 10, NULL);
+    assert_false(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
+    welcome(&s, 10);
+    assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
     session_fini(&s);
 }
 
@@ -175,11 +192,11 @@ a_version_mismatch_is_the_end_and_too_many_is_not(void **state)
     struct session s;
     (void)state;
     open_session(&s, 0);
-    refuse(&s, 0, MESSAGE_HELLO, STINT_TOO_MANY);
+    (void)refuse(&s, 0, MESSAGE_HELLO, STINT_TOO_MANY);
     assert_int_equal(s.state, SESSION_IDLE);
     session_tick(&s, session_wake_ms(&s));
     assert_int_equal(s.state, SESSION_GREETING);
-    refuse(&s, 0, MESSAGE_HELLO, STINT_VERSION_MISMATCH);
+    (void)refuse(&s, 0, MESSAGE_HELLO, STINT_VERSION_MISMATCH);
     assert_int_equal(s.state, SESSION_FAILED);
     assert_int_equal(s.failed, STINT_VERSION_MISMATCH);
     assert_string_equal(s.detail, "detail");
@@ -227,6 +244,7 @@ main(void)
         cmocka_unit_test(a_process_that_was_stopped_does_not_condemn_the_broker),
         cmocka_unit_test(a_silent_broker_is_lost_also_by_a_peer_that_seldom_looks),
         cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
+        cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(moved_is_followed),
         cmocka_unit_test(rubbish_from_the_broker_is_ignored),
