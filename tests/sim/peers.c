@@ -240,6 +240,14 @@ take_up(struct sim_client *c)
         sim_broken("a client can't watch: %s", stint_client_error(c->client));
 }
 
+/* Now and then a client says goodbye, with its session, and comes back as another one. */
+static bool
+has_enough(struct sim_client *c)
+{
+    return !calm && !c->own_session && first_open(c) == c->planned &&
+        chance_in_100(&c->process.chance, 1);
+}
+
 static void
 live(struct sim_client *c)
 {
@@ -252,7 +260,7 @@ live(struct sim_client *c)
     if (stint_client_new(&o, &c->client) != STINT_OK)
         return;
     take_up(c);
-    while (!c->process.killed && !(stopping && has_all(c))) {
+    while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c)) {
         if (c->sent == c->planned && c->planned < load.submissions &&
             (calm || chance_in_100(chance, load.eager)))
             make_plan(c);

@@ -37,8 +37,8 @@ make_world(struct plan *p, struct chance *c)
         o->queue_backlog_max = chance_between(c, 5, 40);
     if (chance_in_100(c, 20)) /* peers have to show often that they read */
         o->unread_bytes = chance_between(c, 4000, 64000);
-    if (chance_in_100(c, 10))
-        o->sessions_max = (uint32_t)chance_between(c, 1, CLIENTS_MAX);
+    if (chance_in_100(c, 10)) /* who comes when others have left is served */
+        o->sessions_max = (uint32_t)chance_between(c, 1, l->clients);
 }
 
 static void
