@@ -309,7 +309,6 @@ session_started(struct core *core, struct peer *peer, const struct message *m)
         struct lease *l = fleet_lease(&core->fleet, &ref->id);
         if (!l || l->attempt != ref->attempt || l->worker != peer->worker)
             continue;
-        l->started = true;
         if (l->time_to_run_ms)
             l->deadline_ms = core->listened_ms + l->time_to_run_ms;
     }

@@ -13,7 +13,6 @@ struct worker;
 struct lease {
     struct stint_id id;
     uint32_t attempt;
-    bool started; /* the worker said that it runs, not only waits there */
     bool parted; /* its body is in parts */
     bool claimed; /* named in the claim that is coming in */
     bool has_keep;

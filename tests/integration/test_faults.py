@@ -318,6 +318,31 @@ class Kills(harness.Case):
         self.assertExit(self.place.stint("wait", "-Q", *jobs), 0)
         self.assertEqual(w.stop(), 0)
 
+    def test_short_jobs_are_held_ahead_and_long_ones_are_not(self):
+        self.place.worker("--handle", "short=true", "--shell", "long=sleep 0.2", "--slots", "1")
+        shorts = self.place.stint("submit", "--each", "-k", "short", input="x\n" * 300).stdout.split()
+        harness.wait_until(lambda: self.place.json("workers")[0]["window"] > 2, "it holds more than it runs")
+        self.assertExit(self.place.stint("wait", "-Q", *shorts), 0)
+        longs = self.place.stint("submit", "--each", "-k", "long", input="x\n" * 8).stdout.split()
+        self.assertExit(self.place.stint("wait", "-Q", *longs), 0)
+        harness.wait_until(lambda: self.place.json("workers")[0]["window"] == 1, "it holds none ahead")
+
+    def test_a_worker_that_holds_more_jobs_than_a_claim_names_keeps_them_through_a_restart(self):
+        path, jobs = self.place.path("go"), 5000
+        self.place.worker("--shell", f"wait=while [ ! -e {path} ]; do sleep 0.05; done", "--handle", "work=true",
+                          "--slots", "1", "--prefetch", str(jobs))
+        self.submit("-k", "wait", "x")
+        r = self.place.stint("submit", "--each", "-k", "work", "--keep", "0", input="x\n" * jobs)
+        self.assertExit(r, 0)
+        harness.wait_until(lambda: self.place.stats()["jobs"]["running"] == jobs + 1, "it holds all of them")
+        self.place.broker_process.kill()
+        self.place.broker(*QUICK)
+        harness.wait_until(lambda: self.place.stats()["workers"] == 1, "it is back")
+        open(path, "w").close()
+        harness.wait_until(lambda: self.place.stats()["succeeded"] == jobs + 1, "all are run", 200)
+        stats = self.place.stats()
+        self.assertEqual((stats["requeued"], stats["stale"]), (0, 0))
+
     def test_a_long_job_keeps_its_lease_and_does_not_hold_up_short_ones(self):
         path = self.place.path("go")
         self.place.worker("--shell", f"long=while [ ! -e {path} ]; do sleep 0.05; done",

@@ -302,6 +302,16 @@ struct running {
     const struct process *process;
 };
 
+/* A job over its time is told so by its worker, whether the broker can say so or not. */
+static void
+check_time(const struct process *p, uint64_t limit_ms, uint64_t begun_us, uint64_t run_us)
+{
+    uint64_t most_us = limit_ms * US_A_MS + US_A_SECOND / 10;
+    bool stood_still = p->paused_until_us >= begun_us;
+    if (limit_ms && run_us > most_us && world_us() - begun_us > most_us && !stood_still && !calm)
+        sim_broken("a job of %s ran for longer than it may", p->name);
+}
+
 static bool
 ends_early(void *context)
 {
@@ -326,9 +336,11 @@ run(struct stint_task *task, void *state)
         run_us += chance_below(chance, 8 * US_A_SECOND);
     oracle_run_began(job, info->attempt, p->name);
     struct running running = {task, p};
-    actor_wait(ends_early, &running, world_us() + run_us);
+    uint64_t begun_us = world_us();
+    actor_wait(ends_early, &running, begun_us + run_us);
     if (p->killed)
         return;
+    check_time(p, oracle_wish_of(job)->time_to_run_ms, begun_us, run_us);
     if (!calm && stint_task_cancelled(task)) {
         stint_task_fail(task, "cancelled");
         return;

@@ -346,6 +346,40 @@ a_list_is_read_in_pages_with_filters(void **state)
 }
 
 static void
+a_list_and_an_outcome_tell_the_state_a_job_is_in(void **state)
+{
+    static const enum stint_state states[] = {STINT_RUNNING, STINT_READY, STINT_DEAD};
+    struct world *w = world_new(NULL);
+    struct message list = {.type = MESSAGE_LIST};
+    struct stint_id ids[3];
+    (void)state;
+    world_with_client(w);
+    world_with_worker(w, 1);
+    ids[2] = world_submit_one(w, 1, "dies");
+    message_put_ids(world_frame(w, 1), MESSAGE_WAIT, 2, &ids[2], 1, 1);
+    world_settle(w, 2, 2, ids[2], 1, OUTCOME_DEAD, "why");
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, 1, MESSAGE_OUTCOMES));
+    assert_true(message_next_job(w->room));
+    assert_int_equal(w->room->info.state, STINT_DEAD);
+    assert_int_equal(w->room->info.payload_bytes, 0); /* an outcome is not about the payload */
+    assert_string_equal(w->room->info.error, "why");
+    ids[0] = world_submit_one(w, 2, "runs");
+    ids[1] = world_submit_one(w, 3, "waits");
+    for (unsigned i = 0; i < 3; i++) {
+        list.list.states = STINT_STATE_BIT(states[i]);
+        message_put_list(world_frame(w, 1), 1, &list);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        assert_non_null(world_read(w, 1, MESSAGE_JOBS));
+        assert_int_equal(w->message.count, 1);
+        assert_true(message_next_job(w->room));
+        assert_int_equal(w->room->info.state, states[i]);
+        assert_int_equal(id_compare(&w->room->info.id, &ids[i]), 0);
+    }
+    world_destroy(&w);
+}
+
+static void
 counts_are_right_after_any_crash(void **state)
 {
     struct world *w = world_new(NULL);
@@ -493,6 +527,7 @@ main(void)
         cmocka_unit_test(a_damaged_record_is_set_aside_and_its_neighbours_are_served),
         cmocka_unit_test(a_wait_is_answered_when_the_job_is_settled),
         cmocka_unit_test(a_list_is_read_in_pages_with_filters),
+        cmocka_unit_test(a_list_and_an_outcome_tell_the_state_a_job_is_in),
         cmocka_unit_test(counts_are_right_after_any_crash),
         cmocka_unit_test(subscribers_hear_the_life_of_a_job),
         cmocka_unit_test(a_client_may_not_settle),

@@ -172,6 +172,33 @@ hello_first_begins_again_on_the_same_connection(void **state)
 }
 
 static void
+frames_of_its_own_go_one_by_one_and_before_requests(void **state)
+{
+    static const enum message_type types[] = {MESSAGE_CLAIM, MESSAGE_STARTED, MESSAGE_BYE};
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    welcome(&s, 0);
+    struct request *r = session_request_new(MESSAGE_SETTLE, 1);
+    message_put_settle(&r->frame, 1, NULL, 0, WINDOW_UNCHANGED);
+    session_request_add(&s, r);
+    for (unsigned i = 0; i < 3; i++) {
+        struct pack_buffer b = {0};
+        if (types[i] == MESSAGE_BYE)
+            message_put_numbered(&b, types[i], 9);
+        else
+            message_put_leases(&b, types[i], 9, NULL, 0, false);
+        assert_true(session_control(&s, &b));
+        pack_buffer_free(&b);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(said(&s), types[i]);
+    assert_int_equal(said(&s), MESSAGE_SETTLE);
+    session_fini(&s);
+}
+
+static void
 what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
 {
     struct session s;
@@ -244,6 +271,7 @@ main(void)
         cmocka_unit_test(a_process_that_was_stopped_does_not_condemn_the_broker),
         cmocka_unit_test(a_silent_broker_is_lost_also_by_a_peer_that_seldom_looks),
         cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
+        cmocka_unit_test(frames_of_its_own_go_one_by_one_and_before_requests),
         cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(moved_is_followed),

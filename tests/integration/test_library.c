@@ -1,0 +1,296 @@
+/* libstint as a program uses it: many jobs in a call, lists, commands for thousands, sessions that
+ * go on in another client, refusals in words. Run by test_library.py, which starts the broker (with
+ * a limit of 20,000 jobs for each queue) and a worker for queue `run` whose handler is `cat`.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "stint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY = 10000, TIMEOUT_MS = 60000 };
+
+static int
+compare(const struct stint_id *a, const struct stint_id *b)
+{
+    return memcmp(a->bytes, b->bytes, STINT_ID_BYTES);
+}
+
+static struct stint_client *
+new_client(const uint8_t *session, uint64_t submission)
+{
+    struct stint_client *c;
+    struct stint_client_options o = {.session = session, .submission = submission};
+    assert_int_equal(stint_client_new(&o, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, TIMEOUT_MS), STINT_OK);
+    return c;
+}
+
+static struct stint_job *
+many_jobs(const char *queue)
+{
+    struct stint_job *jobs = calloc(MANY, sizeof *jobs);
+    assert_non_null(jobs);
+    for (size_t i = 0; i < MANY; i++) {
+        jobs[i] = (struct stint_job)STINT_JOB_INIT;
+        jobs[i].queue = queue;
+        jobs[i].payload = "some bytes";
+        jobs[i].payload_bytes = 10;
+    }
+    return jobs;
+}
+
+static struct stint_id *
+submit_many(struct stint_client *c, const char *queue)
+{
+    struct stint_job *jobs = many_jobs(queue);
+    struct stint_id *ids = calloc(MANY, sizeof *ids);
+    assert_non_null(ids);
+    assert_int_equal(stint_submit(c, jobs, MANY, ids, TIMEOUT_MS), STINT_OK);
+    free(jobs);
+    return ids;
+}
+
+struct count {
+    uint64_t seen, most;
+    struct stint_id last;
+};
+
+static bool
+count_one(void *context, const struct stint_job_info *info)
+{
+    struct count *c = context;
+    assert_true(c->seen == 0 || compare(&c->last, &info->id) < 0);
+    c->last = info->id;
+    return ++c->seen < c->most;
+}
+
+static void
+a_call_with_more_jobs_than_a_message_takes_is_cut(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_id *ids = submit_many(c, "cut");
+    (void)state;
+    for (size_t i = 1; i < MANY; i++)
+        assert_true(compare(&ids[i - 1], &ids[i]) < 0);
+    free(ids);
+    stint_client_destroy(&c);
+}
+
+static void
+jobs_with_more_bytes_than_a_message_takes_are_cut_too(void **state)
+{
+    enum { JOBS = 9, BYTES = 1 << 20 };
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_job jobs[JOBS];
+    struct stint_id ids[JOBS];
+    const struct stint_job_info *info;
+    (void)state;
+    char *large = malloc(BYTES);
+    assert_non_null(large);
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct stint_job)STINT_JOB_INIT;
+        jobs[i].queue = "large";
+        jobs[i].payload = large;
+        jobs[i].payload_bytes = BYTES;
+    }
+    memset(large, 'x', BYTES);
+    assert_int_equal(stint_submit(c, jobs, JOBS, ids, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_get(c, &ids[JOBS - 1], STINT_PAYLOAD, &info, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(info->payload_bytes, BYTES);
+    assert_memory_equal(info->payload, large, BYTES);
+    assert_int_equal(stint_submit_async(c, jobs, JOBS, NULL, NULL), STINT_TOO_LARGE);
+    free(large);
+    stint_client_destroy(&c);
+}
+
+static void
+a_list_is_read_in_order_and_to_its_limit(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_filter filter = {.queue = "list"};
+    struct count count = {.most = UINT64_MAX};
+    (void)state;
+    free(submit_many(c, "list"));
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(count.seen, MANY);
+    count = (struct count){.most = UINT64_MAX};
+    filter.limit = 2500;
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(count.seen, 2500);
+    count = (struct count){.most = 7}; /* the caller has seen enough */
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(count.seen, 7);
+    count = (struct count){.most = UINT64_MAX};
+    filter.states = STINT_STATE_BIT(STINT_DEAD);
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(count.seen, 0);
+    filter.queue = "never-used";
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_NO_SUCH_QUEUE);
+    filter.queue = "not a name";
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_BAD_NAME);
+    stint_client_destroy(&c);
+}
+
+static void
+thousands_are_cancelled_and_retried_in_one_call(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_id *ids = submit_many(c, "cancel"), nobody = ids[MANY - 1];
+    enum stint_status *statuses = calloc(MANY, sizeof *statuses);
+    (void)state;
+    assert_non_null(statuses);
+    assert_int_equal(stint_cancel(c, ids, MANY, NULL, TIMEOUT_MS), STINT_OK);
+    nobody.bytes[STINT_ID_BYTES - 2] = 0xff; /* no job has this number yet */
+    ids[MANY - 1] = nobody;
+    assert_int_equal(stint_retry(c, ids, MANY, statuses, TIMEOUT_MS), STINT_NO_SUCH_JOB);
+    for (size_t i = 0; i + 1 < MANY; i++)
+        assert_int_equal(statuses[i], STINT_OK);
+    assert_int_equal(statuses[MANY - 1], STINT_NO_SUCH_JOB);
+    assert_int_equal(stint_retry(c, ids, 1, statuses, TIMEOUT_MS), STINT_WRONG_STATE);
+    assert_non_null(strstr(stint_client_error(c), "retrying"));
+    free(statuses);
+    free(ids);
+    stint_client_destroy(&c);
+}
+
+static void
+a_session_goes_on_in_another_client_without_a_second_job(void **state)
+{
+    static const uint8_t session[STINT_SESSION_BYTES] = {7, 7, 7};
+    struct stint_client *c = new_client(session, 0);
+    struct stint_job job = STINT_JOB_INIT;
+    struct stint_id first, second, again;
+    (void)state;
+    job.queue = "session";
+    assert_int_equal(stint_submit(c, &job, 1, &first, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_submit(c, &job, 1, &second, TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&c);
+    c = new_client(session, 1); /* it has not heard the second answer */
+    assert_int_equal(stint_client_submission(c), 2);
+    assert_int_equal(stint_submit(c, &job, 1, &again, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(compare(&second, &again), 0);
+    assert_int_equal(stint_submit(c, &job, 1, &again, TIMEOUT_MS), STINT_OK);
+    assert_true(compare(&second, &again) < 0);
+    stint_client_destroy(&c);
+}
+
+struct heard {
+    unsigned count;
+    bool good;
+};
+
+static void
+heard_of(void *context, const struct stint_job_info *info)
+{
+    struct heard *h = context;
+    h->count++;
+    h->good &= info->state == STINT_SUCCEEDED && info->result_bytes == 10 && info->result &&
+        memcmp(info->result, "some bytes", 10) == 0;
+}
+
+static void
+thousands_are_run_and_waited_for(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_id *ids = submit_many(c, "run");
+    struct heard heard = {.good = true};
+    (void)state;
+    assert_int_equal(stint_wait(c, ids, 500, true, heard_of, &heard, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(heard.count, 500);
+    assert_true(heard.good);
+    assert_int_equal(stint_wait(c, ids + MANY - 1, 1, true, heard_of, &heard, 1), STINT_TIMEOUT);
+    assert_int_equal(stint_cancel(c, ids, MANY, NULL, TIMEOUT_MS), STINT_WRONG_STATE);
+    free(ids);
+    stint_client_destroy(&c);
+}
+
+static void
+what_is_refused_is_refused_in_words(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_job job = STINT_JOB_INIT;
+    struct stint_id ids[2];
+    (void)state;
+    job.queue = "not a name";
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_BAD_NAME);
+    assert_non_null(strstr(stint_client_error(c), "submitting"));
+    job.queue = "refused";
+    job.priority = 256;
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    job.priority = 255;
+    job.max_attempts = 65536;
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    job.max_attempts = 65535;
+    job.keep_ms = INT64_MAX;
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    job.keep_ms = -1;
+    job.payload_bytes = (4 << 20) + 1;
+    job.payload = calloc(1, job.payload_bytes);
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_TOO_LARGE);
+    job.payload_bytes--; /* more than this broker takes */
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_TOO_LARGE);
+    assert_non_null(strstr(stint_client_error(c), "--payload-max"));
+    free((void *)(uintptr_t)job.payload);
+    job.payload_bytes = 0;
+    assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&c);
+}
+
+static void
+a_full_queue_refuses_the_rest_of_a_large_call(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_job *jobs = many_jobs("full");
+    struct stint_filter filter = {.queue = "full"};
+    struct count count = {.most = UINT64_MAX};
+    (void)state;
+    free(submit_many(c, "full"));
+    assert_int_equal(stint_submit(c, jobs, MANY, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_submit(c, jobs, 1, NULL, TIMEOUT_MS), STINT_QUEUE_FULL);
+    assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(count.seen, 2 * MANY);
+    free(jobs);
+    stint_client_destroy(&c);
+}
+
+static void
+a_broker_that_is_not_there_is_told_from_one_that_is_slow(void **state)
+{
+    struct stint_client *c;
+    struct stint_client_options o = {.endpoint = "ipc:///nonexistent/socket"};
+    struct stint_job job = STINT_JOB_INIT;
+    (void)state;
+    assert_int_equal(stint_client_new(&o, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, 20), STINT_UNREACHABLE);
+    assert_int_equal(stint_submit(c, &job, 1, NULL, 20), STINT_UNREACHABLE);
+    assert_int_equal(stint_client_pending(c), 0);
+    assert_non_null(strstr(stint_client_error(c), "ipc:///nonexistent/socket"));
+    stint_client_destroy(&c);
+    o.endpoint = "no endpoint";
+    assert_int_equal(stint_client_new(&o, &c), STINT_BAD_ENDPOINT);
+    assert_null(c);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_with_more_jobs_than_a_message_takes_is_cut),
+        cmocka_unit_test(jobs_with_more_bytes_than_a_message_takes_are_cut_too),
+        cmocka_unit_test(a_list_is_read_in_order_and_to_its_limit),
+        cmocka_unit_test(thousands_are_cancelled_and_retried_in_one_call),
+        cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
+        cmocka_unit_test(thousands_are_run_and_waited_for),
+        cmocka_unit_test(what_is_refused_is_refused_in_words),
+        cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
+        cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
