@@ -11,28 +11,24 @@ STOPPED = {65, 69, 71, 73, 74, 75, 77}
 KINDS = ("EIO:{}", "EIO:{}+", "ENOSPC:{}", "ENOSPC:{}+", "short:{}")
 
 
-def operations():
-    """How many there are in the scenario when nothing fails."""
+def operations(life):
+    """How many there are in this life when nothing fails."""
     place = harness.Place()
     s = scenario.Scenario(place)
     try:
-        s.start(scenario.preload(place, "none:0", place.path("count")))
-        s.run()
-        s.broker.stop()
+        s.live(life, scenario.preload(place, "none:0", place.path("count")))
         with open(place.path("count")) as f:
             return int(f.read())
     finally:
         s.close()
 
 
-def try_fault(fault):
+def try_fault(life, fault):
     place = harness.Place()
     s = scenario.Scenario(place)
     try:
-        s.start(scenario.preload(place, fault))
         try:
-            s.run()
-            s.broker.stop()
+            s.live(life, scenario.preload(place, fault))
         except scenario.Dead:
             pass
         code, said = s.broker.process.wait(30), s.broker.log().strip()
@@ -52,16 +48,17 @@ def main():
     options, _ = harness.arguments(lambda p: (
         p.add_argument("--every", type=int, default=1, help="try each n-th fault only"),
         p.add_argument("--jobs", type=int, default=4)))
-    total = operations()
-    faults = [k.format(n) for n in range(1, total + 1) for k in KINDS][::options.every]
+    totals = [operations(life) for life in scenario.LIVES]
+    faults = [(life, k.format(n)) for life, total in zip(scenario.LIVES, totals)
+              for n in range(1, total + 1) for k in KINDS][::options.every]
     stops = violations = 0
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-        for fault, (stopped, wrong) in zip(faults, pool.map(try_fault, faults)):
+        for (life, fault), (stopped, wrong) in zip(faults, pool.map(try_fault, *zip(*faults))):
             stops += stopped
             for w in wrong:
                 violations += 1
-                print(f"{fault}: {w}", flush=True)
-    print(f"{len(faults)} disk faults at {total} operations: the broker stopped with a message "
+                print(f"{fault} in life {life}: {w}", flush=True)
+    print(f"{len(faults)} disk faults at {' and '.join(map(str, totals))} operations: the broker stopped with a message "
           f"{stops} times and went on {len(faults) - stops} times; {violations} violations")
     if violations or not stops:
         raise SystemExit("disk faults: failed")

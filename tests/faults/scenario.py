@@ -1,5 +1,6 @@
-"""One life of a broker, small and full of everything it stores: submissions of all kinds, runs that
-succeed, fail, are returned and snoozed, cancels and retries, large bodies, refusals. The peers are
+"""Two lives of a broker, small and full of everything it stores: submissions of all kinds, runs that
+succeed, fail, are returned and snoozed, cancels and retries, large bodies, refusals; then a kill, and a
+start on what that left: claims, outcomes that come late, a job that nobody claims. The peers are
 peer.py's, so nothing of stint's own runtimes smooths over what the broker does. It keeps the books:
 what was acknowledged, and what was only asked for.
 
@@ -18,6 +19,7 @@ import peer  # noqa: E402
 
 OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--log-level", "warn"]
 SETTLED = {"succeeded", "dead", "cancelled"}
+FIRST, SECOND = LIVES = (1, 2)
 
 
 class Dead(Exception):
@@ -68,6 +70,17 @@ class Scenario:
             raise Dead
 
     # ---- the story ----
+
+    def live(self, life, env):
+        """The story up to the end of this life, in which the broker runs with these faults."""
+        self.start(env if life == FIRST else None)
+        self.run()
+        if life == SECOND:
+            self.broker.kill()
+            self.place.processes.remove(self.broker)
+            self.start(env)
+            self.run_again()
+        self.broker.stop()
 
     def connect(self):
         peer.Peer.watch = self.alive
@@ -137,6 +150,23 @@ class Scenario:
         for _ in range(6):
             self.settle(*self.take(), peer.SUCCEEDED, b"ok")
         self.submit([{1: "other", 3: b"other queue"}, {3: b"never", 6: 3600000}])
+
+    def run_again(self):
+        """After a kill, with two jobs in the worker's hands: it has forgotten one of them."""
+        forgotten, attempt = self.take()
+        self.worker.held.pop(forgotten)
+        self.worker.connect()
+        self.worker.claim()
+        kept = set(self.worker.held)
+        self.client.connect()
+        for _ in kept:
+            self.settle(*self.take(), peer.SUCCEEDED, b"through the restart")
+        self.settle(forgotten, attempt, peer.FAILED, b"remembered too late")
+        self.submit([{3: b"urgent after the restart", 4: 255}, b"S" * 9000])
+        for outcome in (peer.SUCCEEDED, peer.FAILED, peer.SUCCEEDED):
+            self.settle(*self.take(), outcome, b"in the second life")
+        if self.jobs:
+            self.cancel(max(self.jobs))
 
     # ---- the books ----
 

@@ -52,12 +52,15 @@ def builds(tree, *targets):
     return passes(["ninja", "-C", "build", *targets], tree, 600)
 
 
+def tests_of(group, timeout_s):
+    return ["ctest", "--test-dir", "build", "-j2", "--stop-on-failure", "--timeout", str(timeout_s), "-R", f"^{group}/"]
+
+
 def notices(tree, options):
     """What notices the fault that is planted; None if nothing does."""
     sim = os.path.join("build", "tests", "sim", "stint_sim")
-    ctest = ["ctest", "--test-dir", "build", "-j2", "--timeout", "60", "--stop-on-failure"]
-    tests = [] if options.sim_only else [("unit tests", [*ctest, "-R", "^unit/"]),
-                                         ("fuzz corpora", [*ctest, "-R", "^fuzz/"])]
+    tests = [] if options.sim_only else [("unit tests", tests_of("unit", 60)),
+                                         ("fuzz corpora", tests_of("fuzz", 60))]
     tests += [(f"{SEEDS} seeds", [sim, "--no-shrink", "--seeds", SEEDS]),
               (f"{SEEDS} seeds on LMDB", [sim, "--no-shrink", "--lmdb", "--seeds", SEEDS])]
     if not options.sim_only:
@@ -65,8 +68,7 @@ def notices(tree, options):
     for name, argv in tests:
         if not passes(argv, tree, 300):
             return name
-    if options.drawn and not (builds(tree) and passes(
-            [*ctest, "--timeout", "200", "-R", "^integration/"], tree, 600)):
+    if options.drawn and not (builds(tree) and passes(tests_of("integration", 300), tree, 900)):
         return "integration tests"
     return None
 
@@ -124,8 +126,9 @@ def main():
         copy_tree(tree)
         subprocess.run(["cmake", "-S", ".", "-B", "build", "-G", "Ninja", "-DSTINT_WERROR=OFF"],
                        cwd=tree, stdout=subprocess.DEVNULL, check=True)
-        if not builds(tree) or notices(tree, options):
-            raise SystemExit("mutate: the tree without a fault does not pass")
+        by = notices(tree, options) if builds(tree) else "the compiler"
+        if by:
+            raise SystemExit(f"mutate: the tree without a fault does not pass: {by}")
         for name, file, change in faults(options):
             planted, by = plant(tree, name, file, change, options)
             if planted:
