@@ -98,16 +98,48 @@ def read_runs(path):
     return runs
 
 
-def judge_runs(runs, killed, counts):
-    """`killed`: worker -> when, in nanoseconds. Returns how many runs were second ones."""
+class Away:
+    """When workers were gone: from and to, in nanoseconds; those that were killed for ever."""
+
+    def __init__(self):
+        self.spans = collections.defaultdict(list)
+
+    def begins(self, worker):
+        self.spans[worker].append([time.time_ns(), float("inf")])
+
+    def ends(self, worker):
+        self.spans[worker][-1][1] = time.time_ns()
+
+    def between(self, worker, begin, end):
+        """When it first began to be away, of what touches this span; None: it was there."""
+        return next((a for a, b in self.spans[worker] if a <= end and b >= begin), None)
+
+
+UNAWARE_NS = 5 * 10**9
+
+
+def without_unaware(list_of, away):
+    """A worker that stood still for long holds jobs that were taken from it, and may begin one before it
+    hears of that. Its attempt is an old one then, and what it tells is refused."""
+    kept, highest = [], 0
+    for r in list_of:
+        if r.attempt >= highest or not away.between(r.worker, r.begin - UNAWARE_NS, r.begin):
+            kept.append(r)
+        highest = max(highest, r.attempt)
+    return kept
+
+
+def judge_runs(runs, away, counts):
+    """Returns how many runs were second ones."""
     again = 0
-    for list_of in runs.values():
+    for all_of in runs.values():
+        list_of = without_unaware(all_of, away)
         attempts = [r.attempt for r in list_of]
         counts["two_leases"] += len(set(attempts)) != len(attempts)
         counts["unordered"] += attempts != sorted(attempts)
         for one, two in zip(list_of, list_of[1:]):
             again += 1
-            dead = killed.get(one.worker)
+            dead = away.between(one.worker, one.begin, two.begin)
             counts["repeated"] += dead is None
             over = one.end or dead
             counts["two_leases"] += over is None or two.begin < min(over, dead or over)

@@ -79,7 +79,7 @@ class Load:
             t.join()
 
 
-def kill_one(place, workers, runs, killed, load, counts):
+def kill_one(place, workers, runs, away, load, counts):
     what = random.choices(("broker", "worker", "submitter"), (3, 6, 2))[0]
     counts[what] += 1
     if what == "broker":
@@ -89,7 +89,7 @@ def kill_one(place, workers, runs, killed, load, counts):
         place.stint("ping", "--timeout", "30s")
     elif what == "worker":
         i = random.randrange(len(workers))
-        killed[workers[i].name] = time.time_ns()
+        away.begins(workers[i].name)
         workers[i].kill()
         place.processes.remove(workers[i])
         workers[i] = history.start_worker(place, runs, SLOTS, random.choice((0, 1, 5)))
@@ -107,7 +107,7 @@ def drained(place):
 def run(minutes, seed):
     random.seed(seed)
     place = harness.Place()
-    runs, samples, killed = place.path("runs"), [], {}
+    runs, samples, away = place.path("runs"), [], history.Away()
     kills = dict.fromkeys(("broker", "worker", "submitter"), 0)
     try:
         open(runs, "w").close()
@@ -123,7 +123,7 @@ def run(minutes, seed):
                 print(samples[-1], flush=True)
                 next_sample = now + 60
             if now >= next_kill and now < end - CALM_S:
-                kill_one(place, workers, runs, killed, load, kills)
+                kill_one(place, workers, runs, away, load, kills)
                 next_kill = now + random.uniform(0.5, 5)
             time.sleep(0.1)  # the watch's pace
         load.stop()
@@ -132,7 +132,7 @@ def run(minutes, seed):
         print(samples[-1], flush=True)
         counts = dict.fromkeys(history.COUNTS, 0)
         history_of = history.read_runs(runs)
-        again = history.judge_runs(history_of, killed, counts)
+        again = history.judge_runs(history_of, away, counts)
         lines = history.judge_ids(load.submitters, history_of, counts)
         print(f"seed {seed}: {minutes} minutes; killed: " +
               ", ".join(f"{n} {k}s" for k, n in kills.items()) +
