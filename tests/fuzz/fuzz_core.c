@@ -372,6 +372,7 @@ prepare(void)
     f.options.keep_ms = 20000;
     f.options.keep_dead_ms = 30000;
     f.options.session_keep_ms = 60000;
+    f.options.unread_bytes = 6000;
     f.store = store_model_new();
     if (!f.room)
         f.room = calloc(1, sizeof *f.room);
