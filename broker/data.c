@@ -122,26 +122,30 @@ begin_anew(struct data *d, char *error)
     return write_manifest(d, 0, error);
 }
 
-/* Where LMDB's newer root says the file ends. Reads the two meta pages of a 4 KiB page file. */
+/* Where LMDB's newer root says the file ends. Reads the two meta pages; their size is the system's
+ * where the file was made. */
 static bool
 size_by_root(int fd, uint64_t *size)
 {
+    enum { PAGE_BYTES_MAX = 65536 };
     struct {
         uint8_t page_header[16];
         uint32_t magic, version;
         uint64_t address, map_size;
-        uint8_t trees[96];
+        uint32_t page_bytes;
+        uint8_t trees[92];
         uint64_t last_page, transaction;
     } meta;
-    uint64_t newest = 0;
+    uint64_t newest = 0, page_bytes = 0;
     *size = 0;
-    for (int i = 0; i < 2; i++) {
-        if (pread(fd, &meta, sizeof meta, (off_t)4096 * i) != (ssize_t)sizeof meta ||
-            meta.magic != 0xbeefc0deU)
+    for (uint64_t i = 0; i < 2; i++) {
+        if (pread(fd, &meta, sizeof meta, (off_t)(page_bytes * i)) != (ssize_t)sizeof meta ||
+            meta.magic != 0xbeefc0deU || meta.page_bytes == 0 || meta.page_bytes > PAGE_BYTES_MAX)
             return false;
+        page_bytes = meta.page_bytes;
         if (i == 0 || meta.transaction > newest) {
             newest = meta.transaction;
-            *size = (meta.last_page + 1) * 4096;
+            *size = (meta.last_page + 1) * page_bytes;
         }
     }
     return true;

@@ -109,8 +109,9 @@ open_store(struct broker *b)
         complain(text);
         return rc;
     }
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     struct store_lmdb_options options = {.path = b->data.path,
-        .size_bytes = b->options.store_size & ~0xfffULL,
+        .size_bytes = b->options.store_size / page_bytes * page_bytes,
         .disk_free_bytes = b->options.disk_free,
         .on_damage = on_damaged_store};
     options.reserve_bytes = options.size_bytes / 8;
