@@ -11,6 +11,7 @@
 
 #include "stint.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,6 +213,34 @@ thousands_are_run_and_waited_for(void **state)
 }
 
 static void
+an_event_loop_is_told_when_to_call_and_hears_of_what_happens(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_job job = STINT_JOB_INIT;
+    struct stint_id id;
+    struct heard heard = {.good = true};
+    (void)state;
+    job.queue = "run";
+    job.priority = 255;
+    job.payload = "some bytes";
+    job.payload_bytes = 10;
+    assert_int_equal(stint_submit(c, &job, 1, &id, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_watch(c, &id, 1, true, heard_of, &heard), STINT_OK);
+    assert_int_equal(stint_client_watched(c), 1);
+    assert_int_equal(stint_client_process(c, 0), STINT_OK); /* asks; from now on the loop waits */
+    while (heard.count == 0) {
+        struct pollfd fd = {.fd = stint_client_fd(c), .events = POLLIN};
+        uint32_t timeout_ms = stint_client_timeout_ms(c);
+        assert_in_range(timeout_ms, 0, 60000);
+        assert_true(poll(&fd, 1, (int)timeout_ms) >= 0);
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+    }
+    assert_true(heard.good);
+    assert_int_equal(stint_client_watched(c), 0);
+    stint_client_destroy(&c);
+}
+
+static void
 what_is_refused_is_refused_in_words(void **state)
 {
     struct stint_client *c = new_client(NULL, 0);
@@ -288,6 +317,7 @@ main(void)
         cmocka_unit_test(thousands_are_cancelled_and_retried_in_one_call),
         cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
         cmocka_unit_test(thousands_are_run_and_waited_for),
+        cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
         cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),

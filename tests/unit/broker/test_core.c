@@ -437,6 +437,25 @@ subscribers_hear_the_life_of_a_job(void **state)
 }
 
 static void
+who_unsubscribes_is_answered_and_hears_no_more(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    message_put_subscribe(world_frame(w, 1), 50, (struct slice){NULL, 0}, 0, NULL, 0);
+    (void)world_submit_one(w, 1, "a");
+    assert_non_null(world_read(w, 1, MESSAGE_EVENTS));
+    message_put_numbered(world_frame(w, 1), MESSAGE_UNSUBSCRIBE, 50);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
+    assert_int_equal(w->message.number, 50);
+    assert_int_equal(w->room->statuses[0], STINT_OK);
+    (void)world_submit_one(w, 2, "b");
+    assert_null(world_read(w, 1, MESSAGE_EVENTS));
+    world_destroy(&w);
+}
+
+static void
 a_client_may_not_settle(void **state)
 {
     struct world *w = world_new(NULL);
@@ -530,6 +549,7 @@ main(void)
         cmocka_unit_test(a_list_and_an_outcome_tell_the_state_a_job_is_in),
         cmocka_unit_test(counts_are_right_after_any_crash),
         cmocka_unit_test(subscribers_hear_the_life_of_a_job),
+        cmocka_unit_test(who_unsubscribes_is_answered_and_hears_no_more),
         cmocka_unit_test(a_client_may_not_settle),
         cmocka_unit_test(a_worker_can_settle_only_what_it_holds),
         cmocka_unit_test(a_wall_clock_that_is_set_back_delays_nothing),
