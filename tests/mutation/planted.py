@@ -113,7 +113,7 @@ PLANTED = [
     ("sessions are not limited", SUBMIT, "    if (!peer->session_stored && core->sessions >= core->options.sessions_max) {", "    if (false) {"),
 
     # core_dispatch.c
-    ("a worker is given more than it has room for", DISPATCH, "w->held < limit && w->held < w->window;", "w->held < limit;"),
+    ("a worker is given more than it has room for", DISPATCH, "w->held < limit && w->held < w->window &&", "w->held < limit &&"),
     ("dispatched before it has claimed", DISPATCH, "    return w->claimed && w->peer &&", "    return w->peer &&"),
     ("a dispatch is not on disk", DISPATCH, "        book_set_running(&core->book, &id);\n", ""),
     ("a dispatch does not count up the attempt", DISPATCH, "fleet_lease_add(&core->fleet, &id, r.attempt + 1, w)",

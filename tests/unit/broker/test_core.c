@@ -114,6 +114,25 @@ a_failed_attempt_comes_back_after_its_backoff_and_dies_at_last(void **state)
 }
 
 static void
+a_scheduled_job_that_is_cancelled_leaves_no_date_behind(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    world_with_worker(w, 1);
+    struct stint_id id = world_submit_one(w, 1, "a");
+    world_settle(w, 2, 2, id, 1, OUTCOME_FAILED, "boom");
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_DUE), 1);
+    message_put_ids(world_frame(w, 1), MESSAGE_CANCEL, 3, &id, 1, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
+    assert_int_equal(store_model_count(w->store, STORE_PARKED), 0);
+    assert_int_equal(store_model_count(w->store, STORE_DUE), 0);
+    world_destroy(&w);
+}
+
+static void
 a_job_over_its_time_to_run_is_taken_back_and_its_worker_told(void **state)
 {
     struct world *w = world_new(NULL);
@@ -537,6 +556,7 @@ main(void)
         cmocka_unit_test(higher_priority_goes_first_and_first_in_first_out_within_one),
         cmocka_unit_test(a_worker_takes_its_queues_in_turn),
         cmocka_unit_test(a_failed_attempt_comes_back_after_its_backoff_and_dies_at_last),
+        cmocka_unit_test(a_scheduled_job_that_is_cancelled_leaves_no_date_behind),
         cmocka_unit_test(a_job_over_its_time_to_run_is_taken_back_and_its_worker_told),
         cmocka_unit_test(a_running_job_is_cancelled_at_once_and_its_worker_told),
         cmocka_unit_test(prefetched_jobs_that_do_not_move_are_recalled_for_an_idle_worker),
