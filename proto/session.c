@@ -47,7 +47,7 @@ say_hello(struct session *s, uint64_t now_ms)
     message_put_hello(&s->control, &h, names);
     s->control_ends[s->control_count++] = s->control.used;
     s->state = SESSION_GREETING;
-    s->pong = 0;
+    s->pong = s->pings_open = 0;
     s->wake_ms = now_ms + GREETING_MS;
 }
 
@@ -165,14 +165,22 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
     forget_sent(s);
 }
 
-static void
-say_ping(struct session *s)
+void
+session_tell_window(struct session *s)
 {
     struct pack_buffer frame = {0};
+    if (s->state != SESSION_OPEN)
+        return;
     message_put_ping(&frame, s->pong + 1, s->window);
     s->unread_bytes = 0;
-    (void)session_control(s, &frame);
+    s->pings_open += session_control(s, &frame);
     pack_buffer_free(&frame);
+}
+
+bool
+session_answered(const struct session *s)
+{
+    return s->state != SESSION_OPEN || s->pings_open == 0;
 }
 
 bool
@@ -184,8 +192,8 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
         return false; /* from a broker newer than we are; requests have deadlines */
     s->heard_ms = now_ms;
     s->unread_bytes += size;
-    if (s->state == SESSION_OPEN && s->unread_bytes > PING_AFTER_BYTES)
-        say_ping(s); /* so that the broker knows that we read */
+    if (s->unread_bytes > PING_AFTER_BYTES)
+        session_tell_window(s); /* so that the broker knows that we read */
     switch (m->type) {
     case MESSAGE_WELCOME:
         take_welcome(s, now_ms, m);
@@ -194,6 +202,7 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
         return !take_error(s, now_ms, m) && s->state == SESSION_OPEN;
     case MESSAGE_PONG:
         s->pong = m->number;
+        s->pings_open -= s->pings_open > 0;
         return false;
     default:
         return s->state == SESSION_OPEN;
@@ -217,7 +226,7 @@ tick_open(struct session *s, uint64_t now_ms)
     }
     if (now_ms - s->said_ms >= w->heartbeat_ms) {
         s->said_ms = now_ms;
-        say_ping(s);
+        session_tell_window(s);
     }
     s->wake_ms = s->said_ms + w->heartbeat_ms;
 }

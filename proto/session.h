@@ -46,6 +46,7 @@ struct session {
     uint64_t random;
     uint32_t window; /* told with each PING */
     uint64_t pong; /* number of the last PONG: the next PING's is one more */
+    uint64_t pings_open; /* PINGs of this conversation without a PONG yet */
     uint64_t unread_bytes; /* received since the last PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
     uint32_t failures; /* conversations in a row that came to nothing */
@@ -79,6 +80,11 @@ void session_sent(struct session *s);
 /* Queue a frame of our own, such as CLAIM or BYE, before all requests. It is not sent again. False
  * if there is no room now. */
 bool session_control(struct session *s, const struct pack_buffer *frame);
+
+/* Tell the window now. All that the broker sent before it heard of it has arrived when
+ * session_answered says so: then no PING is without its PONG, or the conversation is over. */
+void session_tell_window(struct session *s);
+bool session_answered(const struct session *s);
 
 /* Make a request: write its frame to request->frame, then add it. */
 struct request *session_request_new(enum message_type type, uint64_t number);

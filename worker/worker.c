@@ -246,7 +246,7 @@ unpack(struct stint_worker *w, const struct message *m)
 static void
 take_dispatch(struct stint_worker *w, const struct message *m)
 {
-    if (m->count == 0)
+    if (m->count == 0 || w->leaving)
         return;
     struct held *jobs = unpack(w, m);
     pthread_mutex_lock(&w->desk.lock);
@@ -621,16 +621,22 @@ turn(struct stint_worker *w, uint64_t until_ms)
     return status == STINT_OK ? status : complain(w, status, "");
 }
 
-/* No new jobs; give back what waits, let finish what runs, see it confirmed, say goodbye. */
+/* No new jobs; give back what waits and what was on its way, let finish what runs, see it
+ * confirmed, say goodbye. */
 static enum stint_status
 drain(struct stint_worker *w)
 {
     struct pack_buffer frame = {0};
-    uint64_t end_ms = wire_now_ms() + w->drain_ms, open_ms = wire_now_ms();
+    uint64_t now_ms = wire_now_ms(), open_ms = now_ms;
+    uint64_t end_ms = now_ms + w->drain_ms, answered_ms = now_ms + GOODBYE_MS;
     enum stint_status status = STINT_OK;
     bool cancelled = false;
-    while (status == STINT_OK && (busy(w) || w->session.requests)) {
-        uint64_t now_ms = wire_now_ms();
+    w->session.window = 0;
+    session_tell_window(&w->session);
+    while (status == STINT_OK &&
+        (busy(w) || w->session.requests ||
+            (now_ms < answered_ms && !session_answered(&w->session)))) {
+        now_ms = wire_now_ms();
         give_back_newest(w, UINT32_MAX);
         if (w->session.state == SESSION_OPEN || busy_slots(w))
             open_ms = now_ms;
@@ -642,6 +648,7 @@ drain(struct stint_worker *w)
         }
         status = turn(w, now_ms + TICK_MS);
     }
+    w->leaving = true;
     message_put_numbered(&frame, MESSAGE_BYE, ++w->number);
     if (status == STINT_OK && w->session.state == SESSION_OPEN &&
         session_control(&w->session, &frame)) {

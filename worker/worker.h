@@ -77,7 +77,8 @@ struct stint_worker {
     uint64_t settled_us; /* outcomes were last sent then */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
-    bool gone; /* the broker has answered our BYE */
+    bool leaving; /* we have said BYE: what comes now is not ours any more */
+    bool gone; /* the broker has answered that */
     char error[640];
 };
 
