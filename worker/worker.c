@@ -243,16 +243,30 @@ unpack(struct stint_worker *w, const struct message *m)
     return jobs;
 }
 
+/* With the lock held: moves a waiting job to the done ones, never started. */
+static void
+give_back(struct stint_worker *w, struct held *h)
+{
+    DL_DELETE(w->desk.waiting, h);
+    w->desk.waiting_count--;
+    h->outcome = OUTCOME_RETURNED;
+    DL_APPEND(w->desk.done, h);
+}
+
+/* Jobs that reach a worker that is about to stop are not begun. */
 static void
 take_dispatch(struct stint_worker *w, const struct message *m)
 {
     if (m->count == 0 || w->leaving)
         return;
     struct held *jobs = unpack(w, m);
+    bool stopping = atomic_load(&w->stops) > 0;
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < m->count; i++)
         DL_APPEND(w->desk.waiting, &jobs[i]);
     w->desk.waiting_count += m->count;
+    while (stopping && w->desk.waiting)
+        give_back(w, w->desk.waiting->prev);
     if (m->count == 1)
         pthread_cond_signal(&w->desk.work);
     else
@@ -270,16 +284,6 @@ take_settled(struct stint_worker *w, const struct message *m)
         if (r)
             end_settling(w, &r);
     }
-}
-
-/* With the lock held: moves a waiting job to the done ones, never started. */
-static void
-give_back(struct stint_worker *w, struct held *h)
-{
-    DL_DELETE(w->desk.waiting, h);
-    w->desk.waiting_count--;
-    h->outcome = OUTCOME_RETURNED;
-    DL_APPEND(w->desk.done, h);
 }
 
 static void

@@ -2,9 +2,11 @@
 
 import glob
 import os
+import signal
 
 import harness
 import peer
+import zmq
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -117,6 +119,58 @@ class Interop(harness.Case):
             asked += 1
         self.assertGreater(asked, 20)
         self.assertEqual(len(c.submit([b"still there"])), 1)
+
+
+class Broker:
+    """The least that a worker needs of a broker."""
+
+    def __init__(self, endpoint):
+        self.socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self.socket.bind(endpoint)
+
+    def hear(self):
+        """The next message of the worker; its HELLOs, CLAIMs and PINGs are answered."""
+        if not self.socket.poll(20000):
+            raise TimeoutError("the worker is silent")
+        self.worker, frame = self.socket.recv_multipart()
+        return peer.unpack(frame)
+
+    def say(self, message):
+        self.socket.send_multipart([self.worker, peer.pack(message)])
+
+    def answer(self, message):
+        if message[0] == peer.HELLO:
+            self.say({0: peer.WELCOME, 2: 1, 3: 1, 4: 0, 5: 100, 6: 5000, 7: 1 << 20, 8: 1000, 9: 1000, 10: 0,
+                      11: [[0, "here"]], 12: "a test"})
+        elif message[0] == peer.CLAIM:
+            self.say({0: peer.CLAIMED, 1: message[1], 2: []})
+        elif message[0] == peer.PING:
+            self.say({0: peer.PONG, 1: message[1]})
+
+    def until(self, wanted):
+        while True:
+            message = self.hear()
+            if wanted(message):
+                return message
+            self.answer(message)
+
+
+class Leaving(harness.Case):
+    def test_a_worker_that_stops_gives_back_what_was_on_its_way_and_begins_none_of_it(self):
+        b = Broker(self.place.endpoint)
+        w = self.place.worker("--shell", "default=sleep 1000", "--slots", "1")
+        self.addCleanup(b.socket.close, 0)
+        b.until(lambda m: m[0] == peer.PING)
+        w.signal(signal.SIGTERM)
+        ping = b.until(lambda m: m[0] == peer.PING and m.get(2) == 0)
+        job = bytes(15) + b"\x01"
+        b.say({0: peer.DISPATCH, 2: "default", 3: [{1: job, 2: 1, 3: "default", 4: b""}]})
+        b.answer(ping)
+        settle = b.until(lambda m: m[0] in (peer.SETTLE, peer.BYE))
+        self.assertEqual((settle[0], settle[2][0][:3]), (peer.SETTLE, [job, 1, peer.RETURNED]))
+        b.say({0: peer.SETTLED, 2: [[settle[1], []]]})
+        b.say({0: peer.BYE, 1: b.until(lambda m: m[0] == peer.BYE)[1]})
+        self.assertEqual(w.process.wait(20), 0)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Plants faults, one at a time, and reports which of our tests notice: the unit tests, then the fuzz
-corpora, then 200 seeds of the simulator, on the model store and on LMDB, then 1,000 more. What
-survives is a test that is missing, or a change that changes nothing. Works on a copy of the tree.
+corpora, then 200 seeds of the simulator, on the model store and on LMDB, then 1,000 more, then the
+integration tests. What survives is a test that is missing, or a change that changes nothing. Works on
+a copy of the tree.
 
 The faults are those of planted.py, each thought of by somebody; or, with --drawn, changes of single
-lines that nobody picked (drawn.py). Of the latter what survives is given to the integration tests,
-too, as they also change what only real sockets and files show."""
+lines that nobody picked (drawn.py)."""
 
 import argparse
 import os
@@ -68,7 +68,7 @@ def notices(tree, options):
     for name, argv in tests:
         if not passes(argv, tree, 300):
             return name
-    if options.drawn and not (builds(tree) and passes(tests_of("integration", 300), tree, 900)):
+    if not options.sim_only and not (builds(tree) and passes(tests_of("integration", 300), tree, 900)):
         return "integration tests"
     return None
 
