@@ -62,7 +62,7 @@ turn(struct core *core, struct router *router, struct outbox *out)
         router_send(router, out);
     const char *note = core_note(core);
     if (note)
-        log_event(LOG_LEVEL_WARN, note, NULL);
+        log_event(LOG_LEVEL_WARN, "note", LOG_FIELDS(LOG_TEXT("text", note)));
     return status;
 }
 

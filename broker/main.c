@@ -30,8 +30,7 @@ struct broker {
 _Noreturn static void
 stop_at_once(const char *text, int exit_code)
 {
-    if (write(STDERR_FILENO, text, strlen(text)) < 0)
-        _exit(EX_OSERR);
+    log_last_words(text);
     _exit(exit_code);
 }
 
@@ -72,7 +71,7 @@ raise_limits(void)
     (void)setrlimit(RLIMIT_NOFILE, &files);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096)
         log_event(LOG_LEVEL_WARN, "few connections are allowed; raise the open files limit",
-            "limit", log_number(files.rlim_cur), NULL);
+            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur)));
 }
 
 static int
@@ -175,14 +174,15 @@ on_hangup(void)
 static int
 serve(struct broker *b, int signals)
 {
-    log_event(LOG_LEVEL_INFO, "ready", "endpoint", router_endpoint(b->router), "data",
-        b->data.directory, "version", STINT_VERSION_TEXT, NULL);
+    log_event(LOG_LEVEL_INFO, "ready",
+        LOG_FIELDS(LOG_TEXT("endpoint", router_endpoint(b->router)),
+            LOG_TEXT("data", b->data.directory), LOG_TEXT("version", STINT_VERSION_TEXT)));
     notify("READY=1");
     enum stint_status status = loop_run(b->core, b->router, signals, on_hangup);
     notify("STOPPING=1");
     if (status != STINT_OK) {
         log_event(LOG_LEVEL_ERROR, "the store failed; nothing since its last commit was answered",
-            "error", b->store->ops->error(b->store), NULL);
+            LOG_FIELDS(LOG_TEXT("error", b->store->ops->error(b->store))));
         return EX_IOERR;
     }
     log_event(LOG_LEVEL_INFO, "stopped", NULL);

@@ -297,11 +297,13 @@ run(struct config *c, struct runner *runner, uint32_t slots)
     if (!add_handlers(running, c, runner))
         return EX_CONFIG;
     handle_signals();
-    log_event(LOG_LEVEL_INFO, "started", "endpoint", c->endpoint, "slots", log_number(slots),
-        "version", STINT_VERSION_TEXT, NULL);
+    log_event(LOG_LEVEL_INFO, "started",
+        LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_NUMBER("slots", slots),
+            LOG_TEXT("version", STINT_VERSION_TEXT)));
     status = stint_worker_run(running);
     if (status != STINT_OK)
-        log_event(LOG_LEVEL_ERROR, stint_worker_error(running), NULL);
+        log_event(LOG_LEVEL_ERROR, "ended by an error",
+            LOG_FIELDS(LOG_TEXT("error", stint_worker_error(running))));
     else
         log_event(LOG_LEVEL_INFO, "stopped", NULL);
     struct stint_worker *w = running;
