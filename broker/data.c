@@ -17,6 +17,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+enum { MANIFEST_BYTES = 192 };
+
 #define COMPLAIN(error, ...) (void)snprintf((error), 1024, __VA_ARGS__)
 
 static int
@@ -116,6 +118,17 @@ lock_file(struct data *d, char *error)
         return EX_TEMPFAIL;
     }
     return 0;
+}
+
+static int
+manifest_text(
+    char text[MANIFEST_BYTES], int format, const char *identity, uint64_t size, int number)
+{
+    int n = snprintf(text, MANIFEST_BYTES, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n", format,
+        identity, size);
+    if (format > 1)
+        n += snprintf(text + n, MANIFEST_BYTES - (size_t)n, "broker %d\n", number);
+    return n;
 }
 
 static int
@@ -289,29 +302,20 @@ set_aside(struct data *d, char *error)
     return EX_IOERR;
 }
 
-/* Every byte of it is understood, or none. */
+/* What was read is written again and compared, so that every byte of it is understood. */
 static bool
 parse_manifest(struct data *d, const char *text)
 {
-    char size[24];
-    unsigned number;
-    int used = 0, end = 0;
+    char again[MANIFEST_BYTES];
     d->number = -1;
-    if (sscanf(text, "stint-data %d identity %32[0-9a-f] size %20[0-9]%n", &d->format, d->identity,
-            size, &used) != 3 ||
-        strlen(d->identity) != 32 || d->format < 1)
+    int fields = sscanf(text, "stint-data %d identity %32[0-9a-f] size %" SCNu64 " broker %d",
+        &d->format, d->identity, &d->least_bytes, &d->number);
+    if (fields < 1 || d->format < 1 || d->format > DATA_FORMAT)
         return false;
-    errno = 0;
-    d->least_bytes = strtoull(size, NULL, 10);
-    if (errno || d->least_bytes > INT64_MAX)
-        return false;
-    text += used;
-    if (d->format == 1)
-        return strcmp(text, "\n") == 0;
-    if (sscanf(text, " broker %5u%n", &number, &end) != 1 || number > UINT16_MAX)
-        return false;
-    d->number = (int)number;
-    return strcmp(text + end, "\n") == 0;
+    manifest_text(again, d->format, d->identity, d->least_bytes, d->number);
+    return fields == (d->format == 1 ? 3 : 4) && strlen(d->identity) == 32 &&
+        d->least_bytes <= INT64_MAX && d->number <= UINT16_MAX &&
+        d->number >= (d->format == 1 ? -1 : 0) && strcmp(text, again) == 0;
 }
 
 /* Returns the exit code; `*missing` if there is none. */

@@ -4,6 +4,7 @@
  */
 #include "loop.h"
 #include "log.h"
+#include "note_log.h"
 
 #include <signal.h>
 #include <sys/random.h>
@@ -48,32 +49,31 @@ next_signal(int fd)
     return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
-/* What the core has to say, for whoever runs it. */
-static void
-log_notes(struct core *core)
-{
-    const char *note = core_note(core);
-    if (note)
-        log_event(LOG_LEVEL_WARN, "note", LOG_FIELDS(LOG_TEXT("text", note)));
-}
+struct loop {
+    struct core *core;
+    struct router *router;
+    const struct loop_hooks *hooks;
+    struct outbox out;
+    struct note_log notes;
+};
 
 static enum stint_status
-turn(struct core *core, struct router *router, struct outbox *out, const struct loop_hooks *hooks)
+turn(struct loop *l)
 {
     struct batch batch = {0};
-    router_drain(router, &batch);
+    router_drain(l->router, &batch);
     batch.now_ms = clock_ms(CLOCK_MONOTONIC);
     batch.wall_ms = clock_ms(CLOCK_REALTIME);
     if (getrandom(&batch.seed, sizeof batch.seed, GRND_NONBLOCK) < 0)
         batch.seed = batch.now_ms;
-    outbox_reset(out);
-    enum stint_status status = core_step(core, &batch, out);
-    router_done(router);
-    if (status == STINT_OK && !hooks->is_there(hooks->context))
+    outbox_reset(&l->out);
+    enum stint_status status = core_step(l->core, &batch, &l->out);
+    router_done(l->router);
+    if (status == STINT_OK && !l->hooks->is_there(l->hooks->context))
         status = STINT_DAMAGED;
     if (status == STINT_OK)
-        router_send(router, out);
-    log_notes(core);
+        router_send(l->router, &l->out);
+    note_log_take(&l->notes, l->core, batch.now_ms);
     return status;
 }
 
@@ -85,28 +85,37 @@ idle_ms(struct core *core)
     return ms > most ? most : ms;
 }
 
+/* True if it is to end. */
+static bool
+take_signals(const struct loop *l, int signals)
+{
+    bool closing = false;
+    for (int signal; (signal = next_signal(signals)) != 0;) {
+        if (signal == SIGHUP)
+            l->hooks->on_hangup(l->hooks->context);
+        else
+            closing = true;
+    }
+    return closing;
+}
+
 enum stint_status
 loop_run(struct core *core, struct router *router, int signals, const struct loop_hooks *hooks)
 {
-    struct outbox out = {0};
+    struct loop l = {.core = core, .router = router, .hooks = hooks};
     enum stint_status status = STINT_OK;
     uint64_t last_ms = 0;
     bool closing = false;
     while (status == STINT_OK && !closing) {
         router_wait(router, signals, idle_ms(core));
-        for (int signal; (signal = next_signal(signals)) != 0;) {
-            if (signal == SIGHUP)
-                hooks->on_hangup(hooks->context);
-            else
-                closing = true;
-        }
-        status = turn(core, router, &out, hooks);
+        closing = take_signals(&l, signals);
+        status = turn(&l);
         uint64_t now_ms = loop_now_ms();
         if (now_ms - last_ms >= EACH_SECOND_MS) {
             last_ms = now_ms;
             hooks->on_second(hooks->context);
         }
     }
-    outbox_free(&out);
+    outbox_free(&l.out);
     return status;
 }

@@ -308,6 +308,16 @@ print_problem(void *context, const char *what, const char *id)
     log_refusal(text);
 }
 
+/* What was printed must have arrived. */
+static int
+check_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EX_OK;
+    log_refusal("can't write to standard output");
+    return EX_IOERR;
+}
+
 /* Reads all that is stored and says whether it fits together. */
 static int
 verify(struct broker *b)
@@ -329,11 +339,8 @@ verify(struct broker *b)
     printf("%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n",
         "sessions", report.sessions, "answers", report.answers, "set aside", report.damaged,
         "problems", report.problems);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        log_refusal("can't write to standard output");
-        return EX_IOERR;
-    }
-    return report.problems ? EX_DATAERR : EX_OK;
+    rc = check_output();
+    return rc || !report.problems ? rc : EX_DATAERR;
 }
 
 int
@@ -350,7 +357,7 @@ main(int argc, char **argv)
         return rc;
     if (b.options.check_config) {
         printf("stintd: the settings are good\n");
-        return EX_OK;
+        return check_output();
     }
     (void)umask(0077);
     (void)signal(SIGBUS, on_memory_fault);
