@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EACH_SECOND_MS = 1000, LOG_RETRY_MS = 100 };
+enum { EACH_SECOND_MS = 1000, LOG_RETRY_MS = 100, SLOW_MS = 1000, STILL_MS = 3000 };
 
 static uint64_t
 clock_ms(clockid_t clock)
@@ -68,6 +68,13 @@ turn(struct loop *l)
         batch.seed = batch.now_ms;
     outbox_reset(&l->out);
     enum stint_status status = core_step(l->core, &batch, &l->out);
+    uint64_t took_ms = clock_ms(CLOCK_MONOTONIC) - batch.now_ms;
+    if (took_ms >= SLOW_MS)
+        log_event(LOG_LEVEL_WARN, "a commit took long; the disk is slow or busy",
+            LOG_FIELDS(LOG_NUMBER("ms", took_ms), LOG_NUMBER("messages", batch.count)));
+    else if (batch.count > 0)
+        log_event(LOG_LEVEL_DEBUG, "batch",
+            LOG_FIELDS(LOG_NUMBER("messages", batch.count), LOG_NUMBER("ms", took_ms)));
     router_done(l->router);
     if (status == STINT_OK && !l->hooks->is_there(l->hooks->context))
         status = STINT_DAMAGED;
@@ -107,7 +114,12 @@ loop_run(struct core *core, struct router *router, int signals, const struct loo
     uint64_t last_ms = 0;
     bool closing = false;
     while (status == STINT_OK && !closing) {
+        uint64_t before_ms = loop_now_ms();
         router_wait(router, signals, idle_ms(core));
+        uint64_t waited_ms = loop_now_ms() - before_ms;
+        if (waited_ms >= STILL_MS) /* it never waits for so long by itself */
+            log_event(LOG_LEVEL_WARN, "the broker stood still",
+                LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
         closing = take_signals(&l, signals);
         status = turn(&l);
         uint64_t now_ms = loop_now_ms();

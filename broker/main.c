@@ -269,6 +269,9 @@ static int
 serve(struct broker *b, int signals)
 {
     const struct loop_hooks hooks = {b, on_hangup, is_there, on_second};
+    for (size_t i = 0; i < b->options.endpoints_count; i++)
+        log_event(LOG_LEVEL_INFO, "listening",
+            LOG_FIELDS(LOG_TEXT("endpoint", b->options.endpoints[i])));
     log_event(LOG_LEVEL_INFO, "ready",
         LOG_FIELDS(LOG_TEXT("endpoint", router_endpoint(b->router)),
             LOG_TEXT("data", b->data.directory), LOG_TEXT("version", STINT_VERSION_TEXT)));
