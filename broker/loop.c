@@ -118,8 +118,8 @@ loop_run(struct core *core, struct router *router, int signals, const struct loo
         router_wait(router, signals, idle_ms(core));
         uint64_t waited_ms = loop_now_ms() - before_ms;
         if (waited_ms >= STILL_MS) /* it never waits for so long by itself */
-            log_event(LOG_LEVEL_WARN, "the broker stood still",
-                LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
+            log_event(
+                LOG_LEVEL_WARN, "the broker stood still", LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
         closing = take_signals(&l, signals);
         status = turn(&l);
         uint64_t now_ms = loop_now_ms();

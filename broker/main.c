@@ -255,12 +255,12 @@ static void
 on_second(void *context)
 {
     struct broker *b = context;
-    uint64_t left = store_lmdb_ballast(b->store);
-    bool low = left < b->options.disk_reserve / 2;
+    uint64_t whole = b->options.disk_reserve, missing = store_lmdb_tend(b->store);
+    bool low = missing > whole / 2;
     if (low != b->low)
         log_event(low ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
             low ? "the disk is full; its reserve is being used up" : "the disk has room again",
-            LOG_FIELDS(LOG_NUMBER("reserve", left)));
+            LOG_FIELDS(LOG_NUMBER("reserve", missing < whole ? whole - missing : 0)));
     b->low = low;
     notify_alive();
 }
@@ -270,8 +270,8 @@ serve(struct broker *b, int signals)
 {
     const struct loop_hooks hooks = {b, on_hangup, is_there, on_second};
     for (size_t i = 0; i < b->options.endpoints_count; i++)
-        log_event(LOG_LEVEL_INFO, "listening",
-            LOG_FIELDS(LOG_TEXT("endpoint", b->options.endpoints[i])));
+        log_event(
+            LOG_LEVEL_INFO, "listening", LOG_FIELDS(LOG_TEXT("endpoint", b->options.endpoints[i])));
     log_event(LOG_LEVEL_INFO, "ready",
         LOG_FIELDS(LOG_TEXT("endpoint", router_endpoint(b->router)),
             LOG_TEXT("data", b->data.directory), LOG_TEXT("version", STINT_VERSION_TEXT)));

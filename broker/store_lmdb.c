@@ -30,7 +30,6 @@ struct store_lmdb {
     unsigned room_age; /* transactions since then */
     uint64_t free_pages, free_at; /* as counted when this transaction was the last one */
     uint64_t ballast_to; /* up to there the file has its blocks, also beyond its end */
-    uint64_t used_to; /* up to there LMDB has used it */
     unsigned ballast_pause; /* commits until more is tried to be had */
     bool has_ballast, failed;
     char error[256];
@@ -126,26 +125,29 @@ allocate(struct store_lmdb *s, int fd, uint64_t to)
     }
 }
 
+/* How much of the ballast is not there. It ends where the file has to. */
+static uint64_t
+missing_ballast(const struct store_lmdb *s)
+{
+    MDB_envinfo info;
+    if (!s->has_ballast)
+        return 0;
+    mdb_env_info(s->env, &info);
+    uint64_t to = (info.me_last_pgno + 1) * s->page_bytes + s->options.ballast_bytes;
+    if (to > info.me_mapsize)
+        to = info.me_mapsize;
+    return s->ballast_to < to ? to - s->ballast_to : 0;
+}
+
 /* Keeps blocks allocated beyond the file's end. They are the file's own, so that nobody else can
  * take them on a full disk, as room that is given back to the disk could be. */
 static void
 keep_ballast(struct store_lmdb *s)
 {
-    MDB_envinfo info;
+    uint64_t missing = missing_ballast(s);
     int fd;
-    if (!s->has_ballast || mdb_env_get_fd(s->env, &fd) != 0)
-        return;
-    mdb_env_info(s->env, &info);
-    s->used_to = (info.me_last_pgno + 1) * s->page_bytes;
-    if (s->ballast_pause > 0) {
-        s->ballast_pause--;
-        return;
-    }
-    uint64_t to = s->used_to + s->options.ballast_bytes;
-    if (to > info.me_mapsize)
-        to = info.me_mapsize;
-    if (s->ballast_to < to && to - s->ballast_to > s->options.ballast_bytes / 2)
-        allocate(s, fd, to);
+    if (missing > s->options.ballast_bytes / 2 && mdb_env_get_fd(s->env, &fd) == 0)
+        allocate(s, fd, s->ballast_to + missing);
 }
 
 /* What was allocated when the file was open before is asked for again, which costs nothing. */
@@ -162,12 +164,12 @@ begin_ballast(struct store_lmdb *s)
 }
 
 uint64_t
-store_lmdb_ballast(const struct store *store)
+store_lmdb_tend(struct store *store)
 {
-    const struct store_lmdb *s = (const struct store_lmdb *)store;
-    if (!s->has_ballast)
-        return UINT64_MAX;
-    return s->ballast_to > s->used_to ? s->ballast_to - s->used_to : 0;
+    struct store_lmdb *s = self(store);
+    s->ballast_pause = 0;
+    keep_ballast(s);
+    return missing_ballast(s);
 }
 
 static void
@@ -208,7 +210,10 @@ lmdb_commit(struct store *store)
         return STINT_IO;
     }
     s->room_age++;
-    keep_ballast(s);
+    if (s->ballast_pause == 0)
+        keep_ballast(s);
+    else
+        s->ballast_pause--;
     return STINT_OK;
 }
 
@@ -349,6 +354,8 @@ work_out_room(struct store_lmdb *s)
     uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
     if (used > size)
         return 0; /* the map was made as large as the file needs, and no larger */
+    if (missing_ballast(s) > s->options.ballast_bytes / 2)
+        return 0; /* it is being used up: what is left is for what was accepted */
     if (used > size - size / 4)
         used -= free_pages(s, &info);
     uint64_t room = (size - used) * s->page_bytes;

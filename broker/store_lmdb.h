@@ -22,8 +22,9 @@ struct store_lmdb_options {
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error);
 
-/* How much of the ballast there is now. Less than half of it: the disk is full, and it is being
- * used up. UINT64_MAX: there is none, as none is wanted or the file system can't allocate ahead. */
-uint64_t store_lmdb_ballast(const struct store *store);
+/* To be called now and then, between transactions: tries to have the ballast whole. Returns how
+ * much of it is missing. Over half of it: the disk is full, the ballast is being used up, and there
+ * is no room for new jobs. */
+uint64_t store_lmdb_tend(struct store *store);
 
 #endif
