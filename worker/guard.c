@@ -128,7 +128,7 @@ watch(const struct guard *g, struct keeper_of_worker *k, const sigset_t *signals
         if (signal == SIGCHLD)
             reap(k);
         else if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) {
-            if (write(stops, "", 1) != 1 || ++count > STOPS_MAX)
+            if (++count > STOPS_MAX || write(stops, "", 1) != 1)
                 (void)kill(k->worker, SIGKILL);
         } else if (signal == SIGQUIT)
             (void)kill(k->worker, SIGKILL);
