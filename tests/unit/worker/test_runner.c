@@ -253,6 +253,25 @@ what_a_job_names_and_is_missing_here_is_for_another_worker(void **state)
 }
 
 static void
+a_script_whose_interpreter_is_missing_is_told_from_a_missing_script(void **state)
+{
+    char path[] = "/tmp/stint-test-XXXXXX", why[128];
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "#!/no/such\n", 11), 11);
+    assert_int_equal(fchmod(fd, 0755), 0);
+    close(fd);
+    char *const argv[] = {path, NULL};
+    struct stint_task t = run_command((struct command){.argv = argv});
+    unlink(path);
+    (void)snprintf(why, sizeof why,
+        "can't run %s: No such file or directory (what its first line names)", path);
+    assert_string_equal(t.outcome, "unable");
+    assert_string_equal(t.text, why);
+}
+
+static void
 arguments_that_no_system_takes_fail_for_good(void **state)
 {
     size_t size = 4 << 20;
@@ -320,6 +339,7 @@ main(void)
         T(of_an_output_that_is_too_long_what_fits_is_kept),
         T(exit_statuses_say_whether_to_try_again),
         T(what_a_job_names_and_is_missing_here_is_for_another_worker),
+        T(a_script_whose_interpreter_is_missing_is_told_from_a_missing_script),
         T(arguments_that_no_system_takes_fail_for_good),
         T(a_start_that_fails_here_gives_the_job_back_and_holds_off_longer_each_time),
         T(a_cancelled_run_is_given_back_and_one_over_its_time_has_failed),
