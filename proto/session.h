@@ -67,6 +67,11 @@ void session_fini(struct session *s);
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
     struct message *message, struct message_room *room);
 
+/* Bytes move, though no frame is whole yet: as good as hearing the broker. */
+void session_progress(struct session *s, uint64_t now_ms);
+/* Has nothing been heard for so long that it is worth a look whether bytes move? */
+bool session_wonders(const struct session *s, uint64_t now_ms);
+
 /* Time passes. */
 void session_tick(struct session *s, uint64_t now_ms);
 /* When to call session_tick next. */
