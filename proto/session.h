@@ -25,6 +25,8 @@ struct session_options {
     uint32_t slots;
     const char *const *queues;
     uint32_t queues_count;
+    const char *const *kinds; /* that a worker handles; none: all */
+    uint32_t kinds_count;
     uint64_t seed; /* for the jitter */
 };
 
@@ -45,10 +47,12 @@ struct session {
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
     uint32_t window; /* told with each PING */
-    uint64_t pong; /* number of the last PONG: the next PING's is one more */
+    uint64_t pings, pongs; /* of this conversation, sent and read */
+    uint64_t token; /* of the last PONG: the next PING shows by it that we have read so far */
     uint64_t pings_open; /* PINGs of this conversation without a PONG yet */
     uint64_t unread_bytes; /* received since the last PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
+    uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
     uint32_t failures; /* conversations in a row that came to nothing */
     bool reconnect; /* the link is to begin a new connection; it clears this */
     bool opened; /* just opened: the owner clears this */
@@ -69,6 +73,8 @@ bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size
 
 /* Bytes move, though no frame is whole yet: as good as hearing the broker. */
 void session_progress(struct session *s, uint64_t now_ms);
+/* Did bytes move a moment ago? Then it is too early to give up on what is on its way. */
+bool session_moves(const struct session *s, uint64_t now_ms);
 /* Has nothing been heard for so long that it is worth a look whether bytes move? */
 bool session_wonders(const struct session *s, uint64_t now_ms);
 
