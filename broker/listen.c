@@ -144,6 +144,19 @@ listen_at(
 }
 
 void
+listen_told(const char *bound, char *told, size_t size)
+{
+    static const char *const wild[] = {"tcp://0.0.0.0:", "tcp://[::]:"};
+    char host[128] = "";
+    (void)snprintf(told, size, "%s", bound);
+    for (unsigned i = 0; i < 2; i++) {
+        size_t n = strlen(wild[i]);
+        if (strncmp(bound, wild[i], n) == 0 && gethostname(host, sizeof host - 1) == 0)
+            (void)snprintf(told, size, "tcp://%s:%s", host, bound + n);
+    }
+}
+
+void
 listen_end(const struct listener *listener)
 {
     struct stat status;

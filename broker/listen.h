@@ -7,7 +7,7 @@
 
 #include "stint_status.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct listener {
@@ -22,6 +22,9 @@ enum { LISTEN_ERROR_BYTES = 512 };
  * Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM. */
 enum stint_status listen_at(
     void *socket, const char *endpoint, struct listener *listener, char error[LISTEN_ERROR_BYTES]);
+/* An endpoint as bound, as peers are told it: a wildcard is no address, so they get the host's
+ * name. */
+void listen_told(const char *bound, char *told, size_t size);
 void listen_end(const struct listener *listener);
 
 #endif

@@ -1,6 +1,7 @@
 /* stintd: settings, data directory, store, core, router, loop; and what is said at start and end.
  */
 #include "data.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -161,7 +162,7 @@ open_router(struct broker *b)
         .linger_ms = 1000};
     enum stint_status status = router_new(&options, &b->router, &error);
     if (status == STINT_OK) {
-        (void)snprintf(b->endpoint, sizeof b->endpoint, "%s", router_endpoint(b->router));
+        listen_told(router_endpoint(b->router), b->endpoint, sizeof b->endpoint);
         return 0;
     }
     complain(error);
