@@ -225,8 +225,7 @@ session_progress(struct session *s, uint64_t now_ms)
 bool
 session_moves(const struct session *s, uint64_t now_ms)
 {
-    return s->state == SESSION_OPEN && s->moved_ms &&
-        now_ms - s->moved_ms < 2 * (uint64_t)s->welcome.heartbeat_ms;
+    return s->state == SESSION_OPEN && s->moved_ms && now_ms - s->moved_ms < s->welcome.lost_ms;
 }
 
 bool

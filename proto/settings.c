@@ -69,6 +69,7 @@ assign(const struct setting *s, const char *value, const char **why)
 {
     uint64_t *n = s->to;
     const char *rest;
+    char *mine;
     bool good = true;
     switch (s->type) {
     case SETTING_FLAG:
@@ -81,7 +82,11 @@ assign(const struct setting *s, const char *value, const char **why)
         *(const char **)s->to = copy(value);
         return true;
     case SETTING_EACH:
-        return s->add(s->to, copy(value), why);
+        mine = copy(value);
+        good = s->add(s->to, mine, why);
+        if (!good)
+            free(mine);
+        return good;
     case SETTING_NUMBER:
         *why = "write a whole number";
         good = number(value, n, &rest) && *rest == '\0';

@@ -22,7 +22,8 @@ import peer
 
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" + b"\0" * 31
 MIB = 1 << 20
-CALM_KIB = 64 << 10  # "some tens of MiB"
+CALM_KIB = 64 << 10
+MOST_KIB = 400 << 10  # for a moment, on a busy machine; without a bound it was twice that, or more
 
 
 def property_of(name, value):
@@ -132,6 +133,10 @@ class Transport(harness.Case):
         self.assertExit(self.place.stint("ping"), 0)
         self.assertTrue(self.broker.running(), self.broker.log())
 
+    def assertCalm(self):
+        if not harness.WRAP:
+            harness.wait_until(lambda: self.broker.anonymous_kib() < CALM_KIB, "memory went back")
+
     def assertEnds(self, s):
         """The broker ends it; what it says before does not matter."""
         s.settimeout(harness.DEADLINE_S)
@@ -202,7 +207,8 @@ class Strangers(Transport):
             s = self.connect(identity=b"")
             piece = frame(part, more=True)
             self.push(s, piece * max(1, 400000 // len(piece)), 1 << 30)
-            self.assertLess(self.broker.anonymous_kib(), CALM_KIB, len(part))
+            self.assertLess(self.broker.anonymous_kib(), MOST_KIB, len(part))
+            self.assertCalm()
         self.assertAlive()
 
     def test_messages_that_never_end_cost_peers_their_connection_too(self):
@@ -214,7 +220,7 @@ class Strangers(Transport):
         piece = frame(b"x" * 16, more=True)
         self.push(s, piece * 20000, 1 << 30)
         self.assertAlive()
-        harness.wait_until(lambda: self.broker.anonymous_kib() < CALM_KIB, "memory went back")
+        self.assertCalm()
 
     def test_many_slow_large_frames_cost_little_memory(self):
         self.begin()
@@ -226,11 +232,11 @@ class Strangers(Transport):
             with contextlib.suppress(ConnectionError):
                 s.sendall(b"x" * (8 * MIB - 4000))
             most = max(most, self.broker.anonymous_kib())
-        self.assertLess(most, 2 * CALM_KIB)
+        self.assertLess(most, MOST_KIB)
         for s in slow:
             self.assertEnds(s)
         self.assertAlive()
-        harness.wait_until(lambda: self.broker.anonymous_kib() < CALM_KIB, "memory went back")
+        self.assertCalm()
 
     def test_a_hello_of_the_largest_size_is_heard(self):
         self.begin()
@@ -348,12 +354,12 @@ class Ends(Transport):
 
 
 class SlowLinks(Transport):
-    RATE = 60000
-    BODY = 300000  # five seconds of the link; the broker's patience is one
+    RATE = 100000
+    BODY = 600000  # six seconds of the link; everybody's patience is two
 
     def setUp(self):
         super().setUp()
-        self.begin("--heartbeat", "200ms", "--lost", "1s")
+        self.begin("--heartbeat", "200ms", "--lost", "2s")
         self.link = Link(self.port, self.RATE)
         self.addCleanup(self.link.close)
         self.slow = f"tcp://127.0.0.1:{self.link.port}"
@@ -508,15 +514,16 @@ class Listening(harness.Case):
         self.assertExit(self.place.stint("ping"), 0)
         os.chmod(self.place.directory, 0o755)
 
-        def ping(user):
+        def stint(user, *args):
             return subprocess.run(
-                [harness.program("stint"), "ping", "-e", name, "-t", "2s"], capture_output=True,
-                text=True, timeout=harness.DEADLINE_S, user=user, env={}).returncode
-        self.assertEqual(ping(0), 0)
+                [harness.program("stint"), *args], capture_output=True, text=True,
+                timeout=harness.DEADLINE_S, user=user, env={}).returncode
         try:
-            self.assertNotEqual(ping(65534), 0)
+            self.assertEqual(stint(65534, "--version"), 0)
         except PermissionError:
             self.skipTest("another user may not run the command here")
+        self.assertEqual(stint(0, "ping", "-e", name, "-t", "2s"), 0)
+        self.assertNotEqual(stint(65534, "ping", "-e", name, "-t", "2s"), 0)
         self.assertExit(self.place.stint("ping"), 0)
 
 

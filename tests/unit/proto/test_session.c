@@ -276,8 +276,8 @@ bytes_that_move_are_as_good_as_hearing_the_broker(void **state)
         session_tick(&s, now_ms);
         assert_int_equal(s.state, SESSION_OPEN);
     }
-    assert_true(session_moves(&s, 61999));
-    assert_false(session_moves(&s, 62000));
+    assert_true(session_moves(&s, 64999));
+    assert_false(session_moves(&s, 65000));
     for (uint64_t now_ms = 60500; now_ms < 65000; now_ms += 500)
         session_tick(&s, now_ms);
     assert_int_equal(s.state, SESSION_OPEN);
