@@ -3,6 +3,16 @@
 
 #include <time.h>
 
+/* A body that came with the job, kept after what `b` holds already. */
+static const void *
+keep_body(struct pack_buffer *b, const void *body, uint64_t size)
+{
+    if (!body)
+        return b->used ? b->data : NULL;
+    b->used = 0;
+    return memcpy(pack_reserve(b, size), body, size);
+}
+
 static enum stint_status
 take_job(struct stint_client *c, const struct message *m, void *into)
 {
@@ -13,27 +23,37 @@ take_job(struct stint_client *c, const struct message *m, void *into)
     c->info = room->info;
     if (c->info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
-    const void *body = c->info.result ? c->info.result : c->info.payload;
-    size_t size = c->info.result ? c->info.result_bytes : c->info.payload_bytes;
-    c->body.used = 0;
-    if (body) {
-        const uint8_t *copy = memcpy(pack_reserve(&c->body, size + 1), body, size);
-        if (c->info.result)
-            c->info.result = copy;
-        else
-            c->info.payload = copy;
-    }
+    c->info.payload = keep_body(&c->payload, c->info.payload, c->info.payload_bytes);
+    c->info.result = keep_body(&c->result, c->info.result, c->info.result_bytes);
     return STINT_OK;
 }
 
-enum stint_status
-stint_get(struct stint_client *c, const struct stint_id *id, enum stint_parts parts,
-    const struct stint_job_info **info, uint32_t timeout_ms)
+static enum stint_status
+ask_for_job(struct stint_client *c, const struct stint_id *id, uint32_t parts, uint32_t timeout_ms)
 {
     struct call *call = client_call(c, MESSAGE_GET);
     message_put_ids(&call->request->frame, MESSAGE_GET, call->request->number, id, 1, parts);
-    *info = &c->info;
     return client_ask(&call, timeout_ms, take_job, NULL, "looking up the job");
+}
+
+enum stint_status
+stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
+    const struct stint_job_info **info, uint32_t timeout_ms)
+{
+    const struct stint_job_info *job = *info = &c->info;
+    enum stint_status status = client_may_wait(c, "looking up the job");
+    if (status != STINT_OK)
+        return status;
+    c->payload.used = c->result.used = 0;
+    status = ask_for_job(c, id, parts, timeout_ms);
+    if (parts != (STINT_PAYLOAD | STINT_RESULT))
+        return status;
+    /* What was left out, as both do not fit into one message, is asked for by itself. */
+    if (status == STINT_OK && job->payload_bytes > 0 && !job->payload)
+        status = ask_for_job(c, id, STINT_PAYLOAD, timeout_ms);
+    if (status == STINT_OK && job->result_bytes > 0 && !job->result)
+        status = ask_for_job(c, id, STINT_RESULT, timeout_ms);
+    return status;
 }
 
 struct listing {
@@ -59,7 +79,11 @@ take_page(struct stint_client *c, const struct message *m, void *into)
     for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_job(room))
             return STINT_BAD_MESSAGE;
-        if (l->left == 0 || !l->each(l->context, &room->info)) {
+        c->called++;
+        c->calling++;
+        bool more = l->left > 0 && l->each(l->context, &room->info);
+        c->calling--;
+        if (!more) {
             l->over = true;
             return STINT_OK;
         }
@@ -83,8 +107,9 @@ stint_list(struct stint_client *c, const struct stint_filter *filter, stint_job_
         .each = each, .context = context, .left = filter->limit ? filter->limit : UINT64_MAX};
     if ((filter->queue && !client_good_name(filter->queue)) ||
         (filter->kind && !client_good_name(filter->kind)))
-        return client_fail(c, STINT_BAD_NAME, "listing", "");
-    enum stint_status status = STINT_OK;
+        return client_fail(c, STINT_BAD_NAME, "listing",
+            filter->queue && !client_good_name(filter->queue) ? filter->queue : filter->kind);
+    enum stint_status status = client_may_wait(c, "listing");
     while (status == STINT_OK && !l.over) {
         struct call *call = client_call(c, MESSAGE_LIST);
         struct message m = {.type = MESSAGE_LIST};
@@ -127,13 +152,16 @@ command(struct stint_client *c, enum message_type type, const char *what,
     const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms)
 {
     struct answering a = {.first = STINT_OK, .what = what};
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
     for (size_t at = 0; at < count; at += a.count) {
         a.count = count - at < LIMIT_JOBS ? count - at : LIMIT_JOBS;
         a.statuses = statuses ? statuses + at : NULL;
         struct call *call = client_call(c, type);
         message_put_ids(
             &call->request->frame, type, call->request->number, ids + at, (uint32_t)a.count, 0);
-        enum stint_status status = client_ask(&call, timeout_ms, take_answers, &a, what);
+        status = client_ask(&call, timeout_ms, take_answers, &a, what);
         if (status != STINT_OK)
             return status;
     }
@@ -159,6 +187,9 @@ plain_ask(struct stint_client *c, enum message_type type, uint32_t timeout_ms,
     enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
     void *into, const char *what)
 {
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
     struct call *call = client_call(c, type);
     message_put_numbered(&call->request->frame, type, call->request->number);
     return client_ask(&call, timeout_ms, reply, into, what);
@@ -177,7 +208,11 @@ take_queues(struct stint_client *c, const struct message *m, void *into)
     for (uint32_t i = 0; m->type == MESSAGE_QUEUES && i < m->count; i++) {
         if (!message_next_queue(room))
             return STINT_BAD_MESSAGE;
-        if (!e->each(e->context, &room->queue_info))
+        c->called++;
+        c->calling++;
+        bool more = e->each(e->context, &room->queue_info);
+        c->calling--;
+        if (!more)
             break;
     }
     return STINT_OK;
@@ -203,7 +238,11 @@ take_workers(struct stint_client *c, const struct message *m, void *into)
     for (uint32_t i = 0; m->type == MESSAGE_WORKERS && i < m->count; i++) {
         if (!message_next_worker(room))
             return STINT_BAD_MESSAGE;
-        if (!e->each(e->context, &room->worker_info))
+        c->called++;
+        c->calling++;
+        bool more = e->each(e->context, &room->worker_info);
+        c->calling--;
+        if (!more)
             break;
     }
     return STINT_OK;

@@ -207,7 +207,9 @@ what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
     welcome(&s, 0);
     assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
     session_renew(&s, 10, NULL);
+    assert_true(s.reconnect);
     assert_false(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
+    session_tick(&s, 10);
     welcome(&s, 10);
     assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
     session_fini(&s);
