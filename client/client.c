@@ -255,7 +255,7 @@ take(void *owner, const struct message *m)
 static void
 ask_later(struct stint_client *c)
 {
-    if (!c->later || c->session.pong < c->later_at_pong)
+    if (!c->later || c->session.pongs < c->later_at_pong)
         return;
     session_request_again(&c->session, c->later->request);
     c->later = NULL;
@@ -397,7 +397,7 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     if (status == STINT_TOO_MANY) { /* we have much to read: what does the broker know of it? */
         session_tell_window(&c->session);
         c->later = call;
-        c->later_at_pong = c->session.pong + 2;
+        c->later_at_pong = c->session.pongs + 3;
         return;
     }
     call->status = status;

@@ -56,13 +56,36 @@ stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
     return status;
 }
 
+/* Where the next page begins. */
+struct cursor {
+    uint8_t bytes[64];
+    size_t size;
+    bool over; /* that was the last page, or enough */
+};
+
+static bool
+take_cursor(struct cursor *cursor, const struct message *m)
+{
+    cursor->size = m->page.cursor.size;
+    if (cursor->size > sizeof cursor->bytes)
+        return false;
+    if (cursor->size)
+        memcpy(cursor->bytes, m->page.cursor.data, cursor->size);
+    cursor->over = cursor->size == 0;
+    return true;
+}
+
+static struct slice
+cursor_slice(const struct cursor *cursor)
+{
+    return (struct slice){cursor->bytes, cursor->size};
+}
+
 struct listing {
     stint_job_fn *each;
     void *context;
     uint64_t left; /* UINT64_MAX: no limit */
-    uint8_t cursor[64];
-    size_t cursor_bytes;
-    bool over;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -70,12 +93,8 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
     struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_JOBS || m->jobs.cursor.size > sizeof l->cursor)
+    if (m->type != MESSAGE_JOBS || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
-    l->cursor_bytes = m->jobs.cursor.size;
-    if (l->cursor_bytes)
-        memcpy(l->cursor, m->jobs.cursor.data, l->cursor_bytes);
-    l->over = l->cursor_bytes == 0;
     for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_job(room))
             return STINT_BAD_MESSAGE;
@@ -84,12 +103,12 @@ take_page(struct stint_client *c, const struct message *m, void *into)
         bool more = l->left > 0 && l->each(l->context, &room->info);
         c->calling--;
         if (!more) {
-            l->over = true;
+            l->cursor.over = true;
             return STINT_OK;
         }
         l->left -= l->left != UINT64_MAX;
     }
-    l->over |= l->left == 0;
+    l->cursor.over |= l->left == 0;
     return STINT_OK;
 }
 
@@ -110,13 +129,13 @@ stint_list(struct stint_client *c, const struct stint_filter *filter, stint_job_
         return client_fail(c, STINT_BAD_NAME, "listing",
             filter->queue && !client_good_name(filter->queue) ? filter->queue : filter->kind);
     enum stint_status status = client_may_wait(c, "listing");
-    while (status == STINT_OK && !l.over) {
+    while (status == STINT_OK && !l.cursor.over) {
         struct call *call = client_call(c, MESSAGE_LIST);
         struct message m = {.type = MESSAGE_LIST};
         m.list.queue = name_or_none(filter->queue);
         m.list.kind = name_or_none(filter->kind);
         m.list.states = filter->states;
-        m.list.cursor = (struct slice){l.cursor, l.cursor_bytes};
+        m.list.cursor = cursor_slice(&l.cursor);
         m.list.limit = l.left < 1000 ? (uint32_t)l.left : 1000;
         message_put_list(&call->request->frame, call->request->number, &m);
         status = client_ask(&call, timeout_ms, take_page, &l, "listing");
@@ -195,9 +214,25 @@ plain_ask(struct stint_client *c, enum message_type type, uint32_t timeout_ms,
     return client_ask(&call, timeout_ms, reply, into, what);
 }
 
+/* One page of a list without a filter. */
+static enum stint_status
+ask_for_page(struct stint_client *c, enum message_type type, const struct cursor *from,
+    uint32_t timeout_ms,
+    enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
+    void *into, const char *what)
+{
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
+    struct call *call = client_call(c, type);
+    message_put_page(&call->request->frame, type, call->request->number, cursor_slice(from));
+    return client_ask(&call, timeout_ms, reply, into, what);
+}
+
 struct each_queue {
     stint_queue_fn *each;
     void *context;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -205,15 +240,19 @@ take_queues(struct stint_client *c, const struct message *m, void *into)
 {
     struct each_queue *e = into;
     struct message_room *room = link_room(c->link);
-    for (uint32_t i = 0; m->type == MESSAGE_QUEUES && i < m->count; i++) {
+    if (m->type != MESSAGE_QUEUES || !take_cursor(&e->cursor, m))
+        return STINT_BAD_MESSAGE;
+    for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_queue(room))
             return STINT_BAD_MESSAGE;
         c->called++;
         c->calling++;
         bool more = e->each(e->context, &room->queue_info);
         c->calling--;
-        if (!more)
+        if (!more) {
+            e->cursor.over = true;
             break;
+        }
     }
     return STINT_OK;
 }
@@ -221,13 +260,18 @@ take_queues(struct stint_client *c, const struct message *m, void *into)
 enum stint_status
 stint_queues(struct stint_client *c, stint_queue_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_queue e = {each, context};
-    return plain_ask(c, MESSAGE_LIST_QUEUES, timeout_ms, take_queues, &e, "asking for the queues");
+    struct each_queue e = {.each = each, .context = context};
+    enum stint_status status = STINT_OK;
+    while (status == STINT_OK && !e.cursor.over)
+        status = ask_for_page(c, MESSAGE_LIST_QUEUES, &e.cursor, timeout_ms, take_queues, &e,
+            "asking for the queues");
+    return status;
 }
 
 struct each_worker {
     stint_worker_fn *each;
     void *context;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -235,15 +279,19 @@ take_workers(struct stint_client *c, const struct message *m, void *into)
 {
     struct each_worker *e = into;
     struct message_room *room = link_room(c->link);
-    for (uint32_t i = 0; m->type == MESSAGE_WORKERS && i < m->count; i++) {
+    if (m->type != MESSAGE_WORKERS || !take_cursor(&e->cursor, m))
+        return STINT_BAD_MESSAGE;
+    for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_worker(room))
             return STINT_BAD_MESSAGE;
         c->called++;
         c->calling++;
         bool more = e->each(e->context, &room->worker_info);
         c->calling--;
-        if (!more)
+        if (!more) {
+            e->cursor.over = true;
             break;
+        }
     }
     return STINT_OK;
 }
@@ -251,9 +299,12 @@ take_workers(struct stint_client *c, const struct message *m, void *into)
 enum stint_status
 stint_workers(struct stint_client *c, stint_worker_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_worker e = {each, context};
-    return plain_ask(
-        c, MESSAGE_LIST_WORKERS, timeout_ms, take_workers, &e, "asking for the workers");
+    struct each_worker e = {.each = each, .context = context};
+    enum stint_status status = STINT_OK;
+    while (status == STINT_OK && !e.cursor.over)
+        status = ask_for_page(c, MESSAGE_LIST_WORKERS, &e.cursor, timeout_ms, take_workers, &e,
+            "asking for the workers");
+    return status;
 }
 
 static enum stint_status
