@@ -19,6 +19,7 @@ struct sim_client {
     struct stint_client *client; /* of this life */
     uint8_t session[SESSION_BYTES];
     bool own_session; /* it goes on in its session after it was killed */
+    bool refuse_at_once; /* it wants to hear of "try again later" */
     struct plan plans[SUBMISSIONS_MAX];
     unsigned planned, sent; /* sent: in this life */
     struct stint_id waiting[SUBMISSIONS_MAX * JOBS_MAX]; /* not heard of yet */
@@ -252,7 +253,9 @@ static void
 live(struct sim_client *c)
 {
     struct chance *chance = &c->process.chance;
-    struct stint_client_options o = {.endpoint = "tcp://broker", .name = c->name};
+    struct stint_client_options o = {.endpoint = "tcp://broker",
+        .name = c->name,
+        .refuse_at_once = c->refuse_at_once};
     if (c->own_session) {
         o.session = c->session;
         o.submission = first_open(c);
@@ -424,6 +427,7 @@ peers_begin(const struct load *l, uint64_t seed)
         begin_process(&c->process, c->name, seed, i);
         c->process.hears_twice = true;
         c->own_session = i % 2 == 0;
+        c->refuse_at_once = load.full || chance_in_100(&c->process.chance, 25);
         memset(c->session, (int)i + 1, sizeof c->session);
         c->actor = actor_start(&c->process, client_main, c);
     }
