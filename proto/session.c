@@ -278,7 +278,7 @@ control_waits(const struct session *s)
 static struct request **
 next_row(struct session *s, bool hold)
 {
-    if (s->state != SESSION_OPEN || hold)
+    if (s->state != SESSION_OPEN || s->opened || hold)
         return NULL;
     if (s->unsent)
         return &s->unsent;

@@ -56,7 +56,7 @@ struct session {
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
     uint32_t failures; /* conversations in a row that came to nothing */
     bool reconnect; /* the link is to begin a new connection; it clears this */
-    bool opened; /* just opened: the owner clears this */
+    bool opened; /* just opened: no request goes out before the owner has cleared this */
     enum stint_status failed; /* in SESSION_FAILED: why */
     char detail[256];
     struct pack_buffer control; /* frames of our own, in order, each of them... */
