@@ -205,7 +205,12 @@ frames_of_its_own_go_one_by_one_and_before_requests(void **state)
 static struct request *
 add_submission(struct session *s, uint64_t number)
 {
-    struct job_spec job = {.max_attempts = 5};
+    struct job_spec job = {.queue = {(const uint8_t *)"q", 1},
+        .kind = {(const uint8_t *)"k", 1},
+        .keep_ms = KEEP_DEFAULT,
+        .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
+        .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
+        .max_attempts = 5};
     struct request *r = session_request_new(MESSAGE_SUBMIT, number);
     message_put_submit(&r->frame, number, 0, &job, 1);
     session_request_add(s, r);
