@@ -324,6 +324,7 @@ client_end_submissions(struct stint_client *c)
         enum stint_status status =
             client_may_be_stored(c, call) ? STINT_UNKNOWN_OUTCOME : STINT_CLOSED;
         client_fail(c, status, "submitting", "the client is destroyed");
-        client_finish(call, status, 0);
+        take_out(call); /* it does not count as answered */
+        tell(call, status, 0);
     }
 }

@@ -225,13 +225,15 @@ stint_unwatch(struct stint_client *c, const struct stint_id *ids, size_t count)
     }
 }
 
-/* Nobody waits for these any more. */
+/* Nobody waits any more. The ids are those in the table, as the caller's may have changed. */
 static void
-stop_waiting(struct stint_client *c, const struct stint_id *ids, size_t count)
+stop_waiting(struct stint_client *c)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct watched *w = find_watched(c, &ids[i]);
-        if (!w || !w->wait.active)
+    struct watched *w, *next;
+    if (c->waits == 0)
+        return;
+    HASH_ITER (hh, c->watched, w, next) {
+        if (!w->wait.active)
             continue;
         let_go(c, w, &w->wait);
         c->unwatched += !w->watch.active;
@@ -263,7 +265,7 @@ stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, boo
         client_fail_so(c, status, "waiting", text);
     } else if (status == STINT_TIMEOUT)
         status = client_too_late(c, "waiting");
-    stop_waiting(c, ids, count);
+    stop_waiting(c);
     return status;
 }
 
