@@ -65,12 +65,11 @@ static bool
 add_queue(void *context, const struct stint_job_info *info)
 {
     struct stored *s = context;
+    size_t used = strlen(s->text);
     if (s->skip > 0)
         s->skip--;
-    else if (strlen(s->text) + strlen(info->queue) + 2 < sizeof s->text) {
-        strcat(s->text, s->text[0] ? " " : "");
-        strcat(s->text, info->queue);
-    }
+    else
+        (void)snprintf(s->text + used, sizeof s->text - used, "%s%s", used ? " " : "", info->queue);
     return true;
 }
 
