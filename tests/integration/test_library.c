@@ -289,6 +289,16 @@ processing_returns_when_it_has_called_back(void **state)
     stint_client_destroy(&c);
 }
 
+/* It names no fields, so that it is C++11 too: they have to stand in its order. */
+static void
+a_fresh_job_has_the_defaults(void **state)
+{
+    static const struct stint_job expected = {.priority = -1, .keep_ms = -1};
+    struct stint_job job = STINT_JOB_INIT;
+    (void)state;
+    assert_memory_equal(&job, &expected, sizeof job);
+}
+
 static void
 what_is_refused_is_refused_in_words(void **state)
 {
@@ -368,6 +378,7 @@ main(void)
         cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
         cmocka_unit_test(thousands_are_run_and_waited_for),
         cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
+        cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
