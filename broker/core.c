@@ -119,7 +119,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     core->store = store;
     core->now_ms = core->started_ms = core->judged_ms = now_ms;
     core->listened_ms = core->heard_ms = core->round_ms = now_ms;
-    core->next_session_sweep_ms = now_ms + 1000;
+    core->next_session_sweep_ms = now_ms + 60000; /* whose client waited for us is there again */
     core->next_queue_sweep_ms = now_ms + 1000;
     book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
     enum stint_status status = load(core, error);

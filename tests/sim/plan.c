@@ -133,7 +133,9 @@ plan_apply(const struct fault *f)
         broker_slow_disk(world_us() + f->us, 1 + f->with % (2 * US_A_SECOND));
         break;
     case FAULT_SET_CLOCK:
-        broker_set_clock((int64_t)(f->with % 20000) - 10000);
+        broker_set_clock(f->with % 7 == 0
+                ? (int64_t)(f->with / 7 % 20 - 10) * 365 * 86400000 /* by years */
+                : (int64_t)(f->with % 20000) - 10000);
         break;
     case FAULT_FULL_STORE:
         broker_set_room(f->with % 2 ? 0 : f->with % 2000);
