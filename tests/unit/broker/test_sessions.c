@@ -58,8 +58,8 @@ sessions_are_limited_and_those_that_exist_go_on(void **state)
     world_hello_client(w, 5, 5);
     world_submit(w, 5, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 5, MESSAGE_ERROR));
-    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
+    assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
+    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
     (void)world_submit_one(w, 2, "b");
     message_put_numbered(world_frame(w, 1), MESSAGE_BYE, 3);
     world_submit(w, 5, 1, &job, 1);
