@@ -114,7 +114,7 @@ void core_refused(
     struct core *core, uint32_t number, const struct message *about, enum stint_status status);
 /* The router forgets the connection at the end of the step, unless it is a peer by then. */
 void core_forget(struct core *core, uint32_t number);
-/* The connection ends at the end of the step. */
+/* The connection, which is no peer any more, ends at the end of the step. */
 void core_end(struct core *core, uint32_t number);
 /* The peer has answers to be flushed at the end of the step. */
 void core_has_output(struct core *core, struct peer *peer);
