@@ -85,6 +85,13 @@ later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* What is told in several messages if need be begins another one beyond that. */
+static inline size_t
+page_bytes(const struct core *core)
+{
+    return core->options.message_bytes / 8;
+}
+
 /* core_random.c */
 uint64_t core_random(struct core *core);
 void random_stir(struct core *core, uint64_t seed);

@@ -60,13 +60,13 @@ reply_ended(void *context, const struct outbox_entry *entry)
     struct core *core = context;
     const struct core_options *o = &core->options;
     struct peer *peer = fleet_peer(&core->fleet, entry->peer);
-    assert(entry->size > 0 && entry->size <= LIMIT_MESSAGE_BYTES);
+    assert(entry->size > 0 && entry->size <= core->options.message_bytes);
     if (!peer)
         return;
     struct account *a = &peer->account;
     a->sent += entry->size;
     core->fleet.unread += entry->size;
-    if (a->ending || a->sent - a->read <= o->unread_bytes + o->answers_bytes)
+    if (a->ending || unread(peer) <= o->unread_bytes + o->answers_bytes)
         return;
     a->ending = true;
     add_stranger(core, (struct stranger){.number = peer->number, .ends = true});

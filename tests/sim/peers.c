@@ -1,6 +1,7 @@
 /* Simulated clients and workers; the contract is in peers.h. */
 #include "peers.h"
 #include "client.h"
+#include "greedy.h"
 #include "oracle.h"
 #include "worker.h"
 
@@ -543,6 +544,8 @@ peers_begin(const struct load *l, uint64_t seed)
         begin_process(&w->process, w->name, seed, CLIENTS_MAX + i);
         w->actor = actor_start(&w->process, worker_main, w);
     }
+    if (load.greedy)
+        greedy_begin(seed);
 }
 
 struct process *
@@ -592,6 +595,7 @@ void
 peers_calm(void)
 {
     calm = true;
+    greedy_stop();
 }
 
 bool
@@ -624,6 +628,7 @@ void
 peers_stop(void)
 {
     stopping = true;
+    greedy_stop();
     for (unsigned i = 0; i < load.workers; i++)
         if (workers[i].worker)
             stint_worker_stop(workers[i].worker);
