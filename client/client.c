@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -96,6 +97,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     choose_name(c, o->name);
     struct session_options s = {
         .role = ROLE_CLIENT, .name = c->name, .software = "libstint " STINT_VERSION_TEXT};
+    c->epoll_fd = c->socket_fd = -1;
     c->own_session = o->session != NULL;
     c->refuse_at_once = o->refuse_at_once;
     c->submissions.last = c->submissions.acked = o->session ? o->submission : 0;
@@ -162,6 +164,8 @@ stint_client_destroy(struct stint_client **client)
         c->subscribed = s->next;
         client_subscribed_free(&s);
     }
+    if (c->epoll_fd >= 0)
+        (void)close(c->epoll_fd);
     pack_buffer_free(&c->payload);
     pack_buffer_free(&c->result);
     free(c->ids);
@@ -251,6 +255,22 @@ take(void *owner, const struct message *m)
     }
 }
 
+/* The socket's descriptor is another one after a reconnect, perhaps of the same number; the one
+ * that we tell stays and looks at it. */
+static void
+follow_socket(struct stint_client *c)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    int fd = link_fd(c->link);
+    if (c->epoll_fd < 0)
+        return;
+    if (c->socket_fd >= 0 && c->socket_fd != fd)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->socket_fd, NULL);
+    if (fd >= 0)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &readable); /* it may be there already */
+    c->socket_fd = fd;
+}
+
 /* What there was too much to read for is asked again when it has been read. */
 static void
 ask_later(struct stint_client *c)
@@ -283,6 +303,7 @@ pump(struct stint_client *c)
     }
     client_watch_rest(c);
     ask_later(c);
+    follow_socket(c);
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failed, "the broker", c->session.detail);
     return status;
@@ -327,9 +348,12 @@ stint_client_process(struct stint_client *c, uint32_t wait_ms)
 }
 
 int
-stint_client_fd(const struct stint_client *c)
+stint_client_fd(struct stint_client *c)
 {
-    return link_fd(c->link);
+    if (c->epoll_fd < 0)
+        c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    follow_socket(c);
+    return c->epoll_fd;
 }
 
 uint32_t

@@ -78,6 +78,7 @@ struct stint_client {
     char endpoint[256], name[STINT_LABEL_BYTES];
     bool own_session; /* brought by the caller: it is not ended with the client */
     bool refuse_at_once;
+    int epoll_fd, socket_fd; /* for an event loop, and what it looks at; -1: none */
     bool closing; /* it is being destroyed */
     bool busy; /* there was more to do than one call does */
     unsigned calling; /* callbacks that have not returned */

@@ -113,6 +113,10 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
     p->told = c->life;
     if (status == STINT_UNKNOWN_OUTCOME && !c->leaving)
         sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
+    if (!c->refuse_at_once &&
+        (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
+            status == STINT_TOO_MANY))
+        sim_broken("a client is to try again by itself, and was told to");
     if (status == STINT_OK && count != p->count)
         sim_broken("a client was told of %zu jobs of %u", count, p->count);
     learn(p, status, ids);
