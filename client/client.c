@@ -379,17 +379,33 @@ stint_client_answered(const struct stint_client *c)
     return c->submissions.acked;
 }
 
-enum stint_status
-client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms)
+/* While bytes of what is on its way move (if `moving` counts), it is too early to give it up; but
+ * nothing is on its way while submissions are held. */
+static enum stint_status
+run_until(struct stint_client *c, const bool *over, uint64_t end_ms, bool moving)
 {
     enum stint_status status = pump(c);
     while (status == STINT_OK && !*over) {
-        if (wire_now_ms() >= end_ms)
+        uint64_t now_ms = wire_now_ms();
+        if (now_ms >= end_ms &&
+            !(moving && c->submissions.held == STINT_OK && session_moves(&c->session, now_ms)))
             return STINT_TIMEOUT;
-        sleep_until(c, end_ms);
+        sleep_until(c, now_ms < end_ms ? end_ms : now_ms + 100);
         status = pump(c);
     }
     return status;
+}
+
+enum stint_status
+client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, false);
+}
+
+enum stint_status
+client_run_for_answer(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, true);
 }
 
 enum stint_status
@@ -440,7 +456,7 @@ client_ask(struct call **call, uint32_t timeout_ms,
     (*call)->replied = asked;
     (*call)->into = &asking;
     client_send(*call);
-    enum stint_status status = client_run_until(c, &(*call)->over, client_end_ms(timeout_ms));
+    enum stint_status status = client_run_for_answer(c, &(*call)->over, client_end_ms(timeout_ms));
     if ((*call)->over)
         status = (*call)->status;
     else if (status == STINT_TIMEOUT)
