@@ -20,6 +20,7 @@ core_options_init(struct core_options *o)
         .session_keep_ms = DEFAULT_KEEP_MS,
         .payload_bytes = LIMIT_PAYLOAD_BYTES,
         .result_bytes = LIMIT_RESULT_BYTES,
+        .message_bytes = LIMIT_MESSAGE_BYTES,
         .unread_bytes = LIMIT_UNREAD_BYTES,
         .answers_bytes = LIMIT_UNREAD_BYTES / 16,
         .unread_total_bytes = 8ULL * LIMIT_UNREAD_BYTES,

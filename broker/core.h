@@ -24,6 +24,7 @@ struct core_options {
     uint64_t keep_ms, keep_dead_ms;
     uint64_t session_keep_ms; /* a client session unused for so long is forgotten */
     uint64_t payload_bytes, result_bytes;
+    uint64_t message_bytes; /* no frame is larger; what could be is cut at an eighth of it */
     /* What a peer was sent and has not shown to have read: from here on it is given nothing more
      * that it could do without... */
     uint64_t unread_bytes;

@@ -11,6 +11,7 @@
 
 #include "stint.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -552,6 +553,33 @@ a_subscription_can_be_ended_also_by_what_it_tells(void **state)
     stint_client_destroy(&e.client);
 }
 
+static void
+an_event_loop_keeps_its_descriptor_across_reconnects(void **state)
+{
+    struct stint_client *c = new_client(NULL);
+    struct told told = {0};
+    struct pollfd fd = {.fd = stint_client_fd(c), .events = POLLIN};
+    (void)state;
+    assert_true(fd.fd >= 0);
+    submit_async(c, "silent-3", &told);
+    submit_async(c, "other", &told);
+    while (told.count < 2) {
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        assert_true(poll(&fd, 1, (int)stint_client_timeout_ms(c)) >= 0);
+    }
+    assert_int_equal(stint_client_fd(c), fd.fd);
+    assert_true(told.statuses[0] == STINT_OK && told.statuses[1] == STINT_OK);
+    for (unsigned i = 0; i < 20; i++) { /* now it tells at once, not by its timeout */
+        submit_async(c, "other", &(struct told){0});
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        while (stint_client_pending(c) > 0) {
+            assert_int_equal(poll(&fd, 1, TIMEOUT_MS), 1);
+            assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        }
+    }
+    stint_client_destroy(&c);
+}
+
 /* ---- questions ---- */
 
 static void
@@ -625,6 +653,7 @@ main(void)
         TEST(a_wait_waits_for_its_own_jobs_only),
         TEST(a_client_that_is_destroyed_tells_no_outcomes),
         TEST(a_subscription_can_be_ended_also_by_what_it_tells),
+        TEST(an_event_loop_keeps_its_descriptor_across_reconnects),
         TEST(what_does_not_fit_into_one_answer_is_asked_for_again),
         TEST(queues_and_workers_are_read_in_pages_until_the_caller_has_enough),
     };
