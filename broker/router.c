@@ -31,7 +31,6 @@ struct router {
     struct event events[BATCH_FRAMES];
     zmq_msg_t frames[BATCH_FRAMES];
     uint32_t frames_count;
-    uint64_t now_ms; /* of the last drain */
     char endpoint[256];
 };
 
@@ -215,7 +214,7 @@ receive_body(struct router *r, struct route *route, zmq_msg_t *frame, size_t *si
         skip_parts(r);
         *size = 0; /* a message has one frame: the core will say that this is none */
     }
-    bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd, r->now_ms));
+    bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd));
     if (!good)
         zmq_msg_close(frame);
     return good;
@@ -238,11 +237,11 @@ receive(struct router *r, size_t *count, size_t *bytes)
     if (!more)
         return RECEIVED_NOTHING_OF_USE;
     zmq_msg_t *frame = &r->frames[r->frames_count];
+    bool fresh = route && !route->known;
     if (!receive_body(r, route, frame, &size)) {
-        if (!route)
-            return RECEIVED_NOTHING_OF_USE;
-        routes_forget(&r->routes, route);
-        return RECEIVED;
+        if (fresh)
+            routes_forget(&r->routes, route);
+        return route ? RECEIVED : RECEIVED_NOTHING_OF_USE;
     }
     route->heard = true;
     r->events[(*count)++] = (struct event){
@@ -271,8 +270,8 @@ router_drain(struct router *r, struct batch *batch)
 {
     size_t bytes = 0, read = 0;
     enum receipt receipt = RECEIVED;
-    r->now_ms = clock_ms();
-    monitor_hear(r->monitor, r->now_ms);
+    uint64_t now_ms = clock_ms();
+    monitor_hear(r->monitor, now_ms);
     size_t count = tell(r);
     for (size_t n = count; receipt && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++) {
         receipt = receive(r, &count, &bytes);
@@ -286,7 +285,7 @@ router_drain(struct router *r, struct batch *batch)
         routes_end_round(&r->routes);
         monitor_round(r->monitor);
     }
-    monitor_tend(r->monitor, r->now_ms);
+    monitor_tend(r->monitor, now_ms);
 }
 
 void
@@ -316,7 +315,7 @@ router_send(struct router *r, const struct outbox *out)
         if (e->greeted)
             monitor_greet(r->monitor, route);
         if (e->forget) {
-            monitor_forget(r->monitor, route, e->close, r->now_ms);
+            monitor_forget(r->monitor, route, e->close);
             routes_forget(&r->routes, route);
         } else if (!route->gone && !send_frame(r, route, outbox_frame(out, i)))
             routes_mark_gone(&r->routes, route);
