@@ -248,7 +248,7 @@ tell(struct monitor *m, uint64_t now_ms)
             (m->told_ms[why] && now_ms - m->told_ms[why] < TOLD_EVERY_MS))
             continue;
         log_event(why == END_NO_HELLO ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "connections ended",
-            "reason", reasons[why], "count", log_number(m->ended[why]), NULL);
+            LOG_FIELDS(LOG_TEXT("reason", reasons[why]), LOG_NUMBER("count", m->ended[why])));
         m->ended[why] = 0;
         m->told_ms[why] = now_ms;
     }

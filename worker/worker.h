@@ -1,6 +1,6 @@
-/* What the worker's own files share: worker.c, which talks to the broker on one thread, and slots.c
- * and task.c, which run handlers on others. Between them stands `struct desk`: jobs that wait on
- * one side, outcomes on the other, one lock.
+/* What the worker's own files share: worker.c and leases.c, which talk to the broker on one thread,
+ * and slots.c and task.c, which run handlers on others. Between them stands `struct desk`: jobs
+ * that wait on one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -28,8 +28,12 @@ struct held {
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;
+    uint8_t *output, *errors; /* kept with a failure, with a success; allocated */
+    size_t output_bytes, errors_bytes;
     uint64_t delay_ms;
     bool revoked; /* its lease is over: nothing of it is to be told */
+    bool begun; /* the broker knows that its handler is started, or may be */
+    uint64_t asked; /* number of the STARTED that is to be confirmed before it may begin */
     struct held *prev, *next;
 };
 
@@ -38,7 +42,6 @@ struct stint_task {
     atomic_bool cancelled, timed_out;
     int cancel_fd;
     bool signalled; /* cancel_fd is readable */
-    bool reported; /* the broker was told that it has started */
     uint64_t started_us; /* 0: idle */
 };
 
@@ -56,6 +59,7 @@ struct desk {
     pthread_cond_t work;
     struct held *waiting, *done;
     uint32_t waiting_count;
+    struct held *asked; /* jobs that may begin when the broker has confirmed it */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
     int bell; /* eventfd: rung when `done` gets its first */
@@ -68,6 +72,7 @@ struct stint_worker {
     char **queues;
     uint32_t queues_count, slots_count, prefetch, drain_ms;
     struct stint_handler handlers[HANDLERS_MAX];
+    const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
     uint32_t handlers_count;
     struct desk desk;
     struct slot *slots;
@@ -77,10 +82,28 @@ struct stint_worker {
     uint64_t settled_us; /* outcomes were last sent then */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
+    _Atomic uint64_t held_off_ms; /* no new jobs until then */
+    void (*told)(
+        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
+    void *told_context;
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];
 };
+
+/* leases.c */
+enum { LEASES_TOLD_AFTER_US = 10000 }; /* an outcome is held back so long at most */
+/* Take what the broker has sent; `owner` is the worker. */
+void leases_take(void *owner, const struct message *m);
+/* Claim all that is held, in whatever state: what is not named the broker takes for lost. */
+void leases_claim(struct stint_worker *w);
+/* Tell the outcomes that are due. */
+void leases_settle(struct stint_worker *w);
+/* Give back all that has not begun. */
+void leases_give_back(struct stint_worker *w);
+/* The request is over; of a SETTLE, so are its jobs. */
+void leases_end_request(struct stint_worker *w, struct request **request);
+void held_free_all(struct held *list);
 
 /* slots.c */
 enum stint_status slots_start(struct stint_worker *w);
@@ -95,5 +118,7 @@ void slot_finish(struct slot *slot);
 void slot_end(struct slot *slot);
 void slot_cancel(struct stint_task *task, bool timed_out);
 void held_free(struct held *held);
+bool worker_holds_off(const struct stint_worker *w);
+void worker_say(struct stint_worker *w, enum stint_worker_event event, const char *detail);
 
 #endif
