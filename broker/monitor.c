@@ -392,17 +392,18 @@ learn_row(struct monitor *m)
 }
 
 /* libzmq hangs at full load once it has no descriptor left; so we keep well below that. */
-static uint32_t
-connections_allowed(uint32_t peers_max)
+uint32_t
+monitor_connections_max(uint32_t peers_max)
 {
     struct rlimit files;
-    uint64_t allowed = (uint64_t)peers_max + 64;
+    uint64_t allowed = (uint64_t)peers_max + MORE_THAN_PEERS;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
         return (uint32_t)allowed;
     uint64_t spare = files.rlim_cur / 4 > 1024 ? 1024 : files.rlim_cur / 4;
     if (spare < 48)
         spare = 48;
-    uint64_t room = files.rlim_cur > spare + 8 ? files.rlim_cur - spare : 8;
+    uint64_t least = MORE_THAN_PEERS + 1;
+    uint64_t room = files.rlim_cur > spare + least ? files.rlim_cur - spare : least;
     return (uint32_t)(allowed < room ? allowed : room);
 }
 
@@ -430,7 +431,7 @@ monitor_new(const struct monitor_options *options)
     m->router = options->socket;
     m->routes = options->routes;
     m->heartbeat_ms = options->heartbeat_ms;
-    connections_init(&m->connections, connections_allowed(options->peers_max));
+    connections_init(&m->connections, monitor_connections_max(options->peers_max));
     if (!open_monitor(m)) {
         int error = errno;
         monitor_destroy(&m);

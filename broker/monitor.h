@@ -9,6 +9,12 @@
 
 struct monitor;
 
+/* A few more than there may be peers, so that the core can refuse the next one in words. */
+enum { MORE_THAN_PEERS = 64 };
+
+/* How many connections there may be: for so many peers, as far as descriptors suffice. */
+uint32_t monitor_connections_max(uint32_t peers_max);
+
 struct monitor_options {
     void *context, *socket; /* of libzmq; nothing is bound yet */
     struct routes *routes;

@@ -114,6 +114,13 @@ open_socket(struct router *r, const struct router_options *o)
     return r->monitor != NULL;
 }
 
+uint32_t
+router_peers_max(uint32_t wanted)
+{
+    uint32_t allowed = monitor_connections_max(wanted);
+    return allowed > MORE_THAN_PEERS ? allowed - MORE_THAN_PEERS : 1;
+}
+
 enum stint_status
 router_new(const struct router_options *options, struct router **router, const char **error)
 {
@@ -121,8 +128,7 @@ router_new(const struct router_options *options, struct router **router, const c
     if (!r)
         return STINT_NO_MEMORY;
     *error = error_text;
-    /* A few more than peers_max, so that the core can refuse the next one in words. */
-    routes_init(&r->routes, options->peers_max + 64);
+    routes_init(&r->routes, options->peers_max + MORE_THAN_PEERS);
     enum stint_status status = STINT_SYSTEM;
     if (open_socket(r, options))
         status = bind_all(r, options);

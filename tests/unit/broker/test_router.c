@@ -178,18 +178,19 @@ static void
 bytes_of_a_frame_that_is_not_whole_are_life(void **state)
 {
     struct fixture *f = *state;
+    const char bytes[1000] = {0};
     int fd = connect_peer(f);
     say(f, "welcome", true);
     turn(f);
-    put(fd, "\0\xc8", 2); /* 200 bytes are to come */
+    put(fd, "\2\0\0\0\0\0\0\x4e\x20", 9); /* 20000 bytes are to come */
     for (unsigned n = 1; n <= 10; n++) {
-        put(fd, "z", 1);
+        put(fd, bytes, sizeof bytes);
         unsigned alive = f->alive;
         turn_until(f, &f->alive, alive + 1);
     }
     assert_int_equal(f->frames, 1);
-    char rest[190] = {0};
-    put(fd, rest, sizeof rest);
+    for (unsigned n = 1; n <= 10; n++)
+        put(fd, bytes, sizeof bytes);
     turn_until(f, &f->frames, 2);
     close(fd);
 }
