@@ -56,8 +56,10 @@ query_describe(struct core *core, const struct stint_id *id, enum place place,
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
-    else
+    else {
         info->payload_bytes = r->body_bytes;
+        info->result_bytes = record_get(r, FIELD_OUTPUT, 0);
+    }
     if (lease) {
         info->state = STINT_RUNNING;
         info->attempt = lease->attempt;
@@ -104,25 +106,44 @@ reads(struct core *core, struct peer *peer, const struct message *m)
     return false;
 }
 
-/* Puts the body into the description if it is asked for and the page has room. */
+/* Has the page room for a body of this size? One always has. */
+static bool
+fits_page(const struct core *core, size_t bytes)
+{
+    return core->page.used == 0 || core->page.used + bytes <= LIMIT_MESSAGE_BYTES / 2;
+}
+
+static void
+say_damaged(struct core *core, struct stint_job_info *info)
+{
+    (void)strcpy(info->error, "the stored body is damaged");
+    core_say(core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
+}
+
+/* Puts what is asked for of payload and result into the description, if the page has room. Of a
+ * dead job, the result is its last output. */
 static void
 add_body(struct core *core, const struct record *r, uint32_t parts, struct stint_job_info *info)
 {
     struct slice body;
+    size_t output_bytes = record_get(r, FIELD_OUTPUT, 0);
     bool is_result = r->state == STINT_SUCCEEDED;
-    if (!(parts & (is_result ? PART_RESULT : PART_PAYLOAD)) || r->body_bytes == 0 ||
-        (core->page.used > 0 && core->page.used + r->body_bytes > LIMIT_MESSAGE_BYTES / 2))
-        return;
-    if (!job_body(core, &info->id, r, &body)) {
-        (void)strcpy(info->error, "the stored body is damaged");
-        core_say(
-            core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
-        return;
+    if ((parts & (is_result ? PART_RESULT : PART_PAYLOAD)) && r->body_bytes > 0 &&
+        fits_page(core, r->body_bytes)) {
+        if (!job_body(core, &info->id, r, &body))
+            say_damaged(core, info);
+        else if (is_result)
+            info->result = body.data;
+        else
+            info->payload = body.data;
     }
-    if (is_result)
-        info->result = body.data;
-    else
-        info->payload = body.data;
+    if ((parts & PART_RESULT) && output_bytes > 0 &&
+        fits_page(core, output_bytes + (info->payload ? r->body_bytes : 0))) {
+        if (!job_output(core, &info->id, r, &body))
+            say_damaged(core, info);
+        else
+            info->result = body.data;
+    }
 }
 
 void
