@@ -37,6 +37,9 @@ make_world(struct plan *p, struct chance *c)
         o->queue_backlog_max = chance_between(c, 5, 40);
     if (chance_in_100(c, 20)) /* peers have to show often that they read */
         o->unread_bytes = chance_between(c, 4000, 64000);
+    l->kinds = chance_in_100(c, 40) ? 3 : 1;
+    l->killers = chance_in_100(c, 30) ? 5 : 0;
+    l->picky = chance_in_100(c, 30) ? 20 : 0;
     if (chance_in_100(c, 10)) /* who comes when others have left is served */
         o->sessions_max = (uint32_t)chance_between(c, 1, l->clients);
 }
