@@ -135,7 +135,7 @@ next_ready(struct core *core, const struct worker *w, struct level *level, struc
                     : book_next_ready(&core->book, level, id, bytes);
 }
 
-/* Hands one job of the level to the worker. False if none is found. */
+/* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
 static bool
 take(struct core *core, struct worker *w, struct level *level)
 {
@@ -149,7 +149,7 @@ take(struct core *core, struct worker *w, struct level *level)
         }
         if (record_suspect(&r) && apart_keep(core, level, &id, &r)) {
             core->searched++;
-            continue;
+            return false; /* it may be its turn now */
         }
         if (!kinds_have(w->kinds, r.kind)) {
             core->searched++;

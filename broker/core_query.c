@@ -305,9 +305,12 @@ query_queues(struct core *core, struct peer *peer, const struct message *m)
     uint32_t count = 0;
     page_begin(core);
     for (uint32_t i = 0; i < core->book.queues && count < LIMIT_JOBS; i++, count++) {
-        const struct queue *q = core->book.by_number[i];
+        struct queue *q = core->book.by_number[i];
+        const char *unserved = dispatch_unserved(core, q);
         struct stint_queue_info info = {.number = q->number, .workers = q->workers};
         memcpy(info.name, q->name, sizeof info.name);
+        if (unserved)
+            memcpy(info.unserved, unserved, sizeof info.unserved);
         for (uint32_t l = 0; l < q->levels_count; l++)
             for (unsigned s = 0; s < STINT_STATES; s++)
                 info.jobs[s] += q->levels[l]->jobs[s];
@@ -349,6 +352,7 @@ query_workers(struct core *core, struct peer *peer, const struct message *m)
         memcpy(info.name, w->name, sizeof info.name);
         memcpy(info.software, w->software, sizeof info.software);
         name_queues(w, info.queues, sizeof info.queues);
+        kinds_write(w->kinds, info.kinds, sizeof info.kinds);
         message_put_worker_info(&core->page, &info);
         count++;
     }

@@ -156,7 +156,7 @@ oracle_run_began(uint32_t job, uint32_t attempt, const char *worker)
     struct job *j = &known.jobs[job];
     j->begun_attempt = attempt;
     j->begun_by = worker;
-    if (j->was.state == STINT_RUNNING && j->was.attempt == attempt && j->was.suspect &&
+    if (j->was.state == STINT_RUNNING && j->was.attempt == attempt && j->confirm &&
         j->was.last != LAST_BEGUN && !sim_wild)
         sim_broken("%s, which was lost with a worker, begins before that is on disk", job_named(j));
 }
@@ -368,7 +368,7 @@ check_dispatches(void)
 {
     for (size_t i = 0; i < traffic.dispatches.count; i++) {
         const struct sent_dispatch *d = &traffic.dispatches.all[i];
-        const struct job *j = job_of(&d->id);
+        struct job *j = job_of(&d->id);
         if (!j || &known.jobs[d->job] != j || d->payload_bytes != j->wish.payload_bytes)
             sim_broken("another payload was dispatched than was submitted");
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
@@ -380,6 +380,7 @@ check_dispatches(void)
         for (unsigned n = 0; n < j->refused_count; n++)
             if (j->refused[n] == d->to)
                 sim_broken("%s was dispatched to who can't start it", job_named(j));
+        j->confirm = d->confirm;
         check_alone(d, j);
         uint32_t held = 0;
         for (uint32_t n = 0; n < known.count; n++) {

@@ -98,6 +98,7 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was` */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
+    bool confirm; /* its last worker was told to ask before it begins */
     uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
     const char *begun_by; /* which; NULL: none */
     const struct party
