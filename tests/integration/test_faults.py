@@ -69,8 +69,8 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 1", "stint-data 9"))
-        self.refuse(78, "format 9", "up to 1")
+            f.write(text.replace("stint-data 2", "stint-data 9"))
+        self.refuse(78, "format 9", "up to 2")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()
@@ -245,7 +245,7 @@ class Kills(harness.Case):
         self.assertEqual(self.place.json("show", job)[0]["attempt"], 1)
 
     def test_a_worker_goes_on_with_its_job_through_a_broker_restart(self):
-        self.place.worker("--handle", "work=sh -c 'sleep 3; echo $STINT_ATTEMPT'", "--slots", "2")
+        self.place.worker("--handle", "work=sh -c 'sleep 3; echo $STINT_JOB_ATTEMPT'", "--slots", "2")
         jobs = [self.submit("-k", "work", "x") for _ in range(2)]
         harness.wait_until(lambda: all(self.place.state(j) == "running" for j in jobs), "they run")
         self.place.broker_process.kill()
