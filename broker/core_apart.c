@@ -32,12 +32,12 @@ get_shelf(struct level *level, struct slice kind, bool refused)
 {
     struct queue *q = level->queue;
     struct shelf *s, *before = NULL;
-    char text[STINT_NAME_BYTES];
+    char text[STINT_NAME_BYTES] = {0};
     uint32_t count = 0;
     slice_to_text(text, sizeof text, kind);
     DL_FOREACH (q->shelves, s) {
         count++;
-        if (s->level == level && s->refused == refused && strcmp(s->kind, text) == 0)
+        if (s->level == level && s->refused == refused && memcmp(s->kind, text, sizeof text) == 0)
             return s;
         if (!before && s->level->priority < level->priority)
             before = s;

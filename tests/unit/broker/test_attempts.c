@@ -369,6 +369,32 @@ a_deadline_lives_through_loss_claim_and_restart(void **state)
     world_destroy(&w);
 }
 
+static void
+what_was_taken_back_is_claimed_by_its_last_attempt_alone(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct stint_job_info info;
+    (void)state;
+    world_with_client(w);
+    join(w, 2, 1, 1, NULL);
+    struct stint_id id = world_submit_one(w, 1, "a");
+    leave(w, 2);
+    for (uint32_t attempt = 2; attempt > 0; attempt--) {
+        struct lease_ref lease = {.id = id, .attempt = attempt, .begun = true};
+        world_hello_worker(w, 2, 2, 0);
+        world_claim(w, 2, &lease, 1);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        assert_non_null(world_read(w, 2, MESSAGE_CLAIMED));
+        assert_int_equal(w->message.count, attempt == 1 ? 0 : 1);
+    }
+    assert_int_equal(world_state(w, id, &info), STINT_RUNNING);
+    assert_int_equal(info.failures, 0);
+    leave(w, 2); /* it was told as begun: this one counts */
+    assert_int_equal(world_state(w, id, &info), STINT_READY);
+    assert_int_equal(info.failures, 1);
+    world_destroy(&w);
+}
+
 /* ---- jobs that a worker can't start ---- */
 
 static void
@@ -596,6 +622,7 @@ main(void)
         cmocka_unit_test(
             a_job_far_over_its_time_is_taken_back_as_a_failed_attempt_and_its_worker_told),
         cmocka_unit_test(a_deadline_lives_through_loss_claim_and_restart),
+        cmocka_unit_test(what_was_taken_back_is_claimed_by_its_last_attempt_alone),
         cmocka_unit_test(what_one_worker_cant_start_another_one_gets_and_it_costs_nothing),
         cmocka_unit_test(what_nobody_can_start_has_failed_with_their_word),
         cmocka_unit_test(a_worker_that_names_kinds_gets_no_others),
