@@ -80,7 +80,7 @@ local_start(struct cli *cli, const char *directory, unsigned slots, struct local
     const char *const broker_argv[] = {
         broker, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
     const char *const worker_argv[] = {
-        worker, "--endpoint", local->endpoint, "--slots", count, "--exec", NULL};
+        worker, "--endpoint", local->endpoint, "--exec", slots ? "--slots" : NULL, count, NULL};
     (void)snprintf(log, sizeof log, "%s/stintd.log", real);
     local->broker = start(broker_argv, log);
     (void)snprintf(log, sizeof log, "%s/stint-worker.log", real);
