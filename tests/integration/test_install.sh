@@ -87,15 +87,15 @@ broker=
 # The shipped settings are all there are; those of the broker hold when uncommented as well.
 sed 's/^#\([a-z-]* = \)/\1/' "$settings/stintd.conf" >"$work/all.conf"
 "$work/usr/bin/stintd" --config "$work/all.conf" --check-config
-complete() { # program, its settings, options that are none
+compare() { # program, its settings, options that are none
     "$work/usr/bin/$1" --help | grep -o -- '--[a-z-]*' | sort -u >"$work/options"
     sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/--\1/p' "$settings/$2" >"$work/shipped"
     shift 2
     printf -- '--%s\n' "$@" | sort -u "$work/shipped" - | diff - "$work/options"
 }
-complete stintd stintd.conf check-config config help usage verify version ||
+compare stintd stintd.conf check-config config help usage verify version ||
     fail "stintd.conf and its settings differ"
-complete stint-worker worker.conf config help usage version ||
+compare stint-worker worker.conf config help usage version ||
     fail "worker.conf and its settings differ"
 
 # Settings that somebody has changed survive the next installation.

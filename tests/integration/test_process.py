@@ -131,6 +131,21 @@ class Streams(harness.Case):
         self.assertEqual(events["ready"]["endpoint"], self.place.endpoint)
         self.assertIn("another stintd", events["not started"]["error"])
 
+    def test_every_worker_that_is_lost_is_a_line_with_its_name_as_a_field(self):
+        broker = self.place.broker("--log-format", "json", "--heartbeat", "100ms", "--lost", "1s")
+        names = {f"worker {i}" for i in range(6)}
+        workers = [self.place.worker("--handle", "work=cat", "--slots", "1", "--name", n) for n in names]
+        harness.wait_until(lambda: self.place.stats()["workers"] == len(names), "all are there")
+        for w in workers:
+            w.kill()
+
+        def lost():
+            lines = [json.loads(line) for line in broker.log().splitlines(True) if line.endswith("\n")]
+            return [line["worker"] for line in lines if line["event"] == "a worker is lost"]
+
+        harness.wait_until(lambda: len(lost()) == len(names), "each is told")
+        self.assertEqual(set(lost()), names)
+
     def test_output_that_could_not_be_written_is_told(self):
         p = self.place.broker()
         self.assertExit(self.place.stint("ping"), 0)
