@@ -38,25 +38,24 @@ check(const struct options *o)
     enum log_level level;
     for (size_t i = 0; i < o->endpoints_count; i++)
         if (!is_local(o->endpoints[i]) && !o->allow_remote) {
-            fprintf(stderr,
-                "stintd: %s can be reached from other hosts, and nobody would be asked for a key; "
-                "listen on 127.0.0.1, or say --allow-remote-without-keys\n",
+            char text[512];
+            (void)snprintf(text, sizeof text,
+                "%.200s can be reached from other hosts, and nobody would be asked for a key; "
+                "listen on 127.0.0.1, or say --allow-remote-without-keys",
                 o->endpoints[i]);
+            log_refusal(text);
             return false;
         }
-    if (o->lost_ms < 2 * o->heartbeat_ms) {
-        fprintf(stderr, "stintd: --lost must be at least twice --heartbeat\n");
-        return false;
-    }
-    if (!log_level_parse(o->log_level, &level)) {
-        fprintf(stderr, "stintd: --log-level is error, warn, info or debug\n");
-        return false;
-    }
-    if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0) {
-        fprintf(stderr, "stintd: --log-format is text or json\n");
-        return false;
-    }
-    return true;
+    const char *why = NULL;
+    if (o->lost_ms < 2 * o->heartbeat_ms)
+        why = "--lost must be at least twice --heartbeat";
+    else if (!log_level_parse(o->log_level, &level))
+        why = "--log-level is error, warn, info or debug";
+    else if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0)
+        why = "--log-format is text or json";
+    if (why)
+        log_refusal(why);
+    return !why;
 }
 
 bool
@@ -69,6 +68,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .log_format = "text",
         .store_size = 1ULL << 40,
         .disk_free = 256 << 20,
+        .disk_reserve = 16 << 20,
         .heartbeat_ms = core.heartbeat_ms,
         .lost_ms = core.lost_ms,
         .grace_ms = core.grace_ms,
@@ -117,8 +117,10 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "largest the store may become; address space, not disk (1T)", NULL},
         {"disk-free", 0, SETTING_SIZE, &o->disk_free, 0, 0, "SIZE",
             "refuse submits while the disk has less room than this (256M)", NULL},
+        {"disk-reserve", 0, SETTING_SIZE, &o->disk_reserve, 0, 1ULL << 40, "SIZE",
+            "allocate so much ahead, for settling on a full disk; 0: nothing (16M)", NULL},
         {"broker-number", 0, SETTING_NUMBER, &o->broker, 0, 65535, "NUMBER",
-            "this broker's number, part of every id; fixed once jobs were made (0)", NULL},
+            "this broker's number, part of every id; fixed with the directory (0)", NULL},
         {"log-level", 0, SETTING_TEXT, &o->log_level, 0, 0, "LEVEL",
             "error, warn, info or debug (info)", NULL},
         {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",
