@@ -280,17 +280,22 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
 }
 
 static void
+mark_seen(struct core *core, struct peer *peer)
+{
+    peer->seen_ms = core->listened_ms;
+    if (peer->worker)
+        peer->worker->seen_ms = core->listened_ms;
+}
+
+static void
 handle_frame(struct core *core, uint32_t number, struct slice frame)
 {
     struct message *m = &core->message;
     const char *why;
     enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     struct peer *peer = fleet_peer(&core->fleet, number);
-    if (peer) {
-        peer->seen_ms = core->listened_ms;
-        if (peer->worker)
-            peer->worker->seen_ms = core->listened_ms;
-    }
+    if (peer)
+        mark_seen(core, peer);
     if (status != STINT_OK)
         core_refuse(core, number, m, status, why);
     else if (m->type == MESSAGE_HELLO) {
@@ -316,6 +321,11 @@ handle_event(struct core *core, const struct event *event)
         return;
     }
     struct peer *peer = fleet_peer(&core->fleet, event->peer);
+    if (event->kind == EVENT_ALIVE) {
+        if (peer)
+            mark_seen(core, peer);
+        return;
+    }
     if (peer)
         core_drop_peer(core, peer);
     else

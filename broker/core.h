@@ -34,6 +34,7 @@ void core_options_init(struct core_options *options);
 enum event_kind {
     EVENT_FRAME, /* a peer sent a frame */
     EVENT_GONE, /* the router can't reach the peer any more */
+    EVENT_ALIVE, /* bytes of a frame came from the peer, which is not whole yet */
 };
 
 struct event {

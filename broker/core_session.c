@@ -147,6 +147,7 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .software = text_slice(o->software)};
     message_put_welcome(outbox_begin(core->out, peer->number), &w, &self);
     outbox_end(core->out);
+    outbox_greeted(core->out);
 }
 
 void

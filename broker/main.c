@@ -2,6 +2,7 @@
  */
 #include "data.h"
 #include "id.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -27,6 +28,7 @@ struct broker {
     struct core *core;
     struct router *router;
     bool low; /* the disk's reserve is being used up */
+    char endpoint[256]; /* told to peers; known once the router listens */
 };
 
 _Noreturn static void
@@ -199,7 +201,7 @@ open_core(struct broker *b)
     const char *error = "";
     struct core_options options;
     options_to_core(&b->options, &options);
-    options.endpoint = b->options.endpoints[0];
+    options.endpoint = b->endpoint;
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
     if (status != STINT_OK) {
@@ -222,10 +224,13 @@ open_router(struct broker *b)
     struct router_options options = {.endpoints = b->options.endpoints,
         .endpoints_count = b->options.endpoints_count,
         .peers_max = (uint32_t)b->options.peers_max,
+        .heartbeat_ms = b->options.heartbeat_ms,
         .linger_ms = 1000};
     enum stint_status status = router_new(&options, &b->router, &error);
-    if (status == STINT_OK)
+    if (status == STINT_OK) {
+        listen_told(router_endpoint(b->router), b->endpoint, sizeof b->endpoint);
         return 0;
+    }
     log_refusal(error);
     return status == STINT_BAD_ENDPOINT ? EX_CONFIG : EX_UNAVAILABLE;
 }

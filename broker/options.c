@@ -1,5 +1,6 @@
 /* stintd's settings: the table, and what must hold between them. */
 #include "options.h"
+#include "endpoint.h"
 #include "limit.h"
 
 #include <stdio.h>
@@ -10,8 +11,8 @@ static bool
 add_endpoint(void *to, const char *value, const char **why)
 {
     struct options *o = to;
-    *why = "write tcp://host:port or ipc://path";
-    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0)
+    struct endpoint e;
+    if (!endpoint_parse(value, ENDPOINT_BIND, &e, why))
         return false;
     *why = "there are 16 endpoints already";
     if (o->endpoints_count == LISTEN_MAX)
@@ -24,12 +25,9 @@ add_endpoint(void *to, const char *value, const char **why)
 static bool
 is_local(const char *endpoint)
 {
-    static const char *const local[] = {
-        "ipc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:", "tcp://lo:"};
-    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
-        if (strncmp(endpoint, local[i], strlen(local[i])) == 0)
-            return true;
-    return false;
+    struct endpoint e;
+    const char *why;
+    return endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && endpoint_is_local(&e);
 }
 
 static bool

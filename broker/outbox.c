@@ -54,7 +54,20 @@ outbox_end(struct outbox *out)
 }
 
 void
+outbox_greeted(struct outbox *out)
+{
+    out->entries[out->count - 1].greeted = true;
+}
+
+void
 outbox_forget(struct outbox *out, uint32_t peer)
 {
     add_entry(out, peer)->forget = true;
+}
+
+void
+outbox_close(struct outbox *out, uint32_t peer)
+{
+    struct outbox_entry *e = add_entry(out, peer);
+    e->forget = e->close = true;
 }

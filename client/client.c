@@ -268,9 +268,10 @@ run_until(struct stint_client *c, const bool *over, uint32_t timeout_ms, const c
     uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
     enum stint_status status = pump(c);
     while (status == STINT_OK && !*over) {
-        if (wire_now_ms() >= end_ms)
+        uint64_t now_ms = wire_now_ms();
+        if (now_ms >= end_ms && !session_moves(&c->session, now_ms))
             return too_late(c, what);
-        link_wait(c->link, NULL, 0, end_ms);
+        link_wait(c->link, NULL, 0, now_ms < end_ms ? end_ms : now_ms + 100);
         status = pump(c);
     }
     return status;

@@ -290,11 +290,11 @@ submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count,
         return status;
     while (!piece.over) {
         uint64_t now_ms = wire_now_ms();
-        if (now_ms >= end_ms) {
+        if (now_ms >= end_ms && !session_moves(&c->session, now_ms)) {
             status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
             return abandon(c, &piece, client_fail(c, status, "submitting", ""));
         }
-        uint64_t left_ms = end_ms - now_ms;
+        uint64_t left_ms = now_ms < end_ms ? end_ms - now_ms : 100;
         status = stint_client_process(c, left_ms > 60000 ? 60000 : (uint32_t)left_ms);
         if (status != STINT_OK && !piece.over)
             return abandon(c, &piece, status);

@@ -10,6 +10,7 @@ struct link {
     char endpoint[256];
     struct session *session;
     struct message_room *room;
+    uint64_t progress; /* of the wire, when it was last looked at */
 };
 
 enum stint_status
@@ -83,6 +84,18 @@ receive_all(struct link *l, uint64_t now_ms,
     }
 }
 
+/* A large frame takes long on a slow link, and nothing else comes or goes meanwhile. */
+static void
+look_for_progress(struct link *l, uint64_t now_ms)
+{
+    if (!session_wonders(l->session, now_ms))
+        return;
+    uint64_t progress = wire_progress(l->wire);
+    if (progress != l->progress)
+        session_progress(l->session, now_ms);
+    l->progress = progress;
+}
+
 static enum stint_status
 connect_anew(struct link *l)
 {
@@ -100,6 +113,7 @@ link_pump(struct link *l, uint64_t now_ms, bool hold,
 {
     enum stint_status status = STINT_OK;
     receive_all(l, now_ms, take, owner);
+    look_for_progress(l, now_ms);
     session_tick(l->session, now_ms);
     if (l->session->reconnect)
         status = connect_anew(l);

@@ -119,6 +119,7 @@ assign(const struct setting *s, const char *value, const char **why)
 {
     uint64_t *n = s->to;
     const char *rest;
+    char *mine;
     bool good = true;
     switch (s->type) {
     case SETTING_FLAG:
@@ -135,7 +136,13 @@ assign(const struct setting *s, const char *value, const char **why)
         return true;
     case SETTING_EACH:
         *why = "it is empty";
-        return *value && s->add(s->to, copy(value), why);
+        if (!*value)
+            return false;
+        mine = copy(value);
+        good = s->add(s->to, mine, why);
+        if (!good)
+            free(mine);
+        return good;
     case SETTING_NUMBER:
         *why = "write a whole number";
         good = number(value, n, &rest) && *rest == '\0';
