@@ -6,6 +6,7 @@
 #include "notify.h"
 #include "options.h"
 #include "store_lmdb.h"
+#include "streams.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -236,6 +237,7 @@ main(int argc, char **argv)
     static struct broker b = {.data.lock = -1}; /* static: its settings live as long as we do */
     enum log_level level;
     int rc = EX_OK;
+    standard_streams_open();
     int signals = loop_block_signals();
     if (!options_read(&b.options, argc, argv, &rc))
         return rc;

@@ -2,6 +2,7 @@
 #include "log.h"
 #include "runner.h"
 #include "settings.h"
+#include "streams.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -315,6 +316,7 @@ main(int argc, char **argv)
     static struct config c; /* static: settings and handlers live as long as we do */
     struct guard guard;
     enum log_level level;
+    standard_streams_open();
     int rc = read_config(&c, argc, argv);
     if (rc >= 0)
         return rc;
