@@ -36,25 +36,10 @@ core_random(struct core *core)
     return z ^ z >> 31;
 }
 
-void
-core_say(struct core *core, const char *what, const char *name)
+bool
+core_next_note(struct core *core, struct note *note)
 {
-    size_t used = 0;
-    const char *parts[] = {what, " ", name};
-    for (unsigned i = 0; i < 3; i++)
-        for (const char *c = parts[i]; *c && used < sizeof core->note - 1; c++)
-            core->note[used++] = *c;
-    core->note[used] = '\0';
-    core->has_note = true;
-}
-
-const char *
-core_note(struct core *core)
-{
-    if (!core->has_note)
-        return NULL;
-    core->has_note = false;
-    return core->note;
+    return notes_take(&core->notes, note);
 }
 
 void

@@ -9,6 +9,7 @@
 #ifndef CORE_H
 #define CORE_H
 
+#include "note.h"
 #include "outbox.h"
 #include "stint_job.h"
 #include "store.h"
@@ -72,9 +73,9 @@ enum stint_status core_step(struct core *core, const struct batch *batch, struct
 /* How long nothing will change by time alone, in ms from the last step's time. */
 uint64_t core_idle_ms(const struct core *core);
 
-/* A sentence about something that needs a person's eye since the last call (a damaged record, a
- * worker lost), or NULL; for the log. Borrowed until the next step. */
-const char *core_note(struct core *core);
+/* What a person may want to know of the last steps (a worker lost, a damaged record), one note a
+ * call, or false; for the log. Its texts are in the note. */
+bool core_next_note(struct core *core, struct note *note);
 
 /* Figures, as GET_STATS tells them. */
 void core_stats(struct core *core, struct stint_stats *stats);

@@ -122,8 +122,8 @@ take(struct core *core, struct worker *w, struct level *level)
         return true;
     }
     if (level->lost)
-        core_say(core, "ready jobs are not found, the data file is damaged (see --verify); queue",
-            level->queue->name);
+        core_say(core, NOTE_ERROR, "ready jobs are not found, the data file is damaged; --verify",
+            NOTE_TEXT("queue", level->queue->name));
     return false;
 }
 

@@ -42,8 +42,7 @@ struct core {
     uint8_t scratch[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
     struct pack_buffer body; /* a large body, put together */
     struct pack_buffer page; /* a reply that is being collected */
-    char note[256];
-    bool has_note;
+    struct notes notes;
 };
 
 enum place { PLACE_NONE, PLACE_LIVE, PLACE_PARKED, PLACE_SETTLED };
@@ -81,7 +80,10 @@ peer_reads(const struct core *core, const struct peer *peer)
 
 /* core.c */
 uint64_t core_random(struct core *core);
-void core_say(struct core *core, const char *what, const char *name);
+/* Tell a person: core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", name)). */
+#define core_say(core, level, event, ...) \
+    notes_add(&(core)->notes, level, event, (const struct note_field[]){__VA_ARGS__}, \
+        sizeof((const struct note_field[]){__VA_ARGS__}) / sizeof(struct note_field))
 /* Answer with an ERROR message. */
 void core_refuse(struct core *core, uint32_t peer, const struct message *about,
     enum stint_status status, const char *detail);

@@ -101,7 +101,8 @@ job_set_aside(
     if (state == STINT_RUNNING)
         book_clear_running(&core->book, id);
     core->figures.damaged++;
-    core_say(core, "a damaged record was set aside; job", stint_id_format(id, text));
+    core_say(core, NOTE_ERROR, "a damaged record was set aside",
+        NOTE_TEXT("job", stint_id_format(id, text)));
 }
 
 bool

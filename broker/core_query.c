@@ -115,7 +115,8 @@ add_body(struct core *core, const struct record *r, uint32_t parts, struct stint
         return;
     if (!job_body(core, &info->id, r, &body)) {
         (void)strcpy(info->error, "the stored body is damaged");
-        core_say(core, "a damaged body can't be served; queue", info->queue);
+        core_say(
+            core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
         return;
     }
     if (is_result)
@@ -205,8 +206,8 @@ list_place(struct core *core, struct listing *l)
         struct record r;
         struct stint_job_info info;
         if (key.size != STINT_ID_BYTES || memcmp(key.data, l->at.bytes, STINT_ID_BYTES) < 0) {
-            core_say(core, "keys are out of order, the data file is damaged (see --verify);",
-                "a list may lack jobs");
+            core_say(core, NOTE_ERROR, "a list lacks jobs, the data file is damaged; --verify",
+                NOTE_TEXT("about", "keys are out of order"));
             return true;
         }
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);

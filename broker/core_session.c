@@ -35,7 +35,8 @@ load_submissions(struct core *core, struct peer *peer)
     if (session_read(row, &peer->submission, &peer->pruned))
         peer->session_stored = true;
     else
-        core_say(core, "a damaged session row is ignored; peer", peer->name);
+        core_say(
+            core, NOTE_ERROR, "a damaged session row is ignored", NOTE_TEXT("peer", peer->name));
 }
 
 void
@@ -90,12 +91,12 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count)
 {
     struct queue *queues[LIMIT_QUEUES_SERVED];
     if (count == 0) {
-        core->room->names[0] = text_slice("default");
+        core->room->names.queues[0] = text_slice("default");
         count = 1;
     }
     uint32_t served = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct queue *q = book_queue_make(&core->book, core->room->names[i]);
+        struct queue *q = book_queue_make(&core->book, core->room->names.queues[i]);
         if (!q)
             return false;
         bool twice = false;
@@ -192,12 +193,15 @@ session_ping(struct core *core, struct peer *peer, const struct message *m)
 {
     if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
         peer->worker->window = m->ping.window;
-    if (m->number == peer->pong + 1) { /* it has read the last PONG, and all before it */
-        peer->read_bytes = peer->sent_at_pong;
-        peer->sent_at_pong = peer->sent_bytes;
+    if (peer->token && m->ping.token == peer->token) { /* it has read that PONG and all before */
+        peer->read_bytes = peer->sent_at_token;
+        peer->token = 0;
     }
-    peer->pong = m->number;
-    message_put_numbered(outbox_begin(core->out, peer->number), MESSAGE_PONG, m->number);
+    while (peer->token == 0) {
+        peer->token = core_random(core);
+        peer->sent_at_token = peer->sent_bytes;
+    }
+    message_put_pong(outbox_begin(core->out, peer->number), m->number, peer->token);
     outbox_end(core->out);
 }
 
@@ -353,7 +357,8 @@ session_judge(struct core *core, enum hearing heard)
         judge_leases(core, w);
         if (core->heard_ms >= w->seen_ms + o->lost_ms) {
             struct peer *peer = w->peer;
-            core_say(core, "a worker is lost:", w->name);
+            core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", w->name),
+                NOTE_NUMBER("held", w->held));
             session_end_worker(core, w);
             if (peer)
                 core_drop_peer(core, peer);

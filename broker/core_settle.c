@@ -86,6 +86,7 @@ apply(struct core *core, struct level *level, enum stint_state from, struct reco
         job_park(core, level, &o->id, from, r, core->wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:
+    case OUTCOME_UNABLE:
         r->spared++;
         r->last = LAST_RETURNED;
         job_make_ready(core, level, &o->id, from, r);

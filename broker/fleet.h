@@ -76,9 +76,9 @@ struct peer {
     /* The session's submissions. */
     uint64_t submission, pruned; /* last one stored; answers up to `pruned` are forgotten */
     bool session_stored, session_changed;
-    /* What it was sent of bodies, in all, and up to the last PONG; what it has shown to have read.
-     */
-    uint64_t sent_bytes, sent_at_pong, read_bytes, pong;
+    /* What it was sent of bodies, in all, and up to the PONG that first brought the open token;
+     * what it has shown to have read by saying a token again. */
+    uint64_t sent_bytes, sent_at_token, read_bytes, token;
     /* Answers of this step, sent together at its end. */
     struct pack_buffer submitted, settled, outcomes;
     uint32_t submitted_count, settled_count, outcomes_count;

@@ -46,6 +46,14 @@ next_signal(int fd)
     return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
+static void
+tell(const struct note *note)
+{
+    const struct note_field *f = note->count ? &note->fields[0] : NULL;
+    log_event((enum log_level)note->level, note->event, f ? f->key : NULL,
+        f && f->text ? f->text : log_number(f ? f->number : 0), NULL);
+}
+
 static enum stint_status
 turn(struct core *core, struct router *router, struct outbox *out)
 {
@@ -60,9 +68,9 @@ turn(struct core *core, struct router *router, struct outbox *out)
     router_done(router);
     if (status == STINT_OK)
         router_send(router, out);
-    const char *note = core_note(core);
-    if (note)
-        log_event(LOG_LEVEL_WARN, note, NULL);
+    struct note note;
+    while (core_next_note(core, &note))
+        tell(&note);
     return status;
 }
 

@@ -50,11 +50,11 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
     struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_JOBS || m->jobs.cursor.size > sizeof l->cursor)
+    if (m->type != MESSAGE_JOBS || m->page.cursor.size > sizeof l->cursor)
         return STINT_BAD_MESSAGE;
-    l->cursor_bytes = m->jobs.cursor.size;
+    l->cursor_bytes = m->page.cursor.size;
     if (l->cursor_bytes)
-        memcpy(l->cursor, m->jobs.cursor.data, l->cursor_bytes);
+        memcpy(l->cursor, m->page.cursor.data, l->cursor_bytes);
     l->over = l->cursor_bytes == 0;
     for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_job(room))

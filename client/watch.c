@@ -21,12 +21,12 @@ client_watched_free(struct stint_client *c, struct watched **watched)
     *watched = NULL;
 }
 
-/* Two PINGs from now the broker knows that all that it sent so far was read. */
+/* Three PONGs from now the broker knows that all that it sent so far was read. */
 static void
 ask_again_later(struct stint_client *c)
 {
     if (c->watch_at_pong == 0)
-        c->watch_at_pong = c->session.pong + 2;
+        c->watch_at_pong = c->session.pongs + 3;
 }
 
 /* The result is there, but we had so much to read that it was not sent. (If it is damaged, there is
@@ -205,7 +205,7 @@ client_watch_again(struct stint_client *c)
 void
 client_watch_rest(struct stint_client *c)
 {
-    if (c->watch_at_pong == 0 || c->session.pong < c->watch_at_pong)
+    if (c->watch_at_pong == 0 || c->session.pongs < c->watch_at_pong)
         return;
     c->watch_at_pong = 0;
     ask_for_all(c);

@@ -16,6 +16,7 @@ enum {
     LIMIT_LABEL_BYTES = 128, /* a peer's own name and its software's */
     LIMIT_JOBS = 4096, /* jobs, ids or outcomes in one message */
     LIMIT_QUEUES_SERVED = 256, /* queues one worker serves */
+    LIMIT_KINDS = 64, /* kinds one worker handles */
     LIMIT_DEPTH = 8, /* nesting of the envelope, payloads not counted */
     LIMIT_WINDOW = 1 << 16, /* jobs a worker may hold */
     LIMIT_ATTEMPTS = 65535, /* highest value of a job's max attempts */

@@ -50,3 +50,25 @@ name_is_valid(struct slice name)
     }
     return true;
 }
+
+/* No overlong forms, no surrogates, nothing beyond U+10FFFF. */
+bool
+text_is_utf8(struct slice text)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    for (size_t i = 0; i < text.size;) {
+        uint32_t c = text.data[i++];
+        unsigned more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 : c >> 3 == 30 ? 3 : 4;
+        if (more == 4 || text.size - i < more)
+            return false;
+        c = more ? c & 0x3fU >> more : c;
+        for (unsigned n = 0; n < more; n++, i++) {
+            if ((text.data[i] & 0xc0) != 0x80)
+                return false;
+            c = c << 6 | (text.data[i] & 0x3fU);
+        }
+        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+            return false;
+    }
+    return true;
+}

@@ -43,12 +43,14 @@ enum outcome_type {
     OUTCOME_DEAD = 3, /* failed for good */
     OUTCOME_SNOOZED = 4, /* run again after delay_ms; the run does not count */
     OUTCOME_RETURNED = 5, /* never started; the run does not count */
+    OUTCOME_UNABLE = 6, /* this worker can't start it; another one is to try */
 };
 
 struct lease_ref {
     struct stint_id id;
     uint32_t attempt;
-    uint32_t status; /* in CLAIMED and REVOKE: an enum stint_status, why */
+    uint32_t status; /* in CLAIMED, CONFIRMED and REVOKE: an enum stint_status, why */
+    bool begun; /* in CLAIM: its handler was started */
 };
 
 struct outcome {
@@ -57,6 +59,7 @@ struct outcome {
     enum outcome_type type;
     struct slice body; /* result, or error text */
     uint64_t delay_ms;
+    struct slice extra; /* succeeded: the tail of standard error; failed: the output */
 };
 
 /* A job as DISPATCH hands it out. */
@@ -65,6 +68,7 @@ struct dispatched_job {
     struct slice kind, payload;
     uint32_t attempt, max_attempts;
     uint64_t time_to_run_ms, submitted_ms;
+    bool confirm; /* it was lost with a worker: STARTED is to be confirmed before it runs */
 };
 
 /* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
@@ -88,7 +92,7 @@ struct hello {
     uint8_t session[SESSION_BYTES];
     struct slice name, software;
     uint32_t slots, window;
-    uint32_t queues; /* their names are in message_room.names */
+    uint32_t queues, kinds; /* their names are in message_room */
 };
 
 struct welcome {
@@ -111,7 +115,11 @@ struct message {
         struct welcome welcome;
         struct {
             uint32_t window;
+            uint64_t token; /* of the last PONG read; 0: none */
         } ping;
+        struct {
+            uint64_t token;
+        } pong;
         struct {
             enum stint_status status;
             uint32_t about; /* type of the message that failed */
@@ -141,8 +149,9 @@ struct message {
             uint32_t states, limit;
         } list;
         struct {
-            struct slice cursor;
-        } jobs;
+            struct slice cursor; /* JOBS, QUEUES, WORKERS: where the next page begins; LIST_QUEUES,
+                                    LIST_WORKERS: where this one does */
+        } page;
         struct {
             struct slice queue; /* empty: all queues */
             uint32_t events; /* bits 1 << enum stint_event_type */
@@ -164,7 +173,9 @@ struct message_room {
         struct stint_id ids[LIMIT_JOBS];
         struct answer answers[LIMIT_JOBS];
         uint32_t statuses[LIMIT_JOBS];
-        struct slice names[LIMIT_QUEUES_SERVED];
+        struct {
+            struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS];
+        } names;
         struct broker_ref brokers[64];
         struct stint_event events[LIMIT_JOBS];
         struct stint_job_info info; /* JOBS, OUTCOMES: one at a time */
@@ -193,16 +204,20 @@ bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_s
 bool message_allowed(enum message_type type, enum message_role role);
 const char *message_name(enum message_type type);
 
+/* Is it UTF-8 as RFC 3629 has it? */
+bool text_is_utf8(struct slice text);
+
 /* Is it 1 to LIMIT_NAME_BYTES of A-Z a-z 0-9 . _ -, beginning with a letter or digit? */
 bool name_is_valid(struct slice name);
 
 /* Encoders append one message to a buffer. A `window` may be WINDOW_UNCHANGED. */
 void message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields);
-void
-message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues);
+void message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues,
+    const struct slice *kinds);
 void message_put_welcome(
     struct pack_buffer *b, const struct welcome *welcome, const struct broker_ref *brokers);
-void message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window);
+void message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window, uint64_t token);
+void message_put_pong(struct pack_buffer *b, uint64_t number, uint64_t token);
 void message_put_numbered(struct pack_buffer *b, enum message_type type, uint64_t number);
 void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t number,
     enum stint_status status, const char *detail, const char *endpoint);
@@ -215,6 +230,9 @@ void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t 
 void message_put_recall(struct pack_buffer *b, uint32_t count);
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
+/* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */
+void message_put_page(
+    struct pack_buffer *b, enum message_type type, uint64_t number, struct slice cursor);
 void message_put_list(struct pack_buffer *b, uint64_t number, const struct message *list);
 void message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue,
     uint32_t events, const struct stint_id *ids, uint32_t count);

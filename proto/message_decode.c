@@ -1,21 +1,12 @@
 /* Frames to messages; the contract is in message.h. A decoder a message type, a switch over its
  * keys in each; the table at the end names them all.
  */
-#include "message.h"
+#include "decoding.h"
 
 #include <stdlib.h>
 
-/* What a field decoder works with; `why` is set by the first complaint. */
-struct decoding {
-    struct pack_reader r;
-    struct message *m;
-    struct message_room *room;
-    enum stint_status status;
-    const char *why;
-};
-
-static void
-complain(struct decoding *d, enum stint_status status, const char *why)
+void
+decoding_complain(struct decoding *d, enum stint_status status, const char *why)
 {
     if (d->status == STINT_OK) {
         d->status = status;
@@ -24,21 +15,21 @@ complain(struct decoding *d, enum stint_status status, const char *why)
     d->r.bad = true;
 }
 
-static uint64_t
-ranged(struct decoding *d, uint64_t min, uint64_t max, const char *why)
+uint64_t
+decoding_ranged(struct decoding *d, uint64_t min, uint64_t max, const char *why)
 {
     uint64_t value = pack_uint(&d->r);
     if (!d->r.bad && (value < min || value > max))
-        complain(d, STINT_INVALID, why);
+        decoding_complain(d, STINT_INVALID, why);
     return d->r.bad ? 0 : value;
 }
 
-static uint32_t
-counted(struct decoding *d, uint32_t max, const char *why)
+uint32_t
+decoding_counted(struct decoding *d, uint32_t max, const char *why)
 {
     uint32_t count = pack_array(&d->r);
     if (count > max)
-        complain(d, STINT_TOO_LARGE, why);
+        decoding_complain(d, STINT_TOO_LARGE, why);
     return d->r.bad ? 0 : count;
 }
 
@@ -47,16 +38,18 @@ label(struct decoding *d)
 {
     struct slice text = pack_text(&d->r);
     if (text.size > LIMIT_LABEL_BYTES)
-        complain(d, STINT_TOO_LARGE, "a peer's name or software is over 128 bytes");
+        decoding_complain(d, STINT_TOO_LARGE, "a peer's name or software is over 128 bytes");
+    if (!d->r.bad && !text_is_utf8(text))
+        decoding_complain(d, STINT_BAD_NAME, "a peer's name or software is not UTF-8");
     return text;
 }
 
-static struct slice
-name(struct decoding *d)
+struct slice
+decoding_name(struct decoding *d)
 {
     struct slice text = pack_text(&d->r);
     if (!d->r.bad && !name_is_valid(text))
-        complain(d, STINT_BAD_NAME, "the name of a queue or kind is not allowed");
+        decoding_complain(d, STINT_BAD_NAME, "the name of a queue or kind is not allowed");
     return text;
 }
 
@@ -65,46 +58,56 @@ fixed_bytes(struct decoding *d, uint8_t *to, size_t size, const char *why)
 {
     struct slice bytes = pack_bytes(&d->r);
     if (!d->r.bad && bytes.size != size)
-        complain(d, STINT_INVALID, why);
+        decoding_complain(d, STINT_INVALID, why);
     if (!d->r.bad)
         memcpy(to, bytes.data, size);
 }
 
-static void
-read_id(struct decoding *d, struct stint_id *id)
+void
+decoding_id(struct decoding *d, struct stint_id *id)
 {
     fixed_bytes(d, id->bytes, STINT_ID_BYTES, "an id has 16 bytes");
 }
 
-static void
-read_ids(struct decoding *d)
+void
+decoding_ids(struct decoding *d)
 {
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 ids in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 ids in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        read_id(d, &d->room->ids[i]);
+        decoding_id(d, &d->room->ids[i]);
 }
 
 /* Elements beyond those a version knows are skipped. */
-static void
-skip_rest(struct decoding *d, uint32_t known, uint32_t elements)
+void
+decoding_skip_rest(struct decoding *d, uint32_t known, uint32_t elements)
 {
     if (elements < known)
-        complain(d, STINT_BAD_MESSAGE, "an array is too short");
+        decoding_complain(d, STINT_BAD_MESSAGE, "an array is too short");
     for (uint32_t i = known; i < elements && !d->r.bad; i++)
         pack_skip(&d->r);
+}
+
+static uint32_t
+read_names(struct decoding *d, struct slice *names, uint32_t max, const char *why)
+{
+    uint32_t count = decoding_counted(d, max, why);
+    for (uint32_t i = 0; i < count && !d->r.bad; i++)
+        names[i] = decoding_name(d);
+    return count;
 }
 
 static void
 read_leases(struct decoding *d)
 {
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 leases in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 leases in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct lease_ref *lease = &d->room->leases[i];
         uint32_t elements = pack_array(&d->r);
-        read_id(d, &lease->id);
+        decoding_id(d, &lease->id);
         lease->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
         lease->status = elements > 2 ? (uint32_t)pack_uint_max(&d->r, UINT32_MAX) : 0;
-        skip_rest(d, elements > 2 ? 3 : 2, elements);
+        lease->begun = d->m->type == MESSAGE_CLAIM && lease->status != 0;
+        decoding_skip_rest(d, elements > 2 ? 3 : 2, elements);
     }
 }
 
@@ -120,7 +123,8 @@ hello_field(struct decoding *d, uint64_t key)
         h->version_max = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
         break;
     case 4:
-        h->role = (enum message_role)ranged(d, 1, 2, "the role is 1 (client) or 2 (worker)");
+        h->role =
+            (enum message_role)decoding_ranged(d, 1, 2, "the role is 1 (client) or 2 (worker)");
         break;
     case 5:
         fixed_bytes(d, h->session, SESSION_BYTES, "a session has 16 bytes");
@@ -132,15 +136,18 @@ hello_field(struct decoding *d, uint64_t key)
         h->software = label(d);
         break;
     case 8:
-        h->slots = (uint32_t)ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
+        h->slots = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
         break;
     case 9:
-        h->window = (uint32_t)ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
+        h->window = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
         break;
     case 10:
-        h->queues = counted(d, LIMIT_QUEUES_SERVED, "a worker serves at most 256 queues");
-        for (uint32_t i = 0; i < h->queues && !d->r.bad; i++)
-            d->room->names[i] = name(d);
+        h->queues = read_names(
+            d, d->room->names.queues, LIMIT_QUEUES_SERVED, "a worker serves at most 256 queues");
+        break;
+    case 11:
+        h->kinds =
+            read_names(d, d->room->names.kinds, LIMIT_KINDS, "a worker names at most 64 kinds");
         break;
     default:
         pack_skip(&d->r);
@@ -151,12 +158,12 @@ static void
 read_brokers(struct decoding *d)
 {
     struct welcome *w = &d->m->welcome;
-    w->brokers = counted(d, 64, "over 64 brokers in the map");
+    w->brokers = decoding_counted(d, 64, "over 64 brokers in the map");
     for (uint32_t i = 0; i < w->brokers && !d->r.bad; i++) {
         uint32_t elements = pack_array(&d->r);
         d->room->brokers[i].number = (uint16_t)pack_uint_max(&d->r, UINT16_MAX);
         d->room->brokers[i].endpoint = pack_text(&d->r);
-        skip_rest(d, 2, elements);
+        decoding_skip_rest(d, 2, elements);
     }
 }
 
@@ -175,10 +182,12 @@ welcome_field(struct decoding *d, uint64_t key)
         w->broker = (uint16_t)pack_uint_max(&d->r, UINT16_MAX);
         break;
     case 5:
-        w->heartbeat_ms = (uint32_t)ranged(d, 1, UINT32_MAX / 4, "the heartbeat is at least 1 ms");
+        w->heartbeat_ms =
+            (uint32_t)decoding_ranged(d, 1, UINT32_MAX / 4, "the heartbeat is at least 1 ms");
         break;
     case 6:
-        w->lost_ms = (uint32_t)ranged(d, 1, UINT32_MAX / 4, "the lost time is at least 1 ms");
+        w->lost_ms =
+            (uint32_t)decoding_ranged(d, 1, UINT32_MAX / 4, "the lost time is at least 1 ms");
         break;
     case 7:
         w->message_bytes = pack_uint(&d->r);
@@ -207,7 +216,19 @@ static void
 ping_field(struct decoding *d, uint64_t key)
 {
     if (key == 2)
-        d->m->ping.window = (uint32_t)ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
+        d->m->ping.window =
+            (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
+    else if (key == 3)
+        d->m->ping.token = pack_uint(&d->r);
+    else
+        pack_skip(&d->r);
+}
+
+static void
+pong_field(struct decoding *d, uint64_t key)
+{
+    if (key == 2)
+        d->m->pong.token = pack_uint(&d->r);
     else
         pack_skip(&d->r);
 }
@@ -238,31 +259,36 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
 {
     switch (key) {
     case 1:
-        spec->queue = name(d);
+        spec->queue = decoding_name(d);
         break;
     case 2:
-        spec->kind = name(d);
+        spec->kind = decoding_name(d);
         break;
     case 3:
         spec->payload = pack_bytes(&d->r);
         break;
     case 4:
-        spec->priority = (uint8_t)ranged(d, 0, 255, "the priority is 0 to 255");
+        spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
         break;
     case 5:
-        spec->max_attempts = (uint32_t)ranged(d, 1, LIMIT_ATTEMPTS, "max attempts are 1 to 65535");
+        spec->max_attempts =
+            (uint32_t)decoding_ranged(d, 1, LIMIT_ATTEMPTS, "max attempts are 1 to 65535");
         break;
     case 6:
-        spec->keep_ms = ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
+        spec->keep_ms =
+            decoding_ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
         break;
     case 7:
-        spec->time_to_run_ms = ranged(d, 1, LIMIT_TIME_MS, "the time to run is at least 1 ms");
+        spec->time_to_run_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the time to run is at least 1 ms");
         break;
     case 8:
-        spec->backoff_base_ms = ranged(d, 1, LIMIT_TIME_MS, "the backoff base is at least 1 ms");
+        spec->backoff_base_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff base is at least 1 ms");
         break;
     case 9:
-        spec->backoff_cap_ms = ranged(d, 1, LIMIT_TIME_MS, "the backoff cap is at least 1 ms");
+        spec->backoff_cap_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff cap is at least 1 ms");
         break;
     default:
         pack_skip(&d->r);
@@ -281,7 +307,7 @@ read_spec(struct decoding *d, struct job_spec *spec)
 static void
 read_specs(struct decoding *d, const struct job_spec *common)
 {
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct job_spec *spec = &d->room->specs[i];
         *spec = *common;
@@ -315,13 +341,14 @@ submit_field(struct decoding *d, uint64_t key)
     case 3:
         d->room->specs[0] = spec_defaults;
         read_spec(d, &d->room->specs[0]);
-        d->m->count = 1; /* says that a common part is there */
+        d->has_common = true;
         break;
     case 4:
-        common = d->m->count ? d->room->specs[0] : spec_defaults;
+        common = d->has_common ? d->room->specs[0] : spec_defaults;
+        d->has_jobs = true;
         read_specs(d, &common);
         if (d->m->count == 0 && !d->r.bad)
-            complain(d, STINT_INVALID, "a submit has at least one job");
+            decoding_complain(d, STINT_INVALID, "a submit has at least one job");
         break;
     default:
         pack_skip(&d->r);
@@ -340,11 +367,11 @@ read_submitted_answer(struct decoding *d, struct answer *a)
         a->inside = d->r;
         for (uint32_t i = 0; i < a->count && !d->r.bad; i++)
             pack_skip(&d->r);
-        skip_rest(d, 3, elements);
+        decoding_skip_rest(d, 3, elements);
     } else {
         a->index = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
         a->detail = pack_text(&d->r);
-        skip_rest(d, 4, elements);
+        decoding_skip_rest(d, 4, elements);
     }
 }
 
@@ -355,7 +382,7 @@ submitted_field(struct decoding *d, uint64_t key)
         pack_skip(&d->r);
         return;
     }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 answers in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
         read_submitted_answer(d, &d->room->answers[i]);
 }
@@ -365,13 +392,13 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
 {
     switch (key) {
     case 1:
-        read_id(d, &job->id);
+        decoding_id(d, &job->id);
         break;
     case 2:
         job->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
         break;
     case 3:
-        job->kind = name(d);
+        job->kind = decoding_name(d);
         break;
     case 4:
         job->payload = pack_bytes(&d->r);
@@ -385,6 +412,9 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
     case 7:
         job->submitted_ms = pack_uint(&d->r);
         break;
+    case 8:
+        job->confirm = pack_bool(&d->r);
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -394,14 +424,14 @@ static void
 dispatch_field(struct decoding *d, uint64_t key)
 {
     if (key == 2) {
-        d->m->dispatch.queue = name(d);
+        d->m->dispatch.queue = decoding_name(d);
         return;
     }
     if (key != 3) {
         pack_skip(&d->r);
         return;
     }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct dispatched_job *job = &d->room->dispatched[i];
         *job = (struct dispatched_job){.max_attempts = DEFAULT_MAX_ATTEMPTS};
@@ -415,23 +445,25 @@ static void
 settle_field(struct decoding *d, uint64_t key)
 {
     if (key == 3) {
-        d->m->settle.window = (uint32_t)ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
+        d->m->settle.window =
+            (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
         return;
     }
     if (key != 2) {
         pack_skip(&d->r);
         return;
     }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 outcomes in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 outcomes in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct outcome *o = &d->room->outcomes[i];
         uint32_t elements = pack_array(&d->r);
-        read_id(d, &o->id);
+        decoding_id(d, &o->id);
         o->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
-        o->type = (enum outcome_type)ranged(d, 1, OUTCOME_RETURNED, "an outcome is 1 to 5");
+        o->type = (enum outcome_type)decoding_ranged(d, 1, OUTCOME_UNABLE, "an outcome is 1 to 6");
         o->body = elements > 3 ? pack_bytes(&d->r) : (struct slice){NULL, 0};
         o->delay_ms = elements > 4 ? pack_uint_max(&d->r, LIMIT_TIME_MS) : 0;
-        skip_rest(d, elements > 5 ? 5 : elements > 3 ? elements : 3, elements);
+        o->extra = elements > 5 ? pack_bytes(&d->r) : (struct slice){NULL, 0};
+        decoding_skip_rest(d, elements > 6 ? 6 : elements > 3 ? elements : 3, elements);
     }
 }
 
@@ -442,7 +474,7 @@ settled_field(struct decoding *d, uint64_t key)
         pack_skip(&d->r);
         return;
     }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 answers in one message");
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct answer *a = &d->room->answers[i];
         *a = (struct answer){0};
@@ -452,7 +484,7 @@ settled_field(struct decoding *d, uint64_t key)
         a->inside = d->r;
         for (uint32_t n = 0; n < a->count && !d->r.bad; n++)
             pack_skip(&d->r);
-        skip_rest(d, 2, elements);
+        decoding_skip_rest(d, 2, elements);
     }
 }
 
@@ -471,135 +503,10 @@ static void
 recall_field(struct decoding *d, uint64_t key)
 {
     if (key == 2)
-        d->m->count = (uint32_t)ranged(d, 0, LIMIT_WINDOW, "a recall is of at most 65536 jobs");
+        d->m->count =
+            (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "a recall is of at most 65536 jobs");
     else
         pack_skip(&d->r);
-}
-
-/* WAIT, GET, CANCEL, RETRY: ids, and for the first two one option. */
-static void
-ids_field(struct decoding *d, uint64_t key)
-{
-    if (key == 2)
-        read_ids(d);
-    else if (key == 3 && d->m->type == MESSAGE_WAIT)
-        d->m->wait.results = pack_bool(&d->r);
-    else if (key == 3 && d->m->type == MESSAGE_GET)
-        d->m->get.parts = (uint32_t)ranged(d, 0, 3, "the parts are 0 to 3");
-    else
-        pack_skip(&d->r);
-}
-
-static void
-list_field(struct decoding *d, uint64_t key)
-{
-    switch (key) {
-    case 2:
-        d->m->list.queue = name(d);
-        break;
-    case 3:
-        d->m->list.states = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
-        break;
-    case 4:
-        d->m->list.kind = name(d);
-        break;
-    case 5:
-        d->m->list.cursor = pack_bytes(&d->r);
-        break;
-    case 6:
-        d->m->list.limit = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
-        break;
-    default:
-        pack_skip(&d->r);
-    }
-}
-
-/* JOBS, OUTCOMES, QUEUES, WORKERS: the elements are read later, one at a time. */
-static void
-items_field(struct decoding *d, uint64_t key)
-{
-    if (key == 2) {
-        d->m->count = counted(d, LIMIT_JOBS, "over 4096 elements in one message");
-        d->room->items = d->r;
-        for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-            pack_skip(&d->r);
-    } else if (key == 3 && d->m->type == MESSAGE_JOBS)
-        d->m->jobs.cursor = pack_bytes(&d->r);
-    else
-        pack_skip(&d->r);
-}
-
-static void
-answers_field(struct decoding *d, uint64_t key)
-{
-    if (key != 2) {
-        pack_skip(&d->r);
-        return;
-    }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 answers in one message");
-    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        d->room->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
-}
-
-static void
-stats_field(struct decoding *d, uint64_t key)
-{
-    struct stint_stats *s = &d->m->stats;
-    uint64_t n = 2;
-#define X(field) \
-    if (key == n++) { \
-        s->field = pack_uint(&d->r); \
-        return; \
-    }
-    STINT_STATS_FIELDS(X)
-#undef X
-    if (key == 64) {
-        uint32_t states = pack_array(&d->r);
-        for (uint32_t i = 0; i < states && !d->r.bad; i++) {
-            uint64_t value = pack_uint(&d->r);
-            if (i < STINT_STATES)
-                s->jobs[i] = value;
-        }
-    } else
-        pack_skip(&d->r);
-}
-
-static void
-subscribe_field(struct decoding *d, uint64_t key)
-{
-    switch (key) {
-    case 2:
-        d->m->subscribe.queue = name(d);
-        break;
-    case 3:
-        d->m->subscribe.events = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
-        break;
-    case 4:
-        read_ids(d);
-        break;
-    default:
-        pack_skip(&d->r);
-    }
-}
-
-static void
-events_field(struct decoding *d, uint64_t key)
-{
-    if (key != 2) {
-        pack_skip(&d->r);
-        return;
-    }
-    d->m->count = counted(d, LIMIT_JOBS, "over 4096 events in one message");
-    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct stint_event *e = &d->room->events[i];
-        uint32_t elements = pack_array(&d->r);
-        e->type = (enum stint_event_type)pack_uint_max(&d->r, UINT16_MAX);
-        read_id(d, &e->id);
-        e->at_ms = pack_uint(&d->r);
-        e->count = pack_uint(&d->r);
-        slice_to_text(e->queue, sizeof e->queue, pack_text(&d->r));
-        skip_rest(d, 5, elements);
-    }
 }
 
 static void
@@ -663,6 +570,10 @@ message_decode(const void *frame, size_t size, struct message *message, struct m
         return STINT_UNKNOWN_TYPE;
     if (d.status != STINT_OK)
         return d.status;
+    if (type == MESSAGE_SUBMIT && !d.r.bad && !d.has_jobs) {
+        *why = "a submit has at least one job";
+        return STINT_INVALID;
+    }
     if (d.r.bad || d.r.at != d.r.end) {
         *why = "a field has the wrong type, or the frame is cut or too long";
         return STINT_BAD_MESSAGE;

@@ -25,6 +25,15 @@ put_key_string(struct pack_buffer *b, uint8_t key, const char *text)
 }
 
 static void
+put_names(struct pack_buffer *b, uint8_t key, const struct slice *names, uint32_t count)
+{
+    *pack_reserve(b, 1) = key;
+    pack_put_array(b, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_put_text(b, names[i].data, names[i].size);
+}
+
+static void
 put_id(struct pack_buffer *b, const struct stint_id *id)
 {
     uint8_t *p = pack_reserve(b, 2 + STINT_ID_BYTES);
@@ -41,10 +50,11 @@ message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields)
 }
 
 void
-message_put_hello(struct pack_buffer *b, const struct hello *h, const struct slice *queues)
+message_put_hello(struct pack_buffer *b, const struct hello *h, const struct slice *queues,
+    const struct slice *kinds)
 {
     bool worker = h->role == ROLE_WORKER;
-    message_put_head(b, MESSAGE_HELLO, worker ? 9 : 6);
+    message_put_head(b, MESSAGE_HELLO, worker ? 9 + (h->kinds > 0) : 6);
     pack_put_key_uint(b, 2, h->version_min);
     pack_put_key_uint(b, 3, h->version_max);
     pack_put_key_uint(b, 4, h->role);
@@ -55,10 +65,9 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
         return;
     pack_put_key_uint(b, 8, h->slots);
     pack_put_key_uint(b, 9, h->window);
-    *pack_reserve(b, 1) = 10;
-    pack_put_array(b, h->queues);
-    for (uint32_t i = 0; i < h->queues; i++)
-        pack_put_text(b, queues[i].data, queues[i].size);
+    put_names(b, 10, queues, h->queues);
+    if (h->kinds)
+        put_names(b, 11, kinds, h->kinds);
 }
 
 void
@@ -86,12 +95,32 @@ message_put_welcome(
 }
 
 void
-message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window)
+message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window, uint64_t token)
 {
-    message_put_head(b, MESSAGE_PING, window == WINDOW_UNCHANGED ? 1 : 2);
+    message_put_head(b, MESSAGE_PING, 1U + (window != WINDOW_UNCHANGED) + (token != 0));
     pack_put_key_uint(b, 1, number);
     if (window != WINDOW_UNCHANGED)
         pack_put_key_uint(b, 2, window);
+    if (token)
+        pack_put_key_uint(b, 3, token);
+}
+
+void
+message_put_pong(struct pack_buffer *b, uint64_t number, uint64_t token)
+{
+    message_put_head(b, MESSAGE_PONG, 2);
+    pack_put_key_uint(b, 1, number);
+    pack_put_key_uint(b, 2, token);
+}
+
+void
+message_put_page(
+    struct pack_buffer *b, enum message_type type, uint64_t number, struct slice cursor)
+{
+    message_put_head(b, type, 1U + (cursor.size > 0));
+    pack_put_key_uint(b, 1, number);
+    if (cursor.size)
+        put_key_bytes(b, 2, cursor.data, cursor.size);
 }
 
 void
@@ -227,7 +256,7 @@ message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome 
     pack_put_array(b, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct outcome *o = &outcomes[i];
-        uint32_t elements = o->delay_ms ? 5 : o->body.size ? 4 : 3;
+        uint32_t elements = o->extra.size ? 6 : o->delay_ms ? 5 : o->body.size ? 4 : 3;
         pack_put_array(b, elements);
         put_id(b, &o->id);
         pack_put_uint(b, o->attempt);
@@ -236,6 +265,8 @@ message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome 
             pack_put_bytes(b, o->body.data, o->body.size);
         if (elements > 4)
             pack_put_uint(b, o->delay_ms);
+        if (elements > 5)
+            pack_put_bytes(b, o->extra.data, o->extra.size);
     }
     if (window != WINDOW_UNCHANGED)
         pack_put_key_uint(b, 3, window);
@@ -245,17 +276,19 @@ void
 message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more)
 {
-    bool with_status = type == MESSAGE_CLAIMED || type == MESSAGE_REVOKE;
+    bool with_status =
+        type == MESSAGE_CLAIMED || type == MESSAGE_CONFIRMED || type == MESSAGE_REVOKE;
     message_put_head(b, type, type == MESSAGE_CLAIM ? 3 : 2);
     pack_put_key_uint(b, 1, number);
     *pack_reserve(b, 1) = 2;
     pack_put_array(b, count);
     for (uint32_t i = 0; i < count; i++) {
-        pack_put_array(b, with_status ? 3 : 2);
+        bool begun = type == MESSAGE_CLAIM && leases[i].begun;
+        pack_put_array(b, with_status || begun ? 3 : 2);
         put_id(b, &leases[i].id);
         pack_put_uint(b, leases[i].attempt);
-        if (with_status)
-            pack_put_uint(b, leases[i].status);
+        if (with_status || begun)
+            pack_put_uint(b, begun ? 1 : leases[i].status);
     }
     if (type == MESSAGE_CLAIM) {
         *pack_reserve(b, 1) = 3;
@@ -346,7 +379,9 @@ message_put_stats(struct pack_buffer *b, uint64_t number, const struct stint_sta
 void
 message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
 {
-    pack_put_map(b, 5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0));
+    pack_put_map(b,
+        5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0) +
+            job->confirm);
     *pack_reserve(b, 1) = 1;
     put_id(b, &job->id);
     pack_put_key_uint(b, 2, job->attempt);
@@ -357,6 +392,10 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
     if (job->time_to_run_ms)
         pack_put_key_uint(b, 6, job->time_to_run_ms);
     pack_put_key_uint(b, 7, job->submitted_ms);
+    if (job->confirm) {
+        *pack_reserve(b, 1) = 8;
+        pack_put_bool(b, true);
+    }
 }
 
 /* Zero and empty are absent. */
@@ -404,7 +443,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
-    pack_put_map(b, 4);
+    pack_put_map(b, 4U + (info->unserved[0] != 0));
     put_key_string(b, 1, info->name);
     pack_put_key_uint(b, 2, info->number);
     *pack_reserve(b, 1) = 3;
@@ -412,12 +451,14 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
     for (unsigned i = 0; i < STINT_STATES; i++)
         pack_put_uint(b, info->jobs[i]);
     pack_put_key_uint(b, 4, info->workers);
+    if (info->unserved[0])
+        put_key_string(b, 5, info->unserved);
 }
 
 void
 message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *info)
 {
-    pack_put_map(b, 9);
+    pack_put_map(b, 9U + (info->kinds[0] != 0));
     put_key_string(b, 1, info->name);
     put_key_string(b, 2, info->software);
     put_key_string(b, 3, info->queues);
@@ -427,6 +468,8 @@ message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *i
     pack_put_key_uint(b, 7, info->seen_ms_ago);
     pack_put_key_uint(b, 8, info->succeeded);
     pack_put_key_uint(b, 9, info->failed);
+    if (info->kinds[0])
+        put_key_string(b, 10, info->kinds);
 }
 
 void

@@ -139,6 +139,8 @@ message_next_queue(struct message_room *room)
             }
         } else if (key == 4)
             info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == 5)
+            slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
         else
             pack_skip(r);
     }
@@ -166,6 +168,8 @@ message_next_worker(struct message_room *room)
             *counts[key - 4] = (uint32_t)pack_uint_max(r, UINT32_MAX);
         else if (key >= 7 && key <= 9)
             *totals[key - 7] = pack_uint(r);
+        else if (key == 10)
+            slice_to_text(info->kinds, sizeof info->kinds, pack_text(r));
         else
             pack_skip(r);
     }

@@ -9,6 +9,7 @@ enum {
     RETRY_BASE_MS = 100,
     RETRY_CAP_MS = 5000,
     PING_AFTER_BYTES = 8 << 20,
+    PONG_AFTER_BYTES = 1 << 20,
 };
 
 static uint64_t
@@ -30,7 +31,7 @@ clear_control(struct session *s)
 static void
 say_hello(struct session *s, uint64_t now_ms)
 {
-    struct slice names[LIMIT_QUEUES_SERVED];
+    struct slice names[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS];
     const struct session_options *o = &s->options;
     struct hello h = {.version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
@@ -39,15 +40,18 @@ say_hello(struct session *s, uint64_t now_ms)
         .software = {(const uint8_t *)o->software, strlen(o->software)},
         .slots = o->slots,
         .window = s->window,
-        .queues = o->queues_count};
+        .queues = o->queues_count,
+        .kinds = o->kinds_count};
     memcpy(h.session, o->id, SESSION_BYTES);
     for (uint32_t i = 0; i < o->queues_count; i++)
         names[i] = (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
+    for (uint32_t i = 0; i < o->kinds_count; i++)
+        kinds[i] = (struct slice){(const uint8_t *)o->kinds[i], strlen(o->kinds[i])};
     clear_control(s);
-    message_put_hello(&s->control, &h, names);
+    message_put_hello(&s->control, &h, names, kinds);
     s->control_ends[s->control_count++] = s->control.used;
     s->state = SESSION_GREETING;
-    s->pong = s->pings_open = 0;
+    s->pings = s->pongs = s->token = s->pings_open = 0;
     s->wake_ms = now_ms + GREETING_MS;
 }
 
@@ -171,7 +175,7 @@ session_tell_window(struct session *s)
     struct pack_buffer frame = {0};
     if (s->state != SESSION_OPEN)
         return;
-    message_put_ping(&frame, s->pong + 1, s->window);
+    message_put_ping(&frame, ++s->pings, s->window, s->token);
     s->unread_bytes = 0;
     s->pings_open += session_control(s, &frame);
     pack_buffer_free(&frame);
@@ -201,8 +205,11 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     case MESSAGE_ERROR:
         return !take_error(s, now_ms, m) && s->state == SESSION_OPEN;
     case MESSAGE_PONG:
-        s->pong = m->number;
+        s->pongs++;
+        s->token = m->pong.token;
         s->pings_open -= s->pings_open > 0;
+        if (s->unread_bytes > PONG_AFTER_BYTES)
+            session_tell_window(s); /* it may wait for just this */
         return false;
     default:
         return s->state == SESSION_OPEN;

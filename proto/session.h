@@ -25,6 +25,8 @@ struct session_options {
     uint32_t slots;
     const char *const *queues;
     uint32_t queues_count;
+    const char *const *kinds; /* that a worker handles; none: all */
+    uint32_t kinds_count;
     uint64_t seed; /* for the jitter */
 };
 
@@ -45,7 +47,8 @@ struct session {
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
     uint32_t window; /* told with each PING */
-    uint64_t pong; /* number of the last PONG: the next PING's is one more */
+    uint64_t pings, pongs; /* of this conversation, sent and read */
+    uint64_t token; /* of the last PONG: the next PING shows by it that we have read so far */
     uint64_t pings_open; /* PINGs of this conversation without a PONG yet */
     uint64_t unread_bytes; /* received since the last PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;

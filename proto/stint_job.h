@@ -106,12 +106,14 @@ struct stint_queue_info {
     uint32_t number;
     uint64_t jobs[STINT_STATES];
     uint32_t workers; /* that serve it now */
+    char unserved[STINT_NAME_BYTES]; /* a kind that waits and none of them handles, or "" */
 };
 
 /* One worker of the fleet. */
 struct stint_worker_info {
     char name[STINT_LABEL_BYTES], software[STINT_LABEL_BYTES];
     char queues[1024]; /* separated by spaces, cut with "..." */
+    char kinds[1024]; /* likewise, those it handles; "": all */
     uint32_t slots, window, held; /* held: leases now, prefetched ones counted */
     uint64_t seen_ms_ago, succeeded, failed;
 };

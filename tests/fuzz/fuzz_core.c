@@ -114,7 +114,9 @@ step(uint64_t ms)
     }
     store_model_spare(f.store);
     core_check(f.core);
-    (void)core_note(f.core);
+    struct note note;
+    while (core_next_note(f.core, &note))
+        ;
     (void)core_idle_ms(f.core);
     read_output();
 }
@@ -151,7 +153,7 @@ put_hello(struct pack_buffer *b)
     memset(h.session, next() % 6, sizeof h.session);
     for (uint32_t i = 0; i < h.queues; i++)
         queues[i] = (struct slice){(const uint8_t *)names[i], strlen(names[i])};
-    message_put_hello(b, &h, queues);
+    message_put_hello(b, &h, queues, NULL);
 }
 
 static void
@@ -270,7 +272,7 @@ put_frame(uint8_t what, uint8_t connection)
         put_leases(b, MESSAGE_STARTED);
         break;
     case 7:
-        message_put_ping(b, next(), next() % 2 ? WINDOW_UNCHANGED : next());
+        message_put_ping(b, next(), next() % 2 ? WINDOW_UNCHANGED : next(), 0);
         break;
     case 8:
         message_put_numbered(b, MESSAGE_BYE, next());

@@ -129,14 +129,14 @@ class Wire(harness.Case):
     def test_a_peer_that_reads_and_pings_gets_as_much_as_it_asks_for(self):
         c = peer.Client(self.place.endpoint, context=self.context)
         jobs = c.submit([os.urandom(200000) for _ in range(10)])
-        ping = 0
+        ping = token = 0
         for n in range(60):  # 120 MB
             c.say({0: peer.GET, 1: 100 + n, 2: jobs, 3: 1})
             self.assertEqual(len(c.hear(peer.JOBS, 100 + n)[2]), 10)
             if n % 4 == 0:
                 ping += 1
-                c.say({0: peer.PING, 1: ping})
-                c.hear(peer.PONG, ping)
+                c.say({0: peer.PING, 1: ping, 3: token} if token else {0: peer.PING, 1: ping})
+                token = c.hear(peer.PONG, ping)[2]
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ say_hello(struct world *w, uint32_t peer, struct hello *h, uint8_t session)
     h->version_min = h->version_max = 1;
     h->name = (struct slice){(const uint8_t *)"peer", 4};
     h->software = (struct slice){(const uint8_t *)"test", 4};
-    message_put_hello(world_frame(w, peer), h, NULL);
+    message_put_hello(world_frame(w, peer), h, NULL, NULL);
 }
 
 void
@@ -284,4 +284,14 @@ world_dispatched(struct world *w, uint32_t peer)
     assert_non_null(world_read(w, peer, MESSAGE_DISPATCH));
     assert_true(w->message.count > 0);
     return w->room->dispatched[0];
+}
+
+bool
+world_told(struct world *w, const char *part)
+{
+    struct note note;
+    bool told = false;
+    while (core_next_note(w->core, &note))
+        told |= strstr(note.event, part) != NULL;
+    return told;
 }

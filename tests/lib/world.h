@@ -58,6 +58,8 @@ bool world_replays(struct world *w);
  * there is none. */
 const struct message *world_read(struct world *w, uint32_t peer, enum message_type type);
 size_t world_count(struct world *w, uint32_t peer, enum message_type type);
+/* Is there a note, since the last call, whose sentence holds this text? */
+bool world_told(struct world *w, const char *part);
 
 /* Common sentences. */
 void world_hello_client(struct world *w, uint32_t peer, uint8_t session);

@@ -132,9 +132,9 @@ turn(void)
     disk_spare(b.store);
     core_check(b.core);
     oracle_stepped(b.store, b.core, &b.out);
-    const char *note = core_note(b.core);
-    if (note)
-        sim_trace("note: %s", note);
+    struct note note;
+    while (core_next_note(b.core, &note))
+        sim_trace("note: %s", note.event);
     actor_sleep(commit_us());
     send_out();
     return status;

@@ -73,6 +73,7 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
         at.state = STINT_SCHEDULED;
         break;
     case OUTCOME_RETURNED:
+    case OUTCOME_UNABLE:
         at.last = LAST_RETURNED;
         at.state = STINT_READY;
         break;

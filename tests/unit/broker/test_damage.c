@@ -186,7 +186,7 @@ verify_counts_what_was_set_aside(void **state)
     store_model_damage(w->store, STORE_SETTLED);
     struct stint_id id = id_make(0, 1, 100, 2);
     assert_int_equal(world_state(w, id, NULL), STINT_UNKNOWN);
-    assert_non_null(core_note(w->core));
+    assert_true(world_told(w, ""));
     core_destroy(&w->core);
     core_verify(w->store, 0, &report);
     assert_int_equal(report.problems, 0);
@@ -240,7 +240,7 @@ a_large_body_with_a_damaged_part_is_never_dispatched(void **state)
     core_stats(w->core, &stats);
     assert_int_equal(stats.leases, 3); /* all but the large one */
     assert_int_equal(world_state(w, large, NULL), STINT_UNKNOWN);
-    assert_non_null(core_note(w->core));
+    assert_true(world_told(w, ""));
     assert_int_equal(store_model_count(w->store, STORE_DAMAGED), 1);
     world_destroy(&w);
 }
@@ -255,7 +255,7 @@ a_damaged_session_row_is_told_of_and_its_client_begins_anew(void **state)
     store_model_damage(w->store, STORE_SESSIONS);
     world_with_client(w);
     assert_int_equal(w->message.welcome.submission, 0);
-    assert_non_null(core_note(w->core));
+    assert_true(world_told(w, ""));
     world_destroy(&w);
 }
 
@@ -299,9 +299,7 @@ jobs_that_are_counted_and_not_found_are_told_of_and_hold_up_nobody(void **state)
     world_with_worker(w, 4);
     struct stint_id id = world_dispatched(w, 2).id;
     assert_int_equal(id_priority(&id), 1);
-    const char *note = core_note(w->core);
-    assert_non_null(note);
-    assert_non_null(strstr(note, "not found"));
+    assert_true(world_told(w, "not found"));
     /* A later job of the same level is found. */
     world_submit(w, 1, 3, &first, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);

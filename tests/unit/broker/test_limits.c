@@ -6,6 +6,7 @@
 
 enum { UNREAD_BYTES = 1000, BODY_BYTES = 300 };
 
+static uint64_t tokens[8]; /* of the last PONG that each peer has read */
 static char body[BODY_BYTES + 1];
 
 static struct world *
@@ -13,6 +14,7 @@ world_that_keeps_little(void)
 {
     struct core_options options;
     core_options_init(&options);
+    memset(tokens, 0, sizeof tokens);
     options.unread_bytes = UNREAD_BYTES;
     memset(body, 'x', BODY_BYTES);
     struct world *w = world_new(&options);
@@ -20,13 +22,15 @@ world_that_keeps_little(void)
     return w;
 }
 
-/* The first two PINGs of a peer: all that was sent before the first one is read. */
+/* Two PINGs, each with the token of the PONG before it: all that was sent before is read. */
 static void
 show_that_it_reads(struct world *w, uint32_t peer)
 {
     for (uint64_t number = 1; number <= 2; number++) {
-        message_put_ping(world_frame(w, peer), number, WINDOW_UNCHANGED);
+        message_put_ping(world_frame(w, peer), number, WINDOW_UNCHANGED, tokens[peer]);
         assert_int_equal(world_step(w, 0), STINT_OK);
+        assert_true(world_read(w, peer, MESSAGE_PONG));
+        tokens[peer] = w->message.pong.token;
     }
 }
 
@@ -214,8 +218,8 @@ listed_up_to(struct world *w, size_t n)
     struct slice frame = outbox_frame(&w->out, n);
     assert_int_equal(message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
     assert_int_equal(w->message.type, MESSAGE_JOBS);
-    assert_int_equal(w->message.jobs.cursor.size, 1 + STINT_ID_BYTES);
-    memcpy(at.bytes, w->message.jobs.cursor.data + 1, STINT_ID_BYTES);
+    assert_int_equal(w->message.page.cursor.size, 1 + STINT_ID_BYTES);
+    memcpy(at.bytes, w->message.page.cursor.data + 1, STINT_ID_BYTES);
     return id_sequence(&at);
 }
 

@@ -268,7 +268,7 @@ static void
 lose_worker_2(struct world *w)
 {
     for (unsigned ms = 0; ms < DEFAULT_LOST_MS + 500; ms += 250) {
-        message_put_ping(world_frame(w, 1), 1, 0);
+        message_put_ping(world_frame(w, 1), 1, 0, 0);
         assert_int_equal(world_step(w, 250), STINT_OK);
     }
 }
@@ -377,7 +377,7 @@ promise_6_a_paused_broker_does_not_condemn_its_workers(void **state)
     struct stint_id id = world_submit_one(w, 1, "a");
     assert_int_equal(world_step(w, 60000), STINT_OK); /* we were stopped for a minute */
     assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
-    message_put_ping(world_frame(w, 2), 5, 1);
+    message_put_ping(world_frame(w, 2), 5, 1, 0);
     assert_int_equal(world_step(w, 300), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
     world_destroy(&w);
@@ -402,8 +402,8 @@ promise_7_a_claimed_job_is_not_run_again_after_a_restart(void **state)
     assert_non_null(world_read(w, 2, MESSAGE_CLAIMED));
     assert_int_equal(w->message.count, 0);
     for (unsigned ms = 0; ms < DEFAULT_GRACE_MS + 1000; ms += 250) {
-        message_put_ping(world_frame(w, 2), 1, 1);
-        message_put_ping(world_frame(w, 3), 1, 1);
+        message_put_ping(world_frame(w, 2), 1, 1, 0);
+        message_put_ping(world_frame(w, 3), 1, 1, 0);
         assert_int_equal(world_step(w, 250), STINT_OK);
         assert_null(world_read(w, 3, MESSAGE_DISPATCH));
     }
@@ -429,7 +429,7 @@ promise_7_what_nobody_claims_is_requeued_after_the_grace_time(void **state)
     assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
     bool dispatched = false;
     for (unsigned ms = 0; ms < DEFAULT_GRACE_MS + 1000 && !dispatched; ms += 250) {
-        message_put_ping(world_frame(w, 3), 1, 1);
+        message_put_ping(world_frame(w, 3), 1, 1, 0);
         assert_int_equal(world_step(w, 250), STINT_OK);
         dispatched = world_read(w, 3, MESSAGE_DISPATCH) != NULL;
     }
@@ -493,12 +493,11 @@ promise_8_start_reads_nothing_of_the_backlog(void **state)
     world_submit(w, 1, 1, jobs, 1000);
     assert_int_equal(world_step(w, 0), STINT_OK);
     store_model_damage(w->store, STORE_LIVE); /* a start that read it would notice */
-    const char *note = core_note(w->core);
-    assert_null(note);
+    assert_false(world_told(w, "damaged"));
     core_destroy(&w->core);
     const char *error;
     assert_int_equal(core_new(&w->options, w->store, w->now_ms, &w->core, &error), STINT_OK);
-    assert_null(core_note(w->core));
+    assert_false(world_told(w, "damaged"));
     world_destroy(&w);
 }
 
@@ -552,7 +551,7 @@ a_connection_that_says_hello_after_rubbish_is_not_forgotten(void **state)
     struct world *w = world_new(NULL);
     (void)state;
     memcpy(pack_reserve(world_frame(w, 1), 1), "x", 1);
-    message_put_ping(world_frame(w, 1), 1, 0);
+    message_put_ping(world_frame(w, 1), 1, 0, 0);
     world_hello_client(w, 1, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_int_equal(world_count(w, 1, MESSAGE_ERROR), 2);

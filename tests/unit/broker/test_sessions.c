@@ -36,7 +36,7 @@ a_session_that_is_open_is_not_forgotten(void **state)
     world_with_client(w);
     (void)world_submit_one(w, 1, "a");
     for (unsigned i = 0; i < 40; i++) {
-        message_put_ping(world_frame(w, 1), i, WINDOW_UNCHANGED);
+        message_put_ping(world_frame(w, 1), i, WINDOW_UNCHANGED, 0);
         assert_int_equal(world_step(w, 500), STINT_OK);
     }
     assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 1);
@@ -74,11 +74,11 @@ a_peer_of_another_version_or_without_a_session_is_refused(void **state)
     struct world *w = world_new(NULL);
     (void)state;
     struct hello h = {.version_min = 2, .version_max = 3, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 1), &h, NULL);
+    message_put_hello(world_frame(w, 1), &h, NULL, NULL);
     h = (struct hello){.version_min = 1, .version_max = 1, .role = ROLE_CLIENT};
-    message_put_hello(world_frame(w, 2), &h, NULL);
+    message_put_hello(world_frame(w, 2), &h, NULL, NULL);
     h = (struct hello){.version_min = 1, .version_max = 9, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 3), &h, NULL);
+    message_put_hello(world_frame(w, 3), &h, NULL, NULL);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ERROR));
     assert_int_equal(w->message.error.status, STINT_VERSION_MISMATCH);
@@ -135,7 +135,7 @@ a_worker_is_not_judged_before_all_that_arrived_was_read(void **state)
         assert_int_equal(world_step(w, 250), STINT_OK);
         assert_null(world_read(w, 2, MESSAGE_ERROR));
     }
-    message_put_ping(world_frame(w, 2), 1, 1);
+    message_put_ping(world_frame(w, 2), 1, 1, 0);
     w->heard = HEARD_ALL;
     assert_int_equal(world_step(w, 300), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
@@ -209,12 +209,12 @@ a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for(
     world_hello_worker(w, 2, 2, 2);
     (void)world_submit_one(w, 1, "a");
     assert_null(world_read(w, 2, MESSAGE_DISPATCH));
-    message_put_ping(world_frame(w, 2), 1, 0); /* it drains */
+    message_put_ping(world_frame(w, 2), 1, 0, 0); /* it drains */
     world_claim(w, 2, NULL, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_CLAIMED));
     assert_null(world_read(w, 2, MESSAGE_DISPATCH));
-    message_put_ping(world_frame(w, 2), 2, 1);
+    message_put_ping(world_frame(w, 2), 2, 1, 0);
     (void)world_submit_one(w, 2, "b");
     assert_non_null(world_read(w, 2, MESSAGE_DISPATCH));
     assert_int_equal(w->message.count, 1);
