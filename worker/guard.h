@@ -1,6 +1,8 @@
-/* The guard: a process that outlives the worker just long enough to end what it ran. It waits on a
- * pipe that only the worker holds; when the worker is gone, also by SIGKILL, it kills the process
- * groups that are still marked in a table both share.
+/* The guard: the process that the user started, which runs the worker as its child and outlives it
+ * just long enough to end what it ran. Orphans come to it when the worker is gone, however that
+ * happened, and it ends them all. If the guard is killed instead, the worker does the same.
+ *
+ * Signals that ask the worker to stop may be sent to either, or by a terminal to both.
  */
 #ifndef GUARD_H
 #define GUARD_H
@@ -13,10 +15,12 @@
 struct guard {
     _Atomic pid_t *groups; /* a process group a slot, or 0; shared memory */
     uint32_t count;
-    int pipe;
+    int stops; /* a byte for each signal to stop that the guard got; it ends with the guard */
+    pid_t pid; /* of the guard */
 };
 
-/* Start it, before any thread. False with errno set if the system refuses. */
+/* Go on as the guard's child, before any thread is made. The guard itself never returns: it exits
+ * as the worker did. False with errno set if the system refuses. */
 bool guard_start(struct guard *guard, uint32_t slots);
 
 #endif

@@ -1,63 +1,32 @@
 /* stint-worker: settings, handlers from programs and plugins, and the worker's run. */
+#include "handlers.h"
+#include "keeper.h"
+#include "limit.h"
 #include "log.h"
-#include "runner.h"
 #include "settings.h"
 #include "streams.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <popt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { LIST_MAX = 64, QUEUES_MAX = 256 };
-
-/* A kind and the program that runs it. */
-struct program_handler {
-    char *kind;
-    char **argv;
-    const struct runner *runner;
-    struct program_handler *next;
-};
-
-struct list {
-    const char *items[QUEUES_MAX];
-    uint32_t count;
+enum {
+    FILES_OF_OURS = 28, /* descriptors that a worker has open besides its jobs' */
+    FILES_A_SLOT = 8, /* and for each job, at most */
 };
 
 struct config {
     const char *endpoint, *name, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
-    bool exec, no_prefetch;
-    struct list queues, handles, shells, plugins;
-    struct program_handler *programs; /* those made of handles and shells */
+    bool no_prefetch;
+    struct list queues;
+    struct handlers handlers;
 };
-
-static struct stint_worker *running; /* for the signal handler */
-
-static void
-on_signal(int signal)
-{
-    (void)signal;
-    if (running)
-        stint_worker_stop(running);
-}
-
-static bool
-add(void *to, const char *value, const char **why)
-{
-    struct list *list = to;
-    *why = "there are too many of them";
-    if (list->count == QUEUES_MAX)
-        return false;
-    list->items[list->count++] = value;
-    return true;
-}
 
 static int
 read_config(struct config *c, int argc, char **argv)
@@ -66,6 +35,7 @@ read_config(struct config *c, int argc, char **argv)
         .log_level = "info",
         .log_format = "text",
         .drain_ms = 30000,
+        .prefetch = UINT64_MAX,
         .result_max = 1 << 20};
     if (!c->endpoint || !*c->endpoint)
         c->endpoint = "tcp://127.0.0.1:5670";
@@ -73,22 +43,22 @@ read_config(struct config *c, int argc, char **argv)
         {"endpoint", 'e', SETTING_TEXT, &c->endpoint, 0, 0, "ENDPOINT",
             "the broker (tcp://127.0.0.1:5670)", NULL},
         {"queue", 'q', SETTING_EACH, &c->queues, 0, 0, "NAME",
-            "serve this queue; may be given several times (default)", add},
-        {"slots", 's', SETTING_NUMBER, &c->slots, 0, 65536, "N",
-            "jobs at a time; 0: one a core (0)", NULL},
-        {"handle", 'H', SETTING_EACH, &c->handles, 0, 0, "KIND=COMMAND",
-            "run this program, without a shell, for jobs of this kind", add},
-        {"shell", 0, SETTING_EACH, &c->shells, 0, 0, "KIND=COMMAND",
-            "run this command line by /bin/sh for jobs of this kind", add},
-        {"exec", 0, SETTING_FLAG, &c->exec, 0, 0, NULL,
+            "serve this queue; may be given several times (default)", list_add},
+        {"slots", 's', SETTING_NUMBER, &c->slots, 1, LIMIT_WINDOW, "N",
+            "jobs at a time (one a core)", NULL},
+        {"handle", 'H', SETTING_EACH, &c->handlers.handles, 0, 0, "KIND=COMMAND",
+            "run this program, without a shell, for jobs of this kind", list_add},
+        {"shell", 0, SETTING_EACH, &c->handlers.shells, 0, 0, "KIND=COMMAND",
+            "run this command line by /bin/sh for jobs of this kind", list_add},
+        {"exec", 0, SETTING_FLAG, &c->handlers.exec, 0, 0, NULL,
             "run whatever program a job of kind exec names: whoever may submit may run "
             "anything here; off unless given",
             NULL},
-        {"plugin", 'p', SETTING_EACH, &c->plugins, 0, 0, "FILE",
-            "load handlers from this shared object", add},
+        {"plugin", 'p', SETTING_EACH, &c->handlers.plugins, 0, 0, "FILE",
+            "load handlers from this shared object", list_add},
         {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)", NULL},
-        {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, 65536, "N",
-            "jobs to hold ahead; 0: as many as take about 50 ms (0)", NULL},
+        {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, LIMIT_WINDOW, "N",
+            "jobs to hold ahead (as many as take about 50 ms)", NULL},
         {"no-prefetch", 0, SETTING_FLAG, &c->no_prefetch, 0, 0, NULL, "hold no jobs ahead", NULL},
         {"drain", 0, SETTING_DURATION, &c->drain_ms, 1, 86400000, "TIME",
             "when stopped, wait so long for running jobs (30s)", NULL},
@@ -114,143 +84,6 @@ read_config(struct config *c, int argc, char **argv)
     return -1;
 }
 
-/* What a slot has for one program handler. */
-struct program_slot {
-    const struct program_handler *handler;
-    struct runner_slot *runner;
-};
-
-static void *
-make_program_slot(void *context, uint32_t slot)
-{
-    struct program_slot *s = calloc(1, sizeof *s);
-    (void)slot;
-    if (!s)
-        abort();
-    s->handler = context;
-    s->runner = runner_slot_new(s->handler->runner);
-    return s;
-}
-
-static void
-destroy_program_slot(void *context, void *state)
-{
-    struct program_slot *s = state;
-    (void)context;
-    runner_slot_destroy(&s->runner);
-    free(s);
-}
-
-static void
-run_program(struct stint_task *task, void *state)
-{
-    struct program_slot *s = state;
-    const struct stint_task_info *job = stint_task_info(task);
-    struct command command = {
-        .argv = s->handler->argv, .input = job->payload, .input_bytes = job->payload_bytes};
-    runner_run(s->runner, &command, task);
-}
-
-static void *
-make_exec_slot(void *context, uint32_t slot)
-{
-    (void)slot;
-    return runner_slot_new(context);
-}
-
-static void
-destroy_exec_slot(void *context, void *state)
-{
-    struct runner_slot *s = state;
-    (void)context;
-    runner_slot_destroy(&s);
-}
-
-static void
-run_exec(struct stint_task *task, void *state)
-{
-    runner_run_exec(state, task);
-}
-
-static bool
-complain(const char *what, const char *value)
-{
-    fprintf(stderr, "stint-worker: %s: %s\n", value, what);
-    return false;
-}
-
-/* KIND=COMMAND; the command is cut into words as a shell would, but nothing is expanded. */
-static bool
-add_program(struct stint_worker *w, struct config *c, const struct runner *runner, const char *text,
-    bool shell)
-{
-    const char *command = strchr(text, '=');
-    int argc;
-    const char **words;
-    if (!command)
-        return complain("write KIND=COMMAND", text);
-    struct program_handler *h = calloc(1, sizeof *h);
-    if (!h || !(h->kind = strndup(text, (size_t)(command - text))))
-        return complain("out of memory", text);
-    h->runner = runner;
-    h->next = c->programs;
-    c->programs = h;
-    command++;
-    if (shell) {
-        h->argv = calloc(4, sizeof *h->argv);
-        if (!h->argv)
-            return complain("out of memory", text);
-        h->argv[0] = strdup("/bin/sh");
-        h->argv[1] = strdup("-c");
-        h->argv[2] = strdup(command);
-    } else {
-        if (poptParseArgvString(command, &argc, &words) != 0 || argc == 0)
-            return complain("the command can't be cut into words", text);
-        h->argv = (char **)(uintptr_t)words;
-    }
-    struct stint_handler handler = {.kind = h->kind,
-        .run = run_program,
-        .make = make_program_slot,
-        .destroy = destroy_program_slot,
-        .context = h};
-    if (stint_worker_handle(w, &handler) != STINT_OK)
-        return complain("the kind's name is not allowed, or there are over 64", text);
-    return true;
-}
-
-static bool
-add_plugin(struct stint_worker *w, const char *path)
-{
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!object)
-        return complain(dlerror(), path);
-    stint_plugin_fn *entry;
-    *(void **)&entry = dlsym(object, STINT_PLUGIN_ENTRY);
-    if (!entry)
-        return complain("it has no entry point " STINT_PLUGIN_ENTRY, path);
-    return entry(w) || complain("the plugin refused to start", path);
-}
-
-static bool
-add_handlers(struct stint_worker *w, struct config *c, struct runner *runner)
-{
-    for (uint32_t i = 0; i < c->handles.count; i++)
-        if (!add_program(w, c, runner, c->handles.items[i], false))
-            return false;
-    for (uint32_t i = 0; i < c->shells.count; i++)
-        if (!add_program(w, c, runner, c->shells.items[i], true))
-            return false;
-    for (uint32_t i = 0; i < c->plugins.count; i++)
-        if (!add_plugin(w, c->plugins.items[i]))
-            return false;
-    struct stint_handler exec = {.kind = "exec",
-        .run = run_exec,
-        .make = make_exec_slot,
-        .destroy = destroy_exec_slot,
-        .context = runner};
-    return !c->exec || stint_worker_handle(w, &exec) == STINT_OK;
-}
-
 static int
 exit_code(enum stint_status status)
 {
@@ -270,73 +103,180 @@ exit_code(enum stint_status status)
     }
 }
 
-static void
-handle_signals(void)
+/* "a b c", for the log. */
+static char *
+join(const struct list *lists, size_t count)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < lists[i].count; k++) {
+            const char *item = lists[i].items[k];
+            (void)fprintf(f, "%s%.*s", ftell(f) ? " " : "", (int)strcspn(item, "="), item);
+        }
+    (void)fclose(f);
+    return text;
+}
+
+static void
+log_started(const struct config *c, const char *name, uint32_t slots)
+{
+    const struct handlers *h = &c->handlers;
+    const struct list usual = {{"default"}, 1}, exec = {{"exec"}, h->exec};
+    const struct list kinds[] = {h->handles, h->shells, h->plugins, exec};
+    char *kinds_text = join(kinds, sizeof kinds / sizeof *kinds);
+    char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
+    bool near = strncmp(c->endpoint, "ipc:", 4) == 0 || strstr(c->endpoint, "//127.") ||
+        strstr(c->endpoint, "//localhost") || strstr(c->endpoint, "//[::1]");
+    log_event(LOG_LEVEL_INFO, "started", "endpoint", c->endpoint, "name", name, "queues",
+        queues_text, "kinds", kinds_text, "slots", log_number(slots), "version", STINT_VERSION_TEXT,
+        NULL);
+    if (h->exec && !near)
+        log_event(LOG_LEVEL_WARN,
+            "--exec: whoever can reach the broker can run any program here as this user",
+            "endpoint", c->endpoint, NULL);
+    free(kinds_text);
+    free(queues_text);
 }
 
 static int
-run(struct config *c, struct runner *runner, uint32_t slots)
+run(const struct config *c, struct runner *runner, uint32_t slots)
 {
+    char host[65] = "", name[STINT_LABEL_BYTES];
+    struct keeper keeper = {
+        .guard = runner->guard, .runner = runner, .endpoint = c->endpoint, .drain_ms = c->drain_ms};
+    (void)gethostname(host, sizeof host - 1);
+    /* By the guard's process: it is the one that the user has started. */
+    (void)snprintf(name, sizeof name, "%s:%ld", host, (long)runner->guard->pid);
     struct stint_worker_options options = {.endpoint = c->endpoint,
-        .name = c->name,
+        .name = c->name ? c->name : name,
         .slots = slots,
         .queues = c->queues.items,
         .queues_count = c->queues.count,
-        .prefetch = c->no_prefetch ? STINT_NO_PREFETCH : (uint32_t)c->prefetch,
-        .drain_ms = (uint32_t)c->drain_ms};
-    enum stint_status status = stint_worker_new(&options, &running);
+        .prefetch = c->prefetch == UINT64_MAX ? 0 : (uint32_t)c->prefetch,
+        .drain_ms = (uint32_t)c->drain_ms,
+        .told = keeper_told,
+        .told_context = &keeper};
+    if (c->no_prefetch || c->prefetch == 0)
+        options.prefetch = STINT_NO_PREFETCH;
+    keeper_block_signals();
+    enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
         complain(stint_status_text(status), c->endpoint);
         return exit_code(status);
     }
-    if (!add_handlers(running, c, runner))
+    runner->worker = keeper.worker;
+    if (!surroundings_set(&runner->surroundings, c->endpoint, options.name) ||
+        !runner_open(runner, slots)) {
+        complain(strerror(errno), "starting");
+        return EX_OSERR;
+    }
+    if (!handlers_add(keeper.worker, &c->handlers, runner))
         return EX_CONFIG;
-    handle_signals();
-    log_event(LOG_LEVEL_INFO, "started", "endpoint", c->endpoint, "slots", log_number(slots),
-        "version", STINT_VERSION_TEXT, NULL);
-    status = stint_worker_run(running);
+    log_started(c, options.name, slots);
+    status = keeper_run(&keeper);
     if (status != STINT_OK)
-        log_event(LOG_LEVEL_ERROR, stint_worker_error(running), NULL);
+        log_event(LOG_LEVEL_ERROR, stint_worker_error(keeper.worker), NULL);
     else
         log_event(LOG_LEVEL_INFO, "stopped", NULL);
-    struct stint_worker *w = running;
-    running = NULL;
-    stint_worker_destroy(&w);
+    stint_worker_destroy(&keeper.worker);
     return exit_code(status);
+}
+
+/* How many slots the limit of descriptors allows, after it was raised as far as it goes. */
+static uint32_t
+slots_possible(struct rlimit *found)
+{
+    if (getrlimit(RLIMIT_NOFILE, found) != 0)
+        return LIMIT_WINDOW;
+    struct rlimit raised = {found->rlim_max, found->rlim_max};
+    rlim_t files = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? found->rlim_max : found->rlim_cur;
+    if (files < FILES_OF_OURS)
+        return 0;
+    files = (files - FILES_OF_OURS) / FILES_A_SLOT;
+    return files < LIMIT_WINDOW ? (uint32_t)files : LIMIT_WINDOW;
+}
+
+/* As many as were asked for, or as can be; 0: none can, as was told. */
+static uint32_t
+choose_slots(const struct config *c, struct rlimit *files)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t slots = c->slots ? (uint32_t)c->slots : (uint32_t)(cores > 0 ? cores : 1);
+    uint32_t most = slots_possible(files);
+    if (most == 0)
+        fprintf(stderr,
+            "stint-worker: the limit of open files is too low for even one job: %llu; see "
+            "ulimit -n\n",
+            (unsigned long long)files->rlim_max);
+    else if (slots > most)
+        log_event(LOG_LEVEL_WARN,
+            "the limit of open files allows fewer slots than were asked for; see ulimit -n",
+            "asked", log_number(slots), "slots", log_number(most), "files",
+            log_number(files->rlim_max), NULL);
+    return slots < most ? slots : most;
+}
+
+/* Programs are waited for by descriptors, which old kernels and some containers refuse. */
+static bool
+check_system(void)
+{
+    int fd = pidfd_open(getpid(), 0);
+    if (fd < 0)
+        return complain("the system refuses pidfd_open, which programs are waited for with: it "
+                        "takes Linux 5.3, and a container that allows the call",
+            strerror(errno));
+    close(fd);
+    return true;
+}
+
+static int
+check_config(const struct config *c, enum log_level *level)
+{
+    const struct handlers *h = &c->handlers;
+    if (!log_level_parse(c->log_level, level)) {
+        complain("write error, warn, info or debug", c->log_level);
+        return EX_CONFIG;
+    }
+    if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
+        complain("a worker's name is at most 128 bytes", "--name");
+        return EX_CONFIG;
+    }
+    if (!queues_check(&c->queues))
+        return EX_CONFIG;
+    if (!h->exec && h->handles.count + h->shells.count + h->plugins.count == 0) {
+        fprintf(stderr,
+            "stint-worker: it has nothing to run jobs with; give --handle, --shell, "
+            "--plugin or --exec, see --help\n");
+        return EX_USAGE;
+    }
+    return EX_OK;
 }
 
 int
 main(int argc, char **argv)
 {
     static struct config c; /* static: settings and handlers live as long as we do */
+    static struct runner runner;
     struct guard guard;
     enum log_level level;
     standard_streams_open();
     int rc = read_config(&c, argc, argv);
     if (rc >= 0)
         return rc;
-    if (!log_level_parse(c.log_level, &level)) {
-        complain("write error, warn, info or debug", c.log_level);
-        return EX_CONFIG;
-    }
-    if (!c.exec && c.handles.count + c.shells.count + c.plugins.count == 0) {
-        fprintf(stderr,
-            "stint-worker: it has nothing to run jobs with; give --handle, --shell, "
-            "--plugin or --exec, see --help\n");
-        return EX_USAGE;
-    }
+    rc = check_config(&c, &level);
+    if (rc != EX_OK)
+        return rc;
     log_open("stint-worker", level, strcmp(c.log_format, "json") == 0);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t slots = c.slots ? (uint32_t)c.slots : (uint32_t)(cores > 0 ? cores : 1);
-    struct runner runner = {.guard = &guard,
-        .null = open("/dev/null", O_RDONLY | O_CLOEXEC),
-        .result_bytes = c.result_max};
-    if (runner.null < 0 || !guard_start(&guard, slots)) {
+    runner.guard = &guard;
+    runner.result_bytes = c.result_max;
+    uint32_t slots = choose_slots(&c, &runner.files);
+    if (slots == 0 || !check_system())
+        return EX_OSERR;
+    if (!guard_start(&guard, slots)) {
         complain(strerror(errno), "starting");
         return EX_OSERR;
     }

@@ -2,13 +2,12 @@
  * for its program, its pipes and its cancellation in one poll.
  */
 #include "runner.h"
-#include "pack.h"
+#include "log.h"
+#include "processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <msgpack.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +21,24 @@ enum {
     ERROR_TAIL = 900, /* bytes of standard error kept */
     TERM_GRACE_MS = 5000, /* from SIGTERM to SIGKILL */
     READ_BYTES = 65536,
-    VARIABLES = 8,
-    VARIABLE_BYTES = 160,
+    READS_A_TURN = 4, /* a program that writes without end is not to keep us from our clock */
+    READS_AT_END = 64, /* what pipes can hold, and more */
+    HOLD_OFF_MS = 100, /* doubles */
+    HOLD_OFF_MS_MAX = 10000,
+    SPELL_MS = 60000, /* a time of failed starts is told so often */
 };
+
+/* How far the child came. */
+enum stage { STAGE_SETUP, STAGE_DIRECTORY, STAGE_PROGRAM };
 
 /* A program that runs. */
 struct run {
-    const struct runner *runner;
+    struct runner *runner;
     const char *path; /* of the program */
     const struct command *command;
     struct stint_task *task;
+    uint32_t slot;
+    volatile enum stage stage;
     pid_t pid;
     int pidfd, in, out, err; /* our ends; -1: closed */
     size_t written;
@@ -40,89 +47,81 @@ struct run {
     bool overflow;
     char tail[ERROR_TAIL];
     size_t tail_bytes;
+    bool tail_cut; /* there was more before it */
     int status; /* as waitid tells: code and status below */
     int code;
     bool terminated;
+    uint64_t kill_at_ms; /* 0: not yet, or done */
 };
 
-struct environment {
-    char text[VARIABLES][VARIABLE_BYTES];
-    char **pointers;
-};
-
-static void
-set_variable(struct environment *e, unsigned i, const char *name, const char *value)
-{
-    (void)snprintf(e->text[i], VARIABLE_BYTES, "%s=%s", name, value);
-}
-
-static bool
-make_environment(struct environment *e, const struct stint_task_info *job)
-{
-    char id[STINT_ID_TEXT_BYTES], number[24];
-    size_t count = 0, kept = 0;
-    while (environ[count])
-        count++;
-    e->pointers = malloc((count + VARIABLES + 1) * sizeof *e->pointers);
-    if (!e->pointers)
-        return false;
-    set_variable(e, 0, "STINT_JOB_ID", stint_id_format(&job->id, id));
-    set_variable(e, 1, "STINT_QUEUE", job->queue);
-    set_variable(e, 2, "STINT_KIND", job->kind);
-    (void)snprintf(number, sizeof number, "%u", job->attempt);
-    set_variable(e, 3, "STINT_ATTEMPT", number);
-    (void)snprintf(number, sizeof number, "%u", job->max_attempts);
-    set_variable(e, 4, "STINT_MAX_ATTEMPTS", number);
-    (void)snprintf(number, sizeof number, "%u", job->priority);
-    set_variable(e, 5, "STINT_PRIORITY", number);
-    (void)snprintf(number, sizeof number, "%u", job->slot);
-    set_variable(e, 6, "STINT_SLOT", number);
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)job->deadline_ms / 1000);
-    set_variable(e, 7, "STINT_DEADLINE", job->deadline_ms ? number : "");
-    for (unsigned i = 0; i < VARIABLES; i++)
-        e->pointers[i] = e->text[i];
-    for (size_t i = 0; i < count; i++) /* our own settings are not the program's */
-        if (strncmp(environ[i], "STINT_", 6) != 0)
-            e->pointers[VARIABLES + kept++] = environ[i];
-    e->pointers[VARIABLES + kept] = NULL;
-    return true;
-}
+/* ---- start ---- */
 
 /* What the child does between vfork and exec; only calls that are safe there. */
 static int
-become(struct run *r, int in, int out, int err, char **env, pid_t parent)
+become(struct run *r, const int streams[3], char *const *argv, char **env, pid_t parent)
 {
+    const struct runner *runner = r->runner;
+    const struct command *c = r->command;
     sigset_t none;
-    atomic_store(&r->runner->guard->groups[stint_task_info(r->task)->slot], getpid());
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+    atomic_store(&runner->guard->groups[r->slot], getpid());
+    /* A session of its own: no terminal can stop it. */
+    if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         return errno ? errno : ECHILD;
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    for (int i = 0; i < 3; i++)
+        if (dup2(streams[i], i) < 0)
+            return errno;
+    r->stage = STAGE_DIRECTORY;
+    if (c->directory && chdir(c->directory) != 0 && c->directory_required)
         return errno;
+    r->stage = STAGE_PROGRAM;
+    for (const int *s = runner->ignored; *s; s++)
+        (void)signal(*s, SIG_DFL);
+    (void)setrlimit(RLIMIT_NOFILE, &runner->files);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
-    execve(r->path, r->command->argv, env);
+    execve(argv == c->argv ? r->path : argv[0], argv, env);
     return errno;
 }
 
 /* vfork, because posix_spawn can't tie the child's life to ours; the child touches nothing but its
- * own descriptors and the guard's table until it is another program. */
+ * own descriptors, the guard's table and the stage until it is another program. */
 static int
-spawn(struct run *r, int in, int out, int err, char **env)
+spawn(struct run *r, const int streams[3], char *const *argv, char **env)
 {
     volatile int error = 0;
     pid_t parent = getpid();
+    r->stage = STAGE_SETUP;
     r->pid = vfork(); /* NOLINT: see above; `error` is volatile */
     if (r->pid == 0) {
-        error = become(r, in, out, err, env, parent); /* NOLINT: volatile */
+        errno = 0;
+        error = become(r, streams, argv, env, parent); /* NOLINT: volatile */
         _exit(127);
     }
     if (r->pid < 0)
         return errno;
     if (error) {
         (void)waitpid(r->pid, NULL, 0);
-        atomic_store(&r->runner->guard->groups[stint_task_info(r->task)->slot], 0);
+        atomic_store(&r->runner->guard->groups[r->slot], 0);
     }
+    return error;
+}
+
+/* As execvp does with a script that does not say by what it is to be run. */
+static int
+spawn_by_shell(struct run *r, const int streams[3], char **env)
+{
+    size_t count = 0;
+    while (r->command->argv[count])
+        count++;
+    char **argv = calloc(count + 2, sizeof *argv);
+    if (!argv)
+        return ENOMEM;
+    argv[0] = (char *)(uintptr_t) "/bin/sh";
+    argv[1] = (char *)(uintptr_t)r->path;
+    for (size_t i = 1; i < count; i++)
+        argv[i + 1] = r->command->argv[i];
+    int error = spawn(r, streams, argv, env);
+    free(argv);
     return error;
 }
 
@@ -149,139 +148,6 @@ write_input(struct run *r)
     }
 }
 
-static void
-keep_output(struct run *r, const char *bytes, size_t count)
-{
-    if (r->output_bytes + count > r->runner->result_bytes) {
-        r->overflow = true;
-        return;
-    }
-    if (r->output_bytes + count > r->output_size) {
-        r->output_size = 2 * (r->output_bytes + count);
-        r->output = realloc(r->output, r->output_size);
-        if (!r->output)
-            abort();
-    }
-    memcpy(r->output + r->output_bytes, bytes, count);
-    r->output_bytes += count;
-}
-
-static void
-keep_tail(struct run *r, const char *bytes, size_t count)
-{
-    if (count > ERROR_TAIL) {
-        bytes += count - ERROR_TAIL;
-        count = ERROR_TAIL;
-    }
-    size_t old = r->tail_bytes < ERROR_TAIL - count ? r->tail_bytes : ERROR_TAIL - count;
-    memmove(r->tail, r->tail + r->tail_bytes - old, old);
-    memcpy(r->tail + old, bytes, count);
-    r->tail_bytes = old + count;
-}
-
-static void
-read_end(struct run *r, int *fd, void (*keep)(struct run *r, const char *bytes, size_t count))
-{
-    char bytes[READ_BYTES];
-    while (*fd >= 0) {
-        ssize_t n = read(*fd, bytes, sizeof bytes);
-        if (n > 0)
-            keep(r, bytes, (size_t)n);
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-            close_end(fd);
-        else if (errno == EAGAIN)
-            return;
-    }
-}
-
-/* Waits until the program has ended; its pipes are read meanwhile. */
-static void
-attend(struct run *r)
-{
-    enum { OUT, ERR, IN, PID, CANCEL, FDS };
-    struct pollfd p[FDS];
-    bool ended = false;
-    int timeout = -1;
-    while (!ended) {
-        p[OUT] = (struct pollfd){.fd = r->out, .events = POLLIN};
-        p[ERR] = (struct pollfd){.fd = r->err, .events = POLLIN};
-        p[IN] = (struct pollfd){.fd = r->in, .events = POLLOUT};
-        p[PID] = (struct pollfd){.fd = r->pidfd, .events = POLLIN};
-        p[CANCEL] = (struct pollfd){
-            .fd = r->terminated ? -1 : stint_task_cancel_fd(r->task), .events = POLLIN};
-        int n = poll(p, FDS, timeout);
-        if (n == 0)
-            (void)kill(-r->pid, SIGKILL);
-        if (n <= 0)
-            continue;
-        if (p[OUT].revents)
-            read_end(r, &r->out, keep_output);
-        if (p[ERR].revents)
-            read_end(r, &r->err, keep_tail);
-        if (p[IN].revents)
-            write_input(r);
-        if (p[CANCEL].revents || (r->overflow && !r->terminated)) {
-            (void)kill(-r->pid, SIGTERM);
-            r->terminated = true;
-            timeout = TERM_GRACE_MS;
-        }
-        ended = p[PID].revents != 0;
-    }
-}
-
-/* The program is a zombie still, so its group can't be anybody else's: end what it left behind. */
-static void
-reap(struct run *r)
-{
-    siginfo_t info = {0};
-    (void)kill(-r->pid, SIGKILL);
-    read_end(r, &r->out, keep_output);
-    read_end(r, &r->err, keep_tail);
-    atomic_store(&r->runner->guard->groups[stint_task_info(r->task)->slot], 0);
-    while (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED) != 0 && errno == EINTR)
-        ;
-    r->code = info.si_code;
-    r->status = info.si_status;
-}
-
-static void
-tell_failure(struct run *r, const char *what, bool for_good)
-{
-    char why[ERROR_TAIL + 128];
-    while (r->tail_bytes > 0 && r->tail[r->tail_bytes - 1] == '\n')
-        r->tail_bytes--;
-    (void)snprintf(
-        why, sizeof why, "%s%s%.*s", what, r->tail_bytes ? "\n" : "", (int)r->tail_bytes, r->tail);
-    if (for_good)
-        stint_task_fail_for_good(r->task, why);
-    else
-        stint_task_fail(r->task, why);
-}
-
-static void
-tell(struct run *r)
-{
-    char what[64];
-    bool once = r->command->once;
-    if (stint_task_timed_out(r->task))
-        tell_failure(r, "the time to run was over", once);
-    else if (stint_task_cancelled(r->task))
-        stint_task_snooze(r->task, 0); /* the worker ends: another one runs it */
-    else if (r->overflow) {
-        (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
-        tell_failure(r, what, true);
-    } else if (r->code == CLD_EXITED && r->status == 0)
-        stint_task_succeed(r->task, r->output, r->output_bytes);
-    else if (r->code == CLD_EXITED) {
-        (void)snprintf(what, sizeof what, "exit status %d", r->status);
-        tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
-    } else {
-        (void)snprintf(
-            what, sizeof what, "killed by signal %d (%s)", r->status, strsignal(r->status));
-        tell_failure(r, what, once);
-    }
-}
-
 static bool
 open_pipe(int *ours, int *theirs, bool we_read)
 {
@@ -295,30 +161,340 @@ open_pipe(int *ours, int *theirs, bool we_read)
 }
 
 static int
-start(struct run *r, char **env)
+start_with(struct run *r, const int streams[3], char **env)
 {
-    int in = r->runner->null, out = -1, err = -1, error = 0;
-    if ((r->command->input_bytes > 0 && !open_pipe(&r->in, &in, false)) ||
-        !open_pipe(&r->out, &out, true) || !open_pipe(&r->err, &err, true))
-        error = errno;
-    if (!error) {
-        write_input(r); /* what the pipe holds, so that short payloads need no waiting */
-        error = spawn(r, in, out, err, env);
-    }
+    const struct stint_task_info *job = stint_task_info(r->task);
+    strays_expect(&r->runner->strays, r->slot, &job->id, job->attempt);
+    int error = spawn(r, streams, r->command->argv, env);
+    if (error == ENOEXEC)
+        error = spawn_by_shell(r, streams, env);
     if (!error && (r->pidfd = pidfd_open(r->pid, 0)) < 0) {
         error = errno;
+        r->stage = STAGE_SETUP;
         (void)kill(-r->pid, SIGKILL);
         (void)waitpid(r->pid, NULL, 0);
+        atomic_store(&r->runner->guard->groups[r->slot], 0);
     }
-    if (in != r->runner->null)
-        close_end(&in);
-    close_end(&out);
-    close_end(&err);
+    if (error)
+        strays_forget(&r->runner->strays, r->slot);
+    else
+        strays_begin(&r->runner->strays, r->slot, r->pid);
     return error;
 }
 
+static int
+start(struct run *r, char **env)
+{
+    int streams[3] = {r->runner->null, -1, -1}, error = 0;
+    if ((r->command->input_bytes > 0 && !open_pipe(&r->in, &streams[0], false)) ||
+        !open_pipe(&r->out, &streams[1], true) || !open_pipe(&r->err, &streams[2], true))
+        error = errno;
+    if (!error) {
+        write_input(r); /* what the pipe holds, so that short payloads need no waiting */
+        error = start_with(r, streams, env);
+    }
+    if (streams[0] != r->runner->null)
+        close_end(&streams[0]);
+    close_end(&streams[1]);
+    close_end(&streams[2]);
+    return error;
+}
+
+/* ---- run ---- */
+
+/* What fits of an output that is too long is kept. */
+static void
+keep_output(struct run *r, const char *bytes, size_t count)
+{
+    size_t room = r->runner->result_bytes - r->output_bytes;
+    if (count > room) {
+        r->overflow = true;
+        count = room;
+    }
+    if (count == 0)
+        return;
+    if (r->output_bytes + count > r->output_size) {
+        r->output_size = 2 * (r->output_bytes + count);
+        r->output = realloc(r->output, r->output_size);
+        if (!r->output)
+            abort();
+    }
+    memcpy(r->output + r->output_bytes, bytes, count);
+    r->output_bytes += count;
+}
+
+static void
+keep_tail(struct run *r, const char *bytes, size_t count)
+{
+    r->tail_cut = r->tail_cut || r->tail_bytes + count > ERROR_TAIL;
+    if (count > ERROR_TAIL) {
+        bytes += count - ERROR_TAIL;
+        count = ERROR_TAIL;
+    }
+    size_t old = r->tail_bytes < ERROR_TAIL - count ? r->tail_bytes : ERROR_TAIL - count;
+    memmove(r->tail, r->tail + r->tail_bytes - old, old);
+    memcpy(r->tail + old, bytes, count);
+    r->tail_bytes = old + count;
+}
+
+static void
+read_end(struct run *r, int *fd, void (*keep)(struct run *r, const char *bytes, size_t count),
+    unsigned reads)
+{
+    char bytes[READ_BYTES];
+    for (; *fd >= 0 && reads > 0; reads--) {
+        ssize_t n = read(*fd, bytes, sizeof bytes);
+        if (n > 0)
+            keep(r, bytes, (size_t)n);
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            close_end(fd);
+        else if (errno == EAGAIN)
+            return;
+    }
+}
+
+/* How long a poll may wait: until the point in time when the program is to be killed. */
+static int
+wait_ms(const struct run *r)
+{
+    uint64_t now_ms = clock_ms();
+    if (!r->kill_at_ms)
+        return -1;
+    return r->kill_at_ms > now_ms ? (int)(r->kill_at_ms - now_ms) : 0;
+}
+
+/* A stopped program can't hear SIGTERM, so it is woken too. */
+static void
+terminate(struct run *r)
+{
+    (void)kill(-r->pid, SIGTERM);
+    (void)kill(-r->pid, SIGCONT);
+    r->terminated = true;
+    r->kill_at_ms = clock_ms() + TERM_GRACE_MS;
+}
+
+/* Waits until the program has ended; its pipes are read meanwhile. */
+static void
+attend(struct run *r)
+{
+    enum { OUT, ERR, IN, PID, CANCEL, FDS };
+    struct pollfd p[FDS];
+    bool ended = false;
+    while (!ended) {
+        p[OUT] = (struct pollfd){.fd = r->out, .events = POLLIN};
+        p[ERR] = (struct pollfd){.fd = r->err, .events = POLLIN};
+        p[IN] = (struct pollfd){.fd = r->in, .events = POLLOUT};
+        p[PID] = (struct pollfd){.fd = r->pidfd, .events = POLLIN};
+        p[CANCEL] = (struct pollfd){
+            .fd = r->terminated ? -1 : stint_task_cancel_fd(r->task), .events = POLLIN};
+        int n = poll(p, FDS, wait_ms(r));
+        if (r->kill_at_ms && clock_ms() >= r->kill_at_ms) {
+            (void)kill(-r->pid, SIGKILL);
+            r->kill_at_ms = 0;
+        }
+        if (n <= 0)
+            continue;
+        if (p[OUT].revents)
+            read_end(r, &r->out, keep_output, READS_A_TURN);
+        if (p[ERR].revents)
+            read_end(r, &r->err, keep_tail, READS_A_TURN);
+        if (p[IN].revents)
+            write_input(r);
+        if (p[CANCEL].revents || (r->overflow && !r->terminated))
+            terminate(r);
+        ended = p[PID].revents != 0;
+    }
+}
+
+/* The program is a zombie still, so its number can't be anybody else's: end what it left behind. */
+static void
+reap(struct run *r)
+{
+    siginfo_t info = {0};
+    if (!strays_end(&r->runner->strays, r->slot))
+        log_event(LOG_LEVEL_WARN, "a process that a job left behind does not die", "program",
+            r->command->argv[0], NULL);
+    read_end(r, &r->out, keep_output, READS_AT_END);
+    read_end(r, &r->err, keep_tail, READS_AT_END);
+    strays_forget(&r->runner->strays, r->slot);
+    atomic_store(&r->runner->guard->groups[r->slot], 0);
+    while (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    r->code = info.si_code;
+    r->status = info.si_status;
+}
+
+/* ---- tell ---- */
+
+/* The tail as text: begins with a whole character, no empty lines at the end, no NUL. */
+static const char *
+tidy_tail(struct run *r, size_t *bytes)
+{
+    size_t from = 0;
+    while (r->tail_bytes > 0 && r->tail[r->tail_bytes - 1] == '\n')
+        r->tail_bytes--;
+    while (r->tail_cut && from < 3 && from < r->tail_bytes && (r->tail[from] & 0xc0) == 0x80)
+        from++;
+    for (size_t i = from; i < r->tail_bytes; i++)
+        if (r->tail[i] == '\0')
+            r->tail[i] = '?';
+    *bytes = r->tail_bytes - from;
+    return r->tail + from;
+}
+
+static void
+tell_failure(struct run *r, const char *what, bool for_good)
+{
+    char why[ERROR_TAIL + 128];
+    size_t bytes;
+    const char *tail = tidy_tail(r, &bytes);
+    (void)snprintf(why, sizeof why, "%s%s%.*s", what, bytes ? "\n" : "", (int)bytes, tail);
+    stint_task_keep_output(r->task, r->output, r->output_bytes);
+    if (for_good)
+        stint_task_fail_for_good(r->task, why);
+    else
+        stint_task_fail(r->task, why);
+}
+
+static void
+tell(struct run *r)
+{
+    char what[64];
+    size_t bytes;
+    bool once = r->command->once;
+    if (stint_task_timed_out(r->task))
+        tell_failure(r, "the time to run was over", once);
+    else if (stint_task_cancelled(r->task))
+        stint_task_snooze(r->task, 0); /* the worker ends: another one runs it */
+    else if (r->overflow) {
+        (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
+        tell_failure(r, what, true);
+    } else if (r->code == CLD_EXITED && r->status == 0) {
+        const char *tail = tidy_tail(r, &bytes);
+        stint_task_keep_errors(r->task, tail, bytes);
+        stint_task_succeed(r->task, r->output, r->output_bytes);
+    } else if (r->code == CLD_EXITED) {
+        (void)snprintf(what, sizeof what, "exit status %d", r->status);
+        tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
+    } else {
+        (void)snprintf(
+            what, sizeof what, "killed by signal %d (%s)", r->status, strsignal(r->status));
+        tell_failure(r, what, once);
+    }
+}
+
+/* ---- programs that can't be started ---- */
+
+/* Takes no new jobs for a while, longer each time. One that fails while it is so tells nothing new.
+ */
+static void
+hold_off(struct runner *runner, const char *why)
+{
+    uint64_t now_ms = clock_ms();
+    pthread_mutex_lock(&runner->lock);
+    if (now_ms >= runner->until_ms) {
+        runner->delay_ms = atomic_load(&runner->short_of) ? 2 * runner->delay_ms : HOLD_OFF_MS;
+        if (runner->delay_ms > HOLD_OFF_MS_MAX)
+            runner->delay_ms = HOLD_OFF_MS_MAX;
+        runner->until_ms = now_ms + runner->delay_ms;
+        atomic_store(&runner->short_of, true);
+        if (!runner->told || now_ms - runner->told_ms >= SPELL_MS) {
+            runner->told = true;
+            runner->told_ms = now_ms;
+            log_event(LOG_LEVEL_WARN, "can't start programs; gives jobs back and takes no new ones",
+                "why", why, "for_ms", log_number(runner->delay_ms), NULL);
+        }
+    }
+    stint_worker_hold_off(runner->worker, (uint32_t)(runner->until_ms - now_ms) + 1);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+static void
+started(struct runner *runner)
+{
+    if (!atomic_load(&runner->short_of))
+        return;
+    pthread_mutex_lock(&runner->lock);
+    if (clock_ms() >= runner->until_ms)
+        atomic_store(&runner->short_of, false);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+static bool
+is_shortage(const struct run *r, int error)
+{
+    return r->stage == STAGE_SETUP || error == EAGAIN || error == EMFILE || error == ENFILE ||
+        error == ENOMEM || error == ETXTBSY;
+}
+
+/* Where the machine is short of something or this worker's own program is gone, the job is not to
+ * blame; where what the job names is missing here, another worker may have it. */
+static void
+tell_unstarted(struct run *r, int error)
+{
+    const struct command *c = r->command;
+    const char *of = r->stage == STAGE_DIRECTORY ? c->directory : c->argv[0];
+    char why[512];
+    (void)snprintf(why, sizeof why, "can't %s %.400s: %s",
+        r->stage == STAGE_DIRECTORY ? "enter the directory" : "run", of, strerror(error));
+    if (error == E2BIG)
+        stint_task_fail_for_good(r->task, why);
+    else if (is_shortage(r, error) || c->ours) {
+        hold_off(r->runner, c->ours ? why : strerror(error));
+        stint_task_give_back(r->task);
+    } else
+        stint_task_unable(r->task, why);
+}
+
+/* Nothing is told any more, and soon the process ends. */
+static void
+stay_if_abandoned(const struct runner *runner)
+{
+    while (atomic_load(&runner->abandoned))
+        (void)pause();
+}
+
+void
+runner_run(struct runner_slot *slot, const struct command *command, struct stint_task *task)
+{
+    struct runner *runner = slot->runner;
+    const char *directory = command->directory;
+    struct run r = {.runner = runner,
+        .command = command,
+        .task = task,
+        .slot = stint_task_info(task)->slot,
+        .stage = STAGE_PROGRAM,
+        .pidfd = -1,
+        .in = -1,
+        .out = -1,
+        .err = -1};
+    stay_if_abandoned(runner);
+    r.path = place_find(&slot->place, command->argv[0], command->environment, directory);
+    int error = r.path ? 0 : errno;
+    if (!error) {
+        char **env =
+            environment_make(&runner->surroundings, stint_task_info(task), command->environment);
+        r.stage = STAGE_SETUP;
+        error = env ? start(&r, env) : ENOMEM;
+        free(env);
+    }
+    if (!error) {
+        started(runner);
+        attend(&r);
+        reap(&r);
+        stay_if_abandoned(runner);
+        tell(&r);
+    } else
+        tell_unstarted(&r, error);
+    close_end(&r.pidfd);
+    close_end(&r.in);
+    close_end(&r.out);
+    close_end(&r.err);
+    free(r.output);
+}
+
 struct runner_slot *
-runner_slot_new(const struct runner *runner)
+runner_slot_new(struct runner *runner)
 {
     struct runner_slot *slot = calloc(1, sizeof *slot);
     if (!slot)
@@ -327,190 +503,26 @@ runner_slot_new(const struct runner *runner)
     return slot;
 }
 
-static void
-forget_path(struct runner_slot *slot)
-{
-    free(slot->name);
-    free(slot->path);
-    slot->name = slot->path = NULL;
-}
-
 void
 runner_slot_destroy(struct runner_slot **slot)
 {
     if (!*slot)
         return;
-    forget_path(*slot);
+    place_forget(&(*slot)->place);
     free(*slot);
     *slot = NULL;
 }
 
-/* The first executable file of that name on PATH; NULL if there is none. */
-static char *
-search_path(const char *name)
+bool
+runner_open(struct runner *r, uint32_t slots)
 {
-    const char *at = getenv("PATH");
-    if (!at)
-        at = "/usr/local/bin:/usr/bin:/bin";
-    for (; *at; at += strspn(at, ":")) {
-        size_t size = strcspn(at, ":");
-        char *path = malloc(size + strlen(name) + 2);
-        if (!path)
-            abort();
-        memcpy(path, at, size);
-        path[size] = '/';
-        strcpy(path + size + 1, name);
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-        at += size;
-    }
-    return NULL;
-}
-
-/* Where the program is, remembered from the last run; NULL if there is none. A remembered place
- * that has become empty is searched for anew. */
-static const char *
-find_program(struct runner_slot *slot, const char *name)
-{
-    if (strchr(name, '/'))
-        return name;
-    if (slot->name && strcmp(slot->name, name) == 0 && access(slot->path, X_OK) == 0)
-        return slot->path;
-    forget_path(slot);
-    slot->path = search_path(name);
-    slot->name = slot->path ? strdup(name) : NULL;
-    return slot->path;
-}
-
-void
-runner_run(struct runner_slot *slot, const struct command *command, struct stint_task *task)
-{
-    struct environment env;
-    struct run r = {.runner = slot->runner,
-        .path = find_program(slot, command->argv[0]),
-        .command = command,
-        .task = task,
-        .pidfd = -1,
-        .in = -1,
-        .out = -1,
-        .err = -1};
-    int error = ENOENT;
-    if (r.path) {
-        error = make_environment(&env, stint_task_info(task)) ? start(&r, env.pointers) : ENOMEM;
-        free(env.pointers);
-    }
-    if (error) {
-        char why[512];
-        (void)snprintf(why, sizeof why, "can't run %s: %s", command->argv[0], strerror(error));
-        /* Where the program is missing or broken no attempt will help; where the system is short
-         * of something, a later one may. */
-        if (error == ENOENT || error == EACCES || error == ENOEXEC || command->once)
-            stint_task_fail_for_good(task, why);
-        else
-            stint_task_fail(task, why);
-    } else {
-        attend(&r);
-        reap(&r);
-        tell(&r);
-    }
-    close_end(&r.pidfd);
-    close_end(&r.in);
-    close_end(&r.out);
-    close_end(&r.err);
-    free(r.output);
-}
-
-static char *
-text_of(const msgpack_object *o)
-{
-    const char *data = o->via.str.ptr;
-    size_t size = o->via.str.size;
-    if (o->type == MSGPACK_OBJECT_BIN) {
-        data = o->via.bin.ptr;
-        size = o->via.bin.size;
-    } else if (o->type != MSGPACK_OBJECT_STR)
-        return NULL;
-    if (memchr(data, '\0', size))
-        return NULL;
-    return strndup(data, size);
-}
-
-static void
-free_arguments(char **argv)
-{
-    for (char **a = argv; a && *a; a++)
-        free(*a);
-    free(argv);
-}
-
-static char **
-arguments_of(const msgpack_object *o)
-{
-    if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size == 0)
-        return NULL;
-    char **argv = calloc((size_t)o->via.array.size + 1, sizeof *argv);
-    for (uint32_t i = 0; argv && i < o->via.array.size; i++) {
-        argv[i] = text_of(&o->via.array.ptr[i]);
-        if (!argv[i]) {
-            free_arguments(argv);
-            return NULL;
-        }
-    }
-    return argv;
-}
-
-static bool
-is_key(const msgpack_object *o, const char *key)
-{
-    return o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(key) &&
-        memcmp(o->via.str.ptr, key, o->via.str.size) == 0;
-}
-
-/* Reads the map form; false if it holds what is not known. */
-static bool
-read_map(const msgpack_object *o, struct command *c, char ***argv)
-{
-    for (uint32_t i = 0; i < o->via.map.size; i++) {
-        const msgpack_object *key = &o->via.map.ptr[i].key, *value = &o->via.map.ptr[i].val;
-        if (is_key(key, "argv") && !*argv)
-            *argv = arguments_of(value);
-        else if (is_key(key, "stdin") && value->type == MSGPACK_OBJECT_BIN) {
-            c->input = value->via.bin.ptr;
-            c->input_bytes = value->via.bin.size;
-        } else if (is_key(key, "once") && value->type == MSGPACK_OBJECT_BOOLEAN)
-            c->once = value->via.boolean;
-        else
-            return false;
-    }
-    return true;
-}
-
-void
-runner_run_exec(struct runner_slot *slot, struct stint_task *task)
-{
-    const struct stint_task_info *job = stint_task_info(task);
-    struct command command = {0};
-    msgpack_unpacked unpacked;
-    char **argv = NULL;
-    size_t offset = 0;
-    /* msgpack-c believes declared counts and would allocate for them, so check them first. */
-    bool good = pack_check(job->payload, job->payload_bytes);
-    msgpack_unpacked_init(&unpacked);
-    good = good &&
-        msgpack_unpack_next(&unpacked, job->payload, job->payload_bytes, &offset) ==
-            MSGPACK_UNPACK_SUCCESS;
-    if (good && unpacked.data.type == MSGPACK_OBJECT_MAP)
-        good = read_map(&unpacked.data, &command, &argv);
-    else if (good)
-        argv = arguments_of(&unpacked.data);
-    if (good && argv) {
-        command.argv = argv;
-        runner_run(slot, &command, task);
-    } else
-        stint_task_fail_for_good(task,
-            "the payload of kind exec is a msgpack array of strings, or a map of argv, stdin, "
-            "once");
-    free_arguments(argv);
-    msgpack_unpacked_destroy(&unpacked);
+    size_t count = 0;
+    struct sigaction action;
+    r->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (r->null < 0 || pthread_mutex_init(&r->lock, NULL) != 0)
+        return false;
+    for (int s = 1; s < NSIG; s++)
+        if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            r->ignored[count++] = s;
+    return strays_open(&r->strays, slots);
 }

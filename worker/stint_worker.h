@@ -32,6 +32,14 @@ extern "C" {
 struct stint_worker;
 struct stint_task;
 
+/* What a worker tells of its conversation. */
+enum stint_worker_event {
+    STINT_WORKER_CONNECTED = 1, /* detail: the endpoint */
+    STINT_WORKER_LOST, /* the conversation ended; another is begun. detail: why, if it is known */
+    STINT_WORKER_DRAINING, /* told to stop: takes no more jobs, waits for those that run */
+    STINT_WORKER_CANCELLING, /* the drain is over: those that still run are cancelled */
+};
+
 struct stint_worker_options {
     const char *endpoint; /* NULL: environment STINT_ENDPOINT, then tcp://127.0.0.1:5670 */
     const char *name; /* shown to people; NULL: host and process id */
@@ -42,6 +50,12 @@ struct stint_worker_options {
      * measured; STINT_NO_PREFETCH: none. */
     uint32_t prefetch;
     uint32_t drain_ms; /* at a stop, wait so long for running jobs, then cancel them; 0: 30000 */
+    /* NULL, or: called on the thread of stint_worker_run when something happens to the
+     * conversation. `running` is how many jobs run then; `detail` is never NULL and good until it
+     * returns. */
+    void (*told)(
+        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
+    void *told_context;
 };
 #define STINT_NO_PREFETCH UINT32_MAX
 
@@ -90,6 +104,10 @@ STINT_EXPORT enum stint_status stint_worker_run(struct stint_worker *worker);
  * Any thread, also a signal handler. */
 STINT_EXPORT void stint_worker_stop(struct stint_worker *worker);
 
+/* Take no new jobs for so long, as this machine is short of something that they need; those not
+ * begun are given back. Counted from the last call. Any thread. */
+STINT_EXPORT void stint_worker_hold_off(struct stint_worker *worker, uint32_t ms);
+
 /* A sentence about why stint_worker_run ended. */
 STINT_EXPORT const char *stint_worker_error(const struct stint_worker *worker);
 
@@ -111,6 +129,20 @@ STINT_EXPORT void stint_task_fail(struct stint_task *task, const char *why);
 STINT_EXPORT void stint_task_fail_for_good(struct stint_task *task, const char *why);
 /* Not now: run it again in `delay_ms`. This run does not count. */
 STINT_EXPORT void stint_task_snooze(struct stint_task *task, uint64_t delay_ms);
+
+/* This worker can't run it, as what it takes is missing here: another one is tried. It fails with
+ * `why` when every worker of the queue has said so. This run does not count. */
+STINT_EXPORT void stint_task_unable(struct stint_task *task, const char *why);
+/* It was not started: it goes back to its place. This run does not count. Mind that it may come
+ * again at once, see stint_worker_hold_off. */
+STINT_EXPORT void stint_task_give_back(struct stint_task *task);
+
+/* Besides the outcome, in any order, copied. */
+
+/* What a failed run has put out: kept as the job's last output if no attempt is left. */
+STINT_EXPORT void stint_task_keep_output(struct stint_task *task, const void *output, size_t bytes);
+/* What a good run said on its standard error: its last 1,000 bytes are kept. */
+STINT_EXPORT void stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes);
 
 /* Should the handler end early: was the job cancelled or taken back, is its time to run over, or
  * does the worker end? What it settles then is heard only if the lease still stands. */

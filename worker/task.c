@@ -13,7 +13,9 @@ void
 held_free(struct held *held)
 {
     free(held->body);
-    held->body = NULL;
+    free(held->output);
+    free(held->errors);
+    held->body = held->output = held->errors = NULL;
     if (--held->parcel->left == 0)
         free(held->parcel);
 }
@@ -118,6 +120,20 @@ slot_end(struct slot *slot)
             w->handlers[i].destroy(w->handlers[i].context, slot->states[i]);
 }
 
+static void
+keep(uint8_t **to, size_t *to_bytes, const void *data, size_t bytes)
+{
+    free(*to);
+    *to = NULL;
+    *to_bytes = bytes;
+    if (bytes == 0)
+        return;
+    *to = malloc(bytes);
+    if (!*to)
+        abort();
+    memcpy(*to, data, bytes);
+}
+
 /* The first outcome of a task counts. */
 static void
 tell(struct stint_task *task, enum outcome_type outcome, const void *body, size_t bytes,
@@ -128,13 +144,7 @@ tell(struct stint_task *task, enum outcome_type outcome, const void *body, size_
         return;
     held->outcome = outcome;
     held->delay_ms = delay_ms;
-    if (bytes == 0)
-        return;
-    held->body = malloc(bytes);
-    if (!held->body)
-        abort();
-    memcpy(held->body, body, bytes);
-    held->body_bytes = bytes;
+    keep(&held->body, &held->body_bytes, body, bytes);
 }
 
 static void
@@ -182,6 +192,36 @@ stint_task_snooze(struct stint_task *task, uint64_t delay_ms)
     tell(task, OUTCOME_SNOOZED, NULL, 0, delay_ms < LIMIT_TIME_MS ? delay_ms : LIMIT_TIME_MS);
 }
 
+void
+stint_task_unable(struct stint_task *task, const char *why)
+{
+    tell_text(task, OUTCOME_FAILED, why);
+}
+
+void
+stint_task_give_back(struct stint_task *task)
+{
+    tell(task, OUTCOME_RETURNED, NULL, 0, 0);
+}
+
+void
+stint_task_keep_output(struct stint_task *task, const void *output, size_t bytes)
+{
+    if (bytes > LIMIT_BODY_BYTES_MAX)
+        bytes = LIMIT_BODY_BYTES_MAX;
+    keep(&task->held->output, &task->held->output_bytes, output, bytes);
+}
+
+void
+stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes)
+{
+    size_t kept = bytes < LIMIT_ERROR_BYTES ? bytes : LIMIT_ERROR_BYTES;
+    const char *from = text;
+    if (kept)
+        from += bytes - kept;
+    keep(&task->held->errors, &task->held->errors_bytes, from, kept);
+}
+
 bool
 stint_task_cancelled(const struct stint_task *task)
 {
@@ -198,4 +238,32 @@ bool
 stint_task_timed_out(const struct stint_task *task)
 {
     return atomic_load(&task->timed_out);
+}
+
+void
+stint_worker_hold_off(struct stint_worker *w, uint32_t ms)
+{
+    uint64_t one = 1;
+    atomic_store(&w->held_off_ms, wire_now_ms() + ms);
+    if (write(w->desk.bell, &one, sizeof one) < 0)
+        return; /* it is rung already */
+}
+
+bool
+worker_holds_off(const struct stint_worker *w)
+{
+    return atomic_load(&w->held_off_ms) > wire_now_ms();
+}
+
+void
+worker_say(struct stint_worker *w, enum stint_worker_event event, const char *detail)
+{
+    uint32_t running = 0;
+    if (!w->told)
+        return;
+    pthread_mutex_lock(&w->desk.lock);
+    for (uint32_t i = 0; w->slots && i < w->slots_count; i++)
+        running += w->slots[i].task.held != NULL;
+    pthread_mutex_unlock(&w->desk.lock);
+    w->told(w->told_context, event, running, detail);
 }

@@ -102,6 +102,8 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
         w->slots_count = LIMIT_WINDOW;
     w->prefetch = o->prefetch;
     w->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_MS;
+    w->told = o->told;
+    w->told_context = o->told_context;
     choose_names(w, o);
     pthread_mutex_init(&w->desk.lock, NULL);
     pthread_cond_init(&w->desk.work, NULL);
@@ -260,7 +262,7 @@ take_dispatch(struct stint_worker *w, const struct message *m)
     if (m->count == 0 || w->leaving)
         return;
     struct held *jobs = unpack(w, m);
-    bool stopping = atomic_load(&w->stops) > 0;
+    bool stopping = atomic_load(&w->stops) > 0 || worker_holds_off(w);
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < m->count; i++)
         DL_APPEND(w->desk.waiting, &jobs[i]);
@@ -511,9 +513,13 @@ choose_window(struct stint_worker *w)
     if (prefetch > PREFETCH_MAX)
         prefetch = PREFETCH_MAX;
     uint32_t window = w->slots_count + prefetch;
-    w->session.window = window > LIMIT_WINDOW ? LIMIT_WINDOW : window;
-    if (atomic_load(&w->stops) > 0)
-        w->session.window = 0;
+    window = window > LIMIT_WINDOW ? LIMIT_WINDOW : window;
+    if (atomic_load(&w->stops) > 0 || worker_holds_off(w))
+        window = 0;
+    bool again = w->session.window == 0 && window > 0 && w->claimed;
+    w->session.window = window;
+    if (again)
+        session_tell_window(&w->session);
 }
 
 /* Jobs that run longer than a moment are reported as started, once: their time to run counts from
@@ -582,7 +588,7 @@ tick_of(struct stint_worker *w)
     pthread_mutex_unlock(&w->desk.lock);
     if (done)
         return SETTLE_AFTER_US / 1000;
-    return busy(w) ? TICK_MS : UINT32_MAX;
+    return busy(w) || worker_holds_off(w) ? TICK_MS : UINT32_MAX;
 }
 
 static void
@@ -614,7 +620,12 @@ turn(struct stint_worker *w, uint64_t until_ms)
         w->session.opened = false;
         claim_all(w);
     }
-    atomic_store(&w->connected, w->session.state == SESSION_OPEN);
+    if (atomic_exchange(&w->connected, w->session.state == SESSION_OPEN) !=
+        (w->session.state == SESSION_OPEN))
+        worker_say(w, w->connected ? STINT_WORKER_CONNECTED : STINT_WORKER_LOST,
+            w->connected ? w->endpoint : "");
+    if (worker_holds_off(w))
+        give_back_newest(w, UINT32_MAX);
     watch_slots(w);
     choose_window(w);
     settle_done(w);
@@ -635,6 +646,7 @@ drain(struct stint_worker *w)
     uint64_t end_ms = now_ms + w->drain_ms, answered_ms = now_ms + GOODBYE_MS;
     enum stint_status status = STINT_OK;
     bool cancelled = false;
+    worker_say(w, STINT_WORKER_DRAINING, "");
     w->session.window = 0;
     session_tell_window(&w->session);
     while (status == STINT_OK &&
@@ -648,6 +660,7 @@ drain(struct stint_worker *w)
             break; /* the broker is away; it will find out by our silence */
         if (!cancelled && (now_ms >= end_ms || atomic_load(&w->stops) > 1)) {
             cancelled = true;
+            worker_say(w, STINT_WORKER_CANCELLING, "");
             cancel_all(w);
         }
         status = turn(w, now_ms + TICK_MS);

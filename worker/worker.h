@@ -28,6 +28,8 @@ struct held {
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;
+    uint8_t *output, *errors; /* kept with a failure, with a success; allocated */
+    size_t output_bytes, errors_bytes;
     uint64_t delay_ms;
     bool revoked; /* its lease is over: nothing of it is to be told */
     struct held *prev, *next;
@@ -77,6 +79,10 @@ struct stint_worker {
     uint64_t settled_us; /* outcomes were last sent then */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
+    _Atomic uint64_t held_off_ms; /* no new jobs until then */
+    void (*told)(
+        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
+    void *told_context;
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];
@@ -95,5 +101,7 @@ void slot_finish(struct slot *slot);
 void slot_end(struct slot *slot);
 void slot_cancel(struct stint_task *task, bool timed_out);
 void held_free(struct held *held);
+bool worker_holds_off(const struct stint_worker *w);
+void worker_say(struct stint_worker *w, enum stint_worker_event event, const char *detail);
 
 #endif

@@ -58,7 +58,7 @@ stint ping >/dev/null || fail "the broker does not answer"
 # Each run leaves a line of its own, so that repeated ones can be counted.
 cat >"$work/check" <<'EOF'
 #!/bin/sh
-echo "$STINT_JOB_ID $STINT_ATTEMPT $PPID" >>"$1"
+echo "$STINT_JOB_ID $STINT_JOB_ATTEMPT $STINT_JOB_WORKER" >>"$1"
 sum=$(sha256sum <"$2")
 echo "${sum%% *} $(wc -l <"$2") $2"
 EOF
@@ -92,7 +92,7 @@ cmp -s "$work/out" "$work/expected" || fail "the results differ: $(diff "$work/o
 # A run is repeated only where its worker was killed before its outcome was confirmed: all second
 # runs are of jobs that the killed worker had begun. What live workers held through the broker's
 # restart was run once.
-awk -v killed="$w1" '
+awk -v killed=one '
     { if (!($1 in first)) first[$1] = $3; else { again++; if (first[$1] != killed) wrong++ } }
     END { print again + 0, wrong + 0 }' "$runs" >"$work/repeated"
 read -r repeated wrong <"$work/repeated"

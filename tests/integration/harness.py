@@ -76,6 +76,15 @@ class Process:
 
     def signal(self, number):
         self.process.send_signal(number)
+        if number in (signal.SIGSTOP, signal.SIGCONT):  # no guard can pass these on
+            for child in self.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, number)
+
+    def children(self):
+        """Of a worker: the one process that its guard has, which does the work."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+            return [int(pid) for pid in f.read().split()]
 
     def kill(self):
         self.process.kill()

@@ -110,7 +110,7 @@ class Command(harness.Case):
 
     def test_a_job_sees_its_id_and_attempt_in_the_environment(self):
         r = self.place.stint("run", "sh", "-c",
-                             'echo "$STINT_JOB_ID $STINT_QUEUE $STINT_KIND $STINT_ATTEMPT $STINT_ENDPOINT"')
+                             'echo "$STINT_JOB_ID $STINT_JOB_QUEUE $STINT_JOB_KIND $STINT_JOB_ATTEMPT"')
         words = r.stdout.split()
         self.assertRegex(words[0], r"^0\.\d+\.100\.\d+$")
         self.assertEqual(words[1:], ["default", "exec", "1"])

@@ -245,7 +245,7 @@ class Kills(harness.Case):
         self.assertEqual(self.place.json("show", job)[0]["attempt"], 1)
 
     def test_a_worker_goes_on_with_its_job_through_a_broker_restart(self):
-        self.place.worker("--handle", "work=sh -c 'sleep 3; echo $STINT_ATTEMPT'", "--slots", "2")
+        self.place.worker("--handle", "work=sh -c 'sleep 3; echo $STINT_JOB_ATTEMPT'", "--slots", "2")
         jobs = [self.submit("-k", "work", "x") for _ in range(2)]
         harness.wait_until(lambda: all(self.place.state(j) == "running" for j in jobs), "they run")
         self.place.broker_process.kill()

@@ -1,0 +1,212 @@
+/* Handlers from programs and plugins; the contract is in handlers.h. */
+#include "handlers.h"
+#include "message.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A kind and the program that runs it; lives as long as the process. */
+struct program_handler {
+    char *kind;
+    char **argv;
+    struct runner *runner;
+};
+
+/* What a slot has for one program handler. */
+struct program_slot {
+    const struct program_handler *handler;
+    struct runner_slot *runner;
+};
+
+static void *
+make_program_slot(void *context, uint32_t slot)
+{
+    struct program_slot *s = calloc(1, sizeof *s);
+    (void)slot;
+    if (!s)
+        abort();
+    s->handler = context;
+    s->runner = runner_slot_new(s->handler->runner);
+    return s;
+}
+
+static void
+destroy_program_slot(void *context, void *state)
+{
+    struct program_slot *s = state;
+    (void)context;
+    runner_slot_destroy(&s->runner);
+    free(s);
+}
+
+static void
+run_program(struct stint_task *task, void *state)
+{
+    struct program_slot *s = state;
+    const struct stint_task_info *job = stint_task_info(task);
+    struct command command = {.argv = s->handler->argv,
+        .input = job->payload,
+        .input_bytes = job->payload_bytes,
+        .ours = true};
+    runner_run(s->runner, &command, task);
+}
+
+static void *
+make_exec_slot(void *context, uint32_t slot)
+{
+    (void)slot;
+    return runner_slot_new(context);
+}
+
+static void
+destroy_exec_slot(void *context, void *state)
+{
+    struct runner_slot *s = state;
+    (void)context;
+    runner_slot_destroy(&s);
+}
+
+static void
+run_exec(struct stint_task *task, void *state)
+{
+    runner_run_exec(state, task);
+}
+
+bool
+complain(const char *what, const char *value)
+{
+    fprintf(stderr, "stint-worker: %s: %s\n", value, what);
+    return false;
+}
+
+/* A worker whose program is missing would take job after job and run none. */
+static bool
+check_program(const char *text, const char *name)
+{
+    struct place place = {0};
+    const char *path = place_find(&place, name, NULL, NULL);
+    bool good = path && program_check(path);
+    if (!good && strchr(name, '/'))
+        fprintf(stderr, "stint-worker: %s: can't run %s: %s\n", text, name, strerror(errno));
+    else if (!good)
+        fprintf(stderr, "stint-worker: %s: can't run %s: %s; PATH is %s\n", text, name,
+            errno == EACCES ? "it is not executable" : "there is no such program", program_path());
+    place_forget(&place);
+    return good;
+}
+
+/* The command's words: cut as a shell would, but nothing is expanded; or one line for a shell. */
+static char **
+words_of(const char *command, bool shell)
+{
+    int argc;
+    const char **words;
+    if (!shell)
+        return poptParseArgvString(command, &argc, &words) == 0 && argc > 0
+            ? (char **)(uintptr_t)words
+            : NULL;
+    char **argv = calloc(4, sizeof *argv);
+    if (!argv || !(argv[0] = strdup("/bin/sh")) || !(argv[1] = strdup("-c")) ||
+        !(argv[2] = strdup(command)))
+        abort();
+    return argv;
+}
+
+static bool
+add_handler(struct stint_worker *w, const struct stint_handler *handler, const char *text)
+{
+    enum stint_status status = stint_worker_handle(w, handler);
+    if (status == STINT_BAD_NAME)
+        return complain("the kind's name must be 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a "
+                        "letter or digit",
+            text);
+    return status == STINT_OK || complain(stint_status_text(status), text);
+}
+
+/* KIND=COMMAND */
+static bool
+add_program(struct stint_worker *w, struct runner *runner, const char *text, bool shell)
+{
+    const char *command = strchr(text, '=');
+    if (!command)
+        return complain("write KIND=COMMAND", text);
+    struct program_handler *h = calloc(1, sizeof *h);
+    if (!h || !(h->kind = strndup(text, (size_t)(command - text))))
+        abort();
+    h->runner = runner;
+    h->argv = words_of(command + 1, shell);
+    if (!h->argv)
+        return complain("the command can't be cut into words", text);
+    if (!check_program(text, h->argv[0]))
+        return false;
+    struct stint_handler handler = {.kind = h->kind,
+        .run = run_program,
+        .make = make_program_slot,
+        .destroy = destroy_program_slot,
+        .context = h};
+    return add_handler(w, &handler, text);
+}
+
+static bool
+add_plugin(struct stint_worker *w, const char *path)
+{
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!object)
+        return complain(dlerror(), path);
+    stint_plugin_fn *entry;
+    *(void **)&entry = dlsym(object, STINT_PLUGIN_ENTRY);
+    if (!entry)
+        return complain("it has no entry point " STINT_PLUGIN_ENTRY, path);
+    return entry(w) || complain("the plugin refused to start", path);
+}
+
+bool
+handlers_add(struct stint_worker *w, const struct handlers *h, struct runner *runner)
+{
+    for (uint32_t i = 0; i < h->handles.count; i++)
+        if (!add_program(w, runner, h->handles.items[i], false))
+            return false;
+    for (uint32_t i = 0; i < h->shells.count; i++)
+        if (!add_program(w, runner, h->shells.items[i], true))
+            return false;
+    for (uint32_t i = 0; i < h->plugins.count; i++)
+        if (!add_plugin(w, h->plugins.items[i]))
+            return false;
+    struct stint_handler exec = {.kind = "exec",
+        .run = run_exec,
+        .make = make_exec_slot,
+        .destroy = destroy_exec_slot,
+        .context = runner};
+    return !h->exec || add_handler(w, &exec, "--exec");
+}
+
+bool
+list_add(void *to, const char *value, const char **why)
+{
+    struct list *list = to;
+    *why = "there are too many of them";
+    if (list->count == LIST_MAX)
+        return false;
+    list->items[list->count++] = value;
+    return true;
+}
+
+bool
+queues_check(const struct list *queues)
+{
+    for (uint32_t i = 0; i < queues->count; i++) {
+        const char *name = queues->items[i];
+        if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)})) {
+            fprintf(stderr,
+                "stint-worker: --queue '%s': a queue's name is 1 to 64 of A-Z a-z 0-9 . _ -, "
+                "beginning with a letter or digit\n",
+                name);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,32 @@
+/* What a worker runs jobs with: programs and plugins, as its settings name them. */
+#ifndef HANDLERS_H
+#define HANDLERS_H
+
+#include "runner.h"
+
+enum { LIST_MAX = 256 };
+
+/* A setting that may be given several times. */
+struct list {
+    const char *items[LIST_MAX];
+    uint32_t count;
+};
+/* For struct setting. */
+bool list_add(void *list, const char *value, const char **why);
+
+struct handlers {
+    struct list handles, shells; /* KIND=COMMAND */
+    struct list plugins; /* files */
+    bool exec;
+};
+
+/* Register them. False if one can't be run here; a line on standard error has said why. */
+bool
+handlers_add(struct stint_worker *worker, const struct handlers *handlers, struct runner *runner);
+/* Are these names of queues? Likewise. */
+bool queues_check(const struct list *queues);
+
+/* `VALUE: WHAT` on standard error; false. */
+bool complain(const char *what, const char *value);
+
+#endif

@@ -1,0 +1,188 @@
+/* Finds programs and makes their environment; the contract is in program.h. */
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { VARIABLES = 8, VARIABLE_BYTES = 160 };
+
+static const char usual_path[] = "/usr/local/bin:/usr/bin:/bin";
+
+const char *
+program_path(void)
+{
+    const char *path = getenv("PATH");
+    return path ? path : usual_path;
+}
+
+bool
+program_check(const char *path)
+{
+    struct stat s;
+    if (stat(path, &s) != 0)
+        return false;
+    if (!S_ISREG(s.st_mode)) {
+        errno = EACCES; /* as execve says of a directory */
+        return false;
+    }
+    return access(path, X_OK) == 0;
+}
+
+static char *
+join(const char *directory, const char *part, size_t part_bytes, const char *name)
+{
+    char *path = NULL;
+    bool relative = directory && (part_bytes == 0 || *part != '/');
+    if (asprintf(&path, "%s%s%.*s%s%s", relative ? directory : "", relative ? "/" : "",
+            (int)part_bytes, part, part_bytes ? "/" : "", name) < 0)
+        abort();
+    return path;
+}
+
+/* The first program of that name. */
+static char *
+search(const char *at, const char *name, const char *directory)
+{
+    int error = ENOENT;
+    for (;;) {
+        size_t size = strcspn(at, ":");
+        char *path = join(directory, at, size, name);
+        if (program_check(path))
+            return path;
+        if (errno == EACCES)
+            error = EACCES; /* there is one at least, but not for us */
+        free(path);
+        if (!at[size])
+            break;
+        at += size + 1;
+    }
+    errno = error;
+    return NULL;
+}
+
+void
+place_forget(struct place *place)
+{
+    free(place->name);
+    free(place->path);
+    free(place->searched);
+    *place = (struct place){0};
+}
+
+/* Has it parts that mean another directory for each job? */
+static bool
+is_relative(const char *path)
+{
+    for (;;) {
+        if (*path != '/')
+            return true;
+        path += strcspn(path, ":");
+        if (!*path)
+            return false;
+        path++;
+    }
+}
+
+const char *
+place_find(struct place *place, const char *name, char *const *environment, const char *directory)
+{
+    const char *path = program_path();
+    if (strchr(name, '/'))
+        return name; /* execve looks, in the directory where the program is to run */
+    for (; environment && *environment; environment++)
+        if (strncmp(*environment, "PATH=", 5) == 0)
+            path = *environment + 5;
+    if (place->name && strcmp(place->name, name) == 0 && strcmp(place->searched, path) == 0 &&
+        access(place->path, X_OK) == 0)
+        return place->path;
+    place_forget(place);
+    errno = ENOENT;
+    place->path = *name ? search(path, name, directory) : NULL;
+    if (place->path && !is_relative(path)) {
+        place->name = strdup(name);
+        place->searched = strdup(path);
+        if (!place->name || !place->searched)
+            abort();
+    }
+    return place->path;
+}
+
+bool
+surroundings_set(struct surroundings *s, const char *endpoint, const char *worker)
+{
+    return asprintf(&s->endpoint, "STINT_ENDPOINT=%s", endpoint) > 0 &&
+        asprintf(&s->worker, "STINT_JOB_WORKER=%s", worker) > 0;
+}
+
+/* Does `list` hold a variable of the same name? */
+static bool
+holds(char *const *list, const char *variable)
+{
+    size_t size = strcspn(variable, "=") + 1;
+    for (; list && *list; list++)
+        if (strncmp(*list, variable, size) == 0)
+            return true;
+    return false;
+}
+
+static size_t
+length(char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    return count;
+}
+
+static char *
+set_variable(char **at, const char *name, const char *value)
+{
+    char *text = *at;
+    (void)snprintf(text, VARIABLE_BYTES, "STINT_JOB_%s=%s", name, value);
+    *at += VARIABLE_BYTES;
+    return text;
+}
+
+static char *
+set_number(char **at, const char *name, unsigned long long number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%llu", number);
+    return set_variable(at, name, text);
+}
+
+char **
+environment_make(
+    const struct surroundings *s, const struct stint_task_info *job, char *const *of_job)
+{
+    char id[STINT_ID_TEXT_BYTES];
+    size_t most = length(environ) + length(of_job) + VARIABLES + 3, count = 0;
+    char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES);
+    if (!all)
+        return NULL;
+    char *text = (char *)(all + most);
+    all[count++] = set_variable(&text, "ID", stint_id_format(&job->id, id));
+    all[count++] = set_number(&text, "ATTEMPT", job->attempt);
+    all[count++] = set_number(&text, "MAX_ATTEMPTS", job->max_attempts);
+    all[count++] = set_variable(&text, "QUEUE", job->queue);
+    all[count++] = set_variable(&text, "KIND", job->kind);
+    all[count++] = set_number(&text, "PRIORITY", job->priority);
+    all[count++] = set_number(&text, "SLOT", job->slot);
+    all[count++] = job->deadline_ms ? set_number(&text, "DEADLINE", job->deadline_ms / 1000)
+                                    : set_variable(&text, "DEADLINE", "");
+    all[count++] = s->worker;
+    if (!holds(of_job, s->endpoint))
+        all[count++] = s->endpoint;
+    for (size_t i = 0; of_job && of_job[i]; i++)
+        if (strncmp(of_job[i], "STINT_JOB_", 10) != 0)
+            all[count++] = of_job[i];
+    for (char **e = environ; *e; e++) /* our own settings are not the program's */
+        if (strncmp(*e, "STINT_", 6) != 0 && !holds(of_job, *e))
+            all[count++] = *e;
+    all[count] = NULL;
+    return all;
+}
