@@ -205,6 +205,8 @@ recognise(struct store *s, const struct stint_id *id, const struct record *r)
     j = &known.jobs[number];
     if (j->stored)
         sim_broken("%s is stored twice", job_named(j));
+    if (j->answer == ANSWER_REFUSED)
+        sim_broken("a client was told that %s is not stored, and now it is", job_named(j));
     j->id = *id;
     j->stored = true;
     HASH_ADD(hh, by_id, id, STINT_ID_BYTES, j);
