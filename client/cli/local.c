@@ -198,8 +198,9 @@ start_both(
     (void)snprintf(count, sizeof count, "%u", slots);
     const char *const broker_argv[] = {
         b->path, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
-    const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--slots", count,
-        "--queue", queue ? queue : "default", "--exec", "--drain", "1ms", NULL};
+    const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
+        queue ? queue : "default", "--exec", "--drain", "1ms", slots ? "--slots" : NULL, count,
+        NULL};
     if (!start(b, broker_argv, local->lock) || !start(w, worker_argv, local->lock)) {
         cli_say(cli, "can't start a broker and a worker in %s: %s", real, strerror(errno));
         return EX_OSERR;

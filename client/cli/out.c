@@ -130,6 +130,7 @@ out_queue(const struct stint_queue_info *i)
 {
     json_t *o = json_pack("{ss ss sI sI}", "schema", "stint.queue/1", "name", i->name, "number",
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
+    put_text(o, "unserved", i->unserved);
     json_t *states = states_of(i->jobs);
     json_object_update(o, states);
     json_decref(states);
@@ -139,11 +140,13 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_worker(const struct stint_worker_info *i)
 {
-    return json_pack("{ss so so ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name",
+    json_t *o = json_pack("{ss so so ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name",
         out_text(i->name, strlen(i->name)), "software", out_text(i->software, strlen(i->software)),
         "queues", i->queues, "slots", (json_int_t)i->slots, "window", (json_int_t)i->window, "held",
         (json_int_t)i->held, "seen_ms_ago", (json_int_t)i->seen_ms_ago, "succeeded",
         (json_int_t)i->succeeded, "failed", (json_int_t)i->failed);
+    put_text(o, "kinds", i->kinds);
+    return o;
 }
 
 json_t *

@@ -54,7 +54,7 @@ each_worker(void *context, const struct stint_worker_info *info)
     struct fleet *f = context;
     if (among(info->queues, f->queue)) {
         f->serving++;
-        f->handling += 1; /* what a worker handles is not told */
+        f->handling += info->kinds[0] == '\0' || among(info->kinds, f->kind ? f->kind : "default");
     }
     return true;
 }
@@ -124,10 +124,10 @@ find_out(struct stall *s)
         status = stint_ping(s->cli->client, NULL, ASK_MS);
     if (status != STINT_OK)
         return status;
-    if (pending > 0 && stint_client_pending(s->cli->client) > 0 && first_time(s, NOT_TAKEN))
-        cli_say(s->cli,
-            "the broker takes no jobs at the moment (a backlog limit is met, or its "
-            "store is full); waiting until it does");
+    const char *why;
+    if (stint_client_held(s->cli->client, &why) != STINT_OK && first_time(s, NOT_TAKEN))
+        cli_say(
+            s->cli, "the broker takes no more jobs for now, and they wait until it does: %s", why);
     if (fleet.queue)
         say_fleet(s, &fleet);
     return STINT_OK;
