@@ -252,12 +252,12 @@ map_summary(struct map *m)
 {
     if (m->skipped + m->skipped_failed + m->taken_up > 0)
         cli_say(m->cli,
-            "resumed: %llu lines were done before, %llu of them had failed%s; %llu were "
-            "on their way; %llu are new",
-            (unsigned long long)(m->skipped + m->skipped_failed),
-            (unsigned long long)m->skipped_failed,
-            m->skipped_failed ? " (--retry-failed runs those again)" : "",
-            (unsigned long long)m->taken_up, (unsigned long long)m->fresh);
+            "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
+            (unsigned long long)(m->skipped + m->skipped_failed), (unsigned long long)m->taken_up,
+            (unsigned long long)m->fresh);
+    if (m->skipped_failed > 0)
+        cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
+            (unsigned long long)m->skipped_failed);
     if (m->state && m->over && !m->stopping && state_left(m->state) > 0)
         cli_say(m->cli,
             "%llu lines of the input before are not in this one; nothing is shown of "

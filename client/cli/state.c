@@ -335,7 +335,9 @@ settle_owner(struct cli *cli, struct state *s, const char *command, bool failed_
             s->directory);
         rc = EX_CONFIG;
     } else if (rc == EX_OK && !empty && !ours && !complete) {
-        cli_say(cli, "%s belongs to another command; finish that one, or choose another directory",
+        cli_say(cli,
+            "%s belongs to another command; finish that one, remove the directory, or choose "
+            "another",
             s->directory);
         rc = EX_CONFIG;
     } else if (rc == EX_OK && failed_again && !ours) {

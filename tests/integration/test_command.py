@@ -157,7 +157,7 @@ class Command(harness.Case):
         self.assertExit(self.place.stint("submit", "-f", "/nonexistent"), 66)
 
     def test_an_unreachable_broker_is_69_and_a_bad_endpoint_78(self):
-        r = self.place.stint("ping", "--timeout", "300ms", "--endpoint",
+        r = self.place.stint("ping", "--broker-timeout", "300ms", "--endpoint",
                              f"ipc://{self.place.directory}/nobody", endpoint=False)
         self.assertExit(r, 69)
         self.assertIn("can't be reached", r.stderr)
