@@ -28,6 +28,7 @@ static void
 send_fresh(struct core *core, struct worker *w)
 {
     assert(w->leases && w->fresh <= w->held);
+    w->peer->taken_bytes = 0; /* frames are counted when they end */
     struct lease *l = w->leases->prev; /* the newest */
     for (uint32_t i = 1; i < w->fresh; i++)
         l = l->prev;
@@ -62,7 +63,7 @@ send_fresh(struct core *core, struct worker *w)
         job.kind = r.kind;
         job.max_attempts = (uint32_t)record_get(&r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
         job.time_to_run_ms = l->time_to_run_ms;
-        job.submitted_ms = r.submitted_ms;
+        job.submitted_ms = clock_told(core, r.submitted_ms);
         message_put_dispatched(b, &job);
         count++;
     }
@@ -113,7 +114,7 @@ take(struct core *core, struct worker *w, struct level *level)
         l->dispatched_ms = core->now_ms;
         l->bytes = bytes;
         w->fresh++;
-        w->peer->sent_bytes += r.body_bytes;
+        w->peer->taken_bytes += r.body_bytes;
         book_set_running(&core->book, &id);
         book_count(&core->book, level, STINT_READY, STINT_RUNNING);
         core->figures.dispatched++;

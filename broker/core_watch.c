@@ -20,7 +20,6 @@ flush_outcomes(struct core *core, struct peer *peer)
     pack_put_array(b, peer->outcomes_count);
     memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
     outbox_end(core->out);
-    peer->sent_bytes += peer->outcomes.used;
     peer->outcomes.used = 0;
     peer->outcomes_count = 0;
 }
@@ -81,9 +80,11 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
             continue;
         }
         struct stint_event event = {
-            .type = type, .id = *id, .at_ms = core->wall_ms, .count = count};
+            .type = type, .id = *id, .at_ms = clock_told(core, core->wall_ms), .count = count};
         memcpy(event.queue, level->queue->name, sizeof event.queue);
+        size_t used = s->pending.used;
         message_put_event(&s->pending, &event);
+        s->peer->events_bytes += s->pending.used - used;
         s->pending_count++;
     }
 }
@@ -92,9 +93,12 @@ static void
 flush_events(struct core *core, struct subscription *s)
 {
     if (s->dropped && peer_reads(core, s->peer)) {
-        struct stint_event lost = {
-            .type = STINT_EVENT_LOST, .at_ms = core->wall_ms, .count = s->dropped};
+        struct stint_event lost = {.type = STINT_EVENT_LOST,
+            .at_ms = clock_told(core, core->wall_ms),
+            .count = s->dropped};
+        size_t used = s->pending.used;
         message_put_event(&s->pending, &lost);
+        s->peer->events_bytes += s->pending.used - used;
         s->pending_count++;
         core->figures.events_lost += s->dropped;
         s->dropped = 0;
@@ -107,8 +111,8 @@ flush_events(struct core *core, struct subscription *s)
     *pack_reserve(b, 1) = 2;
     pack_put_array(b, s->pending_count);
     memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
+    s->peer->events_bytes -= s->pending.used;
     outbox_end(core->out);
-    s->peer->sent_bytes += s->pending.used;
     s->pending.used = 0;
     s->pending_count = 0;
 }
@@ -138,13 +142,15 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
     struct subscription *former = find_subscription(core, peer, m->number);
     if (former)
         fleet_unsubscribe(&core->fleet, former);
-    if (name.size && !(queue = book_queue_make(&core->book, name)))
+    if (name.size && !(queue = book_queue_expect(&core->book, name)))
         status = STINT_TOO_MANY;
     else if (peer->subscriptions_count >= LIMIT_SUBSCRIPTIONS)
         status = STINT_TOO_MANY;
     if (status == STINT_OK) {
         struct subscription *s = fleet_subscribe(&core->fleet, peer, m->number);
         s->queue = queue;
+        if (queue)
+            queue->watchers++;
         s->events = m->subscribe.events ? m->subscribe.events : UINT32_MAX;
         if (m->count > 0) {
             size_t bytes = m->count * sizeof *s->ids;
@@ -175,6 +181,7 @@ watch_flush_answers(struct core *core, struct peer *peer, enum message_type type
 {
     if (*count == 0)
         return;
+    assert(answers->used < LIMIT_MESSAGE_BYTES - 100);
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, type, 1);
     *pack_reserve(b, 1) = 2;

@@ -51,10 +51,19 @@ outbox_end(struct outbox *out)
 {
     struct outbox_entry *e = &out->entries[out->count - 1];
     e->size = out->bytes.used - e->at;
+    if (out->ended)
+        out->ended(out->context, e);
 }
 
 void
 outbox_forget(struct outbox *out, uint32_t peer)
 {
     add_entry(out, peer)->forget = true;
+}
+
+void
+outbox_close(struct outbox *out, uint32_t peer)
+{
+    struct outbox_entry *e = add_entry(out, peer);
+    e->forget = e->close = true;
 }

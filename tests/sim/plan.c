@@ -37,9 +37,10 @@ make_world(struct plan *p, struct chance *c)
         o->queue_backlog_max = chance_between(c, l->jobs_most > 5 ? l->jobs_most : 5, 40);
     if (chance_in_100(c, 20)) /* peers have to show often that they read */
         o->unread_bytes = chance_between(c, 4000, 64000);
-    if (chance_in_100(c, 10)) /* who comes when others have left is served */
+    if (chance_in_100(c, 10)) { /* who comes when others have left is served */
         o->sessions_max = (uint32_t)chance_between(c, 1, l->clients);
-    l->full = o->sessions_max < l->clients;
+        l->full = true;
+    }
 }
 
 static void
