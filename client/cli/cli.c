@@ -146,8 +146,10 @@ cli_failed(struct cli *cli, enum stint_status status)
 int
 cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
 {
-    struct stint_client_options options = {
-        .endpoint = cli->endpoint, .session = session, .submission = submission};
+    struct stint_client_options options = {.endpoint = cli->endpoint,
+        .session = session,
+        .submission = submission,
+        .refuse_at_once = true};
     enum stint_status status = stint_client_new(&options, &cli->client);
     if (status == STINT_OK)
         return EX_OK;

@@ -52,7 +52,8 @@ int cli_exit(enum stint_status status);
 bool cli_passing(enum stint_status status);
 /* Say what failed last in the client; the exit code of it. */
 int cli_failed(struct cli *cli, enum stint_status status);
-/* Make the client, with a session of its own or one that goes on. Returns an exit code. */
+/* Make the client, with a session of its own or one that goes on; it is told of refusals at once,
+ * as whoever submits makes smaller pieces then. Returns an exit code. */
 int cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission);
 /* "10s" and the like, in ms; false after saying what is wrong with it. */
 bool cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms);

@@ -175,11 +175,11 @@ work(struct map *m, struct local *local)
         if (output_ended(m))
             break;
         /* An input that can go on is looked at often; nothing else can wake us for it. */
-        bool reading = !m->over && (map_has_room(m) || m->o.delay_ms);
+        bool reading = (!m->over && (map_has_room(m) || m->o.delay_ms)) || m->waiting_count > 0;
         enum stint_status status = stint_client_process(m->cli->client, reading ? 10 : 200);
         if (status != STINT_OK && m->rc == EX_OK)
             m->rc = cli_failed(m->cli, status);
-        if (m->done != seen || m->open == 0)
+        if (m->done != seen || m->open == 0) /* refusals are none */
             stall_progress(&m->stall);
         seen = m->done;
         if (m->rc == EX_OK)
@@ -306,6 +306,7 @@ run(struct cli *cli, const char **args)
     while (m->items)
         map_item_free(m, m->items);
     free(m->filling);
+    free(m->waiting);
     input_close(&m->input);
     template_free(&m->template);
     free((void *)(uintptr_t)m->surroundings.input);

@@ -6,6 +6,7 @@
 #include "stall.h"
 #include "template.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ exit_code_of(const struct stint_job_info *info)
     if (strstr(error, "time to run was over") || strstr(error, "time limit was over"))
         return EXIT_TIME_OVER;
     if (strncmp(error, "can't run", 9) == 0)
-        return strstr(error, strerror(2)) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+        return strstr(error, strerror(ENOENT)) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
     return EXIT_JOB_FAILED;
 }
 
@@ -117,6 +118,7 @@ run_job(struct cli *cli, const struct stint_job *job)
 {
     struct local *local = NULL;
     struct stint_id id;
+    size_t stored;
     int rc = EX_OK;
     if (local_directory)
         rc = local_start(cli, local_directory, job->queue, 0, &local);
@@ -125,7 +127,7 @@ run_job(struct cli *cli, const struct stint_job *job)
     if (rc == EX_OK && local)
         rc = local_connect(cli, local);
     if (rc == EX_OK)
-        rc = jobs_submit(cli, job, 1, &id);
+        rc = jobs_submit(cli, job, 1, &id, &stored);
     if (rc == EX_OK)
         rc = detach ? print_id(cli, &id) : wait_for(cli, &id, job, local);
     stint_client_destroy(&cli->client);

@@ -37,7 +37,8 @@ static int
 submit_one(struct cli *cli, struct stint_job *job)
 {
     struct stint_id id;
-    int rc = jobs_submit(cli, job, 1, &id);
+    size_t stored;
+    int rc = jobs_submit(cli, job, 1, &id, &stored);
     if (rc == EX_OK)
         print_id(cli, &id);
     return rc;
@@ -69,22 +70,23 @@ say_where(struct cli *cli, const struct pile *pile)
 static int
 submit_pile(struct cli *cli, struct pile *pile)
 {
-    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids);
+    size_t stored;
+    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, &stored);
     for (size_t i = 0; i < pile->count; i++) {
-        if (rc == EX_OK)
+        if (i < stored)
             print_id(cli, &pile->ids[i]);
         free((void *)(uintptr_t)pile->jobs[i].payload);
     }
+    pile->stored += stored;
     if (rc == EX_DATAERR && pile->count == 1 && pile->bytes > BYTES_A_MESSAGE) {
         cli_say(cli, "line %llu: its %zu bytes are more than the broker takes; it is left out",
             (unsigned long long)pile->first_line, pile->bytes);
         pile->refused++;
         rc = EX_OK;
-    } else if (rc == EX_OK)
-        pile->stored += pile->count;
-    else
+    }
+    pile->first_line += rc == EX_OK ? pile->count : stored;
+    if (rc != EX_OK)
         say_where(cli, pile);
-    pile->first_line += pile->count;
     pile->count = pile->bytes = 0;
     if (fflush(console_out()) != 0 && rc == EX_OK)
         rc = EX_IOERR;

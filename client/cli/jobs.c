@@ -144,26 +144,48 @@ jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size)
     return *size > JOBS_PAYLOAD_MAX ? EX_DATAERR : EX_OK;
 }
 
-int
-jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids)
+/* Waits for a moment, as there was no room. Returns an exit code. */
+static int
+hold_off(struct cli *cli)
 {
+    enum { MOMENT_MS = 100 };
+    uint64_t until_ms = cli_now_ms() + MOMENT_MS;
+    for (uint64_t now_ms; (now_ms = cli_now_ms()) < until_ms;) {
+        enum stint_status status = stint_client_process(cli->client, (uint32_t)(until_ms - now_ms));
+        if (status != STINT_OK)
+            return cli_failed(cli, status);
+    }
+    return EX_OK;
+}
+
+int
+jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
+    size_t *stored)
+{
+    size_t piece = count;
     bool said = false;
-    for (;;) {
-        enum stint_status status = stint_submit(cli->client, jobs, count, ids, cli->timeout_ms);
-        if (status == STINT_OK)
-            return EX_OK;
+    *stored = 0;
+    while (*stored < count) {
+        size_t n = piece < count - *stored ? piece : count - *stored;
+        enum stint_status status =
+            stint_submit(cli->client, jobs + *stored, n, ids + *stored, cli->timeout_ms);
+        if (status == STINT_OK) {
+            *stored += n;
+            piece = 2 * n;
+            continue;
+        }
         if (!cli_passing(status))
             return cli_failed(cli, status);
-        if (!said)
-            cli_say(cli, "%s; waiting until it can be taken", stint_status_text(status));
-        said = true;
-        uint64_t until_ms = cli_now_ms() + 200;
-        while (status != STINT_OK && cli_now_ms() < until_ms && !cli_interrupted()) {
-            enum stint_status process = stint_client_process(cli->client, 50);
-            if (process != STINT_OK)
-                return cli_failed(cli, process);
+        if (n > 1) {
+            piece = n / 2;
+            continue;
         }
-        if (cli_interrupted())
-            return EXIT_SIGNAL + cli_interrupted();
+        if (!said)
+            cli_say(cli, "%s; waiting until there is room", stint_status_text(status));
+        said = true;
+        int rc = hold_off(cli);
+        if (rc != EX_OK)
+            return rc;
     }
+    return EX_OK;
 }

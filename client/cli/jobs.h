@@ -23,8 +23,11 @@ int jobs_fill(const struct cli *cli, struct stint_job *job);
  * that it reads a terminal, or that nothing comes. Returns an exit code. */
 int jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size);
 
-/* Submits one job, however often it is refused for now: said once. Returns an exit code. */
-int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids);
+/* Submits jobs of at most one message, in pieces if there is not room for all at once, and waits
+ * for room as long as it takes: said once. The first `*stored` of them are stored, also if it
+ * fails. Returns an exit code. */
+int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
+    size_t *stored);
 
 enum { JOBS_PAYLOAD_MAX = 4 << 20 }; /* no broker takes more in one job */
 

@@ -130,8 +130,9 @@ local_lock(struct cli *cli, const char *directory)
         return -1;
     }
     while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        bool busy = errno == EWOULDBLOCK;
         pid_t pid = owner(lock);
-        if (pid > 0 || cli_now_ms() - begun_ms > LOCK_WAIT_MS || errno != EWOULDBLOCK) {
+        if (pid > 0 || cli_now_ms() - begun_ms > LOCK_WAIT_MS || !busy) {
             cli_say(cli,
                 "%s is in use by another command (process %ld); wait for it, or choose "
                 "another directory",

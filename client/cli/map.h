@@ -72,6 +72,9 @@ struct map {
     uint64_t done, failed, succeeded, told, total;
     uint64_t skipped, skipped_failed, taken_up, fresh, not_run;
     uint64_t next_ms; /* --delay: not before */
+    struct item **waiting; /* there was no room for them; sent before anything else */
+    size_t waiting_count, waiting_room, piece; /* piece: so many are tried at once */
+    uint64_t held_until_ms;
     FILE *joblog;
     bool over; /* all input is read */
     bool stopping; /* what is cancelled now is not a failure */

@@ -156,7 +156,44 @@ taken(struct map *m, struct batch *b, const struct stint_id *ids)
         m->rc = cli_failed(m->cli, status);
 }
 
-/* A refusal is for good here: what can pass is waited for by the library. */
+/* There is no room for them now: they are sent again, fewer at a time. */
+static void
+hold(struct map *m, struct batch *b, enum stint_status status)
+{
+    enum { MOMENT_MS = 100 };
+    if (m->waiting_count + b->count > m->waiting_room) {
+        m->waiting_room = 2 * (m->waiting_count + b->count);
+        m->waiting = realloc(m->waiting, m->waiting_room * sizeof(struct item *));
+        if (!m->waiting)
+            abort();
+    }
+    memcpy(m->waiting + m->waiting_count, b->items, b->count * sizeof(struct item *));
+    m->waiting_count += b->count;
+    m->stall.held = stint_status_text(status);
+    if (m->piece == 0 || b->count <= m->piece)
+        m->piece = b->count > 1 ? b->count / 2 : 1;
+    m->held_until_ms = b->count == 1 ? cli_now_ms() + MOMENT_MS : 0;
+}
+
+/* One piece at a time, as large as there may be room for. */
+static void
+send_waiting(struct map *m)
+{
+    size_t n = m->waiting_count < m->piece ? m->waiting_count : m->piece;
+    if (n == 0 || stint_client_pending(m->cli->client) > 0 || cli_now_ms() < m->held_until_ms)
+        return;
+    struct item *items[BATCH_LINES];
+    memcpy(items, m->waiting, n * sizeof *m->waiting);
+    m->waiting_count -= n;
+    memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
+    for (size_t i = 0; i < n; i++)
+        add_to_batch(m, items[i]);
+    send_batch(m);
+    m->piece = n < BATCH_LINES / 2 ? 2 * n : BATCH_LINES; /* a refusal makes it smaller again */
+    if (m->waiting_count == 0)
+        m->stall.held = NULL;
+}
+
 static void
 refused(struct map *m, struct batch *b, enum stint_status status)
 {
@@ -170,6 +207,8 @@ refused(struct map *m, struct batch *b, enum stint_status status)
             add_to_batch(m, b->items[i]);
             send_batch(m);
         }
+    else if (cli_passing(status))
+        hold(m, b, status);
     else if (m->rc == EX_OK) {
         m->rc = cli_failed(m->cli, status);
         if (m->state)
@@ -183,7 +222,8 @@ submitted(void *context, enum stint_status status, const struct stint_id *ids, s
     struct batch *b = context;
     struct map *m = b->map;
     m->unanswered_bytes -= b->bytes;
-    stall_progress(&m->stall);
+    if (!cli_passing(status))
+        stall_progress(&m->stall);
     if (status == STINT_OK && count == b->count)
         taken(m, b, ids);
     else if (status != STINT_CLOSED && !m->ending)
@@ -231,6 +271,12 @@ map_drop_unsent(struct map *m)
         map_item_free(m, b->items[i]);
     }
     free(b);
+    for (size_t i = 0; i < m->waiting_count; i++) {
+        m->open--;
+        m->not_run++;
+        map_item_free(m, m->waiting[i]);
+    }
+    m->waiting_count = 0;
     advance(m);
 }
 
@@ -313,7 +359,7 @@ take_row(struct map *m, const struct row *row)
 bool
 map_has_room(const struct map *m)
 {
-    return m->open < WINDOW && m->held_bytes < HELD_BYTES &&
+    return m->waiting_count == 0 && m->open < WINDOW && m->held_bytes < HELD_BYTES &&
         m->unanswered_bytes < UNANSWERED_BYTES && stint_client_pending(m->cli->client) < 256 &&
         (!m->state || state_has_room(m->state)) && cli_now_ms() >= m->next_ms;
 }
@@ -335,6 +381,7 @@ input_trouble(struct map *m, enum lines_result got)
 void
 map_read(struct map *m)
 {
+    send_waiting(m);
     while (!m->over && m->rc == EX_OK && map_has_room(m)) {
         struct row row;
         enum lines_result got = input_next(m->input, &row);

@@ -124,10 +124,9 @@ find_out(struct stall *s)
         status = stint_ping(s->cli->client, NULL, ASK_MS);
     if (status != STINT_OK)
         return status;
-    const char *why;
-    if (stint_client_held(s->cli->client, &why) != STINT_OK && first_time(s, NOT_TAKEN))
-        cli_say(
-            s->cli, "the broker takes no more jobs for now, and they wait until it does: %s", why);
+    if (s->held && first_time(s, NOT_TAKEN))
+        cli_say(s->cli, "the broker takes no more jobs for now, and they wait until it does: %s",
+            s->held);
     if (fleet.queue)
         say_fleet(s, &fleet);
     return STINT_OK;

@@ -13,6 +13,7 @@ struct stall {
     const char *queue, *kind; /* of the jobs that are waited for; NULL: not known */
     const struct stint_id *(*waits_for)(void *context); /* else: one of them; NULL: none */
     void *context;
+    const char *held; /* why what was submitted is not taken for now; NULL: it is */
     uint64_t progress_ms, heard_ms, asked_ms;
     unsigned said; /* bits of reasons */
 };

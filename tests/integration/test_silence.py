@@ -2,6 +2,7 @@
 --local starts is watched."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -17,8 +18,12 @@ class Silence(harness.Case):
                                  env=dict(os.environ, STINT_ENDPOINT=self.place.endpoint, **(env or {})),
                                  **kwargs)
         self.addCleanup(self.end, p)
-        p.said = lambda: open(log).read()
+        p.said = lambda: self.said(log)
         return p
+
+    def said(self, log):
+        with open(log) as f:
+            return f.read()
 
     def end(self, p):
         if p.poll() is None:
@@ -199,8 +204,7 @@ class Silence(harness.Case):
 
     def test_missing_programs_are_told(self):
         copy = self.place.path("stint")
-        os.link(harness.program("stint"), copy) if False else subprocess.run(
-            ["cp", harness.program("stint"), copy], check=True)
+        shutil.copy(harness.program("stint"), copy)
         r = subprocess.run([copy, "run", "--local", self.place.path("local"), "true"],
                            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30,
                            env={"PATH": "/nonexistent", "LD_LIBRARY_PATH":
@@ -242,7 +246,7 @@ class Silence(harness.Case):
         p.send_signal(signal.SIGINT)
         self.assertIn(p.wait(9), (130, -signal.SIGINT))
         p = self.local(*command)
-        self.assertEqual(p.communicate(timeout=60)[0], b"again\n")
+        self.assertEqual(p.communicate(timeout=60)[0], b"again\n", p.said())
         self.assertEqual(p.returncode, 0)
 
 
