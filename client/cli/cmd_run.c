@@ -45,7 +45,7 @@ exit_code_of(const struct stint_job_info *info)
         return EXIT_TIME_OVER;
     if (strncmp(error, "can't run", 9) == 0)
         return strstr(error, strerror(ENOENT)) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-    return EXIT_JOB_FAILED;
+    return strncmp(error, "can't ", 6) == 0 ? EXIT_CANNOT_RUN : EXIT_JOB_FAILED;
 }
 
 static void
