@@ -93,7 +93,7 @@ leave(const struct keeper_of_worker *k)
     const struct rlimit none = {0, 0};
     sigset_t set;
     if (k->end.si_code == CLD_EXITED)
-        _exit(k->end.si_status);
+        exit(k->end.si_status);
     (void)setrlimit(RLIMIT_CORE, &none); /* the worker has left one, if any */
     (void)signal(k->end.si_status, SIG_DFL);
     sigemptyset(&set);
@@ -128,7 +128,7 @@ watch(const struct guard *g, struct keeper_of_worker *k, const sigset_t *signals
         if (signal == SIGCHLD)
             reap(k);
         else if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) {
-            if (write(stops, "", 1) != 1 || ++count > STOPS_MAX)
+            if (++count > STOPS_MAX || write(stops, "", 1) != 1)
                 (void)kill(k->worker, SIGKILL);
         } else if (signal == SIGQUIT)
             (void)kill(k->worker, SIGKILL);

@@ -14,6 +14,7 @@ struct program_handler {
     char *kind;
     char **argv;
     struct runner *runner;
+    struct program_handler *next;
 };
 
 /* What a slot has for one program handler. */
@@ -129,7 +130,8 @@ add_handler(struct stint_worker *w, const struct stint_handler *handler, const c
 
 /* KIND=COMMAND */
 static bool
-add_program(struct stint_worker *w, struct runner *runner, const char *text, bool shell)
+add_program(struct stint_worker *w, struct handlers *all, struct runner *runner, const char *text,
+    bool shell)
 {
     const char *command = strchr(text, '=');
     if (!command)
@@ -138,6 +140,8 @@ add_program(struct stint_worker *w, struct runner *runner, const char *text, boo
     if (!h || !(h->kind = strndup(text, (size_t)(command - text))))
         abort();
     h->runner = runner;
+    h->next = all->programs;
+    all->programs = h;
     h->argv = words_of(command + 1, shell);
     if (!h->argv)
         return complain("the command can't be cut into words", text);
@@ -165,13 +169,13 @@ add_plugin(struct stint_worker *w, const char *path)
 }
 
 bool
-handlers_add(struct stint_worker *w, const struct handlers *h, struct runner *runner)
+handlers_add(struct stint_worker *w, struct handlers *h, struct runner *runner)
 {
     for (uint32_t i = 0; i < h->handles.count; i++)
-        if (!add_program(w, runner, h->handles.items[i], false))
+        if (!add_program(w, h, runner, h->handles.items[i], false))
             return false;
     for (uint32_t i = 0; i < h->shells.count; i++)
-        if (!add_program(w, runner, h->shells.items[i], true))
+        if (!add_program(w, h, runner, h->shells.items[i], true))
             return false;
     for (uint32_t i = 0; i < h->plugins.count; i++)
         if (!add_plugin(w, h->plugins.items[i]))

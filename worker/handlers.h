@@ -18,11 +18,11 @@ struct handlers {
     struct list handles, shells; /* KIND=COMMAND */
     struct list plugins; /* files */
     bool exec;
+    struct program_handler *programs; /* those made of handles and shells, for life */
 };
 
 /* Register them. False if one can't be run here; a line on standard error has said why. */
-bool
-handlers_add(struct stint_worker *worker, const struct handlers *handlers, struct runner *runner);
+bool handlers_add(struct stint_worker *worker, struct handlers *handlers, struct runner *runner);
 /* Are these names of queues? Likewise. */
 bool queues_check(const struct list *queues);
 

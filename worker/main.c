@@ -143,7 +143,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
 }
 
 static int
-run(const struct config *c, struct runner *runner, uint32_t slots)
+run(struct config *c, struct runner *runner, uint32_t slots)
 {
     char host[65] = "", name[STINT_LABEL_BYTES];
     struct keeper keeper = {

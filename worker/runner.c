@@ -427,6 +427,14 @@ is_shortage(const struct run *r, int error)
         error == ENOMEM || error == ETXTBSY;
 }
 
+/* execve says ENOENT of a script also if it is there. */
+static bool
+lacks_interpreter(const struct run *r, int error)
+{
+    return error == ENOENT && r->stage == STAGE_PROGRAM && r->path && *r->path == '/' &&
+        access(r->path, X_OK) == 0;
+}
+
 /* Where the machine is short of something or this worker's own program is gone, the job is not to
  * blame; where what the job names is missing here, another worker may have it. */
 static void
@@ -435,8 +443,9 @@ tell_unstarted(struct run *r, int error)
     const struct command *c = r->command;
     const char *of = r->stage == STAGE_DIRECTORY ? c->directory : c->argv[0];
     char why[512];
-    (void)snprintf(why, sizeof why, "can't %s %.400s: %s",
-        r->stage == STAGE_DIRECTORY ? "enter the directory" : "run", of, strerror(error));
+    (void)snprintf(why, sizeof why, "can't %s %.400s: %s%s",
+        r->stage == STAGE_DIRECTORY ? "enter the directory" : "run", of, strerror(error),
+        lacks_interpreter(r, error) ? " (what its first line names)" : "");
     if (error == E2BIG)
         stint_task_fail_for_good(r->task, why);
     else if (is_shortage(r, error) || c->ours) {

@@ -72,6 +72,15 @@ owner_of(const struct strays *s, pid_t pid, const struct process *p)
     return s->count + unsure;
 }
 
+static bool
+is_leader(const struct strays *s, pid_t pid)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->jobs[i].leader == pid)
+            return true;
+    return false;
+}
+
 /* With the lock held, so that no number in hand is anybody else's: reaps who has ended, kills who
  * belongs to `slot` or to no job that runs. Returns how many were killed. */
 static uint32_t
@@ -82,7 +91,7 @@ sweep(struct strays *s, uint32_t slot)
     size_t count = children_read(s->children, pids);
     for (size_t i = 0; i < count; i++) {
         struct process p;
-        if (!process_look(pids[i], &p))
+        if (is_leader(s, pids[i]) || !process_look(pids[i], &p))
             continue;
         if (p.dead) {
             (void)waitid(P_PID, (id_t)pids[i], NULL, WEXITED | WNOHANG);

@@ -27,7 +27,7 @@ static const struct out_column columns[] = {{"ID", "id", OUT_LEFT, 0},
     {"QUEUE", "queue", OUT_LEFT, 60}, {"KIND", "kind", OUT_LEFT, 70},
     {"STATE", "state", OUT_LEFT, 0}, {"ATTEMPT", "attempt", OUT_RIGHT, 90},
     {"AGE", "ago:submitted", OUT_RIGHT, 50}, {"WORKER", "worker", OUT_LONG, 100},
-    {"COMMAND", "command", OUT_LONG, 0}, {"ERROR", "error", OUT_LONG, 0}};
+    {"ERROR", "error", OUT_LONG, 0}, {"COMMAND", "command", OUT_LONG, 0}};
 
 struct listing {
     struct cli *cli;
@@ -51,7 +51,9 @@ each(void *context, const struct stint_job_info *info)
     if (l->cli->json)
         return out_line(out_job(info));
     if (l->count > COMMANDS) {
-        out_table_add(l->table, out_job(info));
+        json_t *row = out_job(info);
+        shorten_error(row);
+        out_table_add(l->table, row);
         return !console_failed();
     }
     l->ids[l->count - 1] = info->id;
@@ -88,6 +90,15 @@ command_text(const struct stint_job_info *info, char *text, size_t size)
     msgpack_unpacked_destroy(&unpacked);
 }
 
+/* How it ended; what it said is told by show. */
+static void
+shorten_error(json_t *row)
+{
+    const char *error = json_string_value(json_object_get(row, "error"));
+    if (error && strchr(error, '\n'))
+        json_object_set_new(row, "error", out_text(error, strcspn(error, "\n")));
+}
+
 /* What the jobs of kind exec run: their payloads tell. */
 static enum stint_status
 add_commands(struct listing *l)
@@ -110,6 +121,7 @@ add_commands(struct listing *l)
             if (status == STINT_NO_SUCH_JOB)
                 status = STINT_OK;
         }
+        shorten_error(row);
         out_table_add(l->table, json_incref(row));
     }
     return status;

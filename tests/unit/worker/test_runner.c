@@ -1,0 +1,348 @@
+/* What the runner tells of a program: real programs, and a task of the test's own in place of the
+ * worker's. */
+#include "processes.h"
+#include "runner.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+/* cmocka wants these before itself. */
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stint_task {
+    struct stint_task_info info;
+    char outcome[16], text[2048], output[256], errors[2048];
+    size_t output_bytes;
+    bool cancelled, timed_out;
+    int cancel_fd;
+};
+
+struct stint_worker {
+    uint32_t held_off_ms, calls;
+};
+
+const struct stint_task_info *
+stint_task_info(const struct stint_task *task)
+{
+    return &task->info;
+}
+
+static void
+set(struct stint_task *task, const char *outcome, const char *text, size_t bytes)
+{
+    assert_string_equal(task->outcome, "");
+    (void)snprintf(task->outcome, sizeof task->outcome, "%s", outcome);
+    (void)snprintf(task->text, sizeof task->text, "%.*s", (int)bytes, text);
+}
+
+void
+stint_task_succeed(struct stint_task *task, const void *result, size_t bytes)
+{
+    set(task, "succeeded", result ? result : "", bytes);
+}
+
+void
+stint_task_fail(struct stint_task *task, const char *why)
+{
+    set(task, "failed", why, strlen(why));
+}
+
+void
+stint_task_fail_for_good(struct stint_task *task, const char *why)
+{
+    set(task, "dead", why, strlen(why));
+}
+
+void
+stint_task_snooze(struct stint_task *task, uint64_t delay_ms)
+{
+    assert_int_equal(delay_ms, 0);
+    set(task, "snoozed", "", 0);
+}
+
+void
+stint_task_unable(struct stint_task *task, const char *why)
+{
+    set(task, "unable", why, strlen(why));
+}
+
+void
+stint_task_give_back(struct stint_task *task)
+{
+    set(task, "returned", "", 0);
+}
+
+void
+stint_task_keep_output(struct stint_task *task, const void *output, size_t bytes)
+{
+    assert_string_equal(task->outcome, "");
+    task->output_bytes = bytes;
+    if (bytes)
+        memcpy(task->output, output, bytes < sizeof task->output ? bytes : sizeof task->output);
+}
+
+void
+stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes)
+{
+    (void)snprintf(task->errors, sizeof task->errors, "%.*s", (int)bytes, (const char *)text);
+}
+
+bool
+stint_task_cancelled(const struct stint_task *task)
+{
+    return task->cancelled;
+}
+
+bool
+stint_task_timed_out(const struct stint_task *task)
+{
+    return task->timed_out;
+}
+
+int
+stint_task_cancel_fd(const struct stint_task *task)
+{
+    return task->cancel_fd;
+}
+
+void
+stint_worker_hold_off(struct stint_worker *worker, uint32_t ms)
+{
+    worker->held_off_ms = ms;
+    worker->calls++;
+}
+
+/* ---- */
+
+static struct guard guard;
+static struct runner runner;
+static struct stint_worker worker;
+
+static int
+make_runner(void **state)
+{
+    static _Atomic pid_t groups[1];
+    (void)state;
+    guard = (struct guard){.groups = groups, .count = 1};
+    worker = (struct stint_worker){0};
+    runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
+    return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
+            surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test") &&
+            runner_open(&runner, 1)
+        ? 0
+        : -1;
+}
+
+static int
+destroy_runner(void **state)
+{
+    (void)state;
+    close(runner.null);
+    if (runner.strays.children >= 0)
+        close(runner.strays.children);
+    free(runner.strays.jobs);
+    free(runner.surroundings.endpoint);
+    free(runner.surroundings.worker);
+    return 0;
+}
+
+static struct stint_task
+run_command(struct command command)
+{
+    struct stint_task task = {
+        .info = {.queue = "q", .kind = "k", .attempt = 1, .max_attempts = 1}, .cancel_fd = -1};
+    struct runner_slot *slot = runner_slot_new(&runner);
+    runner_run(slot, &command, &task);
+    runner_slot_destroy(&slot);
+    return task;
+}
+
+static struct stint_task
+run_script(const char *script, bool once)
+{
+    char *const argv[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
+    return run_command((struct command){.argv = argv, .once = once});
+}
+
+static void
+the_output_of_a_failed_run_is_kept(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("printf 'a\\0b'; echo why >&2; exit 3", false);
+    assert_string_equal(t.outcome, "failed");
+    assert_string_equal(t.text, "exit status 3\nwhy");
+    assert_int_equal(t.output_bytes, 3);
+    assert_memory_equal(t.output, "a\0b", 3);
+    t = run_script("echo out; kill -9 $$", true);
+    assert_string_equal(t.outcome, "dead");
+    assert_string_equal(t.text, "killed by signal 9 (Killed)");
+    assert_int_equal(t.output_bytes, 4);
+}
+
+static void
+the_tail_of_standard_error_of_a_good_run_is_kept(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("echo out; printf 'caf\\303\\251 \\0!\\n\\n' >&2", false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_string_equal(t.text, "out\n");
+    assert_string_equal(t.errors, "caf\303\251 ?!");
+    assert_int_equal(t.output_bytes, 0);
+    t = run_script("i=0; while [ $i -lt 400 ]; do printf '\\303\\251x' >&2; i=$((i+1)); done; "
+                   "echo end >&2",
+        false);
+    assert_string_not_equal(t.errors, "");
+    assert_int_equal(t.errors[0], 'x'); /* the half character before it is left out */
+    assert_string_equal(t.errors + strlen(t.errors) - 4, "xend");
+}
+
+static void
+of_an_output_that_is_too_long_what_fits_is_kept(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("head -c 101 /dev/zero; exec sleep 1000", false);
+    assert_string_equal(t.outcome, "dead");
+    assert_string_equal(t.text, "the output is over 100 bytes");
+    assert_int_equal(t.output_bytes, 100);
+    t = run_script("head -c 100 /dev/zero", false);
+    assert_string_equal(t.outcome, "succeeded");
+}
+
+static void
+exit_statuses_say_whether_to_try_again(void **state)
+{
+    static const struct {
+        const char *script, *outcome, *outcome_once;
+    } table[] = {{"exit 0", "succeeded", "succeeded"}, {"exit 1", "failed", "dead"},
+        {"exit 65", "dead", "dead"}, {"exit 75", "failed", "failed"},
+        {"kill -TERM $$", "failed", "dead"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct stint_task t = run_script(table[i].script, false);
+        assert_string_equal(t.outcome, table[i].outcome);
+        t = run_script(table[i].script, true);
+        assert_string_equal(t.outcome, table[i].outcome_once);
+    }
+}
+
+static void
+what_a_job_names_and_is_missing_here_is_for_another_worker(void **state)
+{
+    char *const missing[] = {"no-such-program", NULL}, *const directory[] = {"/tmp", NULL};
+    char *const good[] = {"true", NULL};
+    (void)state;
+    struct stint_task t = run_command((struct command){.argv = missing, .once = true});
+    assert_string_equal(t.outcome, "unable");
+    assert_string_equal(t.text, "can't run no-such-program: No such file or directory");
+    t = run_command((struct command){.argv = directory});
+    assert_string_equal(t.outcome, "unable");
+    assert_string_equal(t.text, "can't run /tmp: Permission denied");
+    t = run_command(
+        (struct command){.argv = good, .directory = "/no/such", .directory_required = true});
+    assert_string_equal(t.outcome, "unable");
+    assert_string_equal(t.text, "can't enter the directory /no/such: No such file or directory");
+    t = run_command((struct command){.argv = good, .directory = "/no/such"});
+    assert_string_equal(t.outcome, "succeeded");
+    assert_int_equal(worker.calls, 0);
+}
+
+static void
+a_script_whose_interpreter_is_missing_is_told_from_a_missing_script(void **state)
+{
+    char path[] = "/tmp/stint-test-XXXXXX", why[128];
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "#!/no/such\n", 11), 11);
+    assert_int_equal(fchmod(fd, 0755), 0);
+    close(fd);
+    char *const argv[] = {path, NULL};
+    struct stint_task t = run_command((struct command){.argv = argv});
+    unlink(path);
+    (void)snprintf(why, sizeof why,
+        "can't run %s: No such file or directory (what its first line names)", path);
+    assert_string_equal(t.outcome, "unable");
+    assert_string_equal(t.text, why);
+}
+
+static void
+arguments_that_no_system_takes_fail_for_good(void **state)
+{
+    size_t size = 4 << 20;
+    char *text = malloc(size);
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', size - 1);
+    text[size - 1] = '\0';
+    char *const argv[] = {"true", text, NULL};
+    struct stint_task t = run_command((struct command){.argv = argv});
+    free(text);
+    assert_string_equal(t.outcome, "dead");
+    assert_string_equal(t.text, "can't run true: Argument list too long");
+}
+
+static void
+a_start_that_fails_here_gives_the_job_back_and_holds_off_longer_each_time(void **state)
+{
+    struct rlimit few = {4, runner.files.rlim_max};
+    char *const good[] = {"true", NULL}, *const missing[] = {"/no/such/program", NULL};
+    uint32_t before = 0;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        struct stint_task t = run_command((struct command){.argv = good});
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &runner.files), 0);
+        assert_string_equal(t.outcome, "returned");
+        assert_true(worker.held_off_ms > before);
+        before = worker.held_off_ms;
+        runner.until_ms = clock_ms(); /* the time is over */
+    }
+    struct stint_task t = run_command((struct command){.argv = good});
+    assert_string_equal(t.outcome, "succeeded");
+    t = run_command((struct command){.argv = missing, .ours = true});
+    assert_string_equal(t.outcome, "returned");
+    assert_in_range(worker.held_off_ms, 1, 101); /* begins anew */
+}
+
+static void
+a_cancelled_run_is_given_back_and_one_over_its_time_has_failed(void **state)
+{
+    char *const argv[] = {"sleep", "1000", NULL};
+    (void)state;
+    for (int timed_out = 0; timed_out < 2; timed_out++) {
+        struct stint_task task = {.info = {.queue = "q", .kind = "k", .attempt = 1},
+            .cancelled = true,
+            .timed_out = timed_out,
+            .cancel_fd = eventfd(1, EFD_CLOEXEC)};
+        struct command command = {.argv = argv};
+        struct runner_slot *slot = runner_slot_new(&runner);
+        runner_run(slot, &command, &task);
+        runner_slot_destroy(&slot);
+        close(task.cancel_fd);
+        assert_string_equal(task.outcome, timed_out ? "failed" : "snoozed");
+    }
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, make_runner, destroy_runner)
+    const struct CMUnitTest tests[] = {
+        T(the_output_of_a_failed_run_is_kept),
+        T(the_tail_of_standard_error_of_a_good_run_is_kept),
+        T(of_an_output_that_is_too_long_what_fits_is_kept),
+        T(exit_statuses_say_whether_to_try_again),
+        T(what_a_job_names_and_is_missing_here_is_for_another_worker),
+        T(a_script_whose_interpreter_is_missing_is_told_from_a_missing_script),
+        T(arguments_that_no_system_takes_fail_for_good),
+        T(a_start_that_fails_here_gives_the_job_back_and_holds_off_longer_each_time),
+        T(a_cancelled_run_is_given_back_and_one_over_its_time_has_failed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
