@@ -37,6 +37,15 @@ struct listing {
     struct stint_id *ids;
 };
 
+/* How it ended; what it said is told by show. */
+static void
+shorten_error(json_t *row)
+{
+    const char *error = json_string_value(json_object_get(row, "error"));
+    if (error && strchr(error, '\n'))
+        json_object_set_new(row, "error", out_text(error, strcspn(error, "\n")));
+}
+
 static bool
 each(void *context, const struct stint_job_info *info)
 {
@@ -88,15 +97,6 @@ command_text(const struct stint_job_info *info, char *text, size_t size)
         }
     }
     msgpack_unpacked_destroy(&unpacked);
-}
-
-/* How it ended; what it said is told by show. */
-static void
-shorten_error(json_t *row)
-{
-    const char *error = json_string_value(json_object_get(row, "error"));
-    if (error && strchr(error, '\n'))
-        json_object_set_new(row, "error", out_text(error, strcspn(error, "\n")));
 }
 
 /* What the jobs of kind exec run: their payloads tell. */

@@ -198,26 +198,12 @@ start_both(
     (void)snprintf(w->log, sizeof w->log, "%s/stint-worker.log", real);
     (void)snprintf(count, sizeof count, "%u", slots);
     const char *const broker_argv[] = {
-<<<<<<< HEAD
         b->path, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
     const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
         queue ? queue : "default", "--exec", "--drain", "1ms", slots ? "--slots" : NULL, count,
         NULL};
     if (!start(b, broker_argv, local->lock) || !start(w, worker_argv, local->lock)) {
         cli_say(cli, "can't start a broker and a worker in %s: %s", real, strerror(errno));
-=======
-        broker, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
-    const char *const worker_argv[] = {
-        worker, "--endpoint", local->endpoint, "--exec", slots ? "--slots" : NULL, count, NULL};
-    (void)snprintf(log, sizeof log, "%s/stintd.log", real);
-    local->broker = start(broker_argv, log);
-    (void)snprintf(log, sizeof log, "%s/stint-worker.log", real);
-    local->worker = start(worker_argv, log);
-    free(real);
-    if (local->broker < 0 || local->worker < 0) {
-        cli_say(cli, "can't start a broker and a worker: %s", strerror(errno));
-        local_stop(local);
->>>>>>> h-E
         return EX_OSERR;
     }
     cli->endpoint = local->endpoint;
