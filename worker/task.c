@@ -52,8 +52,8 @@ slot_run(struct slot *slot)
     int i = find_handler(w, held->info.kind);
     if (i < 0) {
         char why[STINT_NAME_BYTES + 64];
-        (void)snprintf(why, sizeof why, "this worker has no handler for kind %s", held->info.kind);
-        stint_task_fail(&slot->task, why);
+        (void)snprintf(why, sizeof why, "no worker has a handler for kind %s", held->info.kind);
+        stint_task_unable(&slot->task, why);
         return;
     }
     const struct stint_handler *handler = &w->handlers[i];
@@ -88,7 +88,6 @@ slot_begin(struct slot *slot, struct held *held)
             (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
     }
     t->held = held;
-    t->reported = false;
     t->started_us = wire_now_us();
 }
 
@@ -195,7 +194,7 @@ stint_task_snooze(struct stint_task *task, uint64_t delay_ms)
 void
 stint_task_unable(struct stint_task *task, const char *why)
 {
-    tell_text(task, OUTCOME_FAILED, why);
+    tell_text(task, OUTCOME_UNABLE, why);
 }
 
 void

@@ -1,6 +1,6 @@
-/* What the worker's own files share: worker.c, which talks to the broker on one thread, and slots.c
- * and task.c, which run handlers on others. Between them stands `struct desk`: jobs that wait on
- * one side, outcomes on the other, one lock.
+/* What the worker's own files share: worker.c and leases.c, which talk to the broker on one thread,
+ * and slots.c and task.c, which run handlers on others. Between them stands `struct desk`: jobs
+ * that wait on one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -32,6 +32,8 @@ struct held {
     size_t output_bytes, errors_bytes;
     uint64_t delay_ms;
     bool revoked; /* its lease is over: nothing of it is to be told */
+    bool begun; /* the broker knows that its handler is started, or may be */
+    uint64_t asked; /* number of the STARTED that is to be confirmed before it may begin */
     struct held *prev, *next;
 };
 
@@ -40,7 +42,6 @@ struct stint_task {
     atomic_bool cancelled, timed_out;
     int cancel_fd;
     bool signalled; /* cancel_fd is readable */
-    bool reported; /* the broker was told that it has started */
     uint64_t started_us; /* 0: idle */
 };
 
@@ -58,6 +59,7 @@ struct desk {
     pthread_cond_t work;
     struct held *waiting, *done;
     uint32_t waiting_count;
+    struct held *asked; /* jobs that may begin when the broker has confirmed it */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
     int bell; /* eventfd: rung when `done` gets its first */
@@ -70,6 +72,7 @@ struct stint_worker {
     char **queues;
     uint32_t queues_count, slots_count, prefetch, drain_ms;
     struct stint_handler handlers[HANDLERS_MAX];
+    const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
     uint32_t handlers_count;
     struct desk desk;
     struct slot *slots;
@@ -87,6 +90,20 @@ struct stint_worker {
     bool gone; /* the broker has answered that */
     char error[640];
 };
+
+/* leases.c */
+enum { LEASES_TOLD_AFTER_US = 10000 }; /* an outcome is held back so long at most */
+/* Take what the broker has sent; `owner` is the worker. */
+void leases_take(void *owner, const struct message *m);
+/* Claim all that is held, in whatever state: what is not named the broker takes for lost. */
+void leases_claim(struct stint_worker *w);
+/* Tell the outcomes that are due. */
+void leases_settle(struct stint_worker *w);
+/* Give back all that has not begun. */
+void leases_give_back(struct stint_worker *w);
+/* The request is over; of a SETTLE, so are its jobs. */
+void leases_end_request(struct stint_worker *w, struct request **request);
+void held_free_all(struct held *list);
 
 /* slots.c */
 enum stint_status slots_start(struct stint_worker *w);

@@ -145,7 +145,7 @@ class Broker:
         elif message[0] == peer.CLAIM:
             self.say({0: peer.CLAIMED, 1: message[1], 2: []})
         elif message[0] == peer.PING:
-            self.say({0: peer.PONG, 1: message[1]})
+            self.say({0: peer.PONG, 1: message[1], 2: 7})
 
     def until(self, wanted):
         while True:
@@ -153,6 +153,54 @@ class Broker:
             if wanted(message):
                 return message
             self.answer(message)
+
+
+class Beginning(harness.Case):
+    """Jobs that were lost with a worker before."""
+
+    def setUp(self):
+        super().setUp()
+        self.b = Broker(self.place.endpoint)
+        self.addCleanup(self.b.socket.close, 0)
+        self.worker = self.place.worker("--shell", "default=echo ran", "--slots", "1")
+        self.b.until(lambda m: m[0] == peer.CLAIM)
+        self.b.say({0: peer.CLAIMED, 1: 1, 2: []})
+
+    def dispatch(self, sequence, confirm):
+        job = bytes(15) + bytes([sequence])
+        fields = {1: job, 2: 1, 3: "default", 4: b"", 7: 1}
+        self.b.say({0: peer.DISPATCH, 2: "default", 3: [fields | {8: True} if confirm else fields]})
+        return job
+
+    def test_a_job_that_was_lost_before_begins_when_the_broker_has_confirmed_it(self):
+        job = self.dispatch(1, True)
+        started = self.b.until(lambda m: m[0] in (peer.STARTED, peer.SETTLE))
+        self.assertEqual((started[0], started[2][0][:2]), (peer.STARTED, [job, 1]))
+        for _ in range(3):  # it had the time to run it
+            ping = self.b.until(lambda m: m[0] in (peer.PING, peer.SETTLE))
+            self.assertEqual(ping[0], peer.PING)
+            self.b.answer(ping)
+        self.b.say({0: peer.CONFIRMED, 1: started[1], 2: []})
+        settle = self.b.until(lambda m: m[0] == peer.SETTLE)
+        self.assertEqual(settle[2][0][:4], [job, 1, 1, b"ran\n"])
+
+    def test_a_job_that_is_refused_then_is_not_run(self):
+        self.dispatch(1, True)
+        started = self.b.until(lambda m: m[0] == peer.STARTED)
+        self.b.say({0: peer.CONFIRMED, 1: started[1], 2: [started[2][0][:2] + [10]]})
+        other = self.dispatch(2, False)
+        settle = self.b.until(lambda m: m[0] == peer.SETTLE)
+        self.assertEqual([o[0] for o in settle[2]], [other])
+
+    def test_a_worker_that_stops_gives_back_what_it_has_asked_for(self):
+        job = self.dispatch(1, True)
+        self.b.until(lambda m: m[0] == peer.STARTED)
+        self.worker.signal(signal.SIGTERM)
+        settle = self.b.until(lambda m: m[0] == peer.SETTLE)
+        self.assertEqual(settle[2][0][:3], [job, 1, peer.RETURNED])
+        self.b.say({0: peer.SETTLED, 2: [[settle[1], []]]})
+        self.b.say({0: peer.BYE, 1: self.b.until(lambda m: m[0] == peer.BYE)[1]})
+        self.assertEqual(self.worker.process.wait(20), 0)
 
 
 class Leaving(harness.Case):

@@ -108,6 +108,7 @@ def plant(tree, name, file, change, options):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", nargs="?", default="", help="only faults whose name has this in it")
+    parser.add_argument("--check", action="store_true", help="only see that each can still be planted")
     parser.add_argument("--sim-only", action="store_true", help="only the simulator may notice")
     parser.add_argument("--drawn", type=int, metavar="N", help="N changes that are drawn at random")
     parser.add_argument("--seed", type=int, default=None, help="of what is drawn")
@@ -117,8 +118,23 @@ def arguments():
     return options
 
 
+def check():
+    """Does each of them still have its place in the code?"""
+    wrong = 0
+    for name, file, old, _ in PLANTED:
+        with open(os.path.join(SOURCE, file)) as f:
+            found = f.read().count(old)
+        if found == 0:
+            print(f"{name}: not found in {file}")
+            wrong += 1
+    print(f"{len(PLANTED)} faults to plant, {wrong} without a place")
+    raise SystemExit(wrong > 0)
+
+
 def main():
     options = arguments()
+    if options.check:
+        check()
     tree = tempfile.mkdtemp(prefix="stint-mutation-")
     caught, cant = {}, 0
     begin = time.monotonic()

@@ -1,0 +1,415 @@
+/* The jobs a worker holds, on the thread of its conversation: taken in, given back, claimed in each
+ * new conversation, told of until the broker has confirmed it. What runs them is in task.c.
+ */
+#include "worker.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+enum {
+    SETTLE_BYTES = LIMIT_MESSAGE_BYTES / 2,
+    OUTCOME_BYTES = 64, /* of an outcome, its bodies not counted, at most */
+};
+
+/* The jobs whose outcomes one SETTLE tells; kept until it is confirmed. */
+struct settling {
+    struct held *jobs;
+};
+
+void
+held_free_all(struct held *list)
+{
+    struct held *h, *next;
+    DL_FOREACH_SAFE (list, h, next)
+        held_free(h);
+}
+
+/* The request is over; of a SETTLE, so are its jobs. */
+void
+leases_end_request(struct stint_worker *w, struct request **request)
+{
+    struct settling *settling = (*request)->owner;
+    if (settling)
+        held_free_all(settling->jobs);
+    free(settling);
+    session_request_end(&w->session, request);
+}
+
+static size_t
+parcel_size(const struct message *m, const struct message_room *room)
+{
+    size_t size = sizeof(struct parcel) + m->count * sizeof(struct held);
+    for (uint32_t i = 0; i < m->count; i++)
+        size += room->dispatched[i].kind.size + 1 + room->dispatched[i].payload.size;
+    return size;
+}
+
+/* Copies the jobs of a DISPATCH into one allocation. */
+static struct held *
+unpack(struct stint_worker *w, const struct message *m)
+{
+    const struct message_room *room = link_room(w->link);
+    struct parcel *parcel = malloc(parcel_size(m, room));
+    if (!parcel)
+        abort();
+    struct held *jobs = (struct held *)(parcel + 1);
+    char *at = (char *)(jobs + m->count);
+    parcel->left = m->count;
+    memcpy(parcel->queue, m->dispatch.queue.data, m->dispatch.queue.size);
+    parcel->queue[m->dispatch.queue.size] = '\0';
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct dispatched_job *d = &room->dispatched[i];
+        struct held *h = &jobs[i];
+        memcpy(at, d->kind.data, d->kind.size);
+        at[d->kind.size] = '\0';
+        char *payload = at + d->kind.size + 1;
+        if (d->payload.size)
+            memcpy(payload, d->payload.data, d->payload.size);
+        *h = (struct held){.parcel = parcel,
+            .time_to_run_ms = d->time_to_run_ms,
+            .asked = d->confirm,
+            .info = {.id = d->id,
+                .queue = parcel->queue,
+                .kind = at,
+                .payload = payload,
+                .payload_bytes = d->payload.size,
+                .priority = id_priority(&d->id),
+                .attempt = d->attempt,
+                .max_attempts = d->max_attempts,
+                .submitted_ms = d->submitted_ms}};
+        at = payload + d->payload.size;
+    }
+    return jobs;
+}
+
+/* With the lock held: takes a job that has not begun out of the list it stands in. */
+static void
+take_out(struct stint_worker *w, struct held *h)
+{
+    if (h->asked) {
+        DL_DELETE(w->desk.asked, h);
+        return;
+    }
+    DL_DELETE(w->desk.waiting, h);
+    w->desk.waiting_count--;
+}
+
+/* With the lock held: moves such a job to the done ones, never started. */
+static void
+give_back(struct stint_worker *w, struct held *h)
+{
+    take_out(w, h);
+    h->outcome = OUTCOME_RETURNED;
+    DL_APPEND(w->desk.done, h);
+}
+
+/* With the lock held: all that has not begun. */
+static void
+give_all_back(struct stint_worker *w)
+{
+    while (w->desk.waiting)
+        give_back(w, w->desk.waiting->prev);
+    while (w->desk.asked)
+        give_back(w, w->desk.asked->prev);
+}
+
+/* With the lock held: jobs that were lost with a worker before begin only when the broker has
+ * written down that they do, so that it finds out which of them kill their workers. */
+static void
+ask_to_begin(struct stint_worker *w, struct held *h)
+{
+    struct lease_ref lease = {.id = h->info.id, .attempt = h->info.attempt};
+    struct request *r = session_request_new(MESSAGE_STARTED, ++w->number);
+    h->asked = r->number;
+    DL_APPEND(w->desk.asked, h);
+    message_put_leases(&r->frame, MESSAGE_STARTED, r->number, &lease, 1, false);
+    session_request_add(&w->session, r);
+}
+
+/* Jobs that reach a worker that is about to stop are not begun. */
+static void
+take_dispatch(struct stint_worker *w, const struct message *m)
+{
+    if (m->count == 0 || w->leaving)
+        return;
+    struct held *jobs = unpack(w, m);
+    bool stopping = atomic_load(&w->stops) > 0 || worker_holds_off(w);
+    pthread_mutex_lock(&w->desk.lock);
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (jobs[i].asked) {
+            ask_to_begin(w, &jobs[i]);
+            continue;
+        }
+        DL_APPEND(w->desk.waiting, &jobs[i]);
+        w->desk.waiting_count++;
+    }
+    if (stopping)
+        give_all_back(w);
+    if (m->count == 1)
+        pthread_cond_signal(&w->desk.work);
+    else
+        pthread_cond_broadcast(&w->desk.work);
+    pthread_mutex_unlock(&w->desk.lock);
+}
+
+static void
+take_settled(struct stint_worker *w, const struct message *m)
+{
+    const struct answer *answers = link_room(w->link)->answers;
+    for (uint32_t i = 0; i < m->count; i++) {
+        /* Confirmed, also where single outcomes were refused: those leases are over. */
+        struct request *r = session_request(&w->session, MESSAGE_SETTLE, answers[i].number);
+        if (r)
+            leases_end_request(w, &r);
+    }
+}
+
+static void
+give_back_newest(struct stint_worker *w, uint32_t count)
+{
+    pthread_mutex_lock(&w->desk.lock);
+    for (; count > 0 && w->desk.waiting; count--)
+        give_back(w, w->desk.waiting->prev);
+    pthread_mutex_unlock(&w->desk.lock);
+}
+
+void
+leases_give_back(struct stint_worker *w)
+{
+    pthread_mutex_lock(&w->desk.lock);
+    give_all_back(w);
+    pthread_mutex_unlock(&w->desk.lock);
+}
+
+static bool
+is_it(const struct held *h, const struct lease_ref *lease)
+{
+    return h->info.attempt == lease->attempt && id_compare(&h->info.id, &lease->id) == 0;
+}
+
+/* A lease is over: a waiting job is dropped, a running one cancelled and its outcome not told. */
+static void
+drop_lease(struct stint_worker *w, const struct lease_ref *lease)
+{
+    struct held *h, *next;
+    pthread_mutex_lock(&w->desk.lock);
+    struct held *const lists[] = {w->desk.waiting, w->desk.asked};
+    for (unsigned i = 0; i < 2; i++)
+        DL_FOREACH_SAFE (lists[i], h, next)
+            if (is_it(h, lease)) {
+                take_out(w, h);
+                held_free(h);
+                break;
+            }
+    for (uint32_t i = 0; i < w->slots_count; i++) {
+        struct stint_task *t = &w->slots[i].task;
+        if (t->held && is_it(t->held, lease)) {
+            t->held->revoked = lease->status != STINT_TIMEOUT;
+            slot_cancel(t, lease->status == STINT_TIMEOUT);
+        }
+    }
+    pthread_mutex_unlock(&w->desk.lock);
+}
+
+/* What was asked for and not refused (that is dropped before) may begin, as the next ones. */
+static void
+take_confirmed(struct stint_worker *w, uint64_t number)
+{
+    struct held *h, *next;
+    struct request *r = session_request(&w->session, MESSAGE_STARTED, number);
+    if (!r)
+        return;
+    leases_end_request(w, &r);
+    pthread_mutex_lock(&w->desk.lock);
+    DL_FOREACH_SAFE (w->desk.asked, h, next)
+        if (h->asked == number) {
+            take_out(w, h);
+            h->asked = 0;
+            h->begun = true;
+            DL_PREPEND(w->desk.waiting, h);
+            w->desk.waiting_count++;
+        }
+    pthread_cond_signal(&w->desk.work);
+    pthread_mutex_unlock(&w->desk.lock);
+}
+
+void
+leases_take(void *owner, const struct message *m)
+{
+    struct stint_worker *w = owner;
+    const struct message_room *room = link_room(w->link);
+    switch (m->type) {
+    case MESSAGE_DISPATCH:
+        take_dispatch(w, m);
+        break;
+    case MESSAGE_SETTLED:
+        take_settled(w, m);
+        break;
+    case MESSAGE_RECALL:
+        give_back_newest(w, m->count);
+        break;
+    case MESSAGE_CLAIMED:
+    case MESSAGE_CONFIRMED:
+    case MESSAGE_REVOKE:
+        for (uint32_t i = 0; i < m->count; i++)
+            drop_lease(w, &room->leases[i]);
+        if (m->type == MESSAGE_CONFIRMED)
+            take_confirmed(w, m->number);
+        break;
+    case MESSAGE_BYE:
+        w->gone = true;
+        break;
+    default:
+        break;
+    }
+}
+
+struct claim {
+    struct stint_worker *w;
+    struct lease_ref leases[LIMIT_JOBS];
+    uint32_t count;
+};
+
+static void
+send_claim(struct claim *c, bool more)
+{
+    struct pack_buffer frame = {0};
+    message_put_leases(&frame, MESSAGE_CLAIM, ++c->w->number, c->leases, c->count, more);
+    (void)session_control(&c->w->session, &frame);
+    pack_buffer_free(&frame);
+    c->count = 0;
+}
+
+/* Has its handler been started, as far as anybody can know? */
+static bool
+has_begun(const struct held *h)
+{
+    return h->begun ||
+        (h->outcome != 0 && h->outcome != OUTCOME_RETURNED && h->outcome != OUTCOME_UNABLE);
+}
+
+static void
+claim_one(struct claim *c, const struct held *h)
+{
+    if (h->revoked)
+        return;
+    if (c->count == LIMIT_JOBS)
+        send_claim(c, true);
+    c->leases[c->count++] =
+        (struct lease_ref){.id = h->info.id, .attempt = h->info.attempt, .begun = has_begun(h)};
+}
+
+/* Everything held, in whatever state: what is not named the broker takes for lost on its way. */
+void
+leases_claim(struct stint_worker *w)
+{
+    struct claim *c = malloc(sizeof *c);
+    const struct held *h;
+    struct request *r;
+    if (!c)
+        abort();
+    c->w = w;
+    c->count = 0;
+    DL_FOREACH (w->session.requests, r) {
+        const struct settling *settling = r->owner;
+        if (settling)
+            DL_FOREACH (settling->jobs, h)
+                claim_one(c, h);
+    }
+    pthread_mutex_lock(&w->desk.lock);
+    DL_FOREACH (w->desk.done, h)
+        claim_one(c, h);
+    DL_FOREACH (w->desk.waiting, h)
+        claim_one(c, h);
+    DL_FOREACH (w->desk.asked, h)
+        claim_one(c, h);
+    for (uint32_t i = 0; i < w->slots_count; i++)
+        if (w->slots[i].task.held) {
+            w->slots[i].task.held->begun = true;
+            claim_one(c, w->slots[i].task.held);
+        }
+    pthread_mutex_unlock(&w->desk.lock);
+    send_claim(c, false);
+    free(c);
+    w->claimed = true;
+}
+
+/* What goes with the outcome: what a good run said of itself, what a bad one put out. */
+static struct slice
+extra_of(const struct held *h)
+{
+    if (h->outcome == OUTCOME_SUCCEEDED)
+        return (struct slice){h->errors, h->errors_bytes};
+    if (h->outcome == OUTCOME_FAILED || h->outcome == OUTCOME_DEAD)
+        return (struct slice){h->output, h->output_bytes};
+    return (struct slice){NULL, 0};
+}
+
+/* Tells what `jobs` came to, in one request; takes the list over. */
+static void
+settle(struct stint_worker *w, struct held *jobs, uint32_t count)
+{
+    struct outcome *outcomes = malloc(count * sizeof *outcomes);
+    struct settling *settling = malloc(sizeof *settling);
+    struct held *h;
+    uint32_t n = 0;
+    if (!outcomes || !settling)
+        abort();
+    DL_FOREACH (jobs, h)
+        outcomes[n++] = (struct outcome){.id = h->info.id,
+            .attempt = h->info.attempt,
+            .type = h->outcome,
+            .body = {h->body, h->body_bytes},
+            .delay_ms = h->delay_ms,
+            .extra = extra_of(h)};
+    struct request *r = session_request_new(MESSAGE_SETTLE, ++w->number);
+    message_put_settle(&r->frame, r->number, outcomes, count, w->session.window);
+    settling->jobs = jobs;
+    r->owner = settling;
+    session_request_add(&w->session, r);
+    free(outcomes);
+}
+
+/* The outcomes to tell now. While there is enough work ahead they are held back for a moment, since
+ * each SETTLE costs the broker a synced commit and a thousand in one cost hardly more. */
+static struct held *
+take_done(struct stint_worker *w)
+{
+    struct held *done = NULL;
+    uint64_t now_us = wire_now_us();
+    pthread_mutex_lock(&w->desk.lock);
+    if (w->desk.waiting_count <= w->slots_count || now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
+        done = w->desk.done;
+        w->desk.done = NULL;
+        w->settled_us = now_us;
+    }
+    pthread_mutex_unlock(&w->desk.lock);
+    return done;
+}
+
+void
+leases_settle(struct stint_worker *w)
+{
+    struct held *done = take_done(w), *h, *next, *jobs = NULL;
+    uint32_t count = 0;
+    size_t bytes = 0;
+    DL_FOREACH_SAFE (done, h, next) {
+        DL_DELETE(done, h);
+        if (h->revoked) {
+            held_free(h);
+            continue;
+        }
+        size_t more = h->body_bytes + extra_of(h).size + OUTCOME_BYTES;
+        if (count == LIMIT_JOBS || (count > 0 && bytes + more > SETTLE_BYTES)) {
+            settle(w, jobs, count);
+            jobs = NULL;
+            count = 0;
+            bytes = 0;
+        }
+        DL_APPEND(jobs, h);
+        bytes += more;
+        count++;
+    }
+    if (count > 0)
+        settle(w, jobs, count);
+}
