@@ -27,7 +27,7 @@ static const struct out_column columns[] = {{"ID", "id", OUT_LEFT, 0},
     {"QUEUE", "queue", OUT_LEFT, 60}, {"KIND", "kind", OUT_LEFT, 70},
     {"STATE", "state", OUT_LEFT, 0}, {"ATTEMPT", "attempt", OUT_RIGHT, 90},
     {"AGE", "ago:submitted", OUT_RIGHT, 50}, {"WORKER", "worker", OUT_LONG, 100},
-    {"ERROR", "error", OUT_LONG, 0}, {"COMMAND", "command", OUT_LONG, 0}};
+    {"ERROR", "error", OUT_LEFT, 0}, {"COMMAND", "command", OUT_LONG, 0}};
 
 struct listing {
     struct cli *cli;
@@ -37,13 +37,20 @@ struct listing {
     struct stint_id *ids;
 };
 
-/* How it ended; what it said is told by show. */
+/* How it ended; what it said is told by show. On a terminal the command needs room too. */
 static void
 shorten_error(json_t *row)
 {
+    enum { SHARE = 4, FEWEST = 10 };
     const char *error = json_string_value(json_object_get(row, "error"));
-    if (error && strchr(error, '\n'))
-        json_object_set_new(row, "error", out_text(error, strcspn(error, "\n")));
+    size_t width = console_width() / SHARE, size = error ? strcspn(error, "\n") : 0;
+    if (!error)
+        return;
+    if (console_width() > 0 && size > width)
+        size = width > FEWEST ? width : size > FEWEST ? FEWEST : size;
+    while (size > 0 && ((unsigned char)error[size] & 0xc0) == 0x80)
+        size--;
+    json_object_set_new(row, "error", json_stringn(error, size));
 }
 
 static bool
