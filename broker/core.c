@@ -20,6 +20,7 @@ core_options_init(struct core_options *o)
         .session_keep_ms = DEFAULT_KEEP_MS,
         .payload_bytes = LIMIT_PAYLOAD_BYTES,
         .result_bytes = LIMIT_RESULT_BYTES,
+        .message_bytes = LIMIT_MESSAGE_BYTES,
         .unread_bytes = LIMIT_UNREAD_BYTES,
         .answers_bytes = LIMIT_UNREAD_BYTES / 16,
         .unread_total_bytes = 8ULL * LIMIT_UNREAD_BYTES,
@@ -119,7 +120,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     core->store = store;
     core->now_ms = core->started_ms = core->judged_ms = now_ms;
     core->listened_ms = core->heard_ms = core->round_ms = now_ms;
-    core->next_session_sweep_ms = now_ms + 1000;
+    core->next_session_sweep_ms = now_ms + 60000; /* whose client waited for us is there again */
     core->next_queue_sweep_ms = now_ms + 1000;
     book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
     enum stint_status status = load(core, error);
@@ -232,6 +233,14 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
 }
 
 static void
+mark_seen(struct core *core, struct peer *peer)
+{
+    peer->seen_ms = core->listened_ms;
+    if (peer->worker)
+        peer->worker->seen_ms = core->listened_ms;
+}
+
+static void
 handle_frame(struct core *core, uint32_t number, struct slice frame)
 {
     struct message *m = &core->message;
@@ -240,11 +249,8 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer && peer->account.ending)
         return;
-    if (peer) {
-        peer->seen_ms = core->listened_ms;
-        if (peer->worker)
-            peer->worker->seen_ms = core->listened_ms;
-    }
+    if (peer)
+        mark_seen(core, peer);
     if (status != STINT_OK)
         core_refuse(core, number, m, status, why);
     else if (m->type == MESSAGE_HELLO) {
@@ -270,6 +276,11 @@ handle_event(struct core *core, const struct event *event)
         return;
     }
     struct peer *peer = fleet_peer(&core->fleet, event->peer);
+    if (event->kind == EVENT_ALIVE) {
+        if (peer)
+            mark_seen(core, peer);
+        return;
+    }
     if (peer)
         core_drop_peer(core, peer);
     else

@@ -24,6 +24,7 @@ struct core_options {
     uint64_t keep_ms, keep_dead_ms;
     uint64_t session_keep_ms; /* a client session unused for so long is forgotten */
     uint64_t payload_bytes, result_bytes;
+    uint64_t message_bytes; /* no frame is larger; what could be is cut at an eighth of it */
     /* What a peer was sent and has not shown to have read: from here on it is given nothing more
      * that it could do without... */
     uint64_t unread_bytes;
@@ -39,6 +40,7 @@ void core_options_init(struct core_options *options);
 enum event_kind {
     EVENT_FRAME, /* a peer sent a frame */
     EVENT_GONE, /* the router can't reach the peer any more */
+    EVENT_ALIVE, /* bytes of a frame came from the peer, which is not whole yet */
 };
 
 struct event {

@@ -13,7 +13,6 @@ enum {
     HELPING = 64,
     RECALL_AFTER_MS = 50, /* prefetched jobs older than this do not move */
     RECALL_EVERY_MS = 50,
-    FRAME_BYTES = 1 << 20, /* begin another DISPATCH after this much */
 };
 
 static bool
@@ -43,7 +42,7 @@ send_fresh(struct core *core, struct worker *w)
         if (!record_decode(&r, &l->id, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
         if (b &&
-            (id_queue(&l->id) != queue || count == LIMIT_JOBS || b->used - begun > FRAME_BYTES)) {
+            (id_queue(&l->id) != queue || count == LIMIT_JOBS || b->used - begun > page_bytes(core))) {
             pack_close_array(b, at, count);
             outbox_end(core->out);
             b = NULL;

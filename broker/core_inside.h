@@ -85,6 +85,13 @@ later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* What is told in several messages if need be begins another one beyond that. */
+static inline size_t
+page_bytes(const struct core *core)
+{
+    return core->options.message_bytes / 8;
+}
+
 /* core_random.c */
 uint64_t core_random(struct core *core);
 void random_stir(struct core *core, uint64_t seed);
@@ -114,7 +121,7 @@ void core_refused(
     struct core *core, uint32_t number, const struct message *about, enum stint_status status);
 /* The router forgets the connection at the end of the step, unless it is a peer by then. */
 void core_forget(struct core *core, uint32_t number);
-/* The connection ends at the end of the step. */
+/* The connection, which is no peer any more, ends at the end of the step. */
 void core_end(struct core *core, uint32_t number);
 /* The peer has answers to be flushed at the end of the step. */
 void core_has_output(struct core *core, struct peer *peer);

@@ -4,7 +4,6 @@
 #include "core_inside.h"
 
 enum {
-    PAGE_BYTES = 1 << 20, /* a reply is cut, and goes on in the next page, after this much */
     PAGE_JOBS = 1000,
     /* Rows that a filter may pass over: in a page, and in a step, which may bring many questions.
      * After that a page has at least a few, so that every list comes to its end. */
@@ -20,7 +19,7 @@ void
 query_answers(
     struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses, uint32_t count)
 {
-    _Static_assert(LIMIT_JOBS * 5 + 100 < PAGE_BYTES, "statuses of a message fit into one");
+    _Static_assert(LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, MESSAGE_ANSWERS, 2);
     pack_put_key_uint(b, 1, number);
@@ -100,16 +99,16 @@ static void
 add_body(struct core *core, const struct record *r, uint32_t parts, size_t used, uint32_t more,
     struct stint_job_info *info)
 {
-    _Static_assert(LIMIT_JOBS * INFO_BYTES_MAX + PAGE_BYTES < LIMIT_MESSAGE_BYTES,
+    _Static_assert(LIMIT_JOBS * INFO_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 < LIMIT_MESSAGE_BYTES,
         "descriptions of all jobs of a message fit into one");
-    _Static_assert(LIMIT_BODY_BYTES_MAX + PAGE_BYTES + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
+    _Static_assert(LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
         "the largest body fits into a message that has begun");
     struct slice body;
     bool is_result = r->state == STINT_SUCCEEDED;
     size_t needed = used + r->body_bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
     if (!(parts & (is_result ? PART_RESULT : PART_PAYLOAD)) || r->body_bytes == 0 ||
-        (used > 0 && used + r->body_bytes > LIMIT_MESSAGE_BYTES / 2) ||
-        needed > LIMIT_MESSAGE_BYTES - PAGE_BYTES / 2)
+        (used > 0 && used + r->body_bytes > core->options.message_bytes / 2) ||
+        needed > core->options.message_bytes - page_bytes(core) / 2)
         return;
     if (!job_body(core, &info->id, r, &body)) {
         (void)strcpy(info->error, "the stored body is damaged");
@@ -206,7 +205,7 @@ list_place(struct core *core, struct listing *l)
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
-        if (l->count == l->limit || l->scanned == l->scanned_most || core->page.used > PAGE_BYTES)
+        if (l->count == l->limit || l->scanned == l->scanned_most || core->page.used > page_bytes(core))
             return false;
         l->scanned++;
         core->listed++;

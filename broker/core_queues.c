@@ -5,7 +5,6 @@
 #include "core_inside.h"
 
 enum {
-    PAGE_BYTES = 1 << 20,
     QUEUES_A_STEP = 1024,
     SWEEP_MS = 1000,
     CURSOR_BYTES = 1 + 8, /* which list, and which of it is next */
@@ -45,7 +44,7 @@ write_cursor(uint8_t bytes[CURSOR_BYTES], struct place_in_list place)
 static bool
 page_is_full(const struct core *core, uint32_t count)
 {
-    return count == LIMIT_JOBS || core->page.used > PAGE_BYTES;
+    return count == LIMIT_JOBS || core->page.used > page_bytes(core);
 }
 
 static void

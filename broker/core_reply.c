@@ -42,22 +42,34 @@ peer_has_read(struct core *core, struct peer *peer, uint64_t sent)
     a->read_ms = core->listened_ms;
 }
 
+static void
+add_stranger(struct core *core, struct stranger stranger)
+{
+    if (core->strangers_count == core->strangers_size) {
+        core->strangers_size = core->strangers_size ? 2 * core->strangers_size : 64;
+        core->strangers = realloc(core->strangers, core->strangers_size * sizeof *core->strangers);
+        if (!core->strangers)
+            abort();
+    }
+    core->strangers[core->strangers_count++] = stranger;
+}
+
 void
 reply_ended(void *context, const struct outbox_entry *entry)
 {
     struct core *core = context;
     const struct core_options *o = &core->options;
     struct peer *peer = fleet_peer(&core->fleet, entry->peer);
-    assert(entry->size > 0 && entry->size <= LIMIT_MESSAGE_BYTES);
+    assert(entry->size > 0 && entry->size <= core->options.message_bytes);
     if (!peer)
         return;
     struct account *a = &peer->account;
     a->sent += entry->size;
     core->fleet.unread += entry->size;
-    if (a->ending || a->sent - a->read <= o->unread_bytes + o->answers_bytes)
+    if (a->ending || unread(peer) <= o->unread_bytes + o->answers_bytes)
         return;
     a->ending = true;
-    core_end(core, peer->number);
+    add_stranger(core, (struct stranger){.number = peer->number, .ends = true});
     core_say(core, NOTE_WARN, "a connection is ended, its peer asks and does not read",
         NOTE_TEXT("peer", peer->name), NOTE_NUMBER("unread_bytes", a->sent - a->read));
 }
@@ -99,18 +111,6 @@ core_refuse(struct core *core, uint32_t peer, const struct message *about, enum 
     core_refused(core, peer, about, status);
 }
 
-static void
-add_stranger(struct core *core, struct stranger stranger)
-{
-    if (core->strangers_count == core->strangers_size) {
-        core->strangers_size = core->strangers_size ? 2 * core->strangers_size : 64;
-        core->strangers = realloc(core->strangers, core->strangers_size * sizeof *core->strangers);
-        if (!core->strangers)
-            abort();
-    }
-    core->strangers[core->strangers_count++] = stranger;
-}
-
 void
 core_forget(struct core *core, uint32_t number)
 {
@@ -119,9 +119,15 @@ core_forget(struct core *core, uint32_t number)
     add_stranger(core, (struct stranger){.number = number});
 }
 
+/* What still comes in this step is not heard: in the place of the peer stands one that is ending.
+ */
 void
 core_end(struct core *core, uint32_t number)
 {
+    uint8_t session[SESSION_BYTES] = {0};
+    id_put_be(session + SESSION_BYTES - 4, number, 4);
+    if (!fleet_peer_of_session(&core->fleet, session))
+        fleet_peer_add(&core->fleet, number, session)->account.ending = true;
     add_stranger(core, (struct stranger){.number = number, .ends = true});
 }
 

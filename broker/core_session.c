@@ -192,7 +192,7 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .broker = o->broker,
         .heartbeat_ms = o->heartbeat_ms,
         .lost_ms = o->lost_ms,
-        .message_bytes = LIMIT_MESSAGE_BYTES,
+        .message_bytes = o->message_bytes,
         .payload_bytes = o->payload_bytes,
         .result_bytes = o->result_bytes,
         .submission = peer->submission,
@@ -200,6 +200,7 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .software = text_slice(o->software)};
     message_put_welcome(outbox_begin(core->out, peer->number), &w, &self);
     outbox_end(core->out);
+    outbox_greeted(core->out);
 }
 
 /* Why a peer can't be taken in; NULL: it can. */

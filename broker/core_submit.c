@@ -17,7 +17,6 @@ enum {
     ANSWER_START_BYTES = 13, /* queue, priority, first sequence */
     DETAIL_BYTES = 160,
     PRUNED_A_STEP = 4096,
-    ANSWERS_BYTES = 1 << 20, /* a frame of answers is sent when it has grown to this */
     RUN_BYTES_MAX = 32, /* of ids, encoded */
     ROW_BYTES = 256, /* what a new row of the books, or of a session, costs at most */
     PLACES = 2 * LIMIT_JOBS,
@@ -25,7 +24,7 @@ enum {
     ANY_PRIORITY = 256,
 };
 
-_Static_assert(ANSWERS_BYTES + LIMIT_JOBS * RUN_BYTES_MAX + 100 < LIMIT_MESSAGE_BYTES,
+_Static_assert(LIMIT_MESSAGE_BYTES / 8 + LIMIT_JOBS * RUN_BYTES_MAX + 100 < LIMIT_MESSAGE_BYTES,
     "an answer in which no two ids are neighbours fits behind others");
 
 /* A queue, or a level, that jobs of a message are for. */
@@ -65,7 +64,7 @@ static void
 make_room(struct core *core, struct peer *peer)
 {
     struct pack_buffer *b = &peer->submitted;
-    if (peer->submitted_count == LIMIT_JOBS || b->used > ANSWERS_BYTES)
+    if (peer->submitted_count == LIMIT_JOBS || b->used > page_bytes(core))
         watch_flush_answers(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
 }
 

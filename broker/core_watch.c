@@ -5,7 +5,6 @@
 #include "core_inside.h"
 
 enum {
-    OUTCOMES_BYTES = 1 << 20, /* a frame of OUTCOMES is sent when it has grown to this */
     EVENTS_A_STEP = LIMIT_JOBS,
 };
 
@@ -29,7 +28,7 @@ watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_i
 {
     core_has_output(core, peer);
     message_put_job_info(&peer->outcomes, info);
-    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > OUTCOMES_BYTES)
+    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > page_bytes(core))
         flush_outcomes(core, peer);
 }
 
@@ -75,7 +74,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
             (s->ids && !listed(s, id)))
             continue;
-        if (s->pending_count >= EVENTS_A_STEP - 1 || !peer_reads(core, s->peer)) {
+        if (s->pending_count >= EVENTS_A_STEP - 1 || s->pending.used > page_bytes(core) || !peer_reads(core, s->peer)) {
             s->dropped++;
             continue;
         }
@@ -181,7 +180,6 @@ watch_flush_answers(struct core *core, struct peer *peer, enum message_type type
 {
     if (*count == 0)
         return;
-    assert(answers->used < LIMIT_MESSAGE_BYTES - 100);
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, type, 1);
     *pack_reserve(b, 1) = 2;

@@ -17,6 +17,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+enum { MANIFEST_BYTES = 192 };
+
 #define COMPLAIN(error, ...) (void)snprintf((error), 1024, __VA_ARGS__)
 
 static int
@@ -61,65 +63,109 @@ check_file_system(const char *path, char *error)
 }
 
 static int
-take_lock(struct data *d, char *error)
+refuse_second(const struct data *d, char *error)
 {
     char path[4096], owner[32] = "";
+    (void)snprintf(path, sizeof path, "%s/LOCK", d->directory);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, owner, sizeof owner - 1);
+    owner[n > 0 ? strcspn(owner, "\n") : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+    COMPLAIN(error, "another stintd (process %s) uses %s; stop it, or choose another --data",
+        owner[0] ? owner : "unknown", d->directory);
+    return EX_TEMPFAIL;
+}
+
+/* The directory's own lock is what counts: LOCK may be removed by somebody who takes it for a
+ * leftover. It stays for showing who that is. */
+static int
+take_lock(struct data *d, char *error)
+{
+    char path[4096];
+    d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->held < 0) {
+        COMPLAIN(error, "can't open %s: %s", d->directory, strerror(errno));
+        return EX_NOPERM;
+    }
+    if (flock(d->held, LOCK_EX | LOCK_NB) != 0)
+        return refuse_second(d, error);
     (void)snprintf(path, sizeof path, "%s/LOCK", d->directory);
     d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock < 0) {
         COMPLAIN(error, "can't open %s: %s", path, strerror(errno));
         return EX_NOPERM;
     }
-    if (flock(d->lock, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = read(d->lock, owner, sizeof owner - 1);
-        owner[n > 0 ? strcspn(owner, "\n") : 0] = '\0';
-        COMPLAIN(error, "another stintd (process %s) uses %s; stop it, or choose another --data",
-            owner[0] ? owner : "unknown", d->directory);
-        return EX_TEMPFAIL;
-    }
+    if (flock(d->lock, LOCK_EX | LOCK_NB) != 0)
+        return refuse_second(d, error);
     if (ftruncate(d->lock, 0) == 0)
         (void)dprintf(d->lock, "%ld\n", (long)getpid());
     return 0;
 }
 
+/* The data file may have a second name in another directory. */
 static int
-sync_directory(const struct data *d)
+lock_file(struct data *d, char *error)
 {
-    int fd = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    return rc;
+    if (d->file < 0)
+        d->file = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (d->file < 0) {
+        COMPLAIN(error, "can't open %s: %s", d->path, strerror(errno));
+        return EX_NOPERM;
+    }
+    if (flock(d->file, LOCK_EX | LOCK_NB) != 0) {
+        COMPLAIN(error, "another stintd uses %s under another name; stop it", d->path);
+        return EX_TEMPFAIL;
+    }
+    return 0;
 }
 
 static int
-write_manifest(const struct data *d, uint64_t size, char *error)
+manifest_text(
+    char text[MANIFEST_BYTES], int format, const char *identity, uint64_t size, int number)
+{
+    int n = snprintf(text, MANIFEST_BYTES, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n", format,
+        identity, size);
+    if (format > 1)
+        n += snprintf(text + n, MANIFEST_BYTES - (size_t)n, "broker %d\n", number);
+    return n;
+}
+
+static int
+write_manifest(const struct data *d, uint64_t size, int number, char *error)
 {
     char path[4096], fresh[4096];
     (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
     (void)snprintf(fresh, sizeof fresh, "%s/MANIFEST.new", d->directory);
-    char text[128];
-    int n = snprintf(text, sizeof text, "stint-data %d\nidentity %s\nsize %" PRIu64 "\n",
-        DATA_FORMAT, d->identity, size);
+    char text[160];
+    int n = snprintf(text, sizeof text, "stint-data %d\nidentity %s\nsize %" PRIu64 "\nbroker %d\n",
+        DATA_FORMAT, d->identity, size, number);
+    errno = 0;
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool good = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0)
+    int problem = errno ? errno : ENOSPC; /* a short write has no errno */
+    if (fd >= 0 && close(fd) != 0 && good) {
         good = false;
-    if (good && rename(fresh, path) == 0 && sync_directory(d) == 0)
+        problem = errno;
+    }
+    if (good && rename(fresh, path) == 0 && fsync(d->held) == 0)
         return 0;
+    errno = good ? errno : problem;
     COMPLAIN(error, "can't write %s: %s", path, strerror(errno));
     return EX_IOERR;
 }
 
 static int
-begin_anew(struct data *d, char *error)
+begin_anew(struct data *d, int number, char *error)
 {
     uint8_t bytes[16];
-    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
+        COMPLAIN(error, "the system gives no random bytes: %s", strerror(errno));
         return EX_OSERR;
+    }
     for (unsigned i = 0; i < sizeof bytes; i++)
         (void)snprintf(d->identity + (size_t)2 * i, 3, "%02x", bytes[i]);
-    return write_manifest(d, 0, error);
+    return write_manifest(d, 0, number, error);
 }
 
 /* Where LMDB's newer root says the file ends. Reads the two meta pages; their size is the system's
@@ -204,27 +250,27 @@ all_pages_are_there(const char *path)
 }
 
 static int
-check_file(const struct data *d, uint64_t least, char *error)
+check_file(struct data *d, char *error)
 {
     struct stat st;
     uint64_t root;
-    int fd = open(d->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
+    d->file = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (d->file < 0 || fstat(d->file, &st) != 0) {
         COMPLAIN(error,
             "can't open %s: %s; the manifest beside it says that it was there: restore it", d->path,
             strerror(errno));
-        if (fd >= 0)
-            close(fd);
         return EX_NOINPUT;
     }
-    bool has_root = size_by_root(fd, &root);
-    close(fd);
+    int rc = lock_file(d, error);
+    if (rc)
+        return rc;
+    bool has_root = size_by_root(d->file, &root);
     uint64_t size = (uint64_t)st.st_size;
-    if (size < least || !has_root) {
+    if (size < d->least_bytes || !has_root) {
         COMPLAIN(error,
             "%s is damaged: it has %" PRIu64 " bytes and had at least %" PRIu64
             "; it is left as it is: restore it from a backup",
-            d->path, size, least);
+            d->path, size, d->least_bytes);
         return EX_DATAERR;
     }
     if (size < root && !all_pages_are_there(d->path)) {
@@ -237,46 +283,107 @@ check_file(const struct data *d, uint64_t least, char *error)
     return 0;
 }
 
+/* A data file beside a manifest that knows of none: its first start did not come to serving, or
+ * the manifest is an old one. Whatever it is, it is kept. */
 static int
-check_manifest(struct data *d, char *error)
+set_aside(struct data *d, char *error)
 {
-    char path[4096];
-    int format = 0;
-    uint64_t least = 0;
+    if (access(d->path, F_OK) != 0)
+        return 0;
+    for (unsigned i = 1; i < 10000; i++) {
+        (void)snprintf(d->set_aside, sizeof d->set_aside, "%s.set-aside-%u", d->path, i);
+        if (renameat2(AT_FDCWD, d->path, AT_FDCWD, d->set_aside, RENAME_NOREPLACE) == 0)
+            return fsync(d->held) == 0 ? 0 : EX_IOERR;
+        if (errno != EEXIST)
+            break;
+    }
+    COMPLAIN(error, "can't rename %s, which the MANIFEST does not know of: %s; move it away",
+        d->path, strerror(errno));
+    return EX_IOERR;
+}
+
+/* What was read is written again and compared, so that every byte of it is understood. */
+static bool
+parse_manifest(struct data *d, const char *text)
+{
+    char again[MANIFEST_BYTES];
+    d->number = -1;
+    int fields = sscanf(text, "stint-data %d identity %32[0-9a-f] size %" SCNu64 " broker %d",
+        &d->format, d->identity, &d->least_bytes, &d->number);
+    if (fields < 1 || d->format < 1 || d->format > DATA_FORMAT)
+        return false;
+    manifest_text(again, d->format, d->identity, d->least_bytes, d->number);
+    return fields == (d->format == 1 ? 3 : 4) && strlen(d->identity) == 32 &&
+        d->least_bytes <= INT64_MAX && d->number <= UINT16_MAX &&
+        d->number >= (d->format == 1 ? -1 : 0) && strcmp(text, again) == 0;
+}
+
+/* Returns the exit code; `*missing` if there is none. */
+static int
+read_manifest(struct data *d, bool *missing, char *error)
+{
+    char path[4096], text[512] = "";
     (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
-    FILE *f = fopen(path, "re");
-    if (!f && errno == ENOENT) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *missing = fd < 0 && errno == ENOENT;
+    if (*missing)
+        return 0;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n < 0) {
+        COMPLAIN(error, "can't read %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return EX_NOPERM;
+    }
+    close(fd);
+    bool good = parse_manifest(d, text) && strlen(text) == (size_t)n;
+    if (d->format > DATA_FORMAT) {
+        COMPLAIN(error, "%s has format %d and this stintd knows up to %d; use a newer stintd",
+            d->directory, d->format, DATA_FORMAT);
+        return EX_CONFIG;
+    }
+    if (!good) {
+        COMPLAIN(error, "%s is damaged: it can't be understood; restore it from a backup", path);
+        return EX_DATAERR;
+    }
+    return 0;
+}
+
+int
+data_refuse_number(const struct data *d, uint16_t number, char error[1024])
+{
+    COMPLAIN(error,
+        "%s belongs to broker number %u; start with --broker-number %u, or choose "
+        "another --data",
+        d->directory, number, number);
+    return EX_CONFIG;
+}
+
+static int
+check_manifest(struct data *d, uint16_t number, bool verify, char *error)
+{
+    bool missing;
+    int rc = read_manifest(d, &missing, error);
+    if (rc)
+        return rc;
+    if (missing) {
         if (access(d->path, F_OK) != 0)
-            return begin_anew(d, error);
+            return begin_anew(d, number, error);
         COMPLAIN(error, "%s has a data file but no MANIFEST; restore it, or choose another --data",
             d->directory);
         return EX_DATAERR;
     }
-    int fields = f ? fscanf(f, "stint-data %d identity %32[0-9a-f] size %" SCNu64, &format,
-                         d->identity, &least)
-                   : 0;
-    if (f)
-        fclose(f);
-    if (fields >= 1 && format > DATA_FORMAT) {
-        COMPLAIN(error, "%s has format %d and this stintd knows up to %d; use a newer stintd",
-            d->directory, format, DATA_FORMAT);
-        return EX_CONFIG;
-    }
-    if (fields != 3 || strlen(d->identity) != 32 || format < 1) {
-        COMPLAIN(error, "%s can't be understood; restore it from a backup", path);
-        return EX_DATAERR;
-    }
-    if (least == 0) { /* its first start did not come to serving: nothing was ever accepted */
-        (void)unlink(d->path);
-        return 0;
-    }
-    return check_file(d, least, error);
+    if (d->least_bytes == 0)
+        return verify ? 0 : set_aside(d, error);
+    if (d->number >= 0 && d->number != number)
+        return data_refuse_number(d, (uint16_t)d->number, error);
+    return check_file(d, error);
 }
 
 int
-data_open(struct data *d, const char *directory, char error[1024])
+data_open(struct data *d, const char *directory, uint16_t number, bool verify, char error[1024])
 {
-    *d = (struct data){.lock = -1};
+    *d = (struct data){.lock = -1, .held = -1, .file = -1};
     error[0] = '\0';
     if (strlen(directory) >= sizeof d->directory - 32) {
         COMPLAIN(error, "the path of --data is too long");
@@ -290,21 +397,49 @@ data_open(struct data *d, const char *directory, char error[1024])
     if (!rc)
         rc = take_lock(d, error);
     if (!rc)
-        rc = check_manifest(d, error);
+        rc = check_manifest(d, number, verify, error);
     if (rc)
         data_close(d);
     return rc;
 }
 
+/* On a full disk the manifest may stay as it is, if only the size in it is old. */
 int
-data_complete(struct data *d, char error[1024])
+data_complete(struct data *d, uint16_t number, char error[1024])
 {
     struct stat st;
-    if (stat(d->path, &st) != 0 || sync_directory(d) != 0) {
+    int rc = lock_file(d, error);
+    if (rc)
+        return rc;
+    if (fstat(d->file, &st) != 0 || fsync(d->held) != 0) {
         COMPLAIN(error, "can't look at %s: %s", d->path, strerror(errno));
         return EX_IOERR;
     }
-    return write_manifest(d, (uint64_t)st.st_size, error);
+    rc = write_manifest(d, (uint64_t)st.st_size, number, error);
+    d->size_is_old = rc && (errno == ENOSPC || errno == EDQUOT) && d->format == DATA_FORMAT &&
+        d->number == number && d->least_bytes > 0;
+    if (!d->size_is_old)
+        d->least_bytes = (uint64_t)st.st_size;
+    return d->size_is_old ? 0 : rc;
+}
+
+bool
+data_is_there(const struct data *d, char error[1024])
+{
+    struct stat there, here;
+    bool looked = stat(d->path, &there) == 0;
+    bool gone = !looked && (errno == ENOENT || errno == ENOTDIR);
+    if (fstat(d->file, &here) != 0)
+        return true; /* nothing is known */
+    gone |= here.st_nlink == 0;
+    bool same = !looked || (there.st_ino == here.st_ino && there.st_dev == here.st_dev);
+    if (!gone && same && (uint64_t)here.st_size >= d->least_bytes)
+        return true;
+    COMPLAIN(error, "the data file %s was %s while it was in use", d->path,
+        gone       ? "removed"
+            : same ? "cut short"
+                   : "replaced");
+    return false;
 }
 
 bool
@@ -318,7 +453,10 @@ data_exists(const char *directory)
 void
 data_close(struct data *d)
 {
-    if (d->lock >= 0)
-        close(d->lock);
-    d->lock = -1;
+    int *all[] = {&d->file, &d->lock, &d->held};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        if (*all[i] >= 0)
+            close(*all[i]);
+        *all[i] = -1;
+    }
 }

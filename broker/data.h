@@ -1,11 +1,14 @@
 /* The data directory: who may use it, and whether what lies in it is what was left there. It holds
  *
- *     LOCK       locked (flock) by the stintd that uses it; its process id is inside
- *     MANIFEST   format version, identity, and the least size the data file must have
+ *     LOCK       the process id of the stintd that uses it; locked (flock), as are the directory
+ *                itself and the data file, which can't be taken away as easily
+ *     MANIFEST   format version, identity, the least size the data file must have, and the number
+ *                of the broker whose jobs these are
  *     jobs.lmdb  the store, and jobs.lmdb-lock, LMDB's own
  *
  * The manifest is written before the data file and completed after it, so that a start that was
- * interrupted is told from a data file that vanished.
+ * interrupted is told from a data file that vanished. No data file is ever deleted: one that can't
+ * be in use is renamed to jobs.lmdb.set-aside-N.
  */
 #ifndef DATA_H
 #define DATA_H
@@ -15,25 +18,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DATA_FORMAT 1
+/* What is written now. 1: without the broker's number, and records of the first form; such a
+ * directory is taken as it is, and is one of format 2 from the end of the next start on. */
+#define DATA_FORMAT 2
 
 struct data {
     char path[4096]; /* of the data file */
     char directory[4000];
     char identity[33]; /* 32 hex digits, made with the directory */
-    int lock;
+    char set_aside[4096]; /* the new name of a data file that was set aside, or "" */
+    int format; /* as found; 0: the directory is new */
+    int number; /* of the broker; -1: the manifest, being of format 1, does not say it */
+    uint64_t least_bytes; /* the data file has never been shorter */
+    int lock, held, file; /* descriptors of LOCK, the directory and the data file, all locked */
+    bool size_is_old; /* the disk was too full to bring the manifest up to date */
 };
 
-/* Make or open a directory: lock it, check identity, version and size. After an unclean end whose
- * file is shorter than its own root says, every page is visited, in a process apart, before it is
- * trusted. On failure `error` holds one line that says what, where and what to do, and the result
- * is an exit code of sysexits.h; else 0. */
-int data_open(struct data *data, const char *directory, char error[1024]);
+/* Lock a directory and check identity, version, size and whose it is: broker `number`'s. Unless it
+ * is only to be looked at (`verify`), it is made if it is not there. After an unclean end whose
+ * file is shorter than its root says, every page is visited in a process of its own, since a page
+ * that is not there kills whoever touches it. Returns 0, or the exit code (sysexits.h) that says
+ * what kind of trouble it is, with a sentence in `error`. */
+int
+data_open(struct data *data, const char *directory, uint16_t number, bool verify, char error[1024]);
 
-/* The store is open and durable: complete the manifest. Errors as data_open. */
-int data_complete(struct data *data, char error[1024]);
+/* For a directory of format 1, whose number only its jobs tell: refuse it as that of broker
+ * `number`. Returns the exit code. */
+int data_refuse_number(const struct data *data, uint16_t number, char error[1024]);
 
-/* Is there a directory that data_open would not begin anew? */
+/* The data file is there, open and good: record so, and for which broker. Returns 0, or an exit
+ * code with a sentence. */
+int data_complete(struct data *data, uint16_t number, char error[1024]);
+
+/* Is the data file still the one that was opened, where it was opened? Costs two calls of stat.
+ * False with a sentence if it was removed, replaced or cut short: whatever is committed from then
+ * on is lost with it. */
+bool data_is_there(const struct data *data, char error[1024]);
+
+/* Is there a data directory of stintd's at that path? */
 bool data_exists(const char *directory);
 
 void data_close(struct data *data);

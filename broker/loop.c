@@ -4,12 +4,15 @@
  */
 #include "loop.h"
 #include "log.h"
+#include "note_log.h"
 
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { EACH_SECOND_MS = 1000, LOG_RETRY_MS = 100, SLOW_MS = 1000, STILL_MS = 3000 };
 
 static uint64_t
 clock_ms(clockid_t clock)
@@ -46,50 +49,85 @@ next_signal(int fd)
     return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
-static void
-tell(const struct note *note)
-{
-    const struct note_field *f = note->count ? &note->fields[0] : NULL;
-    log_event((enum log_level)note->level, note->event, f ? f->key : NULL,
-        f && f->text ? f->text : log_number(f ? f->number : 0), NULL);
-}
+struct loop {
+    struct core *core;
+    struct router *router;
+    const struct loop_hooks *hooks;
+    struct outbox out;
+    struct note_log notes;
+};
 
 static enum stint_status
-turn(struct core *core, struct router *router, struct outbox *out)
+turn(struct loop *l)
 {
     struct batch batch = {0};
-    router_drain(router, &batch);
+    router_drain(l->router, &batch);
     batch.now_ms = clock_ms(CLOCK_MONOTONIC);
     batch.wall_ms = clock_ms(CLOCK_REALTIME);
     if (getrandom(&batch.seed, sizeof batch.seed, GRND_NONBLOCK) < 0)
         batch.seed = batch.now_ms;
-    outbox_reset(out);
-    enum stint_status status = core_step(core, &batch, out);
-    router_done(router);
+    outbox_reset(&l->out);
+    enum stint_status status = core_step(l->core, &batch, &l->out);
+    uint64_t took_ms = clock_ms(CLOCK_MONOTONIC) - batch.now_ms;
+    if (took_ms >= SLOW_MS)
+        log_event(LOG_LEVEL_WARN, "a commit took long; the disk is slow or busy",
+            LOG_FIELDS(LOG_NUMBER("ms", took_ms), LOG_NUMBER("messages", batch.count)));
+    else if (batch.count > 0)
+        log_event(LOG_LEVEL_DEBUG, "batch",
+            LOG_FIELDS(LOG_NUMBER("messages", batch.count), LOG_NUMBER("ms", took_ms)));
+    router_done(l->router);
+    if (status == STINT_OK && !l->hooks->is_there(l->hooks->context))
+        status = STINT_DAMAGED;
     if (status == STINT_OK)
-        router_send(router, out);
-    struct note note;
-    while (core_next_note(core, &note))
-        tell(&note);
+        router_send(l->router, &l->out);
+    note_log_take(&l->notes, l->core, batch.now_ms);
     return status;
 }
 
-enum stint_status
-loop_run(struct core *core, struct router *router, int signals, void (*on_hangup)(void))
+/* How long to wait when nothing comes; log lines that could not be written are tried again. */
+static uint64_t
+idle_ms(struct core *core)
 {
-    struct outbox out = {0};
+    uint64_t ms = core_idle_ms(core), most = log_flush() ? EACH_SECOND_MS : LOG_RETRY_MS;
+    return ms > most ? most : ms;
+}
+
+/* True if it is to end. */
+static bool
+take_signals(const struct loop *l, int signals)
+{
+    bool closing = false;
+    for (int signal; (signal = next_signal(signals)) != 0;) {
+        if (signal == SIGHUP)
+            l->hooks->on_hangup(l->hooks->context);
+        else
+            closing = true;
+    }
+    return closing;
+}
+
+enum stint_status
+loop_run(struct core *core, struct router *router, int signals, const struct loop_hooks *hooks)
+{
+    struct loop l = {.core = core, .router = router, .hooks = hooks};
     enum stint_status status = STINT_OK;
+    uint64_t last_ms = 0;
     bool closing = false;
     while (status == STINT_OK && !closing) {
-        router_wait(router, signals, core_idle_ms(core));
-        for (int signal; (signal = next_signal(signals)) != 0;) {
-            if (signal == SIGHUP)
-                on_hangup();
-            else
-                closing = true;
+        uint64_t before_ms = loop_now_ms();
+        router_wait(router, signals, idle_ms(core));
+        uint64_t waited_ms = loop_now_ms() - before_ms;
+        if (waited_ms >= STILL_MS) /* it never waits for so long by itself */
+            log_event(
+                LOG_LEVEL_WARN, "the broker stood still", LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
+        closing = take_signals(&l, signals);
+        status = turn(&l);
+        uint64_t now_ms = loop_now_ms();
+        if (now_ms - last_ms >= EACH_SECOND_MS) {
+            last_ms = now_ms;
+            hooks->on_second(hooks->context);
         }
-        status = turn(core, router, &out);
     }
-    outbox_free(&out);
+    outbox_free(&l.out);
     return status;
 }

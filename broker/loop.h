@@ -9,10 +9,20 @@
  * descriptor, or -1. */
 int loop_block_signals(void);
 
+/* What the process around it does; each gets `context`. */
+struct loop_hooks {
+    void *context;
+    void (*on_hangup)(void *context); /* at SIGHUP */
+    /* Asked after each commit and before its answers leave: is what was committed where it is
+     * looked for after a restart? */
+    bool (*is_there)(void *context);
+    void (*on_second)(void *context); /* about once a second, also when there is nothing to do */
+};
+
 /* Serve until SIGTERM or SIGINT (what has arrived is still answered), or until the store fails.
- * `on_hangup` is called at SIGHUP. Errors: STINT_IO: nothing after the last commit was answered. */
+ * Errors: STINT_IO: nothing after the last commit was answered; STINT_DAMAGED: nor was that. */
 enum stint_status
-loop_run(struct core *core, struct router *router, int signals, void (*on_hangup)(void));
+loop_run(struct core *core, struct router *router, int signals, const struct loop_hooks *hooks);
 
 uint64_t loop_now_ms(void);
 

@@ -1,6 +1,8 @@
 /* stintd: settings, data directory, store, core, router, loop; and what is said at start and end.
  */
 #include "data.h"
+#include "id.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -25,13 +27,14 @@ struct broker {
     struct store *store;
     struct core *core;
     struct router *router;
+    bool low; /* the disk's reserve is being used up */
+    char endpoint[256]; /* told to peers; known once the router listens */
 };
 
 _Noreturn static void
 stop_at_once(const char *text, int exit_code)
 {
-    if (write(STDERR_FILENO, text, strlen(text)) < 0)
-        _exit(EX_OSERR);
+    log_last_words(text);
     _exit(exit_code);
 }
 
@@ -61,25 +64,20 @@ on_damaged_store(const char *what)
     stop_at_once(text, EX_DATAERR);
 }
 
-/* As many connections as the system lets us have. */
+/* As many connections as the system lets us have. A file that may not grow any further is to be an
+ * error, as any other, and not a signal. */
 static void
 raise_limits(void)
 {
     struct rlimit files;
+    (void)signal(SIGXFSZ, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return;
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096)
         log_event(LOG_LEVEL_WARN, "few connections are allowed; raise the open files limit",
-            "limit", log_number(files.rlim_cur), NULL);
-}
-
-static int
-complain(const char *what)
-{
-    fprintf(stderr, "stintd: %s\n", what);
-    return 1;
+            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur)));
 }
 
 /* The store must belong to this manifest; a new one is marked with its identity. */
@@ -96,38 +94,104 @@ same_identity(struct broker *b)
         s->ops->abort(s);
         return same;
     }
+    if (b->options.verify) {
+        s->ops->abort(s);
+        return true; /* its first start was interrupted */
+    }
     store_put(s, STORE_META, key, mine, (struct slice){0});
     return s->ops->commit(s) == STINT_OK;
+}
+
+/* A manifest of format 1 does not say whose jobs these are. Each level's key begins with the number
+ * of the broker that made it (book.h). */
+static int
+check_number(struct broker *b, char *text)
+{
+    struct slice from = {(const uint8_t *)"", 1}, key, value;
+    uint64_t number = b->options.broker;
+    if (b->data.number >= 0)
+        return 0;
+    b->store->ops->begin(b->store);
+    if (store_seek(b->store, STORE_LEVELS, from, &key, &value) && key.size > 2)
+        number = id_get_be(key.data, 2);
+    b->store->ops->abort(b->store);
+    if (number == b->options.broker)
+        return 0;
+    return data_refuse_number(&b->data, (uint16_t)number, text);
+}
+
+/* The store is no larger than files may become. */
+static int
+fit_file_size(struct broker *b, struct store_lmdb_options *options)
+{
+    struct rlimit limit;
+    struct stat st;
+    char text[512];
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= options->size_bytes)
+        return 0;
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), most = limit.rlim_cur;
+    uint64_t has = stat(b->data.path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    if (most < has + (1 << 20)) {
+        (void)snprintf(text, sizeof text,
+            "files may have %" PRIu64 " bytes here and %.300s has %" PRIu64
+            "; raise the limit of file sizes (ulimit -f)",
+            most, b->data.path, has);
+        log_refusal(text);
+        return EX_CONFIG;
+    }
+    options->size_bytes = most / page_bytes * page_bytes;
+    log_event(LOG_LEVEL_WARN, "the store is limited by the limit of file sizes (ulimit -f)",
+        LOG_FIELDS(LOG_NUMBER("bytes", options->size_bytes)));
+    return 0;
+}
+
+static int
+open_file(struct broker *b)
+{
+    char text[1024];
+    const char *error = "";
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct store_lmdb_options options = {.path = b->data.path,
+        .size_bytes = b->options.store_size / page_bytes * page_bytes,
+        .disk_free_bytes = b->options.disk_free,
+        .ballast_bytes = b->options.verify ? 0 : b->options.disk_reserve,
+        .on_damage = on_damaged_store};
+    int rc = fit_file_size(b, &options);
+    if (rc)
+        return rc;
+    options.reserve_bytes = options.size_bytes / 8;
+    if (options.reserve_bytes > 64 << 20)
+        options.reserve_bytes = 64 << 20;
+    enum stint_status status = store_lmdb_new(&options, &b->store, &error);
+    if (status != STINT_OK) {
+        log_refusal(error);
+        return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
+    }
+    if (!same_identity(b)) {
+        log_refusal("the data file does not belong to the MANIFEST beside it; restore both "
+                    "together");
+        return EX_DATAERR;
+    }
+    rc = check_number(b, text);
+    if (rc)
+        log_refusal(text);
+    return rc;
 }
 
 static int
 open_store(struct broker *b)
 {
     char text[1024];
-    const char *error = "";
-    int rc = data_open(&b->data, b->options.data, text);
+    const struct options *o = &b->options;
+    int rc = data_open(&b->data, o->data, (uint16_t)o->broker, o->verify, text);
     if (rc) {
-        complain(text);
+        log_refusal(text);
         return rc;
     }
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    struct store_lmdb_options options = {.path = b->data.path,
-        .size_bytes = b->options.store_size / page_bytes * page_bytes,
-        .disk_free_bytes = b->options.disk_free,
-        .on_damage = on_damaged_store};
-    options.reserve_bytes = options.size_bytes / 8;
-    if (options.reserve_bytes > 64 << 20)
-        options.reserve_bytes = 64 << 20;
-    enum stint_status status = store_lmdb_new(&options, &b->store, &error);
-    if (status != STINT_OK) {
-        complain(error);
-        return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
-    }
-    if (!same_identity(b)) {
-        complain("the data file does not belong to the MANIFEST beside it; restore both together");
-        return EX_DATAERR;
-    }
-    return 0;
+    if (b->data.set_aside[0])
+        log_event(LOG_LEVEL_WARN, "a data file that the manifest does not know of was set aside",
+            LOG_FIELDS(LOG_TEXT("file", b->data.set_aside)));
+    return open_file(b);
 }
 
 static int
@@ -137,16 +201,20 @@ open_core(struct broker *b)
     const char *error = "";
     struct core_options options;
     options_to_core(&b->options, &options);
-    options.endpoint = b->options.endpoints[0];
+    options.endpoint = b->endpoint;
+    options.peers_max = router_peers_max(options.peers_max);
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
     if (status != STINT_OK) {
-        complain(error);
+        log_refusal(error);
         return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
     }
-    int rc = data_complete(&b->data, text);
+    int rc = data_complete(&b->data, options.broker, text);
     if (rc)
-        complain(text);
+        log_refusal(text);
+    else if (b->data.size_is_old)
+        log_event(LOG_LEVEL_WARN, "the disk is too full to bring the manifest up to date",
+            LOG_FIELDS(LOG_TEXT("error", text)));
     return rc;
 }
 
@@ -157,32 +225,70 @@ open_router(struct broker *b)
     struct router_options options = {.endpoints = b->options.endpoints,
         .endpoints_count = b->options.endpoints_count,
         .peers_max = (uint32_t)b->options.peers_max,
+        .heartbeat_ms = b->options.heartbeat_ms,
         .linger_ms = 1000};
     enum stint_status status = router_new(&options, &b->router, &error);
-    if (status == STINT_OK)
+    if (status == STINT_OK) {
+        listen_told(router_endpoint(b->router), b->endpoint, sizeof b->endpoint);
         return 0;
-    complain(error);
+    }
+    log_refusal(error);
     return status == STINT_BAD_ENDPOINT ? EX_CONFIG : EX_UNAVAILABLE;
 }
 
 /* Nothing is kept open that could be opened again: logs go to standard error. */
 static void
-on_hangup(void)
+on_hangup(void *context)
 {
+    (void)context;
     log_event(LOG_LEVEL_INFO, "hangup; nothing to open again", NULL);
+}
+
+static bool
+is_there(void *context)
+{
+    char text[1024];
+    struct broker *b = context;
+    if (data_is_there(&b->data, text))
+        return true;
+    log_event(LOG_LEVEL_ERROR, "the data file is gone; nothing unsaved was answered",
+        LOG_FIELDS(LOG_TEXT("error", text)));
+    return false;
+}
+
+/* Says when the disk's reserve is being used up, and when it is whole again. */
+static void
+on_second(void *context)
+{
+    struct broker *b = context;
+    uint64_t whole = b->options.disk_reserve, missing = store_lmdb_tend(b->store);
+    bool low = missing > whole / 2;
+    if (low != b->low)
+        log_event(low ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+            low ? "the disk is full; its reserve is being used up" : "the disk has room again",
+            LOG_FIELDS(LOG_NUMBER("reserve", missing < whole ? whole - missing : 0)));
+    b->low = low;
+    notify_alive();
 }
 
 static int
 serve(struct broker *b, int signals)
 {
-    log_event(LOG_LEVEL_INFO, "ready", "endpoint", router_endpoint(b->router), "data",
-        b->data.directory, "version", STINT_VERSION_TEXT, NULL);
+    const struct loop_hooks hooks = {b, on_hangup, is_there, on_second};
+    for (size_t i = 0; i < b->options.endpoints_count; i++)
+        log_event(
+            LOG_LEVEL_INFO, "listening", LOG_FIELDS(LOG_TEXT("endpoint", b->options.endpoints[i])));
+    log_event(LOG_LEVEL_INFO, "ready",
+        LOG_FIELDS(LOG_TEXT("endpoint", router_endpoint(b->router)),
+            LOG_TEXT("data", b->data.directory), LOG_TEXT("version", STINT_VERSION_TEXT)));
     notify("READY=1");
-    enum stint_status status = loop_run(b->core, b->router, signals, on_hangup);
+    enum stint_status status = loop_run(b->core, b->router, signals, &hooks);
     notify("STOPPING=1");
+    if (status == STINT_DAMAGED)
+        return EX_NOINPUT;
     if (status != STINT_OK) {
         log_event(LOG_LEVEL_ERROR, "the store failed; nothing since its last commit was answered",
-            "error", b->store->ops->error(b->store), NULL);
+            LOG_FIELDS(LOG_TEXT("error", b->store->ops->error(b->store))));
         return EX_IOERR;
     }
     log_event(LOG_LEVEL_INFO, "stopped", NULL);
@@ -206,7 +312,19 @@ static void
 print_problem(void *context, const char *what, const char *id)
 {
     (void)context;
-    fprintf(stderr, "stintd: %s%s%s\n", what, *id ? ": job " : "", id);
+    char text[512];
+    (void)snprintf(text, sizeof text, "%s%s%s", what, *id ? ": job " : "", id);
+    log_refusal(text);
+}
+
+/* What was printed must have arrived. */
+static int
+check_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EX_OK;
+    log_refusal("can't write to standard output");
+    return EX_IOERR;
 }
 
 /* Reads all that is stored and says whether it fits together. */
@@ -215,8 +333,10 @@ verify(struct broker *b)
 {
     struct verify_report report = {.problem = print_problem};
     if (!data_exists(b->options.data)) {
-        fprintf(stderr, "stintd: %s is no data directory of stintd's; name one with --data\n",
-            b->options.data);
+        char text[512];
+        (void)snprintf(text, sizeof text,
+            "%.300s is no data directory of stintd's; name one with --data", b->options.data);
+        log_refusal(text);
         return EX_NOINPUT;
     }
     int rc = open_store(b);
@@ -228,13 +348,16 @@ verify(struct broker *b)
     printf("%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n",
         "sessions", report.sessions, "answers", report.answers, "set aside", report.damaged,
         "problems", report.problems);
-    return report.problems ? EX_DATAERR : EX_OK;
+    rc = check_output();
+    return rc || !report.problems ? rc : EX_DATAERR;
 }
 
 int
 main(int argc, char **argv)
 {
-    static struct broker b = {.data.lock = -1}; /* static: its settings live as long as we do */
+    static struct broker b = {
+        .data = {
+            .lock = -1, .held = -1, .file = -1}}; /* static: its settings live as long as we do */
     enum log_level level;
     int rc = EX_OK;
     standard_streams_open();
@@ -243,7 +366,7 @@ main(int argc, char **argv)
         return rc;
     if (b.options.check_config) {
         printf("stintd: the settings are good\n");
-        return EX_OK;
+        return check_output();
     }
     (void)umask(0077);
     (void)signal(SIGBUS, on_memory_fault);

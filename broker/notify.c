@@ -22,6 +22,16 @@ notify(const char *state)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+    /* Only being ready is worth waiting for a busy manager. */
+    int wait = strncmp(state, "READY=1", 7) == 0 ? 0 : MSG_DONTWAIT;
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | wait, (struct sockaddr *)&address, size);
     close(fd);
+}
+
+void
+notify_alive(void)
+{
+    const char *microseconds = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
+    if (microseconds && (!process || strtol(process, NULL, 10) == (long)getpid()))
+        notify("WATCHDOG=1");
 }

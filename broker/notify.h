@@ -5,4 +5,7 @@
 /* Send `state`, such as "READY=1"; does nothing where there is no service manager. */
 void notify(const char *state);
 
+/* Tell its watchdog, if it has one for us, that we are alive. Call it once a second. */
+void notify_alive(void);
+
 #endif

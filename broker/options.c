@@ -1,5 +1,6 @@
 /* stintd's settings: the table, and what must hold between them. */
 #include "options.h"
+#include "endpoint.h"
 #include "limit.h"
 
 #include <stdio.h>
@@ -10,8 +11,8 @@ static bool
 add_endpoint(void *to, const char *value, const char **why)
 {
     struct options *o = to;
-    *why = "write tcp://host:port or ipc://path";
-    if (strncmp(value, "tcp://", 6) != 0 && strncmp(value, "ipc://", 6) != 0)
+    struct endpoint e;
+    if (!endpoint_parse(value, ENDPOINT_BIND, &e, why))
         return false;
     *why = "there are 16 endpoints already";
     if (o->endpoints_count == LISTEN_MAX)
@@ -24,12 +25,9 @@ add_endpoint(void *to, const char *value, const char **why)
 static bool
 is_local(const char *endpoint)
 {
-    static const char *const local[] = {
-        "ipc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:", "tcp://lo:"};
-    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
-        if (strncmp(endpoint, local[i], strlen(local[i])) == 0)
-            return true;
-    return false;
+    struct endpoint e;
+    const char *why;
+    return endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && endpoint_is_local(&e);
 }
 
 static bool
@@ -38,25 +36,24 @@ check(const struct options *o)
     enum log_level level;
     for (size_t i = 0; i < o->endpoints_count; i++)
         if (!is_local(o->endpoints[i]) && !o->allow_remote) {
-            fprintf(stderr,
-                "stintd: %s can be reached from other hosts, and nobody would be asked for a key; "
-                "listen on 127.0.0.1, or say --allow-remote-without-keys\n",
+            char text[512];
+            (void)snprintf(text, sizeof text,
+                "%.200s can be reached from other hosts, and nobody would be asked for a key; "
+                "listen on 127.0.0.1, or say --allow-remote-without-keys",
                 o->endpoints[i]);
+            log_refusal(text);
             return false;
         }
-    if (o->lost_ms < 2 * o->heartbeat_ms) {
-        fprintf(stderr, "stintd: --lost must be at least twice --heartbeat\n");
-        return false;
-    }
-    if (!log_level_parse(o->log_level, &level)) {
-        fprintf(stderr, "stintd: --log-level is error, warn, info or debug\n");
-        return false;
-    }
-    if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0) {
-        fprintf(stderr, "stintd: --log-format is text or json\n");
-        return false;
-    }
-    return true;
+    const char *why = NULL;
+    if (o->lost_ms < 2 * o->heartbeat_ms)
+        why = "--lost must be at least twice --heartbeat";
+    else if (!log_level_parse(o->log_level, &level))
+        why = "--log-level is error, warn, info or debug";
+    else if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0)
+        why = "--log-format is text or json";
+    if (why)
+        log_refusal(why);
+    return !why;
 }
 
 bool
@@ -69,6 +66,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .log_format = "text",
         .store_size = 1ULL << 40,
         .disk_free = 256 << 20,
+        .disk_reserve = 16 << 20,
         .heartbeat_ms = core.heartbeat_ms,
         .lost_ms = core.lost_ms,
         .grace_ms = core.grace_ms,
@@ -117,8 +115,10 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "largest the store may become; address space, not disk (1T)", NULL},
         {"disk-free", 0, SETTING_SIZE, &o->disk_free, 0, 0, "SIZE",
             "refuse submits while the disk has less room than this (256M)", NULL},
+        {"disk-reserve", 0, SETTING_SIZE, &o->disk_reserve, 0, 1ULL << 40, "SIZE",
+            "allocate so much ahead, for settling on a full disk; 0: nothing (16M)", NULL},
         {"broker-number", 0, SETTING_NUMBER, &o->broker, 0, 65535, "NUMBER",
-            "this broker's number, part of every id; fixed once jobs were made (0)", NULL},
+            "this broker's number, part of every id; fixed with the directory (0)", NULL},
         {"log-level", 0, SETTING_TEXT, &o->log_level, 0, 0, "LEVEL",
             "error, warn, info or debug (info)", NULL},
         {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",

@@ -14,7 +14,7 @@ struct options {
     const char *data;
     const char *log_level, *log_format;
     bool allow_remote, check_config, verify;
-    uint64_t store_size, disk_free;
+    uint64_t store_size, disk_free, disk_reserve;
     /* of struct core_options, as settings are 64 bits wide */
     uint64_t broker, heartbeat_ms, lost_ms, grace_ms, keep_ms, keep_dead_ms, session_keep_ms;
     uint64_t payload_max, result_max, queue_backlog_max, backlog_max;

@@ -56,6 +56,12 @@ outbox_end(struct outbox *out)
 }
 
 void
+outbox_greeted(struct outbox *out)
+{
+    out->entries[out->count - 1].greeted = true;
+}
+
+void
 outbox_forget(struct outbox *out, uint32_t peer)
 {
     add_entry(out, peer)->forget = true;

@@ -9,6 +9,7 @@ struct outbox_entry {
     uint32_t peer;
     bool forget; /* no frame: the router forgets the peer, after what came before was sent... */
     bool close; /* ...and ends its connection, once that had a moment to leave */
+    bool greeted; /* the connection has a peer from now on */
     size_t at, size;
 };
 
@@ -28,6 +29,8 @@ void outbox_free(struct outbox *out);
 /* Begin a frame for a peer; write it to the buffer returned; then end it. Frames do not nest. */
 struct pack_buffer *outbox_begin(struct outbox *out, uint32_t peer);
 void outbox_end(struct outbox *out);
+/* The frame ended last tells a connection that it is a peer's now (WELCOME). */
+void outbox_greeted(struct outbox *out);
 /* The connection may go on, and say HELLO again. */
 void outbox_forget(struct outbox *out, uint32_t peer);
 /* The connection is to end: its peer does not read, is gone, or is not wanted. */

@@ -1,5 +1,6 @@
 /* The ROUTER socket: frames into a batch, an outbox into frames. It numbers connections, so that
- * the core sees small numbers and no routing ids, and remembers whom it could not reach.
+ * the core sees small numbers and no routing ids, remembers whom it could not reach, and ends
+ * connections that are nobody's (monitor.h).
  */
 #ifndef ROUTER_H
 #define ROUTER_H
@@ -12,8 +13,11 @@ struct router_options {
     const char *const *endpoints;
     size_t endpoints_count;
     uint32_t peers_max;
-    uint64_t linger_ms;
+    uint64_t heartbeat_ms, linger_ms;
 };
+
+/* How many peers the descriptors suffice for that this process may have; `wanted` at most. */
+uint32_t router_peers_max(uint32_t wanted);
 
 /* Bind. `*error` is a sentence on failure, in a static buffer. Errors: STINT_BAD_ENDPOINT,
  * STINT_SYSTEM. */
@@ -21,7 +25,7 @@ enum stint_status
 router_new(const struct router_options *options, struct router **router, const char **error);
 void router_destroy(struct router **router);
 
-/* The endpoint as bound, with the port that a wildcard got; borrowed. */
+/* The first endpoint as bound, with the port that a wildcard got; borrowed. */
 const char *router_endpoint(const struct router *router);
 
 /* Wait until a frame has come or `other_fd` is readable, `timeout_ms` at most. */

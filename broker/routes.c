@@ -34,7 +34,9 @@ add(struct routes *r, const uint8_t *id, size_t size)
         r->all[r->count++] = route;
     }
     route->used = true;
-    route->gone = false;
+    route->gone = route->heard = route->known = false;
+    route->connection = NULL;
+    route->ends_in = 0;
     route->next = NULL;
     route->size = (uint8_t)size;
     memcpy(route->id, id, size);
@@ -64,9 +66,48 @@ routes_at(const struct routes *r, uint32_t number)
     return route && route->used ? route : NULL;
 }
 
+/* Takes it out of the list of those that end. */
+static void
+unlink_ending(struct routes *r, struct route *route)
+{
+    struct route **at = &r->ending;
+    if (!route->ends_in)
+        return;
+    while (*at != route)
+        at = &(*at)->next_ending;
+    *at = route->next_ending;
+    route->ends_in = 0;
+}
+
+void
+routes_mark_ending(struct routes *r, struct route *route)
+{
+    if (route->gone || route->ends_in)
+        return;
+    route->ends_in = 2;
+    route->next_ending = r->ending;
+    r->ending = route;
+}
+
+void
+routes_end_round(struct routes *r)
+{
+    struct route **at = &r->ending;
+    while (*at) {
+        struct route *route = *at;
+        if (--route->ends_in > 0) {
+            at = &route->next_ending;
+            continue;
+        }
+        *at = route->next_ending;
+        routes_mark_gone(r, route);
+    }
+}
+
 void
 routes_mark_gone(struct routes *r, struct route *route)
 {
+    unlink_ending(r, route);
     route->gone = true;
     route->next = r->gone;
     r->gone = route;
@@ -85,6 +126,7 @@ void
 routes_forget(struct routes *r, struct route *route)
 {
     HASH_DEL(r->by_id, route);
+    unlink_ending(r, route);
     route->used = false;
     if (r->last == route)
         r->last = NULL;

@@ -15,19 +15,26 @@
 
 enum { ROUTING_BYTES = 255 };
 
+struct connection;
+
 struct route {
     uint32_t number;
     bool used, gone;
+    bool heard; /* something came from it since the router last looked */
+    bool known; /* the router knows where its messages come from: */
+    struct connection *connection; /* NULL: from nowhere that it could end */
+    uint8_t ends_in; /* not 0: its connection is over, and it is gone after so many rounds */
     uint8_t size;
     uint8_t id[ROUTING_BYTES];
     struct route *next; /* in the list of free, or of gone ones */
+    struct route *next_ending;
     UT_hash_handle hh;
 };
 
 struct routes {
     struct route **all; /* by number */
     uint32_t count, max;
-    struct route *by_id, *free_list, *gone, *last;
+    struct route *by_id, *free_list, *gone, *ending, *last;
     size_t read, forgotten; /* in this round: frames, and routes */
 };
 
@@ -45,6 +52,12 @@ struct route *routes_at(const struct routes *routes, uint32_t number);
 void routes_mark_gone(struct routes *routes, struct route *route);
 /* The next one to tell of, or NULL. */
 struct route *routes_take_gone(struct routes *routes);
+
+/* Its connection is over, but what came over it before may not have been read: it is gone after two
+ * rounds of reading. */
+void routes_mark_ending(struct routes *routes, struct route *route);
+/* A round of reading is over. */
+void routes_end_round(struct routes *routes);
 
 void routes_forget(struct routes *routes, struct route *route);
 

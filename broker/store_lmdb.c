@@ -5,9 +5,11 @@
 #include "store_lmdb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 /* A table has a cursor for each kind of work: inserting at the tail, deleting at the head and
@@ -27,11 +29,17 @@ struct store_lmdb {
     uint64_t spent_in_txn;
     unsigned room_age; /* transactions since then */
     uint64_t free_pages, free_at; /* as counted when this transaction was the last one */
-    bool begun, failed;
+    uint64_t ballast_to; /* up to there the file has its blocks, also beyond its end */
+    unsigned ballast_pause; /* commits until more is tried to be had */
+    bool has_ballast, failed;
     char error[256];
 };
 
-enum { ROW_BYTES = 32 }; /* a key and a node's head, about */
+enum {
+    ROW_BYTES = 32, /* a key and a node's head, about */
+    BALLAST_PIECE = 64 << 10,
+    BALLAST_PAUSE = 64,
+};
 
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged"};
@@ -98,6 +106,72 @@ close_cursors(struct store_lmdb *s)
             }
 }
 
+/* Allocate the file's blocks from where they end up to `to`, or as many as the disk still has. */
+static void
+allocate(struct store_lmdb *s, int fd, uint64_t to)
+{
+    uint64_t piece = to - s->ballast_to;
+    while (s->ballast_to < to && piece >= BALLAST_PIECE) {
+        uint64_t bytes = piece < to - s->ballast_to ? piece : to - s->ballast_to;
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->ballast_to, (off_t)bytes) == 0) {
+            s->ballast_to += bytes;
+        } else if (errno == ENOSPC || errno == EDQUOT) {
+            piece /= 2;
+            s->ballast_pause = BALLAST_PAUSE;
+        } else if (errno != EINTR) {
+            s->has_ballast = false; /* this file system can't */
+            return;
+        }
+    }
+}
+
+/* How much of the ballast is not there. It ends where the file has to. */
+static uint64_t
+missing_ballast(const struct store_lmdb *s)
+{
+    MDB_envinfo info;
+    if (!s->has_ballast)
+        return 0;
+    mdb_env_info(s->env, &info);
+    uint64_t to = (info.me_last_pgno + 1) * s->page_bytes + s->options.ballast_bytes;
+    if (to > info.me_mapsize)
+        to = info.me_mapsize;
+    return s->ballast_to < to ? to - s->ballast_to : 0;
+}
+
+/* Keeps blocks allocated beyond the file's end. They are the file's own, so that nobody else can
+ * take them on a full disk, as room that is given back to the disk could be. */
+static void
+keep_ballast(struct store_lmdb *s)
+{
+    uint64_t missing = missing_ballast(s);
+    int fd;
+    if (missing > s->options.ballast_bytes / 2 && mdb_env_get_fd(s->env, &fd) == 0)
+        allocate(s, fd, s->ballast_to + missing);
+}
+
+/* What was allocated when the file was open before is asked for again, which costs nothing. */
+static void
+begin_ballast(struct store_lmdb *s)
+{
+    struct stat st;
+    int fd;
+    s->has_ballast =
+        s->options.ballast_bytes > 0 && mdb_env_get_fd(s->env, &fd) == 0 && fstat(fd, &st) == 0;
+    if (s->has_ballast)
+        s->ballast_to = (uint64_t)st.st_size;
+    keep_ballast(s);
+}
+
+uint64_t
+store_lmdb_tend(struct store *store)
+{
+    struct store_lmdb *s = self(store);
+    s->ballast_pause = 0;
+    keep_ballast(s);
+    return missing_ballast(s);
+}
+
 static void
 lmdb_begin(struct store *store)
 {
@@ -136,6 +210,10 @@ lmdb_commit(struct store *store)
         return STINT_IO;
     }
     s->room_age++;
+    if (s->ballast_pause == 0)
+        keep_ballast(s);
+    else
+        s->ballast_pause--;
     return STINT_OK;
 }
 
@@ -274,6 +352,10 @@ work_out_room(struct store_lmdb *s)
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
     uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
+    if (used > size)
+        return 0; /* the map was made as large as the file needs, and no larger */
+    if (missing_ballast(s) > s->options.ballast_bytes / 2)
+        return 0; /* it is being used up: what is left is for what was accepted */
     if (used > size - size / 4)
         used -= free_pages(s, &info);
     uint64_t room = (size - used) * s->page_bytes;
@@ -381,10 +463,22 @@ open_environment(struct store_lmdb *s)
     return rc;
 }
 
+static void
+say_why(const struct store_lmdb_options *o, int rc, char *text, size_t size)
+{
+    if (rc == ENOMEM)
+        (void)snprintf(text, size,
+            "can't map %s into memory: %llu MiB of address space are not to be had; give less with "
+            "--store-size, or raise the limit of virtual memory (ulimit -v)",
+            o->path, (unsigned long long)(o->size_bytes >> 20));
+    else
+        (void)snprintf(text, size, "can't open %s: %s", o->path, mdb_strerror(rc));
+}
+
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error)
 {
-    static char text[256];
+    static char text[512];
     struct store_lmdb *s = calloc(1, sizeof *s);
     if (!s)
         return STINT_NO_MEMORY;
@@ -392,7 +486,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
     s->options = *options;
     int rc = open_environment(s);
     if (rc) {
-        (void)snprintf(text, sizeof text, "can't open %s: %s", options->path, mdb_strerror(rc));
+        say_why(options, rc, text, sizeof text);
         *error = text;
         if (s->env)
             mdb_env_close(s->env);
@@ -404,6 +498,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
     MDB_stat stat;
     mdb_env_stat(s->env, &stat);
     s->page_bytes = stat.ms_psize;
+    begin_ballast(s);
     *store = &s->base;
     return STINT_OK;
 }

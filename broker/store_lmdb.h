@@ -9,6 +9,9 @@ struct store_lmdb_options {
     uint64_t size_bytes; /* the map: the largest the file may become */
     uint64_t reserve_bytes; /* kept back for settles and for deleting */
     uint64_t disk_free_bytes; /* refuse new jobs when the file system has less */
+    /* Of the disk, how much is allocated to the file ahead of its end, so that what was accepted
+     * can be dispatched and settled on a disk that others have filled. 0: nothing. */
+    uint64_t ballast_bytes;
     /* Called with a sentence when LMDB finds that the file contradicts itself, in the middle of
      * something: it is not to return. NULL: LMDB's own, which aborts. */
     void (*on_damage)(const char *what);
@@ -18,5 +21,10 @@ struct store_lmdb_options {
  * Errors: STINT_IO, STINT_DAMAGED (the file is not what it should be), STINT_NO_MEMORY. */
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error);
+
+/* To be called now and then, between transactions: tries to have the ballast whole. Returns how
+ * much of it is missing. Over half of it: the disk is full, the ballast is being used up, and there
+ * is no room for new jobs. */
+uint64_t store_lmdb_tend(struct store *store);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -13,6 +14,8 @@ stint_version(void)
 {
     return STINT_VERSION_TEXT;
 }
+
+enum { MOVING_MS = 100 }; /* a deadline is over while a large frame is on its way: look so often */
 
 enum stint_status
 client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail)
@@ -96,6 +99,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     choose_name(c, o->name);
     struct session_options s = {
         .role = ROLE_CLIENT, .name = c->name, .software = "libstint " STINT_VERSION_TEXT};
+    c->epoll_fd = c->socket_fd = -1;
     c->own_session = o->session != NULL;
     c->refuse_at_once = o->refuse_at_once;
     c->submissions.last = c->submissions.acked = o->session ? o->submission : 0;
@@ -162,6 +166,8 @@ stint_client_destroy(struct stint_client **client)
         c->subscribed = s->next;
         client_subscribed_free(&s);
     }
+    if (c->epoll_fd >= 0)
+        (void)close(c->epoll_fd);
     pack_buffer_free(&c->payload);
     pack_buffer_free(&c->result);
     free(c->ids);
@@ -251,6 +257,22 @@ take(void *owner, const struct message *m)
     }
 }
 
+/* The socket's descriptor is another one after a reconnect, perhaps of the same number; the one
+ * that we tell stays and looks at it. */
+static void
+follow_socket(struct stint_client *c)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    int fd = link_fd(c->link);
+    if (c->epoll_fd < 0)
+        return;
+    if (c->socket_fd >= 0 && c->socket_fd != fd)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->socket_fd, NULL);
+    if (fd >= 0)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &readable); /* it may be there already */
+    c->socket_fd = fd;
+}
+
 /* What there was too much to read for is asked again when it has been read. */
 static void
 ask_later(struct stint_client *c)
@@ -283,6 +305,7 @@ pump(struct stint_client *c)
     }
     client_watch_rest(c);
     ask_later(c);
+    follow_socket(c);
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failed, "the broker", c->session.detail);
     return status;
@@ -327,9 +350,12 @@ stint_client_process(struct stint_client *c, uint32_t wait_ms)
 }
 
 int
-stint_client_fd(const struct stint_client *c)
+stint_client_fd(struct stint_client *c)
 {
-    return link_fd(c->link);
+    if (c->epoll_fd < 0)
+        c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    follow_socket(c);
+    return c->epoll_fd;
 }
 
 uint32_t
@@ -355,17 +381,33 @@ stint_client_answered(const struct stint_client *c)
     return c->submissions.acked;
 }
 
-enum stint_status
-client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms)
+/* While bytes of what is on its way move (if `moving` counts), it is too early to give it up; but
+ * nothing is on its way while submissions are held. */
+static enum stint_status
+run_until(struct stint_client *c, const bool *over, uint64_t end_ms, bool moving)
 {
     enum stint_status status = pump(c);
     while (status == STINT_OK && !*over) {
-        if (wire_now_ms() >= end_ms)
+        uint64_t now_ms = wire_now_ms();
+        if (now_ms >= end_ms &&
+            !(moving && c->submissions.held == STINT_OK && session_moves(&c->session, now_ms)))
             return STINT_TIMEOUT;
-        sleep_until(c, end_ms);
+        sleep_until(c, now_ms < end_ms ? end_ms : now_ms + MOVING_MS);
         status = pump(c);
     }
     return status;
+}
+
+enum stint_status
+client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, false);
+}
+
+enum stint_status
+client_run_for_answer(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, true);
 }
 
 enum stint_status
@@ -416,7 +458,7 @@ client_ask(struct call **call, uint32_t timeout_ms,
     (*call)->replied = asked;
     (*call)->into = &asking;
     client_send(*call);
-    enum stint_status status = client_run_until(c, &(*call)->over, client_end_ms(timeout_ms));
+    enum stint_status status = client_run_for_answer(c, &(*call)->over, client_end_ms(timeout_ms));
     if ((*call)->over)
         status = (*call)->status;
     else if (status == STINT_TIMEOUT)

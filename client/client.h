@@ -78,6 +78,7 @@ struct stint_client {
     char endpoint[256], name[STINT_LABEL_BYTES];
     bool own_session; /* brought by the caller: it is not ended with the client */
     bool refuse_at_once;
+    int epoll_fd, socket_fd; /* for an event loop, and what it looks at; -1: none */
     bool closing; /* it is being destroyed */
     bool busy; /* there was more to do than one call does */
     unsigned calling; /* callbacks that have not returned */
@@ -113,6 +114,8 @@ enum stint_status client_may_wait(struct stint_client *c, const char *what);
 uint64_t client_end_ms(uint32_t timeout_ms);
 /* Send, receive and call back until `*over`, or the deadline, which is STINT_TIMEOUT. */
 enum stint_status client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms);
+/* The same; but the deadline does not count while bytes of a large frame move. */
+enum stint_status client_run_for_answer(struct stint_client *c, const bool *over, uint64_t end_ms);
 
 /* A request with the next number; its frame is to be written, then client_send called. */
 struct call *client_call(struct stint_client *c, enum message_type type);

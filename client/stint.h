@@ -170,11 +170,11 @@ STINT_EXPORT enum stint_status stint_wait(struct stint_client *client, const str
  * Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT: this client is at its end. */
 STINT_EXPORT enum stint_status stint_client_process(struct stint_client *client, uint32_t wait_ms);
 
-/* For event loops: readable (edge-triggered) when stint_client_process has something to do. The
- * descriptor is another one after a reconnect, so ask for it after each call on the client;
- * libstint(3) has an example. -1: there is none now; the timeout says when to look again. */
-STINT_EXPORT int stint_client_fd(const struct stint_client *client);
-/* Call stint_client_process at the latest in so many ms. */
+/* For event loops: readable when stint_client_process has something to do. It is the same one as
+ * long as the client lives, and its own: do not close it. -1: no descriptor can be had. libstint(3)
+ * leads to an example. */
+STINT_EXPORT int stint_client_fd(struct stint_client *client);
+/* Call stint_client_process at the latest in so many ms. Ask again after each call. */
 STINT_EXPORT uint32_t stint_client_timeout_ms(const struct stint_client *client);
 
 enum stint_parts { STINT_NO_PARTS = 0, STINT_PAYLOAD = 1, STINT_RESULT = 2 };

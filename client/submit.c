@@ -239,7 +239,7 @@ submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count,
     enum stint_status status = submit(c, jobs, count, alone, &from, &call);
     if (status != STINT_OK)
         return status;
-    status = client_run_until(c, &piece->over, end_ms);
+    status = client_run_for_answer(c, &piece->over, end_ms);
     return piece->over ? piece->status : give_up(c, call, piece, status);
 }
 

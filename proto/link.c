@@ -3,13 +3,19 @@
 
 #include <stdlib.h>
 
-enum { FRAMES_A_PUMP = 1024 };
+enum {
+    FRAMES_A_PUMP = 1024,
+    /* More than heartbeats that nobody answers come to in the time after which he is lost. */
+    PROGRESS_BYTES = 256,
+};
 
 struct link {
     struct wire *wire;
     char endpoint[256];
     struct session *session;
     struct message_room *room;
+    uint64_t progress; /* of the wire, when it was looked at after the last frame */
+    bool heard; /* a frame came since then */
 };
 
 enum stint_status
@@ -78,9 +84,25 @@ receive_all(struct link *l, uint64_t now_ms,
     struct slice frame;
     for (unsigned n = 0; n < FRAMES_A_PUMP && wire_receive(l->wire, &frame); n++) {
         struct message message;
+        l->heard = true;
         if (session_receive(l->session, now_ms, frame.data, frame.size, &message, l->room))
             take(owner, &message);
     }
+}
+
+/* A large frame takes long on a slow link, and nothing else comes or goes meanwhile. */
+static void
+look_for_progress(struct link *l, uint64_t now_ms)
+{
+    if (!session_wonders(l->session, now_ms))
+        return;
+    uint64_t progress = wire_progress(l->wire);
+    bool moves = !l->heard && progress - l->progress >= PROGRESS_BYTES;
+    if (moves)
+        session_progress(l->session, now_ms);
+    if (moves || l->heard)
+        l->progress = progress;
+    l->heard = false;
 }
 
 static enum stint_status
@@ -91,6 +113,7 @@ connect_anew(struct link *l)
         memcpy(l->endpoint, l->session->endpoint, sizeof l->endpoint);
         l->session->endpoint[0] = '\0';
     }
+    l->heard = true; /* its figures begin anew */
     return wire_open(l->wire, l->endpoint);
 }
 
@@ -100,6 +123,7 @@ link_pump(struct link *l, uint64_t now_ms, bool hold,
 {
     enum stint_status status = STINT_OK;
     receive_all(l, now_ms, take, owner);
+    look_for_progress(l, now_ms);
     session_tick(l->session, now_ms);
     if (l->session->reconnect)
         status = connect_anew(l);

@@ -1,20 +1,28 @@
 /* Log lines; the contract is in log.h. */
 #include "log.h"
+#include "log_sink.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { TEXT_MAX = 1000 }; /* bytes of a field; a line stays within what a pipe takes at once */
+
 static struct {
     const char *program;
     enum log_level level;
     bool json, journal;
-} logger = {"stint", LOG_LEVEL_INFO, false, false};
+    pthread_mutex_t lock; /* holds the sink */
+    struct log_sink sink;
+} logger = {.program = "stint",
+    .level = LOG_LEVEL_INFO,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .sink = {.fd = STDERR_FILENO}};
 
 static const char *const levels[] = {"error", "warn", "info", "debug"};
 
@@ -25,6 +33,7 @@ log_open(const char *program, enum log_level level, bool json)
     logger.level = level;
     logger.json = json;
     logger.journal = getenv("JOURNAL_STREAM") != NULL;
+    log_sink_open(&logger.sink, STDERR_FILENO);
 }
 
 bool
@@ -49,83 +58,240 @@ now_text(char *text, size_t size)
     (void)snprintf(text + used, size - used, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* A value is quoted if it is not one plain word; control characters never reach a terminal. */
-static void
-put_value(FILE *out, const char *value)
+/* Bytes of the character that stands there, if it is UTF-8 and shows: no control, neither of ASCII
+ * nor of the second kind (U+0080 to U+009F), which terminals obey too. Else 0. */
+static size_t
+character(const unsigned char *c, size_t left)
 {
-    bool plain = *value != '\0';
-    for (const char *c = value; *c; c++)
-        plain &= *c > ' ' && *c != '"' && *c != '=' && *c != '\\' && *c != 127;
+    size_t bytes = c[0] < 0x80 ? 1 : c[0] >= 0xf0 ? 4 : c[0] >= 0xe0 ? 3 : 2;
+    uint32_t code = bytes == 1 ? c[0] : c[0] & (0x7fU >> bytes);
+    static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000};
+    if (bytes > left || (c[0] >= 0x80 && c[0] < 0xc2) || c[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < bytes; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (c[i] & 0x3f);
+    }
+    bool wrong = code < least[bytes] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
+        code < ' ' || code == 127;
+    return wrong ? 0 : bytes;
+}
+
+/* How much of a text is shown: whole characters. */
+static size_t
+shown(const char *text, size_t bytes)
+{
+    if (bytes <= TEXT_MAX)
+        return bytes;
+    size_t end = TEXT_MAX;
+    while (end > TEXT_MAX - 4 && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    return end;
+}
+
+/* A value is quoted if it is not one plain word. */
+static void
+put_value(FILE *out, const char *value, size_t size)
+{
+    const unsigned char *c = (const unsigned char *)value, *end = c + shown(value, size);
+    bool plain = size > 0 && size <= TEXT_MAX;
+    for (const unsigned char *p = c; p < end && plain; p++)
+        plain = *p > ' ' && *p < 127 && *p != '"' && *p != '=' && *p != '\\';
     if (plain) {
-        fputs(value, out);
+        (void)fwrite(c, 1, size, out);
         return;
     }
     fputc('"', out);
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\')
+    while (c < end) {
+        size_t bytes = character(c, (size_t)(end - c));
+        if (bytes == 0)
+            fprintf(out, "\\x%02x", *c);
+        else if (*c == '"' || *c == '\\')
             fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 127)
-            fprintf(out, "\\x%02x", (unsigned char)*c);
         else
-            fputc(*c, out);
+            (void)fwrite(c, 1, bytes, out);
+        c += bytes ? bytes : 1;
     }
-    fputc('"', out);
+    fputs(size > TEXT_MAX ? "...\"" : "\"", out);
+}
+
+static size_t
+text_bytes(const struct log_field *f)
+{
+    return f->bytes == LOG_TO_END ? strlen(f->text) : f->bytes;
 }
 
 static void
-put_logfmt(FILE *out, const char *time, enum log_level level, const char *event, va_list pairs)
+put_pairs(FILE *out, enum log_level level, const char *event, const struct log_field *fields)
 {
+    char time[40];
+    now_text(time, sizeof time);
     if (!logger.journal)
         fprintf(out, "time=%s ", time);
     fprintf(out, "level=%s program=%s event=", levels[level], logger.program);
-    put_value(out, event);
-    for (const char *key; (key = va_arg(pairs, const char *));) { /* NOLINT: log_event */
-        fprintf(out, " %s=", key);
-        put_value(out, va_arg(pairs, const char *));
+    put_value(out, event, strlen(event));
+    for (const struct log_field *f = fields; f && f->type != LOG_END; f++) {
+        if (f->type == LOG_IS_NUMBER) {
+            fprintf(out, " %s=%llu", f->name, (unsigned long long)f->number);
+        } else if (f->text) {
+            fprintf(out, " %s=", f->name);
+            put_value(out, f->text, text_bytes(f));
+        }
     }
 }
 
-static void
-put_json(FILE *out, const char *time, enum log_level level, const char *event, va_list pairs)
+static json_t *
+base64(const char *text, size_t size)
 {
-    json_t *line = json_pack("{ss ss ss ss}", "time", time, "level", levels[level], "program",
-        logger.program, "event", event);
-    for (const char *key; (key = va_arg(pairs, const char *));) /* NOLINT: log_event */
-        json_object_set_new(line, key, json_string(va_arg(pairs, const char *)));
-    json_dumpf(line, out, JSON_COMPACT);
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *bytes = (const unsigned char *)text;
+    char coded[TEXT_MAX / 3 * 4 + 8], *at = coded;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+            (left > 2 ? bytes[i + 2] : 0);
+        *at++ = digits[word >> 18];
+        *at++ = digits[word >> 12 & 63];
+        *at++ = left > 1 ? digits[word >> 6 & 63] : '=';
+        *at++ = left > 2 ? digits[word & 63] : '=';
+    }
+    return json_pack("{s o}", "base64", json_stringn(coded, (size_t)(at - coded)));
+}
+
+static json_t *
+json_value(const struct log_field *f)
+{
+    if (f->type == LOG_IS_NUMBER)
+        return json_integer(f->number <= INT64_MAX ? (json_int_t)f->number : INT64_MAX);
+    size_t size = text_bytes(f), show = shown(f->text, size);
+    char cut[TEXT_MAX + 4];
+    if (show == size) {
+        json_t *text = json_stringn(f->text, size);
+        return text ? text : base64(f->text, size);
+    }
+    memcpy(cut, f->text, show);
+    memcpy(cut + show, "...", 3);
+    json_t *text = json_stringn(cut, show + 3);
+    return text ? text : base64(f->text, show);
+}
+
+/* JSON escapes the controls of ASCII; of the others a terminal is kept by writing ASCII alone. */
+static bool
+has_controls(const struct log_field *f)
+{
+    if (f->type != LOG_IS_TEXT || !f->text)
+        return false;
+    const unsigned char *c = (const unsigned char *)f->text;
+    for (size_t i = 0, size = text_bytes(f); i + 1 < size; i++)
+        if (c[i] == 0xc2 && c[i + 1] < 0xa0)
+            return true;
+    return false;
+}
+
+static void
+put_json(FILE *out, enum log_level level, const char *event, const struct log_field *fields)
+{
+    char time[40];
+    size_t flags = JSON_COMPACT;
+    now_text(time, sizeof time);
+    json_t *line = json_pack("{ss ss ss ss ss}", "schema", "stint.log/1", "time", time, "level",
+        levels[level], "program", logger.program, "event", event);
+    for (const struct log_field *f = fields; f && f->type != LOG_END; f++) {
+        if (f->type == LOG_IS_NUMBER || f->text)
+            json_object_set_new(line, f->name, json_value(f));
+        if (has_controls(f))
+            flags |= JSON_ENSURE_ASCII;
+    }
+    json_dumpf(line, out, flags);
     json_decref(line);
 }
 
-void
-log_event(enum log_level level, const char *event, ...)
+/* The line as text, to be freed; NULL if there is no memory for it. */
+static char *
+line_of(enum log_level level, const char *event, const struct log_field *fields, size_t *size)
 {
-    char time[40], *text = NULL;
-    size_t size = 0;
-    if (level > logger.level)
-        return;
-    FILE *out = open_memstream(&text, &size);
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
     if (!out)
-        return;
-    now_text(time, sizeof time);
-    va_list pairs;
-    va_start(pairs, event);
-    if (logger.json)
-        put_json(out, time, level, event, pairs);
-    else
-        put_logfmt(out, time, level, event, pairs);
-    va_end(pairs);
+        return NULL;
+    (logger.json ? put_json : put_pairs)(out, level, event, fields);
     fputc('\n', out);
-    if (fclose(out) == 0 && write(STDERR_FILENO, text, size) < 0)
-        errno = 0; /* a full disk or a closed terminal must not stop a broker */
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* Says what was dropped, once there is room for saying it. Called with the lock held. */
+static void
+tell_dropped(void)
+{
+    struct log_sink *sink = &logger.sink;
+    uint64_t lines = sink->dropped;
+    size_t size = 0;
+    if (lines == 0 || sink->waiting > 0)
+        return;
+    char *text = line_of(
+        LOG_LEVEL_WARN, "log lines were dropped", LOG_FIELDS(LOG_NUMBER("lines", lines)), &size);
+    sink->dropped = 0;
+    if (!text || !log_sink_put(sink, text, size) || sink->dropped > 0)
+        sink->dropped = lines; /* still nobody there */
     free(text);
 }
 
-const char *
-log_number(unsigned long long number)
+static void
+put_line(const char *text, size_t size)
 {
-    static _Thread_local char texts[8][24];
-    static _Thread_local unsigned next;
-    char *text = texts[next++ % 8];
-    (void)snprintf(text, sizeof texts[0], "%llu", number);
-    return text;
+    (void)pthread_mutex_lock(&logger.lock);
+    if (log_sink_flush(&logger.sink))
+        tell_dropped();
+    (void)log_sink_put(&logger.sink, text, size);
+    (void)pthread_mutex_unlock(&logger.lock);
+}
+
+void
+log_event(enum log_level level, const char *event, const struct log_field *fields)
+{
+    int kept_errno = errno;
+    size_t size = 0;
+    if (level > logger.level)
+        return;
+    char *text = line_of(level, event, fields, &size);
+    if (text)
+        put_line(text, size);
+    free(text);
+    errno = kept_errno;
+}
+
+void
+log_refusal(const char *why)
+{
+    if (logger.json) {
+        log_event(LOG_LEVEL_ERROR, "not started", LOG_FIELDS(LOG_TEXT("error", why)));
+        return;
+    }
+    char text[2048];
+    int n = snprintf(text, sizeof text, "%s: %s\n", logger.program, why);
+    if (n > 0)
+        put_line(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+bool
+log_flush(void)
+{
+    (void)pthread_mutex_lock(&logger.lock);
+    bool done = log_sink_flush(&logger.sink);
+    if (done)
+        tell_dropped();
+    done = logger.sink.waiting == 0;
+    (void)pthread_mutex_unlock(&logger.lock);
+    return done;
+}
+
+void
+log_last_words(const char *text)
+{
+    if (log_sink_write(&logger.sink, text, strlen(text)) < 0)
+        errno = 0; /* there is nobody left to tell */
 }

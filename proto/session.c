@@ -228,6 +228,24 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     }
 }
 
+void
+session_progress(struct session *s, uint64_t now_ms)
+{
+    s->heard_ms = s->moved_ms = now_ms;
+}
+
+bool
+session_moves(const struct session *s, uint64_t now_ms)
+{
+    return s->state == SESSION_OPEN && s->moved_ms && now_ms - s->moved_ms < s->welcome.lost_ms;
+}
+
+bool
+session_wonders(const struct session *s, uint64_t now_ms)
+{
+    return s->state == SESSION_OPEN && now_ms >= s->heard_ms + s->welcome.heartbeat_ms / 2;
+}
+
 static void
 tick_open(struct session *s, uint64_t now_ms)
 {

@@ -54,6 +54,7 @@ struct session {
     uint64_t pings_open; /* PINGs of this conversation without a PONG yet */
     uint64_t unread_bytes; /* received since the last PING */
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
+    uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
     uint32_t failures; /* conversations in a row that came to nothing */
     bool reconnect; /* the link is to begin a new connection; it clears this */
     bool opened; /* just opened: no request goes out before the owner has cleared this */
@@ -74,6 +75,13 @@ void session_fini(struct session *s);
 /* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
     struct message *message, struct message_room *room);
+
+/* Bytes move, though no frame is whole yet: as good as hearing the broker. */
+void session_progress(struct session *s, uint64_t now_ms);
+/* Did bytes move a moment ago? Then it is too early to give up on what is on its way. */
+bool session_moves(const struct session *s, uint64_t now_ms);
+/* Has nothing been heard for so long that it is worth a look whether bytes move? */
+bool session_wonders(const struct session *s, uint64_t now_ms);
 
 /* Time passes. */
 void session_tick(struct session *s, uint64_t now_ms);

@@ -1,15 +1,30 @@
 /* Flags by popt, the file by czmq's zconfig; the contract is in settings.h. */
 #include "settings.h"
+#include "log.h"
 
 #include <ctype.h>
 #include <czmq.h>
 #include <errno.h>
 #include <popt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
 
-enum { OPTION_VERSION = 1 << 20 };
+enum { OPTION_VERSION = 1 << 20, OPTION_HELP, OPTION_USAGE };
+
+__attribute__((format(printf, 1, 2))) static void
+refuse(const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_refusal(text);
+}
 
 static bool
 number(const char *text, uint64_t *value, const char **rest)
@@ -63,12 +78,48 @@ copy(const char *text)
     return c;
 }
 
+/* A number as one would write it: in the largest unit that leaves it whole. */
+static void
+write_number(enum setting_type type, uint64_t n, char *text, size_t size)
+{
+    static const char *const units[][6] = {{"d", "h", "m", "s", "ms"}, {"T", "G", "M", "K", ""}};
+    static const uint64_t scales[][6] = {
+        {86400000, 3600000, 60000, 1000, 1}, {1ULL << 40, 1ULL << 30, 1ULL << 20, 1ULL << 10, 1}};
+    const char *unit = "";
+    if ((type == SETTING_DURATION || type == SETTING_SIZE) && n) {
+        unsigned i = 0, kind = type == SETTING_SIZE;
+        while (n % scales[kind][i] != 0)
+            i++;
+        unit = units[kind][i];
+        n /= scales[kind][i];
+    }
+    (void)snprintf(text, size, "%llu%s", (unsigned long long)n, unit);
+}
+
+static bool
+in_range(const struct setting *s, uint64_t n, const char **why)
+{
+    static char range[96];
+    char least[32], most[32];
+    if (n >= s->min && (s->max == 0 || n <= s->max))
+        return true;
+    write_number(s->type, s->min, least, sizeof least);
+    write_number(s->type, s->max, most, sizeof most);
+    if (s->max)
+        (void)snprintf(range, sizeof range, "it must be from %s to %s", least, most);
+    else
+        (void)snprintf(range, sizeof range, "it must be at least %s", least);
+    *why = range;
+    return false;
+}
+
 /* Gives a setting its value; `why` is set if it is refused. */
 static bool
 assign(const struct setting *s, const char *value, const char **why)
 {
     uint64_t *n = s->to;
     const char *rest;
+    char *mine;
     bool good = true;
     switch (s->type) {
     case SETTING_FLAG:
@@ -78,10 +129,20 @@ assign(const struct setting *s, const char *value, const char **why)
         return *(bool *)s->to || strcmp(value, "no") == 0 || strcmp(value, "0") == 0 ||
             strcmp(value, "false") == 0;
     case SETTING_TEXT:
+        *why = "it is empty";
+        if (!*value)
+            return false;
         *(const char **)s->to = copy(value);
         return true;
     case SETTING_EACH:
-        return s->add(s->to, copy(value), why);
+        *why = "it is empty";
+        if (!*value)
+            return false;
+        mine = copy(value);
+        good = s->add(s->to, mine, why);
+        if (!good)
+            free(mine);
+        return good;
     case SETTING_NUMBER:
         *why = "write a whole number";
         good = number(value, n, &rest) && *rest == '\0';
@@ -95,14 +156,7 @@ assign(const struct setting *s, const char *value, const char **why)
         good = settings_size(value, n);
         break;
     }
-    if (good && (*n < s->min || (s->max && *n > s->max))) {
-        static char range[96];
-        (void)snprintf(range, sizeof range, "it is out of its range, %llu to %llu",
-            (unsigned long long)s->min, (unsigned long long)s->max);
-        *why = range;
-        good = false;
-    }
-    return good;
+    return good && in_range(s, *n, why);
 }
 
 static const struct setting *
@@ -112,54 +166,6 @@ find(const struct program *p, const char *name)
         if (strcmp(p->settings[i].name, name) == 0)
             return &p->settings[i];
     return NULL;
-}
-
-static bool
-read_file(const struct program *p, const char *path)
-{
-    zconfig_t *root = zconfig_load(path);
-    if (!root) {
-        fprintf(stderr, "%s: can't read the configuration %s: %s\n", p->name, path,
-            errno ? strerror(errno) : "not in ZPL format (rfc.zeromq.org/spec/4)");
-        return false;
-    }
-    bool good = true;
-    for (zconfig_t *c = zconfig_child(root); c && good; c = zconfig_next(c)) {
-        const struct setting *s = find(p, zconfig_name(c));
-        const char *why = "there is no such setting; see --help";
-        if (!s || !assign(s, zconfig_value(c) ? zconfig_value(c) : "", &why)) {
-            fprintf(stderr, "%s: %s: %s = %s: %s\n", p->name, path, zconfig_name(c),
-                zconfig_value(c) ? zconfig_value(c) : "", why);
-            good = false;
-        }
-    }
-    zconfig_destroy(&root);
-    return good;
-}
-
-static const char *
-environment(const char *name)
-{
-    char variable[64] = "STINT_";
-    size_t used = strlen(variable);
-    for (; *name && used < sizeof variable - 1; name++)
-        variable[used++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
-    variable[used] = '\0';
-    return getenv(variable);
-}
-
-static bool
-read_environment(const struct program *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        const char *why, *value = environment(p->settings[i].name);
-        if (value && !assign(&p->settings[i], value, &why)) {
-            fprintf(stderr, "%s: environment, setting %s = %s: %s\n", p->name, p->settings[i].name,
-                value, why);
-            return false;
-        }
-    }
-    return true;
 }
 
 /* The values that flags gave, kept until file and environment have been read. */
@@ -172,10 +178,94 @@ struct flags {
     char *config;
 };
 
+/* What the environment says; one that is empty says nothing. */
+static const char *
+environment(const char *name)
+{
+    char variable[64] = "STINT_";
+    size_t used = strlen(variable);
+    for (; *name && used < sizeof variable - 1; name++)
+        variable[used++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    variable[used] = '\0';
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static bool
+is_flagged(const struct program *p, const struct flags *flags, const struct setting *s)
+{
+    for (size_t i = 0; i < flags->count; i++)
+        if (&p->settings[flags->given[i].setting] == s)
+            return true;
+    return false;
+}
+
+/* A list is never put together from two sources: who names an endpoint on the command line must not
+ * find another one open because of a file. */
+static bool
+is_overridden(const struct program *p, const struct flags *flags, const struct setting *s,
+    bool by_environment)
+{
+    return s->type == SETTING_EACH &&
+        (is_flagged(p, flags, s) || (by_environment && environment(s->name)));
+}
+
+static bool
+read_line(const struct program *p, const struct flags *flags, const char *path, zconfig_t *line)
+{
+    const char *name = zconfig_name(line), *value = zconfig_value(line);
+    const char *why = "there is no such setting; see --help";
+    const struct setting *s = find(p, name);
+    if (s && is_overridden(p, flags, s, true))
+        return true;
+    if (s && zconfig_child(line))
+        why = "lines are not to be indented";
+    else if (s && assign(s, value ? value : "", &why))
+        return true;
+    refuse("%s: %s = %s: %s", path, name ? name : "", value ? value : "", why);
+    return false;
+}
+
+static bool
+read_file(const struct program *p, const struct flags *flags, const char *path)
+{
+    struct stat st;
+    errno = 0;
+    zconfig_t *root = NULL;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        errno = EISDIR;
+    else
+        root = zconfig_load(path);
+    if (!root) {
+        refuse("can't read the configuration %s: %s", path,
+            errno ? strerror(errno) : "not in ZPL format (rfc.zeromq.org/spec/4)");
+        return false;
+    }
+    bool good = true;
+    for (zconfig_t *c = zconfig_child(root); c && good; c = zconfig_next(c))
+        good = read_line(p, flags, path, c);
+    zconfig_destroy(&root);
+    return good;
+}
+
+static bool
+read_environment(const struct program *p, const struct flags *flags)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct setting *s = &p->settings[i];
+        const char *why, *value = environment(s->name);
+        if (value && !is_overridden(p, flags, s, false) && !assign(s, value, &why)) {
+            refuse("environment, setting %s = %s: %s", s->name, value, why);
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct poptOption *
 popt_table(const struct program *p)
 {
-    struct poptOption *table = calloc(p->count + 4, sizeof *table);
+    struct poptOption *table = calloc(p->count + 6, sizeof *table);
     if (!table)
         abort();
     for (size_t i = 0; i < p->count; i++) {
@@ -184,13 +274,25 @@ popt_table(const struct program *p)
             s->type == SETTING_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING, NULL, (int)i + 1, s->help,
             s->argument};
     }
-    table[p->count] = (struct poptOption){"config", 'c', POPT_ARG_STRING, NULL, (int)p->count + 1,
-        "read settings from this ZPL file", "FILE"};
-    table[p->count + 1] = (struct poptOption){
-        "version", 'V', POPT_ARG_NONE, NULL, OPTION_VERSION, "print the version and exit", NULL};
-    table[p->count + 2] = (struct poptOption){
-        NULL, '\0', POPT_ARG_INCLUDE_TABLE, poptHelpOptions, 0, "Help options:", NULL};
+    const struct poptOption ours[] = {{"config", 'c', POPT_ARG_STRING, NULL, (int)p->count + 1,
+                                          "read settings from this ZPL file", "FILE"},
+        {"version", 'V', POPT_ARG_NONE, NULL, OPTION_VERSION, "print the version and exit", NULL},
+        {"help", 'h', POPT_ARG_NONE, NULL, OPTION_HELP, "print the options and exit", NULL},
+        {"usage", 0, POPT_ARG_NONE, NULL, OPTION_USAGE, "print the options briefly and exit", NULL},
+        {NULL, '?', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, NULL, OPTION_HELP, NULL, NULL},
+        POPT_TABLEEND};
+    memcpy(table + p->count, ours, sizeof ours);
     return table;
+}
+
+/* What was asked for on standard output must have come there. */
+static enum settings_result
+told(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return SETTINGS_DONE;
+    refuse("can't write to standard output: %s", strerror(errno));
+    exit(EX_IOERR);
 }
 
 static enum settings_result
@@ -199,9 +301,16 @@ read_flags(const struct program *p, poptContext popt, struct flags *flags)
     int rc;
     while ((rc = poptGetNextOpt(popt)) > 0) {
         char *value = poptGetOptArg(popt);
-        if (rc == OPTION_VERSION) {
+        switch (rc) {
+        case OPTION_VERSION:
             printf("%s %s\n", p->name, STINT_VERSION_TEXT);
-            return SETTINGS_DONE;
+            return told();
+        case OPTION_HELP:
+            poptPrintHelp(popt, stdout, 0);
+            return told();
+        case OPTION_USAGE:
+            poptPrintUsage(popt, stdout, 0);
+            return told();
         }
         if ((size_t)rc == p->count + 1) {
             free(flags->config);
@@ -215,13 +324,12 @@ read_flags(const struct program *p, poptContext popt, struct flags *flags)
         flags->given[flags->count++].value = value ? value : copy("yes");
     }
     if (rc < -1) {
-        fprintf(stderr, "%s: %s: %s; see %s --help\n", p->name,
-            poptBadOption(popt, POPT_BADOPTION_NOALIAS), poptStrerror(rc), p->name);
+        refuse("%s: %s; see %s --help", poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+            poptStrerror(rc), p->name);
         return SETTINGS_USAGE;
     }
     if (poptPeekArg(popt)) {
-        fprintf(stderr, "%s: what is %s? it takes no arguments; see %s --help\n", p->name,
-            poptPeekArg(popt), p->name);
+        refuse("what is %s? it takes no arguments; see %s --help", poptPeekArg(popt), p->name);
         return SETTINGS_USAGE;
     }
     return SETTINGS_OK;
@@ -230,14 +338,14 @@ read_flags(const struct program *p, poptContext popt, struct flags *flags)
 static enum settings_result
 apply_all(const struct program *p, const struct flags *flags)
 {
-    const char *config = flags->config ? flags->config : getenv("STINT_CONFIG");
-    if ((config && !read_file(p, config)) || !read_environment(p))
+    const char *config = flags->config ? flags->config : environment("config");
+    if ((config && !read_file(p, flags, config)) || !read_environment(p, flags))
         return SETTINGS_CONFIG;
     for (size_t i = 0; i < flags->count; i++) {
         const struct setting *s = &p->settings[flags->given[i].setting];
         const char *why;
         if (!assign(s, flags->given[i].value, &why)) {
-            fprintf(stderr, "%s: --%s=%s: %s\n", p->name, s->name, flags->given[i].value, why);
+            refuse("--%s=%s: %s", s->name, flags->given[i].value, why);
             return SETTINGS_USAGE;
         }
     }
@@ -248,6 +356,7 @@ enum settings_result
 settings_read(const struct program *p, int argc, char **argv)
 {
     struct flags flags = {0};
+    log_open(p->name, LOG_LEVEL_INFO, false);
     struct poptOption *table = popt_table(p);
     poptContext popt = poptGetContext(p->name, argc, (const char **)argv, table, 0);
     poptSetOtherOptionHelp(popt, p->arguments);

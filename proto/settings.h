@@ -3,6 +3,8 @@
  * stint-worker, which is why it lives here: the tree has no other place that both may include.
  *
  * A setting `grace` is the flag --grace, the variable STINT_GRACE and the line `grace = 10s`.
+ * A variable that is empty counts as unset. Of a setting that may be given several times, the
+ * values of the strongest source are taken, and the others' left out.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
@@ -17,7 +19,7 @@ enum setting_type {
     SETTING_NUMBER, /* uint64_t */
     SETTING_DURATION, /* uint64_t, ms: 500ms, 10s, 5m, 24h, 30d */
     SETTING_SIZE, /* uint64_t, bytes: 4096, 64K, 8M, 2G, 1T */
-    SETTING_EACH, /* may be given several times: each value goes to `add` */
+    SETTING_EACH, /* may be given several times: each value of one source goes to `add` */
 };
 
 struct setting {
@@ -45,7 +47,8 @@ enum settings_result {
 };
 
 /* Fill in a program's settings; on an error one line that says what, where and what to do has gone
- * to standard error. Texts stay allocated for the life of the process. */
+ * to standard error. Opens the log at level info, for them. Texts stay allocated for the life of
+ * the process. */
 enum settings_result settings_read(const struct program *program, int argc, char **argv);
 
 /* Read a duration in ms or a size in bytes. False if the text is not one. */

@@ -1,17 +1,32 @@
 /* The DEALER socket in libzmq; the contract is in wire.h. */
 #include "wire.h"
+#include "endpoint.h"
 #include "limit.h"
 
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <zmq.h>
-
-enum { FDS_MAX = 4 };
 
 struct wire {
     void *context, *socket;
     zmq_msg_t frame; /* the last one received */
+    /* What the connection is under, once a frame has come over it. libzmq may close the descriptor
+     * at any time, and the process use it for something else: the cookie is given only once. */
+    int fd;
+    uint64_t cookie; /* 0: not known */
+    uint64_t received, acked; /* bytes, at the last look */
+    uint64_t progress;
+};
+
+enum {
+    WAITING_BYTES = 4096,
+    LIFE_BYTES = 1000, /* fewer may be ZeroMQ's own heartbeats */
 };
 
 uint64_t
@@ -43,18 +58,22 @@ wire_new(void)
 }
 
 /* IMMEDIATE: frames wait in the session, which knows what became of them, not in a socket that is
- * not connected. */
+ * not connected. No heartbeats of ZeroMQ's: they queue behind a large frame, and cut off a slow
+ * link in the middle of it; the session judges, and knows that bytes move. */
 enum stint_status
 wire_open(struct wire *w, const char *endpoint)
 {
     static const struct {
         int option, value;
     } options[] = {{ZMQ_LINGER, 0}, {ZMQ_IMMEDIATE, 1}, {ZMQ_SNDHWM, 1000}, {ZMQ_RCVHWM, 20000},
-        {ZMQ_RECONNECT_IVL, 50}, {ZMQ_RECONNECT_IVL_MAX, 1000}, {ZMQ_CONNECT_TIMEOUT, 3000},
-        {ZMQ_HEARTBEAT_IVL, 2000}, {ZMQ_HEARTBEAT_TIMEOUT, 6000}, {ZMQ_HEARTBEAT_TTL, 6000}};
+        {ZMQ_RECONNECT_IVL, 50}, {ZMQ_RECONNECT_IVL_MAX, 1000}, {ZMQ_CONNECT_TIMEOUT, 3000}};
     int64_t message_bytes = LIMIT_MESSAGE_BYTES;
-    int ipv6 = strchr(endpoint, '[') != NULL;
+    struct endpoint e;
+    const char *why;
     wire_close(w, 0);
+    if (!endpoint_parse(endpoint, ENDPOINT_CONNECT, &e, &why))
+        return STINT_BAD_ENDPOINT;
+    int ipv6 = strchr(endpoint, '[') != NULL;
     w->socket = zmq_socket(w->context, ZMQ_DEALER);
     if (!w->socket)
         return STINT_SYSTEM;
@@ -73,6 +92,7 @@ wire_close(struct wire *w, int linger_ms)
     (void)zmq_setsockopt(w->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     zmq_close(w->socket);
     w->socket = NULL;
+    w->cookie = 0;
 }
 
 void
@@ -95,13 +115,53 @@ wire_send(struct wire *w, struct slice frame)
     return zmq_send(w->socket, frame.data, frame.size, ZMQ_DONTWAIT) >= 0;
 }
 
+static uint64_t
+cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 bool
 wire_receive(struct wire *w, struct slice *frame)
 {
     if (zmq_msg_recv(&w->frame, w->socket, ZMQ_DONTWAIT) < 0)
         return false;
+    if (w->cookie == 0) {
+        w->fd = zmq_msg_get(&w->frame, ZMQ_SRCFD);
+        w->cookie = cookie_of(w->fd);
+        w->received = w->acked = 0;
+    }
     *frame = (struct slice){zmq_msg_data(&w->frame), zmq_msg_size(&w->frame)};
     return true;
+}
+
+/* What the other side's kernel acknowledged counts only while much more is on its way: it also
+ * acknowledges the PINGs to a broker that hangs. */
+uint64_t
+wire_progress(struct wire *w)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    int waiting = 0;
+    if (w->cookie == 0)
+        return w->progress;
+    if (cookie_of(w->fd) != w->cookie) {
+        w->cookie = 0; /* libzmq has connected anew; the next frame tells where */
+        return w->progress;
+    }
+    if (getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+        return w->progress; /* nobody counts */
+    if (info.tcpi_bytes_received >= w->received + LIFE_BYTES ||
+        (info.tcpi_bytes_acked != w->acked && ioctl(w->fd, SIOCOUTQ, &waiting) == 0 &&
+            waiting >= WAITING_BYTES))
+        w->progress++;
+    if (info.tcpi_bytes_received >= w->received + LIFE_BYTES)
+        w->received = info.tcpi_bytes_received;
+    w->acked = info.tcpi_bytes_acked;
+    return w->progress;
 }
 
 int
@@ -117,12 +177,17 @@ wire_fd(const struct wire *w)
 void
 wire_wait(struct wire *w, const int *fds, unsigned fds_count, bool sends, uint64_t until_ms)
 {
-    zmq_pollitem_t items[1 + FDS_MAX];
+    enum { FDS_USUAL = 7 };
+    zmq_pollitem_t usual[1 + FDS_USUAL], *items = usual;
     uint64_t now_ms = wire_now_ms();
+    if (fds_count > FDS_USUAL && !(items = calloc(1 + fds_count, sizeof *items)))
+        abort();
     items[0] = (zmq_pollitem_t){
         .socket = w->socket, .events = (short)(ZMQ_POLLIN | (sends ? ZMQ_POLLOUT : 0))};
-    for (unsigned i = 0; i < fds_count && i < FDS_MAX; i++)
+    for (unsigned i = 0; i < fds_count; i++)
         items[1 + i] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
     uint64_t sleep_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     (void)zmq_poll(items, (int)(1 + fds_count), sleep_ms > 60000 ? 60000 : (long)sleep_ms);
+    if (items != usual)
+        free(items);
 }

@@ -11,8 +11,8 @@ struct wire;
 
 /* NULL: no memory. */
 struct wire *wire_new(void);
-/* Connect, in the background; what was open before is closed. Errors: STINT_BAD_ENDPOINT,
- * STINT_SYSTEM. */
+/* Connect, in the background; what was open before is closed. Errors: STINT_BAD_ENDPOINT
+ * (endpoint.h says why), STINT_SYSTEM. */
 enum stint_status wire_open(struct wire *wire, const char *endpoint);
 /* What was given to the socket has up to `linger_ms` to leave. */
 void wire_close(struct wire *wire, int linger_ms);
@@ -29,6 +29,10 @@ int wire_fd(const struct wire *wire);
  * is `until_ms`. */
 void
 wire_wait(struct wire *wire, const int *fds, unsigned fds_count, bool sends, uint64_t until_ms);
+
+/* A figure that is higher than at the last call if bytes of a frame moved over the connection since
+ * then, either way, though it is not whole yet. It stands still if nobody counts them (ipc). */
+uint64_t wire_progress(struct wire *wire);
 
 /* The monotonic clock. */
 uint64_t wire_now_us(void);

@@ -82,8 +82,9 @@ end_all(const struct guard *g, struct keeper_of_worker *k)
             clock_pause(LOOK_MS / 10);
     } while (left && clock_ms() < end_ms);
     if (k->end.si_code != CLD_EXITED)
-        log_event(LOG_LEVEL_ERROR, "the worker was killed; what it ran was ended", "signal",
-            log_number((unsigned)k->end.si_status), "processes", log_number(seen), NULL);
+        log_event(LOG_LEVEL_ERROR, "the worker was killed; what it ran was ended",
+            LOG_FIELDS(
+                LOG_NUMBER("signal", (unsigned)k->end.si_status), LOG_NUMBER("processes", seen)));
 }
 
 /* Ends as the worker has ended. */

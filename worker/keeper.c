@@ -49,24 +49,24 @@ void
 keeper_told(void *context, enum stint_worker_event event, uint32_t running, const char *detail)
 {
     const struct keeper *k = context;
-    const char *more = *detail ? "why" : NULL;
     switch (event) {
     case STINT_WORKER_CONNECTED:
-        log_event(LOG_LEVEL_INFO, "connected", "endpoint", k->endpoint, NULL);
+        log_event(LOG_LEVEL_INFO, "connected", LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint)));
         break;
     case STINT_WORKER_LOST:
-        log_event(LOG_LEVEL_WARN, "the connection is lost; trying again", "endpoint", k->endpoint,
-            "running", log_number(running), more, detail, NULL);
+        log_event(LOG_LEVEL_WARN, "the connection is lost; trying again",
+            LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("running", running),
+                LOG_TEXT("why", *detail ? detail : NULL)));
         break;
     case STINT_WORKER_DRAINING:
         log_event(LOG_LEVEL_INFO,
             running ? "stopping: waits for running jobs; stop it once more to end them"
                     : "stopping",
-            "running", log_number(running), "at_most_ms", log_number(k->drain_ms), NULL);
+            LOG_FIELDS(LOG_NUMBER("running", running), LOG_NUMBER("at_most_ms", k->drain_ms)));
         break;
     case STINT_WORKER_CANCELLING:
-        log_event(LOG_LEVEL_WARN, "ends the running jobs and gives them back", "running",
-            log_number(running), NULL);
+        log_event(LOG_LEVEL_WARN, "ends the running jobs and gives them back",
+            LOG_FIELDS(LOG_NUMBER("running", running)));
         break;
     }
 }
@@ -137,8 +137,9 @@ look_for_broker(const struct keeper *k, struct watch *w)
         w->heard_ms = now_ms;
         w->silent_ms = SILENT_MS;
     } else if (now_ms - w->heard_ms >= w->silent_ms && w->stops == 0) {
-        log_event(LOG_LEVEL_WARN, "no broker answers; keeps trying", "endpoint", k->endpoint,
-            "for_ms", log_number(now_ms - w->heard_ms), NULL);
+        log_event(LOG_LEVEL_WARN, "no broker answers; keeps trying",
+            LOG_FIELDS(
+                LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("for_ms", now_ms - w->heard_ms)));
         w->silent_ms = 4 * w->silent_ms;
         if (w->silent_ms > now_ms - w->heard_ms + SILENT_MS_MAX)
             w->silent_ms = now_ms - w->heard_ms + SILENT_MS_MAX;

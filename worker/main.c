@@ -131,13 +131,14 @@ log_started(const struct config *c, const char *name, uint32_t slots)
     char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
     bool near = strncmp(c->endpoint, "ipc:", 4) == 0 || strstr(c->endpoint, "//127.") ||
         strstr(c->endpoint, "//localhost") || strstr(c->endpoint, "//[::1]");
-    log_event(LOG_LEVEL_INFO, "started", "endpoint", c->endpoint, "name", name, "queues",
-        queues_text, "kinds", kinds_text, "slots", log_number(slots), "version", STINT_VERSION_TEXT,
-        NULL);
+    log_event(LOG_LEVEL_INFO, "started",
+        LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_TEXT("name", name),
+            LOG_TEXT("queues", queues_text), LOG_TEXT("kinds", kinds_text),
+            LOG_NUMBER("slots", slots), LOG_TEXT("version", STINT_VERSION_TEXT)));
     if (h->exec && !near)
         log_event(LOG_LEVEL_WARN,
             "--exec: whoever can reach the broker can run any program here as this user",
-            "endpoint", c->endpoint, NULL);
+            LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint)));
     free(kinds_text);
     free(queues_text);
 }
@@ -179,7 +180,8 @@ run(struct config *c, struct runner *runner, uint32_t slots)
     log_started(c, options.name, slots);
     status = keeper_run(&keeper);
     if (status != STINT_OK)
-        log_event(LOG_LEVEL_ERROR, stint_worker_error(keeper.worker), NULL);
+        log_event(LOG_LEVEL_ERROR, "ended by an error",
+            LOG_FIELDS(LOG_TEXT("error", stint_worker_error(keeper.worker))));
     else
         log_event(LOG_LEVEL_INFO, "stopped", NULL);
     stint_worker_destroy(&keeper.worker);
@@ -215,8 +217,8 @@ choose_slots(const struct config *c, struct rlimit *files)
     else if (slots > most)
         log_event(LOG_LEVEL_WARN,
             "the limit of open files allows fewer slots than were asked for; see ulimit -n",
-            "asked", log_number(slots), "slots", log_number(most), "files",
-            log_number(files->rlim_max), NULL);
+            LOG_FIELDS(LOG_NUMBER("asked", slots), LOG_NUMBER("slots", most),
+                LOG_NUMBER("files", files->rlim_max)));
     return slots < most ? slots : most;
 }
 

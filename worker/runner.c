@@ -312,8 +312,8 @@ reap(struct run *r)
 {
     siginfo_t info = {0};
     if (!strays_end(&r->runner->strays, r->slot))
-        log_event(LOG_LEVEL_WARN, "a process that a job left behind does not die", "program",
-            r->command->argv[0], NULL);
+        log_event(LOG_LEVEL_WARN, "a process that a job left behind does not die",
+            LOG_FIELDS(LOG_TEXT("program", r->command->argv[0])));
     read_end(r, &r->out, keep_output, READS_AT_END);
     read_end(r, &r->err, keep_tail, READS_AT_END);
     strays_forget(&r->runner->strays, r->slot);
@@ -402,7 +402,7 @@ hold_off(struct runner *runner, const char *why)
             runner->told = true;
             runner->told_ms = now_ms;
             log_event(LOG_LEVEL_WARN, "can't start programs; gives jobs back and takes no new ones",
-                "why", why, "for_ms", log_number(runner->delay_ms), NULL);
+                LOG_FIELDS(LOG_TEXT("why", why), LOG_NUMBER("for_ms", runner->delay_ms)));
         }
     }
     stint_worker_hold_off(runner->worker, (uint32_t)(runner->until_ms - now_ms) + 1);

@@ -194,7 +194,7 @@ is_good(const struct recording *r)
     struct store *store;
     struct core *core;
     struct core_options core_options;
-    if (data_open(&data, run.directory, text) != 0) {
+    if (data_open(&data, run.directory, 0, false, text) != 0) {
         (void)snprintf(run.why, 512, "the directory is refused: %.400s", text);
         return false;
     }

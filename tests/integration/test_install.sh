@@ -1,16 +1,24 @@
 #!/bin/sh
 # What `cmake --install` leaves: programs that run from there, a library that pkg-config and CMake
-# find, and a program built on it.
+# find, a program built on it that runs at once, units and settings with the paths of that place.
 set -eu
 build=$(cd "$1" && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+broker=
+trap '[ -z "$broker" ] || kill "$broker"; rm -rf "$work"' EXIT
+unset LD_LIBRARY_PATH
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
 cmake --install "$build" --prefix "$work/usr" >/dev/null
 "$work/usr/bin/stint" --version
 "$work/usr/bin/stintd" --version
 "$work/usr/bin/stint-worker" --version
 lib=$(dirname "$(find "$work/usr" -name 'libstint.so')")
-cat >"$work/try.c" <<'EOF'
+cat >"$work/try.c" <<'EOC'
 #include <stint.h>
 #include <stint_worker.h>
 #include <stdio.h>
@@ -27,14 +35,14 @@ main(void)
     stint_client_destroy(&client);
     return 0;
 }
-EOF
+EOC
 PKG_CONFIG_PATH="$lib/pkgconfig"
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046
 cc -std=c11 -o "$work/try" "$work/try.c" $(pkg-config --cflags --libs stint)
-LD_LIBRARY_PATH="$lib" "$work/try"
+"$work/try"
 mkdir "$work/project"
-cat >"$work/project/CMakeLists.txt" <<'EOF'
+cat >"$work/project/CMakeLists.txt" <<'EOC'
 cmake_minimum_required(VERSION 3.25)
 project(try LANGUAGES C)
 find_package(stint REQUIRED)
@@ -42,10 +50,60 @@ add_executable(try_shared ../try.c)
 target_link_libraries(try_shared stint::stint_shared)
 add_executable(try_static ../try.c)
 target_link_libraries(try_static stint::stint_static)
-EOF
+EOC
 cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/usr" >/dev/null
 cmake --build "$work/project/build" >/dev/null
 "$work/project/build/try_static"
+"$work/project/build/try_shared"
 for page in stint.1 stint-worker.1 stintd.8 libstint.3 stint-protocol.7; do
-    find "$work/usr" -name "$page" | grep -q . || { echo "no $page" >&2; exit 1; }
+    find "$work/usr" -name "$page" | grep -q . || fail "no $page"
 done
+
+# Every path in a unit is there, and its settings are good as they are shipped.
+settings=$(find "$work/usr" -path '*/etc/stint')
+for unit in stintd stint-worker; do
+    path=$work/usr/lib/systemd/system/$unit.service
+    for word in $(sed -n 's/^ExecStart=//p' "$path" | tr ' ' '\n' | grep /); do
+        [ -e "$word" ] || fail "$unit.service: there is no $word"
+    done
+    if grep -q @ "$path" && grep '@' "$path" | grep -qv '^SystemCallFilter'; then
+        fail "$unit.service: a path was not put in"
+    fi
+done
+if command -v systemd-analyze >/dev/null; then
+    systemd-analyze verify --man=no "$work/usr/lib/systemd/system/stintd.service" \
+        "$work/usr/lib/systemd/system/stint-worker.service" 2>"$work/said" || true
+    ! grep -E 'stintd?(-worker)?\.service' "$work/said" || fail "systemd does not like a unit"
+fi
+"$work/usr/bin/stintd" --config "$settings/stintd.conf" --check-config
+"$work/usr/bin/stintd" --config "$settings/stintd.conf" --data "$work/data" \
+    --listen "ipc://$work/socket" 2>"$work/log" &
+broker=$!
+"$work/usr/bin/stint" ping --endpoint "ipc://$work/socket"
+kill "$broker"
+wait "$broker" || fail "the broker ended with $?"
+broker=
+
+# The shipped settings are all there are, with their defaults: they hold when uncommented as well.
+sed 's/^#\([a-z-]* = \)/\1/' "$settings/stintd.conf" >"$work/all.conf"
+"$work/usr/bin/stintd" --config "$work/all.conf" --check-config
+"$work/usr/bin/stintd" --help | grep -o -- '--[a-z-]*' | sort -u >"$work/options"
+sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/--\1/p' "$settings/stintd.conf" | sort -u >"$work/shipped"
+printf '%s\n' --check-config --config --help --usage --verify --version >"$work/other"
+sort "$work/shipped" "$work/other" | diff - "$work/options" || fail "stintd.conf lacks settings"
+sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/\1/p' "$settings/worker.conf" | while read -r name; do
+    "$work/usr/bin/stint-worker" --help | grep -q -- "--$name" || fail "worker.conf: $name?"
+done
+
+# Settings that somebody has changed survive the next installation.
+echo 'keep = 1h' >"$settings/stintd.conf"
+cmake --install "$build" --prefix "$work/usr" >/dev/null
+[ "$(cat "$settings/stintd.conf")" = 'keep = 1h' ] || fail "changed settings were overwritten"
+
+# As a package is built: all of it below DESTDIR, with the paths that it will have.
+DESTDIR="$work/package" cmake --install "$build" --prefix /usr >/dev/null
+grep -q '^ExecStart=/usr/bin/stintd --config /etc/stint/stintd.conf$' \
+    "$work/package/usr/lib/systemd/system/stintd.service" || fail "stintd.service: wrong paths"
+[ -e "$work/package/etc/stint/stintd.conf" ] || fail "no /etc/stint/stintd.conf"
+[ -e "$work/package/etc/stint/worker.conf" ] || fail "no /etc/stint/worker.conf"
+! grep -r rpath "$work/package/usr/lib/pkgconfig" || fail "a system library needs no rpath"

@@ -5,6 +5,7 @@ DISPATCH, SETTLE, SWEEP, WATCH, QUERY = (
     f"broker/core_{n}.c" for n in ("dispatch", "settle", "sweep", "watch", "query"))
 BOOK, FLEET, ROUTES, RECORD, PEER = (
     "broker/book.c", "broker/fleet.c", "broker/routes.c", "proto/record.c", "proto/session.c")
+ANSWERS = "client/answers.c"
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -32,7 +33,8 @@ PLANTED = [
     ("a stranger may speak", CORE, "        core_refuse(core, number, m, STINT_HELLO_FIRST, \"\");", "        ;"),
     ("any role may say anything", CORE, "    else if (!message_allowed(m->type, peer->role))",
      "    else if (m->type == MESSAGE_NONE)"),
-    ("frames do not count as a sign of life", CORE, "            peer->worker->seen_ms = core->listened_ms;\n", "            ;\n"),
+    ("frames do not count as a sign of life", CORE, "    if (peer)\n        mark_seen(core, peer);\n    if (status != STINT_OK)",
+     "    if (status != STINT_OK)"),
     ("the wall clock goes back", CORE, "later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);", "batch->wall_ms;"),
     ("a wall clock that was set back stands still", CORE, "later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);",
      "later(core->wall_ms, batch->wall_ms);"),
@@ -208,10 +210,29 @@ PLANTED = [
      "    while (w->desk.asked)\n        give_back(w, w->desk.asked->prev);\n", ""),
     ("run times are not measured", "worker/task.c", "    desk->run_us += wire_now_us() - t->started_us;\n", ""),
     ("a list takes running jobs for ready ones", QUERY, "    if (l->place == PLACE_LIVE && book_is_running(&core->book, id))", "    if (false)"),
-    ("a client takes an answer for another submission", "client/submit.c", "    c->acked = open ? open->number - 1 : c->submission;",
-     "    c->acked = c->submission;"),
-    ("a client counts submissions that the broker did not", "client/submit.c",
-     "    c->submission = number - 1;\n", "    (void)number;\n"),
+    ("a client takes an answer for another submission", ANSWERS,
+     "    c->submissions.acked = first ? first->number - 1 : c->submissions.last;", "    (void)first;\n    c->submissions.acked = c->submissions.last;"),
+    ("those behind a refused submission keep their numbers", ANSWERS, "            client_renumber(call, ++last);", "            ++last;"),
+    ("a client gives up what it sent in an earlier conversation as if it had not", "client/submit.c",
+     "    return call->request->ever_sent ||", "    return call->request->sent ||"),
+    ("a client is certain of a refusal though a copy is on its way", "client/submit.c",
+     "    if (!client_may_be_stored(c, call)) {", "    if (!client_may_be_stored(c, call) || held != STINT_OK) {"),
+    ("a client looks at WELCOME when it has sent again", PEER, "    if (s->state != SESSION_OPEN || s->opened || hold)",
+     "    if (s->state != SESSION_OPEN || hold)"),
+    ("submissions are not sent again", PEER, "        r->sent = false;\n    s->unsent_submission = s->submissions;", "        r->sent = false;"),
+    ("a client that was refused for now does not try again", ANSWERS, " || now_ms < s->resume_ms)", " || true)"),
+    ("a client takes every refusal for final", ANSWERS, "    return status == STINT_QUEUE_FULL ||", "    return status == STINT_OK ||"),
+    ("a destroyed client says that nothing is stored", ANSWERS,
+     "            client_may_be_stored(c, call) ? STINT_UNKNOWN_OUTCOME : STINT_CLOSED;", "            STINT_CLOSED;"),
+    ("what a destroyed client gave up counts as answered", ANSWERS, "        take_out(call); /* it does not count as answered */\n",
+     "        take_out(call);\n        update_acked(c);\n"),
+    ("a wait that is over leaves its function behind", "client/watch.c", "    if (c->waits == 0)\n        return;\n    HASH_ITER",
+     "    if (c->waits < 100)\n        return;\n    HASH_ITER"),
+    ("a wait that is over ends the watches of its jobs", "client/watch.c",
+     "        let_go(c, w, &w->wait);\n        c->unwatched += !w->watch.active;",
+     "        let_go(c, w, &w->wait);\n        let_go(c, w, &w->watch);"),
+    ("a client sleeps on what it has just heard", "client/client.c", "    if (status == STINT_OK && wait_ms > 0 && c->called == called) {",
+     "    if (status == STINT_OK && wait_ms > 0 && called != UINT64_MAX) {"),
     ("a client hears of its former conversation", PEER, " && s->state == SESSION_OPEN;\n    case MESSAGE_PONG", ";\n    case MESSAGE_PONG"),
     ("a client tells an outcome without its result", "client/watch.c",
      "    return info->result_bytes > 0 &&", "    return false && info->result_bytes > 0 &&"),

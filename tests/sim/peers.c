@@ -1,6 +1,7 @@
 /* Simulated clients and workers; the contract is in peers.h. */
 #include "peers.h"
 #include "client.h"
+#include "greedy.h"
 #include "oracle.h"
 #include "worker.h"
 
@@ -112,6 +113,10 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
     p->told = c->life;
     if (status == STINT_UNKNOWN_OUTCOME && !c->leaving)
         sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
+    if (!c->refuse_at_once &&
+        (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
+            status == STINT_TOO_MANY))
+        sim_broken("a client is to try again by itself, and was told to");
     if (status == STINT_OK && count != p->count)
         sim_broken("a client was told of %zu jobs of %u", count, p->count);
     learn(p, status, ids);
@@ -543,6 +548,8 @@ peers_begin(const struct load *l, uint64_t seed)
         begin_process(&w->process, w->name, seed, CLIENTS_MAX + i);
         w->actor = actor_start(&w->process, worker_main, w);
     }
+    if (load.greedy)
+        greedy_begin(seed);
 }
 
 struct process *
@@ -592,6 +599,7 @@ void
 peers_calm(void)
 {
     calm = true;
+    greedy_stop();
 }
 
 bool
@@ -624,6 +632,7 @@ void
 peers_stop(void)
 {
     stopping = true;
+    greedy_stop();
     for (unsigned i = 0; i < load.workers; i++)
         if (workers[i].worker)
             stint_worker_stop(workers[i].worker);

@@ -19,6 +19,7 @@ struct load {
     unsigned large; /* payloads and results in a hundred that are large */
     uint64_t far_us; /* peers are up to so far from the broker */
     bool brief; /* outcomes are kept for a short time */
+    bool greedy; /* a peer asks for much and reads little */
     bool full; /* some clients will never find room: they are told so */
 };
 

@@ -9,6 +9,7 @@ struct wire {
     struct process *process;
     struct socket *socket;
     struct pack_buffer frame;
+    uint64_t frames; /* received */
 };
 
 uint64_t
@@ -75,7 +76,14 @@ wire_receive(struct wire *w, struct slice *frame)
     if (!w->socket || w->process->killed || !network_receive(w->socket, &w->frame))
         return false;
     *frame = (struct slice){w->frame.data, w->frame.used};
+    w->frames++;
     return true;
+}
+
+uint64_t
+wire_progress(struct wire *w)
+{
+    return w->frames; /* they come whole here */
 }
 
 int

@@ -49,6 +49,31 @@ what_is_gone_is_told_once_and_not_if_it_is_forgotten(void **state)
 }
 
 static void
+an_ended_connection_is_gone_once_its_last_words_were_read(void **state)
+{
+    struct routes r;
+    (void)state;
+    routes_init(&r, 9);
+    struct route *a = find(&r, "a"), *b = find(&r, "b"), *c = find(&r, "c");
+    routes_mark_ending(&r, a);
+    routes_end_round(&r);
+    assert_null(routes_take_gone(&r));
+    routes_mark_ending(&r, b);
+    routes_mark_ending(&r, c);
+    routes_forget(&r, c);
+    routes_mark_ending(&r, a); /* once is enough */
+    routes_end_round(&r);
+    assert_ptr_equal(routes_take_gone(&r), a);
+    assert_null(routes_take_gone(&r));
+    routes_mark_gone(&r, b); /* a send failed meanwhile */
+    assert_ptr_equal(routes_take_gone(&r), b);
+    routes_end_round(&r);
+    assert_null(routes_take_gone(&r));
+    assert_null(r.ending);
+    routes_fini(&r);
+}
+
+static void
 an_id_that_is_too_long_is_nobody(void **state)
 {
     struct routes r;
@@ -98,6 +123,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_stands_for_one_connection_until_it_is_forgotten),
         cmocka_unit_test(what_is_gone_is_told_once_and_not_if_it_is_forgotten),
+        cmocka_unit_test(an_ended_connection_is_gone_once_its_last_words_were_read),
         cmocka_unit_test(an_id_that_is_too_long_is_nobody),
         cmocka_unit_test(a_round_takes_a_frame_of_each_and_one_more),
         cmocka_unit_test(those_that_were_forgotten_had_their_turn_in_this_round),

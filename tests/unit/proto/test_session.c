@@ -312,10 +312,36 @@ rubbish_from_the_broker_is_ignored(void **state)
     session_fini(&s);
 }
 
+static void
+bytes_that_move_are_as_good_as_hearing_the_broker(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    welcome(&s, 0);
+    assert_false(session_wonders(&s, 499));
+    assert_true(session_wonders(&s, 500));
+    for (uint64_t now_ms = 500; now_ms <= 60000; now_ms += 500) {
+        if (session_wonders(&s, now_ms))
+            session_progress(&s, now_ms);
+        session_tick(&s, now_ms);
+        assert_int_equal(s.state, SESSION_OPEN);
+    }
+    assert_true(session_moves(&s, 64999));
+    assert_false(session_moves(&s, 65000));
+    for (uint64_t now_ms = 60500; now_ms < 65000; now_ms += 500)
+        session_tick(&s, now_ms);
+    assert_int_equal(s.state, SESSION_OPEN);
+    session_tick(&s, 65000);
+    assert_int_equal(s.state, SESSION_IDLE);
+    session_fini(&s);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_that_move_are_as_good_as_hearing_the_broker),
         cmocka_unit_test(it_says_hello_and_opens_with_welcome),
         cmocka_unit_test(a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly),
         cmocka_unit_test(a_silent_broker_is_lost_and_requests_are_sent_again),

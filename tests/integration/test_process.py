@@ -1,0 +1,385 @@
+"""The broker as a process: its log and standard streams, its data directory, the limits it is given,
+its settings, the disk it is on."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import harness
+import peer
+
+
+def full_pipe(size=4096):
+    """A pipe that takes nothing more: (read end, write end)."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, size)
+    os.set_blocking(ends[1], False)
+    try:
+        while True:
+            os.write(ends[1], b"\n" * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(ends[1], True)
+    return ends
+
+
+class Streams(harness.Case):
+    def start(self, stderr, *options):
+        p = subprocess.Popen(self.place.broker_argv(*options), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=stderr)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def serve_and_stop(self, p):
+        self.assertExit(self.place.stint("submit", "x"), 0)
+        for i in range(200):
+            p.send_signal(signal.SIGHUP)  # each is a line
+            if i % 50 == 0:
+                self.assertExit(self.place.stint("ping"), 0)
+        self.assertExit(self.place.stint("submit", "x"), 0)
+        p.terminate()
+        self.assertEqual(p.wait(harness.DEADLINE_S), 0)
+
+    def test_a_log_that_nobody_reads_stops_nobody(self):
+        reader, writer = full_pipe()
+        self.addCleanup(os.close, reader)
+        p = self.start(writer)
+        self.assertTrue(os.get_blocking(writer), "others who share the pipe find it as it was")
+        os.close(writer)
+        self.serve_and_stop(p)
+
+    def test_lines_that_did_not_fit_are_counted_and_told(self):
+        reader, writer = full_pipe()
+        self.addCleanup(os.close, reader)
+        p = self.start(writer)
+        os.close(writer)
+        c = peer.Client(self.place.endpoint)
+        for _ in range(2000):
+            p.send_signal(signal.SIGHUP)
+            c.ask(peer.PING, peer.PONG, {})  # a turn of the loop: a line
+        log = []
+        os.set_blocking(reader, False)
+
+        def read():
+            try:
+                log.append(os.read(reader, 1 << 16))
+            except BlockingIOError:
+                pass
+            return b"".join(log)
+
+        harness.wait_until(lambda: b"log lines were dropped" in read(), "it is told")
+        self.assertIn(b"event=ready", read())
+        told = harness.wait_until(lambda: re.search(rb'dropped" lines=(\d+)\n', read()), "how many")
+        self.assertGreater(int(told.group(1)), 100)
+
+    def test_a_log_whose_reader_is_gone_stops_nobody(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        p = self.start(writer)
+        os.close(writer)
+        self.serve_and_stop(p)
+
+    def test_a_log_on_a_full_disk_or_without_waiting_stops_nobody(self):
+        with open("/dev/full", "wb") as full:
+            self.serve_and_stop(self.start(full))
+        reader, writer = full_pipe()
+        os.set_blocking(writer, False)
+        p = self.start(writer)
+        os.close(writer)
+        self.serve_and_stop(p)
+        os.close(reader)
+
+    def test_why_it_does_not_start_is_no_reason_to_wait_either(self):
+        reader, writer = full_pipe()
+        for options in (["--grace", "soon"], ["--data", "/proc/none"]):
+            self.assertIn(self.start(writer, *options).wait(harness.DEADLINE_S), (64, 73))
+        os.close(reader)
+        os.close(writer)
+
+    def test_the_standard_streams_are_always_open_in_the_broker_and_the_worker(self):
+        broker = self.place.broker_argv()
+        worker = [harness.program("stint-worker"), "--endpoint", self.place.endpoint, "--handle",
+                  "work=cat"]
+        for argv in (broker, worker):
+            p = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *argv])
+            self.addCleanup(p.wait)
+            self.addCleanup(p.kill)
+            program = os.path.realpath(argv[len(harness.WRAP)])
+            harness.wait_until(lambda: os.readlink(f"/proc/{p.pid}/exe") == program and
+                               self.place.stint("ping").returncode == 0, "it runs")
+            for fd in range(3):
+                self.assertEqual(os.readlink(f"/proc/{p.pid}/fd/{fd}"), "/dev/null")
+        job = self.place.stint("submit", "-k", "work", "payload").stdout.strip()
+        self.assertExit(self.place.stint("wait", job), 0)
+        self.assertEqual(self.place.stint("result", job).stdout, "payload")
+
+    def test_in_json_every_line_is_an_object_also_why_it_does_not_start(self):
+        p = self.place.broker("--log-format", "json")
+        self.assertExit(self.place.stint("ping"), 0)
+        second = self.place.broker("--log-format", "json")
+        self.assertEqual(second.process.wait(harness.DEADLINE_S), 75)
+        p.stop()
+        lines = [json.loads(line) for line in p.log().splitlines()]
+        self.assertEqual({line["schema"] for line in lines}, {"stint.log/1"})
+        events = {line["event"]: line for line in lines}
+        self.assertEqual(events["ready"]["endpoint"], self.place.endpoint)
+        self.assertIn("another stintd", events["not started"]["error"])
+
+    def test_output_that_could_not_be_written_is_told(self):
+        p = self.place.broker()
+        self.assertExit(self.place.stint("ping"), 0)
+        p.stop()
+        for options in (["--verify"], ["--check-config"], ["--help"], ["--version"]):
+            with open("/dev/full", "wb") as full:
+                r = subprocess.run(self.place.broker_argv(*options), stdout=full,
+                                   stderr=subprocess.PIPE, text=True)
+            self.assertEqual(r.returncode, 74, options)
+            self.assertIn("standard output", r.stderr)
+
+
+class Directory(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.place.broker()
+        self.job = self.place.stint("submit", "payload").stdout.strip()
+        self.assertTrue(self.job)
+
+    def data(self, name="jobs.lmdb"):
+        return self.place.path("data", name)
+
+    def refuse(self, code, *words, options=(), data=None):
+        argv = [harness.program("stintd"), "--listen", self.place.endpoint + "2", "--data",
+                data or self.place.path("data"), *options]
+        r = subprocess.run(argv, capture_output=True, text=True, timeout=harness.DEADLINE_S)
+        self.assertEqual(r.returncode, code, r.stderr)
+        for word in words:
+            self.assertIn(word, r.stderr)
+
+    def test_a_second_broker_is_refused_also_when_the_lock_files_were_removed(self):
+        for name in ("LOCK", "jobs.lmdb-lock"):
+            os.remove(self.data(name))
+            self.refuse(75, "another stintd")
+        self.assertExit(self.place.stint("submit", "x"), 0)
+
+    def test_a_second_broker_is_refused_under_any_name_of_the_file(self):
+        os.symlink(self.place.path("data"), self.place.path("other"))
+        self.refuse(75, "another stintd", data=self.place.path("other"))
+        os.mkdir(self.place.path("third"))
+        os.link(self.data(), self.place.path("third", "jobs.lmdb"))
+        shutil.copy(self.data("MANIFEST"), self.place.path("third"))
+        self.refuse(75, "another stintd", data=self.place.path("third"))
+        self.assertExit(self.place.stint("submit", "x"), 0)
+
+    def lose(self, how):
+        """Nothing is acknowledged once the data are gone."""
+        how()
+        r = self.place.stint("submit", "--timeout", "2s", "too late")
+        self.assertNotEqual(r.returncode, 0)
+        self.assertEqual(self.broker.process.wait(harness.DEADLINE_S), 66, self.broker.log())
+        self.assertIn("the data file is gone", self.broker.log())
+
+    def test_it_stops_when_its_data_file_is_removed(self):
+        self.lose(lambda: os.remove(self.data()))
+
+    def test_it_stops_when_its_directory_is_removed(self):
+        self.lose(lambda: shutil.rmtree(self.place.path("data")))
+
+    def test_it_stops_when_its_directory_is_moved_away(self):
+        self.lose(lambda: os.rename(self.place.path("data"), self.place.path("moved")))
+        os.rename(self.place.path("moved"), self.place.path("data"))
+        self.place.broker()
+        self.assertEqual(self.place.state(self.job), "ready")
+
+    def test_it_stops_when_its_data_file_is_replaced(self):
+        def replace():
+            shutil.copy(self.data(), self.data("copy"))
+            os.rename(self.data("copy"), self.data())
+        self.lose(replace)
+
+    def test_it_stops_without_being_asked_anything_when_its_data_are_gone(self):
+        os.remove(self.data())
+        self.assertEqual(self.broker.process.wait(harness.DEADLINE_S), 66)
+
+    def manifest(self, change):
+        self.broker.stop()
+        with open(self.data("MANIFEST")) as f:
+            text = f.read()
+        with open(self.data("MANIFEST"), "w") as f:
+            f.write(change(text))
+        return text
+
+    def test_a_data_file_that_the_manifest_does_not_know_is_set_aside_and_never_deleted(self):
+        def forget(text):
+            return "".join("size 0\n" if line.startswith("size") else line
+                           for line in text.splitlines(True))
+        for n in (1, 2):
+            self.manifest(forget)
+            with open(self.data(), "rb") as f:
+                before = f.read()
+            self.broker = self.place.broker()
+            self.assertExit(self.place.stint("submit", f"after {n}"), 0)
+            self.assertIn(f"jobs.lmdb.set-aside-{n}", self.broker.log())
+            with open(self.data(f"jobs.lmdb.set-aside-{n}"), "rb") as f:
+                self.assertEqual(f.read(), before)
+
+    def test_a_directory_of_the_first_format_is_taken_and_brought_up_to_date(self):
+        self.manifest(lambda text: text[:text.index("broker")].replace("stint-data 2", "stint-data 1"))
+        self.broker = self.place.broker()
+        self.assertEqual(self.place.state(self.job), "ready")
+        with open(self.data("MANIFEST")) as f:
+            self.assertRegex(f.read(), r"^stint-data 2\n.*\n.*\nbroker 0\n$")
+
+    def test_jobs_of_another_broker_number_are_named_so(self):
+        for options in ([], ["--verify"]):
+            self.broker.stop()
+            self.refuse(78, "belongs to broker number 0", "--broker-number 0",
+                        options=["--broker-number", "7", *options])
+        self.manifest(lambda text: text[:text.index("broker")].replace("stint-data 2", "stint-data 1"))
+        self.refuse(78, "belongs to broker number 0", options=["--broker-number", "7"])
+        self.place.broker()
+        self.assertEqual(self.place.state(self.job), "ready")
+
+    def test_a_manifest_that_is_not_whole_is_refused(self):
+        whole = self.manifest(lambda text: text)
+        changes = ["", "\n", whole[:-1], whole + "x", whole + whole, whole.replace("size ", "size -"),
+                   whole.replace("broker 0", "broker 65536"), whole.replace("broker 0", "broker -1"),
+                   whole.replace("stint-data 2", "stint-data 0"), whole.replace("identity ", "identity"),
+                   whole.replace("size ", "size 99999999999999999999"), whole.replace("\n", "\0")]
+        for text in changes:
+            self.manifest(lambda _: text)
+            self.refuse(65, "MANIFEST")
+        self.manifest(lambda _: whole)
+        self.place.broker()
+        self.assertEqual(self.place.state(self.job), "ready")
+
+
+class Limits(harness.Case):
+    def run_with(self, ulimit, *options):
+        p = harness.Process(["sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh",
+                             *self.place.broker_argv(*options)], self.place.path("stintd.log"))
+        self.place.processes.append(p)
+        return p
+
+    def test_too_little_address_space_names_the_option(self):
+        p = self.run_with("-v 4000000")
+        self.assertEqual(p.process.wait(harness.DEADLINE_S), 74)
+        self.assertIn("--store-size", p.log())
+        self.run_with("-v 4000000", "--store-size", "1G")
+        self.assertExit(self.place.stint("ping"), 0)
+
+    def test_a_limit_of_file_sizes_limits_the_store_and_is_no_signal(self):
+        p = self.run_with("-f 16384", "--disk-free", "0")  # of 512 or 1,024 bytes, by the shell
+        c = peer.Client(self.place.endpoint)
+        while isinstance(c.submit([b"x" * 10000] * 100)[0], bytes):
+            pass
+        self.assertTrue(p.running(), p.log())
+        self.assertIn("ulimit -f", p.log())
+        p.stop()
+        p = self.run_with("-f 1000")
+        self.assertEqual(p.process.wait(harness.DEADLINE_S), 78, p.log())
+        self.assertIn("raise the limit of file sizes", p.log())
+        p = self.place.broker()
+        self.assertExit(self.place.stint("ping"), 0)
+
+    def test_a_list_on_the_command_line_replaces_that_of_the_file(self):
+        path = self.place.path("conf")
+        with open(path, "w") as f:
+            f.write(f"listen = ipc://{self.place.path('of-the-file')}\n")
+        self.place.broker("--config", path)
+        self.assertExit(self.place.stint("ping"), 0)
+        self.assertFalse(os.path.exists(self.place.path("of-the-file")))
+
+    def test_the_service_manager_is_told(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(self.place.path("notify"))
+            s.settimeout(harness.DEADLINE_S)
+            p = self.place.broker(env={"NOTIFY_SOCKET": self.place.path("notify"),
+                                       "WATCHDOG_USEC": "5000000"})
+            self.assertEqual(s.recv(100), b"READY=1")
+            self.assertEqual(s.recv(100), b"WATCHDOG=1")
+            self.assertEqual(s.recv(100), b"WATCHDOG=1")
+            p.stop()
+            while (said := s.recv(100)) == b"WATCHDOG=1":
+                pass
+            self.assertEqual(said, b"STOPPING=1")
+
+
+class Disk(harness.Case):
+    """A file system of its own, which others fill."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.place.path("data")
+        os.mkdir(self.disk)
+        r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.disk],
+                           capture_output=True, text=True)
+        if r.returncode != 0:
+            self.skipTest("may not mount a file system: " + r.stderr.strip())
+        self.addCleanup(self.unmount)
+
+    def unmount(self):
+        for p in self.place.processes:
+            p.kill()
+        subprocess.run(["umount", self.disk], check=True)
+
+    def start(self):
+        return self.place.broker("--disk-free", "1M", "--disk-reserve", "8M", "--keep", "1h")
+
+    def fill(self):
+        """To the last byte."""
+        with open(os.path.join(self.disk, "others"), "ab", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"\0" * 4096)
+            except OSError:
+                pass
+
+    def settle(self, worker, jobs, result):
+        for _ in range(jobs):
+            job, attempt, _, _ = worker.take()
+            self.assertEqual(worker.settle(job, attempt, peer.SUCCEEDED, result), [])
+            worker.say({0: peer.PING, 1: 0})
+
+    def test_what_was_accepted_is_dispatched_and_settled_on_a_full_disk(self):
+        broker = self.start()
+        c = peer.Client(self.place.endpoint)
+        for _ in range(50):
+            self.assertIsInstance(c.submit([b"x" * 100] * 10)[0], bytes)
+        self.fill()
+        w = peer.Worker(self.place.endpoint, slots=4, window=4)
+        self.settle(w, 100, b"r" * 10000)
+        self.assertTrue(broker.running(), broker.log())
+        self.assertExit(self.place.stint("submit", "x"), 75)
+        broker.kill()
+        broker = self.start()  # also on the full disk
+        self.assertExit(self.place.stint("ping"), 0)
+        w = peer.Worker(self.place.endpoint, slots=4, window=4)
+        self.settle(w, 100, b"r" * 10000)
+        self.assertTrue(broker.running(), broker.log())
+        os.remove(os.path.join(self.disk, "others"))
+        harness.wait_until(lambda: self.place.stint("submit", "x").returncode == 0, "there is room")
+        self.fill()
+        w = peer.Worker(self.place.endpoint, slots=4, window=4)
+        self.settle(w, 100, b"r" * 10000)
+        self.assertEqual(broker.stop(), 0, broker.log())
+
+    def test_a_reserve_that_is_being_used_up_is_told_and_so_is_its_return(self):
+        broker = self.start()
+        c = peer.Client(self.place.endpoint)
+        self.assertIsInstance(c.submit([b"x" * 100] * 600)[0], bytes)
+        self.fill()
+        w = peer.Worker(self.place.endpoint)
+        self.settle(w, 550, b"r" * 10000)
+        harness.wait_until(lambda: "the disk is full; its reserve is being used up" in broker.log(), "it is told")
+        os.remove(os.path.join(self.disk, "others"))
+        harness.wait_until(lambda: c.submit([b"x"]) and "the disk has room again" in broker.log(), "so is that")
+
+
+if __name__ == "__main__":
+    harness.main()
