@@ -26,7 +26,7 @@ enum {
 static bool
 hungry(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && w->held < limit && w->held < w->window && w->trials == 0 &&
+    return w->claimed && w->peer && w->held < limit && w->held < w->window &&
         peer_reads(core, w->peer);
 }
 
@@ -278,6 +278,8 @@ rounds(struct core *core, bool windows)
         progress = false;
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
+            if (w->draining && (w->window == 0 || !w->peer || !peer_reads(core, w->peer)))
+                fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!hungry(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
@@ -316,7 +318,7 @@ count_idle(struct core *core)
         for (uint32_t i = 0; i < w->queues_count; i++)
             queue_serving(w->queues[i], w->kinds)->idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w->draining || !hungry(core, w, w->slots))
+        if (w->draining || w->trials > 0 || !hungry(core, w, w->slots))
             continue;
         for (uint32_t i = 0; i < w->queues_count; i++)
             queue_serving(w->queues[i], w->kinds)->idle += w->slots - w->held;

@@ -174,11 +174,10 @@ started_is_refused_for_what_the_worker_does_not_hold(void **state)
 /* A worker that says STARTED where it must, runs what it is given in order, and dies of poison. It
  * is begun again each time. Two slots and 16 jobs ahead, as in `stint-worker -s 2 --prefetch 16`.
  */
-enum { POISON = 21 };
-
 struct fragile {
     struct world *w;
-    uint32_t peer, deaths;
+    uint32_t peer, deaths, begun;
+    uint64_t poison; /* the sequence of the job that kills */
     uint64_t number;
     struct dispatched_job mine[64];
     uint32_t count;
@@ -187,7 +186,7 @@ struct fragile {
 static bool
 run_one(struct fragile *f, const struct dispatched_job *job)
 {
-    if (id_sequence(&job->id) == POISON)
+    if (id_sequence(&job->id) == f->poison)
         return false;
     world_settle(f->w, f->peer, ++f->number, job->id, job->attempt, OUTCOME_SUCCEEDED, "");
     return true;
@@ -214,6 +213,7 @@ live(struct fragile *f)
     f->count += count;
     if (count > 0 && got[0].confirm) {
         assert_int_equal(count, 1);
+        f->begun++;
         start(f->w, f->peer, &got[0]);
     } else if (f->count > 0) {
         struct dispatched_job job = f->mine[0];
@@ -230,7 +230,7 @@ live(struct fragile *f)
 static void
 a_job_that_kills_its_workers_dies_alone(void **state)
 {
-    struct fragile f = {.w = world_new(NULL), .peer = 20};
+    struct fragile f = {.w = world_new(NULL), .peer = 20, .poison = 21};
     struct job_spec jobs[61];
     struct stint_stats stats;
     (void)state;
@@ -247,6 +247,36 @@ a_job_that_kills_its_workers_dies_alone(void **state)
     assert_int_equal(stats.jobs[STINT_SUCCEEDED], 60);
     assert_true(f.deaths <= DEFAULT_MAX_ATTEMPTS + 1);
     assert_true(world_told(f.w, "a job is dead"));
+    world_destroy(&f.w);
+}
+
+static void
+only_jobs_that_began_die_of_their_workers_deaths(void **state)
+{
+    enum { MANY = 2000, KILLS = 30, EVERY = 23 };
+    struct fragile f = {.w = world_new(NULL), .peer = 20, .poison = UINT64_MAX};
+    struct job_spec *jobs = calloc(MANY, sizeof *jobs);
+    struct stint_stats stats;
+    (void)state;
+    assert_non_null(jobs);
+    world_with_client(f.w);
+    for (unsigned i = 0; i < MANY; i++) {
+        jobs[i] = world_job("a");
+        jobs[i].max_attempts = 1;
+    }
+    world_submit(f.w, 1, 1, jobs, MANY);
+    assert_int_equal(world_step(f.w, 0), STINT_OK);
+    join(f.w, ++f.peer, 2, 18, NULL);
+    for (unsigned turn = 1; f.deaths < KILLS; turn++)
+        if (turn % EVERY == 0)
+            die(&f);
+        else
+            live(&f);
+    core_stats(f.w->core, &stats);
+    assert_true(stats.jobs[STINT_DEAD] <= f.begun); /* those that were told of as started */
+    assert_true(stats.jobs[STINT_DEAD] <= KILLS);
+    assert_true(stats.jobs[STINT_SUCCEEDED] > 0);
+    free(jobs);
     world_destroy(&f.w);
 }
 
@@ -618,6 +648,7 @@ main(void)
         cmocka_unit_test(that_a_suspect_has_begun_is_known_after_a_restart),
         cmocka_unit_test(started_is_refused_for_what_the_worker_does_not_hold),
         cmocka_unit_test(a_job_that_kills_its_workers_dies_alone),
+        cmocka_unit_test(only_jobs_that_began_die_of_their_workers_deaths),
         cmocka_unit_test(a_suspect_that_a_busy_worker_has_no_room_for_lets_it_run_dry_and_no_other),
         cmocka_unit_test(
             a_job_far_over_its_time_is_taken_back_as_a_failed_attempt_and_its_worker_told),
