@@ -245,10 +245,10 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
 {
     struct message *m = &core->message;
     const char *why;
-    enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer && peer->account.ending)
         return;
+    enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     if (peer)
         mark_seen(core, peer);
     if (status != STINT_OK)
