@@ -10,7 +10,7 @@ struct link {
     char endpoint[256];
     struct session *session;
     struct message_room *room;
-    uint64_t progress; /* of the wire, when it was last looked at */
+    uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
 
 enum stint_status
@@ -91,9 +91,11 @@ look_for_progress(struct link *l, uint64_t now_ms)
     if (!session_wonders(l->session, now_ms))
         return;
     uint64_t progress = wire_progress(l->wire);
-    if (progress != l->progress)
+    bool whole = l->heard_ms != l->session->heard_ms; /* the bytes may be those of a whole frame */
+    if (!whole && progress != l->progress)
         session_progress(l->session, now_ms);
     l->progress = progress;
+    l->heard_ms = l->session->heard_ms;
 }
 
 static enum stint_status
