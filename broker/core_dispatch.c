@@ -42,7 +42,8 @@ send_fresh(struct core *core, struct worker *w)
         if (!record_decode(&r, &l->id, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
         if (b &&
-            (id_queue(&l->id) != queue || count == LIMIT_JOBS || b->used - begun > page_bytes(core))) {
+            (id_queue(&l->id) != queue || count == LIMIT_JOBS ||
+                b->used - begun > page_bytes(core))) {
             pack_close_array(b, at, count);
             outbox_end(core->out);
             b = NULL;

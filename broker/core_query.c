@@ -19,7 +19,8 @@ void
 query_answers(
     struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses, uint32_t count)
 {
-    _Static_assert(LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
+    _Static_assert(
+        LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, MESSAGE_ANSWERS, 2);
     pack_put_key_uint(b, 1, number);
@@ -101,7 +102,8 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
 {
     _Static_assert(LIMIT_JOBS * INFO_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 < LIMIT_MESSAGE_BYTES,
         "descriptions of all jobs of a message fit into one");
-    _Static_assert(LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
+    _Static_assert(
+        LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
         "the largest body fits into a message that has begun");
     struct slice body;
     bool is_result = r->state == STINT_SUCCEEDED;
@@ -205,7 +207,8 @@ list_place(struct core *core, struct listing *l)
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
-        if (l->count == l->limit || l->scanned == l->scanned_most || core->page.used > page_bytes(core))
+        if (l->count == l->limit || l->scanned == l->scanned_most ||
+            core->page.used > page_bytes(core))
             return false;
         l->scanned++;
         core->listed++;
