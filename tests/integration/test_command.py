@@ -168,12 +168,12 @@ class Command(harness.Case):
         r = self.place.stint("ping", endpoint=False, env={"STINT_ENDPOINT": self.place.endpoint})
         self.assertExit(r, 0)
 
-    def test_a_kind_that_nobody_handles_waits_and_is_shown_as_unserved(self):
-        job, = self.submit("-k", "unheard-of", "x")
-        harness.wait_until(lambda: self.place.json("queues")[0].get("unserved") == "unheard-of",
-                           "the queue tells it")
-        self.assertEqual(self.place.state(job), "ready")
-        self.assertIn("unheard-of", self.place.stint("queues").stdout)
+    def test_a_kind_that_no_worker_handles_waits_until_one_does_and_holds_up_nobody(self):
+        job, = self.submit("-k", "unheard-of", "-a", "1", "x")
+        other, = self.submit("-k", "echo", "y")
+        self.assertExit(self.place.stint("wait", other), 0)
+        self.assertEqual(self.place.json("show", job)[0]["state"], "ready")
+        self.assertExit(self.place.stint("cancel", job), 0)
 
     def test_a_rubbish_exec_payload_fails_for_good(self):
         for payload in (b"\xdd\xff\0\0\0", b"text", b"", b"\x91\x01", b"\x81\xa4argv\x90",
