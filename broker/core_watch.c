@@ -74,7 +74,8 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
             (s->ids && !listed(s, id)))
             continue;
-        if (s->pending_count >= EVENTS_A_STEP - 1 || s->pending.used > page_bytes(core) || !peer_reads(core, s->peer)) {
+        if (s->pending_count >= EVENTS_A_STEP - 1 || s->pending.used > page_bytes(core) ||
+            !peer_reads(core, s->peer)) {
             s->dropped++;
             continue;
         }
