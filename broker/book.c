@@ -8,7 +8,10 @@ enum {
     BLOCK_JOBS = 256,
     TRANSIT_BYTES = 40, /* four words and their check */
     LEVEL_BYTES = 8 * (2 + STINT_STATES),
+    EXPECTED_A_QUEUE = 16, /* names in memory, for each queue that there may be */
 };
+
+static const struct slice last_number_key = {(const uint8_t *)"last queue", 10};
 
 static void
 put_words(uint8_t *to, const uint64_t *words, size_t count)
@@ -32,6 +35,18 @@ book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queu
         .store = store, .broker = broker, .queues_max = queues_max, .levels_max = levels_max};
 }
 
+static void
+free_queue(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        free(q->levels[i]->scans);
+        free(q->levels[i]);
+    }
+    free(q->levels);
+    free(q->servings);
+    free(q);
+}
+
 void
 book_fini(struct book *book)
 {
@@ -41,17 +56,15 @@ book_fini(struct book *book)
         free(b);
     }
     struct queue *q, *next_queue;
+    HASH_CLEAR(hh_number, book->by_number);
     HASH_ITER (hh, book->by_name, q, next_queue) {
         HASH_DEL(book->by_name, q);
-        for (uint32_t i = 0; i < q->levels_count; i++) {
-            free(q->levels[i]->scans);
-            free(q->levels[i]);
-        }
-        free(q->levels);
-        free(q->servings);
-        free(q);
+        free_queue(q);
     }
-    free(book->by_number);
+    HASH_ITER (hh, book->expected, q, next_queue) {
+        HASH_DEL(book->expected, q);
+        free_queue(q);
+    }
 }
 
 /* Grows an array of pointers so that index `count` fits. */
@@ -68,18 +81,24 @@ grown(void *array, uint32_t *size, uint32_t count)
 }
 
 static struct queue *
-add_queue(struct book *book, uint32_t number, struct slice name)
+new_queue(struct slice name)
 {
     struct queue *q = calloc(1, sizeof *q);
     if (!q)
         abort();
-    q->number = number;
     q->name_bytes = (uint8_t)name.size;
     memcpy(q->name, name.data, name.size);
-    book->by_number = grown(book->by_number, &book->queues_size, book->queues);
-    book->by_number[book->queues++] = q;
-    HASH_ADD_KEYPTR(hh, book->by_name, q->name, LIMIT_NAME_BYTES, q);
     return q;
+}
+
+static void
+add_queue(struct book *book, struct queue *q, uint32_t number)
+{
+    q->number = book->last_number = number;
+    book->queues++;
+    HASH_ADD_KEYPTR(hh, book->by_name, q->name, LIMIT_NAME_BYTES, q);
+    q->key = number;
+    HASH_ADD(hh_number, book->by_number, key, sizeof q->key, q);
 }
 
 static struct level *
@@ -117,25 +136,37 @@ level_key(const struct book *book, const struct level *level, struct stint_id *i
     return (struct slice){id->bytes, 8};
 }
 
-struct queue *
-book_queue(struct book *book, struct slice name)
+static struct queue *
+find_queue(struct queue *table, struct slice name)
 {
     struct queue *q;
     char padded[STINT_NAME_BYTES] = {0};
     if (name.size >= sizeof padded)
         return NULL;
     memcpy(padded, name.data, name.size);
-    HASH_FIND(hh, book->by_name, padded, LIMIT_NAME_BYTES, q);
+    HASH_FIND(hh, table, padded, LIMIT_NAME_BYTES, q);
     return q;
+}
+
+struct queue *
+book_queue(struct book *book, struct slice name)
+{
+    return find_queue(book->by_name, name);
 }
 
 struct queue *
 book_queue_make(struct book *book, struct slice name)
 {
     struct queue *q = book_queue(book, name);
-    if (q || book->queues >= book->queues_max)
+    if (q || book->queues >= book->queues_max || book->last_number == UINT32_MAX)
         return q;
-    q = add_queue(book, book->queues + 1, name);
+    q = find_queue(book->expected, name);
+    if (q) {
+        HASH_DEL(book->expected, q);
+        book->queues_expected--;
+    } else
+        q = new_queue(name);
+    add_queue(book, q, book->last_number + 1);
     uint8_t key[4];
     id_put_be(key, q->number, 4);
     store_put(book->store, STORE_QUEUES, (struct slice){key, 4}, name, (struct slice){0});
@@ -143,9 +174,88 @@ book_queue_make(struct book *book, struct slice name)
 }
 
 struct queue *
+book_queue_expect(struct book *book, struct slice name)
+{
+    struct queue *q = book_queue(book, name);
+    if (!q)
+        q = find_queue(book->expected, name);
+    if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->queues_max)
+        return q;
+    q = new_queue(name);
+    HASH_ADD_KEYPTR(hh, book->expected, q->name, LIMIT_NAME_BYTES, q);
+    book->queues_expected++;
+    q->serial = ++book->expected_ever;
+    return q;
+}
+
+/* The number given last has to be remembered when no queue has it any more. */
+static void
+store_last_number(struct book *book)
+{
+    uint8_t row[12];
+    id_put_be(row + 8, book->last_number, 4);
+    id_put_be(row, record_check(row + 8, 4, 0), 8);
+    store_put(book->store, STORE_META, last_number_key, (struct slice){row, sizeof row},
+        (struct slice){0});
+}
+
+static bool
+load_last_number(struct book *book)
+{
+    struct slice row;
+    if (!store_get(book->store, STORE_META, last_number_key, &row))
+        return true;
+    if (row.size != 12 || id_get_be(row.data, 8) != record_check(row.data + 8, 4, 0))
+        return false;
+    uint32_t number = (uint32_t)id_get_be(row.data + 8, 4);
+    if (number > book->last_number)
+        book->last_number = number;
+    return true;
+}
+
+bool
+book_queue_remove(struct book *book, struct queue *q)
+{
+    assert(q->workers == 0 && q->watchers == 0 && q->backlog == 0);
+    if (q->number == 0) {
+        HASH_DEL(book->expected, q);
+        book->queues_expected--;
+        free_queue(q);
+        return true;
+    }
+    for (uint32_t i = 0; i < q->levels_count; i++)
+        if (q->levels[i]->changed)
+            return false;
+    uint8_t key[4];
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        struct stint_id id;
+        store_del(book->store, STORE_LEVELS, level_key(book, q->levels[i], &id));
+    }
+    id_put_be(key, q->number, 4);
+    store_del(book->store, STORE_QUEUES, (struct slice){key, 4});
+    if (q->number == book->last_number)
+        store_last_number(book);
+    HASH_DEL(book->by_name, q);
+    HASH_DELETE(hh_number, book->by_number, q);
+    if (book->recent_queue == q)
+        book->recent_queue = NULL;
+    book->queues--;
+    book->levels -= q->levels_count;
+    free_queue(q);
+    return true;
+}
+
+struct queue *
 book_queue_by_number(struct book *book, uint32_t number)
 {
-    return number >= 1 && number <= book->queues ? book->by_number[number - 1] : NULL;
+    struct queue *q = book->recent_queue;
+    if (q && q->number == number)
+        return q;
+    uint64_t key = number;
+    HASH_FIND(hh_number, book->by_number, &key, sizeof key, q);
+    if (q)
+        book->recent_queue = q;
+    return q;
 }
 
 struct level *
@@ -487,9 +597,12 @@ each_row(struct book *book, enum store_table table,
 static bool
 load_queue(struct book *book, struct slice key, struct slice value)
 {
-    if (key.size != 4 || id_get_be(key.data, 4) != book->queues + 1 || !name_is_valid(value))
+    if (key.size != 4 || !name_is_valid(value))
         return false;
-    add_queue(book, book->queues + 1, value);
+    uint32_t number = (uint32_t)id_get_be(key.data, 4);
+    if (number <= book->last_number || book_queue(book, value))
+        return false;
+    add_queue(book, new_queue(value), number);
     return true;
 }
 
@@ -534,8 +647,8 @@ load_block(struct book *book, struct slice key, struct slice value)
 enum stint_status
 book_load(struct book *book)
 {
-    if (!each_row(book, STORE_QUEUES, load_queue) || !each_row(book, STORE_LEVELS, load_level) ||
-        !each_row(book, STORE_TRANSIT, load_block))
+    if (!each_row(book, STORE_QUEUES, load_queue) || !load_last_number(book) ||
+        !each_row(book, STORE_LEVELS, load_level) || !each_row(book, STORE_TRANSIT, load_block))
         return STINT_DAMAGED;
     return STINT_OK;
 }

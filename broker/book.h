@@ -48,18 +48,19 @@ struct serving {
 };
 
 struct queue {
-    uint32_t number;
+    uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
-    uint32_t workers; /* that serve it now */
-    struct serving *servings; /* the same, by what they handle */
+    uint32_t workers, watchers; /* that serve it now; subscriptions to it */
+    struct serving *servings; /* the workers, by what they handle */
     uint32_t servings_count, servings_size;
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
-    uint64_t tallied; /* which message's jobs for it were counted last, and... */
-    uint32_t tally; /* ...how many there were so far */
-    UT_hash_handle hh;
+    uint64_t serial; /* of one that is only in memory: the how-manieth it is */
+    uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
+    uint64_t key; /* its number, as wide as the hash wants it */
+    UT_hash_handle hh, hh_number;
     uint8_t name_bytes;
     char name[STINT_NAME_BYTES];
 };
@@ -78,9 +79,13 @@ struct book {
     struct store *store;
     uint16_t broker;
     uint32_t queues_max, levels_max;
-    struct queue *by_name; /* uthash */
-    struct queue **by_number; /* index: number - 1 */
-    uint32_t queues, queues_size, levels;
+    struct queue *by_name; /* uthash; its order is that of the numbers */
+    struct queue *by_number; /* uthash of the same */
+    struct queue *recent_queue;
+    struct queue *expected; /* uthash by name: those that peers wait for, and nothing is in */
+    uint32_t queues, queues_expected, levels;
+    uint32_t last_number; /* of a queue, ever */
+    uint64_t expected_ever;
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
     struct block *blocks; /* uthash */
     struct block *recent;
@@ -99,8 +104,14 @@ enum stint_status book_load(struct book *book);
 void book_flush(struct book *book);
 
 struct queue *book_queue(struct book *book, struct slice name);
-/* Errors: NULL if there are queues_max of them. */
+/* One that a job is put into. Errors: NULL if there are queues_max of them. */
 struct queue *book_queue_make(struct book *book, struct slice name);
+/* One that a peer serves or watches: until a job comes, it is only in memory. Errors: NULL if too
+ * many are expected. */
+struct queue *book_queue_expect(struct book *book, struct slice name);
+/* A queue that holds nothing and that nobody serves or watches goes. Its number is not used again,
+ * so that no id is ever given twice. False if it was changed in this step: then it stays. */
+bool book_queue_remove(struct book *book, struct queue *queue);
 struct queue *book_queue_by_number(struct book *book, uint32_t number);
 /* Errors: NULL if it is not there, or, where it is to be made, if there are levels_max. */
 struct level *book_level(struct book *book, struct queue *queue, uint8_t priority, bool make);

@@ -20,90 +20,22 @@ core_options_init(struct core_options *o)
         .session_keep_ms = DEFAULT_KEEP_MS,
         .payload_bytes = LIMIT_PAYLOAD_BYTES,
         .result_bytes = LIMIT_RESULT_BYTES,
+        .message_bytes = LIMIT_MESSAGE_BYTES,
         .unread_bytes = LIMIT_UNREAD_BYTES,
+        .answers_bytes = LIMIT_UNREAD_BYTES / 16,
+        .unread_total_bytes = 8ULL * LIMIT_UNREAD_BYTES,
         .queues_max = 10000,
         .levels_max = 65536,
         .peers_max = 10000,
-        .sessions_max = 100000};
-}
-
-uint64_t
-core_random(struct core *core)
-{
-    uint64_t z = core->random += 0x9e3779b97f4a7c15U; /* splitmix64 */
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
+        .workers_max = 10000,
+        .sessions_max = 100000,
+        .queue_keep_ms = 600000};
 }
 
 bool
 core_next_note(struct core *core, struct note *note)
 {
     return notes_take(&core->notes, note);
-}
-
-void
-core_refuse(struct core *core, uint32_t peer, const struct message *about, enum stint_status status,
-    const char *detail)
-{
-    message_put_error(
-        outbox_begin(core->out, peer), about->type, about->number, status, detail, NULL);
-    outbox_end(core->out);
-    core->figures.refused++;
-}
-
-void
-core_forget(struct core *core, uint32_t number)
-{
-    if (core->strangers_count > 0 && core->strangers[core->strangers_count - 1] == number)
-        return;
-    if (core->strangers_count == core->strangers_size) {
-        core->strangers_size = core->strangers_size ? 2 * core->strangers_size : 64;
-        core->strangers = realloc(core->strangers, core->strangers_size * sizeof *core->strangers);
-        if (!core->strangers)
-            abort();
-    }
-    core->strangers[core->strangers_count++] = number;
-}
-
-static void
-forget_strangers(struct core *core)
-{
-    for (size_t i = 0; i < core->strangers_count; i++)
-        if (!fleet_peer(&core->fleet, core->strangers[i]))
-            outbox_forget(core->out, core->strangers[i]);
-    core->strangers_count = 0;
-}
-
-void
-core_has_output(struct core *core, struct peer *peer)
-{
-    if (peer->has_output)
-        return;
-    peer->has_output = true;
-    peer->next_output = core->outputs;
-    core->outputs = peer;
-}
-
-void
-core_remove_peer(struct core *core, struct peer *peer)
-{
-    struct peer **at = &core->outputs;
-    session_store(core, peer);
-    if (peer->has_output) {
-        while (*at != peer)
-            at = &(*at)->next_output;
-        *at = peer->next_output;
-    }
-    fleet_peer_remove(&core->fleet, peer);
-}
-
-void
-core_drop_peer(struct core *core, struct peer *peer)
-{
-    uint32_t number = peer->number;
-    core_remove_peer(core, peer);
-    core_forget(core, number);
 }
 
 static void
@@ -151,6 +83,11 @@ load(struct core *core, const char **error)
         core->store->ops->abort(core->store);
         return STINT_DAMAGED;
     }
+    if (!clock_load(core)) {
+        *error = "the row of the broker's clock is damaged; restore the data directory";
+        core->store->ops->abort(core->store);
+        return STINT_DAMAGED;
+    }
     book_each_running(&core->book, restore_lease, core);
     sweep_load(core);
     core->epoch++;
@@ -173,11 +110,13 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     core->room = malloc(sizeof *core->room); /* the decoder fills in what it says it did */
     if (!core->room)
         abort();
+    core->places = places_new();
     core->options = *options;
     core->store = store;
     core->now_ms = core->started_ms = core->judged_ms = now_ms;
     core->listened_ms = core->heard_ms = core->round_ms = now_ms;
-    core->next_session_sweep_ms = now_ms + 1000;
+    core->next_session_sweep_ms = now_ms + 60000; /* whose client waited for us is there again */
+    core->next_queue_sweep_ms = now_ms + 1000;
     book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
     enum stint_status status = load(core, error);
     if (status != STINT_OK) {
@@ -201,7 +140,9 @@ core_destroy(struct core **core)
     pack_buffer_free(&(*core)->body);
     pack_buffer_free(&(*core)->output);
     pack_buffer_free(&(*core)->page);
+    pack_buffer_free(&(*core)->leaving);
     free((*core)->strangers);
+    free((*core)->places);
     free((*core)->room);
     free(*core);
     *core = NULL;
@@ -223,9 +164,21 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
     }
 }
 
+/* Is it one that its peer can as well ask later? */
+static bool
+can_wait(enum message_type type)
+{
+    return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE);
+}
+
 static void
 peer_message(struct core *core, struct peer *peer, const struct message *m)
 {
+    if (can_wait(m->type) && !peer_reads(core, peer)) {
+        core_refuse(core, peer->number, m, STINT_TOO_MANY,
+            "too much of what was answered is unread: read it, and PING");
+        return;
+    }
     switch (m->type) {
     case MESSAGE_SUBMIT:
         submit_message(core, peer, m);
@@ -291,6 +244,8 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
     const char *why;
     enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     struct peer *peer = fleet_peer(&core->fleet, number);
+    if (peer && peer->account.ending)
+        return;
     if (peer)
         mark_seen(core, peer);
     if (status != STINT_OK)
@@ -333,9 +288,7 @@ static void
 set_clocks(struct core *core, const struct batch *batch)
 {
     uint64_t passed_ms = batch->now_ms - core->now_ms;
-    /* The wall clock may be set back. Then we go on by the other one, so that nothing waits until
-     * it has caught up. */
-    core->wall_ms = later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);
+    clock_set(core, passed_ms, batch->wall_ms);
     /* While we stand still (stopped, or waiting for a slow disk), nobody can be heard. */
     core->listened_ms += earlier(passed_ms, core->options.heartbeat_ms);
     core->now_ms = batch->now_ms;
@@ -346,10 +299,12 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
 {
     uint64_t sessions = core->sessions;
     core->out = out;
-    core->random = batch->seed;
-    core->listed = 0;
-    set_clocks(core, batch);
+    out->ended = reply_ended;
+    out->context = core;
+    random_stir(core, batch->seed);
+    core->listed = core->forgotten = 0;
     core->store->ops->begin(core->store);
+    set_clocks(core, batch);
     for (size_t i = 0; i < batch->count; i++)
         handle_event(core, &batch->events[i]);
     session_judge(core, batch->heard);
@@ -357,8 +312,9 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     dispatch_all(core);
     dispatch_recall(core);
     watch_flush(core);
-    forget_strangers(core);
+    reply_end_connections(core);
     book_flush(&core->book);
+    queues_sweep(core);
     if (core->sessions != sessions)
         count_up_epoch(core);
     enum stint_status status = core->store->ops->commit(core->store);

@@ -24,9 +24,15 @@ struct core_options {
     uint64_t keep_ms, keep_dead_ms;
     uint64_t session_keep_ms; /* a client session unused for so long is forgotten */
     uint64_t payload_bytes, result_bytes;
-    uint64_t unread_bytes; /* of bodies and lists, to a peer that has not shown to have read them */
+    uint64_t message_bytes; /* no frame is larger; what could be is cut at an eighth of it */
+    /* What a peer was sent and has not shown to have read: from here on it is given nothing more
+     * that it could do without... */
+    uint64_t unread_bytes;
+    uint64_t answers_bytes; /* ...and so much beyond that, for the rest; then it is cut off */
+    uint64_t unread_total_bytes; /* the first, for all peers together */
     uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
-    uint32_t queues_max, levels_max, peers_max, sessions_max;
+    uint32_t queues_max, levels_max, peers_max, workers_max, sessions_max;
+    uint64_t queue_keep_ms; /* a queue that is empty and not used for so long goes */
 };
 /* All fields but endpoint and software set to their defaults. */
 void core_options_init(struct core_options *options);

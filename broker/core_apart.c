@@ -232,14 +232,13 @@ apart_check(const struct core *core)
         assert(!fleet_lease((struct fleet *)&core->fleet, &a->id));
         assert(a->shelf->refused == (a->refusers != NULL));
     }
-    for (uint32_t n = 0; n < core->book.queues; n++) {
-        const struct queue *q = core->book.by_number[n];
+    for (const struct queue *q = core->book.by_name; q; q = q->hh.next) {
         uint32_t apart = 0;
-        for (uint32_t i = 0; q && i < q->levels_count; i++) {
+        for (uint32_t i = 0; i < q->levels_count; i++) {
             assert(q->levels[i]->apart <= q->levels[i]->jobs[STINT_READY]);
             apart += q->levels[i]->apart;
         }
-        assert(!q || apart == q->apart);
+        assert(apart == q->apart);
         in_levels += apart;
     }
     assert(in_levels == HASH_COUNT(core->apart));

@@ -19,7 +19,6 @@ enum {
     HELPING = 64,
     RECALL_AFTER_MS = 50, /* prefetched jobs older than this do not move */
     RECALL_EVERY_MS = 50,
-    FRAME_BYTES = 1 << 20, /* begin another DISPATCH after this much */
     SEARCHED_A_STEP = 4096, /* rows passed over */
     SAMPLED = 16, /* a worker's newest jobs, for their kinds */
 };
@@ -36,6 +35,7 @@ static void
 send_fresh(struct core *core, struct worker *w)
 {
     assert(w->leases && w->fresh <= w->held);
+    w->peer->taken_bytes = 0; /* frames are counted when they end */
     struct lease *l = w->leases->prev; /* the newest */
     for (uint32_t i = 1; i < w->fresh; i++)
         l = l->prev;
@@ -50,7 +50,8 @@ send_fresh(struct core *core, struct worker *w)
         if (!record_decode(&r, &l->id, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
         if (b &&
-            (id_queue(&l->id) != queue || count == LIMIT_JOBS || b->used - begun > FRAME_BYTES)) {
+            (id_queue(&l->id) != queue || count == LIMIT_JOBS ||
+                b->used - begun > page_bytes(core))) {
             pack_close_array(b, at, count);
             outbox_end(core->out);
             b = NULL;
@@ -70,7 +71,7 @@ send_fresh(struct core *core, struct worker *w)
         job.kind = r.kind;
         job.max_attempts = (uint32_t)record_get(&r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
         job.time_to_run_ms = l->time_to_run_ms;
-        job.submitted_ms = r.submitted_ms;
+        job.submitted_ms = clock_told(core, r.submitted_ms);
         message_put_dispatched(b, &job);
         count++;
     }
@@ -107,7 +108,7 @@ hand_out(struct core *core, struct worker *w, struct level *level, const struct 
     struct lease *l = attempt_lease(core, id, r, w);
     l->bytes = bytes;
     w->fresh++;
-    w->peer->sent_bytes += r->body_bytes;
+    w->peer->taken_bytes += r->body_bytes;
     book_set_running(&core->book, id);
     book_count(&core->book, level, STINT_READY, STINT_RUNNING);
     core->figures.dispatched++;

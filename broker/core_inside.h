@@ -34,13 +34,23 @@ struct shelf {
     struct shelf *prev, *next; /* in the queue */
 };
 
+struct stranger {
+    uint32_t number;
+    bool ends; /* its connection, too */
+};
+
 struct core {
     struct core_options options;
     struct store *store;
     struct book book;
     struct fleet fleet;
     struct outbox *out; /* of this step */
-    uint64_t epoch, now_ms, wall_ms, started_ms, random;
+    uint64_t epoch, now_ms, started_ms;
+    /* The time by which jobs are due and outcomes expire: milliseconds since 1970, going on by the
+     * monotonic clock. The wall clock may jump; then `wall_ahead_ms` is how far it is ahead. */
+    uint64_t wall_ms, clock_stored_ms;
+    int64_t wall_ahead_ms;
+    uint64_t random_key[2], random_count;
     uint64_t judged_ms; /* liveness was last judged then */
     /* Silence is measured by a clock of its own, which goes on only while we listen: */
     uint64_t listened_ms; /* now */
@@ -50,19 +60,23 @@ struct core {
     uint64_t recalled_ms; /* prefetch was last looked at then */
     uint64_t next_due_ms; /* wall clock; when the first parked job is due */
     uint64_t next_expiry; /* wall clock, likewise for settled ones */
-    uint64_t next_session_sweep_ms;
+    uint64_t next_session_sweep_ms, next_queue_sweep_ms;
+    uint32_t queue_cursor; /* number of the queue that was looked at last */
+    struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
+    uint64_t forgotten; /* answers, in this step */
     uint8_t session_cursor[SESSION_BYTES];
     uint64_t sessions; /* stored ones */
-    uint64_t tallies; /* messages whose jobs were counted before they were taken */
     struct apart *apart; /* uthash by id */
     struct apart *refused; /* those of them that have refusers */
     uint32_t searched; /* rows that searching has passed over in this step */
     bool unfinished; /* it goes on in the next step */
     char unserved[STINT_NAME_BYTES];
+    struct places *places; /* of the jobs of a message */
+    uint64_t refused_noted_ms, refused_untold;
     uint64_t listed; /* rows that lists have looked at in this step */
     struct stint_stats figures;
     struct peer *outputs; /* peers that have answers to be sent at the end of the step */
-    uint32_t *strangers; /* connections the router is to forget at the end of the step */
+    struct stranger *strangers; /* what the router is to forget at the end of the step */
     size_t strangers_count, strangers_size;
     struct message message;
     struct message_room *room;
@@ -98,15 +112,30 @@ later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* May more be sent to this peer? One that does not read would make us keep it all. */
-static inline bool
-peer_reads(const struct core *core, const struct peer *peer)
+/* What is told in several messages if need be begins another one beyond that. */
+static inline size_t
+page_bytes(const struct core *core)
 {
-    return peer->sent_bytes - peer->read_bytes < core->options.unread_bytes;
+    return core->options.message_bytes / 8;
 }
 
-/* core.c */
+/* core_random.c */
 uint64_t core_random(struct core *core);
+void random_stir(struct core *core, uint64_t seed);
+
+/* core_clock.c */
+void clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms);
+bool clock_load(struct core *core);
+/* A stored time as the wall clock has it now, for people. */
+uint64_t clock_told(const struct core *core, uint64_t stored_ms);
+
+/* core_reply.c: what peers are sent, and what they owe for it. */
+void reply_ended(void *context, const struct outbox_entry *entry);
+void reply_end_connections(struct core *core);
+/* May more be sent to this peer? One that does not read would make us keep it all. */
+bool peer_reads(const struct core *core, const struct peer *peer);
+/* The peer has shown to have read up to there. */
+void peer_has_read(struct core *core, struct peer *peer, uint64_t sent);
 /* Tell a person: core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", name)). */
 #define core_say(core, level, event, ...) \
     notes_add(&(core)->notes, level, event, (const struct note_field[]){__VA_ARGS__}, \
@@ -114,11 +143,16 @@ uint64_t core_random(struct core *core);
 /* Answer with an ERROR message. */
 void core_refuse(struct core *core, uint32_t peer, const struct message *about,
     enum stint_status status, const char *detail);
+/* Counts a refusal that was told otherwise. */
+void core_refused(
+    struct core *core, uint32_t number, const struct message *about, enum stint_status status);
 /* The router forgets the connection at the end of the step, unless it is a peer by then. */
 void core_forget(struct core *core, uint32_t number);
+/* The connection, which is no peer any more, ends at the end of the step. */
+void core_end(struct core *core, uint32_t number);
 /* The peer has answers to be flushed at the end of the step. */
 void core_has_output(struct core *core, struct peer *peer);
-/* Forget a connection's state here, or also the router's. */
+/* Forget a connection's state here, or also the router's, which ends it if it owes much. */
 void core_remove_peer(struct core *core, struct peer *peer);
 void core_drop_peer(struct core *core, struct peer *peer);
 
@@ -163,7 +197,9 @@ void session_hello(struct core *core, uint32_t number, const struct message *m);
 void session_ping(struct core *core, struct peer *peer, const struct message *m);
 void session_bye(struct core *core, struct peer *peer, const struct message *m);
 void session_store(struct core *core, struct peer *peer);
+/* Its row and its answers go, as far as this step has room for it, and the rest later. */
 void session_forget(struct core *core, const uint8_t session[SESSION_BYTES]);
+void session_forget_more(struct core *core);
 /* A stored session's row; false if it is damaged. */
 bool session_read(struct slice row, uint64_t *submission, uint64_t *pruned);
 void session_judge(struct core *core, enum hearing heard);
@@ -182,7 +218,13 @@ void attempt_end_worker(struct core *core, struct worker *worker);
 /* What nobody has claimed since the restart is lost. */
 void attempt_end_grace(struct core *core);
 
+/* core_queues.c */
+void queues_sweep(struct core *core);
+void query_queues(struct core *core, struct peer *peer, const struct message *m);
+void query_workers(struct core *core, struct peer *peer, const struct message *m);
+
 /* core_submit.c */
+struct places *places_new(void);
 void submit_message(struct core *core, struct peer *peer, const struct message *m);
 /* Does the check of a stored answer hold? */
 bool answer_is_whole(uint64_t number, struct slice row);
@@ -231,9 +273,11 @@ void settle_revoke(struct core *core, struct lease *lease, enum stint_status why
 void query_wait(struct core *core, struct peer *peer, const struct message *m);
 void query_get(struct core *core, struct peer *peer, const struct message *m);
 void query_list(struct core *core, struct peer *peer, const struct message *m);
-void query_queues(struct core *core, struct peer *peer, const struct message *m);
-void query_workers(struct core *core, struct peer *peer, const struct message *m);
 void query_stats(struct core *core, struct peer *peer, const struct message *m);
+/* The elements of a reply are collected in core->page, and sent as a message of this type. */
+void page_begin(struct core *core);
+void page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t number,
+    uint32_t count, struct slice cursor);
 void query_answers(struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses,
     uint32_t count);
 void query_describe(struct core *core, const struct stint_id *id, enum place place,

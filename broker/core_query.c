@@ -4,7 +4,6 @@
 #include "core_inside.h"
 
 enum {
-    PAGE_BYTES = 1 << 20, /* a reply is cut, and goes on in the next page, after this much */
     PAGE_JOBS = 1000,
     /* Rows that a filter may pass over: in a page, and in a step, which may bring many questions.
      * After that a page has at least a few, so that every list comes to its end. */
@@ -12,12 +11,16 @@ enum {
     SCANNED_A_STEP = 10 * SCANNED_A_PAGE,
     SCANNED_AT_LEAST = 50,
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
+    /* A description without its body: its texts, 13 numbers, an id, and keys and lengths. */
+    INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES + 13 * 10 + 100,
 };
 
 void
 query_answers(
     struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses, uint32_t count)
 {
+    _Static_assert(
+        LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
     message_put_head(b, MESSAGE_ANSWERS, 2);
     pack_put_key_uint(b, 1, number);
@@ -31,7 +34,7 @@ query_answers(
 static uint64_t
 wall_of(const struct core *core, uint64_t monotonic_ms)
 {
-    return core->wall_ms - (core->now_ms - monotonic_ms);
+    return clock_told(core, core->wall_ms - (core->now_ms - monotonic_ms));
 }
 
 void
@@ -47,9 +50,9 @@ query_describe(struct core *core, const struct stint_id *id, enum place place,
     info->attempt = r->attempt;
     info->failures = record_failures(r) - (r->last == LAST_SUCCEEDED);
     info->max_attempts = (uint32_t)record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
-    info->submitted_ms = r->submitted_ms;
-    info->due_ms = record_get(r, FIELD_DUE, 0);
-    info->settled_ms = record_get(r, FIELD_SETTLED, 0);
+    info->submitted_ms = clock_told(core, r->submitted_ms);
+    info->due_ms = clock_told(core, record_get(r, FIELD_DUE, 0));
+    info->settled_ms = clock_told(core, record_get(r, FIELD_SETTLED, 0));
     info->keep_ms = record_get(r, FIELD_KEEP, core->options.keep_ms);
     info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
@@ -69,14 +72,13 @@ query_describe(struct core *core, const struct stint_id *id, enum place place,
     }
 }
 
-static void
+void
 page_begin(struct core *core)
 {
     core->page.used = 0;
 }
 
-/* Sends the elements in core->page as a message of this type. */
-static void
+void
 page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t number,
     uint32_t count, struct slice cursor)
 {
@@ -92,25 +94,6 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
         pack_put_bytes(b, cursor.data, cursor.size);
     }
     outbox_end(core->out);
-    peer->sent_bytes += core->page.used;
-}
-
-/* False if the peer is to read first; then it has been told. */
-static bool
-reads(struct core *core, struct peer *peer, const struct message *m)
-{
-    if (peer_reads(core, peer))
-        return true;
-    core_refuse(core, peer->number, m, STINT_TOO_MANY,
-        "too much of what was answered is unread: read it, and PING");
-    return false;
-}
-
-/* Has the page room for a body of this size? One always has. */
-static bool
-fits_page(const struct core *core, size_t bytes)
-{
-    return core->page.used == 0 || core->page.used + bytes <= LIMIT_MESSAGE_BYTES / 2;
 }
 
 static void
@@ -120,16 +103,34 @@ say_damaged(struct core *core, struct stint_job_info *info)
     core_say(core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
 }
 
-/* Puts what is asked for of payload and result into the description, if the page has room. Of a
+/* Has the message room for so much of bodies? `used` bytes are in it, and descriptions of `more`
+ * jobs come behind this one. */
+static bool
+fits(const struct core *core, size_t bytes, size_t used, uint32_t more)
+{
+    size_t needed = used + bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
+    return (used == 0 || used + bytes <= core->options.message_bytes / 2) &&
+        needed <= core->options.message_bytes - page_bytes(core) / 2;
+}
+
+/* Puts what is asked for of payload and result into the description, if the message has room. Of a
  * dead job, the result is its last output. */
 static void
-add_body(struct core *core, const struct record *r, uint32_t parts, struct stint_job_info *info)
+add_body(struct core *core, const struct record *r, uint32_t parts, size_t used, uint32_t more,
+    struct stint_job_info *info)
 {
+    _Static_assert(LIMIT_JOBS * INFO_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 < LIMIT_MESSAGE_BYTES,
+        "descriptions of all jobs of a message fit into one");
+    _Static_assert(
+        LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
+        "the largest body fits into a message that has begun");
     struct slice body;
     size_t output_bytes = record_get(r, FIELD_OUTPUT, 0);
     bool is_result = r->state == STINT_SUCCEEDED;
+    size_t put = 0;
     if ((parts & (is_result ? PART_RESULT : PART_PAYLOAD)) && r->body_bytes > 0 &&
-        fits_page(core, r->body_bytes)) {
+        fits(core, r->body_bytes, used, more)) {
+        put = r->body_bytes;
         if (!job_body(core, &info->id, r, &body))
             say_damaged(core, info);
         else if (is_result)
@@ -137,8 +138,7 @@ add_body(struct core *core, const struct record *r, uint32_t parts, struct stint
         else
             info->payload = body.data;
     }
-    if ((parts & PART_RESULT) && output_bytes > 0 &&
-        fits_page(core, output_bytes + (info->payload ? r->body_bytes : 0))) {
+    if ((parts & PART_RESULT) && output_bytes > 0 && fits(core, output_bytes, used + put, more)) {
         if (!job_output(core, &info->id, r, &body))
             say_damaged(core, info);
         else
@@ -149,8 +149,6 @@ add_body(struct core *core, const struct record *r, uint32_t parts, struct stint
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
-    if (!reads(core, peer, m))
-        return;
     page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_job_info info = {.id = core->room->ids[i]};
@@ -158,7 +156,7 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
         enum place place = job_find(core, &info.id, &r);
         if (place != PLACE_NONE) {
             query_describe(core, &core->room->ids[i], place, &r, &info);
-            add_body(core, &r, m->get.parts, &info);
+            add_body(core, &r, m->get.parts, core->page.used, m->count - i, &info);
         }
         message_put_job_info(&core->page, &info);
     }
@@ -170,9 +168,6 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
 void
 query_wait(struct core *core, struct peer *peer, const struct message *m)
 {
-    if (!reads(core, peer, m))
-        return;
-    page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->room->ids[i];
         struct record r;
@@ -184,7 +179,7 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
             struct stint_job_info info;
             query_describe(core, &id, place, &r, &info);
             if (m->wait.results && peer_reads(core, peer))
-                add_body(core, &r, PART_RESULT, &info);
+                add_body(core, &r, PART_RESULT, 0, 0, &info);
             info.payload_bytes = 0;
             watch_put_outcome(core, peer, &info);
         } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results))
@@ -234,7 +229,8 @@ list_place(struct core *core, struct listing *l)
         memcpy(l->at.bytes, key.data, STINT_ID_BYTES);
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
-        if (l->count == l->limit || l->scanned == l->scanned_most || core->page.used > PAGE_BYTES)
+        if (l->count == l->limit || l->scanned == l->scanned_most ||
+            core->page.used > page_bytes(core))
             return false;
         l->scanned++;
         core->listed++;
@@ -271,8 +267,6 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
     uint8_t cursor[CURSOR_BYTES];
     struct slice next = {0};
     struct slice given = m->list.cursor;
-    if (!reads(core, peer, m))
-        return;
     page_begin(core);
     if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
         core_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
@@ -297,66 +291,6 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
             break;
         }
     page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
-}
-
-void
-query_queues(struct core *core, struct peer *peer, const struct message *m)
-{
-    uint32_t count = 0;
-    page_begin(core);
-    for (uint32_t i = 0; i < core->book.queues && count < LIMIT_JOBS; i++, count++) {
-        struct queue *q = core->book.by_number[i];
-        const char *unserved = dispatch_unserved(core, q);
-        struct stint_queue_info info = {.number = q->number, .workers = q->workers};
-        memcpy(info.name, q->name, sizeof info.name);
-        if (unserved)
-            memcpy(info.unserved, unserved, sizeof info.unserved);
-        for (uint32_t l = 0; l < q->levels_count; l++)
-            for (unsigned s = 0; s < STINT_STATES; s++)
-                info.jobs[s] += q->levels[l]->jobs[s];
-        message_put_queue_info(&core->page, &info);
-    }
-    page_send(core, peer, MESSAGE_QUEUES, m->number, count, (struct slice){0});
-}
-
-static void
-name_queues(const struct worker *w, char *to, size_t size)
-{
-    size_t used = 0;
-    for (uint32_t i = 0; i < w->queues_count; i++) {
-        const struct queue *q = w->queues[i];
-        if (used + q->name_bytes + 5 > size) {
-            memcpy(to + used, "...", 4);
-            return;
-        }
-        if (used)
-            to[used++] = ' ';
-        memcpy(to + used, q->name, q->name_bytes);
-        used += q->name_bytes;
-    }
-    to[used] = '\0';
-}
-
-void
-query_workers(struct core *core, struct peer *peer, const struct message *m)
-{
-    uint32_t count = 0;
-    page_begin(core);
-    for (const struct worker *w = core->fleet.workers; w && count < LIMIT_JOBS; w = w->next) {
-        struct stint_worker_info info = {.slots = w->slots,
-            .window = w->window,
-            .held = w->held,
-            .seen_ms_ago = core->listened_ms - w->seen_ms,
-            .succeeded = w->succeeded,
-            .failed = w->failed};
-        memcpy(info.name, w->name, sizeof info.name);
-        memcpy(info.software, w->software, sizeof info.software);
-        name_queues(w, info.queues, sizeof info.queues);
-        kinds_write(w->kinds, info.kinds, sizeof info.kinds);
-        message_put_worker_info(&core->page, &info);
-        count++;
-    }
-    page_send(core, peer, MESSAGE_WORKERS, m->number, count, (struct slice){0});
 }
 
 void

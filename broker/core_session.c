@@ -7,6 +7,10 @@
 enum {
     SESSION_ROW_BYTES = 32, /* check, last submission, pruned, used (wall clock) */
     CLIENT_IDLE_MS = 60000, /* a connection that only asks now and then; it may say HELLO again */
+    FORGOTTEN_A_STEP = 16384, /* answers of sessions that are over */
+    SESSIONS_A_CONNECTION = 16, /* a process needs one, and another one if it is forgotten */
+    PROOF_BYTES = 1 << 20,
+    PROOF_MS = 60000, /* while memory is short, who shows no reading for so long is cut off */
 };
 
 static struct slice
@@ -39,38 +43,89 @@ load_submissions(struct core *core, struct peer *peer)
             core, NOTE_ERROR, "a damaged session row is ignored", NOTE_TEXT("peer", peer->name));
 }
 
-void
-session_store(struct core *core, struct peer *peer)
+static void
+put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
 {
     uint8_t row[SESSION_ROW_BYTES];
-    if (!peer->session_changed)
-        return;
     id_put_be(row + 8, peer->submission, 8);
     id_put_be(row + 16, peer->pruned, 8);
-    id_put_be(row + 24, core->wall_ms, 8);
+    id_put_be(row + 24, used_ms, 8);
     id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
     store_put(core->store, STORE_SESSIONS, session_key(peer->session),
         (struct slice){row, sizeof row}, (struct slice){0});
+}
+
+void
+session_store(struct core *core, struct peer *peer)
+{
+    if (!peer->session_changed)
+        return;
+    put_session(core, peer, core->wall_ms);
     core->sessions += !peer->session_stored;
     peer->session_stored = true;
     peer->session_changed = false;
 }
 
-/* Its row and all its answers go. */
-void
-session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
+/* Removes answers of the session, as many as this step may. The row then says which are left, and
+ * that it was never used, so that whatever stops us is made up for by the sweep. True: all is gone.
+ */
+static bool
+forget_some(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t most)
 {
     struct slice key, value;
     uint8_t from[SESSION_BYTES + 8];
-    if (store_del(core->store, STORE_SESSIONS, session_key(session)))
-        core->sessions--;
     memcpy(from, session, SESSION_BYTES);
     memset(from + SESSION_BYTES, 0, 8);
     while (
         store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key, &value) &&
         key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
+        if (core->forgotten++ >= most) {
+            struct peer left = {0};
+            memcpy(left.session, session, SESSION_BYTES);
+            load_submissions(core, &left);
+            left.pruned = id_get_be(from + SESSION_BYTES, 8);
+            put_session(core, &left, 0);
+            return false;
+        }
         memcpy(from, key.data, sizeof from);
         store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});
+    }
+    if (store_del(core->store, STORE_SESSIONS, session_key(session)))
+        core->sessions--;
+    return true;
+}
+
+void
+session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
+{
+    if (!forget_some(core, session, FORGOTTEN_A_STEP))
+        memcpy(pack_reserve(&core->leaving, SESSION_BYTES), session, SESSION_BYTES);
+}
+
+void
+session_forget_more(struct core *core)
+{
+    uint8_t session[SESSION_BYTES];
+    while (core->leaving.used > 0 && core->forgotten < FORGOTTEN_A_STEP) {
+        memcpy(session, core->leaving.data + core->leaving.used - SESSION_BYTES, SESSION_BYTES);
+        if (!forget_some(core, session, FORGOTTEN_A_STEP))
+            return;
+        core->leaving.used -= SESSION_BYTES;
+    }
+}
+
+/* A session that is back before all of it was forgotten begins anew all the same. */
+static void
+finish_leaving(struct core *core, const uint8_t session[SESSION_BYTES])
+{
+    for (size_t at = 0; at < core->leaving.used; at += SESSION_BYTES) {
+        uint8_t *entry = core->leaving.data + at;
+        if (memcmp(entry, session, SESSION_BYTES) != 0)
+            continue;
+        (void)forget_some(core, session, UINT64_MAX);
+        core->leaving.used -= SESSION_BYTES;
+        memmove(entry, core->leaving.data + core->leaving.used, SESSION_BYTES);
+        return;
     }
 }
 
@@ -78,14 +133,12 @@ session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
 static void
 drop_former(struct core *core, const uint8_t session[SESSION_BYTES])
 {
-    for (struct peer *p = core->fleet.peers; p; p = p->next)
-        if (memcmp(p->session, session, SESSION_BYTES) == 0) {
-            core_drop_peer(core, p);
-            return;
-        }
+    struct peer *former = fleet_peer_of_session(&core->fleet, session);
+    if (former)
+        core_drop_peer(core, former);
 }
 
-/* Makes the queues it serves by their first use; "default" if it named none. */
+/* "default" if it named none. A queue that holds nothing yet is made by its first job. */
 static bool
 serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t kinds)
 {
@@ -96,7 +149,7 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t 
     }
     uint32_t served = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct queue *q = book_queue_make(&core->book, core->room->names.queues[i]);
+        struct queue *q = book_queue_expect(&core->book, core->room->names.queues[i]);
         if (!q)
             return false;
         bool twice = false;
@@ -139,7 +192,7 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .broker = o->broker,
         .heartbeat_ms = o->heartbeat_ms,
         .lost_ms = o->lost_ms,
-        .message_bytes = LIMIT_MESSAGE_BYTES,
+        .message_bytes = o->message_bytes,
         .payload_bytes = o->payload_bytes,
         .result_bytes = o->result_bytes,
         .submission = peer->submission,
@@ -148,6 +201,21 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
     message_put_welcome(outbox_begin(core->out, peer->number), &w, &self);
     outbox_end(core->out);
     outbox_greeted(core->out);
+}
+
+/* Why a peer can't be taken in; NULL: it can. */
+static const char *
+too_many(struct core *core, const struct hello *h, const struct account *account)
+{
+    const struct core_options *o = &core->options;
+    if (core->fleet.peers_count >= o->peers_max)
+        return "there are --peers-max connections";
+    if (account->sessions > SESSIONS_A_CONNECTION)
+        return "a connection speaks for a few sessions at most";
+    if (h->role == ROLE_WORKER && core->fleet.workers_count >= o->workers_max &&
+        !fleet_worker(&core->fleet, h->session))
+        return "there are --peers-max workers";
+    return NULL;
 }
 
 void
@@ -162,28 +230,38 @@ session_hello(struct core *core, uint32_t number, const struct message *m)
     static const uint8_t none[SESSION_BYTES];
     if (h->role == 0 || memcmp(h->session, none, SESSION_BYTES) == 0) {
         core_refuse(core, number, m, STINT_INVALID, "a HELLO names a role and a session");
-        return;
-    }
-    struct peer *peer = fleet_peer(&core->fleet, number);
-    if (peer && memcmp(peer->session, h->session, SESSION_BYTES) != 0)
-        core_drop_peer(core, peer); /* one connection, another session: begin anew */
-    else if (peer)
-        core_remove_peer(core, peer);
-    drop_former(core, h->session);
-    if (core->fleet.peers_count >= core->options.peers_max) {
-        core_refuse(core, number, m, STINT_TOO_MANY, "there are --peers-max connections");
         core_forget(core, number);
         return;
     }
-    peer = fleet_peer_add(&core->fleet, number);
+    struct account account = {.read_ms = core->listened_ms};
+    struct peer *peer = fleet_peer(&core->fleet, number);
+    if (peer)
+        account = peer->account;
+    account.sessions += !peer || memcmp(peer->session, h->session, SESSION_BYTES) != 0;
+    if (peer)
+        core_remove_peer(core, peer); /* it begins anew */
+    drop_former(core, h->session);
+    const char *why = too_many(core, h, &account);
+    if (why) {
+        core_refuse(core, number, m, STINT_TOO_MANY, why);
+        core_end(core, number);
+        return;
+    }
+    peer = fleet_peer_add(&core->fleet, number, h->session);
     peer->role = h->role;
-    memcpy(peer->session, h->session, SESSION_BYTES);
+    peer->account = account;
+    core->fleet.unread += account.sent - account.read;
+    finish_leaving(core, h->session);
     slice_to_text(peer->name, sizeof peer->name, h->name);
     peer->seen_ms = core->listened_ms;
     load_submissions(core, peer);
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
-        core_refuse(core, number, m, STINT_TOO_MANY, "there are --queues-max queues");
-        core_drop_peer(core, peer);
+        core_refuse(core, number, m, STINT_TOO_MANY,
+            "workers and subscribers name too many queues that nothing is in");
+        if (peer->worker->held == 0)
+            fleet_worker_remove(&core->fleet, peer->worker);
+        core_remove_peer(core, peer);
+        core_end(core, number);
         return;
     }
     say_welcome(core, peer, h);
@@ -194,15 +272,16 @@ session_ping(struct core *core, struct peer *peer, const struct message *m)
 {
     if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
         peer->worker->window = m->ping.window;
-    if (peer->token && m->ping.token == peer->token) { /* it has read that PONG and all before */
-        peer->read_bytes = peer->sent_at_token;
-        peer->token = 0;
+    struct account *a = &peer->account;
+    if (a->token && m->ping.token == a->token) { /* it has read that PONG and all before */
+        peer_has_read(core, peer, a->sent_at_token);
+        a->token = 0;
     }
-    while (peer->token == 0) {
-        peer->token = core_random(core);
-        peer->sent_at_token = peer->sent_bytes;
+    while (a->token == 0) {
+        a->token = core_random(core);
+        a->sent_at_token = a->sent;
     }
-    message_put_pong(outbox_begin(core->out, peer->number), m->number, peer->token);
+    message_put_pong(outbox_begin(core->out, peer->number), m->number, a->token);
     outbox_end(core->out);
 }
 
@@ -217,10 +296,9 @@ session_bye(struct core *core, struct peer *peer, const struct message *m)
             NOTE_NUMBER("held", peer->worker->held), NOTE_NUMBER("begun", peer->worker->begun));
         attempt_end_worker(core, peer->worker);
     }
-    if (peer->session_stored || peer->session_changed) {
-        peer->session_changed = false;
+    session_store(core, peer);
+    if (peer->session_stored)
         session_forget(core, peer->session);
-    }
     message_put_numbered(outbox_begin(core->out, number), MESSAGE_BYE, m->number);
     outbox_end(core->out);
     core_drop_peer(core, peer);
@@ -260,12 +338,20 @@ session_judge(struct core *core, enum hearing heard)
         }
         w = next;
     }
+    bool short_of_memory = core->fleet.unread >= o->unread_total_bytes;
     struct peer *p = core->fleet.peers;
     while (p) {
         struct peer *next = p->next;
         uint64_t idle_ms = o->lost_ms > CLIENT_IDLE_MS ? o->lost_ms : CLIENT_IDLE_MS;
         if (p->role == ROLE_CLIENT && core->heard_ms >= p->seen_ms + idle_ms)
             core_drop_peer(core, p);
+        else if (short_of_memory && core->heard_ms >= p->account.read_ms + PROOF_MS &&
+            p->account.sent - p->account.read > PROOF_BYTES) {
+            core_say(core, NOTE_WARN, "a connection is ended, its peer does not read",
+                NOTE_TEXT("peer", p->name),
+                NOTE_NUMBER("unread_bytes", p->account.sent - p->account.read));
+            core_drop_peer(core, p);
+        }
         p = next;
     }
     if (core->grace_until_ms && core->heard_ms >= core->grace_until_ms) {

@@ -279,7 +279,7 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
 {
     struct pack_buffer *b = &peer->settled;
     core_has_output(core, peer);
-    if (peer->settled_count == LIMIT_JOBS)
+    if (peer->settled_count == LIMIT_JOBS || b->used > page_bytes(core))
         watch_flush_answers(core, peer, MESSAGE_SETTLED, b, &peer->settled_count);
     peer->settled_count++;
     pack_put_array(b, 2);

@@ -1,11 +1,15 @@
 /* SUBMIT: exactly once. A session's submissions are numbered without gaps; the number and its
  * answer are stored in the transaction that inserts the jobs, so that a resent one finds the first
- * answer, be it ids or a refusal. What is stored of an accepted one is only where each level's ids
- * began: the resent message itself says which job went to which level.
+ * answer. What is stored of it is only where each level's ids began, in the order in which the
+ * message first names the levels: the resent message itself says which job went to which, and that
+ * holds also when the queue is gone meanwhile.
  *
- * A message is accepted or refused as a whole, before the store is touched.
+ * A message is accepted or refused as a whole, before the store is touched. A refusal uses no
+ * number and is not stored: what is refused costs nothing that lasts, however often it is sent.
  */
 #include "core_inside.h"
+
+#include <stdlib.h>
 
 enum {
     ANSWER_KEY_BYTES = SESSION_BYTES + 8,
@@ -13,6 +17,33 @@ enum {
     ANSWER_START_BYTES = 13, /* queue, priority, first sequence */
     DETAIL_BYTES = 160,
     PRUNED_A_STEP = 4096,
+    RUN_BYTES_MAX = 32, /* of ids, encoded */
+    ROW_BYTES = 256, /* what a new row of the books, or of a session, costs at most */
+    PLACES = 2 * LIMIT_JOBS,
+    SLOTS = 4 * PLACES,
+    ANY_PRIORITY = 256,
+};
+
+_Static_assert(LIMIT_MESSAGE_BYTES / 8 + LIMIT_JOBS * RUN_BYTES_MAX + 100 < LIMIT_MESSAGE_BYTES,
+    "an answer in which no two ids are neighbours fits behind others");
+
+/* A queue, or a level, that jobs of a message are for. */
+struct place_of_jobs {
+    const struct job_spec *first;
+    struct queue *queue; /* NULL: it is to be made */
+    struct level *level;
+    unsigned priority; /* ANY_PRIORITY: it stands for the queue */
+    uint32_t jobs; /* so far */
+    uint64_t next; /* the next id of a resent message's job */
+};
+
+/* All of one message, found by name and priority in one look. */
+struct places {
+    struct place_of_jobs all[PLACES];
+    uint32_t count, stamp;
+    struct {
+        uint32_t stamp, index;
+    } slots[SLOTS];
 };
 
 struct verdict {
@@ -28,14 +59,21 @@ answer_key(uint8_t key[ANSWER_KEY_BYTES], const struct peer *peer, uint64_t numb
     id_put_be(key + SESSION_BYTES, number, 8);
 }
 
-/* Opens an answer in the peer's SUBMITTED message of this step. */
+/* So that another answer fits into the peer's SUBMITTED message of this step. */
+static void
+make_room(struct core *core, struct peer *peer)
+{
+    struct pack_buffer *b = &peer->submitted;
+    if (peer->submitted_count == LIMIT_JOBS || b->used > page_bytes(core))
+        watch_flush_answers(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
+}
+
 static struct pack_buffer *
 answer(struct core *core, struct peer *peer, uint64_t number, enum stint_status status)
 {
     struct pack_buffer *b = &peer->submitted;
     core_has_output(core, peer);
-    if (peer->submitted_count == LIMIT_JOBS)
-        watch_flush_answers(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
+    make_room(core, peer);
     peer->submitted_count++;
     pack_put_array(b, status == STINT_OK ? 3 : 4);
     pack_put_uint(b, number);
@@ -123,52 +161,93 @@ refuse(
     v->detail[used] = '\0';
 }
 
-/* What the jobs of one message would add. New queues and levels are counted per run of jobs, and
- * jobs for new queues together, which errs on the safe side where a message mixes them. */
-struct tally {
-    uint64_t bytes;
-    uint32_t new_queues, new_levels, for_new;
-    struct slice name;
-    uint8_t priority;
-    struct queue *queue;
-};
-
-/* How many jobs of this message so far are for the queue of this one. */
-static uint32_t
-tally_queue(const struct core *core, struct tally *t)
+struct places *
+places_new(void)
 {
-    struct queue *q = t->queue;
-    if (!q)
-        return ++t->for_new;
-    if (q->tallied != core->tallies)
-        q->tally = 0;
-    q->tallied = core->tallies;
-    return ++q->tally;
+    struct places *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    return p;
 }
 
-static bool
-tally_place(struct core *core, struct tally *t, const struct job_spec *spec, uint32_t i)
+static void
+places_begin(struct core *core)
 {
-    bool same_queue = i > 0 && same_name(t->name, spec->queue);
-    if (!same_queue) {
-        t->name = spec->queue;
-        t->queue = book_queue(&core->book, spec->queue);
-        t->new_queues += t->queue == NULL;
+    struct places *p = core->places;
+    p->count = 0;
+    if (++p->stamp == 0) {
+        memset(p->slots, 0, sizeof p->slots);
+        p->stamp = 1;
     }
-    if (!same_queue || t->priority != spec->priority) {
-        t->priority = spec->priority;
-        t->new_levels += !t->queue || !book_level(&core->book, t->queue, spec->priority, false);
+}
+
+/* The place of this job, or of its queue; a new one has no jobs and no queue yet. */
+static struct place_of_jobs *
+place_of(struct core *core, const struct job_spec *spec, unsigned priority)
+{
+    struct places *p = core->places;
+    uint64_t at = record_check(spec->queue.data, spec->queue.size, priority) % SLOTS;
+    for (; p->slots[at].stamp == p->stamp; at = (at + 1) % SLOTS) {
+        struct place_of_jobs *place = &p->all[p->slots[at].index];
+        if (place->priority == priority && same_name(place->first->queue, spec->queue))
+            return place;
     }
-    return core->book.queues + t->new_queues <= core->book.queues_max &&
-        core->book.levels + t->new_levels <= core->book.levels_max;
+    assert(p->count < PLACES);
+    p->slots[at].stamp = p->stamp;
+    p->slots[at].index = p->count;
+    struct place_of_jobs *place = &p->all[p->count++];
+    *place = (struct place_of_jobs){.first = spec, .priority = priority};
+    return place;
+}
+
+/* Does the job go where the one before it went? */
+static bool
+same_place(const struct job_spec *specs, uint32_t i)
+{
+    return i > 0 && specs[i].priority == specs[i - 1].priority &&
+        same_name(specs[i].queue, specs[i - 1].queue);
+}
+
+/* What the jobs of one message would add. */
+struct tally {
+    uint64_t bytes;
+    uint32_t queues, levels; /* new ones */
+    struct place_of_jobs *queue; /* of the last job */
+};
+
+/* False if there would be too many queues or levels; then the verdict says so. */
+static bool
+tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
+{
+    const struct job_spec *spec = &core->room->specs[i];
+    struct book *book = &core->book;
+    t->queue = place_of(core, spec, ANY_PRIORITY);
+    struct place_of_jobs *level = place_of(core, spec, spec->priority);
+    if (t->queue->jobs == 0) {
+        t->queue->queue = book_queue(book, spec->queue);
+        t->queues += t->queue->queue == NULL;
+        t->bytes += t->queue->queue ? 0U : ROW_BYTES;
+    }
+    if (level->jobs++ == 0) {
+        struct queue *q = t->queue->queue;
+        bool is_new = !q || !book_level(book, q, spec->priority, false);
+        t->levels += is_new;
+        t->bytes += ANSWER_START_BYTES + (is_new ? ROW_BYTES : 0U);
+    }
+    if (book->queues + t->queues > book->queues_max)
+        refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->queues_max);
+    else if (book->levels + t->levels > book->levels_max)
+        refuse(v, i, STINT_TOO_MANY, "the queues have as many priorities in use as there may be, ",
+            book->levels_max);
+    return v->status == STINT_OK;
 }
 
 static void
 check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
     const struct core_options *o = &core->options;
-    struct tally t = {0};
-    core->tallies++;
+    struct tally t = {.bytes = 2 * ROW_BYTES};
+    places_begin(core);
     v->status = STINT_OK;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->room->specs[i];
@@ -176,12 +255,10 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             refuse(v, i, STINT_TOO_LARGE, "a payload is over --payload-max, ", o->payload_bytes);
             return;
         }
-        if (!tally_place(core, &t, spec, i)) {
-            refuse(v, i, STINT_TOO_MANY, "no more queues and priorities than --queues-max, ",
-                o->queues_max);
+        if (!same_place(core->room->specs, i) && !tally_place(core, &t, i, v))
             return;
-        }
-        uint64_t waits = (t.queue ? t.queue->backlog : 0) + tally_queue(core, &t);
+        const struct queue *q = t.queue->queue;
+        uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
         if (o->queue_backlog_max && waits > o->queue_backlog_max) {
             refuse(v, i, STINT_QUEUE_FULL, "a queue holds --queue-backlog-max jobs, ",
                 o->queue_backlog_max);
@@ -244,21 +321,21 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
 {
     struct runs runs;
     struct level *level = NULL;
-    const struct job_spec *last = NULL;
     core->page.used = 0;
+    places_begin(core);
     runs_open(&runs, answer(core, peer, m->number, STINT_OK));
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->room->specs[i];
-        if (!last || !same_name(last->queue, spec->queue) || last->priority != spec->priority) {
-            struct queue *q = book_queue_make(&core->book, spec->queue);
-            level = book_level(&core->book, q, spec->priority, true);
-            bool seen = false;
-            for (size_t at = 0; at < core->page.used && !seen; at += ANSWER_START_BYTES)
-                seen = id_get_be(core->page.data + at, 4) == q->number &&
-                    core->page.data[at + 4] == level->priority;
-            if (!seen)
-                put_start(&core->page, level, level->next);
-            last = spec;
+        if (!same_place(core->room->specs, i)) {
+            struct place_of_jobs *place = place_of(core, spec, spec->priority);
+            if (!place->level) {
+                struct queue *q = book_queue_make(&core->book, spec->queue);
+                assert(q); /* check_jobs has counted */
+                place->level = book_level(&core->book, q, spec->priority, true);
+                assert(place->level);
+                put_start(&core->page, place->level, place->level->next);
+            }
+            level = place->level;
         }
         struct stint_id id = book_id(&core->book, level, level->next++);
         job_insert(core, level, &id, spec);
@@ -270,32 +347,49 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
     core->figures.submitted += m->count;
 }
 
-/* The ids of a resent submission, from where each level began and the jobs in the message. */
+/* The ids of a resent submission, from where each level began and the jobs in the message. False if
+ * they do not fit together. */
 static bool
-repeat_ids(struct core *core, struct peer *peer, const struct message *m, struct slice starts)
+repeat_ids(struct core *core, const struct message *m, struct slice starts, struct runs *runs)
 {
-    struct runs runs;
-    if (starts.size % ANSWER_START_BYTES != 0)
-        return false;
-    core->page.used = 0;
-    memcpy(pack_reserve(&core->page, starts.size), starts.data, starts.size);
-    runs_open(&runs, answer(core, peer, m->number, STINT_OK));
+    struct place_of_jobs *place = NULL;
+    struct stint_id level = {{0}};
+    places_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->room->specs[i];
-        const struct queue *q = book_queue(&core->book, spec->queue);
-        for (size_t at = 0; q && at < core->page.used; at += ANSWER_START_BYTES) {
-            uint8_t *p = core->page.data + at;
-            if (id_get_be(p, 4) != q->number || p[4] != spec->priority)
-                continue;
-            uint64_t sequence = id_get_be(p + 5, 8);
-            struct stint_id id = id_make(core->options.broker, q->number, spec->priority, sequence);
-            runs_add(&runs, &id);
-            id_put_be(p + 5, sequence + 1, 8);
-            break;
+        if (!same_place(core->room->specs, i)) {
+            place = place_of(core, spec, spec->priority);
+            if (place->jobs == 0) {
+                if (starts.size < ANSWER_START_BYTES || starts.data[4] != spec->priority)
+                    return false;
+                place->jobs = (uint32_t)id_get_be(starts.data, 4); /* here: the queue's number */
+                place->next = id_get_be(starts.data + 5, 8);
+                starts.data += ANSWER_START_BYTES;
+                starts.size -= ANSWER_START_BYTES;
+            }
+            level = id_make(core->options.broker, place->jobs, spec->priority, 0);
         }
+        struct stint_id id = id_plus(level, place->next++);
+        runs_add(runs, &id);
     }
-    runs_close(&runs);
-    return true;
+    return starts.size == 0;
+}
+
+static void
+repeat_accepted(struct core *core, struct peer *peer, const struct message *m, struct slice starts)
+{
+    struct runs runs;
+    make_room(core, peer);
+    size_t begun = peer->submitted.used;
+    runs_open(&runs, answer(core, peer, m->number, STINT_OK));
+    if (repeat_ids(core, m, starts, &runs)) {
+        runs_close(&runs);
+        return;
+    }
+    peer->submitted.used = begun;
+    peer->submitted_count--;
+    answer_refused(
+        core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
 }
 
 static void
@@ -320,9 +414,8 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
             text_slice("a resent submission must be the same bytes"));
     else if (status != STINT_OK)
         answer_refused(core, peer, m->number, status, id_get_be(row.data + 20, 4), rest);
-    else if (!repeat_ids(core, peer, m, rest))
-        answer_refused(
-            core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
+    else
+        repeat_accepted(core, peer, m, rest);
 }
 
 /* Answers that the peer has confirmed are forgotten, a bounded number at a time. */
@@ -338,21 +431,36 @@ prune_answers(struct core *core, struct peer *peer, uint64_t acked)
     }
 }
 
+/* What this peer may not do at all now, whatever its jobs are. */
+static void
+check_peer(struct core *core, const struct peer *peer, struct verdict *v)
+{
+    const struct core_options *o = &core->options;
+    if (!peer->session_stored && !peer->session_changed && core->sessions >= o->sessions_max) {
+        core->next_session_sweep_ms = earlier(core->next_session_sweep_ms, core->now_ms + 1000);
+        refuse(v, 0, STINT_TOO_MANY, "there are --sessions-max client sessions, ", o->sessions_max);
+    } else if (peer->submission - peer->pruned >= LIMIT_SUBMISSIONS_OPEN)
+        refuse(v, 0, STINT_TOO_MANY,
+            "so many answers of this session were not confirmed by `acked`: ",
+            LIMIT_SUBMISSIONS_OPEN);
+}
+
 static void
 accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, uint64_t hash)
 {
-    struct verdict v = {0};
-    check_jobs(core, m, &v);
-    if (v.status == STINT_OK) {
-        insert_jobs(core, peer, m);
-        store_answer(
-            core, peer, m->number, hash, &v, (struct slice){core->page.data, core->page.used});
-    } else {
-        struct slice detail = text_slice(v.detail);
-        answer_refused(core, peer, m->number, v.status, v.index, detail);
-        store_answer(core, peer, m->number, hash, &v, detail);
-        core->figures.refused++;
+    struct verdict v = {.status = STINT_OK};
+    check_peer(core, peer, &v);
+    if (v.status == STINT_OK)
+        check_jobs(core, m, &v);
+    if (v.status != STINT_OK) {
+        answer_refused(core, peer, m->number, v.status, v.index, text_slice(v.detail));
+        core_refused(core, peer->number, m, v.status);
+        peer->refused = true;
+        return;
     }
+    insert_jobs(core, peer, m);
+    store_answer(core, peer, m->number, hash, &v, (struct slice){core->page.data, core->page.used});
+    peer->refused = false;
     peer->submission = m->number;
     peer->session_changed = true;
     core_has_output(core, peer);
@@ -367,9 +475,11 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
             "a submit has a number from 1, what is confirmed, and jobs");
         return;
     }
-    if (!peer->session_stored && core->sessions >= core->options.sessions_max) {
-        core_refuse(core, peer->number, m, STINT_TOO_MANY,
-            "there are --sessions-max client sessions; try again later");
+    if (!peer_reads(core, peer)) {
+        answer_refused(core, peer, number, STINT_TOO_MANY, 0,
+            text_slice("too much of what was answered is unread: read it, and PING"));
+        core_refused(core, peer->number, m, STINT_TOO_MANY);
+        peer->refused |= number == peer->submission + 1;
         return;
     }
     uint64_t hash = record_check(m->submit.jobs.data, m->submit.jobs.size, 0);
@@ -378,7 +488,7 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
     else if (number == peer->submission + 1) {
         prune_answers(core, peer, m->submit.acked);
         accept_or_refuse(core, peer, m, hash);
-    } else if (peer->submission == 0)
+    } else if (peer->submission == 0 && !peer->refused)
         answer_refused(core, peer, number, STINT_SESSION_UNKNOWN, 0,
             text_slice("nothing is known of this session"));
     else

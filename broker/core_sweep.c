@@ -10,7 +10,9 @@
 enum {
     DUE_A_STEP = 2048,
     EXPIRED_A_STEP = 16384, /* rows looked at or removed */
-    SESSIONS_A_STEP = 256,
+    SESSIONS_A_STEP = 512,
+    SESSION_REST_MS =
+        60000, /* while there are --sessions-max, who was away so long may be forgotten */
     SLOT_SHIFT = 14, /* 2^14 ms */
     NEIGHBOURS = 1024,
     DUE_KEY_BYTES = 8 + STINT_ID_BYTES,
@@ -169,36 +171,34 @@ sweep_expired(struct core *core)
     }
 }
 
-static bool
-is_connected(const struct core *core, const uint8_t session[SESSION_BYTES])
-{
-    const struct peer *p = core->fleet.peers;
-    while (p && memcmp(p->session, session, SESSION_BYTES) != 0)
-        p = p->next;
-    return p != NULL;
-}
-
-/* A walk over all session rows that goes on where it stopped, a piece at a time. */
+/* A walk over all session rows that goes on where it stopped, a piece at a time. Where no new
+ * session fits in, those go that have rested for a while, so that others get on. */
 static void
 sweep_sessions(struct core *core)
 {
+    const struct core_options *o = &core->options;
     struct slice key, row;
     uint8_t at[SESSION_BYTES + 1];
+    bool full = core->sessions >= o->sessions_max;
+    uint64_t keep_ms = full ? earlier(SESSION_REST_MS, o->session_keep_ms) : o->session_keep_ms;
     memcpy(at, core->session_cursor, SESSION_BYTES);
     at[SESSION_BYTES] = 0;
-    core->next_session_sweep_ms = core->now_ms + 1000;
-    for (unsigned n = 0; n < SESSIONS_A_STEP; n++) {
+    core->next_session_sweep_ms = core->now_ms + (full ? 0 : 1000);
+    for (unsigned n = 0; n < SESSIONS_A_STEP && core->leaving.used == 0; n++) {
         if (!store_seek(core->store, STORE_SESSIONS, (struct slice){at, sizeof at}, &key, &row) ||
             key.size != SESSION_BYTES) {
             memset(core->session_cursor, 0, SESSION_BYTES);
-            core->next_session_sweep_ms = core->now_ms + core->options.session_keep_ms / 16;
+            core->next_session_sweep_ms = core->now_ms + (full ? 1000 : o->session_keep_ms / 16);
             return;
         }
         memcpy(at, key.data, SESSION_BYTES);
         memcpy(core->session_cursor, at, SESSION_BYTES);
         uint64_t used_ms = row.size == 32 ? id_get_be(row.data + 24, 8) : 0;
-        if (core->wall_ms > used_ms + core->options.session_keep_ms && !is_connected(core, at))
+        if (core->wall_ms > used_ms + keep_ms && !fleet_peer_of_session(&core->fleet, at)) {
             session_forget(core, at);
+            core_say(core, NOTE_DEBUG, "a session that was not used is forgotten",
+                NOTE_NUMBER("unused_ms", core->wall_ms - used_ms));
+        }
     }
 }
 
@@ -209,6 +209,7 @@ sweep_all(struct core *core)
         sweep_due(core);
     if (core->next_expiry <= core->wall_ms)
         sweep_expired(core);
+    session_forget_more(core);
     if (core->next_session_sweep_ms <= core->now_ms)
         sweep_sessions(core);
 }
@@ -226,5 +227,9 @@ sweep_load(struct core *core)
 uint64_t
 sweep_next_ms(const struct core *core)
 {
+    if (core->leaving.used > 0 ||
+        (core->sessions >= core->options.sessions_max &&
+            core->next_session_sweep_ms <= core->now_ms))
+        return 0;
     return earlier(core->next_due_ms, core->next_expiry);
 }

@@ -210,9 +210,9 @@ damaged_row(struct verify *v, struct slice key, struct slice value)
 static void
 check_counts(struct verify *v)
 {
-    for (uint32_t q = 0; q < v->book.queues; q++)
-        for (uint32_t i = 0; i < v->book.by_number[q]->levels_count; i++) {
-            const struct level *level = v->book.by_number[q]->levels[i];
+    for (const struct queue *q = v->book.by_name; q; q = q->hh.next)
+        for (uint32_t i = 0; i < q->levels_count; i++) {
+            const struct level *level = q->levels[i];
             for (unsigned state = 0; state < STINT_STATES; state++)
                 if (level->jobs[state] != 0) {
                     struct stint_id id = book_id(&v->book, level, 0);

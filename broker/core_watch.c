@@ -5,7 +5,6 @@
 #include "core_inside.h"
 
 enum {
-    OUTCOMES_BYTES = 1 << 20, /* a frame of OUTCOMES is sent when it has grown to this */
     EVENTS_A_STEP = LIMIT_JOBS,
 };
 
@@ -20,7 +19,6 @@ flush_outcomes(struct core *core, struct peer *peer)
     pack_put_array(b, peer->outcomes_count);
     memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
     outbox_end(core->out);
-    peer->sent_bytes += peer->outcomes.used;
     peer->outcomes.used = 0;
     peer->outcomes_count = 0;
 }
@@ -30,7 +28,7 @@ watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_i
 {
     core_has_output(core, peer);
     message_put_job_info(&peer->outcomes, info);
-    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > OUTCOMES_BYTES)
+    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > page_bytes(core))
         flush_outcomes(core, peer);
 }
 
@@ -76,14 +74,17 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
             (s->ids && !listed(s, id)))
             continue;
-        if (s->pending_count >= EVENTS_A_STEP - 1 || !peer_reads(core, s->peer)) {
+        if (s->pending_count >= EVENTS_A_STEP - 1 || s->pending.used > page_bytes(core) ||
+            !peer_reads(core, s->peer)) {
             s->dropped++;
             continue;
         }
         struct stint_event event = {
-            .type = type, .id = *id, .at_ms = core->wall_ms, .count = count};
+            .type = type, .id = *id, .at_ms = clock_told(core, core->wall_ms), .count = count};
         memcpy(event.queue, level->queue->name, sizeof event.queue);
+        size_t used = s->pending.used;
         message_put_event(&s->pending, &event);
+        s->peer->events_bytes += s->pending.used - used;
         s->pending_count++;
     }
 }
@@ -92,9 +93,12 @@ static void
 flush_events(struct core *core, struct subscription *s)
 {
     if (s->dropped && peer_reads(core, s->peer)) {
-        struct stint_event lost = {
-            .type = STINT_EVENT_LOST, .at_ms = core->wall_ms, .count = s->dropped};
+        struct stint_event lost = {.type = STINT_EVENT_LOST,
+            .at_ms = clock_told(core, core->wall_ms),
+            .count = s->dropped};
+        size_t used = s->pending.used;
         message_put_event(&s->pending, &lost);
+        s->peer->events_bytes += s->pending.used - used;
         s->pending_count++;
         core->figures.events_lost += s->dropped;
         s->dropped = 0;
@@ -107,8 +111,8 @@ flush_events(struct core *core, struct subscription *s)
     *pack_reserve(b, 1) = 2;
     pack_put_array(b, s->pending_count);
     memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
+    s->peer->events_bytes -= s->pending.used;
     outbox_end(core->out);
-    s->peer->sent_bytes += s->pending.used;
     s->pending.used = 0;
     s->pending_count = 0;
 }
@@ -138,13 +142,15 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
     struct subscription *former = find_subscription(core, peer, m->number);
     if (former)
         fleet_unsubscribe(&core->fleet, former);
-    if (name.size && !(queue = book_queue_make(&core->book, name)))
+    if (name.size && !(queue = book_queue_expect(&core->book, name)))
         status = STINT_TOO_MANY;
     else if (peer->subscriptions_count >= LIMIT_SUBSCRIPTIONS)
         status = STINT_TOO_MANY;
     if (status == STINT_OK) {
         struct subscription *s = fleet_subscribe(&core->fleet, peer, m->number);
         s->queue = queue;
+        if (queue)
+            queue->watchers++;
         s->events = m->subscribe.events ? m->subscribe.events : UINT32_MAX;
         if (m->count > 0) {
             size_t bytes = m->count * sizeof *s->ids;

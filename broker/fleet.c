@@ -19,7 +19,15 @@ fleet_peer(struct fleet *fleet, uint32_t number)
 }
 
 struct peer *
-fleet_peer_add(struct fleet *fleet, uint32_t number)
+fleet_peer_of_session(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
+{
+    struct peer *p;
+    HASH_FIND(hh, fleet->peers_by_session, session, SESSION_BYTES, p);
+    return p;
+}
+
+struct peer *
+fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSION_BYTES])
 {
     if (number >= fleet->by_number_size) {
         uint32_t size = fleet->by_number_size ? fleet->by_number_size : 64;
@@ -34,6 +42,8 @@ fleet_peer_add(struct fleet *fleet, uint32_t number)
     }
     struct peer *peer = allocate(sizeof *peer);
     peer->number = number;
+    memcpy(peer->session, session, SESSION_BYTES);
+    HASH_ADD(hh, fleet->peers_by_session, session, SESSION_BYTES, peer);
     fleet->by_number[number] = peer;
     fleet->peers_count++;
     DL_APPEND(fleet->peers, peer);
@@ -77,7 +87,9 @@ fleet_peer_remove(struct fleet *fleet, struct peer *peer)
     pack_buffer_free(&peer->submitted);
     pack_buffer_free(&peer->settled);
     pack_buffer_free(&peer->outcomes);
+    fleet->unread -= peer->account.sent - peer->account.read;
     fleet->by_number[peer->number] = NULL;
+    HASH_DEL(fleet->peers_by_session, peer); /* NOLINT: it is in the table */
     fleet->peers_count--;
     DL_DELETE(fleet->peers, peer);
     free(peer);
@@ -98,6 +110,7 @@ fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
     memcpy(w->session, session, SESSION_BYTES);
     HASH_ADD(hh, fleet->by_session, session, SESSION_BYTES, w);
     DL_APPEND(fleet->workers, w);
+    w->joined = ++fleet->joined;
     fleet->workers_count++;
     return w;
 }
@@ -332,6 +345,9 @@ fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
     DL_DELETE(fleet->subscriptions, s);
     fleet->subscriptions_count--;
     s->peer->subscriptions_count--;
+    s->peer->events_bytes -= s->pending.used;
+    if (s->queue)
+        s->queue->watchers--;
     pack_buffer_free(&s->pending);
     free(s->ids);
     free(s);

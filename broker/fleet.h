@@ -50,6 +50,7 @@ struct worker {
     uint32_t queues_count, turn; /* turn: which queue is next */
     struct kinds *kinds; /* that it handles; NULL: all */
     struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
+    uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
     bool claimed; /* it has said what it holds, so it may get more */
     bool known; /* it has done so before, in another conversation */
     struct lease *leases; /* oldest first */
@@ -73,7 +74,7 @@ struct watch {
 struct subscription {
     uint64_t number;
     struct peer *peer;
-    struct queue *queue; /* NULL: all */
+    struct queue *queue; /* NULL: all; else it counts among the queue's watchers */
     uint32_t events;
     uint32_t ids_count;
     struct stint_id *ids; /* sorted; NULL: all */
@@ -81,6 +82,18 @@ struct subscription {
     uint32_t pending_count;
     uint64_t dropped;
     struct subscription *prev, *next;
+};
+
+/* What a connection was sent and has not shown to have read. It is the connection's, not the
+ * session's: saying HELLO again settles nothing. */
+struct account {
+    uint64_t sent; /* bytes of all frames */
+    uint64_t read; /* it has shown to have read up to here, by saying a token again */
+    uint64_t token,
+        sent_at_token; /* the open token (0: none), and what `sent` was when it was drawn */
+    uint64_t read_ms; /* by listened_ms: when it showed that last */
+    uint32_t sessions; /* that it has spoken for */
+    bool ending; /* it owes too much: nothing more is heard from it */
 };
 
 /* A connection that said HELLO. */
@@ -94,9 +107,10 @@ struct peer {
     /* The session's submissions. */
     uint64_t submission, pruned; /* last one stored; answers up to `pruned` are forgotten */
     bool session_stored, session_changed;
-    /* What it was sent of bodies, in all, and up to the PONG that first brought the open token;
-     * what it has shown to have read by saying a token again. */
-    uint64_t sent_bytes, sent_at_token, read_bytes, token;
+    bool refused; /* its next submission, in this conversation */
+    struct account account;
+    /* Of this step, and not in a frame yet: bodies of jobs it is to get, and events. */
+    uint64_t taken_bytes, events_bytes;
     /* Answers of this step, sent together at its end. */
     struct pack_buffer submitted, settled, outcomes;
     uint32_t submitted_count, settled_count, outcomes_count;
@@ -105,12 +119,15 @@ struct peer {
     struct watch *watches;
     uint32_t watches_count, subscriptions_count;
     struct peer *prev, *next;
+    UT_hash_handle hh; /* by session */
 };
 
 struct fleet {
     struct peer **by_number;
     uint32_t by_number_size, peers_count, workers_count, subscriptions_count;
-    struct peer *peers;
+    struct peer *peers, *peers_by_session;
+    uint64_t unread; /* of all accounts */
+    uint64_t joined; /* workers, ever */
     struct worker *workers, *by_session;
     struct kinds *kinds;
     struct lease *leases; /* uthash by id */
@@ -124,7 +141,10 @@ struct fleet {
 void fleet_fini(struct fleet *fleet);
 
 struct peer *fleet_peer(struct fleet *fleet, uint32_t number);
-struct peer *fleet_peer_add(struct fleet *fleet, uint32_t number);
+struct peer *fleet_peer_of_session(struct fleet *fleet, const uint8_t session[SESSION_BYTES]);
+/* The session has no other connection. */
+struct peer *
+fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSION_BYTES]);
 /* Forget a connection: its watches and subscriptions end; its worker is cut off, not lost. */
 void fleet_peer_remove(struct fleet *fleet, struct peer *peer);
 

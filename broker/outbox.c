@@ -51,6 +51,8 @@ outbox_end(struct outbox *out)
 {
     struct outbox_entry *e = &out->entries[out->count - 1];
     e->size = out->bytes.used - e->at;
+    if (out->ended)
+        out->ended(out->context, e);
 }
 
 void

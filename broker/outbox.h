@@ -17,6 +17,10 @@ struct outbox {
     struct pack_buffer bytes;
     struct outbox_entry *entries;
     size_t count, size;
+    /* Told of every frame when it is ended, whoever made it: nothing is put out uncounted. May be
+     * NULL. */
+    void (*ended)(void *context, const struct outbox_entry *entry);
+    void *context;
 };
 
 void outbox_reset(struct outbox *out);

@@ -3,7 +3,9 @@
  */
 #include "client.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -13,6 +15,8 @@ stint_version(void)
     return STINT_VERSION_TEXT;
 }
 
+enum { MOVING_MS = 100 }; /* a deadline is over while a large frame is on its way: look so often */
+
 enum stint_status
 client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail)
 {
@@ -20,6 +24,32 @@ client_fail(struct stint_client *c, enum stint_status status, const char *what, 
     (void)snprintf(c->error, sizeof c->error, "%s at %s: %s%s%s%s%s", what, c->endpoint, text,
         *detail ? ": " : "", detail, *hint ? "; " : "", hint);
     return status;
+}
+
+enum stint_status
+client_fail_so(struct stint_client *c, enum stint_status status, const char *what, const char *text)
+{
+    (void)snprintf(c->error, sizeof c->error, "%s at %s: %s", what, c->endpoint, text);
+    return status;
+}
+
+enum stint_status
+client_too_late(struct stint_client *c, const char *what)
+{
+    enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
+    return client_fail(c, status, what, "");
+}
+
+enum stint_status
+client_may_wait(struct stint_client *c, const char *what)
+{
+    return c->calling ? client_fail(c, STINT_IN_CALLBACK, what, "") : STINT_OK;
+}
+
+uint64_t
+client_end_ms(uint32_t timeout_ms)
+{
+    return timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
 }
 
 const char *
@@ -69,8 +99,10 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     choose_name(c, o->name);
     struct session_options s = {
         .role = ROLE_CLIENT, .name = c->name, .software = "libstint " STINT_VERSION_TEXT};
+    c->epoll_fd = c->socket_fd = -1;
     c->own_session = o->session != NULL;
-    c->submission = c->acked = o->session ? o->submission : 0;
+    c->refuse_at_once = o->refuse_at_once;
+    c->submissions.last = c->submissions.acked = o->session ? o->submission : 0;
     if (o->session)
         memcpy(s.id, o->session, SESSION_BYTES);
     else
@@ -85,16 +117,29 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     return status;
 }
 
+static enum stint_status pump(struct stint_client *c);
+
 static void
 say_goodbye(struct stint_client *c)
 {
     struct pack_buffer frame = {0};
-    if (c->own_session || c->session.state != SESSION_OPEN || c->pending > 0)
+    if (c->own_session || c->session.state != SESSION_OPEN || c->submissions.open > 0)
         return;
     message_put_numbered(&frame, MESSAGE_BYE, 0);
     if (session_control(&c->session, &frame))
-        (void)stint_client_process(c, 0);
+        (void)pump(c);
     pack_buffer_free(&frame);
+}
+
+static void
+free_requests(struct stint_client *c)
+{
+    struct request *r, *next;
+    DL_FOREACH_SAFE (c->session.requests, r, next) {
+        struct call *call = r->owner;
+        client_end(&call);
+    }
+    session_fini(&c->session);
 }
 
 void
@@ -104,14 +149,14 @@ stint_client_destroy(struct stint_client **client)
     struct stint_client *c = *client;
     if (!c)
         return;
-    if (c->link)
+    assert(!c->calling);
+    c->closing = true;
+    if (c->link) {
+        (void)pump(c); /* what has arrived already counts */
         say_goodbye(c);
-    struct request *r, *next_request;
-    DL_FOREACH_SAFE (c->session.requests, r, next_request) {
-        struct call *call = r->owner;
-        free(call);
     }
-    session_fini(&c->session);
+    client_end_submissions(c);
+    free_requests(c);
     link_destroy(&c->link, LINGER_MS);
     struct watched *w, *next;
     HASH_ITER (hh, c->watched, w, next)
@@ -119,10 +164,12 @@ stint_client_destroy(struct stint_client **client)
     while (c->subscribed) {
         struct subscribed *s = c->subscribed;
         c->subscribed = s->next;
-        pack_buffer_free(&s->frame);
-        free(s);
+        client_subscribed_free(&s);
     }
-    pack_buffer_free(&c->body);
+    if (c->epoll_fd >= 0)
+        (void)close(c->epoll_fd);
+    pack_buffer_free(&c->payload);
+    pack_buffer_free(&c->result);
     free(c->ids);
     free(c);
     *client = NULL;
@@ -136,7 +183,7 @@ client_call(struct stint_client *c, enum message_type type)
         abort();
     call->client = c;
     call->request =
-        session_request_new(type, type == MESSAGE_SUBMIT ? ++c->submission : ++c->number);
+        session_request_new(type, type == MESSAGE_SUBMIT ? ++c->submissions.last : ++c->number);
     call->request->owner = call;
     return call;
 }
@@ -150,7 +197,10 @@ client_send(struct call *call)
 void
 client_end(struct call **call)
 {
-    session_request_end(&(*call)->client->session, &(*call)->request);
+    struct stint_client *c = (*call)->client;
+    if (c->later == *call)
+        c->later = NULL;
+    session_request_end(&c->session, &(*call)->request);
     free(*call);
     *call = NULL;
 }
@@ -160,10 +210,12 @@ static struct call *
 call_of(struct stint_client *c, const struct message *m)
 {
     struct request *r;
+    if (m->type == MESSAGE_ERROR && m->error.about == MESSAGE_SUBMIT) {
+        r = session_request(&c->session, MESSAGE_SUBMIT, m->number);
+        return r ? r->owner : NULL;
+    }
     DL_FOREACH (c->session.requests, r) {
-        bool submit = r->type == MESSAGE_SUBMIT;
-        bool about_submit = m->type == MESSAGE_ERROR && m->error.about == MESSAGE_SUBMIT;
-        if (r->number == m->number && submit == about_submit)
+        if (r->number == m->number)
             return r->owner;
     }
     return NULL;
@@ -175,14 +227,15 @@ take_reply(struct stint_client *c, const struct message *m)
     struct call *call = call_of(c, m);
     if (!call)
         return; /* its deadline passed */
-    if (m->type == MESSAGE_ERROR) {
-        char detail[200];
-        (void)snprintf(detail, sizeof detail, "%.*s", (int)m->error.detail.size,
-            (const char *)m->error.detail.data);
-        client_fail(c, m->error.status, "the broker", detail);
-        call->replied(call, m->error.status, m);
-    } else
+    if (m->type != MESSAGE_ERROR) {
         call->replied(call, STINT_OK, m);
+        return;
+    }
+    char detail[200];
+    slice_to_text(detail, sizeof detail, m->error.detail);
+    if (call->request->type != MESSAGE_SUBMIT)
+        client_fail(c, m->error.status, "the broker", detail);
+    call->replied(call, m->error.status, m);
 }
 
 static void
@@ -204,45 +257,114 @@ take(void *owner, const struct message *m)
     }
 }
 
+/* The socket's descriptor is another one after a reconnect, perhaps of the same number; the one
+ * that we tell stays and looks at it. */
+static void
+follow_socket(struct stint_client *c)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    int fd = link_fd(c->link);
+    if (c->epoll_fd < 0)
+        return;
+    if (c->socket_fd >= 0 && c->socket_fd != fd)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->socket_fd, NULL);
+    if (fd >= 0)
+        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &readable); /* it may be there already */
+    c->socket_fd = fd;
+}
+
+/* What there was too much to read for is asked again when it has been read. */
+static void
+ask_later(struct stint_client *c)
+{
+    if (!c->later || c->session.pongs < c->later_at_pong)
+        return;
+    session_request_again(&c->session, c->later->request);
+    c->later = NULL;
+}
+
+static void
+open_again(struct stint_client *c)
+{
+    c->session.opened = false;
+    c->later = NULL; /* it is sent again anyway */
+    client_opened(c);
+    client_watch_again(c);
+    client_subscribe_again(c);
+}
+
 static enum stint_status
 pump(struct stint_client *c)
 {
+    client_try_held(c, wire_now_ms());
     enum stint_status status = link_pump(c->link, wire_now_ms(), false, take, c);
     if (c->session.opened) {
-        c->session.opened = false;
-        client_opened(c);
-        client_watch_again(c);
+        open_again(c);
+        client_try_held(c, wire_now_ms());
         (void)link_pump(c->link, wire_now_ms(), false, take, c);
     }
     client_watch_rest(c);
+    ask_later(c);
+    follow_socket(c);
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failed, "the broker", c->session.detail);
     return status;
 }
 
-enum stint_status
-stint_client_process(struct stint_client *c, uint32_t timeout_ms)
+/* Pump until there is nothing to do now: an edge of the descriptor may have been used up by
+ * sending, and what arrived then would not be told again. */
+static enum stint_status
+pump_all(struct stint_client *c)
 {
-    uint64_t heard_ms = c->session.heard_ms;
-    enum stint_status status = pump(c);
-    if (status == STINT_OK && timeout_ms > 0 && c->session.heard_ms == heard_ms) {
-        link_wait(c->link, NULL, 0, wire_now_ms() + timeout_ms);
+    enum { TURNS = 16 };
+    enum stint_status status = STINT_OK;
+    uint64_t frames = UINT64_MAX;
+    for (unsigned i = 0; i < TURNS && status == STINT_OK && frames != c->session.frames; i++) {
+        frames = c->session.frames;
         status = pump(c);
+    }
+    c->busy = status == STINT_OK && frames != c->session.frames;
+    return status;
+}
+
+static void
+sleep_until(struct stint_client *c, uint64_t end_ms)
+{
+    const struct submissions *s = &c->submissions;
+    bool resumes = s->held != STINT_OK && s->resume_ms < end_ms;
+    link_wait(c->link, NULL, 0, resumes ? s->resume_ms : end_ms);
+}
+
+enum stint_status
+stint_client_process(struct stint_client *c, uint32_t wait_ms)
+{
+    enum stint_status status = client_may_wait(c, "processing");
+    uint64_t called = c->called;
+    if (status == STINT_OK)
+        status = pump_all(c);
+    if (status == STINT_OK && wait_ms > 0 && c->called == called) {
+        sleep_until(c, wire_now_ms() + wait_ms);
+        status = pump_all(c);
     }
     return status;
 }
 
 int
-stint_client_fd(const struct stint_client *c)
+stint_client_fd(struct stint_client *c)
 {
-    return link_fd(c->link);
+    if (c->epoll_fd < 0)
+        c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    follow_socket(c);
+    return c->epoll_fd;
 }
 
 uint32_t
 stint_client_timeout_ms(const struct stint_client *c)
 {
     uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&c->session);
-    if (wake_ms <= now_ms)
+    if (c->submissions.held != STINT_OK && c->submissions.resume_ms < wake_ms)
+        wake_ms = c->submissions.resume_ms;
+    if (wake_ms <= now_ms || c->busy)
         return 0;
     return wake_ms - now_ms > 60000 ? 60000 : (uint32_t)(wake_ms - now_ms);
 }
@@ -250,42 +372,55 @@ stint_client_timeout_ms(const struct stint_client *c)
 uint64_t
 stint_client_submission(const struct stint_client *c)
 {
-    return c->stored;
+    return c->submissions.stored;
 }
 
-/* What to call it when time is over. */
-static enum stint_status
-too_late(struct stint_client *c, const char *what)
+uint64_t
+stint_client_answered(const struct stint_client *c)
 {
-    enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
-    return client_fail(c, status, what, "");
+    return c->submissions.acked;
 }
 
-/* Pump until `*over`, or the deadline. */
+/* While bytes of what is on its way move (if `moving` counts), it is too early to give it up; but
+ * nothing is on its way while submissions are held. */
 static enum stint_status
-run_until(struct stint_client *c, const bool *over, uint32_t timeout_ms, const char *what)
+run_until(struct stint_client *c, const bool *over, uint64_t end_ms, bool moving)
 {
-    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
     enum stint_status status = pump(c);
     while (status == STINT_OK && !*over) {
         uint64_t now_ms = wire_now_ms();
-        if (now_ms >= end_ms && !session_moves(&c->session, now_ms))
-            return too_late(c, what);
-        link_wait(c->link, NULL, 0, now_ms < end_ms ? end_ms : now_ms + 100);
+        if (now_ms >= end_ms &&
+            !(moving && c->submissions.held == STINT_OK && session_moves(&c->session, now_ms)))
+            return STINT_TIMEOUT;
+        sleep_until(c, now_ms < end_ms ? end_ms : now_ms + MOVING_MS);
         status = pump(c);
     }
     return status;
 }
 
 enum stint_status
+client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, false);
+}
+
+enum stint_status
+client_run_for_answer(struct stint_client *c, const bool *over, uint64_t end_ms)
+{
+    return run_until(c, over, end_ms, true);
+}
+
+enum stint_status
 stint_connect(struct stint_client *c, uint32_t timeout_ms)
 {
-    uint64_t end_ms = wire_now_ms() + timeout_ms;
-    enum stint_status status = pump(c);
+    uint64_t end_ms = client_end_ms(timeout_ms);
+    enum stint_status status = client_may_wait(c, "connecting");
+    if (status == STINT_OK)
+        status = pump(c);
     while (status == STINT_OK && c->session.state != SESSION_OPEN) {
         if (wire_now_ms() >= end_ms)
-            return too_late(c, "connecting");
-        link_wait(c->link, NULL, 0, end_ms);
+            return client_too_late(c, "connecting");
+        sleep_until(c, end_ms);
         status = pump(c);
     }
     return status;
@@ -299,10 +434,17 @@ struct asking {
 static void
 asked(struct call *call, enum stint_status status, const struct message *m)
 {
+    struct stint_client *c = call->client;
     struct asking *asking = call->into;
+    if (status == STINT_TOO_MANY) { /* we have much to read: what does the broker know of it? */
+        session_tell_window(&c->session);
+        c->later = call;
+        c->later_at_pong = c->session.pongs + 3;
+        return;
+    }
     call->status = status;
     if (status == STINT_OK && asking->reply)
-        call->status = asking->reply(call->client, m, asking->into);
+        call->status = asking->reply(c, m, asking->into);
     call->over = true;
 }
 
@@ -316,25 +458,11 @@ client_ask(struct call **call, uint32_t timeout_ms,
     (*call)->replied = asked;
     (*call)->into = &asking;
     client_send(*call);
-    enum stint_status status = run_until(c, &(*call)->over, timeout_ms, what);
+    enum stint_status status = client_run_for_answer(c, &(*call)->over, client_end_ms(timeout_ms));
     if ((*call)->over)
         status = (*call)->status;
+    else if (status == STINT_TIMEOUT)
+        status = client_too_late(c, what);
     client_end(call);
-    return status;
-}
-
-enum stint_status
-stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, bool results,
-    stint_outcome_fn *settled, void *context, uint32_t timeout_ms)
-{
-    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
-    enum stint_status status = stint_watch(c, ids, count, results, settled, context);
-    while (status == STINT_OK && HASH_COUNT(c->watched) > 0) {
-        if (wire_now_ms() >= end_ms)
-            return too_late(c, "waiting");
-        status = pump(c);
-        if (status == STINT_OK && HASH_COUNT(c->watched) > 0)
-            link_wait(c->link, NULL, 0, end_ms);
-    }
     return status;
 }

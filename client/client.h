@@ -20,18 +20,30 @@ struct call {
     stint_submitted_fn *done;
     void *context;
     uint32_t count;
+    size_t first; /* index of its first job in the caller's call */
+    bool abandoned; /* nobody waits for its answer any more */
+    /* Not STINT_OK: it was refused, and is to end with this once the next WELCOME has told that it
+     * is not stored. */
+    enum stint_status refused;
+    char *detail; /* of the refusal; or NULL */
+    struct call *next; /* of those that end together */
     /* Of a synchronous call: */
     bool over;
     enum stint_status status;
     void *into;
 };
 
-struct watched {
-    struct stint_id id;
-    bool results;
-    struct stint_job_info *heard; /* its outcome, if the result was left out; NULL: nothing yet */
+/* Whom to tell how a job ended: who watches it, and who waits for it. */
+struct watcher {
+    bool active, results;
     stint_outcome_fn *settled;
     void *context;
+};
+
+struct watched {
+    struct stint_id id;
+    struct watcher watch, wait;
+    struct stint_job_info *heard; /* its outcome, if the result was left out; NULL: nothing yet */
     UT_hash_handle hh;
 };
 
@@ -40,7 +52,24 @@ struct subscribed {
     struct pack_buffer frame; /* said again in each conversation */
     stint_event_fn *happened;
     void *context;
+    bool over; /* it ended while it was told */
     struct subscribed *next;
+};
+
+/* How far the session's submissions are. */
+struct submissions {
+    uint64_t last; /* made */
+    uint64_t acked; /* all up to here are answered */
+    uint64_t stored; /* the broker had these at the last WELCOME, */
+    bool welcomed; /* if there was one; */
+    bool forgotten; /* it was less than the broker has answered, and nobody was told yet */
+    size_t open, abandoned; /* not answered; and of them, those that nobody waits for */
+    /* While the broker has no room: */
+    enum stint_status held; /* why; STINT_OK: they go on */
+    char why[200];
+    uint64_t held_number; /* the one that was refused last, */
+    uint32_t refusals; /* so many times in a row */
+    uint64_t backoff_ms, resume_ms; /* UINT64_MAX: one was sent to see whether there is room now */
 };
 
 struct stint_client {
@@ -48,24 +77,45 @@ struct stint_client {
     struct link *link;
     char endpoint[256], name[STINT_LABEL_BYTES];
     bool own_session; /* brought by the caller: it is not ended with the client */
+    bool refuse_at_once;
+    int epoll_fd, socket_fd; /* for an event loop, and what it looks at; -1: none */
+    bool closing; /* it is being destroyed */
+    bool busy; /* there was more to do than one call does */
+    unsigned calling; /* callbacks that have not returned */
+    uint64_t called; /* callbacks so far */
     uint64_t number; /* of the last request */
-    uint64_t submission; /* of the last submission made */
-    uint64_t acked; /* all up to here are answered */
-    uint64_t stored; /* last one the broker knew at the last WELCOME, */
-    bool forgotten; /* and it was less than the broker has answered */
-    size_t pending;
+    struct submissions submissions;
     struct watched *watched; /* uthash by id */
+    size_t watches, waits; /* of them, those that somebody watches, and waits for */
+    bool waited; /* nothing is waited for any more */
+    size_t unwatched; /* let go of in this conversation; the broker may watch them still */
     uint64_t watch_at_pong; /* not 0: ask again for what is watched when this PONG has come */
-    struct subscribed *subscribed;
+    struct call *later; /* a question to ask again, as there was much to read, */
+    uint64_t later_at_pong; /* when this PONG has come */
+    struct subscribed *subscribed, *telling;
     struct stint_id *ids; /* of one answer, LIMIT_JOBS of them */
-    struct stint_job_info info; /* of stint_get, with its body in `body` */
-    struct pack_buffer body;
+    struct stint_job_info info; /* of stint_get, with its bodies in these */
+    struct pack_buffer payload, result;
     char error[512];
 };
 
 /* Remember a sentence about a failure and pass the status on. */
 enum stint_status
 client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail);
+/* The same, where the status's own words would mislead. */
+enum stint_status client_fail_so(
+    struct stint_client *c, enum stint_status status, const char *what, const char *text);
+/* What to call it when time is over. */
+enum stint_status client_too_late(struct stint_client *c, const char *what);
+
+/* May a call wait now? Not in a callback. */
+enum stint_status client_may_wait(struct stint_client *c, const char *what);
+/* When a call that begins now is to end; 0 is for ever. */
+uint64_t client_end_ms(uint32_t timeout_ms);
+/* Send, receive and call back until `*over`, or the deadline, which is STINT_TIMEOUT. */
+enum stint_status client_run_until(struct stint_client *c, const bool *over, uint64_t end_ms);
+/* The same; but the deadline does not count while bytes of a large frame move. */
+enum stint_status client_run_for_answer(struct stint_client *c, const bool *over, uint64_t end_ms);
 
 /* A request with the next number; its frame is to be written, then client_send called. */
 struct call *client_call(struct stint_client *c, enum message_type type);
@@ -80,16 +130,33 @@ enum stint_status client_ask(struct call **call, uint32_t timeout_ms,
     void *into, const char *what);
 
 /* submit.c */
+/* May it be stored, for all we know? */
+bool client_may_be_stored(const struct stint_client *c, const struct call *call);
+void client_set_detail(struct call *call, const char *text);
+/* answers.c */
 /* A conversation has begun; its WELCOME tells what the broker has of our session. */
 void client_opened(struct stint_client *c);
 void client_take_submitted(struct stint_client *c, const struct message *m);
+/* An ERROR about a submission. */
+void client_submit_failed(struct call *call, enum stint_status status, const struct message *m);
+/* If submissions are held, and it is time: let one go. */
+void client_try_held(struct stint_client *c, uint64_t now_ms);
+/* Ends a submission, and tells whoever waits for it. */
+void client_finish(struct call *call, enum stint_status status, size_t count);
+/* Gives it the number, in its frame too. */
+void client_renumber(struct call *call, uint64_t number);
+/* The client is at its end: tells all that is not answered. */
+void client_end_submissions(struct stint_client *c);
 /* watch.c */
 void client_take_outcomes(struct stint_client *c, const struct message *m);
-void client_take_events(struct stint_client *c, const struct message *m);
 void client_watch_again(struct stint_client *c);
 /* The broker left something out because we had much to read. Ask again if that is over. */
 void client_watch_rest(struct stint_client *c);
 void client_watched_free(struct stint_client *c, struct watched **watched);
+/* events.c */
+void client_take_events(struct stint_client *c, const struct message *m);
+void client_subscribe_again(struct stint_client *c);
+void client_subscribed_free(struct subscribed **subscribed);
 
 bool client_good_name(const char *name);
 

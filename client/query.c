@@ -3,6 +3,16 @@
 
 #include <time.h>
 
+/* A body that came with the job, kept after what `b` holds already. */
+static const void *
+keep_body(struct pack_buffer *b, const void *body, uint64_t size)
+{
+    if (!body)
+        return b->used ? b->data : NULL;
+    b->used = 0;
+    return memcpy(pack_reserve(b, size), body, size);
+}
+
 static enum stint_status
 take_job(struct stint_client *c, const struct message *m, void *into)
 {
@@ -13,36 +23,69 @@ take_job(struct stint_client *c, const struct message *m, void *into)
     c->info = room->info;
     if (c->info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
-    const void *body = c->info.result ? c->info.result : c->info.payload;
-    size_t size = c->info.result ? c->info.result_bytes : c->info.payload_bytes;
-    c->body.used = 0;
-    if (body) {
-        const uint8_t *copy = memcpy(pack_reserve(&c->body, size + 1), body, size);
-        if (c->info.result)
-            c->info.result = copy;
-        else
-            c->info.payload = copy;
-    }
+    c->info.payload = keep_body(&c->payload, c->info.payload, c->info.payload_bytes);
+    c->info.result = keep_body(&c->result, c->info.result, c->info.result_bytes);
     return STINT_OK;
 }
 
-enum stint_status
-stint_get(struct stint_client *c, const struct stint_id *id, enum stint_parts parts,
-    const struct stint_job_info **info, uint32_t timeout_ms)
+static enum stint_status
+ask_for_job(struct stint_client *c, const struct stint_id *id, uint32_t parts, uint32_t timeout_ms)
 {
     struct call *call = client_call(c, MESSAGE_GET);
     message_put_ids(&call->request->frame, MESSAGE_GET, call->request->number, id, 1, parts);
-    *info = &c->info;
     return client_ask(&call, timeout_ms, take_job, NULL, "looking up the job");
+}
+
+enum stint_status
+stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
+    const struct stint_job_info **info, uint32_t timeout_ms)
+{
+    const struct stint_job_info *job = *info = &c->info;
+    enum stint_status status = client_may_wait(c, "looking up the job");
+    if (status != STINT_OK)
+        return status;
+    c->payload.used = c->result.used = 0;
+    status = ask_for_job(c, id, parts, timeout_ms);
+    if (parts != (STINT_PAYLOAD | STINT_RESULT))
+        return status;
+    /* What was left out, as both do not fit into one message, is asked for by itself. */
+    if (status == STINT_OK && job->payload_bytes > 0 && !job->payload)
+        status = ask_for_job(c, id, STINT_PAYLOAD, timeout_ms);
+    if (status == STINT_OK && job->result_bytes > 0 && !job->result)
+        status = ask_for_job(c, id, STINT_RESULT, timeout_ms);
+    return status;
+}
+
+/* Where the next page begins. */
+struct cursor {
+    uint8_t bytes[64];
+    size_t size;
+    bool over; /* that was the last page, or enough */
+};
+
+static bool
+take_cursor(struct cursor *cursor, const struct message *m)
+{
+    cursor->size = m->page.cursor.size;
+    if (cursor->size > sizeof cursor->bytes)
+        return false;
+    if (cursor->size)
+        memcpy(cursor->bytes, m->page.cursor.data, cursor->size);
+    cursor->over = cursor->size == 0;
+    return true;
+}
+
+static struct slice
+cursor_slice(const struct cursor *cursor)
+{
+    return (struct slice){cursor->bytes, cursor->size};
 }
 
 struct listing {
     stint_job_fn *each;
     void *context;
     uint64_t left; /* UINT64_MAX: no limit */
-    uint8_t cursor[64];
-    size_t cursor_bytes;
-    bool over;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -50,22 +93,22 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
     struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_JOBS || m->page.cursor.size > sizeof l->cursor)
+    if (m->type != MESSAGE_JOBS || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
-    l->cursor_bytes = m->page.cursor.size;
-    if (l->cursor_bytes)
-        memcpy(l->cursor, m->page.cursor.data, l->cursor_bytes);
-    l->over = l->cursor_bytes == 0;
     for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_job(room))
             return STINT_BAD_MESSAGE;
-        if (l->left == 0 || !l->each(l->context, &room->info)) {
-            l->over = true;
+        c->called++;
+        c->calling++;
+        bool more = l->left > 0 && l->each(l->context, &room->info);
+        c->calling--;
+        if (!more) {
+            l->cursor.over = true;
             return STINT_OK;
         }
         l->left -= l->left != UINT64_MAX;
     }
-    l->over |= l->left == 0;
+    l->cursor.over |= l->left == 0;
     return STINT_OK;
 }
 
@@ -83,15 +126,16 @@ stint_list(struct stint_client *c, const struct stint_filter *filter, stint_job_
         .each = each, .context = context, .left = filter->limit ? filter->limit : UINT64_MAX};
     if ((filter->queue && !client_good_name(filter->queue)) ||
         (filter->kind && !client_good_name(filter->kind)))
-        return client_fail(c, STINT_BAD_NAME, "listing", "");
-    enum stint_status status = STINT_OK;
-    while (status == STINT_OK && !l.over) {
+        return client_fail(c, STINT_BAD_NAME, "listing",
+            filter->queue && !client_good_name(filter->queue) ? filter->queue : filter->kind);
+    enum stint_status status = client_may_wait(c, "listing");
+    while (status == STINT_OK && !l.cursor.over) {
         struct call *call = client_call(c, MESSAGE_LIST);
         struct message m = {.type = MESSAGE_LIST};
         m.list.queue = name_or_none(filter->queue);
         m.list.kind = name_or_none(filter->kind);
         m.list.states = filter->states;
-        m.list.cursor = (struct slice){l.cursor, l.cursor_bytes};
+        m.list.cursor = cursor_slice(&l.cursor);
         m.list.limit = l.left < 1000 ? (uint32_t)l.left : 1000;
         message_put_list(&call->request->frame, call->request->number, &m);
         status = client_ask(&call, timeout_ms, take_page, &l, "listing");
@@ -127,13 +171,16 @@ command(struct stint_client *c, enum message_type type, const char *what,
     const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms)
 {
     struct answering a = {.first = STINT_OK, .what = what};
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
     for (size_t at = 0; at < count; at += a.count) {
         a.count = count - at < LIMIT_JOBS ? count - at : LIMIT_JOBS;
         a.statuses = statuses ? statuses + at : NULL;
         struct call *call = client_call(c, type);
         message_put_ids(
             &call->request->frame, type, call->request->number, ids + at, (uint32_t)a.count, 0);
-        enum stint_status status = client_ask(&call, timeout_ms, take_answers, &a, what);
+        status = client_ask(&call, timeout_ms, take_answers, &a, what);
         if (status != STINT_OK)
             return status;
     }
@@ -159,14 +206,33 @@ plain_ask(struct stint_client *c, enum message_type type, uint32_t timeout_ms,
     enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
     void *into, const char *what)
 {
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
     struct call *call = client_call(c, type);
     message_put_numbered(&call->request->frame, type, call->request->number);
+    return client_ask(&call, timeout_ms, reply, into, what);
+}
+
+/* One page of a list without a filter. */
+static enum stint_status
+ask_for_page(struct stint_client *c, enum message_type type, const struct cursor *from,
+    uint32_t timeout_ms,
+    enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
+    void *into, const char *what)
+{
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
+    struct call *call = client_call(c, type);
+    message_put_page(&call->request->frame, type, call->request->number, cursor_slice(from));
     return client_ask(&call, timeout_ms, reply, into, what);
 }
 
 struct each_queue {
     stint_queue_fn *each;
     void *context;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -174,11 +240,19 @@ take_queues(struct stint_client *c, const struct message *m, void *into)
 {
     struct each_queue *e = into;
     struct message_room *room = link_room(c->link);
-    for (uint32_t i = 0; m->type == MESSAGE_QUEUES && i < m->count; i++) {
+    if (m->type != MESSAGE_QUEUES || !take_cursor(&e->cursor, m))
+        return STINT_BAD_MESSAGE;
+    for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_queue(room))
             return STINT_BAD_MESSAGE;
-        if (!e->each(e->context, &room->queue_info))
+        c->called++;
+        c->calling++;
+        bool more = e->each(e->context, &room->queue_info);
+        c->calling--;
+        if (!more) {
+            e->cursor.over = true;
             break;
+        }
     }
     return STINT_OK;
 }
@@ -186,13 +260,18 @@ take_queues(struct stint_client *c, const struct message *m, void *into)
 enum stint_status
 stint_queues(struct stint_client *c, stint_queue_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_queue e = {each, context};
-    return plain_ask(c, MESSAGE_LIST_QUEUES, timeout_ms, take_queues, &e, "asking for the queues");
+    struct each_queue e = {.each = each, .context = context};
+    enum stint_status status = STINT_OK;
+    while (status == STINT_OK && !e.cursor.over)
+        status = ask_for_page(c, MESSAGE_LIST_QUEUES, &e.cursor, timeout_ms, take_queues, &e,
+            "asking for the queues");
+    return status;
 }
 
 struct each_worker {
     stint_worker_fn *each;
     void *context;
+    struct cursor cursor;
 };
 
 static enum stint_status
@@ -200,11 +279,19 @@ take_workers(struct stint_client *c, const struct message *m, void *into)
 {
     struct each_worker *e = into;
     struct message_room *room = link_room(c->link);
-    for (uint32_t i = 0; m->type == MESSAGE_WORKERS && i < m->count; i++) {
+    if (m->type != MESSAGE_WORKERS || !take_cursor(&e->cursor, m))
+        return STINT_BAD_MESSAGE;
+    for (uint32_t i = 0; i < m->count; i++) {
         if (!message_next_worker(room))
             return STINT_BAD_MESSAGE;
-        if (!e->each(e->context, &room->worker_info))
+        c->called++;
+        c->calling++;
+        bool more = e->each(e->context, &room->worker_info);
+        c->calling--;
+        if (!more) {
+            e->cursor.over = true;
             break;
+        }
     }
     return STINT_OK;
 }
@@ -212,9 +299,12 @@ take_workers(struct stint_client *c, const struct message *m, void *into)
 enum stint_status
 stint_workers(struct stint_client *c, stint_worker_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_worker e = {each, context};
-    return plain_ask(
-        c, MESSAGE_LIST_WORKERS, timeout_ms, take_workers, &e, "asking for the workers");
+    struct each_worker e = {.each = each, .context = context};
+    enum stint_status status = STINT_OK;
+    while (status == STINT_OK && !e.cursor.over)
+        status = ask_for_page(c, MESSAGE_LIST_WORKERS, &e.cursor, timeout_ms, take_workers, &e,
+            "asking for the workers");
+    return status;
 }
 
 static enum stint_status

@@ -9,16 +9,26 @@
  *         ...the job is on the broker's disk, exactly once...
  *     stint_client_destroy(&client);
  *
- * A client belongs to one thread at a time. It has no thread of its own: it works inside calls, so
- * whoever has callbacks waiting calls stint_client_process now and then, or when stint_client_fd is
- * readable. A callback may make the asynchronous calls (stint_submit_async, stint_watch) and no
- * others. Connections that break are made again, and what was not confirmed is sent again; a
- * submission is stored exactly once however often it is sent.
+ * A client belongs to one thread at a time; a program may have many. It has no thread of its own:
+ * it works inside calls, so whoever has callbacks waiting calls stint_client_process now and then,
+ * or when stint_client_fd is readable. Connections that break are made again, and what was not
+ * confirmed is sent again; a submission is stored exactly once however often it is sent.
  *
- * Calls with a `timeout_ms` return STINT_TIMEOUT, or STINT_UNREACHABLE if there was no conversation
- * at all, when it is over; of a submit STINT_UNKNOWN_OUTCOME, if it may have arrived. All of them
- * may also return STINT_VERSION_MISMATCH or STINT_DENIED if the broker refuses the conversation,
- * and what the broker answers. stint_client_error has a sentence about the last failure.
+ * Callbacks are called from within any call that waits. A callback may make the calls that do not
+ * wait (stint_submit_async, stint_watch, stint_unwatch, stint_unsubscribe, and those that only look
+ * at the client). All others return STINT_IN_CALLBACK there, and stint_client_destroy must not be
+ * called. A call that has returned leaves no callback of its own behind.
+ *
+ * `timeout_ms` is in milliseconds everywhere, and 0 is for ever. When it is over, calls return
+ * STINT_UNREACHABLE if there was no conversation with the broker, else STINT_TIMEOUT: then what was
+ * asked may have been done or not, but for a submit, which says UNKNOWN_OUTCOME where that is so.
+ * All of them may also return STINT_VERSION_MISMATCH or STINT_DENIED if the broker refuses the
+ * conversation, and what the broker answers. stint_client_error has a sentence about the last
+ * failure. Signals do not end a call, but stint_client_process returns early.
+ *
+ * A client does not survive fork: the child must not touch it, nor destroy it; it makes its own.
+ * Structs are to be set to 0 (struct stint_job: to STINT_JOB_INIT) before they are filled in, and
+ * their `reserved` fields left so: later versions of the library give them a meaning.
  */
 #ifndef STINT_H
 #define STINT_H
@@ -42,10 +52,14 @@ struct stint_client_options {
     const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
     const char *name; /* shown to people; NULL: host and process id */
     /* NULL: a new session. Else 16 bytes that this client used before: its numbered submissions go
-     * on where they stopped, across processes; see stint_client_submission. */
+     * on where they stopped, across processes; see stint_client_answered. */
     const uint8_t *session;
     uint64_t submission; /* with `session`: the last one whose answer this client has; the next
                             submit is the one after it, and is answered as it was the first time */
+    /* "Try again later" (STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY) is
+     * an answer: submits are told at once, instead of waiting until there is room. */
+    bool refuse_at_once;
+    uint64_t reserved[7];
 };
 
 /* Make a client. It connects in the background: a broker that is away is not an error here.
@@ -55,14 +69,16 @@ STINT_EXPORT enum stint_status
 stint_client_new(const struct stint_client_options *options, struct stint_client **client);
 
 /* End a client and set the pointer to NULL. If all was confirmed, the broker is told that the
- * session is over, unless the session was the caller's own. What was not confirmed is given up. */
+ * session is over, unless the session was the caller's own. What was not confirmed is given up: the
+ * `done` of each such submission is called, with STINT_UNKNOWN_OUTCOME if it may have been stored,
+ * STINT_CLOSED if it certainly was not. No other callback is called. Not from a callback. */
 STINT_EXPORT void stint_client_destroy(struct stint_client **client);
 
 /* A sentence about the last call that failed: what, where, why. Owned by the client, good until its
  * next call. */
 STINT_EXPORT const char *stint_client_error(const struct stint_client *client);
 
-/* Wait until the conversation with the broker is open.
+/* Wait until the conversation with the broker is open. timeout_ms 0: for ever.
  * Errors: STINT_UNREACHABLE, STINT_VERSION_MISMATCH, STINT_DENIED. */
 STINT_EXPORT enum stint_status stint_connect(struct stint_client *client, uint32_t timeout_ms);
 
@@ -70,69 +86,110 @@ STINT_EXPORT enum stint_status stint_connect(struct stint_client *client, uint32
  * once connected. Whoever brings a session of its own learns here where it stopped. */
 STINT_EXPORT uint64_t stint_client_submission(const struct stint_client *client);
 
+/* All submissions of this session up to this number are answered. A program that brings a session
+ * of its own writes this down with the answers, before it submits more; after a crash, or after
+ * STINT_UNKNOWN_OUTCOME, it makes a new client of the same session with this as `submission`, and
+ * submits the same jobs again, in the same order: what was stored is answered with its ids. */
+STINT_EXPORT uint64_t stint_client_answered(const struct stint_client *client);
+
 /* Submit `count` jobs. All of one message (up to 4,096 jobs, 4 MiB) are stored or none; a larger
- * call is cut into several. Returns when they are on disk; `ids` (count of them; NULL: not wanted)
- * are in the order of the jobs. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID,
- * STINT_STORE_FULL, STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_TOO_MANY, STINT_UNKNOWN_OUTCOME. */
+ * call is cut into several, which are stored one after the other. Returns when they are on disk;
+ * `ids` (count of them; NULL: not wanted) are in the order of the jobs. All jobs are checked before
+ * the first is sent. While the broker says "try again later" (QUEUE_FULL and so on), it is asked
+ * again, until the time is over.
+ *
+ * timeout_ms 0: for ever. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID: the sentence says
+ * which job. STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY: there was no
+ * room in all that time (to make sure that nothing was stored may take a second longer).
+ * STINT_UNREACHABLE, STINT_TIMEOUT: it was never sent. STINT_UNKNOWN_OUTCOME: it was sent and not
+ * answered; look for the jobs before you submit them again. After each of the others it is certain
+ * that the message that failed was not stored. */
 STINT_EXPORT enum stint_status stint_submit(struct stint_client *client,
     const struct stint_job *jobs, size_t count, struct stint_id *ids, uint32_t timeout_ms);
+
+/* The same, and tells how far it came: the first `*stored` jobs are on disk and their ids known,
+ * also if it failed. After STINT_UNKNOWN_OUTCOME the next ones (of one message) may be stored or
+ * not; in all other cases no more than these are. */
+STINT_EXPORT enum stint_status
+stint_submit_some(struct stint_client *client, const struct stint_job *jobs, size_t count,
+    struct stint_id *ids, size_t *stored, uint32_t timeout_ms);
 
 /* The answer to a submission; `ids` are borrowed for the call. */
 typedef void stint_submitted_fn(
     void *context, enum stint_status status, const struct stint_id *ids, size_t count);
 
 /* Submit without waiting: one message, at most 4,096 jobs and 4 MiB. The jobs are copied. `done`
- * (may be NULL) is called from a later call on this client, once. Submissions are stored in the
- * order of the calls. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID, and STINT_TOO_MANY
- * while 8,192 submissions are unanswered: process and try again. */
+ * (may be NULL) is called once: from a later call on this client with the broker's answer, or from
+ * stint_client_destroy. Submissions are stored in the order of the calls. While the broker says
+ * "try again later" they are kept and sent again (stint_client_held tells so), unless the client
+ * was made with `refuse_at_once`. A refusal is the end of that submission only.
+ * Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID, and STINT_TOO_MANY while 8,192
+ * submissions are unanswered: process and try again. If it fails, `done` is not called. */
 STINT_EXPORT enum stint_status stint_submit_async(struct stint_client *client,
     const struct stint_job *jobs, size_t count, stint_submitted_fn *done, void *context);
 
 /* Submissions not answered yet. */
 STINT_EXPORT size_t stint_client_pending(const struct stint_client *client);
 
+/* STINT_OK, or why submissions are held back now: the broker's last "try again later". `*why`
+ * (NULL: not wanted) is then a sentence, good until the next call on this client; else "". */
+STINT_EXPORT enum stint_status
+stint_client_held(const struct stint_client *client, const char **why);
+
 /* A job that is settled, or that the broker does not know (state STINT_UNKNOWN). `info` is borrowed
  * for the call. */
 typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
 
 /* Call `settled` once for each job when it is settled, from later calls on this client; with
- * `results` its result comes along. Survives reconnects and broker restarts. A result that can't be
- * had is NULL although `result_bytes` is not 0: its job is kept for no time and the client was
- * behind with reading, or what is stored is damaged; then `error` says so.
+ * `results` its result comes along. A job that is watched already is watched by the new function
+ * from now on, instead. Survives reconnects and broker restarts. A result that can't be had is NULL
+ * although `result_bytes` is not 0: its job is kept for no time and the client was behind with
+ * reading, or what is stored is damaged; then `error` says so.
  * Errors: STINT_TOO_MANY: 65,536 are watched already. */
 STINT_EXPORT enum stint_status stint_watch(struct stint_client *client, const struct stint_id *ids,
     size_t count, bool results, stint_outcome_fn *settled, void *context);
 
+/* No longer watch these jobs: their function is not called any more. Those that are not watched are
+ * passed over. Does not wait. */
+STINT_EXPORT void
+stint_unwatch(struct stint_client *client, const struct stint_id *ids, size_t count);
+
 /* Jobs watched that are not settled yet. */
 STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
 
-/* Watch jobs and return when all are settled; `settled` as above. timeout_ms 0: for ever. */
+/* Return when all these jobs are settled; `settled` (may be NULL) is called once for each, before
+ * it returns and never after. Jobs that are watched stay so, and are told to both functions.
+ * timeout_ms 0: for ever; STINT_TIMEOUT also if the broker is well and some jobs are not settled
+ * yet. Errors: STINT_TOO_MANY: more than 65,536. */
 STINT_EXPORT enum stint_status stint_wait(struct stint_client *client, const struct stint_id *ids,
     size_t count, bool results, stint_outcome_fn *settled, void *context, uint32_t timeout_ms);
 
-/* Send and receive what there is and call callbacks; wait up to `timeout_ms` if there is nothing.
+/* Send and receive what there is and call callbacks. If there was nothing to call, wait up to
+ * `wait_ms` for something (here 0 is not to wait at all); it returns once a callback was called,
+ * and may return earlier, such as on a signal.
  * Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT: this client is at its end. */
-STINT_EXPORT enum stint_status
-stint_client_process(struct stint_client *client, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_client_process(struct stint_client *client, uint32_t wait_ms);
 
-/* For event loops: readable (edge-triggered) when stint_client_process has something to do. The
- * descriptor may change with each call of it. */
-STINT_EXPORT int stint_client_fd(const struct stint_client *client);
-/* Call stint_client_process at the latest in so many ms. */
+/* For event loops: readable when stint_client_process has something to do. It is the same one as
+ * long as the client lives, and its own: do not close it. -1: no descriptor can be had. libstint(3)
+ * leads to an example. */
+STINT_EXPORT int stint_client_fd(struct stint_client *client);
+/* Call stint_client_process at the latest in so many ms. Ask again after each call. */
 STINT_EXPORT uint32_t stint_client_timeout_ms(const struct stint_client *client);
 
 enum stint_parts { STINT_NO_PARTS = 0, STINT_PAYLOAD = 1, STINT_RESULT = 2 };
 
-/* Describe one job, with payload or result as `parts` says. `*info` points into the client and is
- * good until its next call. Errors: STINT_NO_SUCH_JOB. */
+/* Describe one job, with payload and result as `parts` says (bits of enum stint_parts). `*info`
+ * points into the client and is good until its next call. Errors: STINT_NO_SUCH_JOB. */
 STINT_EXPORT enum stint_status stint_get(struct stint_client *client, const struct stint_id *id,
-    enum stint_parts parts, const struct stint_job_info **info, uint32_t timeout_ms);
+    uint32_t parts, const struct stint_job_info **info, uint32_t timeout_ms);
 
 struct stint_filter {
     const char *queue; /* NULL: all */
     const char *kind; /* NULL: all */
     uint32_t states; /* bits STINT_STATE_BIT(state); 0: all */
     uint64_t limit; /* 0: none */
+    uint64_t reserved[6];
 };
 
 /* Called for each job of a list; false ends it. */
@@ -154,9 +211,11 @@ STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client, const s
 STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 
+/* Called for each queue or worker; false ends the list. `info` is borrowed for the call. */
 typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
 typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);
 
+/* List the queues, or the workers, in pages; `timeout_ms` is for each page. */
 STINT_EXPORT enum stint_status
 stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);
 STINT_EXPORT enum stint_status stint_workers(
@@ -175,13 +234,20 @@ struct stint_subscription {
     const struct stint_id *ids; /* NULL: all jobs; at most 4,096 */
     size_t ids_count;
     uint32_t events; /* bits 1 << enum stint_event_type; 0: all */
+    uint64_t reserved[4];
 };
 
-/* Hear of events until the client ends, from later calls on it. Taken up again after a reconnect;
- * what happened in between is not told. At most 64. Errors: STINT_TOO_MANY, STINT_BAD_NAME. */
+/* Hear of events until the client ends or stint_unsubscribe, from later calls on it. Taken up again
+ * after a reconnect; what happened in between is not told. At most 64. Errors: STINT_TOO_MANY,
+ * STINT_BAD_NAME. */
 STINT_EXPORT enum stint_status
 stint_subscribe(struct stint_client *client, const struct stint_subscription *subscription,
     stint_event_fn *happened, void *context, uint32_t timeout_ms);
+
+/* End the subscriptions that were made with this function and context. Does not wait, and the
+ * function is not called any more. */
+STINT_EXPORT void
+stint_unsubscribe(struct stint_client *client, stint_event_fn *happened, void *context);
 
 #ifdef __cplusplus
 }

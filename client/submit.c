@@ -1,10 +1,15 @@
-/* Submissions: numbered without gaps in the session, sent again until answered, stored once. */
+/* Submissions: checked, numbered without gaps in the session, sent again until answered
+ * (answers.c), stored once. */
 #include "client.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <utlist.h>
 
-enum { MESSAGE_BYTES_SOFT = LIMIT_MESSAGE_BYTES / 2 };
+enum {
+    MESSAGE_BYTES_SOFT = LIMIT_MESSAGE_BYTES / 2,
+    MAKE_CERTAIN_MS = 1000, /* how long it may take to hear that a refused one is not stored */
+};
 
 static struct slice
 named(const char *name)
@@ -14,8 +19,39 @@ named(const char *name)
     return (struct slice){(const uint8_t *)name, strlen(name)};
 }
 
+/* A job that can't be submitted: which one of several, and why. */
+static enum stint_status __attribute__((format(printf, 5, 6))) bad_job(struct stint_client *c,
+    enum stint_status status, size_t index, bool alone, const char *format, ...)
+{
+    char detail[240];
+    va_list arguments;
+    int n = alone ? 0 : snprintf(detail, sizeof detail, "job %zu: ", index);
+    va_start(arguments, format);
+    (void)vsnprintf(detail + n, sizeof detail - (size_t)n, format, arguments);
+    va_end(arguments);
+    return client_fail(c, status, "submitting", detail);
+}
+
 static enum stint_status
-spec_of(struct stint_client *c, const struct stint_job *job, struct job_spec *s)
+check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
+{
+    uint64_t most = LIMIT_BODY_BYTES_MAX;
+    if (c->submissions.welcomed && c->session.welcome.payload_bytes < most)
+        most = c->session.welcome.payload_bytes;
+    if (s->payload.size > most)
+        return bad_job(c, STINT_TOO_LARGE, index, alone,
+            "a payload of %zu bytes, and the broker's limit (--payload-max) is %llu",
+            s->payload.size, (unsigned long long)most);
+    if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
+        s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
+        s->backoff_cap_ms > LIMIT_TIME_MS)
+        return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
+    return STINT_OK;
+}
+
+static enum stint_status
+spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool alone,
+    struct job_spec *s)
 {
     *s = (struct job_spec){.queue = named(job->queue),
         .kind = named(job->kind),
@@ -26,222 +62,111 @@ spec_of(struct stint_client *c, const struct stint_job *job, struct job_spec *s)
         .backoff_cap_ms = job->backoff_cap_ms ? job->backoff_cap_ms : DEFAULT_BACKOFF_CAP_MS,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
-    if (!name_is_valid(s->queue) || !name_is_valid(s->kind))
-        return client_fail(c, STINT_BAD_NAME, "submitting", "");
+    if (!name_is_valid(s->queue))
+        return bad_job(c, STINT_BAD_NAME, index, alone, "queue \"%.100s\"", job->queue);
+    if (!name_is_valid(s->kind))
+        return bad_job(c, STINT_BAD_NAME, index, alone, "kind \"%.100s\"", job->kind);
     if (job->priority > 255)
-        return client_fail(c, STINT_INVALID, "submitting", "the priority is 0 to 255");
+        return bad_job(c, STINT_INVALID, index, alone, "the priority is 0 to 255, not %ld",
+            (long)job->priority);
     if (s->max_attempts > LIMIT_ATTEMPTS)
-        return client_fail(c, STINT_INVALID, "submitting", "max attempts are 1 to 65535");
-    if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
-        s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
-        s->backoff_cap_ms > LIMIT_TIME_MS)
-        return client_fail(c, STINT_INVALID, "submitting", "a duration is at most a hundred years");
-    if (s->payload.size > LIMIT_BODY_BYTES_MAX)
-        return client_fail(c, STINT_TOO_LARGE, "submitting", "a payload is at most 4 MiB");
-    return STINT_OK;
+        return bad_job(c, STINT_INVALID, index, alone, "max attempts are 1 to 65535, not %lu",
+            (unsigned long)s->max_attempts);
+    return check_sizes(c, s, index, alone);
 }
 
-/* Submissions that came to an end without an answer, and whom to tell. */
-struct ended {
-    size_t count;
-    struct {
-        stint_submitted_fn *done;
-        void *context;
-    } of[];
-};
-
-/* Ends those that are open from this number on. They are told only when the client is in order
- * again, as whoever hears of it may submit at once. */
-static struct ended *
-end_open(struct stint_client *c, uint64_t from)
+bool
+client_may_be_stored(const struct stint_client *c, const struct call *call)
 {
-    struct ended *ended = calloc(1, sizeof *ended + c->pending * sizeof ended->of[0]);
-    struct request *r, *next;
-    if (!ended)
-        abort();
-    DL_FOREACH_SAFE (c->session.requests, r, next) {
-        struct call *call = r->owner;
-        if (r->type != MESSAGE_SUBMIT || r->number < from)
-            continue;
-        ended->of[ended->count].done = call->done;
-        ended->of[ended->count++].context = call->context;
-        c->pending--;
-        client_end(&call);
-    }
-    return ended;
-}
-
-static void
-tell_ended(struct ended **ended, enum stint_status status)
-{
-    for (size_t i = 0; i < (*ended)->count; i++)
-        if ((*ended)->of[i].done)
-            (*ended)->of[i].done((*ended)->of[i].context, status, NULL, 0);
-    free(*ended);
-    *ended = NULL;
-}
-
-/* A session the broker has forgotten: what was open in it has an unknown outcome; the next
- * submission begins a new one. */
-static void
-begin_new_session(struct stint_client *c)
-{
-    uint8_t id[SESSION_BYTES];
-    struct ended *ended = end_open(c, 0);
-    wire_random(id, sizeof id);
-    c->submission = c->acked = c->stored = 0;
-    c->forgotten = false;
-    session_renew(&c->session, wire_now_ms(), id);
-    tell_ended(&ended, STINT_UNKNOWN_OUTCOME);
-}
-
-static size_t
-read_runs(struct stint_client *c, struct answer *a)
-{
-    size_t count = 0;
-    for (uint32_t i = 0; i < a->count; i++) {
-        struct stint_id first;
-        uint32_t length;
-        if (!message_next_run(a, &first, &length) || count + length > LIMIT_JOBS)
-            break;
-        for (uint32_t n = 0; n < length; n++)
-            c->ids[count++] = id_plus(first, n);
-    }
-    return count;
-}
-
-static void
-take_answer(struct stint_client *c, struct answer *a)
-{
-    struct request *r = session_request(&c->session, MESSAGE_SUBMIT, a->number);
-    if (!r)
-        return; /* answered before; it was sent twice */
-    struct call *call = r->owner;
-    size_t count = a->status == STINT_OK ? read_runs(c, a) : 0;
-    stint_submitted_fn *done = call->done;
-    void *context = call->context;
-    if (a->status != STINT_OK) {
-        char detail[200];
-        (void)snprintf(
-            detail, sizeof detail, "%.*s", (int)a->detail.size, (const char *)a->detail.data);
-        client_fail(c, a->status, "submitting", detail);
-    } else if (count != call->count)
-        a->status = client_fail(c, STINT_BAD_MESSAGE, "submitting", "ids are missing");
-    client_end(&call);
-    c->pending--;
-    /* Answers come in order, so all before the first open one are answered. */
-    struct request *open = NULL;
-    DL_FOREACH (c->session.requests, open) {
-        if (open->type == MESSAGE_SUBMIT)
-            break;
-    }
-    c->acked = open ? open->number - 1 : c->submission;
-    if (done)
-        done(context, a->status, c->ids, count);
+    const struct submissions *s = &c->submissions;
+    return call->request->ever_sent || call->request->number <= s->stored ||
+        (c->own_session && !s->welcomed); /* an earlier client of the session may have sent it */
 }
 
 void
-client_opened(struct stint_client *c)
+client_set_detail(struct call *call, const char *text)
 {
-    c->stored = c->session.welcome.submission;
-    c->forgotten = c->stored < c->acked;
-    if (c->forgotten && c->pending == 0 && !c->own_session)
-        begin_new_session(c);
-}
-
-/* A submission was not looked at. Mostly it overtook another one, and is sent again behind it; but
- * the broker may have forgotten this session, which the WELCOME of this conversation has told. */
-static void
-take_out_of_turn(struct stint_client *c, const struct answer *a)
-{
-    char detail[200];
-    if (!c->forgotten && (a->status == STINT_OUT_OF_ORDER || a->number > c->stored)) {
-        session_resend(&c->session);
-        return;
-    }
-    (void)snprintf(detail, sizeof detail,
-        "the broker has forgotten this session (%s at %llu of %llu: %.*s)",
-        stint_status_name(a->status), (unsigned long long)a->number,
-        (unsigned long long)c->submission, (int)a->detail.size, (const char *)a->detail.data);
-    client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", detail);
-    begin_new_session(c);
-}
-
-void
-client_take_submitted(struct stint_client *c, const struct message *m)
-{
-    struct answer *answers = link_room(c->link)->answers;
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct answer a = answers[i];
-        if (a.status != STINT_OUT_OF_ORDER && a.status != STINT_SESSION_UNKNOWN)
-            take_answer(c, &a);
-        else if (session_request(&c->session, MESSAGE_SUBMIT, a.number))
-            take_out_of_turn(c, &a);
-    }
-}
-
-/* The broker did not count this submission, so it takes none of those after it. Their numbers are
- * used again, in a new conversation: answers to the old ones may still be on their way. */
-static void
-submit_failed(struct call *call, enum stint_status status, const struct message *m)
-{
-    struct stint_client *c = call->client;
-    uint64_t number = call->request->number;
-    struct ended *ended = end_open(c, number);
-    (void)m;
-    c->submission = number - 1;
-    session_renew(&c->session, wire_now_ms(), NULL);
-    tell_ended(&ended, status);
+    free(call->detail);
+    call->detail = strdup(text);
 }
 
 static enum stint_status
 submit_specs(struct stint_client *c, const struct job_spec *specs, uint32_t count,
-    stint_submitted_fn *done, void *context)
+    const struct call *from, struct call **made)
 {
-    if (c->pending >= LIMIT_SUBMISSIONS_OPEN)
+    struct submissions *s = &c->submissions;
+    if (s->open >= LIMIT_SUBMISSIONS_OPEN)
         return client_fail(c, STINT_TOO_MANY, "submitting", "too many are unanswered");
     struct call *call = client_call(c, MESSAGE_SUBMIT);
-    call->replied = submit_failed;
-    call->done = done;
-    call->context = context;
+    call->replied = client_submit_failed;
+    call->done = from->done;
+    call->context = from->context;
+    call->first = from->first;
     call->count = count;
-    message_put_submit(&call->request->frame, call->request->number, c->acked, specs, count);
+    message_put_submit(&call->request->frame, call->request->number, s->acked, specs, count);
     client_send(call);
-    c->pending++;
+    s->open++;
+    *made = call;
     return STINT_OK;
+}
+
+/* `from` says whom to tell, and where in the caller's call these jobs begin. */
+static enum stint_status
+submit(struct stint_client *c, const struct stint_job *jobs, size_t count, bool alone,
+    const struct call *from, struct call **made)
+{
+    struct job_spec one, *specs = &one;
+    size_t bytes = 0;
+    if (c->closing)
+        return client_fail(c, STINT_CLOSED, "submitting", "the client is being destroyed");
+    if (c->submissions.forgotten) {
+        c->submissions.forgotten = false;
+        return client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting",
+            "the broker has forgotten this session, and with it whether this was stored before");
+    }
+    if (count > 1 && !(specs = malloc(count * sizeof *specs)))
+        return client_fail(c, STINT_NO_MEMORY, "submitting", "");
+    enum stint_status status = STINT_OK;
+    for (size_t i = 0; i < count && status == STINT_OK; i++) {
+        status = spec_of(c, &jobs[i], from->first + i, alone, &specs[i]);
+        bytes += jobs[i].payload_bytes;
+    }
+    if (status == STINT_OK && count > 1 && bytes > MESSAGE_BYTES_SOFT)
+        status = client_fail(c, STINT_TOO_LARGE, "submitting", "a message is at most 4 MiB");
+    if (status == STINT_OK)
+        status = submit_specs(c, specs, (uint32_t)count, from, made);
+    if (specs != &one)
+        free(specs);
+    return status;
 }
 
 enum stint_status
 stint_submit_async(struct stint_client *c, const struct stint_job *jobs, size_t count,
     stint_submitted_fn *done, void *context)
 {
-    struct job_spec one, *specs = &one;
-    size_t bytes = 0;
+    struct call from = {.done = done, .context = context}, *call;
     if (count == 0 || count > LIMIT_JOBS)
         return client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
-    if (count > 1 && !(specs = malloc(count * sizeof *specs)))
-        return client_fail(c, STINT_NO_MEMORY, "submitting", "");
-    enum stint_status status = STINT_OK;
-    for (size_t i = 0; i < count && status == STINT_OK; i++) {
-        status = spec_of(c, &jobs[i], &specs[i]);
-        bytes += jobs[i].payload_bytes;
-    }
-    if (status == STINT_OK && count > 1 && bytes > MESSAGE_BYTES_SOFT)
-        status = client_fail(c, STINT_TOO_LARGE, "submitting", "a message is at most 4 MiB");
-    if (status == STINT_OK)
-        status = submit_specs(c, specs, (uint32_t)count, done, context);
-    if (specs != &one)
-        free(specs);
-    return status;
+    return submit(c, jobs, count, count == 1, &from, &call);
 }
 
 size_t
 stint_client_pending(const struct stint_client *c)
 {
-    return c->pending;
+    return c->submissions.open - c->submissions.abandoned;
 }
 
-/* One piece of a synchronous submit. */
+enum stint_status
+stint_client_held(const struct stint_client *c, const char **why)
+{
+    if (why)
+        *why = c->submissions.why;
+    return c->submissions.held;
+}
+
+/* ---- synchronous ---- */
+
+/* One message of a synchronous submit. */
 struct piece {
     struct stint_id *ids;
     enum stint_status status;
@@ -258,64 +183,102 @@ piece_done(void *context, enum stint_status status, const struct stint_id *ids, 
         memcpy(piece->ids, ids, count * sizeof *ids);
 }
 
-/* Lets go of a submission whose deadline passed. One that was never sent is taken back; any other
- * stays, as its number must not be missing, and is answered to nobody. */
-static enum stint_status
-abandon(struct stint_client *c, struct piece *piece, enum stint_status status)
+/* Takes back what was never sent; nor was anything behind it, so their numbers move up. */
+static void
+take_back(struct stint_client *c, struct call *call)
 {
-    struct request *r;
-    DL_FOREACH (c->session.requests, r) {
-        struct call *call = r->owner;
-        if (r->type != MESSAGE_SUBMIT || call->context != piece)
-            continue;
-        if (r->number == c->submission && !r->sent && status != STINT_TIMEOUT) {
-            c->submission--;
-            c->pending--;
-            client_end(&call);
+    uint64_t number = call->request->number;
+    for (struct request *r = call->request->next; r; r = r->next)
+        client_renumber(r->owner, number++);
+    c->submissions.last--;
+    call->done = NULL;
+    client_finish(call, STINT_OK, 0);
+}
+
+/* It stays in its place, as its number must not be missing, until it is answered, or until a
+ * WELCOME tells what became of it; but it is answered to nobody. */
+static enum stint_status
+abandon(struct stint_client *c, struct call *call, const char *why)
+{
+    call->done = NULL;
+    call->abandoned = true;
+    c->submissions.abandoned++;
+    return client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", why);
+}
+
+/* Time is over, or the client at its end (`status`). What may be stored has an unknown outcome, but
+ * what was refused for now: then a new conversation tells for certain. */
+static enum stint_status
+give_up(struct stint_client *c, struct call *call, struct piece *piece, enum stint_status status)
+{
+    enum stint_status held = c->submissions.held;
+    bool late = status == STINT_TIMEOUT;
+    if (!client_may_be_stored(c, call)) {
+        take_back(c, call);
+        if (!late)
             return status;
-        }
-        call->done = NULL;
-        return client_fail(c, STINT_UNKNOWN_OUTCOME, "submitting", "");
+        return held == STINT_OK ? client_too_late(c, "submitting")
+                                : client_fail_so(c, held, "submitting", c->submissions.why);
     }
-    return status;
+    if (late && held != STINT_OK) {
+        call->refused = held;
+        client_set_detail(call, "there was no room in time");
+        session_renew(&c->session, wire_now_ms(), NULL);
+        (void)client_run_until(c, &piece->over, wire_now_ms() + MAKE_CERTAIN_MS);
+        if (piece->over)
+            return piece->status;
+    }
+    return abandon(c, call, late ? "it was sent, and not answered in time" : "");
 }
 
 static enum stint_status
-submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count,
-    struct stint_id *ids, uint64_t end_ms)
+submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count, bool alone,
+    struct piece *piece, size_t first, uint64_t end_ms)
 {
-    struct piece piece = {.ids = ids};
-    enum stint_status status = stint_submit_async(c, jobs, count, piece_done, &piece);
+    struct call from = {.done = piece_done, .context = piece, .first = first}, *call;
+    enum stint_status status = submit(c, jobs, count, alone, &from, &call);
     if (status != STINT_OK)
         return status;
-    while (!piece.over) {
-        uint64_t now_ms = wire_now_ms();
-        if (now_ms >= end_ms && !session_moves(&c->session, now_ms)) {
-            status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
-            return abandon(c, &piece, client_fail(c, status, "submitting", ""));
-        }
-        uint64_t left_ms = now_ms < end_ms ? end_ms - now_ms : 100;
-        status = stint_client_process(c, left_ms > 60000 ? 60000 : (uint32_t)left_ms);
-        if (status != STINT_OK && !piece.over)
-            return abandon(c, &piece, status);
+    status = client_run_for_answer(c, &piece->over, end_ms);
+    return piece->over ? piece->status : give_up(c, call, piece, status);
+}
+
+static enum stint_status
+check_all(struct stint_client *c, const struct stint_job *jobs, size_t count)
+{
+    enum stint_status status = STINT_OK;
+    struct job_spec spec;
+    for (size_t i = 0; i < count && status == STINT_OK; i++)
+        status = spec_of(c, &jobs[i], i, count == 1, &spec);
+    return status;
+}
+
+enum stint_status
+stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t count,
+    struct stint_id *ids, size_t *stored, uint32_t timeout_ms)
+{
+    uint64_t end_ms = client_end_ms(timeout_ms);
+    size_t at = 0;
+    enum stint_status status = client_may_wait(c, "submitting");
+    if (status == STINT_OK)
+        status = check_all(c, jobs, count);
+    while (status == STINT_OK && at < count) {
+        size_t n = 0, bytes = 0;
+        while (at + n < count && n < LIMIT_JOBS &&
+            (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
+            bytes += jobs[at + n++].payload_bytes;
+        struct piece piece = {.ids = ids ? ids + at : NULL};
+        status = submit_piece(c, jobs + at, n, count == 1, &piece, at, end_ms);
+        at += status == STINT_OK ? n : 0;
     }
-    return piece.status;
+    if (stored)
+        *stored = at;
+    return status;
 }
 
 enum stint_status
 stint_submit(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, uint32_t timeout_ms)
 {
-    uint64_t end_ms = timeout_ms ? wire_now_ms() + timeout_ms : UINT64_MAX;
-    for (size_t at = 0; at < count;) {
-        size_t n = 0, bytes = 0;
-        while (at + n < count && n < LIMIT_JOBS &&
-            (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
-            bytes += jobs[at + n++].payload_bytes;
-        enum stint_status status = submit_piece(c, jobs + at, n, ids ? ids + at : NULL, end_ms);
-        if (status != STINT_OK)
-            return status;
-        at += n;
-    }
-    return STINT_OK;
+    return stint_submit_some(c, jobs, count, ids, NULL, timeout_ms);
 }

@@ -1,7 +1,7 @@
-/* What the broker tells unasked: outcomes of watched jobs, and events. Both are asked for again in
- * each conversation. */
+/* Jobs that somebody watches or waits for. They are asked for again in each conversation. */
 #include "client.h"
 
+#include <stdio.h>
 #include <utlist.h>
 
 static struct watched *
@@ -21,6 +21,30 @@ client_watched_free(struct stint_client *c, struct watched **watched)
     *watched = NULL;
 }
 
+static bool
+wants_results(const struct watched *w)
+{
+    return (w->watch.active && w->watch.results) || (w->wait.active && w->wait.results);
+}
+
+static void
+let_go(struct stint_client *c, struct watched *w, struct watcher *watcher)
+{
+    if (!watcher->active)
+        return;
+    watcher->active = false;
+    c->watches -= watcher == &w->watch;
+    c->waits -= watcher == &w->wait;
+    c->waited = c->waits == 0;
+}
+
+static void
+free_if_unused(struct stint_client *c, struct watched **watched)
+{
+    if (!(*watched)->watch.active && !(*watched)->wait.active)
+        client_watched_free(c, watched);
+}
+
 /* Three PONGs from now the broker knows that all that it sent so far was read. */
 static void
 ask_again_later(struct stint_client *c)
@@ -37,27 +61,44 @@ left_out(const struct stint_job_info *info)
     return info->result_bytes > 0 && !info->result && !info->error[0];
 }
 
+/* Tells those who need not wait for the result any longer. Whoever is told may watch and unwatch.
+ */
 static void
 settled(struct stint_client *c, const struct stint_job_info *info)
 {
     struct watched *w = find_watched(c, &info->id);
-    if (!w)
+    struct watcher told[2];
+    unsigned count = 0;
+    if (!w || c->closing)
         return; /* told twice, after a reconnect */
-    if (w->results && left_out(info)) {
+    bool incomplete = left_out(info);
+    /* If it was forgotten meanwhile, its end at least is known. */
+    bool forgotten = info->state == STINT_UNKNOWN && w->heard;
+    struct stint_job_info end = forgotten ? *w->heard : *info;
+    struct watcher *watchers[] = {&w->watch, &w->wait};
+    for (unsigned i = 0; i < 2; i++)
+        if (watchers[i]->active && !(incomplete && watchers[i]->results)) {
+            told[count++] = *watchers[i];
+            let_go(c, w, watchers[i]);
+        }
+    if (w->watch.active || w->wait.active) {
         if (!w->heard && !(w->heard = malloc(sizeof *w->heard)))
             abort();
         *w->heard = *info;
         ask_again_later(c);
-        return;
     }
-    /* If it was forgotten meanwhile, its end at least is known. */
-    bool forgotten = info->state == STINT_UNKNOWN && w->heard;
-    struct stint_job_info told = forgotten ? *w->heard : *info;
-    stint_outcome_fn *fn = w->settled;
-    void *context = w->context;
-    client_watched_free(c, &w);
-    if (fn)
-        fn(context, &told);
+    free_if_unused(c, &w);
+    for (unsigned i = 0; i < count; i++) {
+        struct stint_job_info for_one = end;
+        if (!told[i].results)
+            for_one.result = NULL;
+        if (!told[i].settled)
+            continue;
+        c->called++;
+        c->calling++;
+        told[i].settled(told[i].context, &for_one);
+        c->calling--;
+    }
 }
 
 /* The answer to a WAIT says which jobs are not there; the rest comes as OUTCOMES. What was refused
@@ -66,7 +107,7 @@ static void
 wait_answered(struct call *call, enum stint_status status, const struct message *m)
 {
     struct stint_client *c = call->client;
-    struct message asked;
+    struct message asked = {0};
     struct message_room *room = link_room(c->link);
     uint32_t count = status == STINT_OK && m->type == MESSAGE_ANSWERS ? m->count : 0;
     uint32_t *statuses = malloc(((size_t)count + 1) * sizeof *statuses);
@@ -106,35 +147,132 @@ ask_for(struct stint_client *c, const struct stint_id *ids, uint32_t count, bool
     client_send(call);
 }
 
+/* In as many messages as it takes; with results those that want them, without those that do not. */
+static void
+ask_for_these(struct stint_client *c, const struct stint_id *ids, size_t count)
+{
+    enum { AT_ONCE = 2048 };
+    struct stint_id some[AT_ONCE];
+    for (int results = 0; results < 2; results++) {
+        uint32_t n = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (wants_results(find_watched(c, &ids[i])) != (bool)results)
+                continue;
+            some[n++] = ids[i];
+            if (n == AT_ONCE) {
+                ask_for(c, some, n, results);
+                n = 0;
+            }
+        }
+        if (n > 0)
+            ask_for(c, some, n, results);
+    }
+}
+
+static struct watched *
+watched(struct stint_client *c, const struct stint_id *id)
+{
+    struct watched *w = find_watched(c, id);
+    if (w)
+        return w;
+    w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->id = *id;
+    HASH_ADD(hh, c->watched, id, STINT_ID_BYTES, w);
+    return w;
+}
+
+/* The broker watches what we have let go of until it is settled, or the conversation ends: so a new
+ * one is begun before there is too much of that. */
+static enum stint_status
+make_room(struct stint_client *c, size_t count, const char *what)
+{
+    if (HASH_COUNT(c->watched) + count > LIMIT_WATCHED)
+        return client_fail(c, STINT_TOO_MANY, what, "65536 jobs at once");
+    if (HASH_COUNT(c->watched) + count + c->unwatched > LIMIT_WATCHED)
+        session_renew(&c->session, wire_now_ms(), NULL);
+    return STINT_OK;
+}
+
 enum stint_status
 stint_watch(struct stint_client *c, const struct stint_id *ids, size_t count, bool results,
     stint_outcome_fn *fn, void *context)
 {
-    enum { AT_ONCE = 2048 };
-    if (HASH_COUNT(c->watched) + count > LIMIT_WATCHED)
-        return client_fail(c, STINT_TOO_MANY, "watching", "65536 jobs at once");
+    if (c->closing)
+        return client_fail(c, STINT_CLOSED, "watching", "the client is being destroyed");
+    enum stint_status status = make_room(c, count, "watching");
+    for (size_t i = 0; status == STINT_OK && i < count; i++) {
+        struct watched *w = watched(c, &ids[i]);
+        c->watches += !w->watch.active;
+        w->watch = (struct watcher){true, results, fn, context};
+    }
+    if (status == STINT_OK)
+        ask_for_these(c, ids, count);
+    return status;
+}
+
+void
+stint_unwatch(struct stint_client *c, const struct stint_id *ids, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         struct watched *w = find_watched(c, &ids[i]);
-        if (!w) {
-            w = calloc(1, sizeof *w);
-            if (!w)
-                abort();
-            w->id = ids[i];
-            HASH_ADD(hh, c->watched, id, STINT_ID_BYTES, w);
-        }
-        w->results = results;
-        w->settled = fn;
-        w->context = context;
+        if (!w || !w->watch.active)
+            continue;
+        let_go(c, w, &w->watch);
+        c->unwatched += !w->wait.active;
+        free_if_unused(c, &w);
     }
-    for (size_t at = 0; at < count; at += AT_ONCE)
-        ask_for(c, ids + at, (uint32_t)(count - at < AT_ONCE ? count - at : AT_ONCE), results);
-    return STINT_OK;
+}
+
+/* Nobody waits any more. The ids are those in the table, as the caller's may have changed. */
+static void
+stop_waiting(struct stint_client *c)
+{
+    struct watched *w, *next;
+    if (c->waits == 0)
+        return;
+    HASH_ITER (hh, c->watched, w, next) {
+        if (!w->wait.active)
+            continue;
+        let_go(c, w, &w->wait);
+        c->unwatched += !w->watch.active;
+        free_if_unused(c, &w);
+    }
+}
+
+enum stint_status
+stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, bool results,
+    stint_outcome_fn *fn, void *context, uint32_t timeout_ms)
+{
+    char text[80];
+    uint64_t end_ms = client_end_ms(timeout_ms);
+    enum stint_status status = client_may_wait(c, "waiting");
+    if (status == STINT_OK)
+        status = make_room(c, count, "waiting");
+    if (status != STINT_OK || count == 0)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        struct watched *w = watched(c, &ids[i]);
+        c->waits += !w->wait.active;
+        w->wait = (struct watcher){true, results, fn, context};
+    }
+    c->waited = false;
+    ask_for_these(c, ids, count);
+    status = client_run_until(c, &c->waited, end_ms);
+    if (status == STINT_TIMEOUT && c->session.state == SESSION_OPEN) {
+        (void)snprintf(text, sizeof text, "%zu of %zu jobs are not settled yet", c->waits, count);
+        client_fail_so(c, status, "waiting", text);
+    } else if (status == STINT_TIMEOUT)
+        status = client_too_late(c, "waiting");
+    stop_waiting(c);
+    return status;
 }
 
 size_t
 stint_client_watched(const struct stint_client *c)
 {
-    return HASH_COUNT(c->watched);
+    return c->watches;
 }
 
 void
@@ -147,27 +285,10 @@ client_take_outcomes(struct stint_client *c, const struct message *m)
     }
 }
 
-void
-client_take_events(struct stint_client *c, const struct message *m)
-{
-    const struct stint_event *events = link_room(c->link)->events;
-    struct subscribed *s = c->subscribed;
-    while (s && s->number != m->number)
-        s = s->next;
-    for (uint32_t i = 0; s && i < m->count; i++) {
-        struct stint_event event = events[i];
-        s->happened(s->context, &event);
-    }
-}
-
 /* Watches all over again. WAITs that are still open are contained in it. */
 static void
 ask_for_all(struct stint_client *c)
 {
-    enum { AT_ONCE = 2048 };
-    struct stint_id ids[AT_ONCE];
-    uint32_t count = 0;
-    bool results = false;
     struct request *r, *next_request;
     DL_FOREACH_SAFE (c->session.requests, r, next_request) {
         if (r->type == MESSAGE_WAIT) {
@@ -175,31 +296,24 @@ ask_for_all(struct stint_client *c)
             client_end(&call);
         }
     }
+    size_t count = 0;
+    struct stint_id *ids = calloc(HASH_COUNT(c->watched) + 1, sizeof *ids);
     struct watched *w, *next;
-    HASH_ITER (hh, c->watched, w, next) {
-        if (count == AT_ONCE || (count > 0 && w->results != results)) {
-            ask_for(c, ids, count, results);
-            count = 0;
-        }
-        results = w->results;
+    if (!ids)
+        abort();
+    HASH_ITER (hh, c->watched, w, next)
         ids[count++] = w->id;
-    }
-    if (count > 0)
-        ask_for(c, ids, count, results);
+    ask_for_these(c, ids, count);
+    free(ids);
 }
 
-/* A new conversation: the broker knows nothing of what we watch. SUBSCRIBEs that are still open are
- * resent by the session anyway. */
+/* A new conversation: the broker knows nothing of what we watch. */
 void
 client_watch_again(struct stint_client *c)
 {
     c->watch_at_pong = 0;
+    c->unwatched = 0;
     ask_for_all(c);
-    for (struct subscribed *s = c->subscribed; s; s = s->next) {
-        if (session_request(&c->session, MESSAGE_SUBSCRIBE, s->number))
-            continue;
-        (void)session_control(&c->session, &s->frame);
-    }
 }
 
 void
@@ -209,45 +323,4 @@ client_watch_rest(struct stint_client *c)
         return;
     c->watch_at_pong = 0;
     ask_for_all(c);
-}
-
-static enum stint_status
-first_answer(struct stint_client *c, const struct message *m, void *into)
-{
-    (void)into;
-    if (m->type != MESSAGE_ANSWERS || m->count != 1)
-        return STINT_BAD_MESSAGE;
-    enum stint_status status = (enum stint_status)link_room(c->link)->statuses[0];
-    return status == STINT_OK ? STINT_OK : client_fail(c, status, "subscribing", "");
-}
-
-enum stint_status
-stint_subscribe(struct stint_client *c, const struct stint_subscription *what,
-    stint_event_fn *happened, void *context, uint32_t timeout_ms)
-{
-    struct slice queue = {NULL, 0};
-    if (what->queue && !client_good_name(what->queue))
-        return client_fail(c, STINT_BAD_NAME, "subscribing", what->queue);
-    if (what->ids_count > LIMIT_JOBS)
-        return client_fail(c, STINT_TOO_MANY, "subscribing", "4096 jobs");
-    if (what->queue)
-        queue = (struct slice){(const uint8_t *)what->queue, strlen(what->queue)};
-    struct subscribed *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
-    struct call *call = client_call(c, MESSAGE_SUBSCRIBE);
-    s->number = call->request->number;
-    s->happened = happened;
-    s->context = context;
-    message_put_subscribe(
-        &s->frame, s->number, queue, what->events, what->ids, (uint32_t)what->ids_count);
-    memcpy(pack_reserve(&call->request->frame, s->frame.used), s->frame.data, s->frame.used);
-    LL_PREPEND(c->subscribed, s);
-    enum stint_status status = client_ask(&call, timeout_ms, first_answer, NULL, "subscribing");
-    if (status != STINT_OK) {
-        LL_DELETE(c->subscribed, s);
-        pack_buffer_free(&s->frame);
-        free(s);
-    }
-    return status;
 }

@@ -22,7 +22,7 @@ enum {
     LIMIT_ATTEMPTS = 65535, /* highest value of a job's max attempts */
     LIMIT_SUBMISSIONS_OPEN = 8192, /* unanswered submissions of one session */
     LIMIT_WATCHED = 65536, /* jobs one connection may wait for at once */
-    LIMIT_UNREAD_BYTES = 64 << 20, /* answers with bodies that a peer has not shown to have read */
+    LIMIT_UNREAD_BYTES = 64 << 20, /* what a peer was sent and has not shown to have read */
     LIMIT_SUBSCRIPTIONS = 64, /* subscriptions of one connection */
 };
 

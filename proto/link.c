@@ -3,14 +3,19 @@
 
 #include <stdlib.h>
 
-enum { FRAMES_A_PUMP = 1024 };
+enum {
+    FRAMES_A_PUMP = 1024,
+    /* More than heartbeats that nobody answers come to in the time after which he is lost. */
+    PROGRESS_BYTES = 256,
+};
 
 struct link {
     struct wire *wire;
     char endpoint[256];
     struct session *session;
     struct message_room *room;
-    uint64_t progress; /* of the wire, when it was last looked at */
+    uint64_t progress; /* of the wire, when it was looked at after the last frame */
+    bool heard; /* a frame came since then */
 };
 
 enum stint_status
@@ -79,6 +84,7 @@ receive_all(struct link *l, uint64_t now_ms,
     struct slice frame;
     for (unsigned n = 0; n < FRAMES_A_PUMP && wire_receive(l->wire, &frame); n++) {
         struct message message;
+        l->heard = true;
         if (session_receive(l->session, now_ms, frame.data, frame.size, &message, l->room))
             take(owner, &message);
     }
@@ -91,9 +97,12 @@ look_for_progress(struct link *l, uint64_t now_ms)
     if (!session_wonders(l->session, now_ms))
         return;
     uint64_t progress = wire_progress(l->wire);
-    if (progress != l->progress)
+    bool moves = !l->heard && progress - l->progress >= PROGRESS_BYTES;
+    if (moves)
         session_progress(l->session, now_ms);
-    l->progress = progress;
+    if (moves || l->heard)
+        l->progress = progress;
+    l->heard = false;
 }
 
 static enum stint_status
@@ -104,6 +113,7 @@ connect_anew(struct link *l)
         memcpy(l->endpoint, l->session->endpoint, sizeof l->endpoint);
         l->session->endpoint[0] = '\0';
     }
+    l->heard = true; /* its figures begin anew */
     return wire_open(l->wire, l->endpoint);
 }
 

@@ -55,6 +55,15 @@ say_hello(struct session *s, uint64_t now_ms)
     s->wake_ms = now_ms + GREETING_MS;
 }
 
+void
+session_resubmit(struct session *s)
+{
+    struct request *r;
+    DL_FOREACH (s->submissions, r)
+        r->sent = false;
+    s->unsent_submission = s->submissions;
+}
+
 /* Nothing of the former conversation counts: all requests are to be sent again. */
 static void
 forget_sent(struct session *s)
@@ -63,6 +72,7 @@ forget_sent(struct session *s)
     DL_FOREACH (s->requests, r)
         r->sent = false;
     s->unsent = s->requests;
+    session_resubmit(s);
 }
 
 /* Begin a new connection after a while: the longer, the more often it failed, and never all peers
@@ -88,6 +98,7 @@ session_init(struct session *s, const struct session_options *options, uint64_t 
 {
     *s = (struct session){.options = *options, .random = options->seed, .window = options->slots};
     s->heard_ms = s->said_ms = s->ticked_ms = now_ms;
+    s->submissions_allowed = UINT32_MAX;
     s->welcome.heartbeat_ms = DEFAULT_HEARTBEAT_MS;
     s->welcome.lost_ms = DEFAULT_LOST_MS;
     s->welcome.payload_bytes = LIMIT_PAYLOAD_BYTES;
@@ -98,8 +109,8 @@ session_init(struct session *s, const struct session_options *options, uint64_t 
 void
 session_fini(struct session *s)
 {
-    while (s->requests) {
-        struct request *r = s->requests;
+    while (s->requests || s->submissions) {
+        struct request *r = s->requests ? s->requests : s->submissions;
         session_request_end(s, &r);
     }
     pack_buffer_free(&s->control);
@@ -192,6 +203,7 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     struct message *m, struct message_room *room)
 {
     const char *why;
+    s->frames++;
     if (message_decode(frame, size, m, room, &why) != STINT_OK)
         return false; /* from a broker newer than we are; requests have deadlines */
     s->heard_ms = now_ms;
@@ -280,6 +292,17 @@ control_waits(const struct session *s)
     return s->control_sent < s->control_count;
 }
 
+/* The row whose turn it is, by its first unsent one; NULL: nothing may go now. */
+static struct request **
+next_row(struct session *s, bool hold)
+{
+    if (s->state != SESSION_OPEN || s->opened || hold)
+        return NULL;
+    if (s->unsent)
+        return &s->unsent;
+    return s->unsent_submission && s->submissions_allowed > 0 ? &s->unsent_submission : NULL;
+}
+
 struct slice
 session_output(struct session *s, bool hold)
 {
@@ -287,21 +310,24 @@ session_output(struct session *s, bool hold)
         size_t from = s->control_sent ? s->control_ends[s->control_sent - 1] : 0;
         return (struct slice){s->control.data + from, s->control_ends[s->control_sent] - from};
     }
-    if (s->state == SESSION_OPEN && s->unsent && !hold)
-        return (struct slice){s->unsent->frame.data, s->unsent->frame.used};
-    return (struct slice){NULL, 0};
+    struct request **row = next_row(s, hold);
+    return row ? (struct slice){(*row)->frame.data, (*row)->frame.used} : (struct slice){NULL, 0};
 }
 
 void
 session_sent(struct session *s)
 {
+    s->frames++;
     if (control_waits(s)) {
         if (++s->control_sent == s->control_count)
             clear_control(s);
-    } else {
-        s->unsent->sent = true;
-        s->unsent = s->unsent->next;
+        return;
     }
+    struct request **row = next_row(s, false), *r = *row;
+    r->sent = r->ever_sent = true;
+    *row = r->next;
+    if (r->type == MESSAGE_SUBMIT && s->submissions_allowed != UINT32_MAX)
+        s->submissions_allowed--;
 }
 
 bool
@@ -328,6 +354,12 @@ session_request_new(enum message_type type, uint64_t number)
 void
 session_request_add(struct session *s, struct request *request)
 {
+    if (request->type == MESSAGE_SUBMIT) {
+        DL_APPEND(s->submissions, request);
+        if (!s->unsent_submission)
+            s->unsent_submission = request;
+        return;
+    }
     DL_APPEND(s->requests, request);
     if (!s->unsent)
         s->unsent = request;
@@ -337,29 +369,42 @@ struct request *
 session_request(struct session *s, enum message_type type, uint64_t number)
 {
     struct request *r; /* numbers of a type rise, and answers come in order: it is near the head */
-    DL_FOREACH (s->requests, r) {
+    DL_FOREACH (type == MESSAGE_SUBMIT ? s->submissions : s->requests, r) {
         if (r->type == type && r->number >= number)
             return r->number == number ? r : NULL;
     }
     return NULL;
 }
 
+static void
+take_out(struct session *s, struct request *r)
+{
+    if (s->unsent == r)
+        s->unsent = r->next;
+    if (s->unsent_submission == r)
+        s->unsent_submission = r->next;
+    if (r->type == MESSAGE_SUBMIT)
+        DL_DELETE(s->submissions, r);
+    else
+        DL_DELETE(s->requests, r);
+}
+
 void
 session_request_end(struct session *s, struct request **request)
 {
     struct request *r = *request;
-    if (s->unsent == r)
-        s->unsent = r->next;
-    DL_DELETE(s->requests, r);
+    take_out(s, r);
     pack_buffer_free(&r->frame);
     free(r);
     *request = NULL;
 }
 
 void
-session_resend(struct session *s)
+session_request_again(struct session *s, struct request *r)
 {
-    forget_sent(s);
+    take_out(s, r);
+    r->sent = false;
+    session_request_add(s, r);
 }
 
 void
@@ -367,6 +412,11 @@ session_renew(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES
 {
     if (id)
         memcpy(s->options.id, id, SESSION_BYTES);
+    if (s->state != SESSION_OPEN && !(s->state == SESSION_GREETING && id))
+        return; /* a new one is to begin anyway */
+    clear_control(s);
     forget_sent(s);
-    say_hello(s, now_ms);
+    s->state = SESSION_IDLE;
+    s->reconnect = true;
+    s->wake_ms = now_ms;
 }

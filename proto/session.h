@@ -9,7 +9,8 @@
  *       +------------+------------------+
  *
  * A *request* is a frame that is sent again on each new conversation until the owner takes it back
- * (because its reply came, or its deadline passed). Requests keep their order.
+ * (because its reply came, or its deadline passed). Requests keep their order, and submissions
+ * theirs: they have a row of their own, as the owner holds them back while the broker has no room.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -34,6 +35,7 @@ struct request {
     uint64_t number;
     enum message_type type;
     bool sent; /* in this conversation */
+    bool ever_sent; /* in any; the owner clears it if it knows that the broker does not have it */
     void *owner; /* for whoever made it */
     struct pack_buffer frame;
     struct request *prev, *next;
@@ -55,13 +57,16 @@ struct session {
     uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
     uint32_t failures; /* conversations in a row that came to nothing */
     bool reconnect; /* the link is to begin a new connection; it clears this */
-    bool opened; /* just opened: the owner clears this */
+    bool opened; /* just opened: no request goes out before the owner has cleared this */
     enum stint_status failed; /* in SESSION_FAILED: why */
     char detail[256];
     struct pack_buffer control; /* frames of our own, in order, each of them... */
     size_t control_ends[96]; /* ...ending here */
     uint32_t control_count, control_sent;
     struct request *requests, *unsent; /* unsent: the first not sent yet, or NULL */
+    struct request *submissions, *unsent_submission;
+    uint32_t submissions_allowed; /* so many SUBMITs may go out; UINT32_MAX: all */
+    uint64_t frames; /* sent and received so far: does it change, there was something to do */
 };
 
 void session_init(struct session *s, const struct session_options *options, uint64_t now_ms);
@@ -103,11 +108,15 @@ void session_request_add(struct session *s, struct request *request);
 struct request *session_request(struct session *s, enum message_type type, uint64_t number);
 void session_request_end(struct session *s, struct request **request);
 
-/* Send all requests again: the broker has missed one. */
-void session_resend(struct session *s);
+/* Send this one again, after the others. */
+void session_request_again(struct session *s, struct request *request);
 
-/* Begin a new conversation, under another id unless it is NULL. What the broker said in the old one
- * and has not arrived yet is not heard. */
+/* Send all submissions again: the broker has missed one. */
+void session_resubmit(struct session *s);
+
+/* Begin a new conversation on a new connection, under another id unless it is NULL. What was said
+ * in the old one, by either side, and has not arrived yet is not heard: so WELCOME tells for
+ * certain what the broker has of this session. */
 void session_renew(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "stint_id.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,11 +55,12 @@ struct stint_job {
     uint64_t time_to_run_ms; /* the lease's limit for one run; 0: none */
     uint64_t backoff_base_ms; /* wait after the first failure, doubled each time; 0: 1000 */
     uint64_t backoff_cap_ms; /* longest wait; 0: 600000 */
+    uint64_t reserved[8]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
-#define STINT_JOB_INIT \
-    { \
-        .priority = -1, .keep_ms = -1 \
-    }
+/* clang-format off */
+/* In the order of the fields, so that it is C++11 too. */
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}}
+/* clang-format on */
 
 /* What the broker tells of a job. Pointers live as long as the call that gave the struct says;
  * what was not asked for or does not apply is 0. */
@@ -75,7 +77,9 @@ struct stint_job_info {
     uint64_t payload_bytes, result_bytes; /* sizes, also where the bytes were not asked for */
     const void *payload, *result; /* NULL if not asked for, not kept, or empty */
     char worker[STINT_LABEL_BYTES]; /* who runs it, or "" */
-    char error[STINT_ERROR_BYTES]; /* of the last failed attempt, or "" */
+    char error[STINT_ERROR_BYTES]; /* of the last failed attempt, or ""; of a succeeded job the tail
+                                      of its standard error */
+    uint64_t reserved[8];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */
@@ -107,6 +111,7 @@ struct stint_queue_info {
     uint64_t jobs[STINT_STATES];
     uint32_t workers; /* that serve it now */
     char unserved[STINT_NAME_BYTES]; /* a kind that waits and none of them handles, or "" */
+    uint64_t reserved[8];
 };
 
 /* One worker of the fleet. */
@@ -116,6 +121,7 @@ struct stint_worker_info {
     char kinds[1024]; /* likewise, those it handles; "": all */
     uint32_t slots, window, held; /* held: leases now, prefetched ones counted */
     uint64_t seen_ms_ago, succeeded, failed;
+    uint64_t reserved[8];
 };
 
 /* The broker's own figures since its start. */
@@ -125,6 +131,7 @@ struct stint_stats {
     uint64_t submitted, dispatched, succeeded, failed, dead, requeued, cancelled, stale, refused;
     uint64_t commits, events_lost, store_used_bytes, store_size_bytes, recalled, damaged;
     uint64_t jobs[STINT_STATES]; /* in all queues, by state */
+    uint64_t reserved[24];
 };
 /* clang-format off */
 #define STINT_STATS_FIELDS(X)                                                                      \

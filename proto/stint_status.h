@@ -56,7 +56,9 @@ extern "C" {
     X(69, SYSTEM, "a system call failed", "") \
     X(70, CANCELLED, "it was cancelled", "") \
     X(71, IO, "the store could not be written or read", "the broker stops; look at its disk") \
-    X(72, CLOSED, "it is closed", "")
+    X(72, CLOSED, "it is closed", "") \
+    X(73, IN_CALLBACK, "a call that waits was made from a callback", \
+        "make it when the call that called back has returned")
 
 #define STINT_STATUS_ENUM(code, name, text, hint) STINT_##name = (code),
 enum stint_status { STINT_STATUS_MAP(STINT_STATUS_ENUM) };

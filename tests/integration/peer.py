@@ -119,9 +119,10 @@ class Client(Peer):
         while True:
             for a in self.hear(SUBMITTED)[2]:
                 if a[0] == number:
-                    self.acked = number
                     if a[1] != OK:
+                        self.submission = number - 1  # a refusal uses no number
                         return a
+                    self.acked = number
                     return [plus(first, i) for first, n in a[2] for i in range(n)]
 
     def submit(self, jobs, common=None):

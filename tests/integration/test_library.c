@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MANY = 10000, TIMEOUT_MS = 60000 };
 
@@ -240,6 +241,64 @@ an_event_loop_is_told_when_to_call_and_hears_of_what_happens(void **state)
     stint_client_destroy(&c);
 }
 
+struct answers {
+    unsigned count;
+    uint64_t last_ms;
+};
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void
+count_answer(void *context, enum stint_status status, const struct stint_id *ids, size_t count)
+{
+    struct answers *a = context;
+    (void)ids;
+    assert_int_equal(status, STINT_OK);
+    assert_int_equal(count, 1);
+    a->count++;
+    a->last_ms = now_ms();
+}
+
+/* Two answers within a millisecond, of which a call takes the first: it must not sleep on the
+ * second, nor after it has called back. */
+static void
+processing_returns_when_it_has_called_back(void **state)
+{
+    enum { ROUNDS = 800, WAIT_MS = 1000 };
+    struct stint_client *c = new_client(NULL, 0);
+    struct answers a = {0};
+    struct stint_job job = STINT_JOB_INIT;
+    (void)state;
+    job.queue = "processing";
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        assert_int_equal(stint_submit_async(c, &job, 1, count_answer, &a), STINT_OK);
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        assert_int_equal(stint_submit_async(c, &job, 1, count_answer, &a), STINT_OK);
+        while (a.count < 2 * i + 2) {
+            unsigned before = a.count;
+            assert_int_equal(stint_client_process(c, WAIT_MS), STINT_OK);
+            assert_true(a.count == before || now_ms() - a.last_ms < WAIT_MS / 2);
+        }
+    }
+    stint_client_destroy(&c);
+}
+
+/* It names no fields, so that it is C++11 too: they have to stand in its order. */
+static void
+a_fresh_job_has_the_defaults(void **state)
+{
+    static const struct stint_job expected = {.priority = -1, .keep_ms = -1};
+    struct stint_job job = STINT_JOB_INIT;
+    (void)state;
+    assert_memory_equal(&job, &expected, sizeof job);
+}
+
 static void
 what_is_refused_is_refused_in_words(void **state)
 {
@@ -250,6 +309,7 @@ what_is_refused_is_refused_in_words(void **state)
     job.queue = "not a name";
     assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_BAD_NAME);
     assert_non_null(strstr(stint_client_error(c), "submitting"));
+    assert_non_null(strstr(stint_client_error(c), "queue \"not a name\""));
     job.queue = "refused";
     job.priority = 256;
     assert_int_equal(stint_submit(c, &job, 1, ids, TIMEOUT_MS), STINT_INVALID);
@@ -282,7 +342,7 @@ a_full_queue_refuses_the_rest_of_a_large_call(void **state)
     (void)state;
     free(submit_many(c, "full"));
     assert_int_equal(stint_submit(c, jobs, MANY, NULL, TIMEOUT_MS), STINT_OK);
-    assert_int_equal(stint_submit(c, jobs, 1, NULL, TIMEOUT_MS), STINT_QUEUE_FULL);
+    assert_int_equal(stint_submit(c, jobs, 1, NULL, 300), STINT_QUEUE_FULL);
     assert_int_equal(stint_list(c, &filter, count_one, &count, TIMEOUT_MS), STINT_OK);
     assert_int_equal(count.seen, 2 * MANY);
     free(jobs);
@@ -318,6 +378,8 @@ main(void)
         cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
         cmocka_unit_test(thousands_are_run_and_waited_for),
         cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
+        cmocka_unit_test(a_fresh_job_has_the_defaults),
+        cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
         cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),

@@ -1,19 +1,32 @@
-"""libstint against the real broker: the program is test_library.c."""
+"""libstint against the real broker (test_library.c), and against one that goes wrong in all the ways
+that a client has to cope with (test_client.c, scripted.py)."""
 
 import os
 import subprocess
 
 import harness
+import scripted
 
 
 class Library(harness.Case):
-    def test_libstint_does_what_its_header_says(self):
-        self.place.broker("--queue-backlog-max", "20000")
-        self.place.worker("--handle", "default=cat", "--queue", "run")
-        r = subprocess.run([*harness.WRAP, os.path.join(harness.BUILD, "tests", "test_library")],
+    def run_program(self, name):
+        r = subprocess.run([*harness.WRAP, os.path.join(harness.BUILD, "tests", name)],
                            env=dict(os.environ, STINT_ENDPOINT=self.place.endpoint), capture_output=True, text=True,
                            timeout=500)
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+
+    def test_libstint_does_what_its_header_says(self):
+        self.place.broker("--queue-backlog-max", "20000")
+        self.place.worker("--handle", "default=cat", "--queue", "run")
+        self.run_program("test_library")
+
+    def test_libstint_tells_the_truth_when_things_go_wrong(self):
+        broker = scripted.Broker(self.place.endpoint)
+        broker.start()
+        try:
+            self.run_program("test_client")
+        finally:
+            broker.stop()
 
 
 if __name__ == "__main__":

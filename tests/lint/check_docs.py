@@ -1,5 +1,6 @@
 """The documents against the programs: every option of --help is in its man page and the other way
-round; PROTOCOL.md's tables say what the headers say; libstint(3) names every function."""
+round; PROTOCOL.md's tables say what the headers say; libstint(3) names every function, and each of the
+client's stands in the synopsis of a page of its own, as the header declares it."""
 
 import argparse
 import os
@@ -75,6 +76,15 @@ def main():
     for name in sorted(set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))):
         if f"*{name}*" not in page:
             complain(f"libstint.3: {name} is missing")
+
+    header = source("client", "stint.h")
+    pages = [source("docs", "man", f) for f in os.listdir(os.path.join(o.source, "docs", "man"))
+             if re.fullmatch(r"stint_\w+\.3\.scd", f)]
+    synopses = " ".join(" ".join(p.split("# DESCRIPTION")[0].split()) for p in pages)
+    for declared in re.findall(r"STINT_EXPORT ([^;]+?\));", header):
+        declared = " ".join(declared.split()).replace("( ", "(")
+        if declared + ";" not in synopses:
+            complain(f"no man page has in its synopsis: {declared}")
 
     for p in problems:
         print(p)

@@ -78,11 +78,13 @@ send_out(void)
         uint64_t connection;
         if (!route)
             continue;
+        memcpy(&connection, route->id, sizeof connection);
         if (e->forget) {
+            if (e->close)
+                network_end_connection(connection);
             routes_forget(&b.routes, route);
             continue;
         }
-        memcpy(&connection, route->id, sizeof connection);
         if (!route->gone && !network_give(connection, outbox_frame(&b.out, i)))
             routes_mark_gone(&b.routes, route);
         /* It may be killed, or lose its processor, between two sends. */
@@ -195,6 +197,7 @@ broker_begin(const struct core_options *options, struct chance chance, const cha
     b.options.software = "simulated";
     b.room = UINT64_MAX;
     b.directory = directory;
+    network_limit(options->message_bytes);
     disk_begin(directory);
     b.actor = actor_start(&b.process, broker_main, NULL);
 }

@@ -1,4 +1,5 @@
 /* The network; the contract is in sim.h. */
+#include "limit.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -48,11 +49,24 @@ static struct connection *connections;
 static struct socket *sockets;
 static struct process *broker; /* NULL: nobody listens */
 static uint64_t last_number;
+static size_t largest_bytes;
+
+void
+network_limit(size_t bytes)
+{
+    largest_bytes = bytes;
+}
 
 static uint64_t
 earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 static uint64_t
@@ -251,6 +265,8 @@ network_send(struct socket *s, struct slice frame)
     advance(s);
     if (!is_open(s->connection) || s->connection->ways[UP].count >= HIGH_WATER)
         return false;
+    if (frame.size > LIMIT_MESSAGE_BYTES)
+        break_connection(s->connection);
     /* If the broker's end is gone already, this goes nowhere. */
     if (s->connection->ways[UP].ends_us == UINT64_MAX)
         push(s->connection, UP, frame);
@@ -336,11 +352,28 @@ network_give(uint64_t number, struct slice frame)
         if (c->number == number) {
             if (world_us() >= c->ways[UP].ends_us || c->ways[DOWN].count >= HIGH_WATER)
                 return false;
+            if (frame.size > largest_bytes)
+                break_connection(c);
             if (c->socket && c->ways[DOWN].ends_us == UINT64_MAX)
                 push(c, DOWN, frame);
             return true;
         }
     return false;
+}
+
+void
+network_end_connection(uint64_t number)
+{
+    struct connection *c;
+    DL_FOREACH (connections, c)
+        if (c->number == number) {
+            drop_frames(&c->ways[UP], 0);
+            c->ways[UP].ends_us = world_us();
+            if (c->socket)
+                c->ways[DOWN].ends_us =
+                    earlier(c->ways[DOWN].ends_us, later(c->ways[DOWN].last_us, world_us()) + 1);
+            return;
+        }
 }
 
 void

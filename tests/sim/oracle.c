@@ -22,7 +22,7 @@ oracle_begin(const struct core_options *o)
         abort();
     known.count = scan = 0;
     in_doubt = false;
-    known.wall_ms = stepped_us = known.restarted_us = 0;
+    known.wall_ms = known.wall_us = stepped_us = known.restarted_us = 0;
     frames_begin();
 }
 
@@ -233,6 +233,8 @@ recognise(struct store *s, const struct stint_id *id, const struct record *r)
     j = &known.jobs[number];
     if (j->stored)
         sim_broken("%s is stored twice", job_named(j));
+    if (j->answer == ANSWER_REFUSED)
+        sim_broken("a client was told that %s is not stored, and now it is", job_named(j));
     j->id = *id;
     j->stored = true;
     HASH_ADD(hh, by_id, id, STINT_ID_BYTES, j);
@@ -513,14 +515,29 @@ remember_all(void)
             remember(&known.jobs[i]);
 }
 
+/* The latest that the broker's time can be. It goes on by the monotonic clock; of what the wall
+ * clock is set forward, it may follow a little, and while it is down a week. */
+static void
+follow_clock(const struct batch *batch)
+{
+    const int64_t drift_ms = 1000, away_ms = 7 * 86400000LL;
+    static int64_t set_ms;
+    int64_t set = (int64_t)batch->wall_ms - (int64_t)(world_us() / 1000), by = set - set_ms;
+    known.wall_us += world_us() - stepped_us;
+    if (known.wall_us == 0 || known.wall_ms == 0)
+        known.wall_us = batch->wall_ms * 1000;
+    else if (by > 0 && (by <= drift_ms + 1 || known.restarted_us >= stepped_us))
+        known.wall_us += 1000 * (uint64_t)(by < away_ms ? by : away_ms);
+    known.wall_ms = known.wall_us / 1000 + 2;
+    set_ms = set;
+    stepped_us = world_us();
+}
+
 void
 oracle_batch(const struct batch *batch)
 {
     frames_clear();
-    /* When the wall clock is set back, time goes on by the other one. */
-    known.wall_ms += (world_us() - stepped_us) / 1000 + 1;
-    known.wall_ms = batch->wall_ms > known.wall_ms ? batch->wall_ms : known.wall_ms;
-    stepped_us = world_us();
+    follow_clock(batch);
     frames_in(batch);
 }
 

@@ -12,6 +12,40 @@ struct traffic traffic;
 static struct party *parties, *connected[CONNECTIONS_MAX];
 static struct message_room *room;
 
+/* What each connection was sent and has not shown to have read: a PING that says the token of a
+ * PONG again shows that all that was sent before that PONG has been. */
+static struct owed {
+    uint64_t sent, read, token, sent_at_token;
+} owed[CONNECTIONS_MAX];
+
+static void
+owe(const struct outbox_entry *e, const struct message *m)
+{
+    const struct core_options *o = &known.options;
+    struct owed *w = &owed[e->peer];
+    if (m->type == MESSAGE_PONG && m->pong.token != w->token) {
+        w->token = m->pong.token;
+        w->sent_at_token = w->sent;
+    }
+    w->sent += e->size;
+    if (e->size > o->message_bytes)
+        sim_broken("the broker sent %s of %zu bytes", message_name(m->type), e->size);
+    /* What is collected in a step is counted, but sent at its end. */
+    if (w->sent - w->read > o->unread_bytes + o->answers_bytes + 2 * o->message_bytes)
+        sim_broken("the broker keeps %llu bytes for a peer that does not read",
+            (unsigned long long)(w->sent - w->read));
+}
+
+static void
+hear_ping(uint32_t peer, const struct message *m)
+{
+    struct owed *w = &owed[peer];
+    if (!w->token || m->ping.token != w->token)
+        return;
+    w->read = w->sent_at_token;
+    w->token = 0;
+}
+
 /* What each SETTLE said, until it is confirmed. */
 struct settle {
     struct party *from;
@@ -144,6 +178,7 @@ frames_in(const struct batch *batch)
             sim_broken("more connections than this oracle knows");
         if (e->kind == EVENT_GONE) {
             connected[e->peer] = NULL;
+            owed[e->peer] = (struct owed){0};
             continue;
         }
         if (message_decode(e->frame.data, e->frame.size, &m, room, &why) != STINT_OK)
@@ -156,6 +191,8 @@ frames_in(const struct batch *batch)
         if (!from)
             continue; /* a stranger: it will be told to say HELLO first */
         from->seen_us = world_us();
+        if (m.type == MESSAGE_PING)
+            hear_ping(e->peer, &m);
         hear(from, &m);
     }
 }
@@ -213,12 +250,14 @@ frames_out(const struct outbox *out)
         struct party *to = connected[e->peer];
         if (e->forget) {
             connected[e->peer] = NULL;
+            owed[e->peer] = (struct owed){0};
             continue;
         }
         if (message_decode(frame.data, frame.size, &m, room, &why) != STINT_OK)
             sim_broken("the broker sent what can't be read: %s", why);
         sim_trace(
             "  out %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
+        owe(e, &m);
         if (m.type == MESSAGE_DISPATCH)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
@@ -240,6 +279,7 @@ void
 frames_restart(void)
 {
     memset(connected, 0, sizeof connected);
+    memset(owed, 0, sizeof owed);
 }
 
 void

@@ -116,7 +116,7 @@ extern struct known {
     struct job *jobs;
     uint32_t count;
     struct core_options options;
-    uint64_t wall_ms; /* the broker's, as it goes on by its other clock when it is set back */
+    uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
     uint64_t restarted_us;
 } known;
 

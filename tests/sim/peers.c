@@ -1,6 +1,7 @@
 /* Simulated clients and workers; the contract is in peers.h. */
 #include "peers.h"
 #include "client.h"
+#include "greedy.h"
 #include "oracle.h"
 #include "worker.h"
 
@@ -10,7 +11,8 @@ enum { SUBMISSIONS_MAX = 64, JOBS_MAX = 24, RECENT = 16 };
 struct plan {
     struct sim_client *client;
     uint32_t first, count; /* its jobs' numbers */
-    bool answered;
+    bool answered, refused; /* refused: it certainly is not stored, and is not sent again */
+    unsigned told; /* in this life of its client */
 };
 
 struct sim_client {
@@ -19,8 +21,13 @@ struct sim_client {
     struct stint_client *client; /* of this life */
     uint8_t session[SESSION_BYTES];
     bool own_session; /* it goes on in its session after it was killed */
+    bool refuse_at_once; /* it wants to hear of "try again later" */
     struct plan plans[SUBMISSIONS_MAX];
     unsigned planned, sent; /* sent: in this life */
+    unsigned life;
+    uint64_t known; /* its session's submissions up to here are answered */
+    bool leaving; /* its client is being destroyed */
+    bool waits; /* in a call of stint_wait */
     struct stint_id waiting[SUBMISSIONS_MAX * JOBS_MAX]; /* not heard of yet */
     unsigned waiting_count;
     struct stint_id recent[RECENT];
@@ -67,25 +74,53 @@ heard(void *context, const struct stint_job_info *info)
 }
 
 static void
-answered(void *context, enum stint_status status, const struct stint_id *ids, size_t count)
+watch(struct sim_client *c, const struct stint_id *ids, size_t count)
 {
-    struct plan *p = context;
-    struct sim_client *c = p->client;
-    if (c->process.killed || p->answered)
-        return;
-    if (status == STINT_UNKNOWN_OUTCOME)
-        sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
-    p->answered = true;
-    for (uint32_t i = 0; i < p->count; i++)
-        oracle_answered(p->first + i, status, status == STINT_OK ? &ids[i] : NULL);
-    if (status != STINT_OK)
-        return;
     for (size_t i = 0; i < count; i++) {
         c->waiting[c->waiting_count++] = ids[i];
         c->recent[c->recent_count++ % RECENT] = ids[i];
     }
-    if (stint_watch(c->client, ids, count, true, heard, c) != STINT_OK)
+    if (stint_watch(c->client, ids, count, true, heard, c) != STINT_OK && !c->leaving)
         sim_broken("a client can't watch: %s", stint_client_error(c->client));
+}
+
+/* Writes down what a client is told of a submission. If the outcome is unknown, a client with a
+ * session of its own sends the same again in its next life. */
+static void
+learn(struct plan *p, enum stint_status status, const struct stint_id *ids)
+{
+    struct sim_client *c = p->client;
+    bool open = status == STINT_UNKNOWN_OUTCOME || status == STINT_CLOSED;
+    c->known = stint_client_answered(c->client);
+    if (p->answered || (open && c->own_session))
+        return;
+    p->answered = true;
+    p->refused = status != STINT_OK;
+    for (uint32_t i = 0; i < p->count; i++)
+        oracle_answered(p->first + i, status, status == STINT_OK ? &ids[i] : NULL);
+    if (status == STINT_OK)
+        watch(c, ids, p->count);
+}
+
+static void
+answered(void *context, enum stint_status status, const struct stint_id *ids, size_t count)
+{
+    struct plan *p = context;
+    struct sim_client *c = p->client;
+    if (c->process.killed)
+        return;
+    if (p->told == c->life)
+        sim_broken("a client was told twice how a submission ended");
+    p->told = c->life;
+    if (status == STINT_UNKNOWN_OUTCOME && !c->leaving)
+        sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
+    if (!c->refuse_at_once &&
+        (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
+            status == STINT_TOO_MANY))
+        sim_broken("a client is to try again by itself, and was told to");
+    if (status == STINT_OK && count != p->count)
+        sim_broken("a client was told of %zu jobs of %u", count, p->count);
+    learn(p, status, ids);
 }
 
 static struct wish
@@ -133,11 +168,37 @@ make_plan(struct sim_client *c)
     }
 }
 
-static void
-send_plan(struct sim_client *c, unsigned index)
+/* Waits for the answer, now and then. What is told is true: all is stored, nothing is, or nobody
+ * knows. False: nobody knows, and this client's session goes on in another one. */
+static bool
+submit_and_wait(struct sim_client *c, struct plan *p, const struct stint_job *jobs)
+{
+    struct stint_id ids[JOBS_MAX];
+    size_t stored = 0;
+    uint32_t patience_ms = (uint32_t)(1 + chance_skewed(&c->process.chance, 8000));
+    uint64_t from_us = world_us();
+    enum stint_status status =
+        stint_submit_some(c->client, jobs, p->count, ids, &stored, patience_ms);
+    if (c->process.killed)
+        return true;
+    if (world_us() > from_us + (patience_ms + 1200) * US_A_MS &&
+        c->process.paused_until_us < from_us && !calm)
+        sim_broken("a submit took far longer than it was given");
+    if (stored != (status == STINT_OK ? p->count : 0))
+        sim_broken("%zu jobs of %u are said to be stored, and %s", stored, p->count,
+            stint_status_name(status));
+    learn(p, status, ids);
+    return p->answered;
+}
+
+static bool
+send_plan(struct sim_client *c, unsigned index, bool waits)
 {
     struct stint_job jobs[JOBS_MAX];
     struct plan *p = &c->plans[index];
+    bool good = true;
+    if (p->refused)
+        return true;
     for (uint32_t i = 0; i < p->count; i++) {
         const struct wish *w = oracle_wish_of(p->first + i);
         jobs[i] = (struct stint_job){.queue = queue_names[w->queue],
@@ -151,10 +212,13 @@ send_plan(struct sim_client *c, unsigned index)
             .backoff_base_ms = w->backoff_base_ms,
             .backoff_cap_ms = w->backoff_cap_ms};
     }
-    if (stint_submit_async(c->client, jobs, p->count, answered, p) != STINT_OK)
+    if (waits)
+        good = submit_and_wait(c, p, jobs);
+    else if (stint_submit_async(c->client, jobs, p->count, answered, p) != STINT_OK)
         sim_broken("a client can't submit: %s", stint_client_error(c->client));
     for (uint32_t i = 0; i < p->count; i++)
         free((void *)(uintptr_t)jobs[i].payload);
+    return good;
 }
 
 static bool
@@ -171,6 +235,35 @@ each_queue(void *context, const struct stint_queue_info *info)
     return info->name[0] != '\0';
 }
 
+static void
+waited_for(void *context, const struct stint_job_info *info)
+{
+    struct sim_client *c = context;
+    if (c->process.killed)
+        return;
+    if (!c->waits)
+        sim_broken("a wait was over, and its function is called");
+    oracle_outcome(info);
+}
+
+/* Most of these are watched, too, and stay so. */
+static void
+wait_for_some(struct sim_client *c, uint32_t patience_ms)
+{
+    unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
+    unsigned count = known ? (unsigned)chance_between(&c->process.chance, 1, known) : 0;
+    c->waits = true;
+    (void)stint_wait(c->client, c->recent, count, true, waited_for, c, patience_ms);
+    c->waits = false;
+}
+
+static bool
+each_worker(void *context, const struct stint_worker_info *info)
+{
+    (void)context;
+    return info->slots > 0;
+}
+
 /* Asks for something, or changes something; that it may fail is part of the world. */
 static void
 meddle(struct sim_client *c)
@@ -179,10 +272,10 @@ meddle(struct sim_client *c)
     struct chance *chance = &c->process.chance;
     const struct stint_job_info *info;
     struct stint_stats stats;
-    struct stint_filter filter = {.queue = NULL, .limit = 20};
+    struct stint_filter filter = {.limit = chance_in_100(chance, 50) ? 20 : 0};
     unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
     struct stint_id *id = known ? &c->recent[chance_below(chance, known)] : NULL;
-    switch (chance_below(chance, 8)) {
+    switch (chance_below(chance, 10)) {
     case 0:
     case 1:
         if (id)
@@ -201,6 +294,11 @@ meddle(struct sim_client *c)
         (void)stint_list(c->client, &filter, list_one, NULL, PATIENCE_MS);
         break;
     case 6:
+    case 7:
+        wait_for_some(c, (uint32_t)(1 + chance_skewed(chance, PATIENCE_MS)));
+        break;
+    case 8:
+        (void)stint_workers(c->client, each_worker, NULL, PATIENCE_MS);
         (void)stint_queues(c->client, each_queue, NULL, PATIENCE_MS);
         break;
     default:
@@ -245,36 +343,49 @@ take_up(struct sim_client *c)
         sim_broken("a client can't watch: %s", stint_client_error(c->client));
 }
 
-/* Now and then a client says goodbye, with its session, and comes back as another one. */
+/* Now and then a client says goodbye, with its session, and comes back as another one; some go in
+ * the middle of what they do. */
 static bool
 has_enough(struct sim_client *c)
 {
-    return !calm && !c->own_session && first_open(c) == c->planned &&
-        chance_in_100(&c->process.chance, 1);
+    if (calm || !chance_in_100(&c->process.chance, 1))
+        return false;
+    return chance_in_100(&c->process.chance, 20) ||
+        (!c->own_session && first_open(c) == c->planned);
+}
+
+/* Submits what it wants to; false: the outcome of something is unknown. */
+static bool
+submit_some(struct sim_client *c)
+{
+    struct chance *chance = &c->process.chance;
+    if (c->sent == c->planned && c->planned < load.submissions &&
+        (calm || chance_in_100(chance, load.eager)))
+        make_plan(c);
+    while (c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
+        if (c->sent == c->planned)
+            make_plan(c); /* several in a row, now and then */
+        if (!send_plan(c, c->sent++, !calm && chance_in_100(chance, 15)))
+            return false;
+    }
+    return true;
 }
 
 static void
 live(struct sim_client *c)
 {
     struct chance *chance = &c->process.chance;
-    struct stint_client_options o = {.endpoint = "tcp://broker", .name = c->name};
+    struct stint_client_options o = {
+        .endpoint = "tcp://broker", .name = c->name, .refuse_at_once = c->refuse_at_once};
     if (c->own_session) {
         o.session = c->session;
-        o.submission = first_open(c);
+        o.submission = c->known;
     }
     if (stint_client_new(&o, &c->client) != STINT_OK)
         return;
+    c->life++;
     take_up(c);
-    while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c)) {
-        if (c->sent == c->planned && c->planned < load.submissions &&
-            (calm || chance_in_100(chance, load.eager)))
-            make_plan(c);
-        while (
-            c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
-            if (c->sent == c->planned)
-                make_plan(c); /* several in a row, now and then */
-            send_plan(c, c->sent++);
-        }
+    while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c) && submit_some(c)) {
         if (!calm && chance_in_100(chance, 3))
             meddle(c);
         uint64_t most_ms = calm ? 1000 : 300;
@@ -283,7 +394,9 @@ live(struct sim_client *c)
         if (status != STINT_OK && !c->process.killed)
             sim_broken("a client came to an end: %s", stint_client_error(c->client));
     }
+    c->leaving = true;
     stint_client_destroy(&c->client);
+    c->leaving = false;
 }
 
 static void
@@ -479,6 +592,7 @@ peers_begin(const struct load *l, uint64_t seed)
         begin_process(&c->process, c->name, seed, i);
         c->process.hears_twice = true;
         c->own_session = i % 2 == 0;
+        c->refuse_at_once = load.full || chance_in_100(&c->process.chance, 25);
         memset(c->session, (int)i + 1, sizeof c->session);
         c->actor = actor_start(&c->process, client_main, c);
     }
@@ -489,6 +603,8 @@ peers_begin(const struct load *l, uint64_t seed)
         begin_process(&w->process, w->name, seed, CLIENTS_MAX + i);
         w->actor = actor_start(&w->process, worker_main, w);
     }
+    if (load.greedy)
+        greedy_begin(seed);
 }
 
 struct process *
@@ -529,6 +645,7 @@ void
 peers_calm(void)
 {
     calm = true;
+    greedy_stop();
 }
 
 bool
@@ -561,6 +678,7 @@ void
 peers_stop(void)
 {
     stopping = true;
+    greedy_stop();
     for (unsigned i = 0; i < load.workers; i++)
         if (workers[i].worker)
             stint_worker_stop(workers[i].worker);

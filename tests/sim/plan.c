@@ -34,14 +34,20 @@ make_world(struct plan *p, struct chance *c)
         o->grace_ms = 1500;
     }
     if (chance_in_100(c, 15))
-        o->queue_backlog_max = chance_between(c, 5, 40);
-    if (chance_in_100(c, 20)) /* peers have to show often that they read */
+        o->queue_backlog_max = chance_between(c, l->jobs_most > 5 ? l->jobs_most : 5, 40);
+    o->message_bytes = 16384; /* small loads are to meet this limit, too */
+    if (chance_in_100(c, 30)) { /* peers have to show often that they read; one does not */
         o->unread_bytes = chance_between(c, 4000, 64000);
+        o->answers_bytes = 65536;
+        l->greedy = chance_in_100(c, 60);
+    }
     l->kinds = chance_in_100(c, 40) ? 3 : 1;
     l->killers = chance_in_100(c, 30) ? 5 : 0;
     l->picky = chance_in_100(c, 30) ? 20 : 0;
-    if (chance_in_100(c, 10)) /* who comes when others have left is served */
+    if (chance_in_100(c, 10)) { /* who comes when others have left is served */
         o->sessions_max = (uint32_t)chance_between(c, 1, l->clients);
+        l->full = true;
+    }
 }
 
 static void
@@ -134,7 +140,9 @@ plan_apply(const struct fault *f)
         broker_slow_disk(world_us() + f->us, 1 + f->with % (2 * US_A_SECOND));
         break;
     case FAULT_SET_CLOCK:
-        broker_set_clock((int64_t)(f->with % 20000) - 10000);
+        broker_set_clock(f->with % 7 == 0
+                ? (int64_t)(f->with / 7 % 20 - 10) * 365 * 86400000 /* by years */
+                : (int64_t)(f->with % 20000) - 10000);
         break;
     case FAULT_FULL_STORE:
         broker_set_room(f->with % 2 ? 0 : f->with % 2000);

@@ -101,8 +101,11 @@ void network_listen(struct process *broker);
 void network_unlisten(void);
 bool network_arrived(void);
 bool network_take(uint64_t *connection, struct pack_buffer *frame);
-/* False: there is no such connection any more. */
+/* False: there is no such connection any more. A frame that is larger than a peer takes ends it. */
 bool network_give(uint64_t connection, struct slice frame);
+void network_end_connection(uint64_t connection);
+/* The largest frame that a peer takes. */
+void network_limit(size_t bytes);
 
 /* Faults. */
 void network_break(struct process *process);

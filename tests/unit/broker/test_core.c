@@ -193,11 +193,11 @@ limits_refuse_with_the_status_that_names_them(void **state)
     world_with_client(w);
     set_queue(&far, "second");
     set_queue(&third, "third");
-    world_submit(w, 1, 1, &big, 1);
-    world_submit(w, 1, 2, good, 3);
-    world_submit(w, 1, 3, good, 2);
-    world_submit(w, 1, 4, &far, 1);
-    world_submit(w, 1, 5, &third, 1);
+    world_submit(w, 1, 1, &big, 1); /* a refusal uses no number */
+    world_submit(w, 1, 1, good, 3);
+    world_submit(w, 1, 1, good, 2);
+    world_submit(w, 1, 2, &far, 1);
+    world_submit(w, 1, 3, &third, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
     assert_int_equal(w->room->answers[0].status, STINT_TOO_LARGE);

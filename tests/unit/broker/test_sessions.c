@@ -58,8 +58,8 @@ sessions_are_limited_and_those_that_exist_go_on(void **state)
     world_hello_client(w, 5, 5);
     world_submit(w, 5, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
-    assert_non_null(world_read(w, 5, MESSAGE_ERROR));
-    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
+    assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
+    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
     (void)world_submit_one(w, 2, "b");
     message_put_numbered(world_frame(w, 1), MESSAGE_BYE, 3);
     world_submit(w, 5, 1, &job, 1);
@@ -245,6 +245,174 @@ a_session_has_one_connection_and_the_former_one_is_forgotten(void **state)
     world_destroy(&w);
 }
 
+/* Submits until `count` answers of the session are stored. */
+static void
+store_answers(struct world *w, uint32_t peer, uint64_t count)
+{
+    struct job_spec job = world_job("a");
+    for (uint64_t n = 1; n <= count; n++) {
+        world_submit(w, peer, n, &job, 1);
+        if (n % 200 == 0 || n == count)
+            assert_int_equal(world_step(w, 0), STINT_OK);
+        if (n % 2000 == 0) { /* it reads, too */
+            for (unsigned i = 0; i < 2; i++) {
+                message_put_ping(world_frame(w, peer), 1, WINDOW_UNCHANGED, w->message.pong.token);
+                assert_int_equal(world_step(w, 0), STINT_OK);
+                assert_non_null(world_read(w, peer, MESSAGE_PONG));
+            }
+        }
+    }
+}
+
+static void
+answers_that_are_not_confirmed_are_limited_until_they_are(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct job_spec job = world_job("a");
+    (void)state;
+    world_with_client(w);
+    store_answers(w, 1, LIMIT_SUBMISSIONS_OPEN);
+    assert_int_equal(store_model_count(w->store, STORE_ANSWERS), LIMIT_SUBMISSIONS_OPEN);
+    world_submit(w, 1, LIMIT_SUBMISSIONS_OPEN + 1, &job, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
+    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    message_put_submit(world_frame(w, 1), LIMIT_SUBMISSIONS_OPEN + 1, 5, &job, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
+    assert_int_equal(w->room->answers[0].status, STINT_OK);
+    world_destroy(&w);
+}
+
+static void
+a_session_with_many_answers_is_forgotten_in_several_steps(void **state)
+{
+    enum { SESSIONS = 3 };
+    struct world *w = world_new(NULL);
+    (void)state;
+    for (uint32_t p = 1; p <= SESSIONS; p++) {
+        world_hello_client(w, p, (uint8_t)p);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        w->message.pong.token = 0;
+        store_answers(w, p, LIMIT_SUBMISSIONS_OPEN);
+    }
+    for (uint32_t p = 1; p <= SESSIONS; p++)
+        message_put_numbered(world_frame(w, p), MESSAGE_BYE, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_in_range(store_model_count(w->store, STORE_ANSWERS), 1, LIMIT_SUBMISSIONS_OPEN + 1);
+    assert_int_equal(core_idle_ms(w->core), 0);
+    /* It is over all the same: who comes back begins anew, and a restart leaves nothing behind. */
+    world_restart(w);
+    for (unsigned s = 0; s < 20; s++)
+        assert_int_equal(world_step(w, 10000), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_ANSWERS), 0);
+    assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 0);
+    world_destroy(&w);
+}
+
+static void
+a_session_that_is_back_before_all_of_it_was_forgotten_begins_anew(void **state)
+{
+    enum { SESSIONS = 3 };
+    struct world *w = world_new(NULL);
+    (void)state;
+    for (uint32_t p = 1; p <= SESSIONS; p++) {
+        world_hello_client(w, p, (uint8_t)p);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        w->message.pong.token = 0;
+        store_answers(w, p, LIMIT_SUBMISSIONS_OPEN);
+    }
+    for (uint32_t p = 1; p <= SESSIONS; p++) {
+        message_put_numbered(world_frame(w, p), MESSAGE_BYE, 1);
+        world_hello_client(w, 10 + p, (uint8_t)p);
+    }
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    for (uint32_t p = 1; p <= SESSIONS; p++) {
+        assert_non_null(world_read(w, 10 + p, MESSAGE_WELCOME));
+        assert_int_equal(w->message.welcome.submission, 0);
+    }
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_ANSWERS), 0);
+    world_destroy(&w);
+}
+
+static void
+a_connection_speaks_for_a_few_sessions_and_is_ended_then(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct stint_stats stats;
+    (void)state;
+    for (uint8_t n = 1; n <= 20; n++)
+        world_hello_client(w, 1, n);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_count(w, 1, MESSAGE_WELCOME), 16);
+    assert_non_null(world_read(w, 1, MESSAGE_ERROR));
+    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
+    assert_true(w->out.entries[w->out.count - 1].close);
+    core_stats(w->core, &stats);
+    assert_int_equal(stats.peers, 0);
+    for (unsigned n = 0; n < 40; n++) { /* the same one as often as it likes */
+        world_hello_client(w, 2, 1);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        assert_non_null(world_read(w, 2, MESSAGE_WELCOME));
+    }
+    world_destroy(&w);
+}
+
+static void
+workers_are_limited_also_those_that_are_cut_off(void **state)
+{
+    struct core_options options;
+    (void)state;
+    core_options_init(&options);
+    options.workers_max = 3;
+    struct world *w = world_new(&options);
+    for (uint8_t n = 1; n <= 5; n++)
+        world_hello_worker(w, 1, n, 1); /* one connection */
+    world_hello_worker(w, 2, 1, 1); /* known already */
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_count(w, 1, MESSAGE_WELCOME), 3 + 0);
+    assert_non_null(world_read(w, 1, MESSAGE_ERROR));
+    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
+    assert_non_null(world_read(w, 2, MESSAGE_WELCOME));
+    world_destroy(&w);
+}
+
+static void
+sessions_that_rest_make_room_for_others(void **state)
+{
+    enum { SESSIONS = 1000 };
+    struct core_options options;
+    struct job_spec job = world_job("a");
+    (void)state;
+    core_options_init(&options);
+    options.sessions_max = SESSIONS;
+    struct world *w = world_new(&options);
+    for (uint32_t n = 0; n < SESSIONS; n++) {
+        struct hello h = {.role = ROLE_CLIENT, .version_min = 1, .version_max = 1};
+        memcpy(h.session, &(uint32_t){n + 1}, 4);
+        message_put_hello(world_frame(w, 10 + n), &h, NULL, NULL);
+        world_submit(w, 10 + n, 1, &job, 1);
+        world_gone(w, 10 + n);
+        if (n % 80 == 79 || n == SESSIONS - 1)
+            assert_int_equal(world_step(w, 0), STINT_OK);
+    }
+    assert_int_equal(store_model_count(w->store, STORE_SESSIONS), SESSIONS);
+    enum stint_status status = STINT_TOO_MANY;
+    unsigned seconds = 0;
+    while (status != STINT_OK) {
+        world_hello_client(w, 1, 200);
+        world_submit(w, 1, 1, &job, 1);
+        assert_int_equal(world_step(w, 1000), STINT_OK);
+        assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
+        status = w->room->answers[0].status;
+        assert_true(++seconds < 90);
+        assert_true(status == STINT_OK || status == STINT_TOO_MANY);
+    }
+    assert_in_range(seconds, 55, 90);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -262,6 +430,12 @@ main(void)
         cmocka_unit_test(
             a_worker_gets_nothing_before_it_has_claimed_and_nothing_that_it_has_no_room_for),
         cmocka_unit_test(a_session_has_one_connection_and_the_former_one_is_forgotten),
+        cmocka_unit_test(answers_that_are_not_confirmed_are_limited_until_they_are),
+        cmocka_unit_test(a_session_with_many_answers_is_forgotten_in_several_steps),
+        cmocka_unit_test(a_session_that_is_back_before_all_of_it_was_forgotten_begins_anew),
+        cmocka_unit_test(a_connection_speaks_for_a_few_sessions_and_is_ended_then),
+        cmocka_unit_test(workers_are_limited_also_those_that_are_cut_off),
+        cmocka_unit_test(sessions_that_rest_make_room_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

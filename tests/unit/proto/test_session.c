@@ -103,6 +103,7 @@ a_silent_broker_is_lost_and_requests_are_sent_again(void **state)
     open_session(&s, 0);
     assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
+    s.opened = false;
     struct request *r = session_request_new(MESSAGE_GET_STATS, 1);
     message_put_numbered(&r->frame, MESSAGE_GET_STATS, 1);
     session_request_add(&s, r);
@@ -119,6 +120,8 @@ a_silent_broker_is_lost_and_requests_are_sent_again(void **state)
     assert_int_equal(said(&s), MESSAGE_HELLO);
     assert_int_equal(said(&s), MESSAGE_NONE); /* requests wait for WELCOME */
     welcome(&s, now_ms);
+    assert_int_equal(said(&s), MESSAGE_NONE); /* and for the owner to look at it */
+    s.opened = false;
     assert_int_equal(said(&s), MESSAGE_GET_STATS);
     session_request_end(&s, &r);
     session_fini(&s);
@@ -180,6 +183,7 @@ frames_of_its_own_go_one_by_one_and_before_requests(void **state)
     open_session(&s, 0);
     assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
+    s.opened = false;
     struct request *r = session_request_new(MESSAGE_SETTLE, 1);
     message_put_settle(&r->frame, 1, NULL, 0, WINDOW_UNCHANGED);
     session_request_add(&s, r);
@@ -198,6 +202,51 @@ frames_of_its_own_go_one_by_one_and_before_requests(void **state)
     session_fini(&s);
 }
 
+static struct request *
+add_submission(struct session *s, uint64_t number)
+{
+    struct job_spec job = {.queue = {(const uint8_t *)"q", 1},
+        .kind = {(const uint8_t *)"k", 1},
+        .keep_ms = KEEP_DEFAULT,
+        .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
+        .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
+        .max_attempts = 5};
+    struct request *r = session_request_new(MESSAGE_SUBMIT, number);
+    message_put_submit(&r->frame, number, 0, &job, 1);
+    session_request_add(s, r);
+    return r;
+}
+
+static void
+submissions_are_held_back_while_questions_go_on(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    welcome(&s, 0);
+    s.opened = false;
+    s.submissions_allowed = 1;
+    struct request *first = add_submission(&s, 1);
+    struct request *second = add_submission(&s, 2);
+    struct request *r = session_request_new(MESSAGE_GET_STATS, 1);
+    message_put_numbered(&r->frame, MESSAGE_GET_STATS, 1);
+    session_request_add(&s, r);
+    assert_int_equal(said(&s), MESSAGE_GET_STATS);
+    assert_int_equal(said(&s), MESSAGE_SUBMIT);
+    assert_int_equal(said(&s), MESSAGE_NONE);
+    assert_true(first->sent && !second->sent);
+    assert_ptr_equal(session_request(&s, MESSAGE_SUBMIT, 2), second);
+    assert_null(session_request(&s, MESSAGE_SUBMIT, 3));
+    session_resubmit(&s);
+    s.submissions_allowed = UINT32_MAX;
+    assert_int_equal(said(&s), MESSAGE_SUBMIT);
+    assert_int_equal(said(&s), MESSAGE_SUBMIT);
+    session_renew(&s, 10, NULL); /* what was sent in another conversation stays known */
+    assert_true(!second->sent && second->ever_sent);
+    session_fini(&s);
+}
+
 static void
 what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
 {
@@ -207,7 +256,9 @@ what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
     welcome(&s, 0);
     assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
     session_renew(&s, 10, NULL);
+    assert_true(s.reconnect);
     assert_false(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
+    session_tick(&s, 10);
     welcome(&s, 10);
     assert_true(refuse(&s, 10, MESSAGE_SUBMIT, STINT_TOO_MANY));
     session_fini(&s);
@@ -298,6 +349,7 @@ main(void)
         cmocka_unit_test(a_silent_broker_is_lost_also_by_a_peer_that_seldom_looks),
         cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
         cmocka_unit_test(frames_of_its_own_go_one_by_one_and_before_requests),
+        cmocka_unit_test(submissions_are_held_back_while_questions_go_on),
         cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(moved_is_followed),

@@ -1,0 +1,99 @@
+/* The broker's time. Jobs are due after a delay, outcomes are kept for a while: both are durations,
+ * and a wall clock that is set is not the passing of time. So the broker's time goes on by the
+ * monotonic clock, and follows the wall clock only as far as that drifts. How far the wall clock is
+ * ahead of it is stored, for a later start; people are told times as the wall clock has them now.
+ *
+ * While the broker is down only the wall clock goes on. It is believed within bounds: time does not
+ * go back, and at most AWAY_MS have passed, so that a clock that is years ahead at one start does
+ * not use up what was to be kept.
+ */
+#include "core_inside.h"
+
+enum {
+    CLOCK_ROW_BYTES = 24, /* check, how far the wall clock is ahead, the broker's time */
+    JUMP_MS = 1000, /* a clock that is drawn near the right time does not move so fast */
+    STORE_EVERY_MS = 60000,
+};
+
+#define AWAY_MS (7ULL * 86400 * 1000)
+
+static void
+store_clock(struct core *core)
+{
+    uint8_t row[CLOCK_ROW_BYTES];
+    id_put_be(row + 8, (uint64_t)core->wall_ahead_ms, 8);
+    id_put_be(row + 16, core->wall_ms, 8);
+    id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    store_put(core->store, STORE_META, text_slice("clock"), (struct slice){row, sizeof row},
+        (struct slice){0});
+    core->clock_stored_ms = core->wall_ms;
+}
+
+bool
+clock_load(struct core *core)
+{
+    struct slice row;
+    if (!store_get(core->store, STORE_META, text_slice("clock"), &row))
+        return true;
+    if (row.size != CLOCK_ROW_BYTES ||
+        id_get_be(row.data, 8) != record_check(row.data + 8, CLOCK_ROW_BYTES - 8, 0))
+        return false;
+    core->wall_ahead_ms = (int64_t)id_get_be(row.data + 8, 8);
+    core->clock_stored_ms = id_get_be(row.data + 16, 8);
+    return true;
+}
+
+static void
+say_jump(struct core *core, int64_t by_ms)
+{
+    core_say(core, NOTE_WARN,
+        by_ms > 0
+            ? "the wall clock was set forward; what is due or kept goes by the time that passed"
+            : "the wall clock was set back; what is due or kept goes by the time that passed",
+        NOTE_NUMBER("by_ms", (uint64_t)(by_ms > 0 ? by_ms : -by_ms)));
+}
+
+/* The first batch of a life. */
+static void
+begin(struct core *core, uint64_t wall_ms)
+{
+    uint64_t stored_ms = core->clock_stored_ms;
+    int64_t now_ms = (int64_t)wall_ms - core->wall_ahead_ms;
+    core->wall_ms = now_ms > 0 ? (uint64_t)now_ms : 1;
+    if (stored_ms) {
+        core->wall_ms = earlier(later(core->wall_ms, stored_ms), stored_ms + AWAY_MS);
+        if ((int64_t)core->wall_ms != now_ms)
+            say_jump(core, now_ms - (int64_t)core->wall_ms);
+    }
+    core->wall_ahead_ms = (int64_t)wall_ms - (int64_t)core->wall_ms;
+    store_clock(core);
+}
+
+void
+clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms)
+{
+    if (core->wall_ms == 0) {
+        begin(core, wall_ms);
+        return;
+    }
+    int64_t expected_ms = (int64_t)(core->wall_ms + passed_ms);
+    int64_t actual_ms = (int64_t)wall_ms - core->wall_ahead_ms;
+    int64_t jump_ms = actual_ms - expected_ms;
+    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {
+        core->wall_ms = (uint64_t)expected_ms;
+        core->wall_ahead_ms += jump_ms;
+        say_jump(core, jump_ms);
+        store_clock(core);
+    } else {
+        core->wall_ms = later(core->wall_ms, (uint64_t)actual_ms);
+        if (core->wall_ms - core->clock_stored_ms >= STORE_EVERY_MS)
+            store_clock(core);
+    }
+}
+
+uint64_t
+clock_told(const struct core *core, uint64_t stored_ms)
+{
+    int64_t told_ms = (int64_t)stored_ms + core->wall_ahead_ms;
+    return stored_ms == 0 || told_ms <= 0 ? stored_ms : (uint64_t)told_ms;
+}

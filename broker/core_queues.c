@@ -1,0 +1,200 @@
+/* Queues and workers as a whole: lists of them in pages, and what becomes of a queue that holds
+ * nothing. Queues come by their first job; people make one a run, so those that hold nothing and
+ * that nobody serves or watches go again after a while.
+ */
+#include "core_inside.h"
+
+enum {
+    QUEUES_A_STEP = 1024,
+    SWEEP_MS = 1000,
+    CURSOR_BYTES = 1 + 8, /* which list, and which of it is next */
+};
+
+/* A page's cursor. */
+struct place_in_list {
+    uint8_t list;
+    uint64_t next;
+};
+
+/* False if it is none, and the peer was told so. */
+static bool
+read_cursor(
+    struct core *core, struct peer *peer, const struct message *m, struct place_in_list *place)
+{
+    struct slice given = m->page.cursor;
+    *place = (struct place_in_list){0};
+    if (given.size == 0)
+        return true;
+    if (given.size != CURSOR_BYTES || given.data[0] > 1) {
+        core_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
+        return false;
+    }
+    *place = (struct place_in_list){given.data[0], id_get_be(given.data + 1, 8)};
+    return true;
+}
+
+static struct slice
+write_cursor(uint8_t bytes[CURSOR_BYTES], struct place_in_list place)
+{
+    bytes[0] = place.list;
+    id_put_be(bytes + 1, place.next, 8);
+    return (struct slice){bytes, CURSOR_BYTES};
+}
+
+static bool
+page_is_full(const struct core *core, uint32_t count)
+{
+    return count == LIMIT_JOBS || core->page.used > page_bytes(core);
+}
+
+static void
+put_queue(struct core *core, struct queue *q)
+{
+    const char *unserved = dispatch_unserved(core, q);
+    struct stint_queue_info info = {.number = q->number, .workers = q->workers};
+    memcpy(info.name, q->name, sizeof info.name);
+    if (unserved)
+        memcpy(info.unserved, unserved, sizeof info.unserved);
+    for (uint32_t l = 0; l < q->levels_count; l++)
+        for (unsigned s = 0; s < STINT_STATES; s++)
+            info.jobs[s] += q->levels[l]->jobs[s];
+    message_put_queue_info(&core->page, &info);
+}
+
+/* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
+void
+query_queues(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint8_t cursor[CURSOR_BYTES];
+    struct place_in_list at;
+    struct slice next = {0};
+    uint32_t count = 0;
+    if (!read_cursor(core, peer, m, &at))
+        return;
+    page_begin(core);
+    struct queue *q = book_queue_by_number(&core->book, (uint32_t)at.next);
+    if (at.list == 1)
+        q = NULL;
+    else if (!q)
+        for (q = core->book.by_name; q && q->number < at.next;)
+            q = q->hh.next;
+    for (; q && !next.size; q = q->hh.next) {
+        if (page_is_full(core, count))
+            next = write_cursor(cursor, (struct place_in_list){0, q->number});
+        else {
+            put_queue(core, q);
+            count++;
+        }
+    }
+    for (q = core->book.expected; q && !next.size; q = q->hh.next) {
+        if (q->workers == 0 || (at.list == 1 && q->serial < at.next))
+            continue;
+        if (page_is_full(core, count))
+            next = write_cursor(cursor, (struct place_in_list){1, q->serial});
+        else {
+            put_queue(core, q);
+            count++;
+        }
+    }
+    page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
+}
+
+static void
+name_queues(const struct worker *w, char *to, size_t size)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < w->queues_count; i++) {
+        const struct queue *q = w->queues[i];
+        if (used + q->name_bytes + 5 > size) {
+            memcpy(to + used, "...", 4);
+            return;
+        }
+        if (used)
+            to[used++] = ' ';
+        memcpy(to + used, q->name, q->name_bytes);
+        used += q->name_bytes;
+    }
+    to[used] = '\0';
+}
+
+/* In the order in which they came. */
+void
+query_workers(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint8_t cursor[CURSOR_BYTES];
+    struct place_in_list at;
+    struct slice next = {0};
+    uint32_t count = 0;
+    if (!read_cursor(core, peer, m, &at))
+        return;
+    page_begin(core);
+    for (const struct worker *w = core->fleet.by_session; w && !next.size; w = w->hh.next) {
+        if (w->joined < at.next)
+            continue;
+        if (page_is_full(core, count)) {
+            next = write_cursor(cursor, (struct place_in_list){0, w->joined});
+            break;
+        }
+        struct stint_worker_info info = {.slots = w->slots,
+            .window = w->window,
+            .held = w->held,
+            .seen_ms_ago = core->listened_ms - w->seen_ms,
+            .succeeded = w->succeeded,
+            .failed = w->failed};
+        memcpy(info.name, w->name, sizeof info.name);
+        memcpy(info.software, w->software, sizeof info.software);
+        name_queues(w, info.queues, sizeof info.queues);
+        kinds_write(w->kinds, info.kinds, sizeof info.kinds);
+        message_put_worker_info(&core->page, &info);
+        count++;
+    }
+    page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);
+}
+
+static bool
+is_empty(const struct queue *q)
+{
+    for (uint32_t l = 0; l < q->levels_count; l++)
+        for (unsigned s = STINT_READY; s < STINT_STATES; s++)
+            if (q->levels[l]->jobs[s] > 0)
+                return false;
+    return q->workers == 0 && q->watchers == 0;
+}
+
+static void
+sweep_one(struct core *core, struct queue *q)
+{
+    if (!is_empty(q)) {
+        q->empty_ms = 0;
+        return;
+    }
+    if (q->empty_ms == 0)
+        q->empty_ms = core->now_ms;
+    if (core->now_ms - q->empty_ms < core->options.queue_keep_ms)
+        return;
+    core_say(core, NOTE_DEBUG, "an empty queue goes", NOTE_TEXT("queue", q->name));
+    (void)book_queue_remove(&core->book, q);
+}
+
+/* Called when the books are written: a queue that changed in this step stays. */
+void
+queues_sweep(struct core *core)
+{
+    if (core->now_ms < core->next_queue_sweep_ms)
+        return;
+    core->next_queue_sweep_ms = core->now_ms + SWEEP_MS;
+    struct queue *q = book_queue_by_number(&core->book, core->queue_cursor), *next;
+    if (!q)
+        q = core->book.by_name;
+    for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
+        next = q->hh.next;
+        sweep_one(core, q);
+    }
+    core->queue_cursor = q ? q->number : 0;
+    q = core->book.expected;
+    for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
+        next = q->hh.next;
+        if (q->workers == 0 && q->watchers == 0)
+            (void)book_queue_remove(&core->book, q);
+    }
+}
