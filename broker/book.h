@@ -53,7 +53,7 @@ struct queue {
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
     uint32_t workers, watchers; /* that serve it now; subscriptions to it */
-    struct serving *servings; /* the workers, by what they handle */
+    struct serving *servings; /* those workers, by what they handle */
     uint32_t servings_count, servings_size;
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */

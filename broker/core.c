@@ -136,6 +136,7 @@ core_destroy(struct core **core)
         return;
     apart_fini(*core);
     fleet_fini(&(*core)->fleet);
+    notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
     pack_buffer_free(&(*core)->body);
     pack_buffer_free(&(*core)->output);
@@ -242,10 +243,10 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
 {
     struct message *m = &core->message;
     const char *why;
-    enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer && peer->account.ending)
         return;
+    enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
     if (peer)
         mark_seen(core, peer);
     if (status != STINT_OK)

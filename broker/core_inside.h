@@ -14,6 +14,11 @@
 
 #include <assert.h>
 
+struct stranger {
+    uint32_t number;
+    bool ends; /* its connection, too */
+};
+
 /* A ready job that searching does not find: a suspect, or one that a worker could not start. */
 struct apart {
     struct stint_id id;
@@ -32,11 +37,6 @@ struct shelf {
     char kind[STINT_NAME_BYTES];
     struct apart *jobs;
     struct shelf *prev, *next; /* in the queue */
-};
-
-struct stranger {
-    uint32_t number;
-    bool ends; /* its connection, too */
 };
 
 struct core {
@@ -66,13 +66,13 @@ struct core {
     uint64_t forgotten; /* answers, in this step */
     uint8_t session_cursor[SESSION_BYTES];
     uint64_t sessions; /* stored ones */
+    struct places *places; /* of the jobs of a message */
+    uint64_t refused_noted_ms, refused_untold;
     struct apart *apart; /* uthash by id */
     struct apart *refused; /* those of them that have refusers */
     uint32_t searched; /* rows that searching has passed over in this step */
     bool unfinished; /* it goes on in the next step */
     char unserved[STINT_NAME_BYTES];
-    struct places *places; /* of the jobs of a message */
-    uint64_t refused_noted_ms, refused_untold;
     uint64_t listed; /* rows that lists have looked at in this step */
     struct stint_stats figures;
     struct peer *outputs; /* peers that have answers to be sent at the end of the step */

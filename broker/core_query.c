@@ -96,6 +96,16 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
     outbox_end(core->out);
 }
 
+/* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
+ * jobs behind them? Bodies take half of it at most, but for the first. */
+static bool
+has_room_for(const struct core *core, size_t used, size_t bytes, uint32_t more)
+{
+    size_t needed = used + bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
+    return (used == 0 || used + bytes <= core->options.message_bytes / 2) &&
+        needed <= core->options.message_bytes - page_bytes(core) / 2;
+}
+
 static void
 say_damaged(struct core *core, struct stint_job_info *info)
 {
@@ -103,18 +113,9 @@ say_damaged(struct core *core, struct stint_job_info *info)
     core_say(core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
 }
 
-/* Has the message room for so much of bodies? `used` bytes are in it, and descriptions of `more`
- * jobs come behind this one. */
-static bool
-fits(const struct core *core, size_t bytes, size_t used, uint32_t more)
-{
-    size_t needed = used + bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
-    return (used == 0 || used + bytes <= core->options.message_bytes / 2) &&
-        needed <= core->options.message_bytes - page_bytes(core) / 2;
-}
-
-/* Puts what is asked for of payload and result into the description, if the message has room. Of a
- * dead job, the result is its last output. */
+/* Puts what is asked for of payload and result into the description, if the message has room:
+ * `used` bytes are in it, and descriptions of `more` jobs come behind this one. Of a dead job, the
+ * result is its last output. */
 static void
 add_body(struct core *core, const struct record *r, uint32_t parts, size_t used, uint32_t more,
     struct stint_job_info *info)
@@ -127,10 +128,8 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
     struct slice body;
     size_t output_bytes = record_get(r, FIELD_OUTPUT, 0);
     bool is_result = r->state == STINT_SUCCEEDED;
-    size_t put = 0;
     if ((parts & (is_result ? PART_RESULT : PART_PAYLOAD)) && r->body_bytes > 0 &&
-        fits(core, r->body_bytes, used, more)) {
-        put = r->body_bytes;
+        has_room_for(core, used, r->body_bytes, more)) {
         if (!job_body(core, &info->id, r, &body))
             say_damaged(core, info);
         else if (is_result)
@@ -138,7 +137,9 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
         else
             info->payload = body.data;
     }
-    if ((parts & PART_RESULT) && output_bytes > 0 && fits(core, output_bytes, used + put, more)) {
+    if (info->payload)
+        used += r->body_bytes;
+    if ((parts & PART_RESULT) && output_bytes > 0 && has_room_for(core, used, output_bytes, more)) {
         if (!job_output(core, &info->id, r, &body))
             say_damaged(core, info);
         else

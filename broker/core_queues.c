@@ -58,6 +58,8 @@ put_queue(struct core *core, struct queue *q)
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)
             info.jobs[s] += q->levels[l]->jobs[s];
+    if (unserved)
+        memcpy(info.unserved, unserved, sizeof info.unserved);
     message_put_queue_info(&core->page, &info);
 }
 

@@ -48,9 +48,9 @@ struct worker {
     uint32_t begun, suspects, graves, trials; /* of those held; trials: suspects not yet begun */
     struct queue **queues;
     uint32_t queues_count, turn; /* turn: which queue is next */
+    uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
     struct kinds *kinds; /* that it handles; NULL: all */
     struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
-    uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
     bool claimed; /* it has said what it holds, so it may get more */
     bool known; /* it has done so before, in another conversation */
     struct lease *leases; /* oldest first */

@@ -3,19 +3,14 @@
 
 #include <stdlib.h>
 
-enum {
-    FRAMES_A_PUMP = 1024,
-    /* More than heartbeats that nobody answers come to in the time after which he is lost. */
-    PROGRESS_BYTES = 256,
-};
+enum { FRAMES_A_PUMP = 1024 };
 
 struct link {
     struct wire *wire;
     char endpoint[256];
     struct session *session;
     struct message_room *room;
-    uint64_t progress; /* of the wire, when it was looked at after the last frame */
-    bool heard; /* a frame came since then */
+    uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
 
 enum stint_status
@@ -84,7 +79,6 @@ receive_all(struct link *l, uint64_t now_ms,
     struct slice frame;
     for (unsigned n = 0; n < FRAMES_A_PUMP && wire_receive(l->wire, &frame); n++) {
         struct message message;
-        l->heard = true;
         if (session_receive(l->session, now_ms, frame.data, frame.size, &message, l->room))
             take(owner, &message);
     }
@@ -97,12 +91,11 @@ look_for_progress(struct link *l, uint64_t now_ms)
     if (!session_wonders(l->session, now_ms))
         return;
     uint64_t progress = wire_progress(l->wire);
-    bool moves = !l->heard && progress - l->progress >= PROGRESS_BYTES;
-    if (moves)
+    bool whole = l->heard_ms != l->session->heard_ms; /* the bytes may be those of a whole frame */
+    if (!whole && progress != l->progress)
         session_progress(l->session, now_ms);
-    if (moves || l->heard)
-        l->progress = progress;
-    l->heard = false;
+    l->progress = progress;
+    l->heard_ms = l->session->heard_ms;
 }
 
 static enum stint_status
@@ -113,7 +106,6 @@ connect_anew(struct link *l)
         memcpy(l->endpoint, l->session->endpoint, sizeof l->endpoint);
         l->session->endpoint[0] = '\0';
     }
-    l->heard = true; /* its figures begin anew */
     return wire_open(l->wire, l->endpoint);
 }
 

@@ -5,6 +5,7 @@ DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART = (
     f"broker/core_{n}.c"
     for n in ("dispatch", "settle", "sweep", "watch", "query", "attempt", "apart"))
 BOOKH = "broker/book.h"
+REPLY, CLOCK = "broker/core_reply.c", "broker/core_clock.c"
 BOOK, FLEET, ROUTES, RECORD, PEER = (
     "broker/book.c", "broker/fleet.c", "broker/routes.c", "proto/record.c", "proto/session.c")
 ANSWERS = "client/answers.c"
@@ -31,17 +32,17 @@ PLANTED = [
     ("no grace after a restart", CORE, "        core->grace_until_ms = core->listened_ms + options->grace_ms;",
      "        core->grace_until_ms = now_ms + 1;"),
     ("strangers are never forgotten", CORE, "        core_forget(core, number); /* the router keeps no stranger */", "        ;"),
-    ("a peer is forgotten as if it were a stranger", CORE,
-     "        if (!fleet_peer(&core->fleet, core->strangers[i]))\n", ""),
+    ("a peer is forgotten as if it were a stranger", REPLY, "        } else if (!peer)\n", "        } else\n"),
     ("a stranger may speak", CORE, "        core_refuse(core, number, m, STINT_HELLO_FIRST, \"\");", "        ;"),
     ("any role may say anything", CORE, "    else if (!message_allowed(m->type, peer->role))",
      "    else if (m->type == MESSAGE_NONE)"),
     ("frames do not count as a sign of life", CORE, "    if (peer)\n        mark_seen(core, peer);\n    if (status != STINT_OK)",
      "    if (status != STINT_OK)"),
-    ("the wall clock goes back", CORE, "later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);", "batch->wall_ms;"),
-    ("a wall clock that was set back stands still", CORE, "later(core->wall_ms ? core->wall_ms + passed_ms : 0, batch->wall_ms);",
-     "later(core->wall_ms, batch->wall_ms);"),
-    ("the books are not written", CORE, "    book_flush(&core->book);\n    if (core->sessions", "    if (core->sessions"),
+    ("the wall clock is believed", CLOCK, "    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {", "    if (false) {"),
+    ("a wall clock that was set back is followed", CLOCK, "    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {\n        core->wall_ms = (uint64_t)expected_ms;",
+     "    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {\n        core->wall_ms = wall_ms;"),
+    ("where the clock was is forgotten", CLOCK, "        core->wall_ms = earlier(later(core->wall_ms, stored_ms), stored_ms + AWAY_MS);\n", ""),
+    ("the books are not written", CORE, "    book_flush(&core->book);\n    queues_sweep", "    queues_sweep"),
 
     # core_job.c
     ("large bodies are left behind", JOB,
@@ -77,7 +78,7 @@ PLANTED = [
     ("a session's row has no check", SESSION,
      "        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))\n        return false;",
      "        false)\n        return false;"),
-    ("a new connection does not end the former one", SESSION, "            core_drop_peer(core, p);\n            return;", "            return;"),
+    ("a new connection does not end the former one", SESSION, "    if (former)\n        core_drop_peer(core, former);", "    if (former)\n        former->session[0] ^= 1;"),
     ("a claim is believed whatever its attempt", ATTEMPT,
      "    if (l && l->attempt == ref->attempt && (!l->worker || l->worker == worker))",
      "    if (l && (!l->worker || l->worker == worker))"),
@@ -179,7 +180,9 @@ PLANTED = [
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submission + 1) {", "    else if (number > peer->submission) {"),
     ("other bytes under an old number are answered", SUBMIT, "    else if (hash != id_get_be(row.data + 8, 8))", "    else if (false)"),
     ("the answer is not stored", SUBMIT, "    store_put(core->store, STORE_ANSWERS,", "    if (false)\n        store_put(core->store, STORE_ANSWERS,"),
-    ("a refusal is not remembered", SUBMIT, "        store_answer(core, peer, m->number, hash, &v, detail);\n", ""),
+    ("a refusal uses a number", SUBMIT, "        peer->refused = true;\n        return;", "        peer->refused = true;\n        peer->submission = m->number;\n        return;"),
+    ("what is behind a refusal is taken for the refused one", SUBMIT, "    else if (number == peer->submission + 1) {",
+     "    else if (number == peer->submission + 1 || (peer->refused && number == peer->submission + 2)) {"),
     ("one answer too many is forgotten", SUBMIT, "    acked = earlier(acked, peer->submission);", "    acked = earlier(acked + 1, peer->submission);"),
     ("answers are never forgotten", SUBMIT, "        prune_answers(core, peer, m->submit.acked);\n", "        (void)prune_answers;\n"),
     ("a queue takes one job too many", SUBMIT, "waits > o->queue_backlog_max) {", "waits > o->queue_backlog_max + 1) {"),
@@ -187,7 +190,12 @@ PLANTED = [
     ("too large payloads are taken", SUBMIT, "        if (spec->payload.size > o->payload_bytes) {", "        if (false) {"),
     ("sequences are used twice", SUBMIT, "book_id(&core->book, level, level->next++);\n        job_insert",
      "book_id(&core->book, level, level->next);\n        level->next += i % 2 || m->count == 1;\n        job_insert"),
-    ("sessions are not limited", SUBMIT, "    if (!peer->session_stored && core->sessions >= core->options.sessions_max) {", "    if (false) {"),
+    ("sessions are not limited", SUBMIT, "    if (!peer->session_stored && !peer->session_changed && core->sessions >= o->sessions_max) {", "    if (false) {"),
+    ("unanswered submissions are not limited", SUBMIT, "    } else if (peer->submission - peer->pruned >= LIMIT_SUBMISSIONS_OPEN)", "    } else if (false)"),
+    ("answers are cut by their number alone", SUBMIT, "peer->submitted_count == LIMIT_JOBS || b->used > page_bytes(core))", "peer->submitted_count == LIMIT_JOBS)"),
+    ("the levels of a resent submission are mixed up", SUBMIT, "    return starts.size == 0;", "    return true;"),
+    ("a queue's number is used again", BOOK, "    if (q->number == book->last_number)\n        store_last_number(book);\n", "    book->last_number -= q->number == book->last_number;\n"),
+    ("queues that are used go", "broker/core_queues.c", "    return q->workers == 0 && q->watchers == 0;", "    return q->workers == 0;"),
 
     # core_dispatch.c
     ("a worker is given more than it has room for", DISPATCH, "w->held < limit && w->held < w->window &&", "w->held < limit &&"),
@@ -246,7 +254,8 @@ PLANTED = [
     ("outcomes expire with their neighbours", SWEEP, "            record_get(&r, FIELD_EXPIRES, 0) <= core->wall_ms) {", "            true) {"),
     ("a mark goes before its outcomes", SWEEP, "    return (expires_ms >> SLOT_SHIFT) + 1;", "    return expires_ms >> SLOT_SHIFT;"),
     ("sessions are never forgotten", SWEEP, "            session_forget(core, at);", "            ;"),
-    ("sessions that are open are forgotten", SWEEP, " && !is_connected(core, at))", " && (is_connected(core, at), true))"),
+    ("sessions that are open are forgotten", SWEEP, " && !fleet_peer_of_session(&core->fleet, at)) {", ") {"),
+    ("a session goes in one step", SESSION, "        if (core->forgotten++ >= most) {", "        if (false && core->forgotten++ >= most) {"),
     ("what was parked before a restart is not due", SWEEP, "    first_row(core, STORE_DUE, &core->next_due_ms, &id);\n", ""),
 
     # book.c
@@ -334,7 +343,19 @@ PLANTED = [
     ("jobs are dispatched to who does not read", DISPATCH,
      "    w->peer->taken_bytes += r->body_bytes;\n",
      ""),
-    ("events are kept for who does not read", WATCH, " || !peer_reads(core, s->peer)) {", ") {"),
+    ("lists are not counted", REPLY, "    a->sent += entry->size;\n    core->fleet.unread += entry->size;",
+     "    if (core->out->bytes.data[entry->at + 2] == MESSAGE_QUEUES || core->out->bytes.data[entry->at + 2] == MESSAGE_WORKERS)\n"
+     "        return;\n    a->sent += entry->size;\n    core->fleet.unread += entry->size;"),
+    ("any ping shows that all was read", SESSION, "    if (a->token && m->ping.token == a->token) {", "    if (a->token) {"),
+    ("hello settles what is owed", SESSION, "        account = peer->account;\n", "        account.sessions = peer->account.sessions;\n"),
+    ("nobody is cut off", REPLY, "    if (a->ending || unread(peer) <= o->unread_bytes + o->answers_bytes)", "    if (true)"),
+    ("who is cut off is heard", CORE, "    if (peer && peer->account.ending)\n        return;\n", ""),
+    ("a token follows from another", "broker/core_random.c", "    return siphash(core->random_key, core->random_count++);",
+     "    uint64_t z = core->random_key[0] += 0x9e3779b97f4a7c15U;\n    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;\n"
+     "    z = (z ^ z >> 27) * 0x94d049bb133111ebU;\n    (void)siphash;\n    return z ^ z >> 31;"),
+    ("one connection speaks for any number of sessions", SESSION, "    if (account->sessions > SESSIONS_A_CONNECTION)", "    if (false)"),
+    ("all peers together have no bound", REPLY, "(core->fleet.unread < o->unread_total_bytes && core->out->bytes.used < STEP_BYTES)", "core->out->bytes.used < STEP_BYTES"),
+    ("events are kept for who does not read", WATCH, "            !peer_reads(core, s->peer)) {", "            false) {"),
     ("lists in one step look at all rows", QUERY, "core->listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
      "SCANNED_A_PAGE"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),

@@ -338,7 +338,7 @@ alternating(uint32_t count)
 static void
 answers_in_which_no_ids_are_neighbours_are_cut_into_messages(void **state)
 {
-    enum { MESSAGES = 100 };
+    enum { MESSAGES = 100, STORED = 4 };
     struct world *w = world_new(NULL);
     struct job_spec *jobs = alternating(LIMIT_JOBS);
     size_t frames = 0, answers = 0, largest = 0;
@@ -346,7 +346,7 @@ answers_in_which_no_ids_are_neighbours_are_cut_into_messages(void **state)
     world_with_client(w);
     for (unsigned resent = 0; resent < 2; resent++) {
         for (uint64_t n = 1; n <= MESSAGES; n++)
-            world_submit(w, 1, n, jobs, LIMIT_JOBS);
+            world_submit(w, 1, n < STORED ? n : STORED, jobs, LIMIT_JOBS); /* again and again */
         assert_int_equal(world_step(w, 0), STINT_OK);
         for (size_t i = 0; i < w->out.count; i++) {
             const char *why;
