@@ -53,8 +53,6 @@ put_queue(struct core *core, struct queue *q)
     const char *unserved = dispatch_unserved(core, q);
     struct stint_queue_info info = {.number = q->number, .workers = q->workers};
     memcpy(info.name, q->name, sizeof info.name);
-    if (unserved)
-        memcpy(info.unserved, unserved, sizeof info.unserved);
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)
             info.jobs[s] += q->levels[l]->jobs[s];

@@ -41,8 +41,6 @@ oracle_wish(const struct wish *wish)
     if (known.count == JOBS_MAX)
         sim_broken("more jobs than this oracle knows");
     known.jobs[known.count] = (struct job){.wish = *wish};
-    if (!wish->kind)
-        known.jobs[known.count].wish.kind = "default";
     figures.jobs++;
     return known.count++;
 }
