@@ -38,9 +38,12 @@ book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queu
 static void
 free_queue(struct queue *q)
 {
-    for (uint32_t i = 0; i < q->levels_count; i++)
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        free(q->levels[i]->scans);
         free(q->levels[i]);
+    }
     free(q->levels);
+    free(q->servings);
     free(q);
 }
 
@@ -381,41 +384,126 @@ book_clear_running(struct book *book, const struct stint_id *id)
     mark_block(book, b);
 }
 
-/* The first sequence at or after `sequence` whose bit is clear, as far as one block tells. */
+void
+book_set_apart(struct book *book, struct level *level, const struct stint_id *id)
+{
+    struct block *b = find_block(book, id);
+    if (!b)
+        b = add_block(book, id);
+    b->apart[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;
+    b->apart_count++;
+    level->apart++;
+    level->queue->apart++;
+}
+
+void
+book_clear_apart(struct book *book, struct level *level, const struct stint_id *id)
+{
+    struct block *b = find_block(book, id);
+    assert(b && b->apart_count > 0);
+    b->apart[bit_of(id) / 64] &= ~(1ULL << bit_of(id) % 64);
+    b->apart_count--;
+    level->apart--;
+    level->queue->apart--;
+    mark_block(book, b); /* it may be of no use now */
+}
+
+/* The first sequence at or after `sequence` that is not known to be running or apart, as far as one
+ * block tells. */
 static uint64_t
-skip_running(struct book *book, const struct level *level, uint64_t sequence)
+skip_known(struct book *book, const struct level *level, uint64_t sequence)
 {
     struct stint_id id = book_id(book, level, sequence);
     const struct block *b = find_block(book, &id);
     if (!b)
         return sequence;
     unsigned bit = bit_of(&id);
-    while (bit < BLOCK_JOBS && test_bit(b, bit))
+    while (bit < BLOCK_JOBS && ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) != 0)
         bit++;
     return sequence - bit_of(&id) + bit;
+}
+
+/* The first ready job at or after `*head`, which is moved behind it. */
+static bool
+search(struct book *book, struct level *level, uint64_t *head, struct stint_id *id,
+    struct slice *bytes)
+{
+    for (;;) {
+        struct stint_id from = book_id(book, level, skip_known(book, level, *head));
+        struct slice key;
+        if (!store_seek(
+                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
+            key.size != STINT_ID_BYTES)
+            return false;
+        memcpy(id->bytes, key.data, STINT_ID_BYTES);
+        if (!id_same_level(id, &from) || id_compare(id, &from) < 0)
+            return false;
+        *head = id_sequence(id);
+        const struct block *b = find_block(book, id);
+        unsigned bit = bit_of(id);
+        if (!b || ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) == 0) {
+            ++*head;
+            return true;
+        }
+    }
 }
 
 bool
 book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
-    while (level->jobs[STINT_READY] > 0) {
-        uint64_t at = skip_running(book, level, level->head);
-        struct stint_id from = book_id(book, level, at);
-        struct slice key;
-        if (!store_seek(
-                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
-            key.size != STINT_ID_BYTES)
-            break;
-        memcpy(id->bytes, key.data, STINT_ID_BYTES);
-        if (!id_same_level(id, &from) || id_compare(id, &from) < 0)
-            break;
-        level->head = id_sequence(id);
-        if (!book_is_running(book, id)) {
-            level->head++;
-            return true;
-        }
+    if (level->jobs[STINT_READY] > level->apart && search(book, level, &level->head, id, bytes))
+        return true;
+    level->lost = level->jobs[STINT_READY] > level->apart;
+    return false;
+}
+
+bool
+book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
+{
+    if (!book_next_ready(book, level, id, bytes))
+        return false;
+    level->head = id_sequence(id);
+    return true;
+}
+
+struct scan *
+book_scan(struct level *level, const struct kinds *kinds)
+{
+    for (uint32_t i = 0; i < level->scans_count; i++)
+        if (level->scans[i].kinds == kinds)
+            return &level->scans[i];
+    if (level->scans_count == level->scans_size) {
+        level->scans_size = level->scans_size ? 2 * level->scans_size : 4;
+        level->scans = realloc(level->scans, level->scans_size * sizeof *level->scans);
+        if (!level->scans)
+            abort();
     }
-    level->lost = level->jobs[STINT_READY] > 0;
+    struct scan *scan = &level->scans[level->scans_count++];
+    *scan = (struct scan){kinds, level->head};
+    return scan;
+}
+
+void
+book_end_scans(struct queue *q, const struct kinds *kinds)
+{
+    for (uint32_t l = 0; l < q->levels_count; l++) {
+        struct level *level = q->levels[l];
+        for (uint32_t i = 0; i < level->scans_count; i++)
+            if (level->scans[i].kinds == kinds)
+                level->scans[i--] = level->scans[--level->scans_count];
+    }
+}
+
+bool
+book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
+    struct slice *bytes)
+{
+    if (scan->head < level->head)
+        scan->head = level->head;
+    if (level->jobs[STINT_READY] > level->apart && scan->head < level->next &&
+        search(book, level, &scan->head, id, bytes))
+        return true;
+    scan->head = level->next; /* what comes now stands behind it */
     return false;
 }
 
@@ -457,8 +545,11 @@ flush_block(struct book *book, struct block *b)
 {
     struct slice key = {b->first.bytes, STINT_ID_BYTES};
     b->changed = false;
-    if (b->count == 0) {
+    if (b->count == 0)
         store_del(book->store, STORE_TRANSIT, key);
+    if (b->count == 0 && b->apart_count > 0)
+        return;
+    if (b->count == 0) {
         if (book->recent == b)
             book->recent = NULL;
         HASH_DEL(book->blocks, b); /* NOLINT: it is in the table */

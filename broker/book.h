@@ -13,13 +13,25 @@
 #define BOOK_H
 
 #include "ids.h"
+#include "kinds.h"
 #include "stint_job.h"
 #include "store.h"
+
+struct shelf;
+
+/* How far a level was searched for jobs of these kinds: none that is ready stands before it. */
+struct scan {
+    const struct kinds *kinds;
+    uint64_t head;
+};
 
 struct level {
     struct queue *queue;
     uint64_t next; /* sequence of the next job submitted */
-    uint64_t head; /* no ready job stands before it */
+    uint64_t head; /* no ready job stands before it, but those apart */
+    struct scan *scans; /* of workers that do not handle all kinds */
+    uint32_t scans_count, scans_size;
+    uint32_t apart; /* ready jobs that are not found by searching, as they are kept apart */
     uint64_t jobs[STINT_STATES];
     uint64_t expiry_mark, expiry_block; /* last row written to STORE_EXPIRY for this level */
     struct level *next_changed;
@@ -28,12 +40,23 @@ struct level {
     bool lost; /* ready jobs are counted and not found: the store is damaged */
 };
 
+/* Workers of a queue that handle the same kinds (NULL: all). */
+struct serving {
+    struct kinds *kinds;
+    uint32_t workers;
+    uint32_t idle; /* their free slots, when last counted */
+};
+
 struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
     uint32_t workers, watchers; /* that serve it now; subscriptions to it */
+    struct serving *servings; /* those workers, by what they handle */
+    uint32_t servings_count, servings_size;
+    struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
+    uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
     uint64_t serial; /* of one that is only in memory: the how-manieth it is */
     uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
     uint64_t key; /* its number, as wide as the hash wants it */
@@ -44,8 +67,9 @@ struct queue {
 
 struct block {
     struct stint_id first; /* sequence a multiple of 256 */
-    uint64_t bits[4];
-    uint32_t count;
+    uint64_t bits[4]; /* running */
+    uint64_t apart[4]; /* ready, and not to be found by searching; memory only */
+    uint32_t count, apart_count;
     bool changed;
     struct block *next_changed;
     UT_hash_handle hh;
@@ -102,18 +126,48 @@ bool book_is_running(struct book *book, const struct stint_id *id);
 void book_set_running(struct book *book, const struct stint_id *id);
 void book_clear_running(struct book *book, const struct stint_id *id);
 
+/* A ready job is kept apart from now on: searching passes over it. */
+void book_set_apart(struct book *book, struct level *level, const struct stint_id *id);
+/* And no longer. Searching finds it only after book_ready_at. */
+void book_clear_apart(struct book *book, struct level *level, const struct stint_id *id);
+
 /* A job of this level became ready: the scan for the next ready one begins no later than it. */
 static inline void
 book_ready_at(struct level *level, uint64_t sequence)
 {
     if (sequence < level->head)
         level->head = sequence;
+    for (uint32_t i = 0; i < level->scans_count; i++)
+        if (sequence < level->scans[i].head)
+            level->scans[i].head = sequence;
 }
 
+/* Where the search for these kinds stands; made if it is not there. Borrowed until the next one is
+ * made. */
+struct scan *book_scan(struct level *level, const struct kinds *kinds);
+/* Nobody searches this queue for these kinds any more. */
+void book_end_scans(struct queue *queue, const struct kinds *kinds);
+
 /* The first ready job of the level; its stored bytes are borrowed until the store is written.
- * False if there is none. The job is to be set running at once, or set aside. */
+ * False if there is none. The job is to be set running or apart at once, or set aside. */
 bool
 book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
+/* The same, which is not moved behind: the next one finds it again. */
+bool
+book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
+/* The next ready job of a scan, which may also be passed over. */
+bool book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
+    struct slice *bytes);
+
+/* The queue's workers that handle these kinds; there has to be one. */
+static inline struct serving *
+queue_serving(struct queue *queue, const struct kinds *kinds)
+{
+    struct serving *s = queue->servings;
+    while (s->kinds != kinds)
+        s++;
+    return s;
+}
 
 /* Call `each` for every running job, in the order of ids within a block. */
 void book_each_running(

@@ -202,12 +202,11 @@ bool
 connections_look(struct connections *c, struct connection *k, bool heard, uint64_t arrived,
     uint64_t untaken, uint64_t now_ms)
 {
-    uint64_t before = k->arrived;
     if (k->why)
         return false;
     k->arrived = arrived;
     if (heard)
-        k->base = arrived;
+        k->base = k->lived = arrived;
     uint64_t bytes = arrived - k->base;
     count_unfinished(c, k, bytes > untaken ? bytes - untaken : 0);
     if (!too_much(c, k))
@@ -216,7 +215,10 @@ connections_look(struct connections *c, struct connection *k, bool heard, uint64
         k->over_round = c->round; /* they may be whole messages that have not been read yet */
     else if (c->round >= k->over_round + 2)
         connections_close(c, k, END_UNFINISHED, now_ms);
-    return !heard && arrived > before;
+    if (arrived < k->lived + CONNECTION_LIFE_BYTES)
+        return false;
+    k->lived = arrived;
+    return true;
 }
 
 bool

@@ -18,6 +18,8 @@ enum {
     CONNECTION_PEER_BYTES = 9 << 20, /* the largest message, and what the transport adds to it */
     CONNECTION_STRANGERS_BYTES = 4 << 20, /* of all strangers */
     CONNECTION_PEERS_BYTES = 256 << 20, /* of all peers */
+    CONNECTION_LIFE_BYTES =
+        1000, /* fewer may be ZeroMQ's heartbeats, which a hung process sends, too */
     CONNECTION_CLOSE_MS = 1000, /* what was sent before a close has so long to leave */
 };
 
@@ -45,6 +47,7 @@ struct connection {
     uint64_t since_ms; /* a stranger since then */
     uint64_t base; /* bytes that had come when it was last heard... */
     uint64_t arrived; /* ...and at the last look */
+    uint64_t lived; /* ...and when they last showed that it lives */
     uint64_t unfinished; /* bytes of its unfinished message, as counted below */
     uint64_t over_round; /* it had too many of them in this round; 0: not */
     struct connection *prev, *next; /* among strangers (oldest first), peers, or shut ones */

@@ -70,12 +70,7 @@ restore_lease(void *context, const struct stint_id *id)
     struct record r;
     if (!job_read(core, STORE_LIVE, id, &r))
         return; /* damaged, set aside and noted */
-    struct lease *l = fleet_lease_add(&core->fleet, id, r.attempt + 1, NULL);
-    l->dispatched_ms = core->now_ms;
-    l->parted = record_parted(&r);
-    l->has_keep = record_has(&r, FIELD_KEEP);
-    l->keep_ms = record_get(&r, FIELD_KEEP, 0);
-    l->time_to_run_ms = record_get(&r, FIELD_TIME_TO_RUN, 0);
+    (void)attempt_lease(core, id, &r, NULL);
 }
 
 static enum stint_status
@@ -138,9 +133,12 @@ core_destroy(struct core **core)
 {
     if (!*core)
         return;
+    apart_fini(*core);
     fleet_fini(&(*core)->fleet);
+    notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
     pack_buffer_free(&(*core)->body);
+    pack_buffer_free(&(*core)->output);
     pack_buffer_free(&(*core)->page);
     pack_buffer_free(&(*core)->leaving);
     free((*core)->strangers);
@@ -159,10 +157,10 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
         settle_message(core, peer, m);
         break;
     case MESSAGE_CLAIM:
-        session_claim(core, peer, m);
+        attempt_claim(core, peer, m);
         break;
     default:
-        session_started(core, peer, m);
+        attempt_started(core, peer, m);
     }
 }
 
@@ -333,6 +331,8 @@ core_idle_ms(const struct core *core)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);
+    if (core->unfinished)
+        return 0;
     uint64_t next_ms = sweep_next_ms(core);
     if (next_ms != UINT64_MAX)
         idle = earlier(idle, next_ms > core->wall_ms ? next_ms - core->wall_ms : 0);
@@ -366,14 +366,18 @@ core_check(const struct core *core)
     }
     assert(running == core->book.jobs[STINT_RUNNING]);
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        uint64_t mine = 0;
-        for (l = w->leases; l; l = l->next)
+        uint64_t mine = 0, begun = 0, trials = 0;
+        for (l = w->leases; l; l = l->next) {
             mine++;
-        assert(mine == w->held);
+            begun += l->begun;
+            trials += l->suspect && !l->begun;
+        }
+        assert(mine == w->held && begun == w->begun && trials == w->trials);
         assert(!w->peer || w->peer->worker == w);
         held += mine;
     }
     for (l = core->fleet.orphans; l; l = l->next)
         held++;
     assert(held == running);
+    apart_check(core);
 }

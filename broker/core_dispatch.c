@@ -2,6 +2,12 @@
  * then windows, in larger helpings, so that a worker is never idle for a round trip. A worker's
  * queues take turns. Every dispatch is on disk, as a bit in the transit table, before it is sent.
  *
+ * A worker that names kinds gets no others: rows of those are passed over once for all workers that
+ * name the same. A suspect, which was lost with a worker, goes to one that holds nothing else that
+ * has not begun, and that worker gets nothing more before the suspect has: so if it ends its
+ * worker, it alone is charged. To make room for it a worker may have to run dry; no more of them do
+ * than there are suspects, and not for longer than a job takes to be told of as started.
+ *
  * Recall is the other half of prefetch: a job must not wait behind a long one in a busy worker
  * while another worker is idle, so prefetched jobs that do not move are asked back.
  */
@@ -13,6 +19,8 @@ enum {
     HELPING = 64,
     RECALL_AFTER_MS = 50, /* prefetched jobs older than this do not move */
     RECALL_EVERY_MS = 50,
+    SEARCHED_A_STEP = 4096, /* rows passed over */
+    SAMPLED = 16, /* a worker's newest jobs, for their kinds */
 };
 
 static bool
@@ -37,7 +45,7 @@ send_fresh(struct core *core, struct worker *w)
     for (; w->fresh > 0; w->fresh--, l = l->next) {
         assert(l);
         struct record r;
-        struct dispatched_job job = {.id = l->id, .attempt = l->attempt};
+        struct dispatched_job job = {.id = l->id, .attempt = l->attempt, .confirm = l->suspect};
         /* take() has looked at both; if the store has failed since, nothing of this is sent. */
         if (!record_decode(&r, &l->id, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
@@ -92,34 +100,63 @@ set_damaged_aside(struct core *core, const struct stint_id *id)
         job_set_aside(core, STORE_LIVE, id, bytes);
 }
 
-/* Hands one job of the level to the worker. False if none is ready. */
+/* The job is the worker's; its bytes are borrowed until send_fresh. */
+static void
+hand_out(struct core *core, struct worker *w, struct level *level, const struct stint_id *id,
+    const struct record *r, struct slice bytes)
+{
+    struct lease *l = attempt_lease(core, id, r, w);
+    l->bytes = bytes;
+    w->fresh++;
+    w->peer->taken_bytes += r->body_bytes;
+    book_set_running(&core->book, id);
+    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
+    core->figures.dispatched++;
+    if (core->fleet.subscriptions)
+        watch_event(core, STINT_EVENT_STARTED, level, id, l->attempt);
+}
+
+/* Is the record whole, and its body? */
+static bool
+is_whole(struct core *core, const struct stint_id *id, struct slice bytes, struct record *r)
+{
+    struct slice body;
+    return record_decode(r, id, bytes) && (!record_parted(r) || job_body(core, id, r, &body));
+}
+
+static bool
+next_ready(struct core *core, const struct worker *w, struct level *level, struct stint_id *id,
+    struct slice *bytes)
+{
+    if (core->searched >= SEARCHED_A_STEP) {
+        core->unfinished = true;
+        return false;
+    }
+    return w->kinds ? book_scan_ready(&core->book, level, book_scan(level, w->kinds), id, bytes)
+                    : book_next_ready(&core->book, level, id, bytes);
+}
+
+/* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
 static bool
 take(struct core *core, struct worker *w, struct level *level)
 {
     struct stint_id id;
     struct slice bytes;
     struct record r;
-    while (book_next_ready(&core->book, level, &id, &bytes)) {
-        struct slice body;
-        if (!record_decode(&r, &id, bytes) ||
-            (record_parted(&r) && !job_body(core, &id, &r, &body))) {
+    while (next_ready(core, w, level, &id, &bytes)) {
+        if (!is_whole(core, &id, bytes, &r)) {
             set_damaged_aside(core, &id);
             continue;
         }
-        struct lease *l = fleet_lease_add(&core->fleet, &id, r.attempt + 1, w);
-        l->parted = record_parted(&r);
-        l->has_keep = record_has(&r, FIELD_KEEP);
-        l->keep_ms = record_get(&r, FIELD_KEEP, 0);
-        l->time_to_run_ms = record_get(&r, FIELD_TIME_TO_RUN, 0);
-        l->dispatched_ms = core->now_ms;
-        l->bytes = bytes;
-        w->fresh++;
-        w->peer->taken_bytes += r.body_bytes;
-        book_set_running(&core->book, &id);
-        book_count(&core->book, level, STINT_READY, STINT_RUNNING);
-        core->figures.dispatched++;
-        if (core->fleet.subscriptions)
-            watch_event(core, STINT_EVENT_STARTED, level, &id, l->attempt);
+        if (record_suspect(&r) && apart_keep(core, level, &id, &r)) {
+            core->searched++;
+            return false; /* it may be its turn now */
+        }
+        if (!kinds_have(w->kinds, r.kind)) {
+            core->searched++;
+            continue;
+        }
+        hand_out(core, w, level, &id, &r, bytes);
         return true;
     }
     if (level->lost)
@@ -128,13 +165,90 @@ take(struct core *core, struct worker *w, struct level *level)
     return false;
 }
 
+/* The most urgent level that may have a job for the worker. */
 static struct level *
-first_ready(struct queue *q)
+first_ready(struct queue *q, const struct worker *w)
 {
-    for (uint32_t i = 0; q->ready > 0 && i < q->levels_count; i++)
-        if (q->levels[i]->jobs[STINT_READY] > 0 && !q->levels[i]->lost)
-            return q->levels[i];
+    for (uint32_t i = 0; q->ready > q->apart && i < q->levels_count; i++) {
+        struct level *level = q->levels[i];
+        if (level->jobs[STINT_READY] > level->apart && !level->lost &&
+            (!w->kinds || book_scan(level, w->kinds)->head < level->next))
+            return level;
+    }
     return NULL;
+}
+
+/* Hands out a job that was kept apart. */
+static void
+hand_out_apart(struct core *core, struct worker *w, struct apart *a)
+{
+    struct level *level = a->shelf->level;
+    struct stint_id id = a->id;
+    struct refusers *refusers = a->refusers;
+    struct slice bytes;
+    struct record r;
+    if (!store_get(core->store, STORE_LIVE, id_key(&id), &bytes) ||
+        !is_whole(core, &id, bytes, &r)) {
+        set_damaged_aside(core, &id);
+        apart_forget(core, &id);
+        return;
+    }
+    if (refusers)
+        apart_take_refusers(core, a);
+    apart_forget(core, &id);
+    hand_out(core, w, level, &id, &r, bytes);
+    fleet_lease(&core->fleet, &id)->refusers = refusers;
+}
+
+enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
+
+/* Of the jobs that are kept apart, the worker's turn: it takes one, or has to wait for one. */
+static enum turn
+take_apart(struct core *core, struct worker *w, struct queue *q)
+{
+    const struct level *normal = first_ready(q, w);
+    struct apart *a = apart_for(w, q, normal ? normal->priority : 0);
+    if (!a) {
+        if (w->draining == q)
+            fleet_worker_drain(w, NULL);
+        return TURN_NONE;
+    }
+    if (a->suspect && (w->held > w->begun || w->held >= w->slots)) {
+        if (w->draining == q)
+            return TURN_WAITS;
+        if (w->draining || q->draining >= q->suspects)
+            return TURN_NONE;
+        fleet_worker_drain(w, q);
+        return TURN_WAITS;
+    }
+    if (a->suspect)
+        fleet_worker_drain(w, NULL);
+    hand_out_apart(core, w, a);
+    return TURN_TAKEN;
+}
+
+/* Up to `share` jobs of one queue. */
+static uint32_t
+help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
+{
+    uint32_t taken = 0;
+    while (taken < share && w->trials == 0 && peer_reads(core, w->peer)) {
+        enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
+        if (turn == TURN_WAITS)
+            break;
+        if (turn == TURN_TAKEN) {
+            taken++;
+            continue;
+        }
+        struct level *level = first_ready(q, w);
+        if (!level)
+            break;
+        if (take(core, w, level))
+            taken++;
+        else if (core->unfinished)
+            break;
+    }
+    return taken;
 }
 
 /* Up to `want` jobs from the worker's queues, which take turns. */
@@ -142,17 +256,15 @@ static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
 {
     uint32_t taken = 0;
+    if (w->draining && take_apart(core, w, w->draining) != TURN_NONE)
+        return w->draining ? 0 : 1;
     for (uint32_t tried = 0; taken < want && tried < w->queues_count; tried++) {
         struct queue *q = w->queues[w->turn++ % w->queues_count];
         /* Its share, so that every queue gets one before any gets all. */
         uint32_t share = want / w->queues_count ? want / w->queues_count : 1;
-        struct level *level;
-        while (share > 0 && taken < want && peer_reads(core, w->peer)) {
-            if ((level = first_ready(q)) == NULL || !take(core, w, level))
-                break;
-            share--;
-            taken++;
-        }
+        taken += help_from(core, w, q, share < want - taken ? share : want - taken);
+        if (w->draining || w->trials > 0)
+            break;
     }
     return taken;
 }
@@ -162,10 +274,12 @@ static void
 rounds(struct core *core, bool windows)
 {
     bool progress = true;
-    while (progress && core->book.jobs[STINT_READY] > 0) {
+    while (progress && core->book.jobs[STINT_READY] > 0 && !core->unfinished) {
         progress = false;
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
+            if (w->draining && (w->window == 0 || !w->peer || !peer_reads(core, w->peer)))
+                fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!hungry(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
@@ -180,6 +294,8 @@ void
 dispatch_all(struct core *core)
 {
     struct fleet *fleet = &core->fleet;
+    core->searched = 0;
+    core->unfinished = false;
     if (core->book.jobs[STINT_READY] == 0 || !fleet->workers)
         return;
     struct worker *first = fleet->workers; /* somebody else begins next time */
@@ -192,22 +308,53 @@ dispatch_all(struct core *core)
     send_all_fresh(core);
 }
 
-/* How many free slots idle workers have for this worker's queues. */
-static uint32_t
-idle_slots_for(const struct core *core, const struct worker *busy)
+/* Counts, in each queue, the free slots of workers that could take more. False if there are none.
+ */
+static bool
+count_idle(struct core *core)
 {
-    uint32_t idle = 0;
+    uint64_t idle = 0;
+    for (const struct worker *w = core->fleet.workers; w; w = w->next)
+        for (uint32_t i = 0; i < w->queues_count; i++)
+            queue_serving(w->queues[i], w->kinds)->idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w == busy || !hungry(core, w, w->slots))
+        if (w->draining || w->trials > 0 || !hungry(core, w, w->slots))
             continue;
-        bool common = false;
-        for (uint32_t i = 0; i < w->queues_count && !common; i++)
-            for (uint32_t j = 0; j < busy->queues_count && !common; j++)
-                common = w->queues[i] == busy->queues[j];
-        if (common)
-            idle += w->slots - w->held;
+        for (uint32_t i = 0; i < w->queues_count; i++)
+            queue_serving(w->queues[i], w->kinds)->idle += w->slots - w->held;
+        idle += w->slots - w->held;
     }
-    return idle;
+    return idle > 0;
+}
+
+/* Is there, among the newest jobs of the worker, one of this queue and these kinds? */
+static bool
+holds_for(const struct worker *w, const struct queue *q, const struct kinds *kinds)
+{
+    const struct lease *l = w->leases->prev;
+    for (uint32_t i = 0; i < SAMPLED && i < w->held - w->slots; i++, l = l->prev)
+        if (id_queue(&l->id) == q->number && kinds_have_hash(kinds, l->kind))
+            return true;
+    return false;
+}
+
+/* How many free slots idle workers have for what this one holds ahead. */
+static uint32_t
+idle_slots_for(const struct worker *busy)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < busy->queues_count; i++) {
+        const struct queue *q = busy->queues[i];
+        uint32_t idle = 0;
+        for (uint32_t n = 0; n < q->servings_count; n++) {
+            const struct serving *s = &q->servings[n];
+            if (s->idle > 0 &&
+                (!s->kinds || s->kinds == busy->kinds || holds_for(busy, q, s->kinds)))
+                idle += s->idle;
+        }
+        most = idle > most ? idle : most;
+    }
+    return most;
 }
 
 void
@@ -217,12 +364,14 @@ dispatch_recall(struct core *core)
     if (fleet->workers_count < 2 || core->now_ms - core->recalled_ms < RECALL_EVERY_MS)
         return;
     core->recalled_ms = core->now_ms;
+    if (!count_idle(core))
+        return;
     for (struct worker *w = fleet->workers; w; w = w->next) {
         if (!w->peer || w->held <= w->slots ||
             core->now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
             core->now_ms - w->recalled_ms < 2ULL * RECALL_EVERY_MS)
             continue;
-        uint32_t count = idle_slots_for(core, w);
+        uint32_t count = idle_slots_for(w);
         if (count > w->held - w->slots)
             count = w->held - w->slots;
         if (count == 0)
@@ -232,4 +381,51 @@ dispatch_recall(struct core *core)
         outbox_end(core->out);
         core->figures.recalled += count;
     }
+}
+
+/* Has every worker of the queue that could have taken it passed over this place in the level? */
+static bool
+is_passed_over(struct level *level, uint64_t sequence)
+{
+    const struct queue *q = level->queue;
+    bool passed = q->servings_count > 0;
+    for (uint32_t i = 0; i < q->servings_count && passed; i++)
+        passed = q->servings[i].kinds && book_scan(level, q->servings[i].kinds)->head > sequence;
+    return passed;
+}
+
+static bool
+is_served(const struct queue *q, struct slice kind)
+{
+    for (uint32_t i = 0; i < q->servings_count; i++)
+        if (kinds_have(q->servings[i].kinds, kind))
+            return true;
+    return false;
+}
+
+const char *
+dispatch_unserved(struct core *core, struct queue *q)
+{
+    const struct shelf *s;
+    if (q->servings_count == 0)
+        return NULL;
+    for (uint32_t i = 0; i < q->servings_count; i++)
+        if (!q->servings[i].kinds)
+            return NULL;
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        struct stint_id id;
+        struct slice bytes;
+        struct record r;
+        struct level *level = q->levels[i];
+        if (level->jobs[STINT_READY] > level->apart && !level->lost &&
+            book_peek_ready(&core->book, level, &id, &bytes) &&
+            is_passed_over(level, id_sequence(&id)) && record_decode(&r, &id, bytes)) {
+            slice_to_text(core->unserved, sizeof core->unserved, r.kind);
+            return core->unserved;
+        }
+    }
+    DL_FOREACH (q->shelves, s)
+        if (!is_served(q, text_slice(s->kind)))
+            return s->kind;
+    return NULL;
 }

@@ -1,7 +1,9 @@
 /* What the core's own files share; nobody else includes it. A file a group of messages:
- * core_session (HELLO to BYE, liveness), core_submit, core_dispatch, core_settle, core_query,
- * core_watch (outcomes and events pushed), core_sweep (what time does), core_job (the moves of a
- * job between tables that the others are made of), core_verify (reads it all and complains).
+ * core_session (HELLO to BYE, liveness), core_attempt (what a worker says of the jobs it holds, and
+ * what becomes of them without it), core_submit, core_dispatch, core_apart (jobs that are not
+ * handed out like the others), core_settle, core_query, core_watch (outcomes and events pushed),
+ * core_sweep (what time does), core_job (the moves of a job between tables that the others are made
+ * of), core_verify (reads it all and complains).
  */
 #ifndef CORE_INSIDE_H
 #define CORE_INSIDE_H
@@ -15,6 +17,26 @@
 struct stranger {
     uint32_t number;
     bool ends; /* its connection, too */
+};
+
+/* A ready job that searching does not find: a suspect, or one that a worker could not start. */
+struct apart {
+    struct stint_id id;
+    struct shelf *shelf;
+    bool suspect, grave;
+    struct refusers *refusers; /* NULL: none */
+    struct apart *prev, *next; /* on the shelf */
+    struct apart *prev_refused, *next_refused;
+    UT_hash_handle hh;
+};
+
+/* Those of one level and kind; those with refusers on a shelf of their own. */
+struct shelf {
+    struct level *level;
+    bool refused;
+    char kind[STINT_NAME_BYTES];
+    struct apart *jobs;
+    struct shelf *prev, *next; /* in the queue */
 };
 
 struct core {
@@ -46,6 +68,11 @@ struct core {
     uint64_t sessions; /* stored ones */
     struct places *places; /* of the jobs of a message */
     uint64_t refused_noted_ms, refused_untold;
+    struct apart *apart; /* uthash by id */
+    struct apart *refused; /* those of them that have refusers */
+    uint32_t searched; /* rows that searching has passed over in this step */
+    bool unfinished; /* it goes on in the next step */
+    char unserved[STINT_NAME_BYTES];
     uint64_t listed; /* rows that lists have looked at in this step */
     struct stint_stats figures;
     struct peer *outputs; /* peers that have answers to be sent at the end of the step */
@@ -54,7 +81,7 @@ struct core {
     struct message message;
     struct message_room *room;
     uint8_t scratch[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
-    struct pack_buffer body; /* a large body, put together */
+    struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
     struct notes notes;
 };
@@ -147,6 +174,13 @@ void job_unpark(
     struct core *core, struct level *level, const struct stint_id *id, struct record *record);
 void job_make_ready(struct core *core, struct level *level, const struct stint_id *id,
     enum stint_state from, const struct record *record);
+/* Keep what a dead job wrote, as far as there is room for it; before it is settled. */
+void job_keep_output(
+    struct core *core, const struct stint_id *id, struct record *record, struct slice output);
+void job_drop_output(struct core *core, const struct stint_id *id, struct record *record);
+/* What was kept, put together; borrowed. False if a part is damaged. */
+bool job_output(struct core *core, const struct stint_id *id, const struct record *record,
+    struct slice *output);
 void job_remove_settled(
     struct core *core, struct level *level, const struct stint_id *id, const struct record *record);
 void job_set_aside(
@@ -162,8 +196,6 @@ bool part_read(struct store *store, const struct stint_id *id, uint32_t part, st
 void session_hello(struct core *core, uint32_t number, const struct message *m);
 void session_ping(struct core *core, struct peer *peer, const struct message *m);
 void session_bye(struct core *core, struct peer *peer, const struct message *m);
-void session_claim(struct core *core, struct peer *peer, const struct message *m);
-void session_started(struct core *core, struct peer *peer, const struct message *m);
 void session_store(struct core *core, struct peer *peer);
 /* Its row and its answers go, as far as this step has room for it, and the rest later. */
 void session_forget(struct core *core, const uint8_t session[SESSION_BYTES]);
@@ -171,8 +203,20 @@ void session_forget_more(struct core *core);
 /* A stored session's row; false if it is damaged. */
 bool session_read(struct slice row, uint64_t *submission, uint64_t *pruned);
 void session_judge(struct core *core, enum hearing heard);
+
+/* core_attempt.c */
+/* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
+ * running one, which nobody has claimed since the restart. */
+struct lease *attempt_lease(struct core *core, const struct stint_id *id,
+    const struct record *record, struct worker *worker);
+void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
+void attempt_started(struct core *core, struct peer *peer, const struct message *m);
+/* Leases of this worker whose time is long over are taken back. */
+void attempt_judge(struct core *core, struct worker *worker);
 /* A worker's leases end, lost; then the worker is forgotten. */
-void session_end_worker(struct core *core, struct worker *worker);
+void attempt_end_worker(struct core *core, struct worker *worker);
+/* What nobody has claimed since the restart is lost. */
+void attempt_end_grace(struct core *core);
 
 /* core_queues.c */
 void queues_sweep(struct core *core);
@@ -188,6 +232,30 @@ bool answer_is_whole(uint64_t number, struct slice row);
 /* core_dispatch.c */
 void dispatch_all(struct core *core);
 void dispatch_recall(struct core *core);
+/* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
+ * next call. */
+const char *dispatch_unserved(struct core *core, struct queue *queue);
+
+/* core_apart.c */
+/* A suspect that was found by searching. False: there is no room to keep it apart. */
+bool apart_keep(
+    struct core *core, struct level *level, const struct stint_id *id, const struct record *r);
+/* A ready job that these sessions can't start, which are taken over. */
+void apart_refused(struct core *core, struct level *level, const struct stint_id *id,
+    const struct record *r, struct refusers *refusers);
+/* Its id, if it is kept apart, is so no longer. */
+void apart_forget(struct core *core, const struct stint_id *id);
+/* Is there a worker that has not refused it? */
+bool apart_others(
+    struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers);
+/* What this worker may be given of the queue, if it is of this priority at least; or NULL. */
+struct apart *apart_for(const struct worker *w, const struct queue *q, uint8_t priority);
+/* Its refusers are the caller's now. */
+void apart_take_refusers(struct core *core, struct apart *apart);
+/* Jobs that everybody has refused who is left have failed. */
+void apart_judge(struct core *core);
+void apart_check(const struct core *core);
+void apart_fini(struct core *core);
 
 /* core_settle.c */
 void settle_message(struct core *core, struct peer *peer, const struct message *m);
@@ -195,6 +263,10 @@ void settle_message(struct core *core, struct peer *peer, const struct message *
 void settle_release(struct core *core, struct lease *lease, enum record_last last, const char *why);
 void settle_cancel(struct core *core, struct peer *peer, const struct message *m);
 void settle_retry(struct core *core, struct peer *peer, const struct message *m);
+/* An attempt that no worker could begin, or that was not ended in time, has failed. The job is
+ * ready or running (`from`). */
+void settle_failed(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, enum record_last last, struct slice why);
 void settle_revoke(struct core *core, struct lease *lease, enum stint_status why);
 
 /* core_query.c */

@@ -16,10 +16,10 @@ part_key(uint8_t key[PART_KEY_BYTES], const struct stint_id *id, uint32_t part)
 }
 
 static void
-put_parts(struct core *core, const struct stint_id *id, struct slice body)
+put_parts(struct core *core, const struct stint_id *id, uint32_t part, struct slice body)
 {
     uint8_t key[PART_KEY_BYTES], check[8];
-    for (uint32_t part = 0; body.size > 0; part++) {
+    for (; body.size > 0; part++) {
         struct slice piece = {body.data, earlier(body.size, PART_BYTES)};
         part_key(key, id, part);
         id_put_be(check, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
@@ -31,10 +31,9 @@ put_parts(struct core *core, const struct stint_id *id, struct slice body)
 }
 
 static void
-del_parts(struct core *core, const struct stint_id *id)
+del_parts(struct core *core, const struct stint_id *id, uint32_t part)
 {
     uint8_t key[PART_KEY_BYTES];
-    uint32_t part = 0;
     do
         part_key(key, id, part++);
     while (store_del(core->store, STORE_PARTS, (struct slice){key, sizeof key}));
@@ -53,22 +52,61 @@ part_read(struct store *store, const struct stint_id *id, uint32_t part, struct 
     return true;
 }
 
+/* Puts `size` bytes together from the parts that begin with `part`. */
+static bool
+read_parts(struct core *core, const struct stint_id *id, uint32_t part, size_t size,
+    struct pack_buffer *whole)
+{
+    whole->used = 0;
+    for (; whole->used < size; part++) {
+        struct slice piece;
+        if (!part_read(core->store, id, part, &piece) || piece.size > size - whole->used)
+            return false;
+        memcpy(pack_reserve(whole, piece.size), piece.data, piece.size);
+    }
+    return true;
+}
+
 bool
 job_body(struct core *core, const struct stint_id *id, const struct record *r, struct slice *body)
 {
     *body = r->body;
     if (!record_parted(r))
         return true;
-    core->body.used = 0;
-    for (uint32_t part = 0; core->body.used < r->body_bytes; part++) {
-        struct slice piece;
-        if (!part_read(core->store, id, part, &piece) ||
-            piece.size > r->body_bytes - core->body.used)
-            return false;
-        memcpy(pack_reserve(&core->body, piece.size), piece.data, piece.size);
-    }
+    if (!read_parts(core, id, 0, r->body_bytes, &core->body))
+        return false;
     *body = (struct slice){core->body.data, core->body.used};
     return true;
+}
+
+bool
+job_output(
+    struct core *core, const struct stint_id *id, const struct record *r, struct slice *output)
+{
+    if (!read_parts(core, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0), &core->output))
+        return false;
+    *output = (struct slice){core->output.data, core->output.used};
+    return true;
+}
+
+void
+job_keep_output(struct core *core, const struct stint_id *id, struct record *r, struct slice output)
+{
+    size_t most = core->options.result_bytes;
+    if (output.size > most) /* the end of it says the most */
+        output = (struct slice){output.data + output.size - most, most};
+    if (output.size == 0)
+        return;
+    record_set(r, FIELD_OUTPUT, output.size);
+    put_parts(core, id, OUTPUT_PARTS, output);
+}
+
+void
+job_drop_output(struct core *core, const struct stint_id *id, struct record *r)
+{
+    if (record_has(r, FIELD_OUTPUT))
+        del_parts(core, id, OUTPUT_PARTS);
+    record_clear(r, FIELD_OUTPUT);
 }
 
 static enum stint_state
@@ -96,6 +134,7 @@ job_set_aside(
     bytes = (struct slice){core->scratch, earlier(bytes.size, sizeof core->scratch)};
     store_put(core->store, STORE_DAMAGED, id_key(id), bytes, (struct slice){0});
     store_del(core->store, table, id_key(id));
+    apart_forget(core, id);
     if (level && state != STINT_UNKNOWN && level->jobs[state] > 0)
         book_count(&core->book, level, state, STINT_UNKNOWN);
     if (state == STINT_RUNNING)
@@ -148,7 +187,7 @@ job_insert(
     record_from_spec(&r, spec, core->wall_ms);
     job_write(core, STORE_LIVE, id, &r);
     if (record_parted(&r))
-        put_parts(core, id, spec->payload);
+        put_parts(core, id, 0, spec->payload);
     book_count(&core->book, level, STINT_UNKNOWN, STINT_READY);
 }
 
@@ -182,7 +221,7 @@ job_forget(struct core *core, struct level *level, const struct stint_id *id, en
 {
     store_del(core->store, STORE_LIVE, id_key(id));
     if (parted)
-        del_parts(core, id);
+        del_parts(core, id, 0);
     book_count(&core->book, level, from, STINT_UNKNOWN);
 }
 
@@ -206,11 +245,10 @@ job_settle(struct core *core, struct level *level, const struct stint_id *id, en
     r->state = to;
     record_clear(r, FIELD_DUE);
     record_set(r, FIELD_SETTLED, core->wall_ms);
-    if (to == STINT_SUCCEEDED) {
-        r->error = (struct slice){NULL, 0};
-        if (record_parted(r))
-            del_parts(core, id);
-    }
+    record_clear(r, FIELD_STARTED);
+    record_clear(r, FIELD_SUSPECT);
+    if (to == STINT_SUCCEEDED && record_parted(r))
+        del_parts(core, id, 0);
     watch_settled(core, id, r, result);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
         book_count(&core->book, level, from, STINT_UNKNOWN);
@@ -220,7 +258,7 @@ job_settle(struct core *core, struct level *level, const struct stint_id *id, en
     if (to == STINT_SUCCEEDED) {
         record_set_body(r, result);
         if (record_parted(r))
-            put_parts(core, id, result);
+            put_parts(core, id, 0, result);
     }
     job_write(core, STORE_SETTLED, id, r);
     sweep_mark_expiry(core, level, id, core->wall_ms + keep_ms);
@@ -234,6 +272,8 @@ job_park(struct core *core, struct level *level, const struct stint_id *id, enum
     uint8_t key[DUE_KEY_BYTES];
     take_out(core, id, PLACE_LIVE, r);
     r->state = STINT_SCHEDULED;
+    record_clear(r, FIELD_STARTED);
+    record_clear(r, FIELD_SUSPECT);
     record_set(r, FIELD_DUE, due_ms);
     job_write(core, STORE_PARKED, id, r);
     due_key(key, due_ms, id);
@@ -269,6 +309,8 @@ job_remove_settled(
 {
     store_del(core->store, STORE_SETTLED, id_key(id));
     if (record_parted(r))
-        del_parts(core, id);
+        del_parts(core, id, 0);
+    if (record_has(r, FIELD_OUTPUT))
+        del_parts(core, id, OUTPUT_PARTS);
     book_count(&core->book, level, r->state, STINT_UNKNOWN);
 }

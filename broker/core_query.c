@@ -59,8 +59,10 @@ query_describe(struct core *core, const struct stint_id *id, enum place place,
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
-    else
+    else {
         info->payload_bytes = r->body_bytes;
+        info->result_bytes = record_get(r, FIELD_OUTPUT, 0);
+    }
     if (lease) {
         info->state = STINT_RUNNING;
         info->attempt = lease->attempt;
@@ -94,8 +96,26 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
     outbox_end(core->out);
 }
 
-/* Puts the body into the description if it is asked for and the message has room: `used` bytes are
- * in it, and descriptions of `more` jobs come behind this one. */
+/* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
+ * jobs behind them? Bodies take half of it at most, but for the first. */
+static bool
+has_room_for(const struct core *core, size_t used, size_t bytes, uint32_t more)
+{
+    size_t needed = used + bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
+    return (used == 0 || used + bytes <= core->options.message_bytes / 2) &&
+        needed <= core->options.message_bytes - page_bytes(core) / 2;
+}
+
+static void
+say_damaged(struct core *core, struct stint_job_info *info)
+{
+    (void)strcpy(info->error, "the stored body is damaged");
+    core_say(core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
+}
+
+/* Puts what is asked for of payload and result into the description, if the message has room:
+ * `used` bytes are in it, and descriptions of `more` jobs come behind this one. Of a dead job, the
+ * result is its last output. */
 static void
 add_body(struct core *core, const struct record *r, uint32_t parts, size_t used, uint32_t more,
     struct stint_job_info *info)
@@ -106,22 +126,25 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
         LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
         "the largest body fits into a message that has begun");
     struct slice body;
+    size_t output_bytes = record_get(r, FIELD_OUTPUT, 0);
     bool is_result = r->state == STINT_SUCCEEDED;
-    size_t needed = used + r->body_bytes + (more + 1) * (size_t)INFO_BYTES_MAX;
-    if (!(parts & (is_result ? PART_RESULT : PART_PAYLOAD)) || r->body_bytes == 0 ||
-        (used > 0 && used + r->body_bytes > core->options.message_bytes / 2) ||
-        needed > core->options.message_bytes - page_bytes(core) / 2)
-        return;
-    if (!job_body(core, &info->id, r, &body)) {
-        (void)strcpy(info->error, "the stored body is damaged");
-        core_say(
-            core, NOTE_ERROR, "a damaged body can't be served", NOTE_TEXT("queue", info->queue));
-        return;
+    if ((parts & (is_result ? PART_RESULT : PART_PAYLOAD)) && r->body_bytes > 0 &&
+        has_room_for(core, used, r->body_bytes, more)) {
+        if (!job_body(core, &info->id, r, &body))
+            say_damaged(core, info);
+        else if (is_result)
+            info->result = body.data;
+        else
+            info->payload = body.data;
     }
-    if (is_result)
-        info->result = body.data;
-    else
-        info->payload = body.data;
+    if (info->payload)
+        used += r->body_bytes;
+    if ((parts & PART_RESULT) && output_bytes > 0 && has_room_for(core, used, output_bytes, more)) {
+        if (!job_output(core, &info->id, r, &body))
+            say_damaged(core, info);
+        else
+            info->result = body.data;
+    }
 }
 
 void

@@ -48,13 +48,16 @@ page_is_full(const struct core *core, uint32_t count)
 }
 
 static void
-put_queue(struct core *core, const struct queue *q)
+put_queue(struct core *core, struct queue *q)
 {
+    const char *unserved = dispatch_unserved(core, q);
     struct stint_queue_info info = {.number = q->number, .workers = q->workers};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)
             info.jobs[s] += q->levels[l]->jobs[s];
+    if (unserved)
+        memcpy(info.unserved, unserved, sizeof info.unserved);
     message_put_queue_info(&core->page, &info);
 }
 
@@ -69,7 +72,7 @@ query_queues(struct core *core, struct peer *peer, const struct message *m)
     if (!read_cursor(core, peer, m, &at))
         return;
     page_begin(core);
-    const struct queue *q = book_queue_by_number(&core->book, (uint32_t)at.next);
+    struct queue *q = book_queue_by_number(&core->book, (uint32_t)at.next);
     if (at.list == 1)
         q = NULL;
     else if (!q)
@@ -141,6 +144,7 @@ query_workers(struct core *core, struct peer *peer, const struct message *m)
         memcpy(info.name, w->name, sizeof info.name);
         memcpy(info.software, w->software, sizeof info.software);
         name_queues(w, info.queues, sizeof info.queues);
+        kinds_write(w->kinds, info.kinds, sizeof info.kinds);
         message_put_worker_info(&core->page, &info);
         count++;
     }

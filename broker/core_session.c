@@ -1,6 +1,6 @@
-/* Conversations: HELLO to BYE, heartbeats, and what a worker says of the jobs it holds. A session
- * is told apart by the 16 bytes it chose, a connection by the router's number. A worker's session
- * outlives its connection; a client's submissions outlive the broker.
+/* Conversations: HELLO to BYE, and heartbeats. A session is told apart by the 16 bytes it chose, a
+ * connection by the router's number. A worker's session outlives its connection; a client's
+ * submissions outlive the broker.
  */
 #include "core_inside.h"
 
@@ -140,7 +140,7 @@ drop_former(struct core *core, const uint8_t session[SESSION_BYTES])
 
 /* "default" if it named none. A queue that holds nothing yet is made by its first job. */
 static bool
-serve_queues(struct core *core, struct worker *worker, uint32_t count)
+serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t kinds)
 {
     struct queue *queues[LIMIT_QUEUES_SERVED];
     if (count == 0) {
@@ -158,7 +158,7 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count)
         if (!twice)
             queues[served++] = q;
     }
-    fleet_worker_serve(worker, queues, served);
+    fleet_worker_serve(&core->fleet, worker, queues, served, core->room->names.kinds, kinds);
     return true;
 }
 
@@ -178,7 +178,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     w->window = h->window;
     slice_to_text(w->name, sizeof w->name, h->name);
     slice_to_text(w->software, sizeof w->software, h->software);
-    return serve_queues(core, w, h->queues);
+    return serve_queues(core, w, h->queues, h->kinds);
 }
 
 static void
@@ -292,124 +292,17 @@ void
 session_bye(struct core *core, struct peer *peer, const struct message *m)
 {
     uint32_t number = peer->number;
-    if (peer->worker)
-        session_end_worker(core, peer->worker);
+    if (peer->worker) {
+        core_say(core, NOTE_INFO, "a worker has left", NOTE_TEXT("worker", peer->worker->name),
+            NOTE_NUMBER("held", peer->worker->held), NOTE_NUMBER("begun", peer->worker->begun));
+        attempt_end_worker(core, peer->worker);
+    }
     session_store(core, peer);
     if (peer->session_stored)
         session_forget(core, peer->session);
     message_put_numbered(outbox_begin(core->out, number), MESSAGE_BYE, m->number);
     outbox_end(core->out);
     core_drop_peer(core, peer);
-}
-
-void
-session_end_worker(struct core *core, struct worker *worker)
-{
-    struct lease *l = worker->leases;
-    while (l) {
-        struct lease *next = l->next;
-        settle_release(core, l, LAST_LOST, "the worker was lost");
-        l = next;
-    }
-    fleet_worker_remove(&core->fleet, worker);
-}
-
-/* A job that was taken back but not handed out again is given to who still runs it. */
-static bool
-reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
-{
-    struct record r;
-    struct level *level = book_level_of(&core->book, &ref->id);
-    if (!level || !job_read(core, STORE_LIVE, &ref->id, &r) || r.last != LAST_LOST ||
-        r.attempt != ref->attempt || r.attempt == 0)
-        return false;
-    r.attempt--;
-    job_write(core, STORE_LIVE, &ref->id, &r);
-    book_set_running(&core->book, &ref->id);
-    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
-    struct lease *l = fleet_lease_add(&core->fleet, &ref->id, ref->attempt, worker);
-    l->dispatched_ms = core->now_ms;
-    l->claimed = true;
-    return true;
-}
-
-static enum stint_status
-claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
-{
-    struct lease *l = fleet_lease(&core->fleet, &ref->id);
-    if (!l) {
-        if (reclaim(core, worker, ref))
-            return STINT_OK;
-        struct record r;
-        return job_find(core, &ref->id, &r) == PLACE_NONE ? STINT_NO_SUCH_JOB : STINT_STALE;
-    }
-    if (l->attempt != ref->attempt || (l->worker && l->worker != worker))
-        return STINT_STALE;
-    if (!l->worker)
-        fleet_lease_adopt(&core->fleet, l, worker);
-    l->claimed = true;
-    return STINT_OK;
-}
-
-/* What the worker did not name it does not hold: those dispatches were lost on their way. */
-static void
-end_claim(struct core *core, struct worker *worker)
-{
-    struct lease *l = worker->leases;
-    while (l) {
-        struct lease *next = l->next;
-        if (l->claimed)
-            l->claimed = false;
-        else
-            settle_release(core, l, LAST_RETURNED, "");
-        l = next;
-    }
-    worker->claimed = true;
-}
-
-void
-session_claim(struct core *core, struct peer *peer, const struct message *m)
-{
-    struct worker *worker = peer->worker;
-    uint32_t refused = 0;
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct lease_ref ref = core->room->leases[i];
-        ref.status = claim_one(core, worker, &ref);
-        if (ref.status != STINT_OK)
-            core->room->leases[refused++] = ref;
-    }
-    message_put_leases(outbox_begin(core->out, peer->number), MESSAGE_CLAIMED, m->number,
-        core->room->leases, refused, false);
-    outbox_end(core->out);
-    if (!m->claim.more)
-        end_claim(core, worker);
-}
-
-void
-session_started(struct core *core, struct peer *peer, const struct message *m)
-{
-    for (uint32_t i = 0; i < m->count; i++) {
-        const struct lease_ref *ref = &core->room->leases[i];
-        struct lease *l = fleet_lease(&core->fleet, &ref->id);
-        if (!l || l->attempt != ref->attempt || l->worker != peer->worker)
-            continue;
-        if (l->time_to_run_ms)
-            l->deadline_ms = core->listened_ms + l->time_to_run_ms;
-    }
-}
-
-static void
-judge_leases(struct core *core, struct worker *worker)
-{
-    struct lease *l = worker->leases;
-    while (l) {
-        struct lease *next = l->next;
-        if (l->deadline_ms && core->heard_ms >= l->deadline_ms) {
-            settle_revoke(core, l, STINT_TIMEOUT);
-            settle_release(core, l, LAST_LOST, "the time to run was over");
-        }
-        l = next;
-    }
 }
 
 /* A busy broker never has read all that has arrived, and must not wait for that. */
@@ -431,15 +324,16 @@ session_judge(struct core *core, enum hearing heard)
     if (core->now_ms - core->judged_ms < every)
         return;
     core->judged_ms = core->now_ms;
+    apart_judge(core);
     struct worker *w = core->fleet.workers;
     while (w) {
         struct worker *next = w->next;
-        judge_leases(core, w);
+        attempt_judge(core, w);
         if (core->heard_ms >= w->seen_ms + o->lost_ms) {
             struct peer *peer = w->peer;
             core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", w->name),
-                NOTE_NUMBER("held", w->held));
-            session_end_worker(core, w);
+                NOTE_NUMBER("held", w->held), NOTE_NUMBER("begun", w->begun));
+            attempt_end_worker(core, w);
             if (peer)
                 core_drop_peer(core, peer);
         }
@@ -463,8 +357,6 @@ session_judge(struct core *core, enum hearing heard)
     }
     if (core->grace_until_ms && core->heard_ms >= core->grace_until_ms) {
         core->grace_until_ms = 0;
-        while (core->fleet.orphans)
-            settle_release(core, core->fleet.orphans, LAST_LOST,
-                "the broker was restarted and no worker claimed it");
+        attempt_end_grace(core);
     }
 }

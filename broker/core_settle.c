@@ -32,68 +32,147 @@ set_error(struct record *r, struct slice text)
 }
 
 static void
-become_dead(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r)
+say_dead(
+    struct core *core, const struct level *level, const struct stint_id *id, const struct record *r)
 {
-    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, (struct slice){0});
+    char text[STINT_ID_TEXT_BYTES], kind[STINT_NAME_BYTES], error[NOTE_TEXT_BYTES];
+    slice_to_text(kind, sizeof kind, r->kind);
+    slice_to_text(error, sizeof error, r->error);
+    core_say(core, NOTE_INFO, "a job is dead", NOTE_TEXT("job", stint_id_format(id, text)),
+        NOTE_TEXT("queue", level->queue->name), NOTE_TEXT("kind", kind),
+        NOTE_NUMBER("attempts", r->attempt), NOTE_TEXT("error", error));
+}
+
+static void
+become_dead(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, struct slice output)
+{
+    job_keep_output(core, id, r, output);
+    if (record_has(r, FIELD_OUTPUT)) /* as it was kept */
+        output = (struct slice){output.data + output.size - record_get(r, FIELD_OUTPUT, 0),
+            record_get(r, FIELD_OUTPUT, 0)};
+    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, output);
+    say_dead(core, level, id, r);
     core->figures.dead++;
     watch_event(core, STINT_EVENT_DEAD, level, id, r->attempt);
 }
 
-static void
-succeed(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
-    struct record *r, struct slice result)
+/* What a success wrote on standard error: the last of it, from the begin of a character on. */
+static struct slice
+tail_of(struct slice text)
 {
-    r->last = LAST_SUCCEEDED;
-    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_SUCCEEDED, result);
-    core->figures.succeeded++;
-    watch_event(core, STINT_EVENT_SUCCEEDED, level, id, r->attempt);
+    if (text.size <= LIMIT_ERROR_BYTES)
+        return text;
+    text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
+    for (unsigned i = 0; i < 3 && (text.data[0] & 0xc0) == 0x80; i++)
+        text = (struct slice){text.data + 1, text.size - 1};
+    return text;
 }
 
 static void
-fail_attempt(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, const struct outcome *o)
+succeed(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    const struct outcome *o)
 {
-    r->last = LAST_FAILED;
+    r->last = LAST_SUCCEEDED;
+    r->error = tail_of(o->extra);
+    job_settle(core, level, &o->id, PLACE_LIVE, from, r, STINT_SUCCEEDED, o->body);
+    core->figures.succeeded++;
+    watch_event(core, STINT_EVENT_SUCCEEDED, level, &o->id, r->attempt);
+}
+
+static void
+fail_attempt(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    const struct outcome *o)
+{
     set_error(r, o->body);
     core->figures.failed++;
     if (o->type == OUTCOME_DEAD || used_up(r)) {
-        become_dead(core, level, id, from, r);
+        become_dead(core, level, &o->id, from, r, o->extra);
         return;
     }
     uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, r);
-    job_park(core, level, id, from, r, core->wall_ms + delay_ms);
-    watch_event(core, STINT_EVENT_FAILED, level, id, r->attempt);
+    job_park(core, level, &o->id, from, r, core->wall_ms + delay_ms);
+    watch_event(core, STINT_EVENT_FAILED, level, &o->id, r->attempt);
 }
 
-/* The job stands in STORE_LIVE as `from` (running, or ready after it was taken back), and this
- * outcome of its last attempt counts. */
+void
+settle_failed(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, enum record_last last, struct slice why)
+{
+    struct outcome o = {.id = *id, .type = OUTCOME_FAILED, .body = why};
+    r->last = last;
+    fail_attempt(core, level, from, r, &o);
+}
+
 static void
-apply(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    const struct outcome *o)
+requeue(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    enum record_last last, const struct stint_id *id)
+{
+    r->spared++;
+    r->last = last;
+    record_clear(r, FIELD_STARTED);
+    job_make_ready(core, level, id, from, r);
+}
+
+/* How an attempt ends: what held it, if it was still held. */
+struct ending {
+    struct worker *worker;
+    struct lease *lease;
+    struct level *level;
+    enum stint_state from;
+};
+
+/* Somebody else is to try; if there is nobody, it has failed. */
+static void
+unable(struct core *core, const struct ending *e, struct record *r, const struct outcome *o)
+{
+    struct refusers *refusers = e->lease ? e->lease->refusers : NULL;
+    if (e->lease)
+        e->lease->refusers = NULL;
+    if (!refusers && !(refusers = calloc(1, sizeof *refusers)))
+        abort();
+    memcpy(refusers->sessions[refusers->count++], e->worker->session, SESSION_BYTES);
+    if (apart_others(core, e->level->queue, r->kind, refusers)) {
+        set_error(r, o->body);
+        requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
+        apart_refused(core, e->level, &o->id, r, refusers);
+        return;
+    }
+    free(refusers);
+    r->last = LAST_FAILED;
+    fail_attempt(core, e->level, e->from, r, o);
+}
+
+/* The job stands in STORE_LIVE (running, or ready after it was taken back), and this outcome of its
+ * last attempt counts. */
+static void
+apply(struct core *core, const struct ending *e, struct record *r, const struct outcome *o)
 {
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
-        succeed(core, level, &o->id, from, r, o->body);
+        succeed(core, e->level, e->from, r, o);
         return;
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
-        fail_attempt(core, level, &o->id, from, r, o);
+        r->last = LAST_FAILED;
+        fail_attempt(core, e->level, e->from, r, o);
         return;
+    case OUTCOME_UNABLE:
+        unable(core, e, r, o);
+        if (r->last != LAST_UNABLE)
+            return;
+        break;
     case OUTCOME_SNOOZED:
         r->spared++;
         r->last = LAST_SNOOZED;
-        job_park(core, level, &o->id, from, r, core->wall_ms + o->delay_ms);
+        job_park(core, e->level, &o->id, e->from, r, core->wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:
-    case OUTCOME_UNABLE:
-        r->spared++;
-        r->last = LAST_RETURNED;
-        job_make_ready(core, level, &o->id, from, r);
+        requeue(core, e->level, e->from, r, LAST_RETURNED, &o->id);
         break;
     }
     core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, level, &o->id, r->attempt);
+    watch_event(core, STINT_EVENT_REQUEUED, e->level, &o->id, r->attempt);
 }
 
 /* A result over the limit can't be kept, and running again would not make it smaller. */
@@ -124,8 +203,9 @@ settle_running(
         job_forget(core, level, &o.id, STINT_RUNNING, lease->parted);
         core->figures.succeeded++;
     } else if (job_read(core, STORE_LIVE, &o.id, &r)) {
+        struct ending e = {worker, lease, level, STINT_RUNNING};
         r.attempt = lease->attempt;
-        apply(core, level, STINT_RUNNING, &r, &o);
+        apply(core, &e, &r, &o);
     } else {
         /* Set aside as damaged: its bit and count are gone already. */
         fleet_lease_remove(&core->fleet, lease);
@@ -136,9 +216,26 @@ settle_running(
     return status;
 }
 
+/* Does an outcome count that comes after its job was taken back, and before it was handed out
+ * again? */
+static bool
+counts_late(enum place place, const struct record *r, const struct outcome *o)
+{
+    switch (r->last) {
+    case LAST_LOST:
+    case LAST_LOST_WAITING:
+    case LAST_OVERTIME:
+        return place != PLACE_SETTLED;
+    case LAST_RETURNED: /* it seemed lost on its way to the worker, and was not: the run counts */
+        return place == PLACE_LIVE && o->type != OUTCOME_RETURNED;
+    default:
+        return false;
+    }
+}
+
 /* An outcome without a lease: it comes late or twice. */
 static enum stint_status
-settle_late(struct core *core, const struct outcome *given)
+settle_late(struct core *core, struct worker *worker, const struct outcome *given)
 {
     struct outcome o = *given;
     struct record r;
@@ -150,15 +247,19 @@ settle_late(struct core *core, const struct outcome *given)
         return STINT_STALE;
     if (r.last == LAST_NONE) /* cancelled, or begun anew after that: nobody ever told this end */
         return STINT_STALE;
-    bool doubted = r.last == LAST_RETURNED && o.type != OUTCOME_RETURNED;
-    if (r.last != LAST_LOST && !doubted) /* told before; a lost answer, asked again */
-        return STINT_OK;
-    if (place != PLACE_LIVE)
-        return STINT_STALE;
-    if (doubted) /* it seemed lost on its way to the worker, and was not: the run counts */
+    if (!counts_late(place, &r, &o)) {
+        bool told = r.last != LAST_LOST && r.last != LAST_LOST_WAITING && r.last != LAST_OVERTIME &&
+            (r.last != LAST_RETURNED || o.type == OUTCOME_RETURNED);
+        return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
+    }
+    apart_forget(core, &o.id);
+    if (r.last == LAST_LOST_WAITING || r.last == LAST_RETURNED)
         r.spared--;
+    if (place == PLACE_PARKED)
+        job_unpark(core, level, &o.id, &r);
     enum stint_status status = bound_body(core, &o);
-    apply(core, level, STINT_READY, &r, &o);
+    struct ending e = {worker, NULL, level, STINT_READY};
+    apply(core, &e, &r, &o);
     return status;
 }
 
@@ -167,7 +268,7 @@ settle_one(struct core *core, struct worker *worker, const struct outcome *o)
 {
     struct lease *lease = fleet_lease(&core->fleet, &o->id);
     if (!lease)
-        return settle_late(core, o);
+        return settle_late(core, worker, o);
     if (lease->attempt != o->attempt || (lease->worker && lease->worker != worker))
         return STINT_STALE;
     return settle_running(core, worker, lease, o);
@@ -207,18 +308,24 @@ settle_release(struct core *core, struct lease *lease, enum record_last last, co
     struct level *level = book_level_of(&core->book, &id);
     struct record r;
     uint32_t attempt = lease->attempt;
+    uint64_t begun_ms = lease->begun_ms;
     fleet_lease_remove(&core->fleet, lease);
     if (!job_read(core, STORE_LIVE, &id, &r))
         return;
     book_clear_running(&core->book, &id);
     r.attempt = attempt;
     r.last = last;
+    record_clear(&r, FIELD_STARTED);
+    if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
+        record_set(&r, FIELD_STARTED, begun_ms);
+    if (last != LAST_RETURNED)
+        record_mark(&r, FIELD_SUSPECT);
     if (last == LAST_LOST)
         set_error(&r, text_slice(why));
     else
         r.spared++;
     if (used_up(&r)) {
-        become_dead(core, level, &id, STINT_RUNNING, &r);
+        become_dead(core, level, &id, STINT_RUNNING, &r, (struct slice){0});
         return;
     }
     job_make_ready(core, level, &id, STINT_RUNNING, &r);
@@ -257,6 +364,7 @@ cancel_one(struct core *core, const struct stint_id *id)
         fleet_lease_remove(&core->fleet, lease);
         book_clear_running(&core->book, id);
     }
+    apart_forget(core, id);
     r.last = LAST_NONE;
     job_settle(core, level, id, place, from, &r, STINT_CANCELLED_JOB, (struct slice){0});
     core->figures.cancelled++;
@@ -278,6 +386,7 @@ retry_one(struct core *core, const struct stint_id *id)
     struct level *level = book_level_of(&core->book, id);
     enum stint_state from = r.state;
     store_del(core->store, STORE_SETTLED, id_key(id));
+    job_drop_output(core, id, &r);
     r.spared = r.attempt;
     r.last = LAST_NONE;
     record_clear(&r, FIELD_SETTLED);

@@ -142,7 +142,8 @@ sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *s
             record_get(&r, FIELD_EXPIRES, 0) <= core->wall_ms) {
             if (*share == 0 && removed)
                 return false;
-            *share -= earlier(*share, r.body_bytes / PART_BYTES);
+            *share -=
+                earlier(*share, (r.body_bytes + record_get(&r, FIELD_OUTPUT, 0)) / PART_BYTES);
             job_remove_settled(core, level, &at, &r);
             removed = true;
         }

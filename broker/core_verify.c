@@ -69,19 +69,27 @@ count(struct verify *v, const struct stint_id *id, enum stint_state state)
 }
 
 static void
-check_body(struct verify *v, const struct stint_id *id, const struct record *r)
+check_parts(struct verify *v, const struct stint_id *id, uint32_t first, size_t bytes)
 {
-    if (!record_parted(r))
-        return;
-    uint32_t parts = (r->body_bytes + PART_BYTES - 1) / PART_BYTES;
+    uint32_t parts = (uint32_t)((bytes + PART_BYTES - 1) / PART_BYTES);
     v->parts_wanted += parts;
-    for (uint32_t part = 0; part < parts; part++) {
+    for (uint32_t part = first; part < first + parts; part++) {
         struct slice piece;
         if (!part_read(v->store, id, part, &piece)) {
             complain(v, "a part of a large body is missing or damaged", id);
             return;
         }
     }
+}
+
+static void
+check_body(struct verify *v, const struct stint_id *id, const struct record *r)
+{
+    if (record_parted(r))
+        check_parts(v, id, 0, r->body_bytes);
+    check_parts(v, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
+    if (record_has(r, FIELD_OUTPUT) && r->state != STINT_DEAD)
+        complain(v, "a job that is not dead has kept an output", id);
 }
 
 static bool

@@ -115,18 +115,65 @@ fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
     return w;
 }
 
-void
-fleet_worker_serve(struct worker *worker, struct queue *const *queues, uint32_t count)
+static void
+leave_queue(struct queue *q, const struct kinds *kinds)
 {
+    uint32_t i = 0;
+    while (q->servings[i].kinds != kinds)
+        i++;
+    q->workers--;
+    if (--q->servings[i].workers > 0)
+        return;
+    q->servings[i] = q->servings[--q->servings_count];
+    if (kinds)
+        book_end_scans(q, kinds);
+}
+
+static void
+join_queue(struct queue *q, struct kinds *kinds)
+{
+    q->workers++;
+    for (uint32_t i = 0; i < q->servings_count; i++)
+        if (q->servings[i].kinds == kinds) {
+            q->servings[i].workers++;
+            return;
+        }
+    if (q->servings_count == q->servings_size) {
+        q->servings_size = q->servings_size ? 2 * q->servings_size : 4;
+        q->servings = realloc(q->servings, q->servings_size * sizeof *q->servings);
+        if (!q->servings)
+            abort();
+    }
+    q->servings[q->servings_count++] = (struct serving){.kinds = kinds, .workers = 1};
+}
+
+void
+fleet_worker_drain(struct worker *worker, struct queue *queue)
+{
+    if (worker->draining)
+        worker->draining->draining--;
+    worker->draining = queue;
+    if (queue)
+        queue->draining++;
+}
+
+void
+fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
+    uint32_t count, struct slice *kinds, uint32_t kinds_count)
+{
+    struct kinds *set = kinds_get(&fleet->kinds, kinds, kinds_count);
+    fleet_worker_drain(worker, NULL);
     for (uint32_t i = 0; i < worker->queues_count; i++)
-        worker->queues[i]->workers--;
+        leave_queue(worker->queues[i], worker->kinds);
+    kinds_put(&fleet->kinds, worker->kinds);
+    worker->kinds = set;
     free(worker->queues);
     worker->queues = count ? allocate(count * sizeof *worker->queues) : NULL;
     worker->queues_count = count;
     worker->turn = 0;
     for (uint32_t i = 0; i < count; i++) {
         worker->queues[i] = queues[i];
-        worker->queues[i]->workers++;
+        join_queue(queues[i], set);
     }
 }
 
@@ -135,7 +182,7 @@ fleet_worker_remove(struct fleet *fleet, struct worker *worker)
 {
     if (worker->peer)
         worker->peer->worker = NULL;
-    fleet_worker_serve(worker, NULL, 0);
+    fleet_worker_serve(fleet, worker, NULL, 0, NULL, 0);
     fleet->slots -= worker->slots;
     fleet->workers_count--;
     HASH_DEL(fleet->by_session, worker); /* NOLINT: it is in the table */
@@ -155,6 +202,21 @@ static struct lease **
 list_of(struct fleet *fleet, struct lease *lease)
 {
     return lease->worker ? &lease->worker->leases : &fleet->orphans;
+}
+
+/* The lease comes to its worker, or leaves it. */
+static void
+count_lease(struct lease *l, bool comes)
+{
+    struct worker *w = l->worker;
+    uint32_t one = comes ? 1 : UINT32_MAX; /* minus one */
+    if (!w)
+        return;
+    w->held += one;
+    w->begun += l->begun ? one : 0;
+    w->suspects += l->suspect ? one : 0;
+    w->graves += l->grave ? one : 0;
+    w->trials += l->suspect && !l->begun ? one : 0;
 }
 
 struct lease *
@@ -179,12 +241,29 @@ fleet_lease_add(
 }
 
 void
+fleet_lease_suspect(struct lease *l, bool grave)
+{
+    count_lease(l, false);
+    l->suspect = true;
+    l->grave = grave;
+    count_lease(l, true);
+}
+
+void
+fleet_lease_begin(struct lease *l)
+{
+    count_lease(l, false);
+    l->begun = true;
+    count_lease(l, true);
+}
+
+void
 fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker)
 {
     DL_DELETE(fleet->orphans, lease);
     lease->worker = worker;
     DL_APPEND(worker->leases, lease);
-    worker->held++;
+    count_lease(lease, true);
 }
 
 void
@@ -192,9 +271,9 @@ fleet_lease_remove(struct fleet *fleet, struct lease *lease)
 {
     struct lease **list = list_of(fleet, lease);
     DL_DELETE(*list, lease);
-    if (lease->worker)
-        lease->worker->held--;
+    count_lease(lease, false);
     HASH_DEL(fleet->leases, lease);
+    free(lease->refusers);
     lease->next = fleet->spare;
     fleet->spare = lease;
 }

@@ -7,19 +7,33 @@
 #include "book.h"
 #include "message.h"
 
+enum { REFUSERS_MAX = 64 };
+
 struct worker;
+
+/* The sessions that could not start a job, as they said. */
+struct refusers {
+    uint32_t count;
+    uint8_t sessions[REFUSERS_MAX][SESSION_BYTES];
+};
 
 /* A running job's tie to a worker and an attempt. */
 struct lease {
     struct stint_id id;
     uint32_t attempt;
+    uint32_t kind; /* the hash of it, if any worker names kinds; else 0 */
     bool parted; /* its body is in parts */
     bool claimed; /* named in the claim that is coming in */
     bool has_keep;
+    bool begun; /* its handler was started, as far as we were told */
+    bool suspect; /* it was lost with a worker before, so that it may be what ends them */
+    bool grave; /* a suspect that may not share its worker with another one */
     uint64_t keep_ms; /* if has_keep */
     uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
+    uint64_t begun_ms; /* by the wall clock; 0: it has not begun, or nobody needs it */
     uint64_t dispatched_ms; /* by now_ms */
     struct worker *worker; /* NULL: held for whoever claims it in the grace time */
+    struct refusers *refusers; /* NULL: none */
     struct lease *prev, *next; /* in the worker's list */
     struct slice bytes; /* only while a step dispatches it */
     UT_hash_handle hh;
@@ -31,10 +45,14 @@ struct worker {
     struct peer *peer; /* NULL: cut off */
     char name[STINT_LABEL_BYTES], software[STINT_LABEL_BYTES];
     uint32_t slots, window, held;
+    uint32_t begun, suspects, graves, trials; /* of those held; trials: suspects not yet begun */
     struct queue **queues;
     uint32_t queues_count, turn; /* turn: which queue is next */
     uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
+    struct kinds *kinds; /* that it handles; NULL: all */
+    struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
     bool claimed; /* it has said what it holds, so it may get more */
+    bool known; /* it has done so before, in another conversation */
     struct lease *leases; /* oldest first */
     uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
     uint64_t seen_ms; /* by listened_ms */
@@ -111,6 +129,7 @@ struct fleet {
     uint64_t unread; /* of all accounts */
     uint64_t joined; /* workers, ever */
     struct worker *workers, *by_session;
+    struct kinds *kinds;
     struct lease *leases; /* uthash by id */
     struct lease *orphans; /* held for the grace time */
     struct lease *spare; /* freed ones, for reuse */
@@ -131,8 +150,11 @@ void fleet_peer_remove(struct fleet *fleet, struct peer *peer);
 
 struct worker *fleet_worker(struct fleet *fleet, const uint8_t session[SESSION_BYTES]);
 struct worker *fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES]);
-/* The queues it serves, copied. */
-void fleet_worker_serve(struct worker *worker, struct queue *const *queues, uint32_t count);
+/* The queues it serves, copied, and the kinds it handles, whose order may be changed. */
+void fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
+    uint32_t count, struct slice *kinds, uint32_t kinds_count);
+/* The worker waits until it can take a suspect of this queue; NULL: it does not wait any more. */
+void fleet_worker_drain(struct worker *worker, struct queue *queue);
 /* Forget a worker that has no leases any more. */
 void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
 
@@ -142,6 +164,10 @@ struct lease *fleet_lease_add(
     struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker);
 /* Give an orphan to a worker. */
 void fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker);
+/* What is known of the job's past. */
+void fleet_lease_suspect(struct lease *lease, bool grave);
+/* Its handler was started. */
+void fleet_lease_begin(struct lease *lease);
 void fleet_lease_remove(struct fleet *fleet, struct lease *lease);
 
 /* Errors: false if the peer waits for LIMIT_WATCHED jobs already. */

@@ -34,7 +34,7 @@ struct broker {
 _Noreturn static void
 stop_at_once(const char *text, int exit_code)
 {
-    log_last_words(text);
+    log_last_words(text); /* NOLINT: it calls what may be called, poll, send and write */
     _exit(exit_code);
 }
 
@@ -202,6 +202,7 @@ open_core(struct broker *b)
     struct core_options options;
     options_to_core(&b->options, &options);
     options.endpoint = b->endpoint;
+    options.peers_max = router_peers_max(options.peers_max);
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
     if (status != STINT_OK) {

@@ -33,6 +33,7 @@ enum {
     TOLD_EVERY_MS = 10000,
     TRIM_AFTER_MS = 50,
     TRIM_BYTES = 64 << 10,
+    STEP_MS = 250, /* longer, and we stood still */
 };
 
 struct monitor {
@@ -40,6 +41,9 @@ struct monitor {
     struct routes *routes;
     struct connections connections;
     uint64_t heartbeat_ms, tend_ms;
+    /* Connections are judged by a clock that stands still while we do (stopped, or waiting for a
+     * slow disk): what they said meanwhile has not been read. */
+    uint64_t now_ms, clock_ms;
     bool suspects; /* some have sent too much, and may be ended at the next look */
     uint64_t trim_ms; /* memory goes back to the system then; 0: no need */
     /* The row of the ROUTER's own routing ids: those after `row`, as many as there were
@@ -105,14 +109,22 @@ shut_down(const struct connection *k)
 }
 
 static void
-end_due(struct monitor *m, uint64_t now_ms)
+set_clock(struct monitor *m, uint64_t now_ms)
+{
+    uint64_t passed_ms = now_ms - m->now_ms;
+    m->clock_ms += passed_ms < STEP_MS ? passed_ms : STEP_MS;
+    m->now_ms = now_ms;
+}
+
+static void
+end_due(struct monitor *m)
 {
     struct connection *k;
-    while ((k = connections_due(&m->connections, now_ms)) != NULL) {
+    while ((k = connections_due(&m->connections, m->clock_ms)) != NULL) {
         shut_down(k);
         m->ended[k->why]++;
         if (!m->trim_ms && (k->why == END_UNFINISHED || k->arrived > TRIM_BYTES))
-            m->trim_ms = now_ms + TRIM_AFTER_MS;
+            m->trim_ms = m->now_ms + TRIM_AFTER_MS;
     }
 }
 
@@ -126,14 +138,14 @@ leave(struct monitor *m, int fd)
 }
 
 static void
-enter(struct monitor *m, int fd, uint64_t now_ms)
+enter(struct monitor *m, int fd)
 {
     leave(m, fd);
-    struct connection *k = connections_add(&m->connections, fd, cookie_of(fd), now_ms);
+    struct connection *k = connections_add(&m->connections, fd, cookie_of(fd), m->clock_ms);
     if (is_foreign_user(fd))
-        connections_close(&m->connections, k, END_FOREIGN_USER, now_ms);
-    if (m->tend_ms > now_ms + TEND_BUSY_MS)
-        m->tend_ms = now_ms + TEND_BUSY_MS;
+        connections_close(&m->connections, k, END_FOREIGN_USER, m->clock_ms);
+    if (m->tend_ms > m->now_ms + TEND_BUSY_MS)
+        m->tend_ms = m->now_ms + TEND_BUSY_MS;
 }
 
 /* One event: a frame of its number and a value, then one of the address. */
@@ -155,13 +167,13 @@ read_event(void *socket, uint16_t *event, uint32_t *value)
 }
 
 static void
-hear(struct monitor *m, uint64_t now_ms)
+hear(struct monitor *m)
 {
     uint16_t event;
     uint32_t value;
     while (read_event(m->socket, &event, &value)) {
         if (event == ZMQ_EVENT_ACCEPTED)
-            enter(m, (int)value, now_ms);
+            enter(m, (int)value);
         else if (event == ZMQ_EVENT_DISCONNECTED)
             leave(m, (int)value);
         else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
@@ -172,8 +184,9 @@ hear(struct monitor *m, uint64_t now_ms)
 void
 monitor_hear(struct monitor *m, uint64_t now_ms)
 {
-    hear(m, now_ms);
-    end_due(m, now_ms);
+    set_clock(m, now_ms);
+    hear(m);
+    end_due(m);
 }
 
 void *
@@ -183,7 +196,7 @@ monitor_socket(const struct monitor *m)
 }
 
 static void
-look_at(struct monitor *m, struct connection *k, uint64_t now_ms)
+look_at(struct monitor *m, struct connection *k)
 {
     uint64_t arrived;
     int untaken = 0;
@@ -194,21 +207,22 @@ look_at(struct monitor *m, struct connection *k, uint64_t now_ms)
         return;
     if (arrived - k->base > CONNECTION_STRANGER_BYTES / 16 && ioctl(k->fd, SIOCINQ, &untaken) != 0)
         untaken = 0;
-    bool alive = connections_look(&m->connections, k, heard, arrived, (uint64_t)untaken, now_ms);
+    bool alive =
+        connections_look(&m->connections, k, heard, arrived, (uint64_t)untaken, m->clock_ms);
     m->suspects |= k->over_round != 0;
     if (alive && k->greeted && k->route && m->alive_count < ALIVE_MAX)
         m->alive[m->alive_count++] = k->route->number;
 }
 
 static void
-look_around(struct monitor *m, uint64_t now_ms)
+look_around(struct monitor *m)
 {
     struct connections *c = &m->connections;
     struct connection *k = c->strangers, *next;
     m->suspects = false;
     for (; k; k = next) {
         next = k->next;
-        look_at(m, k, now_ms);
+        look_at(m, k);
     }
     uint64_t looks = (uint64_t)(c->count) * TEND_MS / (m->heartbeat_ms + 1);
     if (looks < LOOKS)
@@ -216,7 +230,7 @@ look_around(struct monitor *m, uint64_t now_ms)
     for (k = c->peers; k && looks > 0; looks--) {
         k = c->at ? c->at : c->peers;
         c->at = k->next; /* the end of the list: begin again, but not in this turn */
-        look_at(m, k, now_ms);
+        look_at(m, k);
         k = c->at;
     }
 }
@@ -245,8 +259,8 @@ monitor_tend(struct monitor *m, uint64_t now_ms)
 {
     if (now_ms < m->tend_ms)
         return;
-    look_around(m, now_ms);
-    end_due(m, now_ms);
+    look_around(m);
+    end_due(m);
     tell(m, now_ms);
     if (m->trim_ms && now_ms >= m->trim_ms) {
         (void)malloc_trim(0);
@@ -295,11 +309,11 @@ tie(struct monitor *m, struct connection *k, struct route *route)
 }
 
 bool
-monitor_admit(struct monitor *m, struct route *route, int fd, uint64_t now_ms)
+monitor_admit(struct monitor *m, struct route *route, int fd)
 {
     struct connection *k = connections_at(&m->connections, fd);
     if (!k || !is_in_row(m, route)) {
-        hear(m, now_ms); /* it may have come just now */
+        hear(m); /* it may have come just now */
         k = connections_at(&m->connections, fd);
     }
     route->known = true;
@@ -310,7 +324,7 @@ monitor_admit(struct monitor *m, struct route *route, int fd, uint64_t now_ms)
         return true;
     }
     if (!is_in_row(m, route))
-        connections_close(&m->connections, k, END_FOREIGN_ID, now_ms);
+        connections_close(&m->connections, k, END_FOREIGN_ID, m->clock_ms);
     if (k->deaf)
         return false;
     tie(m, k, route);
@@ -325,16 +339,16 @@ monitor_greet(struct monitor *m, const struct route *route)
 }
 
 void
-monitor_forget(struct monitor *m, const struct route *route, bool close, uint64_t now_ms)
+monitor_forget(struct monitor *m, const struct route *route, bool close)
 {
     struct connection *k = route->connection;
     bool unreachable = route->gone;
     if (!k)
         return;
-    connections_forget(&m->connections, k, now_ms);
+    connections_forget(&m->connections, k, m->clock_ms);
     if (close || unreachable)
         connections_close(
-            &m->connections, k, END_ASKED, unreachable ? now_ms : now_ms + CONNECTION_CLOSE_MS);
+            &m->connections, k, END_ASKED, m->clock_ms + (unreachable ? 0 : CONNECTION_CLOSE_MS));
 }
 
 void
@@ -378,17 +392,18 @@ learn_row(struct monitor *m)
 }
 
 /* libzmq hangs at full load once it has no descriptor left; so we keep well below that. */
-static uint32_t
-connections_allowed(uint32_t peers_max)
+uint32_t
+monitor_connections_max(uint32_t peers_max)
 {
     struct rlimit files;
-    uint64_t allowed = (uint64_t)peers_max + 64;
+    uint64_t allowed = (uint64_t)peers_max + MORE_THAN_PEERS;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
         return (uint32_t)allowed;
     uint64_t spare = files.rlim_cur / 4 > 1024 ? 1024 : files.rlim_cur / 4;
     if (spare < 48)
         spare = 48;
-    uint64_t room = files.rlim_cur > spare + 8 ? files.rlim_cur - spare : 8;
+    uint64_t least = MORE_THAN_PEERS + 1;
+    uint64_t room = files.rlim_cur > spare + least ? files.rlim_cur - spare : least;
     return (uint32_t)(allowed < room ? allowed : room);
 }
 
@@ -416,7 +431,7 @@ monitor_new(const struct monitor_options *options)
     m->router = options->socket;
     m->routes = options->routes;
     m->heartbeat_ms = options->heartbeat_ms;
-    connections_init(&m->connections, connections_allowed(options->peers_max));
+    connections_init(&m->connections, monitor_connections_max(options->peers_max));
     if (!open_monitor(m)) {
         int error = errno;
         monitor_destroy(&m);

@@ -9,6 +9,12 @@
 
 struct monitor;
 
+/* A few more than there may be peers, so that the core can refuse the next one in words. */
+enum { MORE_THAN_PEERS = 64 };
+
+/* How many connections there may be: for so many peers, as far as descriptors suffice. */
+uint32_t monitor_connections_max(uint32_t peers_max);
+
 struct monitor_options {
     void *context, *socket; /* of libzmq; nothing is bound yet */
     struct routes *routes;
@@ -30,12 +36,11 @@ void monitor_tend(struct monitor *monitor, uint64_t now_ms);
 uint64_t monitor_idle_ms(const struct monitor *monitor, uint64_t now_ms);
 
 /* The first message of a route has come over descriptor `fd`. False: it is not to be heard. */
-bool monitor_admit(struct monitor *monitor, struct route *route, int fd, uint64_t now_ms);
+bool monitor_admit(struct monitor *monitor, struct route *route, int fd);
 /* The core has a peer for the route. */
 void monitor_greet(struct monitor *monitor, const struct route *route);
 /* The core has none any more. `close`: and its connection is to end. */
-void
-monitor_forget(struct monitor *monitor, const struct route *route, bool close, uint64_t now_ms);
+void monitor_forget(struct monitor *monitor, const struct route *route, bool close);
 
 /* All that had arrived at some moment has been read. */
 void monitor_round(struct monitor *monitor);

@@ -1,5 +1,6 @@
 /* What the core has to tell a person: short constant sentences with fields, for the log. A step's
- * notes wait in a fixed room until the loop has taken them; what does not fit is counted.
+ * notes wait until the loop has taken them. Of those that are only of interest a step keeps a few and
+ * counts the rest; warnings and errors are all kept, as each lost worker is to be a line.
  */
 #ifndef NOTE_H
 #define NOTE_H
@@ -8,7 +9,7 @@
 
 enum note_level { NOTE_ERROR, NOTE_WARN, NOTE_INFO, NOTE_DEBUG }; /* as the log's */
 
-enum { NOTE_FIELDS = 5, NOTES_A_STEP = 128, NOTE_TEXT_BYTES = 200 };
+enum { NOTE_FIELDS = 5, NOTES_A_STEP = 64, NOTES_MAX = 1 << 17, NOTE_TEXT_BYTES = 200 };
 
 struct note_field {
     const char *key; /* a constant */
@@ -35,10 +36,13 @@ struct note {
 };
 
 struct notes {
-    struct note all[NOTES_A_STEP];
-    uint32_t count, taken;
+    struct note *all;
+    uint32_t count, size, taken;
+    uint32_t minor; /* of them, those that are no warning */
     uint64_t dropped;
 };
+
+void notes_free(struct notes *notes);
 
 /* Texts are copied; long ones are cut. */
 void notes_add(struct notes *notes, enum note_level level, const char *event,

@@ -31,7 +31,6 @@ struct router {
     struct event events[BATCH_FRAMES];
     zmq_msg_t frames[BATCH_FRAMES];
     uint32_t frames_count;
-    uint64_t now_ms; /* of the last drain */
     char endpoint[256];
 };
 
@@ -115,6 +114,13 @@ open_socket(struct router *r, const struct router_options *o)
     return r->monitor != NULL;
 }
 
+uint32_t
+router_peers_max(uint32_t wanted)
+{
+    uint32_t allowed = monitor_connections_max(wanted);
+    return allowed > MORE_THAN_PEERS ? allowed - MORE_THAN_PEERS : 1;
+}
+
 enum stint_status
 router_new(const struct router_options *options, struct router **router, const char **error)
 {
@@ -122,8 +128,7 @@ router_new(const struct router_options *options, struct router **router, const c
     if (!r)
         return STINT_NO_MEMORY;
     *error = error_text;
-    /* A few more than peers_max, so that the core can refuse the next one in words. */
-    routes_init(&r->routes, options->peers_max + 64);
+    routes_init(&r->routes, options->peers_max + MORE_THAN_PEERS);
     enum stint_status status = STINT_SYSTEM;
     if (open_socket(r, options))
         status = bind_all(r, options);
@@ -215,7 +220,7 @@ receive_body(struct router *r, struct route *route, zmq_msg_t *frame, size_t *si
         skip_parts(r);
         *size = 0; /* a message has one frame: the core will say that this is none */
     }
-    bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd, r->now_ms));
+    bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd));
     if (!good)
         zmq_msg_close(frame);
     return good;
@@ -238,11 +243,11 @@ receive(struct router *r, size_t *count, size_t *bytes)
     if (!more)
         return RECEIVED_NOTHING_OF_USE;
     zmq_msg_t *frame = &r->frames[r->frames_count];
+    bool fresh = route && !route->known;
     if (!receive_body(r, route, frame, &size)) {
-        if (!route)
-            return RECEIVED_NOTHING_OF_USE;
-        routes_forget(&r->routes, route);
-        return RECEIVED;
+        if (fresh)
+            routes_forget(&r->routes, route);
+        return route ? RECEIVED : RECEIVED_NOTHING_OF_USE;
     }
     route->heard = true;
     r->events[(*count)++] = (struct event){
@@ -271,8 +276,8 @@ router_drain(struct router *r, struct batch *batch)
 {
     size_t bytes = 0, read = 0;
     enum receipt receipt = RECEIVED;
-    r->now_ms = clock_ms();
-    monitor_hear(r->monitor, r->now_ms);
+    uint64_t now_ms = clock_ms();
+    monitor_hear(r->monitor, now_ms);
     size_t count = tell(r);
     for (size_t n = count; receipt && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++) {
         receipt = receive(r, &count, &bytes);
@@ -286,7 +291,7 @@ router_drain(struct router *r, struct batch *batch)
         routes_end_round(&r->routes);
         monitor_round(r->monitor);
     }
-    monitor_tend(r->monitor, r->now_ms);
+    monitor_tend(r->monitor, now_ms);
 }
 
 void
@@ -316,7 +321,7 @@ router_send(struct router *r, const struct outbox *out)
         if (e->greeted)
             monitor_greet(r->monitor, route);
         if (e->forget) {
-            monitor_forget(r->monitor, route, e->close, r->now_ms);
+            monitor_forget(r->monitor, route, e->close);
             routes_forget(&r->routes, route);
         } else if (!route->gone && !send_frame(r, route, outbox_frame(out, i)))
             routes_mark_gone(&r->routes, route);

@@ -16,6 +16,9 @@ struct router_options {
     uint64_t heartbeat_ms, linger_ms;
 };
 
+/* How many peers the descriptors suffice for that this process may have; `wanted` at most. */
+uint32_t router_peers_max(uint32_t wanted);
+
 /* Bind. `*error` is a sentence on failure, in a static buffer. Errors: STINT_BAD_ENDPOINT,
  * STINT_SYSTEM. */
 enum stint_status

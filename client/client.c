@@ -15,6 +15,8 @@ stint_version(void)
     return STINT_VERSION_TEXT;
 }
 
+enum { MOVING_MS = 100 }; /* a deadline is over while a large frame is on its way: look so often */
+
 enum stint_status
 client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail)
 {
@@ -325,12 +327,19 @@ pump_all(struct stint_client *c)
     return status;
 }
 
+/* When submissions that are held go on; that needs a conversation. */
+static uint64_t
+resumes_ms(const struct stint_client *c)
+{
+    bool waits = c->submissions.held != STINT_OK && c->session.state == SESSION_OPEN;
+    return waits ? c->submissions.resume_ms : UINT64_MAX;
+}
+
 static void
 sleep_until(struct stint_client *c, uint64_t end_ms)
 {
-    const struct submissions *s = &c->submissions;
-    bool resumes = s->held != STINT_OK && s->resume_ms < end_ms;
-    link_wait(c->link, NULL, 0, resumes ? s->resume_ms : end_ms);
+    uint64_t resume_ms = resumes_ms(c);
+    link_wait(c->link, NULL, 0, resume_ms < end_ms ? resume_ms : end_ms);
 }
 
 enum stint_status
@@ -360,8 +369,8 @@ uint32_t
 stint_client_timeout_ms(const struct stint_client *c)
 {
     uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&c->session);
-    if (c->submissions.held != STINT_OK && c->submissions.resume_ms < wake_ms)
-        wake_ms = c->submissions.resume_ms;
+    if (resumes_ms(c) < wake_ms)
+        wake_ms = resumes_ms(c);
     if (wake_ms <= now_ms || c->busy)
         return 0;
     return wake_ms - now_ms > 60000 ? 60000 : (uint32_t)(wake_ms - now_ms);
@@ -390,7 +399,7 @@ run_until(struct stint_client *c, const bool *over, uint64_t end_ms, bool moving
         if (now_ms >= end_ms &&
             !(moving && c->submissions.held == STINT_OK && session_moves(&c->session, now_ms)))
             return STINT_TIMEOUT;
-        sleep_until(c, now_ms < end_ms ? end_ms : now_ms + 100);
+        sleep_until(c, now_ms < end_ms ? end_ms : now_ms + MOVING_MS);
         status = pump(c);
     }
     return status;

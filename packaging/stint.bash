@@ -1,12 +1,37 @@
-# Completion of the stint command for bash. Verbs and options come from the program itself.
+# Completion of the stint command for bash. Verbs, options and values come from the program itself.
 _stint() {
-    local current=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(stint --words 2>/dev/null) --help --version" -- "$current")
-    elif [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(stint --words "$verb" 2>/dev/null)" -- "$current")
-    else
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb= i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -e | --endpoint | --broker-timeout) ((i++)) ;;
+        -*) ;;
+        *) verb=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    local values=
+    case $before in
+    -q | --queue) values=$(stint --values queues 2>/dev/null) ;;
+    -k | --kind) values=$(stint --values kinds 2>/dev/null) ;;
+    -s | --states) values=$(stint --values states 2>/dev/null) ;;
+    -m | --mode) values="lifecycle submit drain latency start" ;;
+    --halt) values="now,fail=1 soon,fail=1 now,success=1 never" ;;
+    -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    -L | --local | --state | --results | --wd | -d | --directory)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    esac
+    if [ -z "$values" ] && [ -z "$verb" ]; then
+        values="$(stint --words 2>/dev/null) help --endpoint --broker-timeout --json --help --version"
+    elif [ -z "$values" ] && [ "$verb" = help ]; then
+        values=$(stint --words 2>/dev/null)
+    elif [ -z "$values" ] && [[ $current == -* ]]; then
+        values=$(stint --words "$verb" 2>/dev/null)
+    elif [ -z "$values" ]; then
+        case $verb in
+        show | result | wait | cancel | retry | events) values=$(stint --values ids 2>/dev/null) ;;
+        run | map) values=$(compgen -c -- "$current") ;;
+        esac
     fi
+    mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+    [ ${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
 }
 complete -o filenames -F _stint stint

@@ -171,7 +171,7 @@ json_value(const struct log_field *f)
         return text ? text : base64(f->text, size);
     }
     memcpy(cut, f->text, show);
-    memcpy(cut + show, "...", 3);
+    memcpy(cut + show, "...", 4);
     json_t *text = json_stringn(cut, show + 3);
     return text ? text : base64(f->text, show);
 }

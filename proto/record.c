@@ -114,9 +114,10 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
 static bool
 is_sane(const struct record *r)
 {
-    const uint32_t known = (1U << FIELDS_OPTIONAL) - 1, parted = 1U << FIELD_PARTED;
-    return r->state < STINT_STATES && r->last <= LAST_SUCCEEDED && r->spared <= r->attempt &&
-        (r->fields & ~(known | parted)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
+    const uint32_t known = (1U << FIELDS_OPTIONAL) - 1;
+    const uint32_t marks = 1U << FIELD_PARTED | 1U << FIELD_SUSPECT;
+    return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->spared <= r->attempt &&
+        (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES;
 }
 

@@ -20,7 +20,7 @@
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a member here, a row in record.c. Old readers refuse bits they do not know, so raise the store's
- * format version with it (broker/manifest.h).
+ * format version with it (broker/data.c).
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -30,10 +30,14 @@
 enum record_last {
     LAST_NONE = 0,
     LAST_FAILED = 1,
-    LAST_LOST = 2, /* taken back: its worker was lost, or its time to run was over */
+    LAST_LOST = 2, /* it had begun, and its worker was lost */
     LAST_RETURNED = 3,
     LAST_SNOOZED = 4,
     LAST_SUCCEEDED = 5,
+    LAST_LOST_WAITING = 6, /* its worker was lost before it began: does not count */
+    LAST_BEGUN = 7, /* not over: the attempt after `attempt` has begun */
+    LAST_UNABLE = 8, /* its worker could not start it: does not count */
+    LAST_OVERTIME = 9, /* its time was over, and its worker did not end it */
 };
 
 enum record_field {
@@ -43,10 +47,13 @@ enum record_field {
     FIELD_BACKOFF_BASE = 3,
     FIELD_BACKOFF_CAP = 4,
     FIELD_DUE = 5,
-    FIELD_STARTED = 6,
+    FIELD_STARTED = 6, /* wall clock: when the last attempt began, if it was told */
     FIELD_SETTLED = 7,
     FIELD_EXPIRES = 8,
-    FIELDS_OPTIONAL = 9,
+    FIELD_OUTPUT = 9, /* dead: bytes of its last output, which is in parts of its own */
+    FIELDS_OPTIONAL = 10,
+    FIELD_SUSPECT =
+        30, /* no value of its own: it was lost with a worker, and has not ended since */
     FIELD_PARTED = 31, /* no value of its own: the body is in parts */
 };
 
@@ -56,6 +63,7 @@ enum {
         RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES + LIMIT_ERROR_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
+    OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
 };
 
 struct record {
@@ -89,6 +97,13 @@ record_set(struct record *r, enum record_field field, uint64_t value)
     r->optional[field] = value;
 }
 
+/* Set a field that has no value of its own. */
+static inline void
+record_mark(struct record *r, enum record_field field)
+{
+    r->fields |= 1U << field;
+}
+
 static inline void
 record_clear(struct record *r, enum record_field field)
 {
@@ -101,11 +116,27 @@ record_parted(const struct record *r)
     return (r->fields >> FIELD_PARTED & 1) != 0;
 }
 
+/* Was it lost with a worker, and has not ended since? Then it may be what ended that worker. */
+static inline bool
+record_suspect(const struct record *r)
+{
+    return (r->fields >> FIELD_SUSPECT & 1) != 0 || r->last == LAST_LOST ||
+        r->last == LAST_LOST_WAITING || r->last == LAST_BEGUN;
+}
+
 /* Runs that count against max_attempts. */
 static inline uint32_t
 record_failures(const struct record *r)
 {
     return r->attempt - r->spared;
+}
+
+/* Is a suspect on its last attempt, or has it failed twice and was lost again? */
+static inline bool
+record_grave(const struct record *r)
+{
+    return record_failures(r) >= 2 ||
+        record_failures(r) + 1 >= record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
 }
 
 /* A fresh record of a submitted job; borrows the spec's slices. */

@@ -24,7 +24,10 @@ struct wire {
     uint64_t progress;
 };
 
-enum { WAITING_BYTES = 4096 };
+enum {
+    WAITING_BYTES = 4096,
+    LIFE_BYTES = 1000, /* fewer may be ZeroMQ's own heartbeats */
+};
 
 uint64_t
 wire_now_us(void)
@@ -128,6 +131,7 @@ wire_receive(struct wire *w, struct slice *frame)
     if (w->cookie == 0) {
         w->fd = zmq_msg_get(&w->frame, ZMQ_SRCFD);
         w->cookie = cookie_of(w->fd);
+        w->received = w->acked = 0;
     }
     *frame = (struct slice){zmq_msg_data(&w->frame), zmq_msg_size(&w->frame)};
     return true;
@@ -150,11 +154,12 @@ wire_progress(struct wire *w)
     if (getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
         size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
         return w->progress; /* nobody counts */
-    if (info.tcpi_bytes_received != w->received ||
+    if (info.tcpi_bytes_received >= w->received + LIFE_BYTES ||
         (info.tcpi_bytes_acked != w->acked && ioctl(w->fd, SIOCOUTQ, &waiting) == 0 &&
             waiting >= WAITING_BYTES))
         w->progress++;
-    w->received = info.tcpi_bytes_received;
+    if (info.tcpi_bytes_received >= w->received + LIFE_BYTES)
+        w->received = info.tcpi_bytes_received;
     w->acked = info.tcpi_bytes_acked;
     return w->progress;
 }

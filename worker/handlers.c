@@ -1,5 +1,6 @@
 /* Handlers from programs and plugins; the contract is in handlers.h. */
 #include "handlers.h"
+#include "log.h"
 #include "message.h"
 
 #include <dlfcn.h>
@@ -80,7 +81,9 @@ run_exec(struct stint_task *task, void *state)
 bool
 complain(const char *what, const char *value)
 {
-    fprintf(stderr, "stint-worker: %s: %s\n", value, what);
+    char text[1024];
+    (void)snprintf(text, sizeof text, "%s: %s", value, what);
+    log_refusal(text);
     return false;
 }
 
@@ -89,13 +92,16 @@ static bool
 check_program(const char *text, const char *name)
 {
     struct place place = {0};
+    char why[1000];
     const char *path = place_find(&place, name, NULL, NULL);
     bool good = path && program_check(path);
     if (!good && strchr(name, '/'))
-        fprintf(stderr, "stint-worker: %s: can't run %s: %s\n", text, name, strerror(errno));
+        (void)snprintf(why, sizeof why, "can't run %.400s: %s", name, strerror(errno));
     else if (!good)
-        fprintf(stderr, "stint-worker: %s: can't run %s: %s; PATH is %s\n", text, name,
+        (void)snprintf(why, sizeof why, "can't run %.400s: %s; PATH is %.400s", name,
             errno == EACCES ? "it is not executable" : "there is no such program", program_path());
+    if (!good)
+        complain(why, text);
     place_forget(&place);
     return good;
 }
@@ -205,11 +211,12 @@ queues_check(const struct list *queues)
     for (uint32_t i = 0; i < queues->count; i++) {
         const char *name = queues->items[i];
         if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)})) {
-            fprintf(stderr,
-                "stint-worker: --queue '%s': a queue's name is 1 to 64 of A-Z a-z 0-9 . _ -, "
-                "beginning with a letter or digit\n",
-                name);
-            return false;
+            char setting[256];
+            (void)snprintf(setting, sizeof setting, "--queue '%.200s'", name);
+            return complain(
+                "a queue's name is 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter "
+                "or digit",
+                setting);
         }
     }
     return true;

@@ -162,6 +162,7 @@ keeper_run(struct keeper *k)
     while (!p[2].revents) {
         if (poll(p, 3, LOOK_MS) < 0)
             continue;
+        (void)log_flush();
         take_stops(k, &w, signals, p);
         strays_reap(&k->runner->strays);
         look_for_broker(k, &w);

@@ -17,7 +17,7 @@
 
 enum {
     FILES_OF_OURS = 28, /* descriptors that a worker has open besides its jobs' */
-    FILES_A_SLOT = 8, /* and for each job, at most */
+    FILES_A_SLOT = 9, /* and for each job, at most */
 };
 
 struct config {
@@ -210,10 +210,7 @@ choose_slots(const struct config *c, struct rlimit *files)
     uint32_t slots = c->slots ? (uint32_t)c->slots : (uint32_t)(cores > 0 ? cores : 1);
     uint32_t most = slots_possible(files);
     if (most == 0)
-        fprintf(stderr,
-            "stint-worker: the limit of open files is too low for even one job: %llu; see "
-            "ulimit -n\n",
-            (unsigned long long)files->rlim_max);
+        complain("it is too low for even one job; see ulimit -n", "the limit of open files");
     else if (slots > most)
         log_event(LOG_LEVEL_WARN,
             "the limit of open files allows fewer slots than were asked for; see ulimit -n",
@@ -236,11 +233,19 @@ check_system(void)
 }
 
 static int
-check_config(const struct config *c, enum log_level *level)
+check_config(const struct config *c)
 {
     const struct handlers *h = &c->handlers;
-    if (!log_level_parse(c->log_level, level)) {
+    enum log_level level;
+    bool good_level = log_level_parse(c->log_level, &level);
+    log_open(
+        "stint-worker", good_level ? level : LOG_LEVEL_INFO, strcmp(c->log_format, "json") == 0);
+    if (!good_level) {
         complain("write error, warn, info or debug", c->log_level);
+        return EX_CONFIG;
+    }
+    if (strcmp(c->log_format, "text") != 0 && strcmp(c->log_format, "json") != 0) {
+        complain("write text or json", c->log_format);
         return EX_CONFIG;
     }
     if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
@@ -250,9 +255,8 @@ check_config(const struct config *c, enum log_level *level)
     if (!queues_check(&c->queues))
         return EX_CONFIG;
     if (!h->exec && h->handles.count + h->shells.count + h->plugins.count == 0) {
-        fprintf(stderr,
-            "stint-worker: it has nothing to run jobs with; give --handle, --shell, "
-            "--plugin or --exec, see --help\n");
+        log_refusal("it has nothing to run jobs with; give --handle, --shell, --plugin or --exec, "
+                    "see --help");
         return EX_USAGE;
     }
     return EX_OK;
@@ -264,15 +268,13 @@ main(int argc, char **argv)
     static struct config c; /* static: settings and handlers live as long as we do */
     static struct runner runner;
     struct guard guard;
-    enum log_level level;
     standard_streams_open();
     int rc = read_config(&c, argc, argv);
     if (rc >= 0)
         return rc;
-    rc = check_config(&c, &level);
+    rc = check_config(&c);
     if (rc != EX_OK)
         return rc;
-    log_open("stint-worker", level, strcmp(c.log_format, "json") == 0);
     runner.guard = &guard;
     runner.result_bytes = c.result_max;
     uint32_t slots = choose_slots(&c, &runner.files);

@@ -38,7 +38,7 @@ struct run {
     const struct command *command;
     struct stint_task *task;
     uint32_t slot;
-    volatile enum stage stage;
+    enum stage stage; /* of the start that failed */
     pid_t pid;
     int pidfd, in, out, err; /* our ends; -1: closed */
     size_t written;
@@ -56,54 +56,79 @@ struct run {
 
 /* ---- start ---- */
 
-/* What the child does between vfork and exec; only calls that are safe there. */
-static int
-become(struct run *r, const int streams[3], char *const *argv, char **env, pid_t parent)
+/* What the child does between vfork and exec; only calls that are safe there. Returns how far it
+ * came, with errno set. */
+static enum stage
+become(const struct run *r, const int streams[3], char *const *argv, char **env, pid_t parent)
 {
     const struct runner *runner = r->runner;
     const struct command *c = r->command;
     sigset_t none;
+    errno = ECHILD; /* if our parent has gone meanwhile */
     atomic_store(&runner->guard->groups[r->slot], getpid());
     /* A session of its own: no terminal can stop it. */
     if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-        return errno ? errno : ECHILD;
+        return STAGE_SETUP;
     for (int i = 0; i < 3; i++)
         if (dup2(streams[i], i) < 0)
-            return errno;
-    r->stage = STAGE_DIRECTORY;
+            return STAGE_SETUP;
     if (c->directory && chdir(c->directory) != 0 && c->directory_required)
-        return errno;
-    r->stage = STAGE_PROGRAM;
+        return STAGE_DIRECTORY;
     for (const int *s = runner->ignored; *s; s++)
         (void)signal(*s, SIG_DFL);
     (void)setrlimit(RLIMIT_NOFILE, &runner->files);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     execve(argv == c->argv ? r->path : argv[0], argv, env);
-    return errno;
+    return STAGE_PROGRAM;
 }
 
-/* vfork, because posix_spawn can't tie the child's life to ours; the child touches nothing but its
- * own descriptors, the guard's table and the stage until it is another program. */
+/* Do we go on only once a child has become another program or ended? Tools that watch us turn vfork
+ * into fork. */
+static bool
+vfork_waits(void)
+{
+    volatile bool reached = false;
+    pid_t pid = vfork(); /* NOLINT: to find out whether it shares our memory */
+    if (pid == 0) {
+        reached = true; /* NOLINT: as above */
+        _exit(0);
+    }
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+    return reached;
+}
+
+/* vfork, because posix_spawn can't tie the child's life to ours. What went wrong comes through a
+ * pipe. It is not waited for where vfork waits: other slots' children may hold its end open until
+ * they are programs of their own. */
 static int
 spawn(struct run *r, const int streams[3], char *const *argv, char **env)
 {
-    volatile int error = 0;
+    int failure[2] = {0, STAGE_SETUP}, ends[2];
     pid_t parent = getpid();
     r->stage = STAGE_SETUP;
-    r->pid = vfork(); /* NOLINT: see above; `error` is volatile */
+    if (pipe2(ends, O_CLOEXEC | (r->runner->vfork_waits ? O_NONBLOCK : 0)) != 0)
+        return errno;
+    r->pid = vfork(); /* NOLINT: see above */
     if (r->pid == 0) {
-        errno = 0;
-        error = become(r, streams, argv, env, parent); /* NOLINT: volatile */
-        _exit(127);
+        int report[2];
+        report[1] = (int)become(r, streams, argv, env, parent); /* NOLINT: safe calls only */
+        report[0] = errno;
+        _exit(write(ends[1], report, sizeof report) > 0 ? 127 : 126); /* NOLINT: as above */
     }
     if (r->pid < 0)
-        return errno;
-    if (error) {
+        failure[0] = errno;
+    close(ends[1]);
+    while (r->pid > 0 && read(ends[0], failure, sizeof failure) < 0 && errno == EINTR)
+        ;
+    close(ends[0]);
+    r->stage = (enum stage)failure[1];
+    if (r->pid > 0 && failure[0]) {
         (void)waitpid(r->pid, NULL, 0);
         atomic_store(&r->runner->guard->groups[r->slot], 0);
     }
-    return error;
+    return failure[0];
 }
 
 /* As execvp does with a script that does not say by what it is to be run. */
@@ -528,6 +553,7 @@ runner_open(struct runner *r, uint32_t slots)
     size_t count = 0;
     struct sigaction action;
     r->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    r->vfork_waits = vfork_waits();
     if (r->null < 0 || pthread_mutex_init(&r->lock, NULL) != 0)
         return false;
     for (int s = 1; s < NSIG; s++)

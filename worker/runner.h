@@ -22,6 +22,7 @@ struct runner {
     struct surroundings surroundings;
     int ignored[NSIG]; /* signals that we were told to ignore, ended by 0; programs are not */
     struct rlimit files; /* as we found it: what programs get */
+    bool vfork_waits; /* as it should; not under tools that watch a process */
     atomic_bool abandoned; /* the guard is gone: nothing is told any more */
     /* A time in which programs can't be started. */
     pthread_mutex_t lock;

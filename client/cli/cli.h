@@ -1,5 +1,5 @@
 /* The `stint` command: a table of verbs, a file each (small ones share). Written on the public
- * headers alone. Data goes to standard output, talk to standard error.
+ * headers alone. Data goes to standard output, talk to standard error; both by console.h.
  */
 #ifndef CLI_H
 #define CLI_H
@@ -12,12 +12,20 @@
 #include <stdint.h>
 #include <sysexits.h>
 
-enum { EXIT_JOB_FAILED = 1, EXIT_NO_SUCH_JOB = EX_NOINPUT };
+enum {
+    EXIT_JOB_FAILED = 1,
+    EXIT_NO_SUCH_JOB = EX_NOINPUT,
+    EXIT_TIME_OVER = 124, /* as of timeout(1) */
+    EXIT_CANNOT_RUN = 126,
+    EXIT_NOT_FOUND = 127,
+    EXIT_SIGNAL = 128, /* and its number */
+};
 
 /* What every verb has. */
 struct cli {
     const char *endpoint;
-    uint32_t timeout_ms;
+    uint32_t timeout_ms; /* for connecting, and for each answer of the broker */
+    bool bounded; /* it was given: verbs that wait for long give up too */
     bool json;
     const char *verb;
     struct stint_client *client;
@@ -27,6 +35,11 @@ struct verb {
     const char *name, *arguments, *summary;
     struct poptOption *options;
     int (*run)(struct cli *cli, const char **args);
+    enum {
+        VERB_TAKES_NOTHING,
+        VERB_TAKES_ARGUMENTS,
+        VERB_TAKES_COMMAND, /* what follows the first argument belongs to the program to run */
+    } takes;
 };
 
 /* Say one line on standard error: "stint submit: ...". */
@@ -35,17 +48,27 @@ void cli_say(const struct cli *cli, const char *format, ...) __attribute__((form
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The exit code of a status. */
 int cli_exit(enum stint_status status);
+/* A refusal that can pass: the same again later may be taken. */
+bool cli_passing(enum stint_status status);
 /* Say what failed last in the client; the exit code of it. */
 int cli_failed(struct cli *cli, enum stint_status status);
-/* Make the client, with a session of its own or one that goes on. Returns an exit code. */
+/* Make the client, with a session of its own or one that goes on; it is told of refusals at once,
+ * as whoever submits makes smaller pieces then. Returns an exit code. */
 int cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission);
 /* "10s" and the like, in ms; false after saying what is wrong with it. */
 bool cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms);
+/* A number from `min` to `max`; false after saying what is wrong with it. */
+bool cli_number(const struct cli *cli, const char *option, const char *text, uint64_t min,
+    uint64_t max, uint64_t *number);
 /* All arguments as ids, allocated; NULL after saying which is not one. */
 struct stint_id *cli_ids(const struct cli *cli, const char **args, size_t *count);
-/* Has somebody pressed Ctrl-C? cli_catch_interrupt makes it so that this can be asked. */
+/* The signal that asked us to end, or 0; cli_catch_interrupt makes it so that this can be asked.
+ * A second one ends the command at once. */
 void cli_catch_interrupt(void);
-bool cli_interrupted(void);
+int cli_interrupted(void);
+uint64_t cli_now_ms(void); /* monotonic */
+void *cli_allocate(size_t size); /* zeroed; never NULL */
+char *cli_copy(const void *bytes, size_t size); /* with a final NUL; never NULL */
 
 extern const struct verb verb_submit, verb_map, verb_run, verb_wait, verb_result, verb_show,
     verb_ls, verb_cancel, verb_retry, verb_queues, verb_workers, verb_stats, verb_ping, verb_events,

@@ -2,6 +2,7 @@
  * The worker's handlers do nothing, so what is measured is the broker and the way to it. Figures
  * are jobs a second from the first submit until the last outcome is durable, or microseconds.
  */
+#include "console.h"
 #include "out.h"
 #include "stint_worker.h"
 
@@ -20,25 +21,51 @@
 
 enum { SAMPLES_MAX = 100000, SYNC_BYTES = 4096 };
 
-static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities, keep,
-           samples = 2000;
-static char *mode, *queue, *name, *directory;
+static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities,
+           samples = 2000, keep;
+static char *mode, *queue, *name, *directory, *jobs_text, *batch_text, *window_text, *payload_text,
+    *priorities_text, *samples_text;
 
 static struct poptOption options[] = {
     {"mode", 'm', POPT_ARG_STRING, &mode, 0,
         "lifecycle, submit, drain, latency or start (lifecycle)", "MODE"},
-    {"jobs", 'n', POPT_ARG_INT, &jobs_count, 0, "how many (500000)", "N"},
-    {"batch", 'b', POPT_ARG_INT, &batch, 0, "jobs in a message (256)", "N"},
-    {"window", 'w', POPT_ARG_INT, &window, 0, "messages on the way at once (by --batch)", "N"},
-    {"payload", 'P', POPT_ARG_INT, &payload_bytes, 0, "bytes of a payload (100)", "N"},
-    {"priorities", 'p', POPT_ARG_INT, &priorities, 0, "mix so many priorities (1)", "N"},
-    {"kept", 'k', POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
-    {"samples", 's', POPT_ARG_INT, &samples, 0, "of latency and start (2000)", "N"},
+    {"jobs", 'n', POPT_ARG_STRING, &jobs_text, 0, "how many (500000)", "N"},
+    {"batch", 'b', POPT_ARG_STRING, &batch_text, 0, "jobs in a message (256)", "N"},
+    {"window", 'w', POPT_ARG_STRING, &window_text, 0, "messages on the way at once (by --batch)",
+        "N"},
+    {"payload", 0, POPT_ARG_STRING, &payload_text, 0, "bytes of a payload (100)", "N"},
+    {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},
+    {"kept", 0, POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
+    {"samples", 0, POPT_ARG_STRING, &samples_text, 0, "of latency and start (2000)", "N"},
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
         "NAME"},
     {"directory", 'd', POPT_ARG_STRING, &directory, 0,
         "with latency: time a 4 KiB write and fdatasync in this directory beside it", "DIR"},
-    {"name", 'N', POPT_ARG_STRING, &name, 0, "call the figure so in JSON", "NAME"}, POPT_TABLEEND};
+    {"name", 0, POPT_ARG_STRING, &name, 0, "call the figure so in JSON", "NAME"}, POPT_TABLEEND};
+
+static bool
+read_numbers(const struct cli *cli)
+{
+    const struct {
+        const char *option, *text;
+        uint64_t min, max;
+        int *to;
+    } numbers[] = {{"jobs", jobs_text, 1, INT32_MAX, &jobs_count},
+        {"batch", batch_text, 1, 4096, &batch}, {"window", window_text, 0, INT32_MAX, &window},
+        {"payload", payload_text, 8, 4 << 20, &payload_bytes},
+        {"priorities", priorities_text, 0, 256, &priorities},
+        {"samples", samples_text, 1, SAMPLES_MAX, &samples}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint64_t n;
+        if (!numbers[i].text)
+            continue;
+        if (!cli_number(
+                cli, numbers[i].option, numbers[i].text, numbers[i].min, numbers[i].max, &n))
+            return false;
+        *numbers[i].to = (int)n;
+    }
+    return true;
+}
 
 /* What the worker's process tells this one. */
 struct shared {
@@ -68,10 +95,11 @@ static void
 report(const struct cli *cli, const char *figure, double value, const char *unit)
 {
     if (cli->json)
-        (void)out_line(json_pack("{ss sf ss}", "name", figure, "value", value, "unit", unit));
+        (void)out_line(json_pack("{ss ss sf ss}", "schema", "stint.figure/1", "name", figure,
+            "value", value, "unit", unit));
     else
-        printf("%-28s %12.1f %s\n", figure, value, unit);
-    (void)fflush(stdout);
+        fprintf(console_out(), "%-28s %12.1f %s\n", figure, value, unit);
+    (void)fflush(console_out());
 }
 
 /* ---- the worker's process ---- */
@@ -381,11 +409,9 @@ run(struct cli *cli, const char **args)
 {
     enum { MESSAGES_MAX = 8192, JOBS_ON_THE_WAY = 16384 };
     struct bench b = {.cli = cli};
-    if (args && args[0])
-        return cli_usage(cli, "what is %s? it takes no arguments", args[0]);
-    if (jobs_count < 1 || batch < 1 || batch > 4096 || payload_bytes < 8 || priorities < 0 ||
-        priorities > 256 || samples < 1 || window < 0)
-        return cli_usage(cli, "a number is out of its range; see stint bench --help");
+    (void)args;
+    if (!read_numbers(cli))
+        return EX_USAGE;
     if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
         queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"
                 : mode && strcmp(mode, "start") == 0        ? "bench-start"
@@ -409,5 +435,5 @@ run(struct cli *cli, const char **args)
     return rc;
 }
 
-const struct verb verb_bench = {
-    "bench", "[OPTION...]", "measure a running broker: rates and latencies", options, run};
+const struct verb verb_bench = {"bench", "[OPTION...]",
+    "measure a running broker: rates and latencies", options, run, VERB_TAKES_NOTHING};

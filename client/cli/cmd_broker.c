@@ -1,33 +1,38 @@
 /* stint queues, workers, stats and ping: how the broker is. */
+#include "console.h"
 #include "out.h"
 
 #include <stdio.h>
 
 static struct poptOption no_options[] = {POPT_TABLEEND};
 
-static const struct out_column queue_columns[] = {{"QUEUE", "name", false},
-    {"READY", "ready", true}, {"SCHEDULED", "scheduled", true}, {"RUNNING", "running", true},
-    {"SUCCEEDED", "succeeded", true}, {"DEAD", "dead", true}, {"CANCELLED", "cancelled", true},
-    {"WORKERS", "workers", true}};
+static const struct out_column queue_columns[] = {{"QUEUE", "name", OUT_LEFT, 0},
+    {"READY", "ready", OUT_RIGHT, 0}, {"SCHEDULED", "scheduled", OUT_RIGHT, 60},
+    {"RUNNING", "running", OUT_RIGHT, 0}, {"SUCCEEDED", "succeeded", OUT_RIGHT, 70},
+    {"DEAD", "dead", OUT_RIGHT, 0}, {"CANCELLED", "cancelled", OUT_RIGHT, 80},
+    {"WORKERS", "workers", OUT_RIGHT, 0}, {"UNSERVED", "unserved", OUT_LONG, 50}};
 
-static const struct out_column worker_columns[] = {{"WORKER", "name", false},
-    {"SLOTS", "slots", true}, {"HELD", "held", true}, {"WINDOW", "window", true},
-    {"SUCCEEDED", "succeeded", true}, {"FAILED", "failed", true},
-    {"SEEN MS AGO", "seen_ms_ago", true}, {"SOFTWARE", "software", false},
-    {"QUEUES", "queues", false}};
+static const struct out_column worker_columns[] = {{"WORKER", "name", OUT_LEFT, 0},
+    {"SLOTS", "slots", OUT_RIGHT, 0}, {"HELD", "held", OUT_RIGHT, 0},
+    {"WINDOW", "window", OUT_RIGHT, 90}, {"SUCCEEDED", "succeeded", OUT_RIGHT, 60},
+    {"FAILED", "failed", OUT_RIGHT, 60}, {"SEEN MS AGO", "seen_ms_ago", OUT_RIGHT, 80},
+    {"SOFTWARE", "software", OUT_LEFT, 110}, {"QUEUES", "queues", OUT_LONG, 0},
+    {"KINDS", "kinds", OUT_LONG, 0}};
 
 struct showing {
     const struct cli *cli;
     struct out_table *table;
+    uint64_t count;
 };
 
 static bool
 show(struct showing *s, json_t *object)
 {
+    s->count++;
     if (s->cli->json)
         return out_line(object);
     out_table_add(s->table, object);
-    return true;
+    return !console_failed();
 }
 
 static bool
@@ -52,8 +57,12 @@ run_queues(struct cli *cli, const char **args)
         return rc;
     s.table = out_table_new(queue_columns, sizeof queue_columns / sizeof *queue_columns);
     enum stint_status status = stint_queues(cli->client, each_queue, &s, cli->timeout_ms);
-    out_table_show(&s.table);
-    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
+    (void)out_table_show(&s.table);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (s.count == 0)
+        cli_say(cli, "there is no queue yet; the first job submitted makes one");
+    return EX_OK;
 }
 
 static int
@@ -66,8 +75,12 @@ run_workers(struct cli *cli, const char **args)
         return rc;
     s.table = out_table_new(worker_columns, sizeof worker_columns / sizeof *worker_columns);
     enum stint_status status = stint_workers(cli->client, each_worker, &s, cli->timeout_ms);
-    out_table_show(&s.table);
-    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
+    (void)out_table_show(&s.table);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (s.count == 0)
+        cli_say(cli, "no worker is connected");
+    return EX_OK;
 }
 
 static int
@@ -102,15 +115,16 @@ run_ping(struct cli *cli, const char **args)
         return out_line(json_pack("{ss sI}", "schema", "stint.ping/1", "us", (json_int_t)us))
             ? EX_OK
             : EX_IOERR;
-    printf("the broker answered in %.2f ms\n", (double)us / 1000);
+    fprintf(console_out(), "the broker answered in %.2f ms\n", (double)us / 1000);
     return EX_OK;
 }
 
 const struct verb verb_queues = {"queues", "[OPTION...]",
-    "list queues and how many jobs stand in each state", no_options, run_queues};
-const struct verb verb_workers = {
-    "workers", "[OPTION...]", "list the workers of the fleet", no_options, run_workers};
-const struct verb verb_stats = {
-    "stats", "[OPTION...]", "tell the broker's figures since its start", no_options, run_stats};
-const struct verb verb_ping = {
-    "ping", "[OPTION...]", "ask the broker for a sign of life", no_options, run_ping};
+    "list queues and how many jobs stand in each state", no_options, run_queues,
+    VERB_TAKES_NOTHING};
+const struct verb verb_workers = {"workers", "[OPTION...]", "list the workers of the fleet",
+    no_options, run_workers, VERB_TAKES_NOTHING};
+const struct verb verb_stats = {"stats", "[OPTION...]", "tell the broker's figures since its start",
+    no_options, run_stats, VERB_TAKES_NOTHING};
+const struct verb verb_ping = {"ping", "[OPTION...]", "ask the broker for a sign of life",
+    no_options, run_ping, VERB_TAKES_NOTHING};

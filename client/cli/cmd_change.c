@@ -1,4 +1,5 @@
 /* stint cancel and stint retry: change where jobs stand. */
+#include "console.h"
 #include "out.h"
 
 #include <stdio.h>
@@ -9,6 +10,44 @@ static struct poptOption no_options[] = {POPT_TABLEEND};
 typedef enum stint_status change_fn(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 
+/* Why a job was left as it is: where it stands says that best. */
+static void
+say_why(struct cli *cli, const struct stint_id *id, const char *text, enum stint_status status)
+{
+    const struct stint_job_info *info;
+    if (status == STINT_WRONG_STATE &&
+        stint_get(cli->client, id, STINT_NO_PARTS, &info, cli->timeout_ms) == STINT_OK)
+        cli_say(cli, "%s: it is %s, and so can't be %s", text, stint_state_name(info->state),
+            *cli->verb == 'c' ? "cancelled" : "retried");
+    else
+        cli_say(cli, "%s: %s", text, stint_status_text(status));
+}
+
+static int
+change_all(
+    struct cli *cli, const char **args, const struct stint_id *ids, size_t count, change_fn *fn)
+{
+    enum stint_status *statuses = cli_allocate(count * sizeof *statuses);
+    enum stint_status first = fn(cli->client, ids, count, statuses, cli->timeout_ms);
+    bool answered = first == STINT_OK;
+    int rc = EX_OK;
+    for (size_t i = 0; i < count; i++)
+        answered |= statuses[i] != STINT_OK;
+    if (!answered)
+        rc = cli_failed(cli, first);
+    for (size_t i = 0; i < count && answered; i++) {
+        if (cli->json)
+            (void)out_line(json_pack("{ss ss ss}", "schema", "stint.changed/1", "id", args[i],
+                "status", stint_status_name(statuses[i])));
+        if (statuses[i] != STINT_OK) {
+            say_why(cli, &ids[i], args[i], statuses[i]);
+            rc = cli_exit(statuses[i]);
+        }
+    }
+    free(statuses);
+    return rc;
+}
+
 static int
 change(struct cli *cli, const char **args, change_fn *fn)
 {
@@ -18,28 +57,9 @@ change(struct cli *cli, const char **args, change_fn *fn)
     struct stint_id *ids = cli_ids(cli, args, &count);
     if (!ids)
         return EX_USAGE;
-    enum stint_status *statuses = calloc(count, sizeof *statuses);
-    if (!statuses)
-        abort();
     int rc = cli_connect(cli, NULL, 0);
-    if (rc == EX_OK) {
-        enum stint_status first = fn(cli->client, ids, count, statuses, cli->timeout_ms);
-        bool answered = false;
-        for (size_t i = 0; i < count; i++)
-            answered |= statuses[i] != STINT_OK;
-        if (first != STINT_OK && !answered)
-            rc = cli_failed(cli, first);
-        for (size_t i = 0; i < count && (first == STINT_OK || answered); i++) {
-            if (cli->json)
-                (void)out_line(json_pack("{ss ss ss}", "schema", "stint.changed/1", "id", args[i],
-                    "status", stint_status_name(statuses[i])));
-            if (statuses[i] != STINT_OK) {
-                cli_say(cli, "%s: %s", args[i], stint_status_text(statuses[i]));
-                rc = cli_exit(statuses[i]);
-            }
-        }
-    }
-    free(statuses);
+    if (rc == EX_OK)
+        rc = change_all(cli, args, ids, count, fn);
     free(ids);
     return rc;
 }
@@ -56,7 +76,8 @@ run_retry(struct cli *cli, const char **args)
     return change(cli, args, stint_retry);
 }
 
-const struct verb verb_cancel = {
-    "cancel", "[OPTION...] ID...", "cancel jobs, also those that run", no_options, run_cancel};
+const struct verb verb_cancel = {"cancel", "[OPTION...] ID...", "cancel jobs, also those that run",
+    no_options, run_cancel, VERB_TAKES_ARGUMENTS};
 const struct verb verb_retry = {"retry", "[OPTION...] ID...",
-    "bring dead or cancelled jobs back, with all their attempts", no_options, run_retry};
+    "bring dead or cancelled jobs back, with all their attempts", no_options, run_retry,
+    VERB_TAKES_ARGUMENTS};

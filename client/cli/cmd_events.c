@@ -1,20 +1,23 @@
 /* stint events: what happens, a line an event, as it happens. */
+#include "console.h"
 #include "out.h"
+#include "stall.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static char *queue;
-static int limit;
+static char *queue, *limit_text;
+static uint64_t limit;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
-    {"limit", 'n', POPT_ARG_INT, &limit, 0, "end after so many; 0: never (0)", "N"}, POPT_TABLEEND};
+    {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "end after so many; 0: never (0)", "N"},
+    POPT_TABLEEND};
 
 struct watching {
     const struct cli *cli;
-    int count;
-    bool broken;
+    struct stall stall;
+    uint64_t count;
 };
 
 static void
@@ -25,20 +28,42 @@ happened(void *context, const struct stint_event *event)
     if (limit && w->count >= limit)
         return;
     w->count++;
+    stall_progress(&w->stall);
     if (w->cli->json)
-        w->broken |= !out_line(out_event(event));
+        (void)out_line(out_event(event));
     else {
         json_t *o = out_event(event);
         const char *at = json_string_value(json_object_get(o, "at"));
+        fprintf(console_out(), "%s  %-10s ", at ? at : "", stint_event_name(event->type));
         if (event->type == STINT_EVENT_LOST)
-            printf("%s  %-10s %llu events\n", at, stint_event_name(event->type),
-                (unsigned long long)event->count);
+            fprintf(console_out(), "%llu events\n", (unsigned long long)event->count);
         else
-            printf("%s  %-10s %s  %s\n", at, stint_event_name(event->type),
-                stint_id_format(&event->id, id), event->queue);
+            fprintf(console_out(), "%s  %s\n", stint_id_format(&event->id, id), event->queue);
         json_decref(o);
     }
-    w->broken |= fflush(stdout) != 0;
+    (void)fflush(console_out());
+}
+
+static int
+watch(struct cli *cli, const struct stint_subscription *what, struct watching *w)
+{
+    int rc = EX_OK;
+    enum stint_status status = stint_subscribe(cli->client, what, happened, w, cli->timeout_ms);
+    cli_catch_interrupt();
+    stall_begin(&w->stall, cli, NULL, NULL);
+    while (status == STINT_OK && rc == EX_OK && !cli_interrupted() && !console_failed() &&
+        !console_reader_gone() && !(limit && w->count >= limit)) {
+        status = stint_client_process(cli->client, 200);
+        if (status == STINT_OK)
+            rc = stall_look(&w->stall);
+    }
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (rc != EX_OK)
+        return rc;
+    if (console_failed())
+        return EX_IOERR;
+    return cli_interrupted() ? EXIT_SIGNAL + cli_interrupted() : EX_OK;
 }
 
 static int
@@ -46,24 +71,19 @@ run(struct cli *cli, const char **args)
 {
     struct watching w = {.cli = cli};
     size_t count;
+    if (limit_text && !cli_number(cli, "limit", limit_text, 0, UINT64_MAX, &limit))
+        return EX_USAGE;
     struct stint_id *ids = cli_ids(cli, args, &count);
     if (!ids)
         return EX_USAGE;
     struct stint_subscription what = {.queue = queue, .ids = ids, .ids_count = count};
     int rc = cli_connect(cli, NULL, 0);
-    if (rc == EX_OK) {
-        cli_catch_interrupt();
-        enum stint_status status =
-            stint_subscribe(cli->client, &what, happened, &w, cli->timeout_ms);
-        while (
-            status == STINT_OK && !cli_interrupted() && !w.broken && !(limit && w.count >= limit))
-            status = stint_client_process(cli->client, 1000);
-        if (status != STINT_OK)
-            rc = cli_failed(cli, status);
-    }
+    if (rc == EX_OK)
+        rc = watch(cli, &what, &w);
+    stint_client_destroy(&cli->client);
     free(ids);
     return rc;
 }
 
-const struct verb verb_events = {
-    "events", "[OPTION...] [ID...]", "tell what happens to jobs as it happens", options, run};
+const struct verb verb_events = {"events", "[OPTION...] [ID...]",
+    "tell what happens to jobs as it happens", options, run, VERB_TAKES_ARGUMENTS};

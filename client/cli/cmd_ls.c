@@ -1,47 +1,137 @@
 /* stint ls: jobs by queue, state and kind. */
+#include "console.h"
 #include "out.h"
 
+#include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *queue, *kind, *states;
-static int limit = 100, ids_only;
+enum { COMMANDS = 1000 }; /* for so many jobs the command is looked up */
+
+static char *queue, *kind, *states, *limit_text;
+static uint64_t limit = 100;
+static int ids_only;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
     {"kind", 'k', POPT_ARG_STRING, &kind, 0, "only of this kind", "NAME"},
-    {"state", 's', POPT_ARG_STRING, &states, 0,
+    {"states", 's', POPT_ARG_STRING, &states, 0,
         "only in these states: ready,scheduled,running,succeeded,dead,cancelled", "STATES"},
-    {"limit", 'n', POPT_ARG_INT, &limit, 0, "at most so many; 0: all (100)", "N"},
-    {"ids", 'i', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL}, POPT_TABLEEND};
+    {"state", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &states, 0, NULL, NULL},
+    {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "at most so many; 0: all (100)", "N"},
+    {"ids", '1', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
+    {NULL, 'i', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &ids_only, 0, NULL, NULL}, POPT_TABLEEND};
 
-static const struct out_column columns[] = {{"ID", "id", false}, {"QUEUE", "queue", false},
-    {"KIND", "kind", false}, {"STATE", "state", false}, {"ATTEMPT", "attempt", true},
-    {"SUBMITTED", "submitted", false}, {"WORKER", "worker", false}, {"ERROR", "error", false}};
+static const struct out_column columns[] = {{"ID", "id", OUT_LEFT, 0},
+    {"QUEUE", "queue", OUT_LEFT, 60}, {"KIND", "kind", OUT_LEFT, 70},
+    {"STATE", "state", OUT_LEFT, 0}, {"ATTEMPT", "attempt", OUT_RIGHT, 90},
+    {"AGE", "ago:submitted", OUT_RIGHT, 50}, {"WORKER", "worker", OUT_LONG, 100},
+    {"ERROR", "error", OUT_LEFT, 0}, {"COMMAND", "command", OUT_LONG, 0}};
 
 struct listing {
-    const struct cli *cli;
+    struct cli *cli;
     struct out_table *table;
     uint64_t count;
+    json_t *rows; /* whose command is not known yet */
+    struct stint_id *ids;
 };
+
+/* How it ended; what it said is told by show. On a terminal the command needs room too. */
+static void
+shorten_error(json_t *row)
+{
+    enum { SHARE = 4, FEWEST = 10 };
+    const char *error = json_string_value(json_object_get(row, "error"));
+    size_t width = console_width() / SHARE, size = error ? strcspn(error, "\n") : 0;
+    if (!error)
+        return;
+    if (console_width() > 0 && size > width)
+        size = width > FEWEST ? width : size > FEWEST ? FEWEST : size;
+    while (size > 0 && ((unsigned char)error[size] & 0xc0) == 0x80)
+        size--;
+    json_object_set_new(row, "error", json_stringn(error, size));
+}
 
 static bool
 each(void *context, const struct stint_job_info *info)
 {
     struct listing *l = context;
     char text[STINT_ID_TEXT_BYTES];
+    stint_id_format(&info->id, text);
     l->count++;
+    if (ids_only && l->cli->json)
+        return out_line(json_pack("{ss ss}", "schema", "stint.id/1", "id", text));
     if (ids_only)
-        return puts(stint_id_format(&info->id, text)) != EOF;
+        return fprintf(console_out(), "%s\n", text) > 0 && !console_failed();
     if (l->cli->json)
         return out_line(out_job(info));
-    out_table_add(l->table, out_job(info));
-    if (l->count % 1000 == 0) { /* a long list is shown piece by piece: memory stays bounded */
-        out_table_show(&l->table);
-        l->table = out_table_new(columns, sizeof columns / sizeof *columns);
+    if (l->count > COMMANDS) {
+        json_t *row = out_job(info);
+        shorten_error(row);
+        out_table_add(l->table, row);
+        return !console_failed();
     }
+    l->ids[l->count - 1] = info->id;
+    json_array_append_new(l->rows, out_job(info));
     return true;
+}
+
+/* The words of a command, as far as they fit. */
+static void
+command_text(const struct stint_job_info *info, char *text, size_t size)
+{
+    msgpack_unpacked unpacked;
+    size_t offset = 0, n = 0;
+    *text = '\0';
+    msgpack_unpacked_init(&unpacked);
+    if (info->payload && info->payload_bytes < (1U << 16) &&
+        msgpack_unpack_next(&unpacked, info->payload, info->payload_bytes, &offset) ==
+            MSGPACK_UNPACK_SUCCESS) {
+        const msgpack_object *argv = &unpacked.data;
+        for (uint32_t i = 0; argv->type == MSGPACK_OBJECT_MAP && i < argv->via.map.size; i++) {
+            const msgpack_object_kv *kv = &argv->via.map.ptr[i];
+            if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == 4 &&
+                memcmp(kv->key.via.str.ptr, "argv", 4) == 0)
+                argv = &kv->val;
+        }
+        for (uint32_t i = 0; argv->type == MSGPACK_OBJECT_ARRAY && i < argv->via.array.size; i++) {
+            const msgpack_object *word = &argv->via.array.ptr[i];
+            if (word->type == MSGPACK_OBJECT_STR && n + 1 < size)
+                n += (size_t)snprintf(text + n, size - n, "%s%.*s", i ? " " : "",
+                    (int)(word->via.str.size < size ? word->via.str.size : size),
+                    word->via.str.ptr);
+        }
+    }
+    msgpack_unpacked_destroy(&unpacked);
+}
+
+/* What the jobs of kind exec run: their payloads tell. */
+static enum stint_status
+add_commands(struct listing *l)
+{
+    size_t i;
+    json_t *row;
+    enum stint_status status = STINT_OK;
+    json_array_foreach(l->rows, i, row)
+    {
+        const struct stint_job_info *info;
+        const char *of = json_string_value(json_object_get(row, "kind"));
+        if (status == STINT_OK && of && strcmp(of, "exec") == 0) {
+            char text[200];
+            status =
+                stint_get(l->cli->client, &l->ids[i], STINT_PAYLOAD, &info, l->cli->timeout_ms);
+            if (status == STINT_OK)
+                command_text(info, text, sizeof text);
+            if (status == STINT_OK && *text)
+                json_object_set_new(row, "command", out_text(text, strlen(text)));
+            if (status == STINT_NO_SUCH_JOB)
+                status = STINT_OK;
+        }
+        shorten_error(row);
+        out_table_add(l->table, json_incref(row));
+    }
+    return status;
 }
 
 static bool
@@ -51,7 +141,7 @@ read_states(const struct cli *cli, uint32_t *bits)
     for (char *word; rest && (word = strsep(&rest, ",")) != NULL;) {
         enum stint_state state;
         if (stint_state_parse(word, &state) != STINT_OK) {
-            cli_say(cli, "--state: there is no state %s", word);
+            cli_say(cli, "--states: there is no state %s", word);
             return false;
         }
         *bits |= STINT_STATE_BIT(state);
@@ -64,23 +154,31 @@ run(struct cli *cli, const char **args)
 {
     struct stint_filter filter = {.queue = queue, .kind = kind};
     struct listing l = {.cli = cli};
-    if (args && args[0])
-        return cli_usage(cli, "what is %s? it takes no arguments", args[0]);
-    if (!read_states(cli, &filter.states))
+    (void)args;
+    if (!read_states(cli, &filter.states) ||
+        (limit_text && !cli_number(cli, "limit", limit_text, 0, UINT64_MAX, &limit)))
         return EX_USAGE;
-    filter.limit = limit > 0 ? (uint64_t)limit : 0;
+    filter.limit = limit;
     int rc = cli_connect(cli, NULL, 0);
     if (rc != EX_OK)
         return rc;
+    l.rows = json_array();
+    l.ids = cli_allocate(COMMANDS * sizeof *l.ids);
     l.table = out_table_new(columns, sizeof columns / sizeof *columns);
     enum stint_status status = stint_list(cli->client, &filter, each, &l, cli->timeout_ms);
-    out_table_show(&l.table);
+    if (status == STINT_OK)
+        status = add_commands(&l);
+    json_decref(l.rows);
+    free(l.ids);
+    bool table = out_table_show(&l.table);
     if (status != STINT_OK)
         return cli_failed(cli, status);
-    if (filter.limit && l.count == filter.limit && !cli->json && !ids_only)
-        cli_say(cli, "the first %d; more with --limit", limit);
+    if (l.count == 0 && !cli->json && !table)
+        cli_say(cli, "no such jobs");
+    if (limit && l.count == limit && !cli->json && !ids_only)
+        cli_say(cli, "the first %llu; more with --limit", (unsigned long long)limit);
     return EX_OK;
 }
 
 const struct verb verb_ls = {
-    "ls", "[OPTION...]", "list jobs by queue, state and kind", options, run};
+    "ls", "[OPTION...]", "list jobs by queue, state and kind", options, run, VERB_TAKES_NOTHING};

@@ -1,27 +1,34 @@
-/* stint run: one command on some worker; its output and its exit code. */
+/* stint run: one command on some worker; its output, its errors and its exit code. */
+#include "console.h"
 #include "jobs.h"
 #include "local.h"
 #include "out.h"
+#include "stall.h"
+#include "template.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { KEEP_MS = 3600000 };
+enum { KEEP_MS = 86400000 };
 
 static char *local_directory;
-static int shell, again;
+static int shell, again, detach;
 
 static struct poptOption options[] = {
-    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command_option_table, 0, "The job:", NULL},
     {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the command is a line for /bin/sh", NULL},
-    {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts says", NULL},
+    {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts 5", NULL},
+    {"detach", 0, POPT_ARG_NONE, &detach, 0, "print the job's id and do not wait for it", NULL},
     {"local", 'L', POPT_ARG_STRING, &local_directory, 0,
         "without a broker: start one and a worker for the time, with their data in DIR", "DIR"},
     POPT_TABLEEND};
 
 struct running {
     struct cli *cli;
+    struct stall stall;
     int exit_code;
     bool over;
 };
@@ -30,91 +37,154 @@ struct running {
 static int
 exit_code_of(const struct stint_job_info *info)
 {
-    int code;
-    if (info->state == STINT_SUCCEEDED)
-        return EX_OK;
-    if (sscanf(info->error, "exit status %d", &code) == 1)
-        return code;
-    if (sscanf(info->error, "killed by signal %d", &code) == 1)
-        return 128 + code;
-    if (strncmp(info->error, "the time to run was over", 24) == 0)
-        return 124;
-    return EXIT_JOB_FAILED;
+    int code, signal;
+    const char *error = info->error;
+    if (out_exit_status(info, &code, &signal))
+        return signal ? EXIT_SIGNAL + signal : code;
+    if (strstr(error, "time to run was over") || strstr(error, "time limit was over"))
+        return EXIT_TIME_OVER;
+    if (strncmp(error, "can't run", 9) == 0)
+        return strstr(error, strerror(ENOENT)) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    return strncmp(error, "can't ", 6) == 0 ? EXIT_CANNOT_RUN : EXIT_JOB_FAILED;
 }
 
 static void
 settled(void *context, const struct stint_job_info *info)
 {
     struct running *r = context;
-    const char *said = strchr(info->error, '\n');
     const char *lost = out_lost_result(info);
+    bool good = info->state == STINT_SUCCEEDED;
     r->over = true;
     r->exit_code = lost ? EX_IOERR : exit_code_of(info);
-    if (r->cli->json)
+    if (r->cli->json) {
         (void)out_line(out_job(info));
-    else if (lost)
-        cli_say(r->cli, "%s", lost);
-    else
-        (void)out_bytes(info->result, info->result_bytes);
-    if (info->state == STINT_SUCCEEDED)
         return;
-    if (strncmp(info->error, "exit status", 11) != 0)
+    }
+    if (lost)
+        cli_say(r->cli, "%s", lost);
+    else if (info->result)
+        (void)out_bytes(info->result, info->result_bytes);
+    (void)fflush(console_out());
+    const char *said = strchr(info->error, '\n');
+    if (good && !lost)
+        console_error_bytes(info->error, strlen(info->error));
+    if (!good && strncmp(info->error, "exit status", 11) != 0)
         cli_say(r->cli, "%s: %.*s", stint_state_name(info->state), (int)strcspn(info->error, "\n"),
             info->error);
-    if (said)
-        fprintf(stderr, "%s\n", said + 1);
+    if (!good && said)
+        console_error_bytes(said + 1, strlen(said + 1));
 }
 
 static int
-submit_and_wait(struct cli *cli, const struct stint_job *job)
+wait_for(
+    struct cli *cli, const struct stint_id *id, const struct stint_job *job, struct local *local)
 {
     struct running r = {.cli = cli};
     char text[STINT_ID_TEXT_BYTES];
-    struct stint_id id;
-    enum stint_status status = stint_submit(cli->client, job, 1, &id, cli->timeout_ms);
-    if (status == STINT_OK)
-        status = stint_watch(cli->client, &id, 1, true, settled, &r);
+    int rc = EX_OK;
+    enum stint_status status = stint_watch(cli->client, id, 1, true, settled, &r);
     cli_catch_interrupt();
-    while (status == STINT_OK && !r.over && !cli_interrupted())
-        status = stint_client_process(cli->client, 1000);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
+    stall_begin(&r.stall, cli, job->queue ? job->queue : "default", job->kind);
+    while (status == STINT_OK && rc == EX_OK && !r.over && !cli_interrupted()) {
+        status = stint_client_process(cli->client, 200);
+        if (status == STINT_OK && !r.over)
+            rc = local_check(cli, local);
+        if (status == STINT_OK && rc == EX_OK && !r.over)
+            rc = stall_look(&r.stall);
+    }
     if (r.over)
         return r.exit_code;
-    cli_say(cli, "the job goes on; follow it with: stint wait --results %s",
-        stint_id_format(&id, text));
-    return 128 + 2;
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    cli_say(
+        cli, "the job goes on; follow it with: stint wait --results %s", stint_id_format(id, text));
+    return rc != EX_OK ? rc : EXIT_SIGNAL + cli_interrupted();
+}
+
+static int
+print_id(const struct cli *cli, const struct stint_id *id)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    stint_id_format(id, text);
+    if (cli->json)
+        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
+    else
+        fprintf(console_out(), "%s\n", text);
+    return EX_OK;
+}
+
+static int
+run_job(struct cli *cli, const struct stint_job *job)
+{
+    struct local *local = NULL;
+    struct stint_id id;
+    size_t stored;
+    int rc = EX_OK;
+    if (local_directory)
+        rc = local_start(cli, local_directory, job->queue, 0, &local);
+    if (rc == EX_OK)
+        rc = cli_connect(cli, NULL, 0);
+    if (rc == EX_OK && local)
+        rc = local_connect(cli, local);
+    if (rc == EX_OK)
+        rc = jobs_submit(cli, job, 1, &id, &stored);
+    if (rc == EX_OK)
+        rc = detach ? print_id(cli, &id) : wait_for(cli, &id, job, local);
+    stint_client_destroy(&cli->client);
+    local_stop(&local);
+    return rc;
+}
+
+/* Standard input goes along, unless it is a terminal: who wants that says --stdin -. */
+static int
+read_input(const struct cli *cli, char **bytes, size_t *size)
+{
+    if (job_options.input)
+        return jobs_read(cli, job_options.input, bytes, size);
+    if (detach || isatty(STDIN_FILENO))
+        return EX_OK;
+    return jobs_read(cli, NULL, bytes, size);
 }
 
 static int
 run(struct cli *cli, const char **args)
 {
     struct stint_job job;
-    struct template template;
-    struct local local = {0};
+    struct template *template = NULL;
+    struct surroundings s = {.once = !again && !job_options.attempts};
+    char *bytes = NULL;
+    void *payload = NULL;
+    size_t count = 0;
+    while (args && args[count])
+        count++;
     int rc = jobs_fill(cli, &job);
+    if (rc == EX_OK && detach && local_directory)
+        rc = cli_usage(cli, "--detach has no use with --local, which ends with the command");
+    if (rc == EX_OK && (job_options.backoff || job_options.backoff_cap) && s.once)
+        rc = cli_usage(
+            cli, "--backoff has no effect without --retry or --attempts: a failure is for good");
+    if (rc == EX_OK && job_options.kind && strcmp(job_options.kind, "exec") != 0)
+        rc = cli_usage(cli, "--kind %s: run is for commands; see stint submit", job_options.kind);
     if (rc == EX_OK)
-        rc = jobs_template(cli, args, shell, &template);
-    if (rc != EX_OK)
-        return rc;
-    if (!job_options.kind)
+        rc = template_new(cli, (const char *const *)args, count, shell, false, &template);
+    if (rc == EX_OK)
+        rc = surroundings_fill(cli, &s);
+    if (rc == EX_OK)
+        rc = read_input(cli, &bytes, &s.input_bytes);
+    if (rc == EX_OK) {
+        s.input = bytes;
         job.kind = "exec";
-    if (job.keep_ms < 0)
-        job.keep_ms = KEEP_MS;
-    void *payload = jobs_payload(&template, NULL, 0, !again, &job.payload_bytes);
-    job.payload = payload;
-    if (local_directory)
-        rc = local_start(cli, local_directory, 0, &local);
-    if (rc == EX_OK)
-        rc = cli_connect(cli, NULL, 0);
-    if (rc == EX_OK)
-        rc = submit_and_wait(cli, &job);
-    stint_client_destroy(&cli->client);
-    local_stop(&local);
+        if (job.keep_ms < 0 && !detach)
+            job.keep_ms = KEEP_MS;
+        job.payload = payload = template_payload(template, &s, NULL, &job.payload_bytes);
+        rc = run_job(cli, &job);
+    }
     free(payload);
-    jobs_template_free(&template);
+    free(bytes);
+    surroundings_free(&s);
+    template_free(&template);
     return rc;
 }
 
 const struct verb verb_run = {"run", "[OPTION...] COMMAND [ARGUMENT...]",
-    "run one command on a worker; its output and exit code", options, run};
+    "run one command on a worker; its output and exit code", options, run, VERB_TAKES_COMMAND};

@@ -1,14 +1,19 @@
 /* stint show: all about jobs. stint result: only what came out. */
+#include "console.h"
 #include "out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static int payload;
+static int payload, errors;
 
 static struct poptOption show_options[] = {
-    {"payload", 'P', POPT_ARG_NONE, &payload, 0, "show the payload too", NULL}, POPT_TABLEEND};
-static struct poptOption no_options[] = {POPT_TABLEEND};
+    {"payload", 0, POPT_ARG_NONE, &payload, 0, "show the payload and the result too", NULL},
+    {NULL, 'P', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &payload, 0, NULL, NULL}, POPT_TABLEEND};
+static struct poptOption result_options[] = {
+    {"stderr", 0, POPT_ARG_NONE, &errors, 0, "print the end of its standard error instead", NULL},
+    POPT_TABLEEND};
 
 static int
 each_job(struct cli *cli, const char **args, enum stint_parts parts,
@@ -21,14 +26,20 @@ each_job(struct cli *cli, const char **args, enum stint_parts parts,
     if (!ids)
         return EX_USAGE;
     int rc = cli_connect(cli, NULL, 0), worst = rc;
-    for (size_t i = 0; i < count && rc == EX_OK; i++) {
+    for (size_t i = 0; i < count && rc == EX_OK && !console_failed(); i++) {
         const struct stint_job_info *info;
         enum stint_status status = stint_get(cli->client, &ids[i], parts, &info, cli->timeout_ms);
-        int code = status == STINT_OK ? show(cli, info) : cli_failed(cli, status);
+        int code = EX_OK;
+        if (status == STINT_OK)
+            code = show(cli, info);
+        else if (status == STINT_NO_SUCH_JOB) {
+            cli_say(
+                cli, "%s: %s; %s", args[i], stint_status_text(status), stint_status_hint(status));
+            code = EXIT_NO_SUCH_JOB;
+        } else
+            rc = code = cli_failed(cli, status);
         if (code != EX_OK)
             worst = code;
-        if (status != STINT_OK && status != STINT_NO_SUCH_JOB)
-            rc = code;
     }
     free(ids);
     return worst;
@@ -44,22 +55,52 @@ show_job(struct cli *cli, const struct stint_job_info *info)
 }
 
 static int
+result_code(const struct stint_job_info *info)
+{
+    if (!stint_state_settled(info->state))
+        return EX_TEMPFAIL;
+    if (info->state != STINT_SUCCEEDED)
+        return EXIT_JOB_FAILED;
+    return out_lost_result(info) ? EX_IOERR : EX_OK;
+}
+
+/* Of one that failed, what stands behind the first line: that says how it ended. */
+static void
+print_errors(const struct stint_job_info *info)
+{
+    const char *text = info->error;
+    if (info->state != STINT_SUCCEEDED)
+        text = strchr(text, '\n') ? strchr(text, '\n') + 1 : "";
+    else if (out_lost_result(info))
+        text = "";
+    size_t size = strlen(text);
+    (void)out_bytes(text, size);
+    if (size > 0 && text[size - 1] != '\n')
+        (void)out_bytes("\n", 1);
+}
+
+static int
 show_result(struct cli *cli, const struct stint_job_info *info)
 {
+    char id[STINT_ID_TEXT_BYTES];
+    stint_id_format(&info->id, id);
     if (cli->json)
-        return out_line(out_job(info)) ? EX_OK : EX_IOERR;
-    if (out_lost_result(info)) {
-        cli_say(cli, "%s", out_lost_result(info));
-        return EX_IOERR;
+        (void)out_line(out_job(info));
+    else if (!stint_state_settled(info->state))
+        cli_say(cli, "%s is %s; stint wait waits for it", id, stint_state_name(info->state));
+    else if (errors)
+        print_errors(info);
+    else {
+        const char *lost = out_lost_result(info);
+        if (lost)
+            cli_say(cli, "%s: %s", id, lost);
+        else if (info->result)
+            (void)out_bytes(info->result, info->result_bytes);
+        (void)fflush(console_out());
+        if (info->state != STINT_SUCCEEDED)
+            cli_say(cli, "%s is %s: %s", id, stint_state_name(info->state), info->error);
     }
-    if (info->state == STINT_SUCCEEDED)
-        return out_bytes(info->result, info->result_bytes) ? EX_OK : EX_IOERR;
-    if (!stint_state_settled(info->state)) {
-        cli_say(cli, "it is %s; stint wait waits for it", stint_state_name(info->state));
-        return EX_TEMPFAIL;
-    }
-    cli_say(cli, "it is %s: %s", stint_state_name(info->state), info->error);
-    return EXIT_JOB_FAILED;
+    return result_code(info);
 }
 
 static int
@@ -74,7 +115,7 @@ run_result(struct cli *cli, const char **args)
     return each_job(cli, args, STINT_RESULT, show_result);
 }
 
-const struct verb verb_show = {
-    "show", "[OPTION...] ID...", "tell all about a job", show_options, run_show};
-const struct verb verb_result = {
-    "result", "[OPTION...] ID...", "print a job's result", no_options, run_result};
+const struct verb verb_show = {"show", "[OPTION...] ID...", "tell all about a job", show_options,
+    run_show, VERB_TAKES_ARGUMENTS};
+const struct verb verb_result = {"result", "[OPTION...] ID...", "print a job's result",
+    result_options, run_result, VERB_TAKES_ARGUMENTS};

@@ -1,4 +1,5 @@
 /* stint submit: a job from an argument, a file or standard input; or a job a line. */
+#include "console.h"
 #include "jobs.h"
 #include "lines.h"
 #include "out.h"
@@ -17,79 +18,93 @@ static struct poptOption options[] = {
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
     {"each", 'E', POPT_ARG_NONE, &each, 0, "a job for each line of the file or standard input",
         NULL},
-    {"null", '0', POPT_ARG_NONE, &zero, 0, "lines end with a zero byte, as from find -print0",
-        NULL},
+    {"null", '0', POPT_ARG_NONE, &zero, 0,
+        "with --each: lines end with a zero byte, as from find -print0", NULL},
     POPT_TABLEEND};
 
-static bool
+static void
 print_id(const struct cli *cli, const struct stint_id *id)
 {
     char text[STINT_ID_TEXT_BYTES];
     stint_id_format(id, text);
     if (cli->json)
-        return out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
-    return puts(text) != EOF;
-}
-
-/* The whole of a file, allocated. */
-static bool
-read_all(struct cli *cli, const char *from, char **bytes, size_t *size)
-{
-    bool standard = !from || strcmp(from, "-") == 0;
-    FILE *f = standard ? stdin : fopen(from, "re");
-    size_t room = 0, n;
-    *bytes = NULL;
-    *size = 0;
-    if (!f) {
-        cli_say(cli, "can't read %s: %s", from, strerror(errno));
-        return false;
-    }
-    do {
-        if (room - *size < 65536) {
-            room = room ? 2 * room : 131072;
-            *bytes = realloc(*bytes, room);
-            if (!*bytes)
-                abort();
-        }
-        n = fread(*bytes + *size, 1, room - *size, f);
-        *size += n;
-    } while (n > 0 && *size <= (64U << 20));
-    bool good = !ferror(f);
-    if (!standard)
-        fclose(f);
-    return good;
+        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
+    else
+        fprintf(console_out(), "%s\n", text);
 }
 
 static int
 submit_one(struct cli *cli, struct stint_job *job)
 {
     struct stint_id id;
-    enum stint_status status = stint_submit(cli->client, job, 1, &id, cli->timeout_ms);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
-    return print_id(cli, &id) ? EX_OK : EX_IOERR;
+    size_t stored;
+    int rc = jobs_submit(cli, job, 1, &id, &stored);
+    if (rc == EX_OK)
+        print_id(cli, &id);
+    return rc;
 }
 
-enum { LINES_A_MESSAGE = 1000 };
+/* One message's worth: it is stored as a whole or not at all. */
+enum { LINES_A_MESSAGE = 1000, BYTES_A_MESSAGE = 512 << 10 };
 
 struct pile {
     struct stint_job jobs[LINES_A_MESSAGE];
     struct stint_id ids[LINES_A_MESSAGE];
-    size_t count;
+    size_t count, bytes;
+    uint64_t stored, first_line; /* lines that are stored; the first one of the pile */
+    uint64_t refused; /* lines that no broker takes */
 };
 
+static void
+say_where(struct cli *cli, const struct pile *pile)
+{
+    const char *again = zero ? "sed -z" : "sed";
+    cli_say(cli,
+        "stopped at line %llu: %llu jobs are stored, and their ids printed; go on with "
+        "the rest: %s 1,%llud | stint submit --each ...",
+        (unsigned long long)pile->first_line, (unsigned long long)pile->stored, again,
+        (unsigned long long)pile->first_line - 1);
+}
+
+/* A line that is too large is told, and loses nobody else. */
 static int
 submit_pile(struct cli *cli, struct pile *pile)
 {
-    enum stint_status status =
-        stint_submit(cli->client, pile->jobs, pile->count, pile->ids, cli->timeout_ms);
-    int rc = status == STINT_OK ? EX_OK : cli_failed(cli, status);
+    size_t stored;
+    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, &stored);
     for (size_t i = 0; i < pile->count; i++) {
-        if (rc == EX_OK && !print_id(cli, &pile->ids[i]))
-            rc = EX_IOERR;
+        if (i < stored)
+            print_id(cli, &pile->ids[i]);
         free((void *)(uintptr_t)pile->jobs[i].payload);
     }
-    pile->count = 0;
+    pile->stored += stored;
+    if (rc == EX_DATAERR && pile->count == 1 && pile->bytes > BYTES_A_MESSAGE) {
+        cli_say(cli, "line %llu: its %zu bytes are more than the broker takes; it is left out",
+            (unsigned long long)pile->first_line, pile->bytes);
+        pile->refused++;
+        rc = EX_OK;
+    }
+    pile->first_line += rc == EX_OK ? pile->count : stored;
+    if (rc != EX_OK)
+        say_where(cli, pile);
+    pile->count = pile->bytes = 0;
+    if (fflush(console_out()) != 0 && rc == EX_OK)
+        rc = EX_IOERR;
+    return rc;
+}
+
+static int
+add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
+    size_t bytes)
+{
+    int rc = EX_OK;
+    if (pile->count > 0 && pile->bytes + bytes > BYTES_A_MESSAGE)
+        rc = submit_pile(cli, pile);
+    struct stint_job *job = &pile->jobs[pile->count++];
+    *job = *common;
+    job->payload = cli_copy(line, bytes);
+    job->payload_bytes = bytes;
+    pile->bytes += bytes;
     return rc;
 }
 
@@ -97,34 +112,39 @@ submit_pile(struct cli *cli, struct pile *pile)
 static int
 submit_each(struct cli *cli, const struct stint_job *common)
 {
-    static struct pile pile;
-    struct lines *lines = lines_open(path, zero ? '\0' : '\n');
+    struct lines *lines = lines_open(path, zero ? '\0' : '\n', JOBS_PAYLOAD_MAX);
+    struct pile *pile = cli_allocate(sizeof *pile);
+    enum lines_result got = LINES_ONE;
     const char *line;
     size_t bytes;
     int rc = EX_OK;
+    pile->first_line = 1;
     if (!lines) {
         cli_say(cli, "can't read %s: %s", path, strerror(errno));
-        return EX_NOINPUT;
+        rc = EX_NOINPUT;
     }
-    enum lines_result got = LINES_ONE;
-    while (rc == EX_OK && got != LINES_OVER && got != LINES_ERROR) {
-        got = lines_next(lines, pile.count == 0, &line, &bytes);
-        if (got == LINES_ONE) {
-            struct stint_job *job = &pile.jobs[pile.count++];
-            *job = *common;
-            char *copy = malloc(bytes + 1);
-            if (!copy)
-                abort();
-            job->payload = memcpy(copy, line, bytes);
-            job->payload_bytes = bytes;
-        }
-        if (pile.count == LINES_A_MESSAGE || (got != LINES_ONE && pile.count > 0))
-            rc = submit_pile(cli, &pile);
+    while (rc == EX_OK && (got == LINES_ONE || got == LINES_NONE_YET)) {
+        got = lines_next(lines, pile->count == 0 ? 1000 : 0, &line, &bytes);
+        if (got == LINES_ONE)
+            rc = add_line(cli, pile, common, line, bytes);
+        if (rc == EX_OK &&
+            (pile->count == LINES_A_MESSAGE || (got != LINES_ONE && pile->count > 0)))
+            rc = submit_pile(cli, pile);
     }
-    if (got == LINES_ERROR) {
+    if (got == LINES_ERROR)
         cli_say(cli, "reading failed: %s", strerror(errno));
-        rc = EX_IOERR;
+    if (got == LINES_TOO_LONG)
+        cli_say(cli, "line %llu is over 4 MiB, which no job can carry",
+            (unsigned long long)pile->first_line);
+    if (rc == EX_OK && (got == LINES_ERROR || got == LINES_TOO_LONG)) {
+        say_where(cli, pile);
+        rc = got == LINES_ERROR ? EX_IOERR : EX_DATAERR;
     }
+    if (rc == EX_OK && pile->refused > 0)
+        rc = EX_DATAERR;
+    for (size_t i = 0; i < pile->count; i++)
+        free((void *)(uintptr_t)pile->jobs[i].payload);
+    free(pile);
     lines_close(&lines);
     return rc;
 }
@@ -140,28 +160,22 @@ run(struct cli *cli, const char **args)
         return rc;
     if (args && args[0] && (path || each || args[1]))
         return cli_usage(cli, "one payload: an argument, --file, or standard input");
-    rc = cli_connect(cli, NULL, 0);
-    if (rc != EX_OK)
-        return rc;
-    if (each)
-        return submit_each(cli, &job);
-    if (args && args[0]) {
-        job.payload = args[0];
-        job.payload_bytes = strlen(args[0]);
-        return submit_one(cli, &job);
+    if (zero && !each)
+        return cli_usage(cli, "--null has no effect without --each");
+    if (!each && !(args && args[0]))
+        rc = jobs_read(cli, path, &bytes, &size);
+    if (rc == EX_OK)
+        rc = cli_connect(cli, NULL, 0);
+    if (rc == EX_OK && each)
+        rc = submit_each(cli, &job);
+    else if (rc == EX_OK) {
+        job.payload = bytes ? bytes : args[0];
+        job.payload_bytes = bytes ? size : strlen(args[0]);
+        rc = submit_one(cli, &job);
     }
-    if (!path && isatty(STDIN_FILENO))
-        cli_say(cli, "reading the payload from the terminal; end it with Ctrl-D");
-    if (!read_all(cli, path, &bytes, &size)) {
-        free(bytes);
-        return EX_NOINPUT;
-    }
-    job.payload = bytes;
-    job.payload_bytes = size;
-    rc = submit_one(cli, &job);
     free(bytes);
     return rc;
 }
 
 const struct verb verb_submit = {"submit", "[OPTION...] [PAYLOAD]",
-    "put a job, or a job a line, into a queue; prints the ids", options, run};
+    "put a job, or a job a line, into a queue; prints the ids", options, run, VERB_TAKES_ARGUMENTS};

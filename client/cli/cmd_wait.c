@@ -1,127 +1,234 @@
 /* stint wait: until jobs are settled. */
+#include "console.h"
 #include "lines.h"
 #include "out.h"
+#include "stall.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 enum { AT_ONCE = 16384 };
 
-static char *path;
+static char *path, *limit;
 static int results, quiet;
 
 static struct poptOption options[] = {
     {"file", 'f', POPT_ARG_STRING, &path, 0, "ids from this file, a line each; -: standard input",
         "FILE"},
+    {"timeout", 0, POPT_ARG_STRING, &limit, 0, "wait no longer than this; then 124 (for ever)",
+        "TIME"},
     {"results", 'r', POPT_ARG_NONE, &results, 0, "print the results instead of the states", NULL},
     {"quiet", 'Q', POPT_ARG_NONE, &quiet, 0, "print nothing; the exit code tells", NULL},
     POPT_TABLEEND};
 
+/* A job that is waited for; `times`: as often as its id was given. */
+struct awaited {
+    struct stint_id id;
+    unsigned times;
+    UT_hash_handle hh;
+};
+
 struct waiting {
     struct cli *cli;
-    uint64_t failed, unknown;
-    bool broken;
+    struct awaited *jobs;
+    struct stall stall;
+    uint64_t failed, unknown, end_ms;
+    struct lines *lines; /* more ids; NULL: there are none */
+    int rc;
 };
+
+static void
+tell(struct waiting *w, const struct stint_job_info *info)
+{
+    char id[STINT_ID_TEXT_BYTES];
+    stint_id_format(&info->id, id);
+    const char *lost = results || w->cli->json ? out_lost_result(info) : NULL;
+    bool good = info->state == STINT_SUCCEEDED;
+    w->failed += !good || lost;
+    if (quiet)
+        return;
+    if (w->cli->json)
+        (void)out_line(out_job(info));
+    else if (!results)
+        fprintf(console_out(), "%s  %s\n", id, stint_state_name(info->state));
+    else {
+        if (!lost)
+            (void)out_bytes(info->result, info->result ? info->result_bytes : 0);
+        (void)fflush(console_out());
+        if (lost || !good)
+            cli_say(w->cli, "%s: %s%s%s", id, lost ? lost : stint_state_name(info->state),
+                lost ? "" : ": ", lost ? "" : info->error);
+    }
+    (void)fflush(console_out());
+}
 
 static void
 settled(void *context, const struct stint_job_info *info)
 {
     struct waiting *w = context;
-    char id[STINT_ID_TEXT_BYTES];
-    stint_id_format(&info->id, id);
+    struct awaited *a;
+    HASH_FIND(hh, w->jobs, &info->id, sizeof info->id, a);
+    if (!a)
+        return;
+    HASH_DEL(w->jobs, a); /* NOLINT: it is in the table */
+    stall_progress(&w->stall);
     if (info->state == STINT_UNKNOWN) {
+        char id[STINT_ID_TEXT_BYTES];
         w->unknown++;
-        cli_say(w->cli, "%s: %s", id, stint_status_text(STINT_NO_SUCH_JOB));
-        return;
-    }
-    const char *lost = results || w->cli->json ? out_lost_result(info) : NULL;
-    w->failed += info->state != STINT_SUCCEEDED || lost;
-    if (quiet)
-        return;
-    if (w->cli->json)
-        w->broken |= !out_line(out_job(info));
-    else if (!results)
-        w->broken |= printf("%s  %s\n", id, stint_state_name(info->state)) < 0;
-    else if (lost)
-        cli_say(w->cli, "%s: %s", id, lost);
-    else if (info->state == STINT_SUCCEEDED)
-        w->broken |= !out_bytes(info->result, info->result_bytes);
-    else
-        cli_say(w->cli, "%s: %s: %s", id, stint_state_name(info->state), info->error);
-    w->broken |= fflush(stdout) != 0;
+        cli_say(
+            w->cli, "%s: %s", stint_id_format(&info->id, id), stint_status_text(STINT_NO_SUCH_JOB));
+    } else
+        for (unsigned i = 0; i < a->times; i++)
+            tell(w, info);
+    free(a);
+}
+
+static const struct stint_id *
+first_awaited(void *context)
+{
+    const struct waiting *w = context;
+    return w->jobs ? &w->jobs->id : NULL;
+}
+
+static bool
+ended(struct waiting *w)
+{
+    return w->rc != EX_OK || cli_interrupted() || console_failed() || console_reader_gone() ||
+        (w->end_ms && cli_now_ms() >= w->end_ms);
+}
+
+/* Lets the client work for a moment. */
+static void
+process(struct waiting *w, uint32_t ms)
+{
+    uint64_t now_ms = cli_now_ms();
+    if (w->end_ms && now_ms < w->end_ms && w->end_ms - now_ms < ms)
+        ms = (uint32_t)(w->end_ms - now_ms);
+    enum stint_status status = stint_client_process(w->cli->client, ms);
+    if (status != STINT_OK)
+        w->rc = cli_failed(w->cli, status);
+    else if (w->jobs)
+        w->rc = stall_look(&w->stall);
 }
 
 /* Watches one more, after waiting until there is room. */
-static enum stint_status
+static void
 watch(struct waiting *w, const struct stint_id *id)
 {
-    enum stint_status status = STINT_OK;
-    while (status == STINT_OK && stint_client_watched(w->cli->client) >= AT_ONCE)
-        status = stint_client_process(w->cli->client, 1000);
-    if (status == STINT_OK)
-        status = stint_watch(w->cli->client, id, 1, results || w->cli->json, settled, w);
-    return status;
+    struct awaited *a;
+    while (stint_client_watched(w->cli->client) >= AT_ONCE && !ended(w))
+        process(w, 200);
+    HASH_FIND(hh, w->jobs, id, sizeof *id, a);
+    if (a) {
+        a->times++;
+        return;
+    }
+    a = cli_allocate(sizeof *a);
+    a->id = *id;
+    a->times = 1;
+    HASH_ADD(hh, w->jobs, id, sizeof a->id, a);
+    enum stint_status status =
+        stint_watch(w->cli->client, id, 1, results || w->cli->json, settled, w);
+    if (status != STINT_OK && w->rc == EX_OK)
+        w->rc = cli_failed(w->cli, status);
 }
 
-static int
-watch_file(struct waiting *w, enum stint_status *status)
+/* Ids come as they come, and outcomes are told meanwhile. */
+static void
+read_ids(struct waiting *w)
 {
     const char *line;
     size_t bytes;
-    struct lines *lines = lines_open(path, '\n');
-    if (!lines) {
-        cli_say(w->cli, "can't read %s: %s", path, strerror(errno));
-        return EX_NOINPUT;
-    }
-    int rc = EX_OK;
-    while (
-        rc == EX_OK && *status == STINT_OK && lines_next(lines, true, &line, &bytes) == LINES_ONE) {
+    enum lines_result got = LINES_ONE;
+    while (w->lines && !ended(w) && (got = lines_next(w->lines, 0, &line, &bytes)) == LINES_ONE) {
         char text[STINT_ID_TEXT_BYTES] = "";
         struct stint_id id;
         if (bytes < sizeof text)
             memcpy(text, line, bytes);
-        if (stint_id_parse(text, &id) != STINT_OK)
-            rc = cli_usage(w->cli, "%s: not an id: %.*s", path, (int)bytes, line);
-        else
-            *status = watch(w, &id);
+        if (bytes > 0 && stint_id_parse(text, &id) == STINT_OK)
+            watch(w, &id);
+        else if (bytes > 0)
+            w->rc = cli_usage(w->cli, "%s: line %llu is no id: %.*s", path,
+                (unsigned long long)lines_count(w->lines), bytes < 80 ? (int)bytes : 80, line);
     }
-    lines_close(&lines);
-    return rc;
+    if (got == LINES_ERROR || got == LINES_TOO_LONG) {
+        cli_say(w->cli, "reading %s failed: %s", path,
+            got == LINES_ERROR ? strerror(errno) : "a line is too long to be an id");
+        w->rc = got == LINES_ERROR ? EX_IOERR : EX_DATAERR;
+    }
+    if (got != LINES_ONE && got != LINES_NONE_YET)
+        lines_close(&w->lines);
+}
+
+static int
+wait_all(struct waiting *w, const struct stint_id *ids, size_t count)
+{
+    enum stint_status status = stint_connect(w->cli->client, w->cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(w->cli, status);
+    cli_catch_interrupt();
+    stall_begin(&w->stall, w->cli, NULL, NULL);
+    w->stall.waits_for = first_awaited;
+    w->stall.context = w;
+    for (size_t i = 0; i < count && !ended(w); i++)
+        watch(w, &ids[i]);
+    while ((w->jobs || w->lines) && !ended(w)) {
+        read_ids(w);
+        if (w->jobs || w->lines)
+            process(w, w->lines ? 20 : 200);
+    }
+    if (w->rc != EX_OK)
+        return w->rc;
+    if (console_failed())
+        return EX_IOERR;
+    if (cli_interrupted())
+        return EXIT_SIGNAL + cli_interrupted();
+    if (w->jobs) {
+        cli_say(w->cli, "%u jobs are not settled after %s", HASH_COUNT(w->jobs), limit);
+        return EXIT_TIME_OVER;
+    }
+    if (w->unknown)
+        return EXIT_NO_SUCH_JOB;
+    return w->failed ? EXIT_JOB_FAILED : EX_OK;
 }
 
 static int
 run(struct cli *cli, const char **args)
 {
     struct waiting w = {.cli = cli};
-    enum stint_status status = STINT_OK;
     size_t count;
     if (!path && (!args || !args[0]))
         return cli_usage(cli, "for which job? give its id, or --file");
+    if (limit) {
+        if (!cli_duration(cli, "timeout", limit, &w.end_ms))
+            return EX_USAGE;
+        w.end_ms += cli_now_ms() + 1;
+    }
     struct stint_id *ids = cli_ids(cli, args, &count);
     if (!ids)
         return EX_USAGE;
-    int rc = cli_connect(cli, NULL, 0);
+    int rc = EX_OK;
+    if (path && !(w.lines = lines_open(path, '\n', 4096))) {
+        cli_say(cli, "can't read %s: %s", path, strerror(errno));
+        rc = EX_NOINPUT;
+    }
     if (rc == EX_OK)
-        status = stint_connect(cli->client, cli->timeout_ms);
-    for (size_t i = 0; i < count && rc == EX_OK && status == STINT_OK; i++)
-        status = watch(&w, &ids[i]);
-    if (path && rc == EX_OK && status == STINT_OK)
-        rc = watch_file(&w, &status);
-    cli_catch_interrupt();
-    while (rc == EX_OK && status == STINT_OK && stint_client_watched(cli->client) > 0 &&
-        !cli_interrupted() && !w.broken)
-        status = stint_client_process(cli->client, 1000);
+        rc = cli_connect(cli, NULL, 0);
+    if (rc == EX_OK)
+        rc = wait_all(&w, ids, count);
+    stint_client_destroy(&cli->client);
+    while (w.jobs) {
+        struct awaited *a = w.jobs;
+        HASH_DEL(w.jobs, a); /* NOLINT: it is in the table */
+        free(a);
+    }
+    lines_close(&w.lines);
     free(ids);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
-    if (rc != EX_OK)
-        return rc;
-    if (w.unknown)
-        return EXIT_NO_SUCH_JOB;
-    return w.failed ? EXIT_JOB_FAILED : EX_OK;
+    return rc;
 }
 
-const struct verb verb_wait = {
-    "wait", "[OPTION...] [ID...]", "wait until jobs are settled; 1 if one failed", options, run};
+const struct verb verb_wait = {"wait", "[OPTION...] [ID...]",
+    "wait until jobs are settled; 1 if one failed", options, run, VERB_TAKES_ARGUMENTS};

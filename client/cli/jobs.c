@@ -1,181 +1,191 @@
-/* Job options and exec payloads; the contract is in jobs.h. */
+/* Job options, and submitting however often it takes; the contract is in jobs.h. */
 #include "jobs.h"
+#include "lines.h"
+#include "stall.h"
 
-#include <msgpack.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-struct job_options job_options = {.priority = -1};
+struct job_options job_options;
+
+/* clang-format off */
+#define OPTIONS(KIND, KEEP) \
+    {"queue", 'q', POPT_ARG_STRING, &job_options.queue, 0, "into this queue (default)", "NAME"}, \
+    {"kind", 'k', POPT_ARG_STRING, &job_options.kind, 0, KIND, "NAME"}, \
+    {"priority", 'p', POPT_ARG_STRING, &job_options.priority, 0, \
+        "0 to 255, higher first (100)", "N"}, \
+    {"keep", 0, POPT_ARG_STRING, &job_options.keep, 0, KEEP, "TIME"}, \
+    {"timeout", 0, POPT_ARG_STRING, &job_options.timeout, 0, \
+        "a run may take so long (no limit)", "TIME"}, \
+    {"time-to-run", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &job_options.timeout, 0, \
+        NULL, NULL}, \
+    {"backoff", 0, POPT_ARG_STRING, &job_options.backoff, 0, \
+        "wait so long after the first failure, then twice as long each time (1s)", "TIME"}, \
+    {"backoff-cap", 0, POPT_ARG_STRING, &job_options.backoff_cap, 0, \
+        "but at most so long (10m)", "TIME"}
 
 struct poptOption job_option_table[] = {
-    {"queue", 'q', POPT_ARG_STRING, &job_options.queue, 0, "into this queue (default)", "NAME"},
-    {"kind", 'k', POPT_ARG_STRING, &job_options.kind, 0, "which handler runs it (default)", "NAME"},
-    {"priority", 'p', POPT_ARG_INT, &job_options.priority, 0, "0 to 255, higher first (100)", "N"},
-    {"attempts", 'a', POPT_ARG_INT, &job_options.attempts, 0, "runs before it is dead (5)", "N"},
-    {"keep", 0, POPT_ARG_STRING, &job_options.keep, 0,
-        "keep its outcome so long; 0: forget it at success (the broker's, 24h)", "TIME"},
-    {"time-to-run", 0, POPT_ARG_STRING, &job_options.time_to_run, 0,
-        "a run may take so long (no limit)", "TIME"},
-    {"backoff", 0, POPT_ARG_STRING, &job_options.backoff, 0,
-        "wait so long after the first failure, then twice as long each time (1s)", "TIME"},
-    {"backoff-cap", 0, POPT_ARG_STRING, &job_options.backoff_cap, 0, "but at most so long (10m)",
-        "TIME"},
+    OPTIONS("which handler runs it (default)",
+        "keep its outcome so long; 0: forget it at success (the broker's, 24h)"),
+    {"attempts", 'a', POPT_ARG_STRING, &job_options.attempts, 0,
+        "runs before it is dead (5)", "N"},
     POPT_TABLEEND};
+
+struct poptOption command_option_table[] = {
+    OPTIONS("which handler runs it (exec: the command is run)",
+        "keep its outcome so long (1d; with --state and --local 30d)"),
+    {"attempts", 'a', POPT_ARG_STRING, &job_options.attempts, 0,
+        "a failure is tried again, up to so many runs (1)", "N"},
+    {"wd", 0, POPT_ARG_STRING, &job_options.directory, 0,
+        "run in this directory, which must be there; -: the worker's own (this one, where it is "
+        "there)", "DIR"},
+    {"env", 0, POPT_ARG_ARGV, &job_options.environment, 0,
+        "set this variable for the command; its value from here, unless given; repeatable",
+        "NAME[=VALUE]"},
+    {"stdin", 0, POPT_ARG_STRING, &job_options.input, 0,
+        "the command reads this file as its standard input; -: ours", "FILE"},
+    POPT_TABLEEND};
+/* clang-format on */
 
 int
 jobs_fill(const struct cli *cli, struct stint_job *job)
 {
     const struct job_options *o = &job_options;
     struct stint_job fresh = STINT_JOB_INIT;
-    uint64_t keep;
+    uint64_t number;
     *job = fresh;
     job->queue = o->queue;
     job->kind = o->kind;
-    if (o->priority < -1 || o->priority > 255)
-        return cli_usage(cli, "--priority=%d: write 0 to 255", o->priority);
-    if (o->attempts < 0 || o->attempts > 65535)
-        return cli_usage(cli, "--attempts=%d: write 1 to 65535", o->attempts);
-    job->priority = o->priority;
-    job->max_attempts = (uint32_t)o->attempts;
-    if (o->keep) {
-        if (!cli_duration(cli, "keep", o->keep, &keep))
+    if (o->priority) {
+        if (!cli_number(cli, "priority", o->priority, 0, 255, &number))
             return EX_USAGE;
-        job->keep_ms = (int64_t)keep;
+        job->priority = (int32_t)number;
     }
-    if ((o->time_to_run &&
-            !cli_duration(cli, "time-to-run", o->time_to_run, &job->time_to_run_ms)) ||
-        (o->backoff && !cli_duration(cli, "backoff", o->backoff, &job->backoff_base_ms)) ||
-        (o->backoff_cap && !cli_duration(cli, "backoff-cap", o->backoff_cap, &job->backoff_cap_ms)))
-        return EX_USAGE;
+    if (o->attempts) {
+        if (!cli_number(cli, "attempts", o->attempts, 1, 65535, &number))
+            return EX_USAGE;
+        job->max_attempts = (uint32_t)number;
+    }
+    if (o->keep) {
+        if (!cli_duration(cli, "keep", o->keep, &number))
+            return EX_USAGE;
+        job->keep_ms = (int64_t)number;
+    }
+    const struct {
+        const char *option, *text;
+        uint64_t *ms;
+    } times[] = {{"timeout", o->timeout, &job->time_to_run_ms},
+        {"backoff", o->backoff, &job->backoff_base_ms},
+        {"backoff-cap", o->backoff_cap, &job->backoff_cap_ms}};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        if (!times[i].text)
+            continue;
+        if (!cli_duration(cli, times[i].option, times[i].text, times[i].ms))
+            return EX_USAGE;
+        if (*times[i].ms == 0)
+            return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
+    }
     return EX_OK;
 }
 
-static char *
-copied(const char *text)
+static void
+say_once(const struct cli *cli, const char *from, uint64_t begun_ms, bool *said)
 {
-    char *c = strdup(text);
-    if (!c)
-        abort();
-    return c;
-}
-
-/* "{}" in a shell's text becomes "$1", in quotes: what is in the line is never read as code. */
-static char *
-shell_text(const char *text)
-{
-    size_t places = 0;
-    for (const char *p = text; (p = strstr(p, "{}")); p += 2)
-        places++;
-    char *out = malloc(strlen(text) + 2 * places + 1), *at = out;
-    if (!out)
-        abort();
-    while (*text) {
-        if (strncmp(text, "{}", 2) == 0) {
-            memcpy(at, "\"$1\"", 4);
-            at += 4;
-            text += 2;
-        } else
-            *at++ = *text++;
-    }
-    *at = '\0';
-    return out;
+    if (!*said && cli_now_ms() - begun_ms >= STALL_MS)
+        cli_say(
+            cli, "reading %s to its end, and nothing comes (--stdin /dev/null: do without)", from);
+    *said |= cli_now_ms() - begun_ms >= STALL_MS;
 }
 
 int
-jobs_template(const struct cli *cli, const char **args, bool shell, struct template *t)
+jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size)
 {
-    const char **words = args;
-    const char **cut = NULL;
-    int count = 0;
-    *t = (struct template){0};
-    if (!args || !args[0])
-        return cli_usage(cli, "which command? see stint %s --help", cli->verb);
-    while (args[count])
-        count++;
-    if (shell) {
-        if (count > 1)
-            return cli_usage(cli, "with --shell the command is one argument");
-        t->words = calloc(5, sizeof *t->words);
-        if (!t->words)
-            abort();
-        t->words[t->count++] = copied("/bin/sh");
-        t->words[t->count++] = copied("-c");
-        t->words[t->count++] = shell_text(args[0]);
-        t->words[t->count++] = copied("sh"); /* then the line, as $1 */
-        return EX_OK;
+    bool standard = !path || strcmp(path, "-") == 0, said = false;
+    const char *from = standard ? "standard input" : path;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    uint64_t begun_ms = cli_now_ms();
+    size_t room = 0;
+    ssize_t n = fd < 0 ? -1 : 1;
+    *bytes = cli_copy("", 0);
+    *size = 0;
+    if (fd >= 0 && isatty(fd)) {
+        cli_say(cli, "reading from the terminal; end it with Ctrl-D");
+        said = true;
     }
-    if (count == 1 && strpbrk(args[0], " \t'\"")) {
-        if (poptParseArgvString(args[0], &count, &cut) != 0 || count == 0)
-            return cli_usage(cli, "the command can't be cut into words: %s", args[0]);
-        words = cut;
+    while (n != 0 && fd >= 0 && *size <= JOBS_PAYLOAD_MAX) {
+        if (room - *size < 65536) {
+            room = room ? 2 * room : 131072;
+            *bytes = realloc(*bytes, room);
+            if (!*bytes)
+                abort();
+        }
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 500) == 0) {
+            say_once(cli, from, begun_ms, &said);
+            continue;
+        }
+        n = read(fd, *bytes + *size, room - *size - 1);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            break;
+        *size += n > 0 ? (size_t)n : 0;
     }
-    t->words = calloc((size_t)count + 1, sizeof *t->words);
-    if (!t->words)
-        abort();
-    for (; t->count < (size_t)count; t->count++) {
-        t->words[t->count] = copied(words[t->count]);
-        t->has_place |= strstr(words[t->count], "{}") != NULL;
+    if (n < 0)
+        cli_say(cli, "can't read %s: %s", from, strerror(errno));
+    else if (*size > JOBS_PAYLOAD_MAX)
+        cli_say(cli, "%s is over 4 MiB, which no job can carry", from);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    if (n < 0)
+        return fd < 0 ? EX_NOINPUT : EX_IOERR;
+    return *size > JOBS_PAYLOAD_MAX ? EX_DATAERR : EX_OK;
+}
+
+/* Waits for a moment, as there was no room. Returns an exit code. */
+static int
+hold_off(struct cli *cli)
+{
+    enum { MOMENT_MS = 100 };
+    uint64_t until_ms = cli_now_ms() + MOMENT_MS;
+    for (uint64_t now_ms; (now_ms = cli_now_ms()) < until_ms;) {
+        enum stint_status status = stint_client_process(cli->client, (uint32_t)(until_ms - now_ms));
+        if (status != STINT_OK)
+            return cli_failed(cli, status);
     }
-    free(cut);
     return EX_OK;
 }
 
-void
-jobs_template_free(struct template *t)
+int
+jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
+    size_t *stored)
 {
-    for (size_t i = 0; i < t->count; i++)
-        free(t->words[i]);
-    free(t->words);
-    *t = (struct template){0};
-}
-
-static void
-pack_text(msgpack_packer *p, const char *text, size_t size)
-{
-    msgpack_pack_str(p, size);
-    msgpack_pack_str_body(p, text, size);
-}
-
-/* A word with the line in its places. */
-static void
-pack_word(msgpack_packer *p, const char *word, const char *line, size_t line_bytes)
-{
-    size_t places = 0;
-    for (const char *at = word; line && (at = strstr(at, "{}")); at += 2)
-        places++;
-    msgpack_pack_str(p, strlen(word) + places * line_bytes - 2 * places);
-    while (*word) {
-        const char *place = line ? strstr(word, "{}") : NULL;
-        size_t before = place ? (size_t)(place - word) : strlen(word);
-        msgpack_pack_str_body(p, word, before);
-        word += before;
-        if (place) {
-            msgpack_pack_str_body(p, line, line_bytes);
-            word += 2;
+    size_t piece = count;
+    bool said = false;
+    *stored = 0;
+    while (*stored < count) {
+        size_t n = piece < count - *stored ? piece : count - *stored;
+        enum stint_status status =
+            stint_submit(cli->client, jobs + *stored, n, ids + *stored, cli->timeout_ms);
+        if (status == STINT_OK) {
+            *stored += n;
+            piece = 2 * n;
+            continue;
         }
+        if (!cli_passing(status))
+            return cli_failed(cli, status);
+        if (n > 1) {
+            piece = n / 2;
+            continue;
+        }
+        if (!said)
+            cli_say(cli, "%s; waiting until there is room", stint_status_text(status));
+        said = true;
+        int rc = hold_off(cli);
+        if (rc != EX_OK)
+            return rc;
     }
-}
-
-void *
-jobs_payload(
-    const struct template *t, const char *line, size_t line_bytes, bool once, size_t *bytes)
-{
-    msgpack_sbuffer buffer;
-    msgpack_packer p;
-    bool append = line && !t->has_place;
-    msgpack_sbuffer_init(&buffer);
-    msgpack_packer_init(&p, &buffer, msgpack_sbuffer_write);
-    msgpack_pack_map(&p, once ? 2 : 1);
-    pack_text(&p, "argv", 4);
-    msgpack_pack_array(&p, t->count + append);
-    for (size_t i = 0; i < t->count; i++)
-        pack_word(&p, t->words[i], t->has_place ? line : NULL, line_bytes);
-    if (append)
-        pack_text(&p, line, line_bytes);
-    if (once) {
-        pack_text(&p, "once", 4);
-        msgpack_pack_true(&p);
-    }
-    *bytes = buffer.size;
-    return msgpack_sbuffer_release(&buffer);
+    return EX_OK;
 }

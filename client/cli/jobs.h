@@ -1,37 +1,34 @@
-/* What submit, map and run share: the options of a job, and the payload of kind exec. */
+/* What submit, map and run share: the options of a job. */
 #ifndef JOBS_H
 #define JOBS_H
 
 #include "cli.h"
 
 struct job_options {
-    char *queue, *kind, *keep, *time_to_run, *backoff, *backoff_cap;
-    int priority, attempts;
+    char *queue, *kind, *keep, *timeout, *backoff, *backoff_cap, *priority, *attempts;
+    char *directory; /* --wd */
+    char **environment; /* --env, as often as wished */
+    char *input; /* --stdin */
 };
 
 /* One set for the verb that runs; its popt table has fixed addresses. */
 extern struct job_options job_options;
-extern struct poptOption job_option_table[];
+/* submit's table, and the one of map and run, whose jobs run commands. */
+extern struct poptOption job_option_table[], command_option_table[];
 
 /* Fill in a job from the options. Returns an exit code. */
 int jobs_fill(const struct cli *cli, struct stint_job *job);
 
-/* A command line for workers to run, with places for a line of input. */
-struct template
-{
-    char **words;
-    size_t count;
-    bool has_place; /* some word has {}; else the line is appended */
-};
+/* The whole of a file ("-" or NULL: standard input), allocated, up to a payload's size. Says once
+ * that it reads a terminal, or that nothing comes. Returns an exit code. */
+int jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size);
 
-/* One argument with blanks in it is cut into words as a shell would, without expanding anything;
- * with `shell` the whole is given to sh -c, where the line is "$1" and {} stands for it.
- * Returns an exit code. */
-int jobs_template(const struct cli *cli, const char **args, bool shell, struct template *t);
-void jobs_template_free(struct template *t);
+/* Submits jobs of at most one message, in pieces if there is not room for all at once, and waits
+ * for room as long as it takes: said once. The first `*stored` of them are stored, also if it
+ * fails. Returns an exit code. */
+int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
+    size_t *stored);
 
-/* The payload of kind exec for a line (NULL: none), allocated. `once`: a failure is for good. */
-void *jobs_payload(
-    const struct template *t, const char *line, size_t line_bytes, bool once, size_t *bytes);
+enum { JOBS_PAYLOAD_MAX = 4 << 20 }; /* no broker takes more in one job */
 
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct lines {
@@ -13,16 +14,18 @@ struct lines {
     char end;
     bool over;
     char *bytes;
-    size_t from, used, size, scanned;
+    size_t from, used, size, scanned, max;
+    uint64_t count;
 };
 
 struct lines *
-lines_open(const char *path, char end)
+lines_open(const char *path, char end, size_t max)
 {
     struct lines *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->end = end;
+    l->max = max;
     l->fd = path && strcmp(path, "-") != 0 ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     if (l->fd < 0) {
         free(l);
@@ -43,10 +46,25 @@ lines_close(struct lines **lines)
     *lines = NULL;
 }
 
-int
-lines_fd(const struct lines *l)
+uint64_t
+lines_count(const struct lines *l)
 {
-    return l->fd;
+    return l->count;
+}
+
+uint64_t
+lines_total(const struct lines *l)
+{
+    struct stat st;
+    char bytes[65536];
+    uint64_t count = 0;
+    off_t at = 0;
+    if (fstat(l->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    for (ssize_t n; (n = pread(l->fd, bytes, sizeof bytes, at)) > 0; at += n)
+        for (const char *p = bytes; (p = memchr(p, l->end, (size_t)(bytes + n - p))) != NULL; p++)
+            count++;
+    return count;
 }
 
 static bool
@@ -62,6 +80,7 @@ cut_line(struct lines *l, const char **line, size_t *bytes)
     *line = l->bytes + l->from;
     *bytes = stop - l->from;
     l->from = l->scanned = end ? stop + 1 : stop;
+    l->count++;
     return true;
 }
 
@@ -82,15 +101,17 @@ make_room(struct lines *l)
 }
 
 enum lines_result
-lines_next(struct lines *l, bool wait, const char **line, size_t *bytes)
+lines_next(struct lines *l, int wait_ms, const char **line, size_t *bytes)
 {
     for (;;) {
         if (l->bytes && cut_line(l, line, bytes))
-            return LINES_ONE;
+            return *bytes > l->max ? LINES_TOO_LONG : LINES_ONE;
+        if (l->used - l->from > l->max)
+            return LINES_TOO_LONG;
         if (l->over)
             return LINES_OVER;
         struct pollfd p = {.fd = l->fd, .events = POLLIN};
-        if (!wait && poll(&p, 1, 0) <= 0)
+        if (poll(&p, 1, wait_ms) <= 0)
             return LINES_NONE_YET;
         if (!l->bytes || l->size - l->used < 4096)
             make_room(l);
@@ -99,7 +120,7 @@ lines_next(struct lines *l, bool wait, const char **line, size_t *bytes)
             l->used += (size_t)n;
         else if (n == 0)
             l->over = true;
-        else if (errno == EINTR)
+        else if (errno == EINTR || errno == EAGAIN)
             return LINES_NONE_YET;
         else
             return LINES_ERROR;

@@ -1,114 +1,332 @@
 /* A broker and a worker of one's own; the contract is in local.h. */
 #include "local.h"
+#include "console.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The program beside this one, or else the one on the path. */
-static void
-program_path(const char *name, const char *sibling, char *path, size_t size)
+enum { LOG_TAIL = 2000, LOG_LINES = 5, LOCK_WAIT_MS = 60000 };
+
+struct helper {
+    const char *name;
+    char path[4096], log[4096];
+    off_t log_from; /* what it says now begins here */
+    pid_t pid; /* 0: it does not run */
+};
+
+struct local {
+    struct helper broker, worker;
+    int lock;
+    char endpoint[300];
+};
+
+static bool
+is_program(const char *path)
 {
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    (void)snprintf(path, size, "%s", name);
-    if (n <= 0)
-        return;
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    if (!slash)
-        return;
-    *slash = '\0';
-    char candidate[4200];
-    (void)snprintf(candidate, sizeof candidate, "%s/%s", self, name);
-    if (access(candidate, X_OK) != 0)
-        (void)snprintf(candidate, sizeof candidate, "%s/%s/%s", self, sibling, name);
-    if (access(candidate, X_OK) == 0)
-        (void)snprintf(path, size, "%s", candidate);
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Children end with us, however we end. */
-static pid_t
-start(const char *const *argv, const char *log)
+/* The program beside this one, or else the one on the path. False if there is none. */
+static bool
+find_program(struct helper *h, const char *sibling)
 {
-    pid_t parent = getpid(), child = fork();
-    if (child != 0)
-        return child;
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    (void)setpgid(0, 0); /* Ctrl-C at the terminal is for the command alone */
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    char self[4096] = "";
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash = n > 0 ? strrchr(self, '/') : NULL;
+    if (slash) {
+        *slash = '\0';
+        (void)snprintf(h->path, sizeof h->path, "%s/%s", self, h->name);
+        if (is_program(h->path))
+            return true;
+        (void)snprintf(h->path, sizeof h->path, "%s/%s/%s", self, sibling, h->name);
+        if (is_program(h->path))
+            return true;
+    }
+    const char *at = getenv("PATH");
+    for (at = at ? at : "/usr/local/bin:/usr/bin:/bin"; *at; at += strspn(at, ":")) {
+        size_t size = strcspn(at, ":");
+        (void)snprintf(h->path, sizeof h->path, "%.*s/%s", (int)size, at, h->name);
+        if (is_program(h->path))
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+/* Our own settings are not the helpers': they have been told all they need. */
+static void
+clear_environment(void)
+{
+    static const char *const names[] = {"STINT_ENDPOINT", "STINT_QUEUE", "STINT_KIND",
+        "STINT_JOB_ID", "STINT_ATTEMPT", "STINT_MAX_ATTEMPTS", "STINT_PRIORITY", "STINT_SLOT",
+        "STINT_DEADLINE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        (void)unsetenv(names[i]);
+}
+
+/* The child ends with us, however we end, and holds the lock as long as it runs. */
+static bool
+start(struct helper *h, const char *const *argv, int lock)
+{
+    struct stat st;
+    pid_t parent = getpid();
+    int fd = open(h->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd < 0 || null < 0 || getppid() != parent)
-        _exit(EX_OSERR);
-    (void)dup2(null, 0);
-    (void)dup2(fd, 1);
-    (void)dup2(fd, 2);
-    execvp(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(EX_UNAVAILABLE);
+    if (fd < 0 || null < 0 || fstat(fd, &st) != 0)
+        return false;
+    h->log_from = st.st_size;
+    h->pid = fork();
+    if (h->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        (void)setpgid(0, 0); /* Ctrl-C at the terminal is for the command alone */
+        if (getppid() != parent)
+            _exit(EX_OSERR);
+        (void)dup2(null, 0);
+        (void)dup2(fd, 1);
+        (void)dup2(fd, 2);
+        (void)fcntl(lock, F_SETFD, 0);
+        clear_environment();
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+        dprintf(2, "can't run %s: %s\n", argv[0], strerror(errno));
+        _exit(EX_UNAVAILABLE);
+    }
+    close(fd);
+    close(null);
+    return h->pid > 0;
+}
+
+static pid_t
+owner(int lock)
+{
+    char text[32] = "";
+    if (pread(lock, text, sizeof text - 1, 0) <= 0)
+        return 0;
+    pid_t pid = (pid_t)strtol(text, NULL, 10);
+    return pid > 0 && kill(pid, 0) == 0 ? pid : 0;
 }
 
 int
-local_start(struct cli *cli, const char *directory, unsigned slots, struct local *local)
+local_lock(struct cli *cli, const char *directory)
 {
-    char data[4096], log[4096], broker[4096], worker[4096], count[16], *real;
-    *local = (struct local){0};
+    char path[4200], text[32];
+    uint64_t begun_ms = cli_now_ms();
+    bool said = false;
+    (void)snprintf(path, sizeof path, "%s/lock", directory);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) {
+        cli_say(cli, "can't use %s: %s", directory, strerror(errno));
+        return -1;
+    }
+    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        bool busy = errno == EWOULDBLOCK;
+        pid_t pid = owner(lock);
+        if (pid > 0 || cli_now_ms() - begun_ms > LOCK_WAIT_MS || !busy) {
+            cli_say(cli,
+                "%s is in use by another command (process %ld); wait for it, or choose "
+                "another directory",
+                directory, (long)pid);
+            close(lock);
+            return -1;
+        }
+        if (!said && cli_now_ms() - begun_ms > 1000) {
+            cli_say(cli, "what the last command started in %s is still ending; waiting for it",
+                directory);
+            said = true;
+        }
+        (void)poll(NULL, 0, 50);
+    }
+    (void)snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(lock, 0) != 0 || pwrite(lock, text, strlen(text), 0) < 0)
+        cli_say(cli, "can't write to %s: %s", path, strerror(errno));
+    return lock;
+}
+
+/* The directory's real path, made if it is not there; NULL after saying what is wrong. */
+static char *
+open_directory(struct cli *cli, const char *directory)
+{
+    struct stat st;
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
         cli_say(cli, "can't make %s: %s", directory, strerror(errno));
-        return EX_CANTCREAT;
+        return NULL;
     }
-    real = realpath(directory, NULL);
-    if (!real || strlen(real) + sizeof "/socket" > sizeof((struct sockaddr_un *)0)->sun_path) {
+    char *real = realpath(directory, NULL);
+    if (!real || stat(real, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        cli_say(cli, "--local %s: %s", directory, real ? "it is no directory" : strerror(errno));
+        free(real);
+        return NULL;
+    }
+    if (strlen(real) + sizeof "/socket" > sizeof((struct sockaddr_un *)0)->sun_path) {
         cli_say(
             cli, "--local %s: the path is too long for a socket (at most 100 bytes)", directory);
         free(real);
-        return EX_USAGE;
+        return NULL;
+    }
+    return real;
+}
+
+static int
+start_both(
+    struct cli *cli, const char *real, const char *queue, unsigned slots, struct local *local)
+{
+    char data[4096], count[16];
+    struct helper *b = &local->broker, *w = &local->worker;
+    b->name = "stintd";
+    w->name = "stint-worker";
+    struct helper *missing = !find_program(b, "../../broker") ? b
+        : !find_program(w, "../../worker")                    ? w
+                                                              : NULL;
+    if (missing) {
+        cli_say(cli, "can't find %s, neither beside stint nor on the PATH", missing->name);
+        return EX_UNAVAILABLE;
     }
     (void)snprintf(local->endpoint, sizeof local->endpoint, "ipc://%s/socket", real);
     (void)snprintf(data, sizeof data, "%s/data", real);
-    program_path("stintd", "../../broker", broker, sizeof broker);
-    program_path("stint-worker", "../../worker", worker, sizeof worker);
+    (void)snprintf(b->log, sizeof b->log, "%s/stintd.log", real);
+    (void)snprintf(w->log, sizeof w->log, "%s/stint-worker.log", real);
     (void)snprintf(count, sizeof count, "%u", slots);
     const char *const broker_argv[] = {
-        broker, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
-    const char *const worker_argv[] = {
-        worker, "--endpoint", local->endpoint, "--exec", slots ? "--slots" : NULL, count, NULL};
-    (void)snprintf(log, sizeof log, "%s/stintd.log", real);
-    local->broker = start(broker_argv, log);
-    (void)snprintf(log, sizeof log, "%s/stint-worker.log", real);
-    local->worker = start(worker_argv, log);
-    free(real);
-    if (local->broker < 0 || local->worker < 0) {
-        cli_say(cli, "can't start a broker and a worker: %s", strerror(errno));
-        local_stop(local);
+        b->path, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
+    const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
+        queue ? queue : "default", "--exec", "--drain", "1ms", slots ? "--slots" : NULL, count,
+        NULL};
+    if (!start(b, broker_argv, local->lock) || !start(w, worker_argv, local->lock)) {
+        cli_say(cli, "can't start a broker and a worker in %s: %s", real, strerror(errno));
         return EX_OSERR;
     }
     cli->endpoint = local->endpoint;
     return EX_OK;
 }
 
-static void
-stop(pid_t *child)
+int
+local_start(
+    struct cli *cli, const char *directory, const char *queue, unsigned slots, struct local **local)
 {
-    if (*child <= 0)
+    struct local *l = cli_allocate(sizeof *l);
+    l->lock = -1;
+    *local = l;
+    char *real = open_directory(cli, directory);
+    int rc = real ? EX_OK : EX_CANTCREAT;
+    if (rc == EX_OK && (l->lock = local_lock(cli, real)) < 0)
+        rc = EX_TEMPFAIL;
+    if (rc == EX_OK)
+        rc = start_both(cli, real, queue, slots, l);
+    free(real);
+    if (rc != EX_OK)
+        local_stop(local);
+    return rc;
+}
+
+/* The last lines of what it said since it was started. */
+static void
+say_log(struct cli *cli, const struct helper *h)
+{
+    char bytes[LOG_TAIL + 1];
+    int fd = open(h->log, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
         return;
-    (void)kill(*child, SIGTERM);
-    while (waitpid(*child, NULL, 0) < 0 && errno == EINTR)
-        ;
-    *child = 0;
+    off_t from = st.st_size - LOG_TAIL > h->log_from ? st.st_size - LOG_TAIL : h->log_from;
+    ssize_t n = pread(fd, bytes, LOG_TAIL, from);
+    close(fd);
+    bytes[n > 0 ? n : 0] = '\0';
+    char *line = bytes + strlen(bytes);
+    for (int lines = 0; line > bytes && lines <= LOG_LINES; line--)
+        lines += line[-1] == '\n' && line[0];
+    line += line > bytes || (line[0] == '\n');
+    line += *line == '\n';
+    for (char *rest = line; rest && *rest;) {
+        const char *one = strsep(&rest, "\n");
+        if (*one)
+            cli_say(cli, "%s: %s", h->name, one);
+    }
+}
+
+static bool
+ended(struct cli *cli, struct helper *h)
+{
+    int status;
+    if (h->pid <= 0 || waitpid(h->pid, &status, WNOHANG) != h->pid)
+        return false;
+    h->pid = 0;
+    if (WIFSIGNALED(status))
+        cli_say(cli, "%s was killed by signal %d", h->name, WTERMSIG(status));
+    else
+        cli_say(cli, "%s ended with exit status %d; its last words (all in %s):", h->name,
+            WEXITSTATUS(status), h->log);
+    say_log(cli, h);
+    return true;
+}
+
+int
+local_check(struct cli *cli, struct local *local)
+{
+    if (!local)
+        return EX_OK;
+    bool broker = ended(cli, &local->broker);
+    return broker || ended(cli, &local->worker) ? EX_UNAVAILABLE : EX_OK;
+}
+
+int
+local_connect(struct cli *cli, struct local *local)
+{
+    uint64_t end_ms = cli_now_ms() + cli->timeout_ms;
+    for (;;) {
+        uint64_t now_ms = cli_now_ms();
+        uint32_t slice_ms = !local || end_ms - now_ms < 100 ? (uint32_t)(end_ms - now_ms) : 100;
+        enum stint_status status = stint_connect(cli->client, slice_ms);
+        int rc = local_check(cli, local);
+        if (rc != EX_OK)
+            return rc;
+        if (status == STINT_OK)
+            return EX_OK;
+        if (status != STINT_UNREACHABLE || cli_now_ms() >= end_ms)
+            return cli_failed(cli, status);
+    }
+}
+
+/* At the first signal a worker ends what it runs; if we are asked again, or it takes too long for a
+ * person, it is killed, and its guard ends the programs. */
+static void
+stop(struct helper *h, uint64_t patience_ms)
+{
+    uint64_t end_ms = cli_now_ms() + patience_ms;
+    if (h->pid > 0)
+        (void)kill(h->pid, SIGTERM);
+    while (h->pid > 0) {
+        pid_t pid = waitpid(h->pid, NULL, WNOHANG);
+        if (pid == h->pid || (pid < 0 && errno != EINTR))
+            h->pid = 0;
+        else if (cli_now_ms() >= end_ms)
+            (void)kill(h->pid, SIGKILL);
+        if (h->pid > 0)
+            (void)poll(NULL, 0, 5);
+    }
 }
 
 void
-local_stop(struct local *local)
+local_stop(struct local **local)
 {
-    stop(&local->worker);
-    stop(&local->broker);
+    enum { WORKER_MS = 8000, BROKER_MS = 10000 };
+    struct local *l = *local;
+    if (!l)
+        return;
+    stop(&l->worker, WORKER_MS);
+    stop(&l->broker, BROKER_MS);
+    if (l->lock >= 0)
+        close(l->lock);
+    free(l);
+    *local = NULL;
 }

@@ -6,15 +6,23 @@
 
 #include <sys/types.h>
 
-struct local {
-    pid_t broker, worker;
-    char endpoint[300];
-};
+struct local;
 
 /* Start both on an ipc endpoint in `directory` (made if it is not there); data and logs are kept
- * there. `slots` 0: one a core. Returns an exit code. */
-int local_start(struct cli *cli, const char *directory, unsigned slots, struct local *local);
-/* End both and wait for them. */
-void local_stop(struct local *local);
+ * there, and no other command may use it meanwhile. The worker serves `queue`, with `slots` jobs at
+ * a time (0: one a core). Returns an exit code, after saying what is wrong. */
+int local_start(struct cli *cli, const char *directory, const char *queue, unsigned slots,
+    struct local **local);
+/* Do both still run? Else says which ended, and what it said last. Returns an exit code. */
+int local_check(struct cli *cli, struct local *local);
+/* Connect to the broker, while it starts. Returns an exit code. */
+int local_connect(struct cli *cli, struct local *local);
+/* End both and wait for them; what runs is ended too. At a signal: at once. */
+void local_stop(struct local **local);
+
+/* A file in `directory` that belongs to this process until it is closed: the descriptor, or -1
+ * after saying who has it. Where its owner is gone and only what it started goes on, that is waited
+ * for. */
+int local_lock(struct cli *cli, const char *directory);
 
 #endif

@@ -1,8 +1,10 @@
-/* The verb table, what all verbs share, and how statuses become exit codes. */
+/* The verb table, options that all verbs share, and where every verb ends. */
 #include "cli.h"
+#include "console.h"
+#include "streams.h"
+#include "values.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,158 +13,32 @@ static const struct verb *const verbs[] = {&verb_submit, &verb_map, &verb_run, &
     &verb_result, &verb_show, &verb_ls, &verb_cancel, &verb_retry, &verb_queues, &verb_workers,
     &verb_events, &verb_stats, &verb_bench, &verb_ping};
 
-static volatile sig_atomic_t interrupted;
+/* Options of all verbs; they may stand before the verb and after it. */
+static char *endpoint, *broker_timeout;
+static int json, help;
 
-static void
-on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-void
-cli_catch_interrupt(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-bool
-cli_interrupted(void)
-{
-    return interrupted != 0;
-}
-
-static void
-say(const struct cli *cli, const char *format, va_list arguments)
-{
-    fprintf(stderr, "stint %s: ", cli->verb);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-}
-
-void
-cli_say(const struct cli *cli, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    say(cli, format, arguments);
-    va_end(arguments);
-}
-
-int
-cli_usage(const struct cli *cli, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    say(cli, format, arguments);
-    va_end(arguments);
-    return EX_USAGE;
-}
-
-int
-cli_exit(enum stint_status status)
-{
-    switch (status) {
-    case STINT_OK:
-        return EX_OK;
-    case STINT_NO_SUCH_JOB:
-    case STINT_NO_SUCH_QUEUE:
-        return EXIT_NO_SUCH_JOB;
-    case STINT_INVALID:
-    case STINT_BAD_NAME:
-    case STINT_WRONG_STATE:
-    case STINT_TOO_LARGE:
-        return EX_DATAERR;
-    case STINT_UNREACHABLE:
-        return EX_UNAVAILABLE;
-    case STINT_TIMEOUT:
-    case STINT_STORE_FULL:
-    case STINT_QUEUE_FULL:
-    case STINT_BACKLOG_FULL:
-    case STINT_TOO_MANY:
-    case STINT_CLOSING:
-    case STINT_UNKNOWN_OUTCOME:
-        return EX_TEMPFAIL;
-    case STINT_DENIED:
-        return EX_NOPERM;
-    case STINT_BAD_ENDPOINT:
-        return EX_CONFIG;
-    case STINT_SYSTEM:
-    case STINT_NO_MEMORY:
-        return EX_OSERR;
-    default:
-        return EX_PROTOCOL;
-    }
-}
-
-int
-cli_failed(struct cli *cli, enum stint_status status)
-{
-    cli_say(cli, "%s", stint_client_error(cli->client));
-    return cli_exit(status);
-}
-
-int
-cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
-{
-    struct stint_client_options options = {
-        .endpoint = cli->endpoint, .session = session, .submission = submission};
-    enum stint_status status = stint_client_new(&options, &cli->client);
-    if (status == STINT_OK)
-        return EX_OK;
-    cli_say(cli, "%s: %s; %s", cli->endpoint ? cli->endpoint : "STINT_ENDPOINT",
-        stint_status_text(status), stint_status_hint(status));
-    return cli_exit(status);
-}
-
-bool
-cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    char *end;
-    unsigned long long n = strtoull(text, &end, 10);
-    for (size_t i = 0; i < sizeof units / sizeof *units && end != text && *text != '-'; i++)
-        if (strcmp(end, units[i].unit) == 0 && n <= UINT64_MAX / units[i].ms) {
-            *ms = n * units[i].ms;
-            return true;
-        }
-    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d", option, text);
-    return false;
-}
-
-struct stint_id *
-cli_ids(const struct cli *cli, const char **args, size_t *count)
-{
-    size_t n = 0;
-    while (args && args[n])
-        n++;
-    struct stint_id *ids = calloc(n + 1, sizeof *ids);
-    for (size_t i = 0; ids && i < n; i++)
-        if (stint_id_parse(args[i], &ids[i]) != STINT_OK) {
-            cli_say(cli, "%s is not a job's id; ids look like 0.1.100.7", args[i]);
-            free(ids);
-            return NULL;
-        }
-    *count = n;
-    return ids;
-}
+static struct poptOption common[] = {
+    {"endpoint", 'e', POPT_ARG_STRING, &endpoint, 0, "the broker", "ENDPOINT"},
+    {"broker-timeout", 0, POPT_ARG_STRING, &broker_timeout, 0,
+        "give up when the broker is silent for so long (10s; map, run, wait and events: to "
+        "connect, then for ever)",
+        "TIME"},
+    {"json", 'j', POPT_ARG_NONE, &json, 0, "write JSON, a line an object", NULL},
+    {"help", 'h', POPT_ARG_NONE, &help, 0, "tell the options", NULL},
+    {"usage", '?', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &help, 0, NULL, NULL}, POPT_TABLEEND};
 
 static void
 print_help(FILE *to)
 {
     fprintf(to,
-        "Usage: stint VERB [OPTION...] [ARGUMENT...]\n\n"
+        "Usage: stint [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
         "A durable job queue with a fleet of workers.\n\nVerbs:\n");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(to, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
+    fprintf(to, "  %-8s  %s\n", "help", "tell the options of a verb");
     fprintf(to,
-        "\n`stint VERB --help` tells its options. The broker is taken from --endpoint, "
-        "then\nSTINT_ENDPOINT, then " STINT_DEFAULT_ENDPOINT ".\n");
+        "\n`stint help VERB` or `stint VERB --help` tells its options. The broker is taken from "
+        "--endpoint,\nthen STINT_ENDPOINT, then " STINT_DEFAULT_ENDPOINT ".\n");
 }
 
 static const struct verb *
@@ -174,93 +50,147 @@ find(const char *name)
     return NULL;
 }
 
+static void
+print_options(const struct poptOption *table)
+{
+    for (const struct poptOption *o = table;
+         o->longName || o->shortName || o->argInfo == POPT_ARG_INCLUDE_TABLE; o++)
+        if (o->argInfo == POPT_ARG_INCLUDE_TABLE)
+            print_options((const struct poptOption *)o->arg);
+        else if (o->longName && !(o->argInfo & POPT_ARGFLAG_DOC_HIDDEN))
+            fprintf(console_out(), "--%s\n", o->longName);
+}
+
 /* For shell completion: the long options of a verb, or the verbs. */
 static int
 print_words(const char *verb)
 {
     const struct verb *v = verb ? find(verb) : NULL;
     for (size_t i = 0; !verb && i < sizeof verbs / sizeof *verbs; i++)
-        puts(verbs[i]->name);
-    for (const struct poptOption *o = v ? v->options : NULL;
-         o && (o->longName || o->argInfo == POPT_ARG_INCLUDE_TABLE); o++) {
-        if (o->longName)
-            printf("--%s\n", o->longName);
-        const struct poptOption *inner =
-            o->argInfo == POPT_ARG_INCLUDE_TABLE ? (const struct poptOption *)o->arg : NULL;
-        for (; inner && inner->longName; inner++)
-            printf("--%s\n", inner->longName);
+        fprintf(console_out(), "%s\n", verbs[i]->name);
+    if (v) {
+        print_options(v->options);
+        print_options(common);
     }
-    if (v)
-        printf("--endpoint\n--timeout\n--json\n--help\n");
+    return EX_OK;
+}
+
+/* What stands before the verb, and -j and its like after it. */
+static int
+take_common(struct cli *cli)
+{
+    uint64_t timeout_ms = STINT_TIMEOUT_DEFAULT;
+    if (broker_timeout && !cli_duration(cli, "broker-timeout", broker_timeout, &timeout_ms))
+        return EX_USAGE;
+    if (timeout_ms == 0)
+        return cli_usage(cli, "--broker-timeout=%s: write at least 1ms", broker_timeout);
+    cli->endpoint = endpoint;
+    cli->json = json != 0;
+    cli->bounded = broker_timeout != NULL;
+    cli->timeout_ms = timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout_ms;
     return EX_OK;
 }
 
 static int
-run_verb(const struct verb *verb, int argc, char **argv)
+run_verb(const struct verb *verb, int argc, const char **argv)
 {
-    struct cli cli = {.verb = verb->name, .timeout_ms = STINT_TIMEOUT_DEFAULT};
-    char *endpoint = NULL, *timeout = NULL, program[64];
-    int json = 0, rc;
-    uint64_t timeout_ms = cli.timeout_ms;
-    struct poptOption common[] = {
-        {"endpoint", 'e', POPT_ARG_STRING, &endpoint, 0, "the broker", "ENDPOINT"},
-        {"timeout", 't', POPT_ARG_STRING, &timeout, 0,
-            "give up when the broker is silent for so long (10s)", "TIME"},
-        {"json", 'j', POPT_ARG_NONE, &json, 0, "write JSON, a line an object", NULL},
-        POPT_TABLEEND};
+    struct cli cli = {.verb = verb->name};
+    char program[64];
     struct poptOption table[] = {
         {NULL, '\0', POPT_ARG_INCLUDE_TABLE, verb->options, 0, "Options:", NULL},
         {NULL, '\0', POPT_ARG_INCLUDE_TABLE, common, 0, "Options of all verbs:", NULL},
-        POPT_AUTOHELP POPT_TABLEEND};
+        POPT_TABLEEND};
     (void)snprintf(program, sizeof program, "stint %s", verb->name);
-    /* What follows the first argument that is no option belongs to the program to be run. */
-    poptContext popt = poptGetContext(program, argc, (const char **)argv, table,
-        verb->run == verb_map.run || verb->run == verb_run.run ? POPT_CONTEXT_POSIXMEHARDER : 0);
+    argv[0] = program;
+    poptContext popt = poptGetContext(program, argc, argv, table,
+        verb->takes == VERB_TAKES_COMMAND ? POPT_CONTEXT_POSIXMEHARDER : 0);
     poptSetOtherOptionHelp(popt, verb->arguments);
-    rc = poptGetNextOpt(popt);
+    int rc = poptGetNextOpt(popt);
     if (rc < -1)
-        rc = cli_usage(&cli, "%s: %s; see stint %s --help",
+        rc = cli_usage(&cli, "%s: %s; see stint help %s",
             poptBadOption(popt, POPT_BADOPTION_NOALIAS), poptStrerror(rc), verb->name);
-    else if (timeout && !cli_duration(&cli, "timeout", timeout, &timeout_ms))
-        rc = EX_USAGE;
-    else {
-        cli.endpoint = endpoint;
-        cli.json = json != 0;
-        cli.timeout_ms = timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout_ms;
-        rc = verb->run(&cli, poptGetArgs(popt));
+    else if (help) {
+        poptPrintHelp(popt, console_out(), 0);
+        rc = EX_OK;
+    } else if ((rc = take_common(&cli)) == EX_OK) {
+        const char **args = poptGetArgs(popt);
+        if (verb->takes == VERB_TAKES_NOTHING && args && args[0])
+            rc = cli_usage(&cli, "what is %s? it takes no arguments", args[0]);
+        else
+            rc = verb->run(&cli, args);
         stint_client_destroy(&cli.client);
-        if (fflush(stdout) != 0 && rc == EX_OK)
-            rc = EX_IOERR;
     }
     poptFreeContext(popt);
-    free(endpoint);
-    free(timeout);
     return rc;
+}
+
+/* Reads the options before the verb. Returns where the verb stands, or `argc`. */
+static int
+read_leading(int argc, const char **argv, int *rc)
+{
+    int version = 0, words = 0;
+    struct poptOption table[] = {{NULL, '\0', POPT_ARG_INCLUDE_TABLE, common, 0, "Options:", NULL},
+        {"version", 'V', POPT_ARG_NONE, &version, 0, "tell the version", NULL},
+        {"words", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &words, 0, NULL, NULL},
+        {"values", 0, POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &words, 0, NULL, NULL},
+        POPT_TABLEEND};
+    poptContext popt = poptGetContext("stint", argc, argv, table, POPT_CONTEXT_POSIXMEHARDER);
+    int got = poptGetNextOpt(popt);
+    const char **args = poptGetArgs(popt);
+    int left = 0;
+    while (args && args[left])
+        left++;
+    *rc = -1;
+    if (got < -1) {
+        char text[300];
+        (void)snprintf(text, sizeof text, "stint: %s: %s; see stint --help",
+            poptBadOption(popt, POPT_BADOPTION_NOALIAS), poptStrerror(got));
+        console_say(text);
+        *rc = EX_USAGE;
+    } else if (version) {
+        fprintf(console_out(), "stint %s\n", stint_version());
+        *rc = EX_OK;
+    }
+    poptFreeContext(popt);
+    return argc - left;
+}
+
+static int
+run(int argc, const char **argv)
+{
+    int rc, at = argc;
+    if (argc > 1 && strcmp(argv[1], "--words") == 0)
+        return print_words(argc > 2 ? argv[2] : NULL);
+    if (argc > 2 && strcmp(argv[1], "--values") == 0)
+        return values_print(argv[2], argc > 3 ? argv[3] : NULL);
+    at = read_leading(argc, argv, &rc);
+    if (rc >= 0)
+        return rc;
+    if (at < argc && strcmp(argv[at], "help") == 0) {
+        help = 1;
+        at++;
+    }
+    if (at == argc) {
+        print_help(help ? console_out() : stderr);
+        return help ? EX_OK : EX_USAGE;
+    }
+    const struct verb *verb = find(argv[at]);
+    if (!verb) {
+        char text[300];
+        (void)snprintf(text, sizeof text, "stint: there is no verb %s; see stint --help", argv[at]);
+        console_say(text);
+        return EX_USAGE;
+    }
+    return run_verb(verb, argc - at, argv + at);
 }
 
 int
 main(int argc, char **argv)
 {
-    if (argc < 2) {
-        print_help(stderr);
-        return EX_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return EX_OK;
-    }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        printf("stint %s\n", stint_version());
-        return EX_OK;
-    }
-    if (strcmp(argv[1], "--words") == 0)
-        return print_words(argc > 2 ? argv[2] : NULL);
-    const struct verb *verb = find(argv[1]);
-    if (!verb) {
-        fprintf(stderr, "stint: there is no verb %s; see stint --help\n", argv[1]);
-        return EX_USAGE;
-    }
+    standard_streams_open();
     (void)signal(SIGPIPE, SIG_IGN);
-    return run_verb(verb, argc - 1, argv + 1);
+    int rc = run(argc, (const char **)argv);
+    int end = console_end("stint");
+    /* What went wrong before says more than an output that is not there; but 0 it can't be. */
+    return end != EX_OK && (rc == EX_OK || rc == EX_IOERR || rc == EXIT_JOB_FAILED) ? end : rc;
 }

@@ -1,13 +1,11 @@
-/* JSON, tables and progress; the contract is in out.h. */
+/* JSON objects; the contract is in out.h. Tables are in table.c. */
 #include "out.h"
+#include "console.h"
 
-#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
 static void
 put_number(json_t *o, const char *field, uint64_t value)
@@ -20,7 +18,7 @@ static void
 put_text(json_t *o, const char *field, const char *value)
 {
     if (*value)
-        json_object_set_new(o, field, json_string(value));
+        json_object_set_new(o, field, out_text(value, strlen(value)));
 }
 
 static void
@@ -62,8 +60,24 @@ put_bytes(json_t *o, const char *field, const void *bytes, size_t size)
 {
     if (!bytes)
         return;
+    json_object_set_new(o, field, out_text(bytes, size));
+}
+
+json_t *
+out_text(const void *bytes, size_t size)
+{
     json_t *text = json_stringn(bytes, size);
-    json_object_set_new(o, field, text ? text : base64(bytes, size));
+    return text ? text : base64(bytes, size);
+}
+
+bool
+out_exit_status(const struct stint_job_info *info, int *code, int *signal)
+{
+    *code = *signal = 0;
+    if (info->state == STINT_SUCCEEDED)
+        return true;
+    return sscanf(info->error, "exit status %d", code) == 1 ||
+        sscanf(info->error, "killed by signal %d", signal) == 1;
 }
 
 json_t *
@@ -91,8 +105,13 @@ out_job(const struct stint_job_info *i)
     put_bytes(o, "payload", i->payload, i->payload_bytes);
     put_bytes(o, "result", i->result, i->result_bytes);
     put_text(o, "worker", i->worker);
-    if (i->error[0])
-        put_bytes(o, "error", i->error, strlen(i->error));
+    int code, signal;
+    if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
+        out_exit_status(i, &code, &signal))
+        json_object_set_new(
+            o, signal ? "signal" : "exit_status", json_integer(signal ? signal : code));
+    /* Of a job that succeeded it is the end of its standard error. */
+    put_text(o, i->state == STINT_SUCCEEDED && !out_lost_result(i) ? "stderr" : "error", i->error);
     return o;
 }
 
@@ -111,6 +130,7 @@ out_queue(const struct stint_queue_info *i)
 {
     json_t *o = json_pack("{ss ss sI sI}", "schema", "stint.queue/1", "name", i->name, "number",
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
+    put_text(o, "unserved", i->unserved);
     json_t *states = states_of(i->jobs);
     json_object_update(o, states);
     json_decref(states);
@@ -120,11 +140,13 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_worker(const struct stint_worker_info *i)
 {
-    return json_pack("{ss ss ss ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name", i->name,
-        "software", i->software, "queues", i->queues, "slots", (json_int_t)i->slots, "window",
-        (json_int_t)i->window, "held", (json_int_t)i->held, "seen_ms_ago",
-        (json_int_t)i->seen_ms_ago, "succeeded", (json_int_t)i->succeeded, "failed",
-        (json_int_t)i->failed);
+    json_t *o = json_pack("{ss so so ss sI sI sI sI sI sI}", "schema", "stint.worker/1", "name",
+        out_text(i->name, strlen(i->name)), "software", out_text(i->software, strlen(i->software)),
+        "queues", i->queues, "slots", (json_int_t)i->slots, "window", (json_int_t)i->window, "held",
+        (json_int_t)i->held, "seen_ms_ago", (json_int_t)i->seen_ms_ago, "succeeded",
+        (json_int_t)i->succeeded, "failed", (json_int_t)i->failed);
+    put_text(o, "kinds", i->kinds);
+    return o;
 }
 
 json_t *
@@ -157,97 +179,10 @@ out_event(const struct stint_event *e)
 bool
 out_line(json_t *object)
 {
-    bool good = json_dumpf(object, stdout, JSON_COMPACT) == 0 && fputc('\n', stdout) != EOF;
+    FILE *f = console_out();
+    bool good = json_dumpf(object, f, JSON_COMPACT) == 0 && fputc('\n', f) != EOF;
     json_decref(object);
-    return good && (!isatty(STDOUT_FILENO) || fflush(stdout) == 0);
-}
-
-struct out_table {
-    struct libscols_table *table;
-    const struct out_column *columns;
-    size_t count;
-};
-
-struct out_table *
-out_table_new(const struct out_column *columns, size_t count)
-{
-    struct out_table *t = calloc(1, sizeof *t);
-    if (!t)
-        abort();
-    scols_init_debug(0);
-    t->table = scols_new_table();
-    t->columns = columns;
-    t->count = count;
-    for (size_t i = 0; i < count; i++) {
-        int flags = columns[i].right ? SCOLS_FL_RIGHT : 0;
-        bool last = i == count - 1;
-        scols_table_new_column(
-            t->table, columns[i].title, 0.1, last ? flags | SCOLS_FL_TRUNC : flags);
-    }
-    return t;
-}
-
-/* A field as people read it; control characters do not reach the terminal. */
-static void
-field_text(const json_t *object, const char *field, char *text, size_t size)
-{
-    const json_t *v = json_object_get(object, field);
-    char *dump = NULL;
-    const char *from = "";
-    (void)snprintf(text, size, "%s", "");
-    if (json_is_integer(v))
-        (void)snprintf(text, size, "%lld", (long long)json_integer_value(v));
-    else if (json_is_string(v))
-        from = json_string_value(v);
-    else if (v)
-        from = dump = json_dumps(v, JSON_COMPACT);
-    for (size_t n = 0; *from && n + 1 < size; from++) {
-        text[n++] = (unsigned char)*from < ' ' || *from == 127 ? ' ' : *from;
-        text[n] = '\0';
-    }
-    free(dump);
-}
-
-void
-out_table_add(struct out_table *t, json_t *object)
-{
-    struct libscols_line *line = scols_table_new_line(t->table, NULL);
-    for (size_t i = 0; i < t->count; i++) {
-        char text[200];
-        field_text(object, t->columns[i].field, text, sizeof text);
-        scols_line_set_data(line, i, text);
-    }
-    json_decref(object);
-}
-
-void
-out_table_show(struct out_table **table)
-{
-    if (scols_table_get_nlines((*table)->table) > 0)
-        scols_print_table((*table)->table);
-    scols_unref_table((*table)->table);
-    free(*table);
-    *table = NULL;
-}
-
-void
-out_fields(json_t *object)
-{
-    const char *field;
-    json_t *value;
-    json_object_foreach(object, field, value)
-    {
-        char text[4096];
-        if (strcmp(field, "schema") == 0)
-            continue;
-        if (json_is_string(value) && strchr(json_string_value(value), '\n'))
-            printf("%-16s%s\n", field, json_string_value(value));
-        else {
-            field_text(object, field, text, sizeof text);
-            printf("%-16s%s\n", field, text);
-        }
-    }
-    json_decref(object);
+    return good;
 }
 
 const char *
@@ -261,33 +196,5 @@ out_lost_result(const struct stint_job_info *info)
 bool
 out_bytes(const void *bytes, size_t size)
 {
-    return size == 0 || fwrite(bytes, 1, size, stdout) == size;
-}
-
-void
-out_progress(uint64_t done, uint64_t total, uint64_t failed, bool last)
-{
-    enum { WIDTH = 30, EVERY_MS = 100 };
-    static struct timespec begun, shown;
-    struct timespec now;
-    char bar[WIDTH + 1];
-    if (!isatty(STDERR_FILENO))
-        return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!begun.tv_sec)
-        begun = now;
-    double since =
-        (double)(now.tv_sec - shown.tv_sec) + (double)(now.tv_nsec - shown.tv_nsec) / 1e9;
-    double all = (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9;
-    if (all < 1 || (!last && since * 1000 < EVERY_MS)) /* short work needs no bar */
-        return;
-    shown = now;
-    size_t full = total ? (size_t)(done * WIDTH / total) : 0;
-    memset(bar, ' ', WIDTH);
-    memset(bar, '#', full < WIDTH ? full : WIDTH);
-    bar[WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %llu/%llu  %llu failed  %.0f/s  ", bar, (unsigned long long)done,
-        (unsigned long long)total, (unsigned long long)failed, (double)done / all);
-    if (last)
-        fputc('\n', stderr);
+    return size == 0 || fwrite(bytes, 1, size, console_out()) == size;
 }

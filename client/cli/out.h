@@ -12,18 +12,25 @@ json_t *out_worker(const struct stint_worker_info *info);
 json_t *out_stats(const struct stint_stats *stats);
 json_t *out_event(const struct stint_event *event);
 
-/* Print an object on a line, and free it. False if standard output is closed. */
+/* Bytes as JSON: a string if they are UTF-8, else {"base64": "..."}. */
+json_t *out_text(const void *bytes, size_t size);
+/* What a settled command ended with, as far as it is known; `signal` 0: not killed. */
+bool out_exit_status(const struct stint_job_info *info, int *code, int *signal);
+
+/* Print an object on a line, and free it. False if it can't be written. */
 bool out_line(json_t *object);
 
 struct out_column {
     const char *title, *field; /* of the object; "ago:field" is how long ago it was */
-    bool right;
+    enum { OUT_LEFT, OUT_RIGHT, OUT_LONG } kind; /* long ones are cut to the terminal's width */
+    unsigned min_width; /* left out on terminals narrower than this; 0: never */
 };
-/* A table of objects, shown at the end; objects are freed. */
+/* A table of objects, shown piece by piece if it is long; objects are freed. */
 struct out_table;
 struct out_table *out_table_new(const struct out_column *columns, size_t count);
 void out_table_add(struct out_table *table, json_t *object);
-void out_table_show(struct out_table **table);
+/* Show the rest. False if there was no row at all. */
+bool out_table_show(struct out_table **table);
 
 /* "field  value" lines of one object, freed. */
 void out_fields(json_t *object);
@@ -33,8 +40,5 @@ const char *out_lost_result(const struct stint_job_info *info);
 
 /* Bytes to standard output as they are. False if it is closed. */
 bool out_bytes(const void *bytes, size_t size);
-
-/* A line of progress on standard error, if that is a terminal: "done/total, failed, a second". */
-void out_progress(uint64_t done, uint64_t total, uint64_t failed, bool last);
 
 #endif

@@ -61,8 +61,8 @@ class Bench:
             self.rate(place, "lifecycle_16", "-b", 16, "-n", jobs)
             self.rate(place, "lifecycle_256", "-b", 256, "-n", jobs)
             self.rate(place, "lifecycle_1000", "-b", 1000, "-n", jobs)
-            self.rate(place, "lifecycle_256_prio4", "-b", 256, "-n", jobs, "-p", 4)
-            self.rate(place, "lifecycle_256_kept", "-b", 256, "-n", jobs, "-k")
+            self.rate(place, "lifecycle_256_prio4", "-b", 256, "-n", jobs, "--priorities", 4)
+            self.rate(place, "lifecycle_256_kept", "-b", 256, "-n", jobs, "--kept")
             self.rate(place, "submit_256", "-m", "submit", "-n", jobs, "-q", "fill", runs=1)
             self.rate(place, "drain_256", "-m", "drain", "-n", jobs, "-q", "fill", runs=1)
         finally:
@@ -73,7 +73,7 @@ class Bench:
         try:
             for name, value in self.figure(place, "-m", "latency", "-d", place.directory).items():
                 self.report(name, value, "ratio" if "over" in name else "us")
-            for name, value in self.figure(place, "-m", "start", "-s", 500).items():
+            for name, value in self.figure(place, "-m", "start", "--samples", 500).items():
                 self.report(name, value, "us")
         finally:
             place.close()

@@ -46,7 +46,7 @@ class Rounds:
         self.place.broker_process.kill()
         self.place.processes.remove(self.place.broker_process)
         self.place.broker(*BROKER)
-        self.place.stint("ping", "--timeout", "30s")
+        self.place.stint("ping", "--broker-timeout", "30s")
 
     def stop_broker(self):
         """Nothing may come of it: nobody is given up because the broker stood still."""

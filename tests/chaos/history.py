@@ -40,7 +40,7 @@ class Submitter(threading.Thread):
     def run(self):
         with open(self.out, "wb") as out, open(self.place.path(f"submit-{self.name}.log"), "wb") as log:
             p = self.process = subprocess.Popen(
-                [harness.program("stint"), "submit", "--endpoint", self.place.endpoint, "--timeout",
+                [harness.program("stint"), "submit", "--endpoint", self.place.endpoint, "--broker-timeout",
                  "120s", "--each", "--kind", "work", "--attempts", "10000", "--backoff", "10ms",
                  *self.options], stdin=subprocess.PIPE, stdout=out, stderr=log)
             try:

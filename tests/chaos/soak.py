@@ -65,7 +65,7 @@ class Load:
         while not self.stopping.wait(random.uniform(5, 15)):
             lines = "".join(f"bulk-{i}\n" for i in range(BULK))
             r = self.place.stint("submit", "--each", "--kind", "work", "--queue", "bulk", "--keep", "0",
-                                 "--attempts", "10000", "--timeout", "120s", input=lines, timeout=300)
+                                 "--attempts", "10000", "--broker-timeout", "120s", input=lines, timeout=300)
             self.bulk_jobs += BULK if r.returncode == 0 else 0
 
     def questions(self):
@@ -86,7 +86,7 @@ def kill_one(place, workers, runs, away, load, counts):
         place.broker_process.kill()
         place.processes.remove(place.broker_process)
         place.broker(*BROKER)
-        place.stint("ping", "--timeout", "30s")
+        place.stint("ping", "--broker-timeout", "30s")
     elif what == "worker":
         i = random.randrange(len(workers))
         away.begins(workers[i].name)

@@ -31,7 +31,7 @@ def make():
 
 def contents(place):
     rows = {}
-    listed = place.stint("ls", "--json", "--limit", "0", "--timeout", "30s", timeout=40)
+    listed = place.stint("ls", "--json", "--limit", "0", "--broker-timeout", "30s", timeout=40)
     if listed.returncode != 0:
         raise ValueError(listed.stderr)
     for row in map(json.loads, listed.stdout.splitlines()):

@@ -67,7 +67,7 @@ chmod +x "$work/check"
 begun=$(date +%s%N)
 : >"$work/out"
 : >"$runs"
-stint map --timeout 60s "$work/check" "$runs" {} <"$work/files" >"$work/out" 2>"$work/map.log" &
+stint map --broker-timeout 60s "$work/check" "$runs" {} <"$work/files" >"$work/out" 2>"$work/map.log" &
 map=$!
 
 wait_for $((jobs / 5))

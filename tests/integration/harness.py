@@ -83,8 +83,10 @@ class Process:
 
     def children(self):
         """Of a worker: the one process that its guard has, which does the work."""
-        with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
             return [int(pid) for pid in f.read().split()]
+        return []
 
     def kill(self):
         self.process.kill()

@@ -59,9 +59,9 @@ class Command(harness.Case):
         done = self.submit("-q", "q", "-k", "echo", "x")
         waiting = self.submit("-q", "unserved", "-k", "echo", "x")
         self.assertExit(self.place.stint("wait", *done), 0)
-        self.assertEqual(self.place.stint("ls", "-i", "-q", "q").stdout.split(), done)
-        self.assertEqual(self.place.stint("ls", "-i", "-s", "ready").stdout.split(), waiting)
-        self.assertEqual(self.place.stint("ls", "-i", "-k", "nothing").stdout, "")
+        self.assertEqual(self.place.stint("ls", "-1", "-q", "q").stdout.split(), done)
+        self.assertEqual(self.place.stint("ls", "-1", "-s", "ready").stdout.split(), waiting)
+        self.assertEqual(self.place.stint("ls", "-1", "-k", "nothing").stdout, "")
         self.assertIn("unserved", self.place.stint("ls").stdout)
         self.assertExit(self.place.stint("ls", "-q", "never-used"), 66)
         self.assertExit(self.place.stint("ls", "-s", "sleeping"), 64)
@@ -94,10 +94,10 @@ class Command(harness.Case):
         self.assertExit(r, 0)
         self.assertEqual(r.stdout, "a b|c|")
         self.assertExit(self.place.stint("run", "sh", "-c", "kill -9 $$"), 137)
-        self.assertExit(self.place.stint("run", "--time-to-run", "200ms", "sleep", "60"), 124)
+        self.assertExit(self.place.stint("run", "--timeout", "200ms", "sleep", "60"), 124)
         r = self.place.stint("run", "no-such-program")
         self.assertIn("can't run no-such-program", r.stderr)
-        self.assertExit(r, 1)
+        self.assertExit(r, 127)
 
     def test_exit_75_asks_for_a_retry_and_65_fails_for_good(self):
         job, = self.submit("-k", "twice", "-a", "2", "--backoff", "10ms", "x")
@@ -157,7 +157,7 @@ class Command(harness.Case):
         self.assertExit(self.place.stint("submit", "-f", "/nonexistent"), 66)
 
     def test_an_unreachable_broker_is_69_and_a_bad_endpoint_78(self):
-        r = self.place.stint("ping", "--timeout", "300ms", "--endpoint",
+        r = self.place.stint("ping", "--broker-timeout", "300ms", "--endpoint",
                              f"ipc://{self.place.directory}/nobody", endpoint=False)
         self.assertExit(r, 69)
         self.assertIn("can't be reached", r.stderr)
@@ -168,10 +168,19 @@ class Command(harness.Case):
         r = self.place.stint("ping", endpoint=False, env={"STINT_ENDPOINT": self.place.endpoint})
         self.assertExit(r, 0)
 
-    def test_an_unknown_kind_fails_with_a_clear_error(self):
+    def test_a_kind_that_no_worker_handles_waits_until_one_does_and_holds_up_nobody(self):
         job, = self.submit("-k", "unheard-of", "-a", "1", "x")
-        self.assertExit(self.place.stint("wait", job), 1)
-        self.assertIn("no handler for kind unheard-of", self.place.json("show", job)[0]["error"])
+        other, = self.submit("-k", "echo", "y")
+        self.assertExit(self.place.stint("wait", other), 0)
+        self.assertEqual(self.place.json("show", job)[0]["state"], "ready")
+        self.assertExit(self.place.stint("cancel", job), 0)
+
+    def test_a_kind_that_nobody_handles_waits_and_is_shown_as_unserved(self):
+        job, = self.submit("-k", "unheard-of", "x")
+        harness.wait_until(lambda: self.place.json("queues")[0].get("unserved") == "unheard-of",
+                           "the queue tells it")
+        self.assertEqual(self.place.state(job), "ready")
+        self.assertIn("unheard-of", self.place.stint("queues").stdout)
 
     def test_a_rubbish_exec_payload_fails_for_good(self):
         for payload in (b"\xdd\xff\0\0\0", b"text", b"", b"\x91\x01", b"\x81\xa4argv\x90",

@@ -55,7 +55,7 @@ class Directory(harness.Case):
                 f.write(whole[:size])
             p = self.place.broker()
             harness.wait_until(lambda: not p.running() or "event=ready" in p.log()[-400:] and
-                               self.place.stint("ping", "--timeout", "5s").returncode == 0,
+                               self.place.stint("ping", "--broker-timeout", "5s").returncode == 0,
                                "it refuses or serves")
             if p.running():
                 self.assertEqual(self.place.stats()["jobs"]["ready"], 51)
@@ -102,11 +102,11 @@ class Directory(harness.Case):
                     f.write(turned)
                 p = self.place.broker(*QUICK)
                 harness.wait_until(lambda: not p.running() or "event=ready" in p.log(), "a start")
-                r = self.place.stint("ls", "-n", "0", "--json", "--timeout", "2s")
+                r = self.place.stint("ls", "-n", "0", "--json", "--broker-timeout", "2s")
                 for line in r.stdout.splitlines():
                     job = harness.json.loads(line)
                     self.assertEqual(job["queue"], "default")
-                    show = self.place.stint("show", "--json", "--payload", job["id"], "--timeout", "2s")
+                    show = self.place.stint("show", "--json", "--payload", job["id"], "--broker-timeout", "2s")
                     if show.returncode == 0:
                         payload = harness.json.loads(show.stdout).get("payload", "")
                         self.assertRegex(payload, r"^(payload )+$|^job \d+ x{300}$")
@@ -288,7 +288,7 @@ class Kills(harness.Case):
     def test_a_time_limit_ends_the_whole_process_group(self):
         marker = f"sleep 97{os.getpid()}"
         self.place.worker("--shell", f"work={marker} & {marker}; wait", "--slots", "1")
-        job = self.submit("-k", "work", "--time-to-run", "300ms", "-a", "1", "x")
+        job = self.submit("-k", "work", "--timeout", "300ms", "-a", "1", "x")
         self.assertExit(self.place.stint("wait", job), 1)
         harness.wait_until(lambda: not self.children(f"^{marker}"), "both are gone")
         self.assertIn("time to run", self.place.json("show", job)[0]["error"])

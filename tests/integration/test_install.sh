@@ -84,16 +84,19 @@ kill "$broker"
 wait "$broker" || fail "the broker ended with $?"
 broker=
 
-# The shipped settings are all there are, with their defaults: they hold when uncommented as well.
+# The shipped settings are all there are; those of the broker hold when uncommented as well.
 sed 's/^#\([a-z-]* = \)/\1/' "$settings/stintd.conf" >"$work/all.conf"
 "$work/usr/bin/stintd" --config "$work/all.conf" --check-config
-"$work/usr/bin/stintd" --help | grep -o -- '--[a-z-]*' | sort -u >"$work/options"
-sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/--\1/p' "$settings/stintd.conf" | sort -u >"$work/shipped"
-printf '%s\n' --check-config --config --help --usage --verify --version >"$work/other"
-sort "$work/shipped" "$work/other" | diff - "$work/options" || fail "stintd.conf lacks settings"
-sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/\1/p' "$settings/worker.conf" | while read -r name; do
-    "$work/usr/bin/stint-worker" --help | grep -q -- "--$name" || fail "worker.conf: $name?"
-done
+compare() { # program, its settings, options that are none
+    "$work/usr/bin/$1" --help | grep -o -- '--[a-z-]*' | sort -u >"$work/options"
+    sed -n 's/^#\{0,1\}\([a-z-]*\) = .*/--\1/p' "$settings/$2" >"$work/shipped"
+    shift 2
+    printf -- '--%s\n' "$@" | sort -u "$work/shipped" - | diff - "$work/options"
+}
+compare stintd stintd.conf check-config config help usage verify version ||
+    fail "stintd.conf and its settings differ"
+compare stint-worker worker.conf config help usage version ||
+    fail "worker.conf and its settings differ"
 
 # Settings that somebody has changed survive the next installation.
 echo 'keep = 1h' >"$settings/stintd.conf"

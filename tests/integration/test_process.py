@@ -9,9 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import unittest
 
 import harness
 import peer
+
+
+# A sanitizer or valgrind wants address space and descriptors of its own.
+INSTRUMENTED = bool(harness.WRAP) or not {"ASAN_OPTIONS", "TSAN_OPTIONS"}.isdisjoint(os.environ)
 
 
 def full_pipe(size=4096):
@@ -97,11 +102,14 @@ class Streams(harness.Case):
 
     def test_why_it_does_not_start_is_no_reason_to_wait_either(self):
         reader, writer = full_pipe()
-        for options in (["--grace", "soon"], ["--data", "/proc/none"]):
-            self.assertIn(self.start(writer, *options).wait(harness.DEADLINE_S), (64, 73))
+        for options, code in ((["--grace", "soon"], 64), (["--data", "/proc/none"], 73)):
+            p = subprocess.Popen([harness.program("stintd"), *options], stderr=writer)
+            self.addCleanup(p.kill)
+            self.assertEqual(p.wait(harness.DEADLINE_S), code)
         os.close(reader)
         os.close(writer)
 
+    @unittest.skipIf(harness.WRAP, "the program is valgrind")
     def test_the_standard_streams_are_always_open_in_the_broker_and_the_worker(self):
         broker = self.place.broker_argv()
         worker = [harness.program("stint-worker"), "--endpoint", self.place.endpoint, "--handle",
@@ -130,6 +138,21 @@ class Streams(harness.Case):
         events = {line["event"]: line for line in lines}
         self.assertEqual(events["ready"]["endpoint"], self.place.endpoint)
         self.assertIn("another stintd", events["not started"]["error"])
+
+    def test_every_worker_that_is_lost_is_a_line_with_its_name_as_a_field(self):
+        broker = self.place.broker("--log-format", "json", "--heartbeat", "100ms", "--lost", "1s")
+        names = {f"worker {i}" for i in range(6)}
+        workers = [self.place.worker("--handle", "work=cat", "--slots", "1", "--name", n) for n in names]
+        harness.wait_until(lambda: self.place.stats()["workers"] == len(names), "all are there")
+        for w in workers:
+            w.kill()
+
+        def lost():
+            lines = [json.loads(line) for line in broker.log().splitlines(True) if line.endswith("\n")]
+            return [line["worker"] for line in lines if line["event"] == "a worker is lost"]
+
+        harness.wait_until(lambda: len(lost()) == len(names), "each is told")
+        self.assertEqual(set(lost()), names)
 
     def test_output_that_could_not_be_written_is_told(self):
         p = self.place.broker()
@@ -266,6 +289,7 @@ class Limits(harness.Case):
         self.place.processes.append(p)
         return p
 
+    @unittest.skipIf(INSTRUMENTED, "it needs more address space")
     def test_too_little_address_space_names_the_option(self):
         p = self.run_with("-v 4000000")
         self.assertEqual(p.process.wait(harness.DEADLINE_S), 74)

@@ -261,6 +261,26 @@ class Strangers(Transport):
         c.close()
 
 
+    def test_when_descriptors_are_few_the_next_peer_is_told_so(self):
+        self.begin(files=200)
+        clients = []
+        refused = None
+        while refused is None and len(clients) < 200:
+            s = zmq.Context.instance().socket(zmq.DEALER)
+            self.addCleanup(s.close, 0)
+            s.connect(self.place.endpoint)
+            s.send(peer.pack({0: peer.HELLO, 2: 1, 3: 1, 4: 1, 5: os.urandom(16), 6: "x", 7: "y"}))
+            self.assertTrue(s.poll(20000))
+            answer = peer.unpack(s.recv())
+            clients.append(s)
+            if answer[0] == peer.ERROR:
+                refused = answer
+        self.assertEqual(refused[2], 14)  # TOO_MANY
+        self.assertGreater(len(clients), 50)
+        clients[0].send(peer.pack({0: peer.PING, 1: 1}))
+        self.assertTrue(clients[0].poll(20000))
+
+
 class Identities(Transport):
     def test_one_that_names_itself_is_cut_off(self):
         self.begin()

@@ -151,7 +151,8 @@ greedy_begin(uint64_t seed)
     g.process = (struct process){
         .name = "greedy", .chance = chance_of(seed, 300), .network = chance_of(seed, 301)};
     for (uint32_t i = 0; i < JOBS; i++) {
-        struct wish w = {.priority = (uint8_t)(i % 2 ? 7 : 100),
+        struct wish w = {.kind = "default",
+            .priority = (uint8_t)(i % 2 ? 7 : 100),
             .max_attempts = 5,
             .keep_ms = -1,
             .backoff_base_ms = 100,

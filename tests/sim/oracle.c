@@ -80,6 +80,16 @@ oracle_result(uint32_t job, uint32_t attempt, size_t *bytes)
     return padded(text, *bytes);
 }
 
+char *
+oracle_output(uint32_t job, size_t *bytes)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "out %08u ", job);
+    *bytes = known.jobs[job].wish.result_bytes;
+    char *output = padded(text, *bytes);
+    return output;
+}
+
 bool
 oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt)
 {
@@ -143,8 +153,24 @@ job_of(const struct stint_id *id)
 void
 oracle_run_began(uint32_t job, uint32_t attempt, const char *worker)
 {
-    known.jobs[job].begun_attempt = attempt;
-    known.jobs[job].begun_by = worker;
+    struct job *j = &known.jobs[job];
+    j->begun_attempt = attempt;
+    j->begun_by = worker;
+    if (j->was.state == STINT_RUNNING && j->was.attempt == attempt && j->confirm &&
+        j->was.last != LAST_BEGUN && !sim_wild)
+        sim_broken("%s, which was lost with a worker, begins before that is on disk", job_named(j));
+}
+
+/* What a run has put out that failed: its result, by another begin. */
+static void
+check_output(const struct job *j, struct slice output)
+{
+    char text[32];
+    uint32_t number;
+    slice_to_text(text, sizeof text, output);
+    if (sscanf(text, "out %8u ", &number) != 1 || number >= known.count ||
+        &known.jobs[number] != j || output.size != j->wish.result_bytes)
+        sim_broken("a client got another output than that of %s", job_named(j));
 }
 
 void
@@ -164,6 +190,8 @@ oracle_outcome(const struct stint_job_info *info)
     if (!stint_state_settled(info->state) || !((j->been | j->passed) >> info->state & 1))
         sim_broken("a client heard that %s is %s, which it never was", job_named(j),
             stint_state_name(info->state));
+    if (info->state == STINT_DEAD && info->result)
+        check_output(j, result);
     if (info->state != STINT_SUCCEEDED)
         return;
     if (!info->result) { /* told so, rather than in part or not at all, if it can't be had */
@@ -210,7 +238,9 @@ recognise(struct store *s, const struct stint_id *id, const struct record *r)
     j->id = *id;
     j->stored = true;
     HASH_ADD(hh, by_id, id, STINT_ID_BYTES, j);
-    if (r->kind.size == 0 || id_priority(id) != j->wish.priority)
+    char kind[STINT_NAME_BYTES];
+    slice_to_text(kind, sizeof kind, r->kind);
+    if (strcmp(kind, j->wish.kind) != 0 || id_priority(id) != j->wish.priority)
         sim_broken("%s is stored as something else", job_named(j));
     return j;
 }
@@ -231,6 +261,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->scan = scan;
     j->now = (struct life){.state = r.state, .attempt = r.attempt, .last = r.last};
     j->now.failures = r.attempt - r.spared;
+    j->now.suspect = (r.fields >> FIELD_SUSPECT & 1) != 0;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
     if (table == STORE_LIVE && stored_running(s, &id)) {
@@ -282,26 +313,105 @@ remember(struct job *j)
 
 /* ---- what holds between jobs ---- */
 
+static bool
+handles(const struct party *p, const struct job *j)
+{
+    char kind[STINT_NAME_BYTES + 2];
+    (void)snprintf(kind, sizeof kind, " %s ", j->wish.kind);
+    return !p->kinds[0] || strstr(p->kinds, kind);
+}
+
+/* Is it handed out in another order than the others? */
+static bool
+is_apart(const struct job *j)
+{
+    return j->now.suspect || j->refused_count > 0;
+}
+
+static bool
+is_grave(const struct job *j)
+{
+    return j->now.failures >= 2 || j->now.failures + 1 >= j->wish.max_attempts;
+}
+
+/* A suspect goes to a worker that holds nothing else that has not begun, and then nothing more goes
+ * there. A grave one shares its worker with no other. */
+static void
+check_alone(const struct sent_dispatch *d, const struct job *j)
+{
+    unsigned waiting = 0, trials = 0, suspects = 0, graves = 0;
+    for (uint32_t n = 0; n < known.count; n++) {
+        const struct job *other = &known.jobs[n];
+        if (other->now.state != STINT_RUNNING || other->now.holder != d->to)
+            continue;
+        waiting += !other->now.begun;
+        trials += !other->now.begun && other->now.suspect;
+        suspects += other->now.suspect;
+        graves += other->now.suspect && is_grave(other);
+    }
+    if (trials > 0 && waiting > 1)
+        sim_broken("%s was dispatched to a worker together with a suspect", job_named(j));
+    if (j->now.suspect && graves > 0 && suspects > 1)
+        sim_broken("%s shares its worker with a suspect", job_named(j));
+}
+
+static void
+check_order(const struct sent_dispatch *d, const struct job *j, const struct job *other)
+{
+    if (other->now.state != STINT_READY || id_queue(&other->id) != id_queue(&j->id) ||
+        is_apart(other) || !handles(d->to, other))
+        return;
+    if (is_apart(j) ? other->wish.priority > j->wish.priority : id_compare(&other->id, &j->id) < 0)
+        sim_broken("%s was dispatched before an older or more urgent one", job_named(j));
+}
+
 static void
 check_dispatches(void)
 {
     for (size_t i = 0; i < traffic.dispatches.count; i++) {
         const struct sent_dispatch *d = &traffic.dispatches.all[i];
-        const struct job *j = job_of(&d->id);
+        struct job *j = job_of(&d->id);
         if (!j || &known.jobs[d->job] != j || d->payload_bytes != j->wish.payload_bytes)
             sim_broken("another payload was dispatched than was submitted");
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
             sim_broken("%s was dispatched, and its lease is not on disk", job_named(j));
+        if (!handles(d->to, j))
+            sim_broken("%s was dispatched to a worker that does not handle its kind", job_named(j));
+        if (d->confirm != j->now.suspect)
+            sim_broken("%s was dispatched with a wrong word about its past", job_named(j));
+        for (unsigned n = 0; n < j->refused_count; n++)
+            if (j->refused[n] == d->to)
+                sim_broken("%s was dispatched to who can't start it", job_named(j));
+        j->confirm = d->confirm;
+        check_alone(d, j);
         uint32_t held = 0;
         for (uint32_t n = 0; n < known.count; n++) {
             const struct job *other = &known.jobs[n];
             held += other->now.state == STINT_RUNNING && other->now.holder == d->to;
-            if (other->now.state == STINT_READY && id_queue(&other->id) == id_queue(&j->id) &&
-                id_compare(&other->id, &j->id) < 0)
-                sim_broken("%s was dispatched before an older or more urgent one", job_named(j));
+            check_order(d, j, other);
         }
         if (d->to && held > d->to->window)
             sim_broken("a worker holds %u jobs and has room for %u", held, d->to->window);
+    }
+}
+
+/* Who said that it can't start the job, until it ends otherwise. */
+static void
+note_refusals(void)
+{
+    for (uint32_t i = 0; i < known.count; i++) {
+        struct job *j = &known.jobs[i];
+        if (j->now.last != LAST_UNABLE || j->now.state == STINT_UNKNOWN)
+            j->refused_count = 0;
+    }
+    for (size_t i = 0; i < traffic.outcomes.count; i++) {
+        const struct heard_outcome *o = &traffic.outcomes.all[i];
+        struct job *j = job_of(&o->id);
+        bool taken = j && j->now.last == LAST_UNABLE && o->type == OUTCOME_UNABLE &&
+            j->now.attempt - (j->now.state == STINT_RUNNING) == o->attempt;
+        if (taken && j->was.attempt == o->attempt && j->was.state == STINT_RUNNING &&
+            j->refused_count < REFUSED_MAX)
+            j->refused[j->refused_count++] = o->from;
     }
 }
 
@@ -363,7 +473,7 @@ static bool
 is_unchanged(const struct job *j)
 {
     return j->now.state == j->was.state && j->now.attempt == j->was.attempt &&
-        j->now.failures == j->was.failures &&
+        j->now.failures == j->was.failures && j->now.suspect == j->was.suspect &&
         (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN);
 }
 
@@ -387,8 +497,10 @@ judge(void)
         struct job *j = &known.jobs[i];
         bool was_there = j->was.state != STINT_UNKNOWN || j->been || j->was.attempt;
         bool as_before = is_unchanged(j) && !came_back(j);
-        if (as_before && (j->now.state != STINT_RUNNING || !traffic.claims.count)) {
+        bool told = traffic.claims.count || traffic.started.count;
+        if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
+            j->now.begun = j->was.begun;
             continue;
         }
         life_explain(j, was_there && j->stored);
@@ -435,6 +547,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     frames_out(out);
     read_store(store);
     judge();
+    note_refusals();
     check_dispatches();
     check_counts(core);
     check_limits();
@@ -454,6 +567,15 @@ verify_problem(void *context, const char *what, const char *id)
 {
     (void)context;
     sim_broken("what is on disk does not fit together: %s %s", what, id);
+}
+
+/* What only the broker's memory knew. */
+static void
+forget_connections(struct job *j)
+{
+    j->was.holder = j->now.holder = NULL;
+    j->was.begun = j->now.begun = j->now.last == LAST_BEGUN;
+    j->refused_count = 0;
 }
 
 void
@@ -476,7 +598,7 @@ oracle_started(struct store *store, struct core *core)
         remember_all();
     }
     for (uint32_t i = 0; i < known.count; i++)
-        known.jobs[i].was.holder = known.jobs[i].now.holder = NULL;
+        forget_connections(&known.jobs[i]);
     check_counts(core);
     struct verify_report report = {.problem = verify_problem};
     core_verify(store, known.options.broker, &report);

@@ -15,6 +15,9 @@
  * before it has an id, and in its result. */
 struct wish {
     unsigned queue; /* 0.. */
+    const char *kind;
+    bool kills; /* its run ends its worker, until faults stop */
+    bool picky; /* only some workers can start it */
     uint8_t priority;
     uint32_t max_attempts;
     int64_t keep_ms; /* negative: the broker's default */
@@ -33,6 +36,8 @@ const struct wish *oracle_wish_of(uint32_t job);
 /* The payload of a job, or its result of an attempt; allocated. */
 char *oracle_payload(uint32_t job);
 char *oracle_result(uint32_t job, uint32_t attempt, size_t *bytes);
+/* What a run of it puts out that fails; allocated. */
+char *oracle_output(uint32_t job, size_t *bytes);
 /* The number in a payload or result. False: it is neither. */
 bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);
 /* Its submission was answered. `id` only if that is STINT_OK. */

@@ -71,6 +71,13 @@ party_of(const struct hello *h)
     p->role = h->role;
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
+    p->kinds[0] = '\0';
+    for (uint32_t i = 0; i < h->kinds; i++) {
+        char kind[STINT_NAME_BYTES];
+        size_t used = strlen(p->kinds);
+        slice_to_text(kind, sizeof kind, room->names.kinds[i]);
+        (void)snprintf(p->kinds + used, sizeof p->kinds - used, "%s%s ", i ? "" : " ", kind);
+    }
     return p;
 }
 
@@ -131,8 +138,14 @@ hear(struct party *from, const struct message *m)
     case MESSAGE_CLAIM:
         for (uint32_t i = 0; i < m->count; i++)
             LIST_ADD(traffic.claims,
-                (struct heard_claim){room->leases[i].id, room->leases[i].attempt, from});
+                (struct heard_claim){
+                    room->leases[i].id, room->leases[i].attempt, from, room->leases[i].begun});
         from->claimed |= !m->claim.more;
+        break;
+    case MESSAGE_STARTED:
+        for (uint32_t i = 0; i < m->count; i++)
+            LIST_ADD(traffic.started,
+                (struct heard_claim){room->leases[i].id, room->leases[i].attempt, from, true});
         break;
     case MESSAGE_PING:
         if (m->ping.window != WINDOW_UNCHANGED)
@@ -191,6 +204,7 @@ see_dispatch(struct party *to, const struct message *m)
         const struct dispatched_job *d = &room->dispatched[i];
         struct sent_dispatch s = {
             .id = d->id, .attempt = d->attempt, .to = to, .payload_bytes = d->payload.size};
+        s.confirm = d->confirm;
         uint32_t attempt;
         if (!oracle_number(d->payload, &s.job, &attempt))
             sim_broken("a dispatched payload is not what was submitted");
@@ -258,7 +272,7 @@ frames_clear(void)
         p->left = p->claimed = false;
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
-    traffic.confirmed.count = 0;
+    traffic.confirmed.count = traffic.started.count = 0;
 }
 
 void

@@ -14,6 +14,7 @@ struct party {
     char name[STINT_LABEL_BYTES];
     uint64_t seen_us; /* its last frame was taken then */
     uint32_t window;
+    char kinds[256]; /* that it handles, each between two spaces; "": all */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
     UT_hash_handle hh;
 };
@@ -27,10 +28,11 @@ struct heard_outcome {
     struct party *from;
 };
 
-struct heard_claim {
+struct heard_claim { /* or STARTED */
     struct stint_id id;
     uint32_t attempt;
     struct party *from;
+    bool begun;
 };
 
 struct sent_dispatch {
@@ -39,6 +41,7 @@ struct sent_dispatch {
     struct party *to;
     size_t payload_bytes;
     uint32_t job;
+    bool confirm;
 };
 
 #define LIST_OF(type) \
@@ -51,6 +54,7 @@ struct sent_dispatch {
 struct traffic {
     LIST_OF(struct heard_outcome) outcomes;
     LIST_OF(struct heard_claim) claims;
+    LIST_OF(struct heard_claim) started;
     LIST_OF(struct stint_id) cancels;
     LIST_OF(struct stint_id) retries;
     LIST_OF(uint32_t) submits; /* numbers of jobs */
@@ -77,8 +81,12 @@ struct life {
     enum stint_state state;
     uint32_t attempt, failures;
     enum record_last last;
+    bool suspect; /* it was lost with a worker, and no run has ended since */
     struct party *holder; /* running: who has the lease; NULL: nobody yet, after a restart */
+    bool begun; /* running: the broker was told that it has begun */
 };
+
+enum { REFUSED_MAX = 8 };
 
 struct job {
     struct wish wish;
@@ -90,8 +98,12 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was` */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
+    bool confirm; /* its last worker was told to ask before it begins */
     uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
     const char *begun_by; /* which; NULL: none */
+    const struct party
+        *refused[REFUSED_MAX]; /* who said that it can't start it, since it last ran */
+    unsigned refused_count;
     uint32_t been; /* bits of the settled states it was in, ever */
     uint32_t passed; /* the same, of those it may have passed through within a step */
     uint32_t succeeded_attempt;

@@ -18,18 +18,22 @@ same_life(const struct life *a, const struct life *b)
         return false;
     if (a->state == STINT_UNKNOWN)
         return true;
+    if (a->attempt != b->attempt || a->failures != b->failures || a->suspect != b->suspect)
+        return false;
     if (a->state == STINT_RUNNING) /* how the last run ended is on disk, and no matter now */
-        return a->attempt == b->attempt && a->holder == b->holder && a->failures == b->failures;
-    return a->attempt == b->attempt && a->failures == b->failures && a->last == b->last;
+        return a->holder == b->holder && (a->last == LAST_BEGUN) == (b->last == LAST_BEGUN);
+    return a->last == b->last;
 }
 
 static void
 reach(struct paths *p, struct life to)
 {
-    if (to.state != STINT_RUNNING)
+    if (to.state != STINT_RUNNING) {
         to.holder = NULL;
+        to.begun = false;
+    }
     for (unsigned i = 0; i < p->count; i++)
-        if (same_life(&p->all[i], &to) && p->all[i].last == to.last)
+        if (same_life(&p->all[i], &to) && p->all[i].last == to.last && p->all[i].begun == to.begun)
             return;
     if (p->count < PATHS_MAX)
         p->all[p->count++] = to;
@@ -47,38 +51,67 @@ used_up(const struct job *j, uint32_t failures)
     return failures >= j->wish.max_attempts;
 }
 
+/* An attempt that counts has ended without success. */
+static void
+reach_failed(struct paths *p, const struct job *j, struct life at, enum record_last last, bool dead)
+{
+    at.failures++;
+    at.last = last;
+    at.suspect = false;
+    at.state = dead || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
+    reach(p, at);
+}
+
 /* Where a settled job goes; `at` is the life it had. */
 static void
 reach_outcome(struct paths *p, const struct job *j, struct life at, const struct heard_outcome *o)
 {
-    if (at.state == STINT_READY &&
-        at.last == LAST_LOST) /* taken back as lost, which does not count now */
-        at.failures--;
+    if (at.state != STINT_RUNNING && (at.last == LAST_LOST || at.last == LAST_OVERTIME))
+        at.failures--; /* it was taken back, which does not count now */
     at.attempt = o->attempt;
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         at.failures++;
         at.last = LAST_SUCCEEDED;
         at.state = j->wish.keep_ms == 0 ? STINT_UNKNOWN : STINT_SUCCEEDED;
+        at.suspect = false;
         break;
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
-        at.failures++;
-        at.last = LAST_FAILED;
-        at.state =
-            o->type == OUTCOME_DEAD || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
-        break;
+        reach_failed(p, j, at, LAST_FAILED, o->type == OUTCOME_DEAD);
+        return;
     case OUTCOME_SNOOZED:
         at.last = LAST_SNOOZED;
         at.state = STINT_SCHEDULED;
+        at.suspect = false;
         break;
     case OUTCOME_RETURNED:
-    case OUTCOME_UNABLE:
         at.last = LAST_RETURNED;
+        at.state = STINT_READY;
+        break;
+    case OUTCOME_UNABLE:
+        reach_failed(p, j, at, LAST_FAILED, false);
+        at.last = LAST_UNABLE;
         at.state = STINT_READY;
         break;
     }
     reach(p, at);
+}
+
+static bool
+may_come_late(const struct life *at, const struct heard_outcome *o)
+{
+    switch (at->last) {
+    case LAST_LOST:
+    case LAST_LOST_WAITING:
+        return at->state == STINT_READY;
+    case LAST_RETURNED:
+        return at->state == STINT_READY && o->type != OUTCOME_RETURNED;
+    case LAST_OVERTIME:
+        return at->state == STINT_READY || at->state == STINT_SCHEDULED;
+    default:
+        return false;
+    }
 }
 
 static void
@@ -89,9 +122,7 @@ by_outcomes(struct paths *p, const struct job *j, struct life at)
         if (!same_id(j, &o->id) || o->attempt != at.attempt)
             continue;
         bool holds = at.state == STINT_RUNNING && (!at.holder || at.holder == o->from);
-        bool late = at.state == STINT_READY &&
-            (at.last == LAST_LOST || (at.last == LAST_RETURNED && o->type != OUTCOME_RETURNED));
-        if (holds || late)
+        if (holds || may_come_late(&at, o))
             reach_outcome(p, j, at, o);
     }
 }
@@ -114,28 +145,68 @@ by_claims(struct paths *p, const struct job *j, struct life at)
         const struct heard_claim *c = &traffic.claims.all[i];
         if (!same_id(j, &c->id) || c->attempt != at.attempt)
             continue;
-        if (at.state == STINT_READY && at.last == LAST_LOST)
-            at.failures--;
-        else if (at.state != STINT_RUNNING || at.holder)
-            continue;
         struct life held = at;
+        if (at.state == STINT_READY && at.last == LAST_LOST)
+            held.failures--;
+        else if ((at.state != STINT_READY || at.last != LAST_LOST_WAITING) &&
+            (at.state != STINT_RUNNING || at.holder))
+            continue;
         held.state = STINT_RUNNING;
         held.holder = c->from;
         reach(p, held);
     }
 }
 
+/* Was it told in this step that it has begun, by who holds it? */
+static bool
+is_told_begun(const struct job *j, const struct life *at)
+{
+    for (size_t i = 0; i < traffic.started.count; i++) {
+        const struct heard_claim *s = &traffic.started.all[i];
+        if (same_id(j, &s->id) && s->attempt == at->attempt && s->from == at->holder)
+            return true;
+    }
+    for (size_t i = 0; i < traffic.claims.count; i++) {
+        const struct heard_claim *c = &traffic.claims.all[i];
+        if (c->begun && same_id(j, &c->id) && c->attempt == at->attempt && c->from == at->holder)
+            return true;
+    }
+    return false;
+}
+
+/* That a suspect has begun, or one with a limit, is on disk. */
+static void
+by_started(struct paths *p, const struct job *j, struct life at)
+{
+    if (at.state != STINT_RUNNING || at.begun || !is_told_begun(j, &at))
+        return;
+    at.begun = true;
+    if (at.suspect || j->wish.time_to_run_ms)
+        at.last = LAST_BEGUN;
+    reach(p, at);
+}
+
 /* May the lease end without its worker's word? */
 static bool
-may_be_lost(const struct job *j, const struct life *at)
+may_be_lost(const struct life *at)
 {
     const struct party *h = at->holder;
     uint64_t now_us = world_us() + SLACK_US;
     if (!h)
         return now_us >= known.restarted_us + (uint64_t)known.options.grace_ms * 1000;
-    if (h->left || now_us >= h->seen_us + (uint64_t)known.options.lost_ms * 1000)
-        return true;
-    return j->wish.time_to_run_ms && now_us >= j->dispatched_us + j->wish.time_to_run_ms * 1000;
+    return h->left || now_us >= h->seen_us + (uint64_t)known.options.lost_ms * 1000;
+}
+
+/* May it be taken back because its worker does not end it? */
+static bool
+may_be_overtime(const struct job *j, const struct life *at)
+{
+    enum { MARGIN_MS = 15000 };
+    uint64_t most_ms = j->wish.time_to_run_ms + known.options.lost_ms + MARGIN_MS;
+    if (known.restarted_us > j->dispatched_us) /* its worker may need to come back first */
+        most_ms = known.options.lost_ms;
+    return j->wish.time_to_run_ms && at->begun && at->holder &&
+        world_us() + SLACK_US >= j->dispatched_us + most_ms * 1000;
 }
 
 /* Has the holder begun to run it? Then it may not leave it out when it says what it holds. */
@@ -157,13 +228,33 @@ by_release(struct paths *p, const struct job *j, struct life at)
         back.last = LAST_RETURNED;
         reach(p, back);
     }
-    if (may_be_lost(j, &at)) {
-        back.last = LAST_LOST;
-        back.failures++;
-        if (used_up(j, back.failures))
-            back.state = STINT_DEAD;
-        reach(p, back);
+    if (may_be_overtime(j, &at))
+        reach_failed(p, j, at, LAST_OVERTIME, false);
+    if (!may_be_lost(&at))
+        return;
+    if (!at.begun) {
+        back.last = LAST_LOST_WAITING;
+        back.suspect = true;
+        if (sim_wild || !is_told_begun(j, &at))
+            reach(p, back);
+        return;
     }
+    back.last = LAST_LOST;
+    back.suspect = true;
+    back.failures++;
+    if (used_up(j, back.failures)) {
+        back.state = STINT_DEAD;
+        back.suspect = false;
+    }
+    reach(p, back);
+}
+
+/* Those who might start it are gone. */
+static void
+by_refusals(struct paths *p, const struct job *j, struct life at)
+{
+    if (at.state == STINT_READY && at.last == LAST_UNABLE)
+        reach_failed(p, j, at, LAST_FAILED, false);
 }
 
 static void
@@ -171,6 +262,7 @@ by_commands(struct paths *p, const struct job *j, struct life at)
 {
     struct life to = at;
     to.last = LAST_NONE;
+    to.suspect = false;
     for (size_t i = 0; i < traffic.cancels.count; i++)
         if (same_id(j, &traffic.cancels.all[i]) && at.state != STINT_UNKNOWN &&
             !stint_state_settled(at.state)) {
@@ -218,6 +310,7 @@ by_dispatch(struct paths *p, const struct job *j, struct life at)
         to.state = STINT_RUNNING;
         to.attempt++;
         to.holder = d->to;
+        to.begun = false;
         reach(p, to);
     }
 }
@@ -251,7 +344,9 @@ life_explain(struct job *j, bool was_there)
             by_submit(&p, j, at);
         by_outcomes(&p, j, at);
         by_claims(&p, j, at);
+        by_started(&p, j, at);
         by_release(&p, j, at);
+        by_refusals(&p, j, at);
         by_commands(&p, j, at);
         by_time(&p, j, at);
         by_dispatch(&p, j, at);
@@ -260,6 +355,7 @@ life_explain(struct job *j, bool was_there)
     for (unsigned i = p.count; i-- > 0;) {
         struct life end = p.all[i];
         j->now.holder = end.holder;
+        j->now.begun = end.begun;
         if (!same_life(&end, &j->now))
             continue;
         if (end.state == STINT_UNKNOWN && end.last == LAST_SUCCEEDED) {

@@ -48,6 +48,7 @@ static struct load load;
 static struct sim_client clients[CLIENTS_MAX];
 static struct sim_worker workers[WORKERS_MAX];
 static const char *const queue_names[] = {"alpha", "beta", "gamma"};
+static const char *const kind_names[] = {"default", "odd", "rare"};
 static bool calm, stopping;
 
 /* ---- clients ---- */
@@ -128,6 +129,9 @@ make_wish(struct chance *c)
     static const uint8_t priorities[] = {100, 100, 100, 0, 255, 7};
     static const uint32_t attempts[] = {5, 5, 1, 2, 3};
     struct wish w = {.queue = (unsigned)chance_below(c, load.queues),
+        .kind = kind_names[chance_below(c, load.kinds)],
+        .kills = chance_in_100(c, load.killers),
+        .picky = chance_in_100(c, load.picky),
         .priority = priorities[chance_below(c, sizeof priorities)],
         .max_attempts = attempts[chance_below(c, 5)],
         .keep_ms = -1,
@@ -171,7 +175,10 @@ submit_and_wait(struct sim_client *c, struct plan *p, const struct stint_job *jo
 {
     struct stint_id ids[JOBS_MAX];
     size_t stored = 0;
-    uint32_t patience_ms = (uint32_t)(1 + chance_skewed(&c->process.chance, 8000));
+    /* Often long enough for the conversation to end, and too short for the next one. */
+    uint32_t patience_ms = (uint32_t)(chance_in_100(&c->process.chance, 50)
+            ? 1 + chance_skewed(&c->process.chance, 8000)
+            : chance_between(&c->process.chance, 1000, 9000));
     uint64_t from_us = world_us();
     enum stint_status status =
         stint_submit_some(c->client, jobs, p->count, ids, &stored, patience_ms);
@@ -198,6 +205,7 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
     for (uint32_t i = 0; i < p->count; i++) {
         const struct wish *w = oracle_wish_of(p->first + i);
         jobs[i] = (struct stint_job){.queue = queue_names[w->queue],
+            .kind = w->kind,
             .payload = oracle_payload(p->first + i),
             .payload_bytes = w->payload_bytes,
             .priority = w->priority,
@@ -360,7 +368,7 @@ submit_some(struct sim_client *c)
     while (c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
         if (c->sent == c->planned)
             make_plan(c); /* several in a row, now and then */
-        if (!send_plan(c, c->sent++, !calm && chance_in_100(chance, 15)))
+        if (!send_plan(c, c->sent++, !calm && chance_in_100(chance, 25)))
             return false;
     }
     return true;
@@ -410,6 +418,24 @@ client_main(void *context)
 
 /* ---- workers ---- */
 
+/* The cable is cut: a process that was killed ends by itself, and nobody hears of it. */
+static void
+cut_off(struct process *p, struct session *session)
+{
+    p->killed = true;
+    session->state = SESSION_FAILED;
+    session->failed = STINT_SYSTEM;
+}
+
+static struct sim_worker *
+process_worker(const struct process *p)
+{
+    struct sim_worker *w = workers;
+    while (&w->process != p)
+        w++;
+    return w;
+}
+
 struct running {
     const struct stint_task *task;
     const struct process *process;
@@ -432,6 +458,23 @@ ends_early(void *context)
     return calm || r->process->killed || stint_task_cancelled(r->task);
 }
 
+/* Every other worker can't start jobs that are picky, and no job that fails is silent. */
+static bool
+refuses(const struct wish *w, const struct process *p)
+{
+    return !calm && w->picky && (process_worker(p) - workers) % 2 == 1;
+}
+
+static void
+fail(struct stint_task *task, uint32_t job, const char *why)
+{
+    size_t bytes;
+    char *output = oracle_output(job, &bytes);
+    stint_task_keep_output(task, output, bytes);
+    stint_task_fail(task, why);
+    free(output);
+}
+
 static void
 run(struct stint_task *task, void *state)
 {
@@ -447,13 +490,25 @@ run(struct stint_task *task, void *state)
     uint64_t run_us = chance_skewed(chance, 20 * US_A_MS);
     if (chance_in_100(chance, load.slow))
         run_us += chance_below(chance, 8 * US_A_SECOND);
+    const struct wish *wish = oracle_wish_of(job);
+    if (refuses(wish, p)) {
+        stint_task_unable(task, "it is not to be had here");
+        return;
+    }
     oracle_run_began(job, info->attempt, p->name);
+    if (wish->kills && !calm) {
+        struct sim_worker *w = process_worker(p);
+        w->down_us = chance_skewed(chance, 2 * US_A_SECOND);
+        figures.worker_kills++;
+        cut_off(p, &w->worker->session);
+        return;
+    }
     struct running running = {task, p};
     uint64_t begun_us = world_us();
     actor_wait(ends_early, &running, begun_us + run_us);
     if (p->killed)
         return;
-    check_time(p, oracle_wish_of(job)->time_to_run_ms, begun_us, run_us);
+    check_time(p, wish->time_to_run_ms, begun_us, run_us);
     if (!calm && stint_task_cancelled(task)) {
         stint_task_fail(task, "cancelled");
         return;
@@ -464,7 +519,7 @@ run(struct stint_task *task, void *state)
         else if (chance_in_100(chance, 20))
             stint_task_snooze(task, chance_skewed(chance, 2000));
         else
-            stint_task_fail(task, "unlucky");
+            fail(task, job, "unlucky");
         return;
     }
     char *result = oracle_result(job, info->attempt, &bytes);
@@ -484,7 +539,10 @@ work(struct sim_worker *w)
         .queues = queues,
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
-    struct stint_handler handler = {.run = run};
+    /* The first one handles all; some of the others but one kind. */
+    bool choosy = w != workers && load.kinds > 1 && chance_in_100(chance, 50);
+    struct stint_handler handler = {
+        .kind = choosy ? kind_names[chance_below(chance, load.kinds)] : NULL, .run = run};
     unsigned first = (unsigned)chance_below(chance, load.queues);
     /* The first one serves all, so that no queue is forgotten. */
     o.queues_count = w == workers ? load.queues : (uint32_t)chance_between(chance, 1, load.queues);
@@ -557,15 +615,6 @@ peers_process(unsigned index)
 {
     return index < load.clients ? &clients[index].process
                                 : &workers[(index - load.clients) % load.workers].process;
-}
-
-/* The cable is cut: a process that was killed ends by itself, and nobody hears of it. */
-static void
-cut_off(struct process *p, struct session *session)
-{
-    p->killed = true;
-    session->state = SESSION_FAILED;
-    session->failed = STINT_SYSTEM;
 }
 
 void

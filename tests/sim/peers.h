@@ -18,6 +18,9 @@ struct load {
     unsigned slow; /* runs in a hundred that take seconds */
     unsigned large; /* payloads and results in a hundred that are large */
     uint64_t far_us; /* peers are up to so far from the broker */
+    unsigned killers; /* jobs in a hundred that end whatever worker runs them */
+    unsigned picky; /* jobs in a hundred that not every worker can start */
+    unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool greedy; /* a peer asks for much and reads little */
     bool full; /* some clients will never find room: they are told so */

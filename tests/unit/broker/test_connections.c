@@ -165,6 +165,21 @@ a_peer_may_send_the_largest_message_slowly(void **state)
 }
 
 static void
+a_few_bytes_are_no_sign_of_life(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f, 100);
+    struct connection *k = add_peer(&f, 5, "a");
+    uint64_t bytes = 0;
+    for (; bytes < CONNECTION_LIFE_BYTES; bytes += 10)
+        assert_false(quiet(&f, k, bytes));
+    assert_true(quiet(&f, k, bytes)); /* slowly, but it is more than ZeroMQ would say itself */
+    assert_false(quiet(&f, k, bytes + 10));
+    end(&f);
+}
+
+static void
 what_waits_to_be_read_is_no_unfinished_message(void **state)
 {
     struct fixture f;
@@ -261,6 +276,7 @@ main(void)
         cmocka_unit_test(peers_are_never_too_many_here),
         cmocka_unit_test(bytes_that_become_no_message_end_a_stranger),
         cmocka_unit_test(a_peer_may_send_the_largest_message_slowly),
+        cmocka_unit_test(a_few_bytes_are_no_sign_of_life),
         cmocka_unit_test(what_waits_to_be_read_is_no_unfinished_message),
         cmocka_unit_test(many_strangers_together_may_not_send_much_either),
         cmocka_unit_test(a_close_leaves_what_was_sent_a_moment),

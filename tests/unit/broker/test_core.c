@@ -133,32 +133,6 @@ a_scheduled_job_that_is_cancelled_leaves_no_date_behind(void **state)
 }
 
 static void
-a_job_over_its_time_to_run_is_taken_back_and_its_worker_told(void **state)
-{
-    struct world *w = world_new(NULL);
-    struct job_spec job = world_job("a");
-    (void)state;
-    job.time_to_run_ms = 3000;
-    world_with_client(w);
-    world_with_worker(w, 1);
-    world_submit(w, 1, 1, &job, 1);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    struct lease_ref lease = {.id = world_dispatched(w, 2).id, .attempt = 1};
-    message_put_leases(world_frame(w, 2), MESSAGE_STARTED, 5, &lease, 1, false);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    bool revoked = false;
-    for (unsigned ms = 0; ms < 4000 && !revoked; ms += 250) {
-        message_put_ping(world_frame(w, 2), 1, 0, 0);
-        assert_int_equal(world_step(w, 250), STINT_OK);
-        revoked = world_read(w, 2, MESSAGE_REVOKE) != NULL;
-    }
-    assert_true(revoked);
-    assert_int_equal(w->room->leases[0].status, STINT_TIMEOUT);
-    assert_int_equal(world_state(w, lease.id, NULL), STINT_READY);
-    world_destroy(&w);
-}
-
-static void
 a_running_job_is_cancelled_at_once_and_its_worker_told(void **state)
 {
     struct world *w = world_new(NULL);
@@ -557,7 +531,6 @@ main(void)
         cmocka_unit_test(a_worker_takes_its_queues_in_turn),
         cmocka_unit_test(a_failed_attempt_comes_back_after_its_backoff_and_dies_at_last),
         cmocka_unit_test(a_scheduled_job_that_is_cancelled_leaves_no_date_behind),
-        cmocka_unit_test(a_job_over_its_time_to_run_is_taken_back_and_its_worker_told),
         cmocka_unit_test(a_running_job_is_cancelled_at_once_and_its_worker_told),
         cmocka_unit_test(prefetched_jobs_that_do_not_move_are_recalled_for_an_idle_worker),
         cmocka_unit_test(limits_refuse_with_the_status_that_names_them),

@@ -85,10 +85,8 @@ in_json_numbers_are_numbers_and_every_field_is_there(void **state)
 static void
 nothing_raw_reaches_a_terminal(void **state)
 {
-    static const char *const nasty[] = {"\x1b[2J", "a\rb", "\x7f",
-        "\xc2\x9b"
-        "2J",
-        "\xe9", "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80", "line\nline"};
+    static const char *const nasty[] = {"\x1b[2J", "a\rb", "\x7f", "\xc2\x9b!", "\xe9",
+        "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80", "line\nline"};
     (void)state;
     for (int json = 0; json < 2; json++) {
         log_open("test", LOG_LEVEL_INFO, json);

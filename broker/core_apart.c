@@ -1,0 +1,253 @@
+/* Jobs that are not handed out like the others. Suspects were lost with a worker: any of them may
+ * be what ended it, so each goes to a worker alone, as core_dispatch.c has it. Others could not be
+ * started by some worker, and wait for one that has not said so.
+ *
+ * Their records stand in STORE_LIVE with all others. Here is only where to find them, while
+ * searching passes over them: so they block nobody. After a restart, searching finds the suspects
+ * again; who has refused a job is forgotten.
+ */
+#include "core_inside.h"
+
+#include <utlist.h>
+
+enum {
+    APART_MAX = 1 << 18,
+    SHELVES_MAX = 256, /* in a queue */
+    LOOKED_AT = 16, /* jobs of a shelf, for one that a worker may be given */
+    JUDGED_A_TIME = 256,
+};
+
+static struct apart *
+find(const struct core *core, const struct stint_id *id)
+{
+    struct apart *a = NULL;
+    if (core->apart)
+        HASH_FIND(hh, core->apart, id->bytes, STINT_ID_BYTES, a);
+    return a;
+}
+
+/* The queue's shelf for such jobs; NULL if it has too many kinds of them. */
+static struct shelf *
+get_shelf(struct level *level, struct slice kind, bool refused)
+{
+    struct queue *q = level->queue;
+    struct shelf *s, *before = NULL;
+    char text[STINT_NAME_BYTES] = {0};
+    uint32_t count = 0;
+    slice_to_text(text, sizeof text, kind);
+    DL_FOREACH (q->shelves, s) {
+        count++;
+        if (s->level == level && s->refused == refused && memcmp(s->kind, text, sizeof text) == 0)
+            return s;
+        if (!before && s->level->priority < level->priority)
+            before = s;
+    }
+    if (count >= SHELVES_MAX && !refused)
+        return NULL;
+    s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->level = level;
+    s->refused = refused;
+    memcpy(s->kind, text, sizeof text);
+    if (before)
+        DL_PREPEND_ELEM(q->shelves, before, s);
+    else
+        DL_APPEND(q->shelves, s);
+    return s;
+}
+
+static struct apart *
+add(struct core *core, struct shelf *shelf, const struct stint_id *id, const struct record *r)
+{
+    struct apart *a = calloc(1, sizeof *a);
+    if (!a)
+        abort();
+    a->id = *id;
+    a->shelf = shelf;
+    a->suspect = record_suspect(r);
+    a->grave = a->suspect && record_grave(r);
+    shelf->level->queue->suspects += a->suspect;
+    DL_APPEND(shelf->jobs, a);
+    HASH_ADD(hh, core->apart, id, STINT_ID_BYTES, a);
+    book_set_apart(&core->book, shelf->level, id);
+    return a;
+}
+
+bool
+apart_keep(
+    struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
+{
+    if (HASH_COUNT(core->apart) >= APART_MAX)
+        return false;
+    struct shelf *shelf = get_shelf(level, r->kind, false);
+    return shelf && add(core, shelf, id, r);
+}
+
+void
+apart_refused(struct core *core, struct level *level, const struct stint_id *id,
+    const struct record *r, struct refusers *refusers)
+{
+    struct apart *a = add(core, get_shelf(level, r->kind, true), id, r);
+    a->refusers = refusers;
+    DL_APPEND2(core->refused, a, prev_refused, next_refused);
+}
+
+void
+apart_take_refusers(struct core *core, struct apart *a)
+{
+    DL_DELETE2(core->refused, a, prev_refused, next_refused);
+    a->refusers = NULL;
+}
+
+static void
+end(struct core *core, struct apart *a)
+{
+    struct shelf *s = a->shelf;
+    struct queue *q = s->level->queue;
+    book_clear_apart(&core->book, s->level, &a->id);
+    HASH_DEL(core->apart, a); /* NOLINT: it is in the table */
+    DL_DELETE(s->jobs, a);
+    q->suspects -= a->suspect;
+    if (a->refusers) {
+        free(a->refusers);
+        DL_DELETE2(core->refused, a, prev_refused, next_refused);
+    }
+    free(a);
+    if (!s->jobs) {
+        DL_DELETE(q->shelves, s);
+        free(s);
+    }
+}
+
+void
+apart_forget(struct core *core, const struct stint_id *id)
+{
+    struct apart *a = find(core, id);
+    if (a)
+        end(core, a);
+}
+
+static bool
+has_refused(const struct refusers *refusers, const struct worker *w)
+{
+    for (uint32_t i = 0; refusers && i < refusers->count; i++)
+        if (memcmp(refusers->sessions[i], w->session, SESSION_BYTES) == 0)
+            return true;
+    return false;
+}
+
+bool
+apart_others(
+    struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers)
+{
+    if (refusers->count == REFUSERS_MAX)
+        return false;
+    for (const struct worker *w = core->fleet.workers; w; w = w->next) {
+        if (!kinds_have(w->kinds, kind) || has_refused(refusers, w))
+            continue;
+        for (uint32_t i = 0; i < w->queues_count; i++)
+            if (w->queues[i] == q)
+                return true;
+    }
+    return false;
+}
+
+static bool
+fits(const struct worker *w, const struct apart *a)
+{
+    bool shares = !a->suspect || (w->graves == 0 && (!a->grave || w->suspects == 0));
+    return shares && !has_refused(a->refusers, w);
+}
+
+static struct apart *
+look_through(struct shelf *s, const struct worker *w)
+{
+    struct apart *a, *next;
+    unsigned looked = 0;
+    DL_FOREACH_SAFE (s->jobs, a, next) {
+        if (fits(w, a))
+            return a;
+        if (++looked == LOOKED_AT)
+            break;
+        if (s->refused && next) { /* the next time, others come first */
+            DL_DELETE(s->jobs, a);
+            DL_APPEND(s->jobs, a);
+        }
+    }
+    return NULL;
+}
+
+struct apart *
+apart_for(const struct worker *w, const struct queue *q, uint8_t priority)
+{
+    struct shelf *s;
+    DL_FOREACH (q->shelves, s) {
+        if (s->level->priority < priority)
+            break;
+        struct apart *a = kinds_have(w->kinds, text_slice(s->kind)) ? look_through(s, w) : NULL;
+        if (a)
+            return a;
+    }
+    return NULL;
+}
+
+/* Nobody is left who might start it: its attempt counts after all. */
+static void
+give_up(struct core *core, const struct stint_id *id)
+{
+    struct record r;
+    struct level *level = book_level_of(&core->book, id);
+    apart_forget(core, id);
+    if (!job_read(core, STORE_LIVE, id, &r))
+        return;
+    r.spared -= r.spared > 0;
+    settle_failed(core, level, id, STINT_READY, &r, LAST_FAILED, r.error);
+}
+
+void
+apart_judge(struct core *core)
+{
+    struct apart *last = core->refused ? core->refused->prev_refused : NULL, *a = NULL;
+    for (unsigned n = 0; core->refused && a != last && n < JUDGED_A_TIME; n++) {
+        a = core->refused; /* to the end, so that the next time others are looked at */
+        DL_DELETE2(core->refused, a, prev_refused, next_refused);
+        DL_APPEND2(core->refused, a, prev_refused, next_refused);
+        if (!apart_others(core, a->shelf->level->queue, text_slice(a->shelf->kind), a->refusers)) {
+            bool ends = a == last;
+            struct stint_id id = a->id;
+            give_up(core, &id);
+            if (ends)
+                break;
+        }
+    }
+}
+
+void
+apart_check(const struct core *core)
+{
+    uint64_t in_levels = 0;
+    for (const struct apart *a = core->apart; a; a = a->hh.next) {
+        assert(!book_is_running((struct book *)&core->book, &a->id));
+        assert(!fleet_lease((struct fleet *)&core->fleet, &a->id));
+        assert(a->shelf->refused == (a->refusers != NULL));
+    }
+    for (const struct queue *q = core->book.by_name; q; q = q->hh.next) {
+        uint32_t apart = 0;
+        for (uint32_t i = 0; i < q->levels_count; i++) {
+            assert(q->levels[i]->apart <= q->levels[i]->jobs[STINT_READY]);
+            apart += q->levels[i]->apart;
+        }
+        assert(apart == q->apart);
+        in_levels += apart;
+    }
+    assert(in_levels == HASH_COUNT(core->apart));
+}
+
+void
+apart_fini(struct core *core)
+{
+    struct apart *a, *next;
+    HASH_ITER (hh, core->apart, a, next)
+        end(core, a);
+}

@@ -1,0 +1,210 @@
+/* What all verbs share: talk, exit codes, numbers and times, the end by a signal. */
+#include "cli.h"
+#include "console.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int signal)
+{
+    interrupted = signal;
+}
+
+void
+cli_catch_interrupt(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, was;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (sigaction(signals[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+            (void)sigaction(signals[i], &action, NULL);
+}
+
+int
+cli_interrupted(void)
+{
+    return interrupted;
+}
+
+uint64_t
+cli_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void *
+cli_allocate(size_t size)
+{
+    void *p = calloc(1, size ? size : 1);
+    if (!p)
+        abort();
+    return p;
+}
+
+char *
+cli_copy(const void *bytes, size_t size)
+{
+    char *c = malloc(size + 1);
+    if (!c)
+        abort();
+    if (size)
+        memcpy(c, bytes, size);
+    c[size] = '\0';
+    return c;
+}
+
+static void
+say(const struct cli *cli, const char *format, va_list arguments)
+{
+    char *text = NULL, *line = NULL;
+    if (vasprintf(&text, format, arguments) < 0 ||
+        asprintf(&line, "stint %s: %s", cli->verb, text) < 0)
+        abort();
+    console_say(line);
+    free(line);
+    free(text);
+}
+
+void
+cli_say(const struct cli *cli, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(cli, format, arguments);
+    va_end(arguments);
+}
+
+int
+cli_usage(const struct cli *cli, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(cli, format, arguments);
+    va_end(arguments);
+    return EX_USAGE;
+}
+
+bool
+cli_passing(enum stint_status status)
+{
+    return status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL ||
+        status == STINT_STORE_FULL || status == STINT_TOO_MANY;
+}
+
+int
+cli_exit(enum stint_status status)
+{
+    switch (status) {
+    case STINT_OK:
+        return EX_OK;
+    case STINT_NO_SUCH_JOB:
+    case STINT_NO_SUCH_QUEUE:
+        return EXIT_NO_SUCH_JOB;
+    case STINT_INVALID:
+    case STINT_BAD_NAME:
+    case STINT_WRONG_STATE:
+    case STINT_TOO_LARGE:
+        return EX_DATAERR;
+    case STINT_UNREACHABLE:
+        return EX_UNAVAILABLE;
+    case STINT_TIMEOUT:
+    case STINT_STORE_FULL:
+    case STINT_QUEUE_FULL:
+    case STINT_BACKLOG_FULL:
+    case STINT_TOO_MANY:
+    case STINT_CLOSING:
+    case STINT_UNKNOWN_OUTCOME:
+        return EX_TEMPFAIL;
+    case STINT_DENIED:
+        return EX_NOPERM;
+    case STINT_BAD_ENDPOINT:
+        return EX_CONFIG;
+    case STINT_SYSTEM:
+    case STINT_NO_MEMORY:
+        return EX_OSERR;
+    default:
+        return EX_PROTOCOL;
+    }
+}
+
+int
+cli_failed(struct cli *cli, enum stint_status status)
+{
+    cli_say(cli, "%s", stint_client_error(cli->client));
+    return cli_exit(status);
+}
+
+int
+cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
+{
+    struct stint_client_options options = {.endpoint = cli->endpoint,
+        .session = session,
+        .submission = submission,
+        .refuse_at_once = true};
+    enum stint_status status = stint_client_new(&options, &cli->client);
+    if (status == STINT_OK)
+        return EX_OK;
+    cli_say(cli, "%s: %s; %s", cli->endpoint ? cli->endpoint : "STINT_ENDPOINT",
+        stint_status_text(status), stint_status_hint(status));
+    return cli_exit(status);
+}
+
+bool
+cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+    for (size_t i = 0;
+         i < sizeof units / sizeof *units && end != text && *text >= '0' && *text <= '9'; i++)
+        if (strcmp(end, units[i].unit) == 0 && n <= UINT64_MAX / units[i].ms) {
+            *ms = n * units[i].ms;
+            return true;
+        }
+    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d", option, text);
+    return false;
+}
+
+bool
+cli_number(const struct cli *cli, const char *option, const char *text, uint64_t min, uint64_t max,
+    uint64_t *number)
+{
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && n >= min && n <= max) {
+        *number = n;
+        return true;
+    }
+    cli_say(cli, "--%s=%s: write a number from %llu to %llu", option, text, (unsigned long long)min,
+        (unsigned long long)max);
+    return false;
+}
+
+struct stint_id *
+cli_ids(const struct cli *cli, const char **args, size_t *count)
+{
+    size_t n = 0;
+    while (args && args[n])
+        n++;
+    struct stint_id *ids = cli_allocate((n + 1) * sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        if (stint_id_parse(args[i], &ids[i]) != STINT_OK) {
+            cli_say(cli, "%s is not a job's id; ids look like 0.1.100.7", args[i]);
+            free(ids);
+            return NULL;
+        }
+    *count = n;
+    return ids;
+}

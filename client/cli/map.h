@@ -1,0 +1,112 @@
+/* stint map's parts. A window of jobs moves over the input: lines become items and are submitted
+ * (map_window.c), settled items are written out (map_output.c), and it ends early if asked to
+ * (map_end.c). So memory is bounded however long the input is.
+ */
+#ifndef MAP_H
+#define MAP_H
+
+#include "cli.h"
+#include "input.h"
+#include "stall.h"
+#include "state.h"
+#include "template.h"
+
+#include <stdio.h>
+#include <uthash.h>
+
+enum {
+    WINDOW = 8192, /* lines whose outcome is not known */
+    BATCH_LINES = 256,
+    BATCH_BYTES = 256 << 10,
+    HEAVY_BYTES = 64 << 10, /* such a payload is a submission of its own */
+    HELD_BYTES = 64 << 20, /* of results that wait for their turn: read no further */
+    UNANSWERED_BYTES = 32 << 20,
+    FAILURES_TOLD = 20, /* one by one */
+};
+
+/* What --halt says. */
+struct halt {
+    enum { HALT_NEVER, HALT_SOON, HALT_NOW } when;
+    enum { HALT_FAIL, HALT_SUCCESS, HALT_DONE } what;
+    uint64_t count, percent; /* one of them is not 0 */
+};
+
+struct map_options {
+    char *input, *separator, *local, *state, *joblog, *results;
+    const char *queue;
+    bool unordered, tag, progress, failed_again;
+    uint64_t delay_ms;
+    struct halt halt;
+};
+
+struct item {
+    struct item *prev, *next; /* in the order of input */
+    UT_hash_handle hh; /* by id, while its outcome is waited for */
+    char *line, *command; /* command: for the joblog */
+    size_t line_bytes;
+    uint64_t number;
+    void *payload; /* until it is certain that it need not be submitted (again) */
+    size_t payload_bytes;
+    struct state_key key;
+    uint64_t record; /* in the state */
+    bool recorded, taken_up, running;
+    struct stint_id id;
+    struct stint_job_info *info; /* once it is settled */
+    void *result;
+};
+
+struct batch;
+
+struct map {
+    struct cli *cli;
+    struct map_options o;
+    struct stint_job job;
+    struct template *template; /* NULL: the line is the payload */
+    struct surroundings surroundings;
+    struct input *input;
+    struct state *state;
+    struct stall stall;
+    struct item *items, *by_id;
+    struct batch *filling;
+    size_t open, held_bytes, unanswered_bytes;
+    uint64_t done, failed, succeeded, told, total;
+    uint64_t skipped, skipped_failed, taken_up, fresh, not_run;
+    uint64_t next_ms; /* --delay: not before */
+    struct item **waiting; /* there was no room for them; sent before anything else */
+    size_t waiting_count, waiting_room, piece; /* piece: so many are tried at once */
+    uint64_t held_until_ms;
+    FILE *joblog;
+    bool over; /* all input is read */
+    bool stopping; /* what is cancelled now is not a failure */
+    bool ending; /* nothing is told any more */
+    int rc; /* a failure of the map itself */
+    int input_rc; /* of its input: what was read is finished first */
+};
+
+/* map_window.c */
+/* Submissions of a former map that have no answer yet. */
+void map_recover(struct map *m);
+/* Reads as far as there is input and room, and submits. */
+void map_read(struct map *m);
+bool map_finished(const struct map *m);
+bool map_has_room(const struct map *m);
+void map_item_free(struct map *m, struct item *item);
+/* What was not sent yet is given up. */
+void map_drop_unsent(struct map *m);
+
+/* map_output.c */
+int map_open_outputs(struct map *m);
+void map_close_outputs(struct map *m);
+void map_write(struct map *m, struct item *item);
+void map_show_progress(struct map *m, bool last);
+void map_summary(struct map *m);
+
+/* map_end.c */
+bool map_read_halt(const struct cli *cli, const char *text, struct halt *halt);
+bool map_halts(const struct map *m);
+/* Cancels what has not begun; with `all` what runs too. */
+void map_cancel(struct map *m, bool all);
+/* Leaves the ids of what goes on without us in a file that stint wait reads. */
+void map_detach(struct map *m);
+
+#endif

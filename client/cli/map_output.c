@@ -1,0 +1,273 @@
+/* What a map writes: results in their turn, failures, the joblog, progress, and the sum of it. */
+#include "console.h"
+#include "map.h"
+#include "out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+map_open_outputs(struct map *m)
+{
+    struct stat st;
+    if (m->o.results && mkdir(m->o.results, 0777) != 0 && errno != EEXIST) {
+        cli_say(m->cli, "can't make %s: %s", m->o.results, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    if (!m->o.joblog)
+        return EX_OK;
+    m->joblog = fopen(m->o.joblog, "ae");
+    if (!m->joblog || fstat(fileno(m->joblog), &st) != 0) {
+        cli_say(m->cli, "can't write to %s: %s", m->o.joblog, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    if (st.st_size == 0)
+        fprintf(m->joblog,
+            "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n");
+    return EX_OK;
+}
+
+static void
+output_trouble(struct map *m, const char *path)
+{
+    if (m->rc == EX_OK)
+        cli_say(m->cli, "can't write to %s: %s", path, strerror(errno));
+    m->rc = EX_IOERR;
+}
+
+void
+map_close_outputs(struct map *m)
+{
+    if (m->joblog && fclose(m->joblog) != 0)
+        output_trouble(m, m->o.joblog);
+    m->joblog = NULL;
+}
+
+/* The columns of GNU parallel. */
+static void
+write_joblog(struct map *m, const struct item *item)
+{
+    const struct stint_job_info *i = item->info;
+    int code, signal;
+    if (!out_exit_status(i, &code, &signal))
+        code = -1;
+    uint64_t begun_ms = i->started_ms ? i->started_ms : i->submitted_ms;
+    uint64_t run_ms = i->settled_ms > begun_ms ? i->settled_ms - begun_ms : 0;
+    const char *host = i->worker[0] ? i->worker : "-";
+    fprintf(m->joblog, "%llu\t%s\t%.3f\t%.3f\t0\t%llu\t%d\t%d\t", (unsigned long long)item->number,
+        host, (double)begun_ms / 1000, (double)run_ms / 1000, (unsigned long long)i->result_bytes,
+        code, signal);
+    for (const char *c = item->command; c && *c; c++)
+        fputc(*c == '\n' || *c == '\t' ? ' ' : *c, m->joblog);
+    fputc('\n', m->joblog);
+    if (fflush(m->joblog) != 0)
+        output_trouble(m, m->o.joblog);
+}
+
+/* Its standard error, as far as it is kept. */
+static const char *
+error_output(const struct stint_job_info *info)
+{
+    if (info->state == STINT_SUCCEEDED)
+        return info->error;
+    const char *rest = strchr(info->error, '\n');
+    return rest ? rest + 1 : "";
+}
+
+static void
+write_file(struct map *m, const struct item *item, const char *name, const void *bytes, size_t size)
+{
+    char path[4096];
+    (void)snprintf(
+        path, sizeof path, "%s/%llu/%s", m->o.results, (unsigned long long)item->number, name);
+    FILE *f = fopen(path, "we");
+    bool good = f && (size == 0 || fwrite(bytes, 1, size, f) == size);
+    if ((f && fclose(f) != 0) || !good)
+        output_trouble(m, path);
+}
+
+static void
+write_results(struct map *m, const struct item *item)
+{
+    char path[4096];
+    const char *errors = error_output(item->info);
+    (void)snprintf(path, sizeof path, "%s/%llu", m->o.results, (unsigned long long)item->number);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        output_trouble(m, path);
+        return;
+    }
+    write_file(m, item, "line", item->line, item->line_bytes);
+    write_file(m, item, "stdout", item->result, item->info->result_bytes);
+    write_file(m, item, "stderr", errors, strlen(errors));
+}
+
+/* Each line with the line of input before it. */
+static void
+write_tagged(const struct item *item)
+{
+    const char *at = item->result, *end = at + item->info->result_bytes;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop + 1 : end;
+        out_bytes(item->line, item->line_bytes);
+        out_bytes("\t", 1);
+        out_bytes(at, (size_t)(stop - at));
+        at = stop;
+    }
+    if (end > (const char *)item->result && end[-1] != '\n')
+        out_bytes("\n", 1);
+}
+
+static void
+write_json(const struct item *item)
+{
+    json_t *o = out_job(item->info);
+    json_object_set_new(o, "number", json_integer((json_int_t)item->number));
+    json_object_set_new(o, "line", out_text(item->line, item->line_bytes));
+    (void)out_line(o);
+}
+
+/* One line that says which failed, how, and the last thing it said. */
+static void
+say_failure(struct map *m, const struct item *item, const char *lost)
+{
+    const struct stint_job_info *i = item->info;
+    const char *error = lost ? lost : i->error;
+    if (++m->told > FAILURES_TOLD)
+        return;
+    if (!*error)
+        error = i->state == STINT_UNKNOWN ? "its outcome is not kept any more"
+                                          : stint_state_name(i->state);
+    size_t first = strcspn(error, "\n"), end = strlen(error);
+    while (end > first && (error[end - 1] == '\n' || error[end - 1] == ' '))
+        end--;
+    size_t from = end;
+    while (from > first && error[from - 1] != '\n')
+        from--;
+    bool more = from > first && end > from;
+    int line = item->line_bytes > 200 ? 200 : (int)item->line_bytes;
+    cli_say(m->cli, "%.*s%s: %.*s%s%.*s", line, item->line, item->line_bytes > 200 ? "..." : "",
+        (int)first, error, more ? ": " : "", more ? (int)(end - from) : 0, error + from);
+}
+
+static void
+write_text(struct map *m, const struct item *item, const char *lost)
+{
+    if (m->o.tag)
+        write_tagged(item);
+    else
+        out_bytes(item->result, item->info->result_bytes);
+    if (lost || item->info->state != STINT_SUCCEEDED)
+        say_failure(m, item, lost);
+    else if (item->info->error[0])
+        console_error_bytes(item->info->error, strlen(item->info->error));
+}
+
+void
+map_write(struct map *m, struct item *item)
+{
+    const char *lost = out_lost_result(item->info);
+    bool failed = lost || item->info->state != STINT_SUCCEEDED;
+    if (m->stopping && item->info->state == STINT_CANCELLED_JOB) {
+        m->not_run++;
+        if (item->recorded)
+            (void)state_mark(m->state, item->record, STATE_DROPPED);
+        return;
+    }
+    m->failed += failed;
+    m->succeeded += !failed;
+    if (m->joblog)
+        write_joblog(m, item);
+    if (m->o.results)
+        write_results(m, item);
+    if (m->cli->json)
+        write_json(item);
+    else
+        write_text(m, item, lost);
+    bool written = !m->state || (fflush(console_out()) == 0 && !console_failed());
+    if (written && item->recorded &&
+        !state_mark(m->state, item->record, failed ? STATE_FAILED : STATE_SHOWN))
+        output_trouble(m, "the state directory");
+}
+
+static void
+put_eta(char *text, size_t size, double seconds)
+{
+    unsigned long s = seconds < 1e7 ? (unsigned long)seconds : 9999999;
+    if (s >= 3600)
+        (void)snprintf(text, size, "  ETA %luh%02lum", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        (void)snprintf(text, size, "  ETA %lum%02lus", s / 60, s % 60);
+    else
+        (void)snprintf(text, size, "  ETA %lus", s);
+}
+
+void
+map_show_progress(struct map *m, bool last)
+{
+    enum { WIDTH = 30, EVERY_MS = 100, PLAIN_MS = 1000 };
+    static uint64_t begun_ms, shown_ms, begun_done;
+    uint64_t now_ms = cli_now_ms();
+    char bar[WIDTH + 1], text[200], eta[40] = "";
+    bool tty = isatty(STDERR_FILENO);
+    if (!tty && !m->o.progress)
+        return;
+    if (!begun_ms) {
+        begun_ms = now_ms;
+        begun_done = m->done;
+        m->total = input_total(m->input);
+    }
+    uint64_t all_ms = now_ms - begun_ms;
+    /* Short work needs no bar. */
+    if ((!m->o.progress && all_ms < 1000) ||
+        (!last && now_ms - shown_ms < (tty ? EVERY_MS : PLAIN_MS)))
+        return;
+    shown_ms = now_ms;
+    uint64_t read = m->done + m->open, total = m->total > read || m->over ? m->total : 0;
+    total = m->over || total < read ? read : total;
+    size_t full = total ? (size_t)(m->done * WIDTH / total) : 0;
+    memset(bar, '.', WIDTH);
+    memset(bar, '#', full < WIDTH ? full : WIDTH);
+    bar[WIDTH] = '\0';
+    double rate = all_ms ? (double)(m->done - begun_done) * 1000 / (double)all_ms : 0;
+    if (rate > 0 && (m->over || m->total) && m->done < total)
+        put_eta(eta, sizeof eta, (double)(total - m->done) / rate);
+    (void)snprintf(text, sizeof text, "[%s] %llu/%llu%s  %llu failed  %.0f/s%s", bar,
+        (unsigned long long)m->done, (unsigned long long)total, m->over || m->total ? "" : "+",
+        (unsigned long long)m->failed, rate, eta);
+    if (tty && !last)
+        console_progress(text);
+    else if (!tty || m->o.progress)
+        console_say(text);
+    else
+        console_progress("");
+}
+
+void
+map_summary(struct map *m)
+{
+    if (m->skipped + m->skipped_failed + m->taken_up > 0)
+        cli_say(m->cli,
+            "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
+            (unsigned long long)(m->skipped + m->skipped_failed), (unsigned long long)m->taken_up,
+            (unsigned long long)m->fresh);
+    if (m->skipped_failed > 0)
+        cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
+            (unsigned long long)m->skipped_failed);
+    if (m->state && m->over && !m->stopping && state_left(m->state) > 0)
+        cli_say(m->cli,
+            "%llu lines of the input before are not in this one; nothing is shown of "
+            "them",
+            (unsigned long long)state_left(m->state));
+    if (m->told > FAILURES_TOLD)
+        cli_say(m->cli, "%llu of %llu failed; %d are told here, --joblog FILE or --json tells all",
+            (unsigned long long)m->failed, (unsigned long long)(m->failed + m->succeeded),
+            FAILURES_TOLD);
+    else if (m->failed > 1)
+        cli_say(m->cli, "%llu of %llu failed", (unsigned long long)m->failed,
+            (unsigned long long)(m->failed + m->succeeded));
+}

@@ -1,0 +1,29 @@
+# Completion of the stint command for fish. Verbs, options and values come from the program itself.
+function __stint_verb
+    set -l skip 0
+    for word in (commandline -opc)[2..-1]
+        if test $skip = 1
+            set skip 0
+        else if contains -- $word -e --endpoint --broker-timeout
+            set skip 1
+        else if not string match -q -- '-*' $word
+            echo $word
+            return 0
+        end
+    end
+    return 1
+end
+function __stint_is
+    set -l verb (__stint_verb); and contains -- $verb $argv
+end
+complete -c stint -n 'not __stint_verb >/dev/null' -f -a '(stint --words 2>/dev/null) help'
+complete -c stint -n '__stint_is help' -f -a '(stint --words 2>/dev/null)'
+complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb) 2>/dev/null)'
+complete -c stint -n '__stint_is show result wait cancel retry events' -f -a '(stint --values ids 2>/dev/null)'
+complete -c stint -s q -l queue -x -a '(stint --values queues 2>/dev/null)'
+complete -c stint -s k -l kind -x -a '(stint --values kinds 2>/dev/null)'
+complete -c stint -n '__stint_is ls' -s s -l states -x -a '(stint --values states 2>/dev/null)'
+complete -c stint -n '__stint_is bench' -s m -l mode -x -a 'lifecycle submit drain latency start'
+complete -c stint -n '__stint_is map' -l halt -x -a 'now,fail=1 soon,fail=1 now,success=1 never'
+complete -c stint -n '__stint_is map run' -s L -l local -x -a '(__fish_complete_directories)'
+complete -c stint -n '__stint_is map' -l state -x -a '(__fish_complete_directories)'

@@ -1,0 +1,35 @@
+#compdef stint
+# Completion of the stint command for zsh. Verbs, options and values come from the program itself.
+_stint() {
+    local verb= i
+    for ((i = 2; i < CURRENT; i++)); do
+        case ${words[i]} in
+        -e | --endpoint | --broker-timeout) ((i++)) ;;
+        -*) ;;
+        *) verb=${words[i]}; break ;;
+        esac
+    done
+    case ${words[CURRENT-1]} in
+    -q | --queue) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"}; return ;;
+    -k | --kind) compadd -- ${(f)"$(stint --values kinds 2>/dev/null)"}; return ;;
+    -s | --states) compadd -- ${(f)"$(stint --values states 2>/dev/null)"}; return ;;
+    -m | --mode) compadd -- lifecycle submit drain latency start; return ;;
+    --halt) compadd -- now,fail=1 soon,fail=1 now,success=1 never; return ;;
+    -f | --file | -i | --input | --stdin | --joblog) _files; return ;;
+    -L | --local | --state | --results | --wd | -d | --directory) _files -/; return ;;
+    esac
+    if [[ -z $verb || $verb == help ]]; then
+        compadd -- ${(f)"$(stint --words 2>/dev/null)"} help
+        [[ -n $verb ]] || compadd -- --endpoint --broker-timeout --json --help --version
+    elif [[ $PREFIX == -* ]]; then
+        compadd -- ${(f)"$(stint --words $verb 2>/dev/null)"}
+    else
+        case $verb in
+        show | result | wait | cancel | retry | events)
+            compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
+        run | map) _command_names -e || _files ;;
+        *) _files ;;
+        esac
+    fi
+}
+_stint "$@"
