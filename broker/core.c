@@ -27,7 +27,6 @@ core_options_init(struct core_options *o)
         .queues_max = 10000,
         .levels_max = 65536,
         .peers_max = 10000,
-        .workers_max = 10000,
         .sessions_max = 100000,
         .queue_keep_ms = 600000};
 }

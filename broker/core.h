@@ -31,7 +31,9 @@ struct core_options {
     uint64_t answers_bytes; /* ...and so much beyond that, for the rest; then it is cut off */
     uint64_t unread_total_bytes; /* the first, for all peers together */
     uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
-    uint32_t queues_max, levels_max, peers_max, workers_max, sessions_max;
+    uint32_t queues_max, levels_max, peers_max, sessions_max;
+    /* Those that are cut off count until they are lost. 0: twice peers_max. */
+    uint32_t workers_max;
     uint64_t queue_keep_ms; /* a queue that is empty and not used for so long goes */
 };
 /* All fields but endpoint and software set to their defaults. */

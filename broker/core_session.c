@@ -212,9 +212,10 @@ too_many(struct core *core, const struct hello *h, const struct account *account
         return "there are --peers-max connections";
     if (account->sessions > SESSIONS_A_CONNECTION)
         return "a connection speaks for a few sessions at most";
-    if (h->role == ROLE_WORKER && core->fleet.workers_count >= o->workers_max &&
+    uint64_t workers_max = o->workers_max ? o->workers_max : 2ULL * o->peers_max;
+    if (h->role == ROLE_WORKER && core->fleet.workers_count >= workers_max &&
         !fleet_worker(&core->fleet, h->session))
-        return "there are --peers-max workers";
+        return "there are twice as many workers as --peers-max, those that are cut off counted";
     return NULL;
 }
 

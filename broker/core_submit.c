@@ -221,7 +221,8 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
 {
     const struct job_spec *spec = &core->room->specs[i];
     struct book *book = &core->book;
-    t->queue = place_of(core, spec, ANY_PRIORITY);
+    if (i == 0 || !same_name(spec->queue, core->room->specs[i - 1].queue))
+        t->queue = place_of(core, spec, ANY_PRIORITY);
     struct place_of_jobs *level = place_of(core, spec, spec->priority);
     if (t->queue->jobs == 0) {
         t->queue->queue = book_queue(book, spec->queue);

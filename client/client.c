@@ -327,12 +327,19 @@ pump_all(struct stint_client *c)
     return status;
 }
 
+/* When submissions that are held go on; that needs a conversation. */
+static uint64_t
+resumes_ms(const struct stint_client *c)
+{
+    bool waits = c->submissions.held != STINT_OK && c->session.state == SESSION_OPEN;
+    return waits ? c->submissions.resume_ms : UINT64_MAX;
+}
+
 static void
 sleep_until(struct stint_client *c, uint64_t end_ms)
 {
-    const struct submissions *s = &c->submissions;
-    bool resumes = s->held != STINT_OK && s->resume_ms < end_ms;
-    link_wait(c->link, NULL, 0, resumes ? s->resume_ms : end_ms);
+    uint64_t resume_ms = resumes_ms(c);
+    link_wait(c->link, NULL, 0, resume_ms < end_ms ? resume_ms : end_ms);
 }
 
 enum stint_status
@@ -362,8 +369,8 @@ uint32_t
 stint_client_timeout_ms(const struct stint_client *c)
 {
     uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&c->session);
-    if (c->submissions.held != STINT_OK && c->submissions.resume_ms < wake_ms)
-        wake_ms = c->submissions.resume_ms;
+    if (resumes_ms(c) < wake_ms)
+        wake_ms = resumes_ms(c);
     if (wake_ms <= now_ms || c->busy)
         return 0;
     return wake_ms - now_ms > 60000 ? 60000 : (uint32_t)(wake_ms - now_ms);

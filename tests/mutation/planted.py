@@ -348,7 +348,7 @@ PLANTED = [
      "        return;\n    a->sent += entry->size;\n    core->fleet.unread += entry->size;"),
     ("any ping shows that all was read", SESSION, "    if (a->token && m->ping.token == a->token) {", "    if (a->token) {"),
     ("hello settles what is owed", SESSION, "        account = peer->account;\n", "        account.sessions = peer->account.sessions;\n"),
-    ("nobody is cut off", REPLY, "    if (a->ending || unread(peer) <= o->unread_bytes + o->answers_bytes)", "    if (true)"),
+    ("nobody is cut off", REPLY, "unread(peer) <= o->unread_bytes + o->answers_bytes)", "unread(peer) <= 1000 * (o->unread_bytes + o->answers_bytes))"),
     ("who is cut off is heard", CORE, "    if (peer && peer->account.ending)\n        return;\n", ""),
     ("a token follows from another", "broker/core_random.c", "    return siphash(core->random_key, core->random_count++);",
      "    uint64_t z = core->random_key[0] += 0x9e3779b97f4a7c15U;\n    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;\n"

@@ -18,6 +18,8 @@ static struct {
     bool stopping;
 } g;
 
+static const uint8_t too_large[LIMIT_MESSAGE_BYTES + 1];
+
 static void
 send_frame(void)
 {
@@ -95,8 +97,12 @@ ask(unsigned what, uint64_t number)
     case 7:
         message_put_ping(&g.frame, number, WINDOW_UNCHANGED, g.token);
         break;
-    default:
+    case 8:
         say_hello();
+        return;
+    default: /* more than a message may be */
+        if (g.socket && number % 16 == 0)
+            (void)network_send(g.socket, (struct slice){too_large, sizeof too_large});
         return;
     }
     send_frame();
@@ -122,7 +128,7 @@ live(void *context)
     (void)context;
     g.socket = network_open(&g.process);
     while (!g.stopping) {
-        unsigned what = (unsigned)chance_below(chance, 9);
+        unsigned what = (unsigned)chance_below(chance, 10);
         unsigned count = (unsigned)chance_between(chance, 1, BURST);
         say_hello();
         for (unsigned i = 0; i < count && !g.stopping; i++)

@@ -175,7 +175,10 @@ submit_and_wait(struct sim_client *c, struct plan *p, const struct stint_job *jo
 {
     struct stint_id ids[JOBS_MAX];
     size_t stored = 0;
-    uint32_t patience_ms = (uint32_t)(1 + chance_skewed(&c->process.chance, 8000));
+    /* Often long enough for the conversation to end, and too short for the next one. */
+    uint32_t patience_ms = (uint32_t)(chance_in_100(&c->process.chance, 50)
+            ? 1 + chance_skewed(&c->process.chance, 8000)
+            : chance_between(&c->process.chance, 1000, 9000));
     uint64_t from_us = world_us();
     enum stint_status status =
         stint_submit_some(c->client, jobs, p->count, ids, &stored, patience_ms);
@@ -365,7 +368,7 @@ submit_some(struct sim_client *c)
     while (c->sent < c->planned || (c->planned < load.submissions && chance_in_100(chance, 8))) {
         if (c->sent == c->planned)
             make_plan(c); /* several in a row, now and then */
-        if (!send_plan(c, c->sent++, !calm && chance_in_100(chance, 15)))
+        if (!send_plan(c, c->sent++, !calm && chance_in_100(chance, 25)))
             return false;
     }
     return true;
