@@ -175,13 +175,6 @@ class Command(harness.Case):
         self.assertEqual(self.place.json("show", job)[0]["state"], "ready")
         self.assertExit(self.place.stint("cancel", job), 0)
 
-    def test_a_kind_that_nobody_handles_waits_and_is_shown_as_unserved(self):
-        job, = self.submit("-k", "unheard-of", "x")
-        harness.wait_until(lambda: self.place.json("queues")[0].get("unserved") == "unheard-of",
-                           "the queue tells it")
-        self.assertEqual(self.place.state(job), "ready")
-        self.assertIn("unheard-of", self.place.stint("queues").stdout)
-
     def test_a_rubbish_exec_payload_fails_for_good(self):
         for payload in (b"\xdd\xff\0\0\0", b"text", b"", b"\x91\x01", b"\x81\xa4argv\x90",
                         b"\x90", b"\x91" * 40):

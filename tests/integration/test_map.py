@@ -45,7 +45,7 @@ class Map(harness.Case):
         r = self.place.stint("map", "--shell", "echo {}; test {} != 2 || { echo no >&2; exit 3; }",
                              input="1\n2\n3\n")
         self.assertExit(r, 1)
-        self.assertEqual(r.stdout, "1\n3\n")
+        self.assertEqual(r.stdout, "1\n2\n3\n")
         self.assertIn("stint map: 2: exit status 3", r.stderr)
         self.assertIn("no", r.stderr)
 

@@ -191,6 +191,13 @@ class Options(harness.Case):
         self.assertExit(r, 65)
         self.assertIn(f"{job}: it is ready, and so can't be retried", r.stderr)
 
+    def test_a_kind_that_nobody_handles_is_shown_as_unserved(self):
+        self.running()
+        self.place.stint("submit", "-k", "unheard-of", "x")
+        harness.wait_until(lambda: self.place.json("queues")[0].get("unserved") == "unheard-of",
+                           "the queue tells it")
+        self.assertIn("unheard-of", self.place.stint("queues").stdout)
+
     def test_empty_lists_say_so(self):
         self.place.broker()
         for verb, said in (("ls", "no such jobs"), ("queues", "no queue"), ("workers", "no worker")):

@@ -55,7 +55,10 @@ class Resume(harness.Case):
         out = [p.stdout.readline().strip() for _ in range(shown)]
         harness.wait_until(lambda: self.marked() >= shown + failed, "it is known what was shown")
         p.send_signal(signal.SIGKILL)
-        rest, err = p.communicate(timeout=30)
+        rest, err = p.stdout.read(), p.stderr.read()  # communicate would lose what readline has read
+        p.wait(30)
+        p.stdout.close()
+        p.stderr.close()
         return out + rest.split(), err
 
     def resume(self, lines, *options, code=0):

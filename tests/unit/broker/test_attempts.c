@@ -316,6 +316,36 @@ a_suspect_that_a_busy_worker_has_no_room_for_lets_it_run_dry_and_no_other(void *
     world_destroy(&w);
 }
 
+static void
+a_suspect_that_is_settled_late_or_cancelled_is_not_handed_out(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    join(w, 2, 3, 3, NULL);
+    struct stint_id ids[3];
+    for (uint64_t i = 0; i < 3; i++)
+        ids[i] = world_submit_one(w, i + 1, "a");
+    leave(w, 2);
+    join(w, 3, 1, 1, NULL); /* it takes the first, and looks at no other */
+    join(w, 4, 2, 2, NULL);
+    assert_int_equal(world_state(w, ids[1], NULL), STINT_RUNNING);
+    leave(w, 3);
+    leave(w, 4);
+    /* All are found, and none fits: this one can't take any. */
+    join(w, 5, 1, 1, "other");
+    message_put_ids(world_frame(w, 1), MESSAGE_CANCEL, 5, &ids[0], 1, 0);
+    world_hello_worker(w, 6, 4, 0);
+    world_settle(w, 6, 5, ids[1], 2, OUTCOME_SUCCEEDED, "late");
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_state(w, ids[0], NULL), STINT_CANCELLED_JOB);
+    assert_int_equal(world_state(w, ids[1], NULL), STINT_SUCCEEDED);
+    join(w, 7, 2, 2, NULL);
+    assert_int_equal(given(w, 7), 1);
+    assert_memory_equal(&got[0].id, &ids[2], sizeof ids[2]);
+    world_destroy(&w);
+}
+
 /* ---- time limits ---- */
 
 static bool
@@ -602,6 +632,7 @@ an_output_over_the_limit_is_cut_and_one_of_a_job_that_goes_on_is_not_kept(void *
     (void)state;
     core_options_init(&options);
     options.result_bytes = 100;
+    options.keep_ms = options.keep_dead_ms = 1000;
     struct world *w = world_new(&options);
     char output[101];
     memset(output, 'a', 100);
@@ -618,6 +649,11 @@ an_output_over_the_limit_is_cut_and_one_of_a_job_that_goes_on_is_not_kept(void *
     assert_int_equal(world_state(w, id, &info), STINT_DEAD);
     assert_int_equal(info.result_bytes, 100);
     assert_memory_equal(info.result, output + 1, 100);
+    /* It goes with the job. */
+    for (unsigned ms = 0; ms < 40000 && store_model_count(w->store, STORE_SETTLED) > 0; ms += 500)
+        assert_int_equal(world_step(w, 500), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_SETTLED), 0);
+    assert_int_equal(store_model_count(w->store, STORE_PARTS), 0);
     world_destroy(&w);
 }
 
@@ -650,6 +686,7 @@ main(void)
         cmocka_unit_test(a_job_that_kills_its_workers_dies_alone),
         cmocka_unit_test(only_jobs_that_began_die_of_their_workers_deaths),
         cmocka_unit_test(a_suspect_that_a_busy_worker_has_no_room_for_lets_it_run_dry_and_no_other),
+        cmocka_unit_test(a_suspect_that_is_settled_late_or_cancelled_is_not_handed_out),
         cmocka_unit_test(
             a_job_far_over_its_time_is_taken_back_as_a_failed_attempt_and_its_worker_told),
         cmocka_unit_test(a_deadline_lives_through_loss_claim_and_restart),

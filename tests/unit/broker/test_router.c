@@ -178,19 +178,25 @@ static void
 bytes_of_a_frame_that_is_not_whole_are_life(void **state)
 {
     struct fixture *f = *state;
-    const char bytes[1000] = {0};
+    static const char bytes[1000];
+    enum { PIECES = 2000 };
+    unsigned sent = 0;
     int fd = connect_peer(f);
     say(f, "welcome", true);
     turn(f);
-    put(fd, "\2\0\0\0\0\0\0\x4e\x20", 9); /* 20000 bytes are to come */
-    for (unsigned n = 1; n <= 10; n++) {
+    put(fd, "\2\0\0\0\0\0\x1e\x84\x80", 9); /* PIECES times so many bytes are to come */
+    while (f->alive < 3 && sent < PIECES - 1) {
         put(fd, bytes, sizeof bytes);
-        unsigned alive = f->alive;
-        turn_until(f, &f->alive, alive + 1);
+        sent++;
+        turn(f);
     }
+    assert_true(f->alive >= 3);
     assert_int_equal(f->frames, 1);
-    for (unsigned n = 1; n <= 10; n++)
+    for (; sent < PIECES; sent++) {
         put(fd, bytes, sizeof bytes);
+        if (sent % 50 == 0)
+            turn(f);
+    }
     turn_until(f, &f->frames, 2);
     close(fd);
 }
