@@ -298,6 +298,8 @@ void watch_flush_answers(struct core *core, struct peer *peer, enum message_type
 
 /* core_sweep.c */
 void sweep_all(struct core *core);
+/* There are as many sessions as there may be. */
+void sweep_sessions_soon(struct core *core);
 void sweep_mark_expiry(
     struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
 /* Is there a mark for an outcome that expires then? */

@@ -438,7 +438,7 @@ check_peer(struct core *core, const struct peer *peer, struct verdict *v)
 {
     const struct core_options *o = &core->options;
     if (!peer->session_stored && !peer->session_changed && core->sessions >= o->sessions_max) {
-        core->next_session_sweep_ms = earlier(core->next_session_sweep_ms, core->now_ms + 1000);
+        sweep_sessions_soon(core);
         refuse(v, 0, STINT_TOO_MANY, "there are --sessions-max client sessions, ", o->sessions_max);
     } else if (peer->submission - peer->pruned >= LIMIT_SUBMISSIONS_OPEN)
         refuse(v, 0, STINT_TOO_MANY,

@@ -202,6 +202,15 @@ sweep_sessions(struct core *core)
     }
 }
 
+/* But not before those whose clients waited for a restart have had time to come back: how long they
+ * were away is not known for certain then. */
+void
+sweep_sessions_soon(struct core *core)
+{
+    uint64_t soon_ms = later(core->now_ms + 1000, core->started_ms + SESSION_REST_MS);
+    core->next_session_sweep_ms = earlier(core->next_session_sweep_ms, soon_ms);
+}
+
 void
 sweep_all(struct core *core)
 {

@@ -413,6 +413,32 @@ sessions_that_rest_make_room_for_others(void **state)
     world_destroy(&w);
 }
 
+static void
+no_session_is_forgotten_for_room_before_its_client_could_come_back_after_a_restart(void **state)
+{
+    struct core_options options;
+    struct job_spec job = world_job("a");
+    (void)state;
+    core_options_init(&options);
+    options.sessions_max = 1;
+    struct world *w = world_new(&options);
+    world_with_client(w);
+    (void)world_submit_one(w, 1, "a");
+    w->wall_ms += 5ULL * 86400000; /* it was down for long, or its clock is wrong */
+    world_restart(w);
+    for (unsigned s = 0; s < 30; s++) {
+        world_hello_client(w, 5, 5);
+        world_submit(w, 5, 1, &job, 1);
+        assert_int_equal(world_step(w, 1000), STINT_OK);
+        assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
+        assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    }
+    world_with_client(w);
+    assert_int_equal(w->message.welcome.submission, 1);
+    (void)world_submit_one(w, 2, "b");
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -436,6 +462,8 @@ main(void)
         cmocka_unit_test(a_connection_speaks_for_a_few_sessions_and_is_ended_then),
         cmocka_unit_test(workers_are_limited_also_those_that_are_cut_off),
         cmocka_unit_test(sessions_that_rest_make_room_for_others),
+        cmocka_unit_test(
+            no_session_is_forgotten_for_room_before_its_client_could_come_back_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
