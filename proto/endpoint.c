@@ -111,13 +111,14 @@ endpoint_parse(const char *text, enum endpoint_use use, struct endpoint *e, cons
     *why = "it is longer than 255 bytes";
     if (strlen(text) >= ENDPOINT_BYTES)
         return false;
-    *why = "it has blanks or control characters";
+    bool path = strncmp(text, "ipc://", 6) == 0; /* where a blank is a character like others */
+    *why = path ? "it has control characters" : "it has blanks or control characters";
     for (const char *c = text; *c; c++)
-        if ((unsigned char)*c <= ' ' || *c == 127)
+        if ((unsigned char)*c < (path ? ' ' : ' ' + 1) || *c == 127)
             return false;
     if (strncmp(text, "tcp://", 6) == 0)
         return parse_tcp(text + 6, use, e, why);
-    if (strncmp(text, "ipc://", 6) == 0)
+    if (path)
         return parse_ipc(text + 6, e, why);
     *why = "write tcp://host:port or ipc://path";
     return false;

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "console.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -166,14 +167,15 @@ cli_duration(const struct cli *cli, const char *option, const char *text, uint64
         uint64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     char *end;
+    const unsigned long long LONGEST_MS = 36500ULL * 86400000; /* what is over that is a slip */
     unsigned long long n = strtoull(text, &end, 10);
     for (size_t i = 0;
          i < sizeof units / sizeof *units && end != text && *text >= '0' && *text <= '9'; i++)
-        if (strcmp(end, units[i].unit) == 0 && n <= UINT64_MAX / units[i].ms) {
+        if (strcmp(end, units[i].unit) == 0 && n <= LONGEST_MS / units[i].ms) {
             *ms = n * units[i].ms;
             return true;
         }
-    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d", option, text);
+    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d, up to 36500d", option, text);
     return false;
 }
 
@@ -182,8 +184,9 @@ cli_number(const struct cli *cli, const char *option, const char *text, uint64_t
     uint64_t *number)
 {
     char *end;
+    errno = 0;
     unsigned long long n = strtoull(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && n >= min && n <= max) {
+    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && n >= min && n <= max) {
         *number = n;
         return true;
     }

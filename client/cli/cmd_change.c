@@ -28,14 +28,13 @@ change_all(
     struct cli *cli, const char **args, const struct stint_id *ids, size_t count, change_fn *fn)
 {
     enum stint_status *statuses = cli_allocate(count * sizeof *statuses);
-    enum stint_status first = fn(cli->client, ids, count, statuses, cli->timeout_ms);
-    bool answered = first == STINT_OK;
+    size_t answered = 0;
     int rc = EX_OK;
     for (size_t i = 0; i < count; i++)
-        answered |= statuses[i] != STINT_OK;
-    if (!answered)
-        rc = cli_failed(cli, first);
-    for (size_t i = 0; i < count && answered; i++) {
+        statuses[i] = STINT_UNKNOWN_OUTCOME; /* what no answer has reached */
+    enum stint_status first = fn(cli->client, ids, count, statuses, cli->timeout_ms);
+    for (size_t i = 0; i < count && statuses[i] != STINT_UNKNOWN_OUTCOME; i++) {
+        answered++;
         if (cli->json)
             (void)out_line(json_pack("{ss ss ss}", "schema", "stint.changed/1", "id", args[i],
                 "status", stint_status_name(statuses[i])));
@@ -43,6 +42,11 @@ change_all(
             say_why(cli, &ids[i], args[i], statuses[i]);
             rc = cli_exit(statuses[i]);
         }
+    }
+    if (answered < count) {
+        rc = cli_failed(cli, first);
+        if (answered > 0)
+            cli_say(cli, "of the last %zu of %zu it is not known", count - answered, count);
     }
     free(statuses);
     return rc;

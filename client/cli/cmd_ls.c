@@ -104,6 +104,11 @@ command_text(const struct stint_job_info *info, char *text, size_t size)
         }
     }
     msgpack_unpacked_destroy(&unpacked);
+    if (n < size)
+        return;
+    for (n = size - 1; n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80;)
+        n--;
+    text[n > 0 ? n - 1 : 0] = '\0'; /* a character that may be cut */
 }
 
 /* What the jobs of kind exec run: their payloads tell. */

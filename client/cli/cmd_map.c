@@ -5,11 +5,14 @@
 #include "jobs.h"
 #include "local.h"
 #include "map.h"
+#include "out.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 static struct map_options given;
 static char *slots, *together, *halt, *delay;
@@ -86,6 +89,8 @@ check_combinations(const struct cli *cli, bool command, bool arguments)
         return cli_usage(cli, "with ::: there are no lines for --input, -0, -N and --colsep");
     if (j->input && strcmp(j->input, "-") == 0 && !arguments && !given.input)
         return cli_usage(cli, "--stdin -: standard input is read for lines already");
+    if (given.local && cli->endpoint)
+        return cli_usage(cli, "--local has a broker of its own; --endpoint does not go with it");
     if (together && given.separator)
         return cli_usage(cli, "-N and --colsep do not go together");
     if (given.separator && !*given.separator)
@@ -135,6 +140,34 @@ open_command(struct map *m, const char **words, size_t count)
     return rc;
 }
 
+/* What a state belongs to: the command, and all that makes it do something else with a line. */
+static char *
+describe(const struct map *m)
+{
+    const struct surroundings *s = &m->surroundings;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    XXH3_state_t *h = XXH3_createState();
+    if (!f || !h || XXH3_64bits_reset(h) != XXH_OK)
+        abort();
+    char *command = m->template ? template_describe(m->template) : NULL;
+    fprintf(f, "%s%s", command ? "" : "\x1f--kind=", command ? command : m->job.kind);
+    if (s->directory)
+        fprintf(f, "\x1f--wd=%s", s->directory);
+    for (size_t i = 0; i < s->environment_count; i++)
+        (void)XXH3_64bits_update(h, s->environment[i].bytes, s->environment[i].size + 1);
+    if (s->input)
+        (void)XXH3_64bits_update(h, s->input, s->input_bytes);
+    if (s->environment_count > 0 || s->input)
+        fprintf(f, "\x1f--env --stdin %016llx", (unsigned long long)XXH3_64bits_digest(h));
+    if (fclose(f) != 0)
+        abort();
+    XXH3_freeState(h);
+    free(command);
+    return text;
+}
+
 static int
 open_state(struct map *m)
 {
@@ -145,8 +178,7 @@ open_state(struct map *m)
         (void)snprintf(directory, sizeof directory, "%s", m->o.state);
     else
         (void)snprintf(directory, sizeof directory, "%s/map", m->o.local);
-    char *command =
-        m->template ? template_describe(m->template) : cli_copy(m->job.kind, strlen(m->job.kind));
+    char *command = describe(m);
     int rc = state_open(m->cli, directory, command, m->o.failed_again, &m->state);
     free(command);
     return rc;
@@ -233,9 +265,11 @@ run_map(struct map *m)
         (void)cli_number(m->cli, "slots", slots, 1, 65536, &count);
     int rc = map_open_outputs(m);
     if (rc == EX_OK && m->o.local)
-        rc = local_start(m->cli, m->o.local, m->o.queue, (unsigned)count, &local);
-    if (rc == EX_OK)
+        rc = local_open(m->cli, m->o.local, &local);
+    if (rc == EX_OK) /* before anything runs: what the directory holds may be another map's */
         rc = open_state(m);
+    if (rc == EX_OK && local)
+        rc = local_start(m->cli, local, m->o.queue, (unsigned)count);
     if (rc == EX_OK)
         rc = cli_connect(m->cli, m->state ? state_session(m->state) : NULL,
             m->state ? state_answered(m->state) : 0);
@@ -244,6 +278,8 @@ run_map(struct map *m)
     if (rc == EX_OK) {
         cli_catch_interrupt();
         stall_begin(&m->stall, m->cli, m->o.queue, m->job.kind);
+        if (m->o.halt.percent)
+            m->total = input_total(m->input);
         if (m->state)
             map_recover(m);
         work(m, local);
@@ -262,16 +298,25 @@ print_commands(struct map *m)
 {
     struct row row;
     enum lines_result got = LINES_ONE;
-    while (got != LINES_OVER && got != LINES_ERROR && got != LINES_TOO_LONG && !console_failed()) {
-        got = input_next(m->input, &row);
+    while ((got == LINES_ONE || got == LINES_NONE_YET) && !console_failed()) {
+        got = input_next(m->input, 1000, &row);
+        if (got == LINES_NONE_YET)
+            (void)fflush(console_out());
         if (got != LINES_ONE)
             continue;
         char *text = m->template ? template_text(m->template, &row)
                                  : cli_copy(row.line.bytes, row.line.size);
-        fprintf(console_out(), "%s\n", text);
+        if (m->cli->json)
+            (void)out_line(json_pack("{ss sI so so}", "schema", "stint.command/1", "number",
+                (json_int_t)row.number, "line", out_text(row.line.bytes, row.line.size), "command",
+                out_text(text, strlen(text))));
+        else
+            fprintf(console_out(), "%s\n", text);
         free(text);
     }
-    return got == LINES_OVER ? EX_OK : EX_IOERR;
+    if (got == LINES_ERROR || got == LINES_TOO_LONG)
+        map_input_trouble(m, got);
+    return m->input_rc;
 }
 
 static int

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEEP_MS = 86400000 };
+enum { KEEP_MS = 86400000, CANCEL_MS = 5000 };
 
 static char *local_directory;
 static int shell, again, detach;
@@ -30,7 +30,7 @@ struct running {
     struct cli *cli;
     struct stall stall;
     int exit_code;
-    bool over;
+    bool over, cancelling;
 };
 
 /* What the program itself would have ended with, as far as its error text tells. */
@@ -54,6 +54,8 @@ settled(void *context, const struct stint_job_info *info)
     struct running *r = context;
     const char *lost = out_lost_result(info);
     bool good = info->state == STINT_SUCCEEDED;
+    if (r->cancelling)
+        return;
     r->over = true;
     r->exit_code = lost ? EX_IOERR : exit_code_of(info);
     if (r->cli->json) {
@@ -96,8 +98,13 @@ wait_for(
         return r.exit_code;
     if (status != STINT_OK)
         return cli_failed(cli, status);
-    cli_say(
-        cli, "the job goes on; follow it with: stint wait --results %s", stint_id_format(id, text));
+    if (local) { /* it can't go on, and must not begin again when the directory is used next */
+        r.cancelling = true;
+        (void)stint_cancel(cli->client, id, 1, NULL, CANCEL_MS);
+        cli_say(cli, "stopped; the command is ended, and not run again");
+    } else
+        cli_say(cli, "the job goes on; follow it with: stint wait --results %s",
+            stint_id_format(id, text));
     return rc != EX_OK ? rc : EXIT_SIGNAL + cli_interrupted();
 }
 
@@ -121,7 +128,9 @@ run_job(struct cli *cli, const struct stint_job *job)
     size_t stored;
     int rc = EX_OK;
     if (local_directory)
-        rc = local_start(cli, local_directory, job->queue, 0, &local);
+        rc = local_open(cli, local_directory, &local);
+    if (rc == EX_OK && local)
+        rc = local_start(cli, local, job->queue, 0);
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && local)
@@ -158,6 +167,8 @@ run(struct cli *cli, const char **args)
     while (args && args[count])
         count++;
     int rc = jobs_fill(cli, &job);
+    if (rc == EX_OK && local_directory && cli->endpoint)
+        rc = cli_usage(cli, "--local has a broker of its own; --endpoint does not go with it");
     if (rc == EX_OK && detach && local_directory)
         rc = cli_usage(cli, "--detach has no use with --local, which ends with the command");
     if (rc == EX_OK && (job_options.backoff || job_options.backoff_cap) && s.once)

@@ -159,7 +159,7 @@ next_combination(struct input *in, struct row *row)
 }
 
 enum lines_result
-input_next(struct input *in, struct row *row)
+input_next(struct input *in, int wait_ms, struct row *row)
 {
     const char *line;
     size_t size;
@@ -170,7 +170,7 @@ input_next(struct input *in, struct row *row)
     if (in->over)
         return LINES_OVER;
     for (;;) {
-        enum lines_result got = lines_next(in->lines, 0, &line, &size);
+        enum lines_result got = lines_next(in->lines, wait_ms, &line, &size);
         if (got == LINES_OVER && in->count > 0) {
             in->over = true;
             return give_joined(in, row);

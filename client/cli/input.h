@@ -21,8 +21,8 @@ struct input_options {
 /* Returns an exit code, after saying what is wrong. */
 int input_open(const struct cli *cli, const struct input_options *options, struct input **input);
 void input_close(struct input **input);
-/* The next row, borrowed until the next call; does not wait. */
-enum lines_result input_next(struct input *input, struct row *row);
+/* The next row, borrowed until the next call. `wait_ms`: wait so long for each of its lines. */
+enum lines_result input_next(struct input *input, int wait_ms, struct row *row);
 /* Rows in all, if that can be told beforehand; else 0. */
 uint64_t input_total(const struct input *input);
 /* The number of the line where reading stands. */

@@ -11,6 +11,7 @@
 
 struct lines {
     int fd;
+    off_t start; /* of what there is to read */
     char end;
     bool over;
     char *bytes;
@@ -31,6 +32,7 @@ lines_open(const char *path, char end, size_t max)
         free(l);
         return NULL;
     }
+    l->start = lseek(l->fd, 0, SEEK_CUR);
     return l;
 }
 
@@ -58,7 +60,7 @@ lines_total(const struct lines *l)
     struct stat st;
     char bytes[65536];
     uint64_t count = 0;
-    off_t at = 0;
+    off_t at = l->start > 0 ? l->start : 0;
     if (fstat(l->fd, &st) != 0 || !S_ISREG(st.st_mode))
         return 0;
     for (ssize_t n; (n = pread(l->fd, bytes, sizeof bytes, at)) > 0; at += n)

@@ -28,6 +28,7 @@ struct helper {
 struct local {
     struct helper broker, worker;
     int lock;
+    char *directory; /* its real path */
     char endpoint[300];
 };
 
@@ -174,13 +175,19 @@ open_directory(struct cli *cli, const char *directory)
         free(real);
         return NULL;
     }
+    for (const char *c = real; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) {
+            cli_say(cli, "--local %s: a socket's path can have no control characters", directory);
+            free(real);
+            return NULL;
+        }
     return real;
 }
 
-static int
-start_both(
-    struct cli *cli, const char *real, const char *queue, unsigned slots, struct local *local)
+int
+local_start(struct cli *cli, struct local *local, const char *queue, unsigned slots)
 {
+    const char *real = local->directory;
     char data[4096], count[16];
     struct helper *b = &local->broker, *w = &local->worker;
     b->name = "stintd";
@@ -211,19 +218,15 @@ start_both(
 }
 
 int
-local_start(
-    struct cli *cli, const char *directory, const char *queue, unsigned slots, struct local **local)
+local_open(struct cli *cli, const char *directory, struct local **local)
 {
     struct local *l = cli_allocate(sizeof *l);
     l->lock = -1;
     *local = l;
-    char *real = open_directory(cli, directory);
-    int rc = real ? EX_OK : EX_CANTCREAT;
-    if (rc == EX_OK && (l->lock = local_lock(cli, real)) < 0)
+    l->directory = open_directory(cli, directory);
+    int rc = l->directory ? EX_OK : EX_CANTCREAT;
+    if (rc == EX_OK && (l->lock = local_lock(cli, l->directory)) < 0)
         rc = EX_TEMPFAIL;
-    if (rc == EX_OK)
-        rc = start_both(cli, real, queue, slots, l);
-    free(real);
     if (rc != EX_OK)
         local_stop(local);
     return rc;
@@ -327,6 +330,7 @@ local_stop(struct local **local)
     stop(&l->broker, BROKER_MS);
     if (l->lock >= 0)
         close(l->lock);
+    free(l->directory);
     free(l);
     *local = NULL;
 }

@@ -8,16 +8,17 @@
 
 struct local;
 
-/* Start both on an ipc endpoint in `directory` (made if it is not there); data and logs are kept
- * there, and no other command may use it meanwhile. The worker serves `queue`, with `slots` jobs at
- * a time (0: one a core). Returns an exit code, after saying what is wrong. */
-int local_start(struct cli *cli, const char *directory, const char *queue, unsigned slots,
-    struct local **local);
+/* Take `directory` (made if it is not there): no other command may use it meanwhile. Returns an exit
+ * code, after saying what is wrong. */
+int local_open(struct cli *cli, const char *directory, struct local **local);
+/* Start both, on an ipc endpoint in it; data and logs are kept there. The worker serves `queue`,
+ * with `slots` jobs at a time (0: one a core). Returns an exit code. */
+int local_start(struct cli *cli, struct local *local, const char *queue, unsigned slots);
 /* Do both still run? Else says which ended, and what it said last. Returns an exit code. */
 int local_check(struct cli *cli, struct local *local);
 /* Connect to the broker, while it starts. Returns an exit code. */
 int local_connect(struct cli *cli, struct local *local);
-/* End both and wait for them; what runs is ended too. At a signal: at once. */
+/* End both, as far as they run, and wait for them; what runs is ended too. At a signal: at once. */
 void local_stop(struct local **local);
 
 /* A file in `directory` that belongs to this process until it is closed: the descriptor, or -1

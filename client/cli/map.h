@@ -50,6 +50,7 @@ struct item {
     struct state_key key;
     uint64_t record; /* in the state */
     bool recorded, taken_up, running;
+    bool failed, not_run; /* once it is settled */
     struct stint_id id;
     struct stint_job_info *info; /* once it is settled */
     void *result;
@@ -88,6 +89,8 @@ struct map {
 void map_recover(struct map *m);
 /* Reads as far as there is input and room, and submits. */
 void map_read(struct map *m);
+/* The input can't be read on: says why. */
+void map_input_trouble(struct map *m, enum lines_result got);
 bool map_finished(const struct map *m);
 bool map_has_room(const struct map *m);
 void map_item_free(struct map *m, struct item *item);

@@ -131,7 +131,7 @@ map_detach(struct map *m)
 {
     enum { WAIT_MS = 2000 };
     char path[4096], id[STINT_ID_TEXT_BYTES];
-    uint64_t left = 0, end_ms = cli_now_ms() + WAIT_MS;
+    uint64_t left = 0, unsent = 0, end_ms = cli_now_ms() + WAIT_MS;
     if (m->state) {
         cli_say(m->cli, "%s",
             m->o.local
@@ -148,11 +148,18 @@ map_detach(struct map *m)
         if (!i->info && !i->payload) {
             fprintf(f ? f : stderr, "%s\n", stint_id_format(&i->id, id));
             left++;
-        }
+        } else if (!i->info)
+            unsent++;
     if (f && fclose(f) == 0)
         cli_say(m->cli, "%llu jobs go on; follow them with: stint wait --results --file %s",
             (unsigned long long)left, path);
     else
         cli_say(m->cli, "%llu jobs go on, and no file could be written for their ids: %s",
             (unsigned long long)left, strerror(errno));
+    if (unsent > 0)
+        cli_say(m->cli, "%llu lines that were read were not submitted, and are not run",
+            (unsigned long long)unsent);
+    if (!m->over)
+        cli_say(m->cli, "the input was not read to its end: what stands behind line %llu is not run",
+            (unsigned long long)(input_line(m->input) - 1));
 }

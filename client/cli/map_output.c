@@ -171,15 +171,11 @@ void
 map_write(struct map *m, struct item *item)
 {
     const char *lost = out_lost_result(item->info);
-    bool failed = lost || item->info->state != STINT_SUCCEEDED;
-    if (m->stopping && item->info->state == STINT_CANCELLED_JOB) {
-        m->not_run++;
+    if (item->not_run) {
         if (item->recorded)
             (void)state_mark(m->state, item->record, STATE_DROPPED);
         return;
     }
-    m->failed += failed;
-    m->succeeded += !failed;
     if (m->joblog)
         write_joblog(m, item);
     if (m->o.results)
@@ -190,7 +186,7 @@ map_write(struct map *m, struct item *item)
         write_text(m, item, lost);
     bool written = !m->state || (fflush(console_out()) == 0 && !console_failed());
     if (written && item->recorded &&
-        !state_mark(m->state, item->record, failed ? STATE_FAILED : STATE_SHOWN))
+        !state_mark(m->state, item->record, item->failed ? STATE_FAILED : STATE_SHOWN))
         output_trouble(m, "the state directory");
 }
 

@@ -43,6 +43,18 @@ advance(struct map *m)
     }
 }
 
+/* Counted when it is known, not when it has its turn to be written: --halt does not wait. */
+static void
+count(struct map *m, struct item *item)
+{
+    bool good = item->info->state == STINT_SUCCEEDED && !out_lost_result(item->info);
+    item->not_run = m->stopping && item->info->state == STINT_CANCELLED_JOB;
+    item->failed = !item->not_run && !good;
+    m->not_run += item->not_run;
+    m->failed += item->failed;
+    m->succeeded += good;
+}
+
 /* It is over with this item, one way or the other. */
 static void
 settle(struct map *m, struct item *item, const struct stint_job_info *info)
@@ -56,6 +68,7 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
     m->held_bytes += sizeof *info + item->info->result_bytes;
     m->open--;
     m->done++;
+    count(m, item);
     if (m->o.unordered) {
         map_write(m, item);
         map_item_free(m, item);
@@ -129,13 +142,17 @@ state_trouble(struct map *m)
     m->rc = EX_IOERR;
 }
 
+/* It can't become a job. */
 static void
-fail_here(struct map *m, struct item *item)
+fail_here(struct map *m, struct item *item, const char *why)
 {
-    struct stint_job_info info = {.state = STINT_DEAD, .priority = 100};
-    (void)snprintf(info.error, sizeof info.error,
-        "its %zu bytes are more than the broker takes in one job (see stintd --payload-max)",
-        item->payload_bytes);
+    struct stint_job_info info = {.state = STINT_DEAD, .priority = (uint8_t)m->job.priority};
+    if (why)
+        (void)snprintf(info.error, sizeof info.error, "%s", why);
+    else
+        (void)snprintf(info.error, sizeof info.error,
+            "its %zu bytes are more than the broker takes in one job (see stintd --payload-max)",
+            item->payload_bytes);
     settle(m, item, &info);
 }
 
@@ -201,7 +218,7 @@ refused(struct map *m, struct batch *b, enum stint_status status)
     if (m->state && !unknown && !state_drop(m->state, b->first, b->count))
         state_trouble(m);
     if (status == STINT_TOO_LARGE && b->count == 1)
-        fail_here(m, b->items[0]);
+        fail_here(m, b->items[0], NULL);
     else if (status == STINT_TOO_LARGE)
         for (size_t i = 0; i < b->count; i++) { /* one of them: each goes alone */
             add_to_batch(m, b->items[i]);
@@ -350,6 +367,9 @@ take_row(struct map *m, const struct row *row)
     if (item->taken_up) {
         m->taken_up++;
         watch(m, item);
+    } else if (m->template && memchr(item->line, '\0', item->line_bytes)) {
+        m->fresh++;
+        fail_here(m, item, "there is a zero byte in it, which no argument can have (see --null)");
     } else {
         m->fresh++;
         add_to_batch(m, item);
@@ -364,8 +384,8 @@ map_has_room(const struct map *m)
         (!m->state || state_has_room(m->state)) && cli_now_ms() >= m->next_ms;
 }
 
-static void
-input_trouble(struct map *m, enum lines_result got)
+void
+map_input_trouble(struct map *m, enum lines_result got)
 {
     if (got == LINES_TOO_LONG) {
         cli_say(m->cli,
@@ -384,11 +404,11 @@ map_read(struct map *m)
     send_waiting(m);
     while (!m->over && m->rc == EX_OK && map_has_room(m)) {
         struct row row;
-        enum lines_result got = input_next(m->input, &row);
+        enum lines_result got = input_next(m->input, 0, &row);
         if (got == LINES_ONE)
             take_row(m, &row);
         else if (got == LINES_ERROR || got == LINES_TOO_LONG) {
-            input_trouble(m, got);
+            map_input_trouble(m, got);
             m->over = true;
         } else if (got == LINES_OVER)
             m->over = true;

@@ -96,7 +96,9 @@ exists(const struct state *s, const char *name)
 static void
 forget(const struct state *s)
 {
-    static const char *const names[] = {"complete", "log", "lines", "map"};
+    /* What says that all was done goes last: without it, half of this would pass for a map that
+     * was stopped, with its lines done. */
+    static const char *const names[] = {"log", "lines", "map", "complete"};
     char path[4096];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         file(s, names[i], path);
@@ -322,6 +324,22 @@ open_files(struct state *s)
     return replay_all(s) && read_former(s) ? EX_OK : EX_IOERR;
 }
 
+/* Has no line of it ever been submitted? */
+static bool
+is_untouched(const struct state *s)
+{
+    static const char *const names[] = {"lines", "log"};
+    static const off_t heads[] = {sizeof(struct lines_header), 0};
+    char path[4096];
+    struct stat st;
+    for (size_t i = 0; i < 2; i++) {
+        file(s, names[i], path);
+        if (stat(path, &st) == 0 ? st.st_size > heads[i] : errno != ENOENT)
+            return false;
+    }
+    return true;
+}
+
 /* Whose is the directory? Begins anew what is complete, or not there. */
 static int
 settle_owner(struct cli *cli, struct state *s, const char *command, bool failed_again)
@@ -330,14 +348,16 @@ settle_owner(struct cli *cli, struct state *s, const char *command, bool failed_
     bool complete = exists(s, "complete");
     int rc = read_map(s, &was);
     bool ours = was && strcmp(was, command) == 0, empty = rc == EX_OK && !was;
+    if (rc == EX_OK && was && !ours)
+        complete |= is_untouched(s);
     if (rc == EX_CONFIG || (empty && (exists(s, "lines") || exists(s, "log")))) {
         cli_say(cli, "%s holds other files, or what an older stint left; choose another directory",
             s->directory);
         rc = EX_CONFIG;
     } else if (rc == EX_OK && !empty && !ours && !complete) {
         cli_say(cli,
-            "%s belongs to another command; finish that one, remove the directory, or choose "
-            "another",
+            "%s belongs to another command, or to this one with another --wd (or directory), --env "
+            "or --stdin; finish that one, remove the directory, or choose another",
             s->directory);
         rc = EX_CONFIG;
     } else if (rc == EX_OK && failed_again && !ours) {

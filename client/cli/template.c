@@ -1,6 +1,7 @@
 /* Commands with places; the contract is in template.h. */
 #include "template.h"
 #include "jobs.h"
+#include "quoting.h"
 
 #include <errno.h>
 #include <msgpack.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { SHELL_TEXT = 2 /* of /bin/sh -c TEXT sh */ };
 
 enum part_kind {
     PART_TEXT,
@@ -22,6 +25,7 @@ enum trim { TRIM_NOT, TRIM_ENDING, TRIM_DIRECTORY, TRIM_BOTH, TRIM_TO_DIRECTORY 
 struct part {
     enum part_kind kind;
     enum trim trim;
+    enum quote quote; /* in a shell's text: within these */
     size_t argument; /* from 1 on */
     struct value text;
 };
@@ -37,9 +41,6 @@ struct template
     struct word *cut;
     size_t count;
     bool shell, has_place;
-    /* With `shell`: the places in its text, which are given to it as $1, $2 and so on. */
-    struct part *places;
-    size_t places_count;
 };
 
 /* Reads what stands between { and }. */
@@ -98,17 +99,28 @@ add_part(struct word *w, struct part part)
     w->parts[w->count++] = part;
 }
 
+/* Not ${1}, and not \{} in a shell's text. */
+static bool
+is_escaped(const char *text, const char *at, bool shell)
+{
+    return at > text && (at[-1] == '$' || (shell && at[-1] == '\\'));
+}
+
 static void
-cut_word(const struct cli *cli, const char *text, bool places, struct word *w, bool *any)
+cut_word(const struct cli *cli, const char *text, bool shell, struct word *w, bool *any)
 {
     const char *from = text;
-    for (const char *at = text; places && (at = strchr(at, '{')) != NULL; at++) {
+    struct quoting quoting = {0};
+    for (const char *at = text; (at = strchr(at, '{')) != NULL; at++) {
         const char *end = strchr(at, '}');
         struct part part;
         if (!end)
             break;
         size_t size = (size_t)(end - at - 1);
-        if (read_place(at + 1, size, &part) && !(at > text && at[-1] == '$')) {
+        if (read_place(at + 1, size, &part) && !is_escaped(text, at, shell)) {
+            quoting_pass(&quoting, from, (size_t)(at - from));
+            part.quote = quoting_here(&quoting);
+            quoting.in_word = true;
             add_part(w, (struct part){.text = {from, (size_t)(at - from)}});
             add_part(w, part);
             *any = true;
@@ -123,43 +135,26 @@ cut_word(const struct cli *cli, const char *text, bool places, struct word *w, b
     add_part(w, (struct part){.text = {from, strlen(from)}});
 }
 
-/* In a shell's text each place becomes "${N}", in quotes: what is in a line is never read as code.
- */
-static void
-cut_for_shell(struct template *t, const struct word *w)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        abort();
-    t->places = cli_allocate(w->count * sizeof *t->places);
-    for (size_t i = 0; i < w->count; i++) {
-        const struct part *p = &w->parts[i];
-        if (p->kind == PART_TEXT)
-            fwrite(p->text.bytes, 1, p->text.size, f);
-        else {
-            t->places[t->places_count++] = *p;
-            fprintf(f, "\"${%zu}\"", t->places_count);
-        }
-    }
-    if (fclose(f) != 0)
-        abort();
-    free(t->words[2]);
-    t->words[2] = text;
-}
-
 static void
 add_word(struct template *t, const char *text)
 {
     t->words[t->count++] = cli_copy(text, strlen(text));
 }
 
+/* Has the text a parameter of its own, which is the line if no place stands for it? */
+static bool
+has_parameter(const char *text)
+{
+    for (const char *at = text; (at = strchr(at, '$')) != NULL; at++)
+        if (at[1] && strchr("1@*", at[1 + (at[1] == '{')]))
+            return true;
+    return false;
+}
+
 static int
 set_shell(
     const struct cli *cli, const char *const *words, size_t count, bool places, struct template *t)
 {
-    struct word whole = {0};
     if (count > 1)
         return cli_usage(cli, "with --shell the command is one argument");
     t->words = cli_allocate(5 * sizeof *t->words);
@@ -167,10 +162,11 @@ set_shell(
     add_word(t, "-c");
     add_word(t, words[0]);
     add_word(t, "sh"); /* then the values of the places, as $1 and so on */
-    cut_word(cli, words[0], places, &whole, &t->has_place);
-    if (t->has_place)
-        cut_for_shell(t, &whole);
-    free(whole.parts);
+    t->cut = cli_allocate((t->count + 1) * sizeof *t->cut);
+    if (places)
+        cut_word(cli, t->words[SHELL_TEXT], true, &t->cut[SHELL_TEXT], &t->has_place);
+    if (places && !t->has_place && !has_parameter(words[0]))
+        cli_say(cli, "nothing in the command stands for the line, such as {} or \"$1\"");
     return EX_OK;
 }
 
@@ -197,9 +193,10 @@ template_new(const struct cli *cli, const char *const *words, size_t count, bool
         for (size_t i = 0; i < count; i++)
             add_word(t, words[i]);
     }
-    t->cut = cli_allocate((t->count + 1) * sizeof *t->cut);
-    for (size_t i = 0; rc == EX_OK && i < t->count; i++)
-        cut_word(cli, t->words[i], places && !shell, &t->cut[i], &t->has_place);
+    if (!t->cut)
+        t->cut = cli_allocate((t->count + 1) * sizeof *t->cut);
+    for (size_t i = 0; rc == EX_OK && places && !shell && i < t->count; i++)
+        cut_word(cli, t->words[i], false, &t->cut[i], &t->has_place);
     free(cut);
     if (rc != EX_OK)
         template_free(template);
@@ -219,7 +216,6 @@ template_free(struct template **template)
     }
     free(t->words);
     free(t->cut);
-    free(t->places);
     free(t);
     *template = NULL;
 }
@@ -306,22 +302,75 @@ add_all(struct list *l, const struct row *row)
         add(l, cli_copy(row->args[i].bytes, row->args[i].size), row->args[i].size);
 }
 
+/* Does the place make a word by itself, as far as the text around it tells? */
+static bool
+stands_alone(const struct word *w, size_t i)
+{
+    const struct part *before = i > 0 ? &w->parts[i - 1] : NULL;
+    const struct part *after = i + 1 < w->count ? &w->parts[i + 1] : NULL;
+    return (!before ||
+               (before->kind == PART_TEXT &&
+                   strchr(" \t\n;|&(`", before->text.bytes[before->text.size - 1]))) &&
+        (!after || (after->kind == PART_TEXT && strchr(" \t\n;|&)<>`", after->text.bytes[0])));
+}
+
+/* In a shell's text each place becomes "${N}", in quotes: what is in a line is never read as code.
+ * The values are the shell's arguments. */
+static void
+add_shell(struct list *l, const struct word *w, const struct row *row)
+{
+    static const char *const forms[] = {
+        [QUOTE_NONE] = "\"${%zu}\"", [QUOTE_SINGLE] = "'\"${%zu}\"'", [QUOTE_DOUBLE] = "${%zu}"};
+    struct list values = {0};
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        abort();
+    for (size_t i = 0; i < w->count; i++) {
+        const struct part *p = &w->parts[i];
+        bool all = p->kind == PART_ALL && p->trim == TRIM_NOT && row->count > 1 &&
+            p->quote == QUOTE_NONE && stands_alone(w, i);
+        size_t from = values.count;
+        if (p->kind == PART_TEXT) {
+            fwrite(p->text.bytes, 1, p->text.size, f);
+            continue;
+        }
+        if (all)
+            add_all(&values, row);
+        else
+            add_parts(&values, p, 1, row);
+        for (size_t n = from; n < values.count; n++) {
+            fputs(n > from ? " " : "", f);
+            fprintf(f, forms[p->quote], n + 1);
+        }
+    }
+    if (fclose(f) != 0)
+        abort();
+    add(l, text, size);
+    add(l, cli_copy("sh", 2), 2);
+    for (size_t i = 0; i < values.count; i++)
+        add(l, (char *)(uintptr_t)values.words[i].bytes, values.words[i].size);
+    free(values.words);
+}
+
 static struct list
 words_for(const struct template *t, const struct row *row)
 {
     struct list l = {0};
-    for (size_t i = 0; i < t->count; i++) {
+    bool shell = t->shell && row && t->has_place;
+    for (size_t i = 0; i < (shell ? SHELL_TEXT : t->count); i++) {
         const struct word *w = &t->cut[i];
         if (row && w->count == 1 && w->parts->kind == PART_ALL && w->parts->trim == TRIM_NOT &&
             row->count > 1)
             add_all(&l, row);
-        else if (row && w->count > 0 && !t->shell)
+        else if (row && w->count > 0)
             add_parts(&l, w->parts, w->count, row);
         else
             add(&l, cli_copy(t->words[i], strlen(t->words[i])), strlen(t->words[i]));
     }
-    for (size_t i = 0; row && i < t->places_count; i++)
-        add_parts(&l, &t->places[i], 1, row);
+    if (shell)
+        add_shell(&l, &t->cut[SHELL_TEXT], row);
     if (row && !t->has_place)
         add_all(&l, row);
     return l;

@@ -1,0 +1,28 @@
+/* Where in a shell's text we stand, so that a value can be put there as one word. */
+#ifndef QUOTING_H
+#define QUOTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum quote {
+    QUOTE_NONE,
+    QUOTE_SINGLE, /* '...' */
+    QUOTE_DOUBLE, /* "...", and arithmetic, which the shell reads likewise */
+};
+
+enum { QUOTING_DEPTH = 64 };
+
+/* Zeroed, it stands at the beginning of a text. */
+struct quoting {
+    char open[QUOTING_DEPTH]; /* what is open, the innermost last */
+    size_t depth;
+    bool in_word; /* where # begins no comment */
+    char last; /* the character before, unless it was escaped */
+};
+
+/* Goes over this piece of the text. */
+void quoting_pass(struct quoting *q, const char *text, size_t size);
+enum quote quoting_here(const struct quoting *q);
+
+#endif
