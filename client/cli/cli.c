@@ -175,7 +175,8 @@ cli_duration(const struct cli *cli, const char *option, const char *text, uint64
             *ms = n * units[i].ms;
             return true;
         }
-    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d, up to 36500d", option, text);
+    cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d, up to 36500d",
+        option, text);
     return false;
 }
 

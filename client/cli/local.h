@@ -8,8 +8,8 @@
 
 struct local;
 
-/* Take `directory` (made if it is not there): no other command may use it meanwhile. Returns an exit
- * code, after saying what is wrong. */
+/* Take `directory` (made if it is not there): no other command may use it meanwhile. Returns an
+ * exit code, after saying what is wrong. */
 int local_open(struct cli *cli, const char *directory, struct local **local);
 /* Start both, on an ipc endpoint in it; data and logs are kept there. The worker serves `queue`,
  * with `slots` jobs at a time (0: one a core). Returns an exit code. */

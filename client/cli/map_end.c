@@ -143,14 +143,17 @@ map_detach(struct map *m)
     while (stint_client_pending(m->cli->client) > 0 && cli_now_ms() < end_ms &&
         stint_client_process(m->cli->client, 100) == STINT_OK)
         ;
-    FILE *f = open_ids(path);
+    for (struct item *i = m->items; i; i = i->next) {
+        left += !i->info && !i->payload;
+        unsent += !i->info && i->payload;
+    }
+    FILE *f = left > 0 ? open_ids(path) : NULL;
     for (struct item *i = m->items; i; i = i->next)
-        if (!i->info && !i->payload) {
+        if (!i->info && !i->payload)
             fprintf(f ? f : stderr, "%s\n", stint_id_format(&i->id, id));
-            left++;
-        } else if (!i->info)
-            unsent++;
-    if (f && fclose(f) == 0)
+    if (left == 0)
+        cli_say(m->cli, "stopped; no job of it goes on");
+    else if (f && fclose(f) == 0)
         cli_say(m->cli, "%llu jobs go on; follow them with: stint wait --results --file %s",
             (unsigned long long)left, path);
     else
@@ -160,6 +163,7 @@ map_detach(struct map *m)
         cli_say(m->cli, "%llu lines that were read were not submitted, and are not run",
             (unsigned long long)unsent);
     if (!m->over)
-        cli_say(m->cli, "the input was not read to its end: what stands behind line %llu is not run",
+        cli_say(m->cli,
+            "the input was not read to its end: what stands behind line %llu is not run",
             (unsigned long long)(input_line(m->input) - 1));
 }

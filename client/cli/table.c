@@ -3,6 +3,7 @@
 #include "out.h"
 
 #include <libsmartcols.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,7 @@ out_table_new(const struct out_column *columns, size_t count)
 {
     struct out_table *t = cli_allocate(sizeof *t);
     scols_init_debug(0);
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* else what is not ASCII is shown in codes */
     t->columns = columns;
     t->count = count;
     t->width = console_width();

@@ -22,7 +22,8 @@ what_can_be_connected_to_is_an_endpoint(void **state)
 {
     static const char *const texts[] = {"tcp://127.0.0.1:1", "tcp://h:65535", "tcp://a-b.c_d:5670",
         "tcp://[::1]:5670", "tcp://[fe80::1%eth0]:80", "tcp://[::ffff:1.2.3.4]:99", "ipc://x",
-        "ipc:///run/stint/socket", "ipc://@name", "tcp://localhost:23100"};
+        "ipc:///run/stint/socket", "ipc:///home/my work/a,b;c%d/socket", "ipc://@name",
+        "tcp://localhost:23100"};
     (void)state;
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_true(good(texts[i], ENDPOINT_CONNECT));
@@ -41,7 +42,7 @@ what_libzmq_would_take_for_something_else_is_none(void **state)
         "tcp://127.0.0.1:1;h:2", "tcp://::1:5670", "tcp://[::1]", "tcp://[]:1", "tcp://[x]:1",
         "tcp://[::1:1", "tcp://a b:1", "tcp://a/b:1", "tcp://a\n:1", "tcp://-a:1", "tcp://.:1",
         "udp://h:1", "inproc://x", "TCP://h:1", "ipc://", "ipc://*", "ipc://@", "ipc://dir/",
-        "http://h:1", "127.0.0.1:1", "tcp://tcp://h:1"};
+        "ipc://a\nb", "http://h:1", "127.0.0.1:1", "tcp://tcp://h:1"};
     (void)state;
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_false(good(texts[i], ENDPOINT_CONNECT));

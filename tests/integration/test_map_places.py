@@ -1,0 +1,171 @@
+"""stint map: where a line's value goes, and what must not happen without a word on the way there."""
+
+import os
+import signal
+import subprocess
+
+import harness
+
+LINES = ["a  b", "*", "q'\"$(date)", "$HOME", "`x`", "\\"]
+
+
+class Places(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.place.broker("--heartbeat", "100ms", "--lost", "1s", "--grace", "2s")
+        self.place.worker("--exec", "--slots", "2")
+
+    def shell(self, text, lines, *options):
+        r = self.place.stint("map", *options, "--shell", text, input="".join(n + "\n" for n in lines))
+        self.assertExit(r, 0)
+        return r.stdout.splitlines()
+
+    def test_a_place_is_the_line_itself_within_all_of_a_shell_s_quotes(self):
+        for text in ("printf '%s\\n' {}", "printf '%s\\n' \"{}\"", "printf '%s\\n' '{}'",
+                     "printf '%s\\n' \"$(printf '%s\\n' \"{}\")\"", "x=\"{}\"; printf '%s\\n' \"$x\"",
+                     "printf '%s\\n' {} # it's {}", "printf \"%s\\n\" ''{}"):
+            self.assertEqual(self.shell(text, LINES), LINES, text)
+        around = [f"<{line}>\\\"" for line in LINES]
+        self.assertEqual(self.shell("printf '%s\\n' \"<{}>\\\\\\\"\"", LINES), around)
+        self.assertEqual(self.shell("printf '<%s\\n' '{}>\\\"'", LINES), around)
+        self.assertEqual(self.shell("echo \\{} {} {.}", ["a.b"]), ["{} a.b a"])
+        self.assertEqual(self.shell("echo $(( ({} + 1) * 2 ))", ["4"]), ["10"])
+
+    def test_several_lines_together_are_several_words_for_a_shell_too(self):
+        self.assertEqual(self.shell("for i in {}; do echo \"<$i>\"; done; echo \"all {}\"",
+                                    ["1 2", "3"], "-N", "2"), ["<1 2>", "<3>", "all 1 2 3"])
+
+    def test_a_shell_command_without_a_place_is_told_of(self):
+        r = self.place.stint("map", "-S", "echo", input="a\n")
+        self.assertIn("nothing in the command stands for the line", r.stderr)
+        for text in ("echo {}", "echo \"$1\"", "echo \"${1}\"", "echo \"$@\""):
+            r = self.place.stint("map", "-S", text, input="a\n")
+            self.assertEqual((r.stdout, r.stderr), ("a\n", ""), text)
+
+    def test_a_zero_byte_is_told_of_by_its_line_and_harms_no_other(self):
+        r = self.place.stint("map", "echo", input="x\na\0b\ny\n")
+        self.assertExit(r, 1)
+        self.assertEqual(r.stdout, "x\ny\n")
+        self.assertIn("zero byte", r.stderr)
+
+    def test_halt_does_not_wait_for_those_before_the_one_that_failed(self):
+        go = self.place.path("go")
+        text = f"if [ {{}} = 1 ]; then while [ ! -e {go} ]; do sleep 0.05; done; else exit 3; fi"
+        r = self.place.stint("map", "--halt", "now,fail=1", "-S", text, input="1\n2\n", timeout=30)
+        self.assertExit(r, 1)
+        self.assertIn("2: exit status 3", r.stderr)
+        self.assertIn("1 lines that were read were not run", r.stderr)
+
+    def test_a_dry_run_tells_its_trouble_waits_in_peace_and_speaks_json(self):
+        r = self.place.stint("map", "--dry-run", "--input", self.place.directory, "echo")
+        self.assertExit(r, 74)
+        self.assertIn("Is a directory", r.stderr)
+        rows = self.place.json("map", "--dry-run", "echo", input=b"caf\xe9\n")
+        self.assertEqual((rows[0]["schema"], rows[0]["number"], rows[0]["line"]),
+                         ("stint.command/1", 1, {"base64": "Y2Fm6Q=="}))
+        p = subprocess.Popen([harness.program("stint"), "map", "--dry-run", "echo"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        p.stdin.write(b"a\n")
+        p.stdin.flush()
+        self.assertEqual(os.read(p.stdout.fileno(), 100), b"echo a\n")
+        p.communicate()
+
+    def test_ctrl_c_says_what_is_not_run(self):
+        p = subprocess.Popen([harness.program("stint"), "map", "-e", self.place.endpoint, "echo"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdin.write(b"a\nb\n")
+        p.stdin.flush()
+        self.assertEqual([p.stdout.readline(), p.stdout.readline()], [b"a\n", b"b\n"])
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 130)
+        self.assertIn(b"no job of it goes on", err)
+        self.assertIn(b"what stands behind line 2 is not run", err)
+
+    def stopped(self, *options, cwd=None):
+        """A map with a state that has done line a, and has b on its way."""
+        p = subprocess.Popen(
+            [harness.program("stint"), "map", "-e", self.place.endpoint, "--state",
+             self.place.path("state"), *options, "-S", "echo {}; test {} = a || sleep 1000",
+             ":::", "a", "b"], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(p.stdout.readline(), b"a\n")
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 130)
+
+    def test_a_state_is_of_a_command_with_its_directory_environment_and_input(self):
+        self.stopped("--env", "X=1")
+        command = ("-S", "echo {}; test {} = a || sleep 1000", ":::", "a", "b")
+        for options in ((), ("--env", "X=2"), ("--env", "X=1", "--wd", "/"),
+                        ("--env", "X=1", "--stdin", "/etc/hostname")):
+            r = self.place.stint("map", "--state", self.place.path("state"), *options, *command)
+            self.assertExit(r, 78)
+            self.assertIn("belongs to another command", r.stderr)
+
+    def test_a_state_that_no_line_has_gone_into_is_anybody_s(self):
+        for command in ("echo", "printf"):
+            r = self.place.stint("map", "--state", self.place.path("state"), "-e", "tcp://127.0.0.1:1",
+                                 "--broker-timeout", "100ms", command, ":::", "a", endpoint=False)
+            self.assertExit(r, 69)
+
+    def test_names_that_are_not_ascii_are_shown_in_tables_whole_and_cut(self):
+        self.place.stint("run", "--detach", "-q", "other", "echo", "é", "aé" * 150)
+        r = self.place.stint("ls", "-q", "other", env={"LC_ALL": "C"})
+        self.assertIn("echo é aéaéaé", r.stdout)
+
+    def test_a_time_that_no_counter_holds_is_refused(self):
+        for option in ("--keep", "--timeout", "--delay", "--backoff"):
+            for time_text in ("18446744073709551615ms", "99999999999999999999999ms", "36501d"):
+                r = self.place.stint("map", "-R", option, time_text, "echo", ":::", "a")
+                self.assertExit(r, 64)
+                self.assertIn(f"{option}={time_text}", r.stderr)
+        r = self.place.stint("ls", "-n", "99999999999999999999999")
+        self.assertExit(r, 64)
+
+
+class Local(harness.Case):
+    def local(self, *args, **kwargs):
+        return self.place.stint(args[0], "--local", self.place.path("my work, etc"), *args[1:],
+                                endpoint=False, **kwargs)
+
+    def test_a_local_directory_may_have_blanks_and_an_endpoint_does_not_go_with_it(self):
+        r = self.local("map", "echo", ":::", "a")
+        self.assertExit(r, 0)
+        for verb in (("map", "echo", ":::", "a"), ("run", "echo")):
+            r = self.local(verb[0], "-e", "tcp://127.0.0.1:1", *verb[1:])
+            self.assertExit(r, 64)
+            self.assertIn("--endpoint does not go with it", r.stderr)
+
+    def begun(self, *args):
+        mark = self.place.path("mark")
+        p = subprocess.Popen(
+            [harness.program("stint"), args[0], "--local", self.place.path("my work, etc"), "-S",
+             f"echo begun >>{mark}; sleep 1000", *args[1:]], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: os.path.exists(mark), "it has begun")
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 130, err)
+        return mark, err
+
+    def test_a_local_run_that_was_interrupted_is_not_run_again(self):
+        mark, err = self.begun("run")
+        self.assertIn("not run again", err)
+        r = self.local("run", "echo", "other")
+        self.assertEqual((r.returncode, r.stdout), (0, "other\n"))
+        with open(mark) as f:
+            self.assertEqual(f.read(), "begun\n")
+
+    def test_a_local_map_that_is_refused_runs_nothing_of_the_one_before(self):
+        mark, _ = self.begun("map", ":::", "$1")
+        log = self.place.path("my work, etc", "stintd.log")
+        before = os.path.getsize(log)
+        r = self.local("map", "echo", ":::", "a")
+        self.assertExit(r, 78)
+        self.assertEqual(os.path.getsize(log), before)
+        with open(mark) as f:
+            self.assertEqual(f.read(), "begun\n")
+
+
+if __name__ == "__main__":
+    harness.main()
