@@ -112,6 +112,8 @@ run_show(struct cli *cli, const char **args)
 static int
 run_result(struct cli *cli, const char **args)
 {
+    if (errors && cli->json)
+        return cli_usage(cli, "--stderr has no effect with --json, which tells it anyway");
     return each_job(cli, args, STINT_RESULT, show_result);
 }
 

@@ -202,6 +202,8 @@ run(struct cli *cli, const char **args)
     size_t count;
     if (!path && (!args || !args[0]))
         return cli_usage(cli, "for which job? give its id, or --file");
+    if (quiet && (results || cli->json))
+        return cli_usage(cli, "--quiet prints nothing; --results and --json do not go with it");
     if (limit) {
         if (!cli_duration(cli, "timeout", limit, &w.end_ms))
             return EX_USAGE;

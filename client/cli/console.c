@@ -179,11 +179,23 @@ console_progress(const char *text)
     console.progress = true;
 }
 
+static size_t
+width_of(int fd)
+{
+    struct winsize w = {0};
+    if (!isatty(fd))
+        return 0;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
 size_t
 console_width(void)
 {
-    struct winsize w = {0};
-    if (!isatty(STDOUT_FILENO))
-        return 0;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+    return width_of(STDOUT_FILENO);
+}
+
+size_t
+console_error_width(void)
+{
+    return width_of(STDERR_FILENO);
 }

@@ -28,5 +28,7 @@ void console_error_bytes(const char *bytes, size_t size);
 void console_progress(const char *text);
 /* How wide is the terminal standard output goes to? 0: it is none. */
 size_t console_width(void);
+/* The same of standard error. */
+size_t console_error_width(void);
 
 #endif

@@ -78,12 +78,37 @@ error_output(const struct stint_job_info *info)
     return rest ? rest + 1 : "";
 }
 
-static void
-write_file(struct map *m, const struct item *item, const char *name, const void *bytes, size_t size)
+/* Has a map before us, whose input was another, put another line's results there? */
+static bool
+holds_another(const char *directory, const struct item *item)
 {
     char path[4096];
-    (void)snprintf(
-        path, sizeof path, "%s/%llu/%s", m->o.results, (unsigned long long)item->number, name);
+    (void)snprintf(path, sizeof path, "%s/line", directory);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false;
+    char *bytes = cli_allocate(item->line_bytes + 1);
+    size_t size = fread(bytes, 1, item->line_bytes + 1, f);
+    bool same = size == item->line_bytes && memcmp(bytes, item->line, size) == 0;
+    free(bytes);
+    fclose(f);
+    return !same;
+}
+
+/* DIR/NUMBER; if a map that went on before this one has used the number, DIR/NUMBER.2 and so on. */
+static void
+results_directory(struct map *m, const struct item *item, char path[4000])
+{
+    int size = snprintf(path, 4000, "%s/%llu", m->o.results, (unsigned long long)item->number);
+    for (unsigned n = 2; m->state && size < 3980 && holds_another(path, item); n++)
+        (void)snprintf(path + size, 4000U - (size_t)size, ".%u", n);
+}
+
+static void
+write_file(struct map *m, const char *directory, const char *name, const void *bytes, size_t size)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *f = fopen(path, "we");
     bool good = f && (size == 0 || fwrite(bytes, 1, size, f) == size);
     if ((f && fclose(f) != 0) || !good)
@@ -93,16 +118,16 @@ write_file(struct map *m, const struct item *item, const char *name, const void 
 static void
 write_results(struct map *m, const struct item *item)
 {
-    char path[4096];
+    char path[4000];
     const char *errors = error_output(item->info);
-    (void)snprintf(path, sizeof path, "%s/%llu", m->o.results, (unsigned long long)item->number);
+    results_directory(m, item, path);
     if (mkdir(path, 0777) != 0 && errno != EEXIST) {
         output_trouble(m, path);
         return;
     }
-    write_file(m, item, "line", item->line, item->line_bytes);
-    write_file(m, item, "stdout", item->result, item->info->result_bytes);
-    write_file(m, item, "stderr", errors, strlen(errors));
+    write_file(m, path, "line", item->line, item->line_bytes);
+    write_file(m, path, "stdout", item->result, item->info->result_bytes);
+    write_file(m, path, "stderr", errors, strlen(errors));
 }
 
 /* Each line with the line of input before it. */
@@ -205,7 +230,7 @@ put_eta(char *text, size_t size, double seconds)
 void
 map_show_progress(struct map *m, bool last)
 {
-    enum { WIDTH = 30, EVERY_MS = 100, PLAIN_MS = 1000 };
+    enum { WIDTH = 30, WITH_BAR = 80, EVERY_MS = 100, PLAIN_MS = 1000 };
     static uint64_t begun_ms, shown_ms, begun_done;
     uint64_t now_ms = cli_now_ms();
     char bar[WIDTH + 1], text[200], eta[40] = "";
@@ -230,11 +255,13 @@ map_show_progress(struct map *m, bool last)
     memset(bar, '#', full < WIDTH ? full : WIDTH);
     bar[WIDTH] = '\0';
     double rate = all_ms ? (double)(m->done - begun_done) * 1000 / (double)all_ms : 0;
+    bool bar_fits = !tty || console_error_width() >= WITH_BAR; /* the numbers matter more */
     if (rate > 0 && (m->over || m->total) && m->done < total)
         put_eta(eta, sizeof eta, (double)(total - m->done) / rate);
-    (void)snprintf(text, sizeof text, "[%s] %llu/%llu%s  %llu failed  %.0f/s%s", bar,
-        (unsigned long long)m->done, (unsigned long long)total, m->over || m->total ? "" : "+",
-        (unsigned long long)m->failed, rate, eta);
+    (void)snprintf(text, sizeof text, "%s%s%s%llu/%llu%s  %llu failed  %.0f/s%s",
+        bar_fits ? "[" : "", bar_fits ? bar : "", bar_fits ? "] " : "", (unsigned long long)m->done,
+        (unsigned long long)total, m->over || m->total ? "" : "+", (unsigned long long)m->failed,
+        rate, eta);
     if (tty && !last)
         console_progress(text);
     else if (!tty || m->o.progress)

@@ -82,6 +82,30 @@ class Places(harness.Case):
         self.assertIn(b"no job of it goes on", err)
         self.assertIn(b"what stands behind line 2 is not run", err)
 
+    def test_results_of_other_lines_are_not_written_over_when_the_input_has_changed(self):
+        results, go = self.place.path("results"), self.place.path("go")
+        text = f"echo <{{}}>; [ {{}} != hold ] || while [ ! -e {go} ]; do sleep 0.05; done"
+        text = text.replace("<{}>", "'<{}>'")
+        argv = [harness.program("stint"), "map", "-e", self.place.endpoint, "--results", results,
+                "--state", self.place.path("state"), "-S", text, ":::"]
+        p = subprocess.Popen([*argv, "a", "hold"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(p.stdout.readline(), b"<a>\n")
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=30)
+        open(go, "w").close()
+        r = subprocess.run([*argv, "new", "hold", "a"], capture_output=True, timeout=30)
+        self.assertEqual(r.returncode, 0, r.stderr)
+
+        def kept(name):
+            with open(os.path.join(results, name, "stdout")) as f:
+                return f.read()
+        self.assertEqual([kept("1"), kept("1.2"), kept("2")], ["<a>\n", "<new>\n", "<hold>\n"])
+
+    def test_options_without_effect_are_refused(self):
+        for options in (("wait", "-Q", "-r", "0.1.1.1"), ("wait", "-Q", "-j", "0.1.1.1"),
+                        ("result", "-j", "--stderr", "0.1.1.1")):
+            self.assertExit(self.place.stint(*options), 64)
+
     def stopped(self, *options, cwd=None):
         """A map with a state that has done line a, and has b on its way."""
         p = subprocess.Popen(

@@ -184,7 +184,8 @@ class Streams(harness.Case):
         self.assertEqual(r.stderr, "stint map: 4: exit status 4\n")
 
     def test_a_failure_is_one_line_and_drives_no_terminal(self):
-        r = self.place.stint("map", "-S", "printf 'one\\n\\033[31mred\\n' >&2; exit 1", input="\033[2J\n")
+        r = self.place.stint("map", "-S", ": {}; printf 'one\\n\\033[31mred\\n' >&2; exit 1",
+                             input="\033[2J\n")
         self.assertExit(r, 1)
         self.assertEqual(r.stderr, "stint map: \\x1b[2J: exit status 1: \\x1b[31mred\n")
 
