@@ -234,7 +234,8 @@ conclude(struct map *m)
 {
     if (m->rc == EX_IOERR && console_failed())
         return m->rc; /* told where all verbs end */
-    if (m->rc == EX_OK && cli_interrupted())
+    /* However it ends, what goes on without us can be followed. */
+    if (m->rc == EX_OK ? cli_interrupted() != 0 : !m->o.local)
         map_detach(m);
     map_summary(m);
     if (m->rc != EX_OK)

@@ -119,27 +119,28 @@ owner(int lock)
 }
 
 int
-local_lock(struct cli *cli, const char *directory)
+local_lock(struct cli *cli, const char *directory, int *lock)
 {
     char path[4200], text[32];
     uint64_t begun_ms = cli_now_ms();
     bool said = false;
     (void)snprintf(path, sizeof path, "%s/lock", directory);
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) {
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*lock < 0) {
         cli_say(cli, "can't use %s: %s", directory, strerror(errno));
-        return -1;
+        return EX_CANTCREAT;
     }
-    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    while (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
         bool busy = errno == EWOULDBLOCK;
-        pid_t pid = owner(lock);
+        pid_t pid = owner(*lock);
         if (pid > 0 || cli_now_ms() - begun_ms > LOCK_WAIT_MS || !busy) {
             cli_say(cli,
                 "%s is in use by another command (process %ld); wait for it, or choose "
                 "another directory",
                 directory, (long)pid);
-            close(lock);
-            return -1;
+            close(*lock);
+            *lock = -1;
+            return EX_TEMPFAIL;
         }
         if (!said && cli_now_ms() - begun_ms > 1000) {
             cli_say(cli, "what the last command started in %s is still ending; waiting for it",
@@ -149,9 +150,9 @@ local_lock(struct cli *cli, const char *directory)
         (void)poll(NULL, 0, 50);
     }
     (void)snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(lock, 0) != 0 || pwrite(lock, text, strlen(text), 0) < 0)
+    if (ftruncate(*lock, 0) != 0 || pwrite(*lock, text, strlen(text), 0) < 0)
         cli_say(cli, "can't write to %s: %s", path, strerror(errno));
-    return lock;
+    return EX_OK;
 }
 
 /* The directory's real path, made if it is not there; NULL after saying what is wrong. */
@@ -225,8 +226,8 @@ local_open(struct cli *cli, const char *directory, struct local **local)
     *local = l;
     l->directory = open_directory(cli, directory);
     int rc = l->directory ? EX_OK : EX_CANTCREAT;
-    if (rc == EX_OK && (l->lock = local_lock(cli, l->directory)) < 0)
-        rc = EX_TEMPFAIL;
+    if (rc == EX_OK)
+        rc = local_lock(cli, l->directory, &l->lock);
     if (rc != EX_OK)
         local_stop(local);
     return rc;

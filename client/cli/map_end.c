@@ -151,12 +151,12 @@ map_detach(struct map *m)
     for (struct item *i = m->items; i; i = i->next)
         if (!i->info && !i->payload)
             fprintf(f ? f : stderr, "%s\n", stint_id_format(&i->id, id));
-    if (left == 0)
+    if (left == 0 && m->rc == EX_OK)
         cli_say(m->cli, "stopped; no job of it goes on");
-    else if (f && fclose(f) == 0)
+    else if (left > 0 && f && fclose(f) == 0)
         cli_say(m->cli, "%llu jobs go on; follow them with: stint wait --results --file %s",
             (unsigned long long)left, path);
-    else
+    else if (left > 0)
         cli_say(m->cli, "%llu jobs go on, and no file could be written for their ids: %s",
             (unsigned long long)left, strerror(errno));
     if (unsent > 0)

@@ -226,11 +226,8 @@ refused(struct map *m, struct batch *b, enum stint_status status)
         }
     else if (cli_passing(status))
         hold(m, b, status);
-    else if (m->rc == EX_OK) {
+    else if (m->rc == EX_OK)
         m->rc = cli_failed(m->cli, status);
-        if (m->state)
-            cli_say(m->cli, "the same command goes on where it stopped");
-    }
 }
 
 static void

@@ -384,8 +384,8 @@ state_open(struct cli *cli, const char *directory, const char *command, bool fai
     int rc = mkdir(directory, 0700) != 0 && errno != EEXIST ? EX_CANTCREAT : EX_OK;
     if (rc != EX_OK)
         cli_say(cli, "can't make %s: %s", directory, strerror(errno));
-    else if ((s->lock = local_lock(cli, directory)) < 0)
-        rc = EX_TEMPFAIL;
+    else
+        rc = local_lock(cli, directory, &s->lock);
     if (rc == EX_OK) {
         errno = 0;
         rc = settle_owner(cli, s, command, failed_again);

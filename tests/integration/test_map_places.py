@@ -82,6 +82,21 @@ class Places(harness.Case):
         self.assertIn(b"no job of it goes on", err)
         self.assertIn(b"what stands behind line 2 is not run", err)
 
+    def test_a_map_that_gives_up_leaves_the_ids_of_what_goes_on(self):
+        results = self.place.path("results")
+        os.makedirs(os.path.join(results, "1"))
+        os.symlink("/dev/full", os.path.join(results, "1", "stdout"))
+        go = self.place.path("go")
+        r = self.place.stint("map", "--results", results, "-S",
+                             f"[ {{}} = a ] || while [ ! -e {go} ]; do sleep 0.05; done; echo {{}}",
+                             input="a\nb\n", timeout=30)
+        self.assertExit(r, 74)
+        open(go, "w").close()
+        path = r.stderr.split("--file ")[1].split()[0]
+        r = self.place.stint("wait", "--results", "--file", path)
+        self.assertEqual((r.returncode, r.stdout), (0, "b\n"))
+        os.remove(path)
+
     def test_results_of_other_lines_are_not_written_over_when_the_input_has_changed(self):
         results, go = self.place.path("results"), self.place.path("go")
         text = f"echo <{{}}>; [ {{}} != hold ] || while [ ! -e {go} ]; do sleep 0.05; done"
@@ -159,6 +174,14 @@ class Local(harness.Case):
             r = self.local(verb[0], "-e", "tcp://127.0.0.1:1", *verb[1:])
             self.assertExit(r, 64)
             self.assertIn("--endpoint does not go with it", r.stderr)
+
+    def test_a_directory_that_can_not_be_used_is_not_one_that_is_busy(self):
+        file = self.place.path("file")
+        open(file, "w").close()
+        for options in (("--local", file), ("--local", "/proc/self"), ("--state", file),
+                        ("--local", self.place.path("none", "deeper")), ("--local", "")):
+            r = self.place.stint("map", *options, "echo", ":::", "a", endpoint=False)
+            self.assertExit(r, 73)
 
     def begun(self, *args):
         mark = self.place.path("mark")
