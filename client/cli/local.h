@@ -21,9 +21,9 @@ int local_connect(struct cli *cli, struct local *local);
 /* End both, as far as they run, and wait for them; what runs is ended too. At a signal: at once. */
 void local_stop(struct local **local);
 
-/* A file in `directory` that belongs to this process until `*lock`, its descriptor, is closed. Where
- * its owner is gone and only what it started goes on, that is waited for. Returns an exit code,
- * after saying what is wrong: EX_TEMPFAIL if somebody has it. */
+/* A file in `directory` that belongs to this process until `*lock`, its descriptor, is closed.
+ * Where its owner is gone and only what it started goes on, that is waited for. Returns an exit
+ * code, after saying what is wrong: EX_TEMPFAIL if somebody has it. */
 int local_lock(struct cli *cli, const char *directory, int *lock);
 
 #endif
