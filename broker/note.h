@@ -1,5 +1,5 @@
 /* What the core has to tell a person: short constant sentences with fields, for the log. A step's
- * notes wait until the loop has taken them. Of those that are only of interest a step keeps a few,
+ * notes wait until the loop has taken them. Of those that are only of interest a step keeps a few
  * and counts the rest; warnings and errors are all kept, as each lost worker is to be a line.
  */
 #ifndef NOTE_H

@@ -87,6 +87,9 @@ static void
 take_out(struct stint_worker *w, struct held *h)
 {
     if (h->asked) {
+        struct request *r = session_request(&w->session, MESSAGE_STARTED, h->asked);
+        if (r)
+            leases_end_request(w, &r); /* nobody waits for its answer any more */
         DL_DELETE(w->desk.asked, h);
         return;
     }
