@@ -243,6 +243,18 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
     return v->status == STINT_OK;
 }
 
+/* What passes is told apart from what never can: a message that is larger than the backlog may be
+ * would be sent again for ever. */
+static void
+refuse_backlog(struct verdict *v, uint32_t index, bool never, enum stint_status status,
+    const char *what, uint64_t limit)
+{
+    if (never)
+        refuse(v, index, STINT_TOO_LARGE, "more jobs in one message than may wait at all, ", limit);
+    else
+        refuse(v, index, status, what, limit);
+}
+
 static void
 check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
@@ -261,15 +273,16 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
         const struct queue *q = t.queue->queue;
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
         if (o->queue_backlog_max && waits > o->queue_backlog_max) {
-            refuse(v, i, STINT_QUEUE_FULL, "a queue holds --queue-backlog-max jobs, ",
-                o->queue_backlog_max);
+            refuse_backlog(v, i, t.queue->jobs > o->queue_backlog_max, STINT_QUEUE_FULL,
+                "a queue holds --queue-backlog-max jobs, ", o->queue_backlog_max);
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + 128;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
     if (o->backlog_max && backlog + m->count > o->backlog_max)
-        refuse(v, 0, STINT_BACKLOG_FULL, "the broker holds --backlog-max jobs, ", o->backlog_max);
+        refuse_backlog(v, 0, m->count > o->backlog_max, STINT_BACKLOG_FULL,
+            "the broker holds --backlog-max jobs, ", o->backlog_max);
     else if (2 * t.bytes > core->store->ops->room(core->store))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",

@@ -100,7 +100,7 @@ STINT_EXPORT uint64_t stint_client_answered(const struct stint_client *client);
  *
  * timeout_ms 0: for ever. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID: the sentence says
  * which job. STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY: there was no
- * room in all that time (to make sure that nothing was stored may take a second longer).
+ * room in all that time (to make sure that nothing was stored may take two seconds longer).
  * STINT_UNREACHABLE, STINT_TIMEOUT: it was never sent. STINT_UNKNOWN_OUTCOME: it was sent and not
  * answered; look for the jobs before you submit them again. After each of the others it is certain
  * that the message that failed was not stored. */

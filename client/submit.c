@@ -8,7 +8,7 @@
 
 enum {
     MESSAGE_BYTES_SOFT = LIMIT_MESSAGE_BYTES / 2,
-    MAKE_CERTAIN_MS = 1000, /* how long it may take to hear that a refused one is not stored */
+    MAKE_CERTAIN_MS = 2000, /* how long it may take to hear that a refused one is not stored */
 };
 
 static struct slice

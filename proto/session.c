@@ -1,6 +1,7 @@
 /* The peer's half of a conversation; the contract is in session.h. */
 #include "session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -405,6 +406,13 @@ session_request_again(struct session *s, struct request *r)
     take_out(s, r);
     r->sent = false;
     session_request_add(s, r);
+}
+
+void
+session_options_changed(struct session *s, uint64_t now_ms)
+{
+    assert(s->state == SESSION_GREETING && s->control_sent == 0);
+    say_hello(s, now_ms);
 }
 
 void

@@ -72,6 +72,9 @@ struct session {
 void session_init(struct session *s, const struct session_options *options, uint64_t now_ms);
 void session_fini(struct session *s);
 
+/* The options were changed before anything was sent: HELLO is made anew. */
+void session_options_changed(struct session *s, uint64_t now_ms);
+
 /* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
     struct message *message, struct message_room *room);

@@ -378,10 +378,7 @@ tell_kinds(struct stint_worker *w)
         w->kinds[count++] = w->handlers[i].kind;
     w->session.options.kinds = w->kinds;
     w->session.options.kinds_count = count == w->handlers_count ? count : 0;
-    /* Its HELLO may be made and not sent yet: with an id, its own, it is made anew. */
-    uint8_t id[SESSION_BYTES];
-    memcpy(id, w->session.options.id, sizeof id);
-    session_renew(&w->session, wire_now_ms(), id);
+    session_options_changed(&w->session, wire_now_ms());
 }
 
 enum stint_status

@@ -20,6 +20,8 @@ static struct poptOption options[] = {
         NULL},
     {"null", '0', POPT_ARG_NONE, &zero, 0,
         "with --each: lines end with a zero byte, as from find -print0", NULL},
+    {"no-wait", 0, POPT_ARG_NONE, &job_options.no_wait, 0,
+        "where there is no room, do not wait for it: exit with 75", NULL},
     POPT_TABLEEND};
 
 static void

@@ -174,12 +174,14 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
             piece = 2 * n;
             continue;
         }
-        if (!cli_passing(status))
+        if (!cli_passing(status) && !(status == STINT_TOO_LARGE && n > 1))
             return cli_failed(cli, status);
         if (n > 1) {
             piece = n / 2;
             continue;
         }
+        if (job_options.no_wait)
+            return cli_failed(cli, status);
         if (!said)
             cli_say(cli, "%s; waiting until there is room", stint_status_text(status));
         said = true;

@@ -9,6 +9,7 @@ struct job_options {
     char *directory; /* --wd */
     char **environment; /* --env, as often as wished */
     char *input; /* --stdin */
+    int no_wait; /* for room */
 };
 
 /* One set for the verb that runs; its popt table has fixed addresses. */

@@ -136,7 +136,7 @@ class Broker(threading.Thread):
             session.submission = number
             session.answers[number] = (digest, [number, QUEUE_FULL, index, "no room"])
             self.answer(peer, session.answers[number][1])
-        elif queue == "late" and tries == 1:
+        elif queue == "late":
             session.late = (number, digest, rows)
             self.answer(peer, [number, QUEUE_FULL, index, "no room"])
         elif queue in ("silent", "lost") and tries == 1:

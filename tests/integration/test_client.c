@@ -171,7 +171,7 @@ a_session_that_is_written_down_finds_out_what_became_of_its_last_submission(void
     (void)state;
     struct stint_id first = submit(c, "first", "x");
     assert_int_equal(stint_client_answered(c), 1);
-    assert_int_equal(try_submit(c, "silent-2", 300), STINT_UNKNOWN_OUTCOME);
+    assert_int_equal(try_submit(c, "silent-2", 1500), STINT_UNKNOWN_OUTCOME);
     assert_int_equal(stint_client_answered(c), 1);
     o.submission = 1;
     stint_client_destroy(&c);
@@ -233,7 +233,7 @@ a_queue_that_stays_full_is_told_in_time_and_nothing_is_stored(void **state)
 {
     struct stint_client *c = new_client(NULL);
     (void)state;
-    assert_int_equal(try_submit(c, "full", 400), STINT_QUEUE_FULL);
+    assert_int_equal(try_submit(c, "full", 1500), STINT_QUEUE_FULL);
     assert_non_null(strstr(stint_client_error(c), "backlog limit"));
     assert_int_equal(stint_client_pending(c), 0);
     (void)submit(c, "other", "x");
@@ -248,7 +248,7 @@ what_was_stored_after_all_is_a_success(void **state)
     struct stint_client *c = new_client(NULL);
     (void)state;
     /* Refused, and when the library makes certain that it is not stored, it is. */
-    assert_int_equal(try_submit(c, "late", 10), STINT_OK);
+    assert_int_equal(try_submit(c, "late", 1500), STINT_OK);
     (void)submit(c, "other", "x");
     stint_client_destroy(&c);
     assert_stored("late other");

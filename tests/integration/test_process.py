@@ -379,7 +379,7 @@ class Disk(harness.Case):
         w = peer.Worker(self.place.endpoint, slots=4, window=4)
         self.settle(w, 100, b"r" * 10000)
         self.assertTrue(broker.running(), broker.log())
-        self.assertExit(self.place.stint("submit", "--broker-timeout", "1s", "x"), 75)
+        self.assertExit(self.place.stint("submit", "--no-wait", "x"), 75)
         broker.kill()
         broker = self.start()  # also on the full disk
         self.assertExit(self.place.stint("ping"), 0)

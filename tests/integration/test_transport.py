@@ -367,7 +367,7 @@ class Ends(Transport):
     def test_a_broker_that_hangs_is_noticed_although_its_kernel_answers(self):
         self.begin("--heartbeat", "100ms", "--lost", "500ms")
         self.broker.signal(signal.SIGSTOP)
-        r = self.place.stint("ping", "-t", "2s")
+        r = self.place.stint("ping", "--broker-timeout", "2s")
         self.assertNotEqual(r.returncode, 0)
         self.broker.signal(signal.SIGCONT)
         self.assertAlive()
@@ -418,13 +418,9 @@ class SlowLinks(Transport):
 
     def test_a_large_submit_arrives_although_it_takes_longer_than_the_silence_allowed(self):
         r = self.place.stint("submit", "-k", "none", "-f", self.place.path("body"), "-e", self.slow,
-                             "--broker-timeout" if self.long_name() else "-t", "2s",
-                             endpoint=False)
+                             "--broker-timeout", "2s", endpoint=False)
         self.assertExit(r, 0)
         self.assertEqual(self.place.stats()["jobs"]["ready"], 1)
-
-    def long_name(self):
-        return "--broker-timeout" in self.place.stint("submit", "--help", endpoint=False).stdout
 
 
 class Listening(harness.Case):
@@ -542,8 +538,8 @@ class Listening(harness.Case):
             self.assertEqual(stint(65534, "--version"), 0)
         except PermissionError:
             self.skipTest("another user may not run the command here")
-        self.assertEqual(stint(0, "ping", "-e", name, "-t", "2s"), 0)
-        self.assertNotEqual(stint(65534, "ping", "-e", name, "-t", "2s"), 0)
+        self.assertEqual(stint(0, "ping", "-e", name, "--broker-timeout", "2s"), 0)
+        self.assertNotEqual(stint(65534, "ping", "-e", name, "--broker-timeout", "2s"), 0)
         self.assertExit(self.place.stint("ping"), 0)
 
 

@@ -194,17 +194,19 @@ limits_refuse_with_the_status_that_names_them(void **state)
     set_queue(&far, "second");
     set_queue(&third, "third");
     world_submit(w, 1, 1, &big, 1); /* a refusal uses no number */
-    world_submit(w, 1, 1, good, 3);
+    world_submit(w, 1, 1, good, 3); /* more than the queue may ever hold: waiting would not help */
     world_submit(w, 1, 1, good, 2);
+    world_submit(w, 1, 2, good, 1);
     world_submit(w, 1, 2, &far, 1);
     world_submit(w, 1, 3, &third, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
     assert_int_equal(w->room->answers[0].status, STINT_TOO_LARGE);
-    assert_int_equal(w->room->answers[1].status, STINT_QUEUE_FULL);
+    assert_int_equal(w->room->answers[1].status, STINT_TOO_LARGE);
     assert_int_equal(w->room->answers[2].status, STINT_OK);
-    assert_int_equal(w->room->answers[3].status, STINT_OK);
-    assert_int_equal(w->room->answers[4].status, STINT_TOO_MANY);
+    assert_int_equal(w->room->answers[3].status, STINT_QUEUE_FULL);
+    assert_int_equal(w->room->answers[4].status, STINT_OK);
+    assert_int_equal(w->room->answers[5].status, STINT_TOO_MANY);
     world_destroy(&w);
 }
 
