@@ -108,6 +108,20 @@ console_end(const char *program)
     return EX_IOERR;
 }
 
+/* How many bytes the character here has, as UTF-8; 0: it is none. */
+static size_t
+character(const char *bytes, size_t left)
+{
+    unsigned char c = (unsigned char)bytes[0];
+    size_t size = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 4;
+    if (c > 0xf4 || (c >= 0x80 && c < 0xc2) || size > left)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if (((unsigned char)bytes[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
 /* Into `to`, which has room for 4 times as much: what might drive a terminal is written as text. */
 static size_t
 cleaned(const char *bytes, size_t size, bool lines, char *to)
@@ -115,14 +129,18 @@ cleaned(const char *bytes, size_t size, bool lines, char *to)
     size_t n = 0;
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        /* C1 controls, as UTF-8 writes them, are escapes too. */
-        bool c1 = c == 0xc2 && i + 1 < size && ((unsigned char)bytes[i + 1] & 0xe0) == 0x80;
+        size_t whole = character(bytes + i, size - i);
+        /* C1 controls are escapes too, as UTF-8 writes them and as bytes alone. */
+        bool c1 = c == 0xc2 && whole == 2 && (unsigned char)bytes[i + 1] < 0xa0;
         if (c == '\n' || c == '\t')
             to[n++] = lines ? (char)c : ' ';
-        else if (c < ' ' || c == 127 || c1)
+        else if (c < ' ' || c == 127 || c1 || whole == 0)
             n += (size_t)snprintf(to + n, 5, "\\x%02x", c);
-        else
-            to[n++] = (char)c;
+        else {
+            memcpy(to + n, bytes + i, whole);
+            n += whole;
+            i += whole - 1;
+        }
     }
     return n;
 }

@@ -175,6 +175,8 @@ say_failure(struct map *m, const struct item *item, const char *lost)
         from--;
     bool more = from > first && end > from;
     int line = item->line_bytes > 200 ? 200 : (int)item->line_bytes;
+    while (item->line_bytes > 200 && line > 0 && (item->line[line] & 0xc0) == 0x80)
+        line--; /* no half character */
     cli_say(m->cli, "%.*s%s: %.*s%s%.*s", line, item->line, item->line_bytes > 200 ? "..." : "",
         (int)first, error, more ? ": " : "", more ? (int)(end - from) : 0, error + from);
 }

@@ -48,6 +48,10 @@ class Places(harness.Case):
         self.assertEqual(r.stdout, "x\ny\n")
         self.assertIn("zero byte", r.stderr)
 
+    def test_bytes_that_drive_old_terminals_are_written_as_text(self):
+        r = self.place.stint("map", "false", input="caf\u00e9 \u4e2d \u009b2J".encode() + b" \x9b2J\xe9\n")
+        self.assertEqual(r.stderr, "stint map: caf\u00e9 \u4e2d \\xc2\\x9b2J \\x9b2J\\xe9: exit status 1\n")
+
     def test_halt_does_not_wait_for_those_before_the_one_that_failed(self):
         go = self.place.path("go")
         text = f"if [ {{}} = 1 ]; then while [ ! -e {go} ]; do sleep 0.05; done; else exit 3; fi"
