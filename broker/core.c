@@ -28,6 +28,7 @@ core_options_init(struct core_options *o)
         .levels_max = 65536,
         .peers_max = 10000,
         .sessions_max = 100000,
+        .apart_max = 1 << 18,
         .queue_keep_ms = 600000};
 }
 

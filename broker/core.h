@@ -32,6 +32,7 @@ struct core_options {
     uint64_t unread_total_bytes; /* the first, for all peers together */
     uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
     uint32_t queues_max, levels_max, peers_max, sessions_max;
+    uint32_t apart_max; /* jobs that are not handed out like the others, and remembered for that */
     /* Those that are cut off count until they are lost. 0: twice peers_max. */
     uint32_t workers_max;
     uint64_t queue_keep_ms; /* a queue that is empty and not used for so long goes */

@@ -11,7 +11,6 @@
 #include <utlist.h>
 
 enum {
-    APART_MAX = 1 << 18,
     SHELVES_MAX = 256, /* in a queue */
     LOOKED_AT = 16, /* jobs of a shelf, for one that a worker may be given */
     JUDGED_A_TIME = 256,
@@ -78,10 +77,17 @@ bool
 apart_keep(
     struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
 {
-    if (HASH_COUNT(core->apart) >= APART_MAX)
+    if (HASH_COUNT(core->apart) >= core->options.apart_max)
         return false;
     struct shelf *shelf = get_shelf(level, r->kind, false);
     return shelf && add(core, shelf, id, r);
+}
+
+/* The other half is for suspects. */
+bool
+apart_has_room(const struct core *core)
+{
+    return HASH_COUNT(core->apart) < core->options.apart_max / 2;
 }
 
 void
@@ -137,20 +143,30 @@ has_refused(const struct refusers *refusers, const struct worker *w)
     return false;
 }
 
+static bool
+serves(const struct worker *w, const struct queue *q)
+{
+    for (uint32_t i = 0; i < w->queues_count; i++)
+        if (w->queues[i] == q)
+            return true;
+    return false;
+}
+
 bool
 apart_others(
     struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers)
 {
+    uint64_t others = 0;
     if (refusers->count == REFUSERS_MAX)
         return false;
-    for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (!kinds_have(w->kinds, kind) || has_refused(refusers, w))
-            continue;
-        for (uint32_t i = 0; i < w->queues_count; i++)
-            if (w->queues[i] == q)
-                return true;
+    for (uint32_t i = 0; i < q->servings_count; i++)
+        if (kinds_have(q->servings[i].kinds, kind))
+            others += q->servings[i].workers;
+    for (uint32_t i = 0; others > 0 && i < refusers->count; i++) {
+        const struct worker *w = fleet_worker(&core->fleet, refusers->sessions[i]);
+        others -= w && kinds_have(w->kinds, kind) && serves(w, q);
     }
-    return false;
+    return others > 0;
 }
 
 static bool

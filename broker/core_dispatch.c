@@ -27,7 +27,7 @@ static bool
 hungry(const struct core *core, const struct worker *w, uint32_t limit)
 {
     return w->claimed && w->peer && w->held < limit && w->held < w->window &&
-        peer_reads(core, w->peer);
+        core->now_ms >= w->rests_ms && peer_reads(core, w->peer);
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */

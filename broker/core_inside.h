@@ -240,6 +240,8 @@ const char *dispatch_unserved(struct core *core, struct queue *queue);
 /* A suspect that was found by searching. False: there is no room to keep it apart. */
 bool apart_keep(
     struct core *core, struct level *level, const struct stint_id *id, const struct record *r);
+/* Can it be remembered of one more job who has refused it? */
+bool apart_has_room(const struct core *core);
 /* A ready job that these sessions can't start, which are taken over. */
 void apart_refused(struct core *core, struct level *level, const struct stint_id *id,
     const struct record *r, struct refusers *refusers);

@@ -4,6 +4,8 @@
  */
 #include "core_inside.h"
 
+enum { UNABLE_REST_MS = 1000 };
+
 /* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
  * failed together do not come back together. */
 static uint64_t
@@ -122,16 +124,21 @@ struct ending {
     enum stint_state from;
 };
 
-/* Somebody else is to try; if there is nobody, it has failed. */
+/* Somebody else is to try; if there is nobody, it has failed. While very many wait for somebody
+ * else, a worker that refuses more of them gets nothing for a while. */
 static void
 unable(struct core *core, const struct ending *e, struct record *r, const struct outcome *o)
 {
     struct refusers *refusers = e->lease ? e->lease->refusers : NULL;
     if (e->lease)
         e->lease->refusers = NULL;
-    if (!refusers && !(refusers = calloc(1, sizeof *refusers)))
-        abort();
-    memcpy(refusers->sessions[refusers->count++], e->worker->session, SESSION_BYTES);
+    if (!refusers && !apart_has_room(core)) { /* who refused it can't be remembered */
+        e->worker->rests_ms = core->now_ms + UNABLE_REST_MS;
+        set_error(r, o->body);
+        requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
+        return;
+    }
+    refusers = refusers_add(refusers, e->worker->session);
     if (apart_others(core, e->level->queue, r->kind, refusers)) {
         set_error(r, o->body);
         requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);

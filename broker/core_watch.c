@@ -6,6 +6,8 @@
 
 enum {
     EVENTS_A_STEP = LIMIT_JOBS,
+    EVENTS_BYTES = 16 << 20, /* of all subscriptions, in a step; beyond that, a peer has: */
+    EVENTS_BYTES_LEAST = 16 << 10,
 };
 
 static void
@@ -19,7 +21,7 @@ flush_outcomes(struct core *core, struct peer *peer)
     pack_put_array(b, peer->outcomes_count);
     memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
     outbox_end(core->out);
-    peer->outcomes.used = 0;
+    pack_buffer_empty(&peer->outcomes);
     peer->outcomes_count = 0;
 }
 
@@ -66,6 +68,24 @@ listed(const struct subscription *s, const struct stint_id *id)
     return low < s->ids_count && id_compare(&s->ids[low], id) == 0;
 }
 
+static void
+put_event(struct core *core, struct subscription *s, const struct stint_event *event)
+{
+    size_t used = s->pending.used;
+    message_put_event(&s->pending, event);
+    s->peer->events_bytes += s->pending.used - used;
+    core->fleet.events_bytes += s->pending.used - used;
+    s->pending_count++;
+}
+
+static bool
+has_room(const struct core *core, const struct subscription *s)
+{
+    return s->pending_count < EVENTS_A_STEP - 1 && s->pending.used <= page_bytes(core) &&
+        (core->fleet.events_bytes < EVENTS_BYTES || s->peer->events_bytes < EVENTS_BYTES_LEAST) &&
+        peer_reads(core, s->peer);
+}
+
 void
 watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count)
@@ -74,18 +94,14 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
             (s->ids && !listed(s, id)))
             continue;
-        if (s->pending_count >= EVENTS_A_STEP - 1 || s->pending.used > page_bytes(core) ||
-            !peer_reads(core, s->peer)) {
+        if (!has_room(core, s)) {
             s->dropped++;
             continue;
         }
         struct stint_event event = {
             .type = type, .id = *id, .at_ms = clock_told(core, core->wall_ms), .count = count};
         memcpy(event.queue, level->queue->name, sizeof event.queue);
-        size_t used = s->pending.used;
-        message_put_event(&s->pending, &event);
-        s->peer->events_bytes += s->pending.used - used;
-        s->pending_count++;
+        put_event(core, s, &event);
     }
 }
 
@@ -96,10 +112,7 @@ flush_events(struct core *core, struct subscription *s)
         struct stint_event lost = {.type = STINT_EVENT_LOST,
             .at_ms = clock_told(core, core->wall_ms),
             .count = s->dropped};
-        size_t used = s->pending.used;
-        message_put_event(&s->pending, &lost);
-        s->peer->events_bytes += s->pending.used - used;
-        s->pending_count++;
+        put_event(core, s, &lost);
         core->figures.events_lost += s->dropped;
         s->dropped = 0;
     }
@@ -112,8 +125,9 @@ flush_events(struct core *core, struct subscription *s)
     pack_put_array(b, s->pending_count);
     memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
     s->peer->events_bytes -= s->pending.used;
+    core->fleet.events_bytes -= s->pending.used;
     outbox_end(core->out);
-    s->pending.used = 0;
+    pack_buffer_empty(&s->pending);
     s->pending_count = 0;
 }
 
@@ -132,6 +146,15 @@ find_subscription(struct core *core, const struct peer *peer, uint64_t number)
     return s;
 }
 
+static bool
+may_subscribe(const struct fleet *fleet, const struct peer *peer, uint32_t ids)
+{
+    bool room = fleet->subscriptions_count < LIMIT_SUBSCRIPTIONS_ALL &&
+        fleet->subscribed_ids + ids <= LIMIT_SUBSCRIBED_ALL;
+    return (peer->subscriptions_count == 0 && ids <= LIMIT_WATCHED_LEAST) ||
+        (peer->subscriptions_count < LIMIT_SUBSCRIPTIONS && room);
+}
+
 /* A subscription said again, as after a reconnect, takes the place of the first. */
 void
 watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
@@ -144,7 +167,7 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
         fleet_unsubscribe(&core->fleet, former);
     if (name.size && !(queue = book_queue_expect(&core->book, name)))
         status = STINT_TOO_MANY;
-    else if (peer->subscriptions_count >= LIMIT_SUBSCRIPTIONS)
+    else if (!may_subscribe(&core->fleet, peer, m->count))
         status = STINT_TOO_MANY;
     if (status == STINT_OK) {
         struct subscription *s = fleet_subscribe(&core->fleet, peer, m->number);
@@ -159,6 +182,7 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
                 abort();
             memcpy(s->ids, core->room->ids, bytes);
             s->ids_count = m->count;
+            core->fleet.subscribed_ids += m->count;
             qsort(s->ids, s->ids_count, sizeof *s->ids, compare_ids);
         }
     }
@@ -187,7 +211,7 @@ watch_flush_answers(struct core *core, struct peer *peer, enum message_type type
     pack_put_array(b, *count);
     memcpy(pack_reserve(b, answers->used), answers->data, answers->used);
     outbox_end(core->out);
-    answers->used = 0;
+    pack_buffer_empty(answers);
     *count = 0;
 }
 

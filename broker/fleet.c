@@ -12,6 +12,18 @@ allocate(size_t size)
     return p;
 }
 
+struct refusers *
+refusers_add(struct refusers *r, const uint8_t session[SESSION_BYTES])
+{
+    uint32_t count = r ? r->count : 0;
+    r = realloc(r, sizeof *r + (count + 1) * (size_t)SESSION_BYTES);
+    if (!r)
+        abort();
+    memcpy(r->sessions[count], session, SESSION_BYTES);
+    r->count = count + 1;
+    return r;
+}
+
 struct peer *
 fleet_peer(struct fleet *fleet, uint32_t number)
 {
@@ -73,6 +85,7 @@ void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
     struct watch *w, *next_watch;
+    fleet->watches_count -= peer->watches_count;
     DL_FOREACH_SAFE (peer->watches, w, next_watch) {
         unlink_watch(fleet, w);
         free(w);
@@ -287,7 +300,8 @@ fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, b
             w->results = results;
             return true;
         }
-    if (peer->watches_count >= LIMIT_WATCHED)
+    if (peer->watches_count >= LIMIT_WATCHED ||
+        (fleet->watches_count >= LIMIT_WATCHED_ALL && peer->watches_count >= LIMIT_WATCHED_LEAST))
         return false;
     struct watch *w = allocate(sizeof *w);
     w->id = *id;
@@ -303,6 +317,7 @@ fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, b
         HASH_ADD(hh, fleet->watches, id, STINT_ID_BYTES, w);
     DL_APPEND(peer->watches, w);
     peer->watches_count++;
+    fleet->watches_count++;
     return true;
 }
 
@@ -322,6 +337,7 @@ fleet_watches_end(struct fleet *fleet, struct watch *first)
         struct watch *next = first->next_same;
         DL_DELETE(first->peer->watches, first);
         first->peer->watches_count--;
+        fleet->watches_count--;
         free(first);
         first = next;
     }
@@ -346,6 +362,8 @@ fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
     fleet->subscriptions_count--;
     s->peer->subscriptions_count--;
     s->peer->events_bytes -= s->pending.used;
+    fleet->events_bytes -= s->pending.used;
+    fleet->subscribed_ids -= s->ids_count;
     if (s->queue)
         s->queue->watchers--;
     pack_buffer_free(&s->pending);

@@ -14,8 +14,11 @@ struct worker;
 /* The sessions that could not start a job, as they said. */
 struct refusers {
     uint32_t count;
-    uint8_t sessions[REFUSERS_MAX][SESSION_BYTES];
+    uint8_t sessions[][SESSION_BYTES]; /* as many: there may be very many such jobs */
 };
+
+/* With one more; NULL is none. */
+struct refusers *refusers_add(struct refusers *refusers, const uint8_t session[SESSION_BYTES]);
 
 /* A running job's tie to a worker and an attempt. */
 struct lease {
@@ -57,6 +60,7 @@ struct worker {
     uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
     uint64_t seen_ms; /* by listened_ms */
     uint64_t recalled_ms; /* by now_ms */
+    uint64_t rests_ms; /* it gets nothing before, by now_ms */
     uint64_t succeeded, failed;
     struct worker *prev, *next;
     UT_hash_handle hh;
@@ -125,6 +129,8 @@ struct peer {
 struct fleet {
     struct peer **by_number;
     uint32_t by_number_size, peers_count, workers_count, subscriptions_count;
+    uint64_t watches_count, subscribed_ids; /* of all peers */
+    uint64_t events_bytes; /* of all peers, not in a frame yet */
     struct peer *peers, *peers_by_session;
     uint64_t unread; /* of all accounts */
     uint64_t joined; /* workers, ever */
@@ -170,7 +176,7 @@ void fleet_lease_suspect(struct lease *lease, bool grave);
 void fleet_lease_begin(struct lease *lease);
 void fleet_lease_remove(struct fleet *fleet, struct lease *lease);
 
-/* Errors: false if the peer waits for LIMIT_WATCHED jobs already. */
+/* Errors: false if the peer, or all together, wait for as many jobs as they may. */
 bool fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results);
 struct watch *fleet_watches(struct fleet *fleet, const struct stint_id *id);
 void fleet_watches_end(struct fleet *fleet, struct watch *first);

@@ -24,6 +24,11 @@ enum {
     LIMIT_WATCHED = 65536, /* jobs one connection may wait for at once */
     LIMIT_UNREAD_BYTES = 64 << 20, /* what a peer was sent and has not shown to have read */
     LIMIT_SUBSCRIPTIONS = 64, /* subscriptions of one connection */
+    /* Each event is held against all subscriptions there are. */
+    LIMIT_SUBSCRIPTIONS_ALL = 1024, /* of all connections; but each may have one */
+    LIMIT_SUBSCRIBED_ALL = 1 << 20, /* ids that they name */
+    LIMIT_WATCHED_ALL = 1 << 19, /* jobs that all connections wait for; but each may for: */
+    LIMIT_WATCHED_LEAST = 256,
 };
 
 /* Defaults of a job and of a conversation, in milliseconds unless said. */

@@ -228,6 +228,15 @@ pack_buffer_free(struct pack_buffer *b)
 }
 
 void
+pack_buffer_empty(struct pack_buffer *b)
+{
+    enum { KEEP_BYTES = 128 << 10 };
+    if (b->size > KEEP_BYTES)
+        pack_buffer_free(b);
+    b->used = 0;
+}
+
+void
 pack_grow(struct pack_buffer *b, size_t more)
 {
     size_t size = b->size ? b->size : 256;

@@ -96,6 +96,8 @@ struct pack_buffer {
 };
 
 void pack_buffer_free(struct pack_buffer *b);
+/* Nothing is in it any more; what a peak needed is not kept. */
+void pack_buffer_empty(struct pack_buffer *b);
 void pack_grow(struct pack_buffer *b, size_t more);
 
 static inline uint8_t *
