@@ -3,6 +3,7 @@ Tests wait for conditions, never for time."""
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import resource
@@ -120,6 +121,17 @@ class Place:
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
+
+    def program_for_others(self, name):
+        """A copy that any user may run, and the environment for it: our build may be in a directory
+        that only we may enter."""
+        where = self.path("bin")
+        os.makedirs(where, exist_ok=True)
+        for file in (program(name), *glob.glob(os.path.join(BUILD, "client", "libstint.so*"))):
+            shutil.copy(file, where)
+        for directory in (self.directory, where):
+            os.chmod(directory, 0o755)
+        return os.path.join(where, name), {**os.environ, "LD_LIBRARY_PATH": where}
 
     def broker_argv(self, *options):
         return [*WRAP, program("stintd"), "--listen", self.endpoint, "--data", self.path("data"),

@@ -318,14 +318,18 @@ class Kills(harness.Case):
         self.assertExit(self.place.stint("wait", "-Q", *jobs), 0)
         self.assertEqual(w.stop(), 0)
 
+    def window(self):
+        """Of the one worker, once it is there."""
+        return sum(w["window"] for w in self.place.json("workers"))
+
     def test_short_jobs_are_held_ahead_and_long_ones_are_not(self):
         self.place.worker("--handle", "short=true", "--shell", "long=sleep 0.2", "--slots", "1")
         shorts = self.place.stint("submit", "--each", "-k", "short", input="x\n" * 300).stdout.split()
-        harness.wait_until(lambda: self.place.json("workers")[0]["window"] > 2, "it holds more than it runs")
+        harness.wait_until(lambda: self.window() > 2, "it holds more than it runs")
         self.assertExit(self.place.stint("wait", "-Q", *shorts), 0)
         longs = self.place.stint("submit", "--each", "-k", "long", input="x\n" * 8).stdout.split()
         self.assertExit(self.place.stint("wait", "-Q", *longs), 0)
-        harness.wait_until(lambda: self.place.json("workers")[0]["window"] == 1, "it holds none ahead")
+        harness.wait_until(lambda: self.window() == 1, "it holds none ahead")
 
     def test_a_worker_that_holds_more_jobs_than_a_claim_names_keeps_them_through_a_restart(self):
         path, jobs = self.place.path("go"), 5000

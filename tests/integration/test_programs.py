@@ -391,10 +391,11 @@ class Unstarted(Programs):
             os.setgroups([])
             os.setgid(uid)
             os.setuid(uid)
+        worker, env = self.place.program_for_others("stint-worker")
         with open(self.place.path("worker.log"), "wb") as log:
-            p = subprocess.Popen([harness.program("stint-worker"), "--endpoint", endpoint, "--exec",
-                                  "--slots", "16"], stdin=subprocess.DEVNULL, stdout=log,
-                                 stderr=log, cwd="/", preexec_fn=become_nobody)
+            p = subprocess.Popen([worker, "--endpoint", endpoint, "--exec", "--slots", "16"],
+                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=env,
+                                 preexec_fn=become_nobody)
         self.addCleanup(p.wait)
         self.addCleanup(p.kill)
         self.run_all()

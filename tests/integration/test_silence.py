@@ -195,7 +195,7 @@ class Silence(harness.Case):
         self.assertIn("no directory", p.said())
 
     def test_a_busy_directory_is_told(self):
-        first = self.local("-i", self.lines("a"), "sleep", "600")
+        first = self.local("-i", self.lines("a"), "-S", "exec sleep 600")
         harness.wait_until(lambda: os.path.exists(self.place.path("local", "map", "lines")), "it runs")
         p = self.local("-i", self.lines("a"), "sleep", "600")
         self.assertEqual(p.wait(9), 75)

@@ -5,7 +5,12 @@
 #include "oracle.h"
 #include "worker.h"
 
-enum { SUBMISSIONS_MAX = 64, JOBS_MAX = 24, RECENT = 16 };
+enum {
+    SUBMISSIONS_MAX = 64,
+    JOBS_MAX = 24,
+    RECENT = 16,
+    CERTAIN_MS = 2200, /* so much longer a submit may take, to make sure that it is not stored */
+};
 
 /* A submission as its client has written it down before it sends it. */
 struct plan {
@@ -184,7 +189,7 @@ submit_and_wait(struct sim_client *c, struct plan *p, const struct stint_job *jo
         stint_submit_some(c->client, jobs, p->count, ids, &stored, patience_ms);
     if (c->process.killed)
         return true;
-    if (world_us() > from_us + (patience_ms + 1200) * US_A_MS &&
+    if (world_us() > from_us + (patience_ms + CERTAIN_MS) * US_A_MS &&
         c->process.paused_until_us < from_us && !calm)
         sim_broken("a submit took far longer than it was given");
     if (stored != (status == STINT_OK ? p->count : 0))
