@@ -355,7 +355,7 @@ PLANTED = [
      "    z = (z ^ z >> 27) * 0x94d049bb133111ebU;\n    (void)siphash;\n    return z ^ z >> 31;"),
     ("one connection speaks for any number of sessions", SESSION, "    if (account->sessions > SESSIONS_A_CONNECTION)", "    if (false)"),
     ("all peers together have no bound", REPLY, "(core->fleet.unread < o->unread_total_bytes && core->out->bytes.used < STEP_BYTES)", "core->out->bytes.used < STEP_BYTES"),
-    ("events are kept for who does not read", WATCH, "            !peer_reads(core, s->peer)) {", "            false) {"),
+    ("events are kept for who does not read", WATCH, "        peer_reads(core, s->peer);", "        s->peer != NULL;"),
     ("lists in one step look at all rows", QUERY, "core->listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
      "SCANNED_A_PAGE"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
