@@ -55,6 +55,13 @@ count_unfinished(struct connections *c, struct connection *k, uint64_t bytes)
 }
 
 static void
+count_ahead(struct connections *c, struct connection *k, uint64_t bytes)
+{
+    c->ahead += bytes - k->ahead;
+    k->ahead = bytes;
+}
+
+static void
 take_out(struct connections *c, struct connection *k)
 {
     struct connection **list = list_of(c, k);
@@ -80,6 +87,7 @@ connections_remove(struct connections *c, int fd, struct route **route)
     if (k->route)
         k->route->connection = NULL;
     count_unfinished(c, k, 0);
+    count_ahead(c, k, 0);
     take_out(c, k);
     c->by_fd[fd] = NULL;
     c->count--;
@@ -152,6 +160,7 @@ connections_close(
         return;
     take_out(c, k);
     count_unfinished(c, k, 0);
+    count_ahead(c, k, 0);
     k->why = why;
     k->ends_ms = at_ms;
     k->deaf = true;
@@ -209,6 +218,12 @@ connections_look(struct connections *c, struct connection *k, bool heard, uint64
         k->base = k->lived = arrived;
     uint64_t bytes = arrived - k->base;
     count_unfinished(c, k, bytes > untaken ? bytes - untaken : 0);
+    uint64_t known = untaken + k->taken;
+    count_ahead(c, k, arrived > known ? arrived - known : 0);
+    if (c->ahead > CONNECTIONS_AHEAD_BYTES && k->ahead > CONNECTION_AHEAD_BYTES) {
+        connections_close(c, k, END_AHEAD, now_ms);
+        return false;
+    }
     if (!too_much(c, k))
         k->over_round = 0;
     else if (!k->over_round)
@@ -224,5 +239,6 @@ connections_look(struct connections *c, struct connection *k, bool heard, uint64
 bool
 connections_busy(const struct connections *c)
 {
-    return c->strangers || c->closing || c->unfinished[1] > CONNECTION_STRANGER_BYTES;
+    return c->strangers || c->closing || c->unfinished[1] > CONNECTION_STRANGER_BYTES ||
+        c->ahead > CONNECTION_AHEAD_BYTES;
 }

@@ -18,6 +18,9 @@ enum {
     CONNECTION_PEER_BYTES = 9 << 20, /* the largest message, and what the transport adds to it */
     CONNECTION_STRANGERS_BYTES = 4 << 20, /* of all strangers */
     CONNECTION_PEERS_BYTES = 256 << 20, /* of all peers */
+    /* Bytes that the transport has read ahead of us. It counts messages, and they may be large: */
+    CONNECTION_AHEAD_BYTES = 16 << 20, /* where there are too many, of those who sent so many */
+    CONNECTIONS_AHEAD_BYTES = 128 << 20, /* of all */
     CONNECTION_LIFE_BYTES =
         1000, /* fewer may be ZeroMQ's heartbeats, which a hung process sends, too */
     CONNECTION_CLOSE_MS = 1000, /* what was sent before a close has so long to leave */
@@ -31,6 +34,7 @@ enum connection_end {
     END_FOREIGN_ID,
     END_FOREIGN_USER,
     END_TOO_MANY,
+    END_AHEAD,
     END_ASKED,
     CONNECTION_ENDS,
 };
@@ -49,6 +53,8 @@ struct connection {
     uint64_t arrived; /* ...and at the last look */
     uint64_t lived; /* ...and when they last showed that it lives */
     uint64_t unfinished; /* bytes of its unfinished message, as counted below */
+    uint64_t taken; /* bytes of the messages that were read */
+    uint64_t ahead; /* and of those that wait for that, as counted below */
     uint64_t over_round; /* it had too many of them in this round; 0: not */
     struct connection *prev, *next; /* among strangers (oldest first), peers, or shut ones */
 };
@@ -61,6 +67,7 @@ struct connections {
     uint32_t count, shut_count, max;
     uint64_t round; /* counts up when all that had arrived has been read */
     uint64_t unfinished[2]; /* of all strangers, of all peers */
+    uint64_t ahead; /* of all */
 };
 
 void connections_init(struct connections *c, uint32_t max);
@@ -75,6 +82,13 @@ struct connection *connections_at(const struct connections *c, int fd);
 /* A message came over it from this route. Returns the route it had before: one of an older
  * connection with the same descriptor. */
 struct route *connections_tie(struct connection *connection, struct route *route);
+/* A message, or a part of one, was read: so many bytes. */
+static inline void
+connections_take(struct connection *connection, uint64_t bytes)
+{
+    connection->taken += bytes + (bytes < 256 ? 2 : 9); /* with what ZMTP puts before it */
+}
+
 /* The core has a peer for it. */
 void connections_greet(struct connections *c, struct connection *connection);
 /* The core has none any more; it may say HELLO again. */

@@ -123,7 +123,8 @@ end_due(struct monitor *m)
     while ((k = connections_due(&m->connections, m->clock_ms)) != NULL) {
         shut_down(k);
         m->ended[k->why]++;
-        if (!m->trim_ms && (k->why == END_UNFINISHED || k->arrived > TRIM_BYTES))
+        if (!m->trim_ms &&
+            (k->why == END_UNFINISHED || k->why == END_AHEAD || k->arrived > TRIM_BYTES))
             m->trim_ms = m->now_ms + TRIM_AFTER_MS;
     }
 }
@@ -205,7 +206,9 @@ look_at(struct monitor *m, struct connection *k)
         k->route->heard = false;
     if (!bytes_arrived(k, &arrived))
         return;
-    if (arrived - k->base > CONNECTION_STRANGER_BYTES / 16 && ioctl(k->fd, SIOCINQ, &untaken) != 0)
+    if ((arrived - k->base > CONNECTION_STRANGER_BYTES / 16 ||
+            arrived - k->taken > CONNECTION_STRANGER_BYTES / 16) &&
+        ioctl(k->fd, SIOCINQ, &untaken) != 0)
         untaken = 0;
     bool alive =
         connections_look(&m->connections, k, heard, arrived, (uint64_t)untaken, m->clock_ms);
@@ -242,7 +245,8 @@ tell(struct monitor *m, uint64_t now_ms)
         [END_UNFINISHED] = "too many bytes that made no message",
         [END_FOREIGN_ID] = "a routing id of its own",
         [END_FOREIGN_USER] = "another user of this host",
-        [END_TOO_MANY] = "too many connections"};
+        [END_TOO_MANY] = "too many connections",
+        [END_AHEAD] = "sent more than the broker could read"};
     for (unsigned why = 0; why < CONNECTION_ENDS; why++) {
         if (!m->ended[why] || !reasons[why] ||
             (m->told_ms[why] && now_ms - m->told_ms[why] < TOLD_EVERY_MS))

@@ -19,6 +19,7 @@ enum {
     BATCH_BYTES = 16 << 20,
     HIGH_WATER = 4000, /* messages; credit and windows keep peers far below */
     LISTENERS_MAX = 16,
+    PART_BYTES = 2, /* what a part has on the wire beside its bytes, at least */
     ENDING_MS = 5, /* a connection is over: how soon to look for its last words */
 };
 
@@ -190,20 +191,24 @@ router_wait(struct router *r, int other_fd, uint64_t timeout_ms)
     }
 }
 
-/* Reads the rest of a message that has more parts than one; what it holds is not wanted. */
-static void
+/* Reads the rest of a message that has more parts than one; what it holds is not wanted. Tells how
+ * many bytes it had. */
+static size_t
 skip_parts(struct router *r)
 {
     zmq_msg_t part;
     int more = 1;
+    size_t bytes = 0;
     while (more) {
         zmq_msg_init(&part);
         if (zmq_msg_recv(&part, r->socket, ZMQ_DONTWAIT) < 0)
             more = 0;
         else
             more = zmq_msg_more(&part);
+        bytes += zmq_msg_size(&part) + PART_BYTES;
         zmq_msg_close(&part);
     }
+    return bytes;
 }
 
 enum receipt { RECEIVED_NONE, RECEIVED_NOTHING_OF_USE, RECEIVED };
@@ -214,13 +219,15 @@ receive_body(struct router *r, struct route *route, zmq_msg_t *frame, size_t *si
 {
     zmq_msg_init(frame);
     bool whole = zmq_msg_recv(frame, r->socket, ZMQ_DONTWAIT) >= 0;
-    *size = zmq_msg_size(frame);
+    size_t bytes = *size = zmq_msg_size(frame);
     int fd = route && !route->known ? zmq_msg_get(frame, ZMQ_SRCFD) : -1;
     if (zmq_msg_more(frame)) {
-        skip_parts(r);
+        bytes += skip_parts(r);
         *size = 0; /* a message has one frame: the core will say that this is none */
     }
     bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd));
+    if (route && route->connection)
+        connections_take(route->connection, bytes);
     if (!good)
         zmq_msg_close(frame);
     return good;

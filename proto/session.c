@@ -9,6 +9,7 @@ enum {
     GREETING_MS = 2000, /* how long a HELLO may go unanswered before the connection is made anew */
     RETRY_BASE_MS = 100,
     RETRY_CAP_MS = 5000,
+    SUBMITTED_BYTES = 12 << 20, /* unanswered ones on their way; but one always */
     PING_AFTER_BYTES = 8 << 20,
     PONG_AFTER_BYTES = 1 << 20,
 };
@@ -63,6 +64,7 @@ session_resubmit(struct session *s)
     DL_FOREACH (s->submissions, r)
         r->sent = false;
     s->unsent_submission = s->submissions;
+    s->submitted_bytes = 0;
 }
 
 /* Nothing of the former conversation counts: all requests are to be sent again. */
@@ -293,6 +295,14 @@ control_waits(const struct session *s)
     return s->control_sent < s->control_count;
 }
 
+/* The broker ends connections that are far ahead of it, and a PING would wait behind all of it. */
+static bool
+has_room(const struct session *s)
+{
+    return s->submitted_bytes == 0 ||
+        s->submitted_bytes + s->unsent_submission->frame.used <= SUBMITTED_BYTES;
+}
+
 /* The row whose turn it is, by its first unsent one; NULL: nothing may go now. */
 static struct request **
 next_row(struct session *s, bool hold)
@@ -301,7 +311,8 @@ next_row(struct session *s, bool hold)
         return NULL;
     if (s->unsent)
         return &s->unsent;
-    return s->unsent_submission && s->submissions_allowed > 0 ? &s->unsent_submission : NULL;
+    return s->unsent_submission && s->submissions_allowed > 0 && has_room(s) ? &s->unsent_submission
+                                                                             : NULL;
 }
 
 struct slice
@@ -327,7 +338,10 @@ session_sent(struct session *s)
     struct request **row = next_row(s, false), *r = *row;
     r->sent = r->ever_sent = true;
     *row = r->next;
-    if (r->type == MESSAGE_SUBMIT && s->submissions_allowed != UINT32_MAX)
+    if (r->type != MESSAGE_SUBMIT)
+        return;
+    s->submitted_bytes += r->frame.used;
+    if (s->submissions_allowed != UINT32_MAX)
         s->submissions_allowed--;
 }
 
@@ -384,9 +398,10 @@ take_out(struct session *s, struct request *r)
         s->unsent = r->next;
     if (s->unsent_submission == r)
         s->unsent_submission = r->next;
-    if (r->type == MESSAGE_SUBMIT)
+    if (r->type == MESSAGE_SUBMIT) {
+        s->submitted_bytes -= r->sent ? r->frame.used : 0;
         DL_DELETE(s->submissions, r);
-    else
+    } else
         DL_DELETE(s->requests, r);
 }
 

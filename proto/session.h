@@ -65,6 +65,7 @@ struct session {
     uint32_t control_count, control_sent;
     struct request *requests, *unsent; /* unsent: the first not sent yet, or NULL */
     struct request *submissions, *unsent_submission;
+    uint64_t submitted_bytes; /* of those that were sent in this conversation */
     uint32_t submissions_allowed; /* so many SUBMITs may go out; UINT32_MAX: all */
     uint64_t frames; /* sent and received so far: does it change, there was something to do */
 };

@@ -190,6 +190,7 @@ what_waits_to_be_read_is_no_unfinished_message(void **state)
         (void)quiet(&f, k, n * CONNECTION_PEER_BYTES);
         rounds(&f);
         (void)connections_look(&f.all, k, true, n * CONNECTION_PEER_BYTES, 0, 1);
+        connections_take(k, CONNECTION_PEER_BYTES);
     }
     /* In the kernel, not in our memory. */
     (void)connections_look(
@@ -198,6 +199,39 @@ what_waits_to_be_read_is_no_unfinished_message(void **state)
     (void)connections_look(
         &f.all, k, false, 200ULL * CONNECTION_PEER_BYTES, 101ULL * CONNECTION_PEER_BYTES, 1);
     assert_null(connections_due(&f.all, 1));
+    end(&f);
+}
+
+static void
+who_sends_more_than_can_be_read_is_ended_once_all_together_are_too_far_ahead(void **state)
+{
+    enum { PEERS = CONNECTIONS_AHEAD_BYTES / CONNECTION_PEER_BYTES + 2, FD = 10 };
+    struct fixture f;
+    struct connection *k[2] = {NULL};
+    uint64_t arrived = 0;
+    (void)state;
+    begin(&f, 100);
+    k[0] = add_peer(&f, 5, "a");
+    /* Alone, one may be far ahead; what is in the kernel, or was read, does not count. */
+    for (unsigned n = 0; n < 10; n++) {
+        arrived += CONNECTIONS_AHEAD_BYTES;
+        (void)connections_look(&f.all, k[0], true, arrived, CONNECTIONS_AHEAD_BYTES / 2, 1);
+        connections_take(k[0], CONNECTIONS_AHEAD_BYTES);
+    }
+    (void)connections_look(&f.all, k[0], true, arrived + CONNECTION_AHEAD_BYTES + 200, 0, 1);
+    assert_null(connections_due(&f.all, 1));
+    /* Others, each with less than it may have: none of them is ended, but the first is. */
+    for (int p = 0; p < PEERS; p++) {
+        char id[] = {(char)('b' + p), '\0'};
+        k[1] = add_peer(&f, FD + p, id);
+        (void)connections_look(&f.all, k[1], true, CONNECTION_PEER_BYTES, 0, 1);
+        assert_null(connections_due(&f.all, 1));
+    }
+    (void)connections_look(&f.all, k[0], true, arrived + CONNECTION_AHEAD_BYTES + 200, 0, 1);
+    assert_ptr_equal(connections_due(&f.all, 1), k[0]);
+    assert_int_equal(k[0]->why, END_AHEAD);
+    assert_null(connections_due(&f.all, 1));
+    assert_int_equal(f.all.ahead, (uint64_t)PEERS * CONNECTION_PEER_BYTES);
     end(&f);
 }
 
@@ -278,6 +312,8 @@ main(void)
         cmocka_unit_test(a_peer_may_send_the_largest_message_slowly),
         cmocka_unit_test(a_few_bytes_are_no_sign_of_life),
         cmocka_unit_test(what_waits_to_be_read_is_no_unfinished_message),
+        cmocka_unit_test(
+            who_sends_more_than_can_be_read_is_ended_once_all_together_are_too_far_ahead),
         cmocka_unit_test(many_strangers_together_may_not_send_much_either),
         cmocka_unit_test(a_close_leaves_what_was_sent_a_moment),
         cmocka_unit_test(a_descriptor_is_used_again),

@@ -248,6 +248,46 @@ submissions_are_held_back_while_questions_go_on(void **state)
 }
 
 static void
+large_submissions_go_out_as_others_are_answered(void **state)
+{
+    enum { COUNT = 8, BYTES = 3 << 20 };
+    struct session s;
+    struct request *all[COUNT];
+    unsigned sent = 0;
+    (void)state;
+    open_session(&s, 0);
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    welcome(&s, 0);
+    s.opened = false;
+    for (unsigned i = 0; i < COUNT; i++) {
+        all[i] = session_request_new(MESSAGE_SUBMIT, i + 1);
+        memset(pack_reserve(&all[i]->frame, BYTES), 0, BYTES);
+        session_request_add(&s, all[i]);
+    }
+    for (; session_output(&s, false).size > 0; sent++)
+        session_sent(&s);
+    assert_int_equal(sent, 4); /* 12 MiB */
+    session_request_end(&s, &all[0]);
+    assert_int_equal(session_output(&s, false).size, BYTES);
+    session_sent(&s);
+    assert_int_equal(session_output(&s, false).size, 0);
+    session_resubmit(&s);
+    for (sent = 0; session_output(&s, false).size > 0; sent++)
+        session_sent(&s);
+    assert_int_equal(sent, 4);
+    session_fini(&s);
+    open_session(&s, 0); /* one goes out, however large it is */
+    assert_int_equal(said(&s), MESSAGE_HELLO);
+    welcome(&s, 0);
+    s.opened = false;
+    all[0] = session_request_new(MESSAGE_SUBMIT, 1);
+    memset(pack_reserve(&all[0]->frame, 5 * BYTES), 0, 5 * BYTES);
+    session_request_add(&s, all[0]);
+    assert_int_equal(session_output(&s, false).size, 5 * BYTES);
+    session_fini(&s);
+}
+
+static void
 what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one(void **state)
 {
     struct session s;
@@ -350,6 +390,7 @@ main(void)
         cmocka_unit_test(hello_first_begins_again_on_the_same_connection),
         cmocka_unit_test(frames_of_its_own_go_one_by_one_and_before_requests),
         cmocka_unit_test(submissions_are_held_back_while_questions_go_on),
+        cmocka_unit_test(large_submissions_go_out_as_others_are_answered),
         cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(moved_is_followed),
