@@ -9,6 +9,8 @@ struct known known;
 static struct job *by_id;
 static unsigned scan;
 static uint64_t stepped_us;
+/* How far the wall clock was from the world's, as the broker met it, and at its last commit. */
+static int64_t clock_met, clock_stored;
 static bool in_doubt; /* the last step's commit failed */
 
 enum { JOBS_MAX = 8192 };
@@ -23,6 +25,7 @@ oracle_begin(const struct core_options *o)
     known.count = scan = 0;
     in_doubt = false;
     known.wall_ms = known.wall_us = stepped_us = known.restarted_us = 0;
+    clock_met = clock_stored = 0;
     frames_begin();
 }
 
@@ -516,20 +519,22 @@ remember_all(void)
 }
 
 /* The latest that the broker's time can be. It goes on by the monotonic clock; of what the wall
- * clock is set forward, it may follow a little, and while it is down a week. */
+ * clock is set forward, it may follow a little, and while it is down a week. What it noticed in a
+ * step that failed it has forgotten. */
 static void
 follow_clock(const struct batch *batch)
 {
     const int64_t drift_ms = 1000, away_ms = 7 * 86400000LL;
-    static int64_t set_ms;
-    int64_t set = (int64_t)batch->wall_ms - (int64_t)(world_us() / 1000), by = set - set_ms;
+    int64_t set = (int64_t)batch->wall_ms - (int64_t)(world_us() / 1000), by = set - clock_stored;
     known.wall_us += world_us() - stepped_us;
     if (known.wall_us == 0 || known.wall_ms == 0)
         known.wall_us = batch->wall_ms * 1000;
     else if (by > 0 && (by <= drift_ms + 1 || known.restarted_us >= stepped_us))
         known.wall_us += 1000 * (uint64_t)(by < away_ms ? by : away_ms);
+    if (by != 0 || known.restarted_us >= stepped_us)
+        known.wall_us += 1000; /* what it reckons with then is rounded to milliseconds */
     known.wall_ms = known.wall_us / 1000 + 2;
-    set_ms = set;
+    clock_met = set;
     stepped_us = world_us();
 }
 
@@ -545,6 +550,7 @@ void
 oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
 {
     frames_out(out);
+    clock_stored = clock_met;
     read_store(store);
     judge();
     note_refusals();

@@ -173,6 +173,21 @@ make_plan(struct sim_client *c)
     }
 }
 
+/* How long a submit may take. Now and then its answer is cut off, and time is over when the
+ * conversation has ended by that, and before there is another one. */
+static uint32_t
+patience(struct sim_client *c)
+{
+    struct chance *chance = &c->process.chance;
+    uint32_t lost_ms = c->client->session.welcome.lost_ms;
+    if (!calm && chance_in_100(chance, 4)) {
+        network_cut(&c->process, false, true, 3ULL * lost_ms * US_A_MS);
+        return lost_ms + (uint32_t)chance_between(chance, 100, lost_ms);
+    }
+    return (uint32_t)(chance_in_100(chance, 50) ? 1 + chance_skewed(chance, 8000)
+                                                : chance_between(chance, 1000, 9000));
+}
+
 /* Waits for the answer, now and then. What is told is true: all is stored, nothing is, or nobody
  * knows. False: nobody knows, and this client's session goes on in another one. */
 static bool
@@ -180,10 +195,7 @@ submit_and_wait(struct sim_client *c, struct plan *p, const struct stint_job *jo
 {
     struct stint_id ids[JOBS_MAX];
     size_t stored = 0;
-    /* Often long enough for the conversation to end, and too short for the next one. */
-    uint32_t patience_ms = (uint32_t)(chance_in_100(&c->process.chance, 50)
-            ? 1 + chance_skewed(&c->process.chance, 8000)
-            : chance_between(&c->process.chance, 1000, 9000));
+    uint32_t patience_ms = patience(c);
     uint64_t from_us = world_us();
     enum stint_status status =
         stint_submit_some(c->client, jobs, p->count, ids, &stored, patience_ms);
