@@ -489,7 +489,8 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
             "a submit has a number from 1, what is confirmed, and jobs");
         return;
     }
-    if (!peer_reads(core, peer)) {
+    /* One that is stored is answered as it was, whatever is unread: a refusal would be a lie. */
+    if (number > peer->submission && !peer_reads(core, peer)) {
         answer_refused(core, peer, number, STINT_TOO_MANY, 0,
             text_slice("too much of what was answered is unread: read it, and PING"));
         core_refused(core, peer->number, m, STINT_TOO_MANY);

@@ -344,6 +344,8 @@ PLANTED = [
     ("jobs are dispatched to who does not read", DISPATCH,
      "    w->peer->taken_bytes += r->body_bytes;\n",
      ""),
+    ("what is stored is refused to who does not read", SUBMIT,
+     "    if (number > peer->submission && !peer_reads(core, peer)) {", "    if (!peer_reads(core, peer)) {"),
     ("lists are not counted", REPLY, "    a->sent += entry->size;\n    core->fleet.unread += entry->size;",
      "    if (core->out->bytes.data[entry->at + 2] == MESSAGE_QUEUES || core->out->bytes.data[entry->at + 2] == MESSAGE_WORKERS)\n"
      "        return;\n    a->sent += entry->size;\n    core->fleet.unread += entry->size;"),

@@ -128,7 +128,8 @@ live(void *context)
     (void)context;
     g.socket = network_open(&g.process);
     while (!g.stopping) {
-        unsigned what = (unsigned)chance_below(chance, 10);
+        unsigned what = (unsigned)chance_below(chance, 14);
+        what = what < 10 ? what : 1 + what % 2; /* lists of queues and workers more often */
         unsigned count = (unsigned)chance_between(chance, 1, BURST);
         say_hello();
         for (unsigned i = 0; i < count && !g.stopping; i++)

@@ -430,12 +430,40 @@ a_flood_of_refusals_is_one_note_a_second(void **state)
     world_destroy(&w);
 }
 
+/* A refusal would say that it is not stored. */
+static void
+a_submission_that_is_stored_is_answered_as_it_was_whatever_is_unread(void **state)
+{
+    struct world *w = world_that_keeps_little();
+    struct job_spec job = world_job("a");
+    struct stint_id id;
+    uint32_t count;
+    uint64_t number = 1;
+    (void)state;
+    world_submit(w, 1, 1, &job, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    for (size_t bytes = 0; bytes < UNREAD_BYTES; bytes += bytes_to(w, 1)) {
+        ask_queues(w, 1, number++);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+    }
+    world_submit(w, 1, 2, &job, 1);
+    world_submit(w, 1, 1, &job, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_true(world_read(w, 1, MESSAGE_SUBMITTED));
+    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->room->answers[1].status, STINT_OK);
+    assert_true(message_next_run(&w->room->answers[1], &id, &count));
+    assert_int_equal(id_sequence(&id), 1);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_is_answered_counts_and_who_never_reads_is_cut_off),
         cmocka_unit_test(what_a_worker_claims_and_settles_counts_too),
+        cmocka_unit_test(a_submission_that_is_stored_is_answered_as_it_was_whatever_is_unread),
         cmocka_unit_test(who_was_cut_off_is_not_heard_in_the_same_step),
         cmocka_unit_test(who_was_cut_off_does_not_begin_anew_in_the_same_step),
         cmocka_unit_test(saying_hello_again_settles_nothing),
