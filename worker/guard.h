@@ -7,8 +7,6 @@
 #ifndef GUARD_H
 #define GUARD_H
 
-#include "cgroups.h"
-
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +17,6 @@ struct guard {
     uint32_t count;
     int stops; /* a byte for each signal to stop that the guard got; it ends with the guard */
     pid_t pid; /* of the guard */
-    struct cgroups cgroups; /* opened before; the guard removes them */
 };
 
 /* Go on as the guard's child, before any thread is made. The guard itself never returns: it exits

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-    FILES_OF_OURS = 30, /* descriptors that a worker has open besides its jobs' */
-    FILES_A_SLOT = 10, /* and for each job, at most */
+    FILES_OF_OURS = 28, /* descriptors that a worker has open besides its jobs' */
+    FILES_A_SLOT = 9, /* and for each job, at most */
 };
 
 struct config {
@@ -280,9 +280,7 @@ main(int argc, char **argv)
     uint32_t slots = choose_slots(&c, &runner.files);
     if (slots == 0 || !check_system())
         return EX_OSERR;
-    cgroups_open(&guard.cgroups);
     if (!guard_start(&guard, slots)) {
-        cgroups_remove(&guard.cgroups);
         complain(strerror(errno), "starting");
         return EX_OSERR;
     }

@@ -99,46 +99,23 @@ vfork_waits(void)
     return reached;
 }
 
-/* What the child is to know. */
-struct birth {
-    const struct run *run;
-    const int *streams;
-    char *const *argv;
-    char **env;
-    pid_t parent;
-    int report; /* a pipe */
-};
-
-/* The child; returns its exit status if it could not become the program. Its stack may be none that
- * AddressSanitizer knows of. */
-__attribute__((no_sanitize("address"))) static int
-be_born(void *argument)
-{
-    const struct birth *b = argument;
-    int report[2];
-    report[1] = (int)become(b->run, b->streams, b->argv, b->env, b->parent);
-    report[0] = errno;
-    return write(b->report, report, sizeof report) > 0 ? 127 : 126;
-}
-
-/* In the slot's cgroup if it has one; else by vfork, because posix_spawn can't tie the child's life
- * to ours. What went wrong comes through a pipe. It is not waited for where vfork waits: other
- * slots' children may hold its end open until they are programs of their own. */
+/* vfork, because posix_spawn can't tie the child's life to ours. What went wrong comes through a
+ * pipe. It is not waited for where vfork waits: other slots' children may hold its end open until
+ * they are programs of their own. */
 static int
 spawn(struct run *r, const int streams[3], char *const *argv, char **env)
 {
     int failure[2] = {0, STAGE_SETUP}, ends[2];
-    struct birth birth = {
-        .run = r, .streams = streams, .argv = argv, .env = env, .parent = getpid()};
+    pid_t parent = getpid();
     r->stage = STAGE_SETUP;
     if (pipe2(ends, O_CLOEXEC | (r->runner->vfork_waits ? O_NONBLOCK : 0)) != 0)
         return errno;
-    birth.report = ends[1];
-    r->pid = cgroups_start(&r->runner->guard->cgroups, r->slot, be_born, &birth);
-    if (r->pid < 0) {
-        r->pid = vfork(); /* NOLINT: see above */
-        if (r->pid == 0)
-            _exit(be_born(&birth)); /* NOLINT: safe calls only */
+    r->pid = vfork(); /* NOLINT: see above */
+    if (r->pid == 0) {
+        int report[2];
+        report[1] = (int)become(r, streams, argv, env, parent); /* NOLINT: safe calls only */
+        report[0] = errno;
+        _exit(write(ends[1], report, sizeof report) > 0 ? 127 : 126); /* NOLINT: as above */
     }
     if (r->pid < 0)
         failure[0] = errno;
@@ -220,7 +197,6 @@ start_with(struct run *r, const int streams[3], char **env)
         error = errno;
         r->stage = STAGE_SETUP;
         (void)kill(-r->pid, SIGKILL);
-        (void)cgroups_end(&r->runner->guard->cgroups, r->slot);
         (void)waitpid(r->pid, NULL, 0);
         atomic_store(&r->runner->guard->groups[r->slot], 0);
     }
@@ -583,5 +559,5 @@ runner_open(struct runner *r, uint32_t slots)
     for (int s = 1; s < NSIG; s++)
         if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
             r->ignored[count++] = s;
-    return strays_open(&r->strays, slots, &r->guard->cgroups);
+    return strays_open(&r->strays, slots);
 }

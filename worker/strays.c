@@ -18,12 +18,12 @@ enum {
 };
 
 bool
-strays_open(struct strays *s, uint32_t slots, struct cgroups *cgroups)
+strays_open(struct strays *s, uint32_t slots)
 {
-    *s = (struct strays){.cgroups = cgroups, .children = children_open(), .count = slots};
+    *s = (struct strays){.children = children_open(), .count = slots};
     s->jobs = calloc(slots, sizeof *s->jobs);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-    return s->jobs && cgroups_prepare(cgroups, slots) && pthread_mutex_init(&s->lock, NULL) == 0;
+    return s->jobs && pthread_mutex_init(&s->lock, NULL) == 0;
 }
 
 void
@@ -56,9 +56,7 @@ static uint32_t
 owner_of(const struct strays *s, pid_t pid, const struct process *p)
 {
     struct stint_id id;
-    uint32_t attempt, slot, unsure = 0;
-    if (cgroups_find(s->cgroups, pid, &slot) && slot < s->count)
-        return s->jobs[slot].here ? slot : s->count;
+    uint32_t attempt, unsure = 0;
     for (uint32_t i = 0; i < s->count; i++)
         if (s->jobs[i].here && s->jobs[i].leader && s->jobs[i].leader == p->session)
             return i;
@@ -117,13 +115,12 @@ strays_end(struct strays *s, uint32_t slot)
     uint64_t end_ms = 0;
     unsigned pause_ms = 1;
     (void)kill(-s->jobs[slot].leader, SIGKILL);
-    bool all = cgroups_end(s->cgroups, slot);
     for (;;) {
         pthread_mutex_lock(&s->lock);
         uint32_t killed = sweep(s, slot);
         pthread_mutex_unlock(&s->lock);
         if (killed == 0)
-            return all;
+            return true;
         if (end_ms == 0)
             end_ms = clock_ms() + END_MS;
         else if (clock_ms() > end_ms)
@@ -184,7 +181,6 @@ strays_end_all(struct strays *s)
     uint64_t end_ms = clock_ms() + END_MS;
     uint32_t killed = 1;
     strays_kill_running(s);
-    cgroups_kill(s->cgroups);
     while (s->children >= 0 && killed > 0 && clock_ms() < end_ms) {
         const struct dirent *entry;
         DIR *threads = opendir("/proc/self/task");
@@ -196,5 +192,4 @@ strays_end_all(struct strays *s)
             (void)closedir(threads);
         clock_pause(1);
     }
-    cgroups_remove(s->cgroups);
 }

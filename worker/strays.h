@@ -1,15 +1,13 @@
 /* What a program leaves behind: children in sessions of their own, daemons, whatever forks twice.
  * The worker adopts them (it is a subreaper), and when a job ends all that belongs to it is killed.
  *
- * What is in a slot's cgroup belongs to the job of that slot. Where there are none, or for who has
- * left them: an orphan belongs to the job in whose session it is; or else to the one its
- * environment names; or else, if it has hidden both, to none that was begun after it. One that can
- * still be of a job that runs is left alone until no such job is left.
+ * An orphan belongs to the job in whose session it is; or else to the one its environment names; or
+ * else, if it has hidden both, to none that was begun after it. One that can still be of a job
+ * that runs is left alone until no such job is left.
  */
 #ifndef STRAYS_H
 #define STRAYS_H
 
-#include "cgroups.h"
 #include "stint_id.h"
 
 #include <pthread.h>
@@ -28,14 +26,13 @@ struct living {
 
 struct strays {
     pthread_mutex_t lock;
-    struct cgroups *cgroups;
     int children; /* see children_open */
     struct living *jobs; /* a slot each */
     uint32_t count;
 };
 
 /* To be called on the main thread, which is where orphans come to. False without memory. */
-bool strays_open(struct strays *strays, uint32_t slots, struct cgroups *cgroups);
+bool strays_open(struct strays *strays, uint32_t slots);
 /* Before a job's program is started in a slot, and after. */
 void
 strays_expect(struct strays *strays, uint32_t slot, const struct stint_id *id, uint32_t attempt);
@@ -48,8 +45,7 @@ void strays_forget(struct strays *strays, uint32_t slot);
 void strays_kill_running(struct strays *strays);
 /* Now and then: reap those that have ended. */
 void strays_reap(struct strays *strays);
-/* Kill every child of this process, of whatever thread, and all in the cgroups, until none lives.
- */
+/* Kill every child of this process, of whatever thread, until none lives. */
 void strays_end_all(struct strays *strays);
 
 #endif

@@ -130,7 +130,6 @@ make_runner(void **state)
     static _Atomic pid_t groups[1];
     (void)state;
     guard = (struct guard){.groups = groups, .count = 1};
-    cgroups_open(&guard.cgroups);
     worker = (struct stint_worker){0};
     runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
     return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
@@ -145,8 +144,6 @@ destroy_runner(void **state)
 {
     (void)state;
     close(runner.null);
-    cgroups_remove(&guard.cgroups);
-    free(guard.cgroups.slots);
     if (runner.strays.children >= 0)
         close(runner.strays.children);
     free(runner.strays.jobs);
