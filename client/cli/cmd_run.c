@@ -85,7 +85,6 @@ wait_for(
     char text[STINT_ID_TEXT_BYTES];
     int rc = EX_OK;
     enum stint_status status = stint_watch(cli->client, id, 1, true, settled, &r);
-    cli_catch_interrupt();
     stall_begin(&r.stall, cli, job->queue ? job->queue : "default", job->kind);
     while (status == STINT_OK && rc == EX_OK && !r.over && !cli_interrupted()) {
         status = stint_client_process(cli->client, 200);
@@ -135,8 +134,10 @@ run_job(struct cli *cli, const struct stint_job *job)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && local)
         rc = local_connect(cli, local);
-    if (rc == EX_OK)
+    if (rc == EX_OK) {
+        cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
         rc = jobs_submit(cli, job, 1, &id, &stored);
+    }
     if (rc == EX_OK)
         rc = detach ? print_id(cli, &id) : wait_for(cli, &id, job, local);
     stint_client_destroy(&cli->client);

@@ -150,12 +150,12 @@ hold_off(struct cli *cli)
 {
     enum { MOMENT_MS = 100 };
     uint64_t until_ms = cli_now_ms() + MOMENT_MS;
-    for (uint64_t now_ms; (now_ms = cli_now_ms()) < until_ms;) {
+    for (uint64_t now_ms; (now_ms = cli_now_ms()) < until_ms && !cli_interrupted();) {
         enum stint_status status = stint_client_process(cli->client, (uint32_t)(until_ms - now_ms));
         if (status != STINT_OK)
             return cli_failed(cli, status);
     }
-    return EX_OK;
+    return cli_interrupted() ? EXIT_SIGNAL + cli_interrupted() : EX_OK;
 }
 
 int

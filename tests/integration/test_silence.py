@@ -216,7 +216,7 @@ class Silence(harness.Case):
             return [int(c) for c in f.read().split()]
 
     def test_a_helper_that_dies_is_noticed(self):
-        p = self.local("-i", self.lines("a"), "sleep", "600")
+        p = self.local("-i", self.lines("a"), "-S", ": {}; exec sleep 600")
         harness.wait_until(lambda: os.path.exists(self.place.path("local", "map", "lines")), "it runs")
         for child in self.children(p.pid):
             with open(f"/proc/{child}/comm") as f:

@@ -5,12 +5,8 @@
 #include "oracle.h"
 #include "worker.h"
 
-enum {
-    SUBMISSIONS_MAX = 64,
-    JOBS_MAX = 24,
-    RECENT = 16,
-    CERTAIN_MS = 2200, /* so much longer a submit may take, to make sure that it is not stored */
-};
+/* CERTAIN_MS: so much longer a submit may take, to make sure that it is not stored. */
+enum { SUBMISSIONS_MAX = 64, JOBS_MAX = 24, RECENT = 16, CERTAIN_MS = 2200 };
 
 /* A submission as its client has written it down before it sends it. */
 struct plan {
