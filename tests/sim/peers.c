@@ -169,19 +169,18 @@ make_plan(struct sim_client *c)
     }
 }
 
-/* How long a submit may take. Now and then its answer is cut off, and time is over when the
- * conversation has ended by that, and before there is another one. */
+/* How long a submit may take: now and then just longer than a conversation whose answer is cut off. */
 static uint32_t
 patience(struct sim_client *c)
 {
     struct chance *chance = &c->process.chance;
-    uint32_t lost_ms = c->client->session.welcome.lost_ms;
+    const uint32_t lost_ms = c->client->session.welcome.lost_ms;
     if (!calm && chance_in_100(chance, 4)) {
         network_cut(&c->process, false, true, 3ULL * lost_ms * US_A_MS);
         return lost_ms + (uint32_t)chance_between(chance, 100, lost_ms);
     }
-    return (uint32_t)(chance_in_100(chance, 50) ? 1 + chance_skewed(chance, 8000)
-                                                : chance_between(chance, 1000, 9000));
+    bool brief = chance_in_100(chance, 50);
+    return (uint32_t)(brief ? 1 + chance_skewed(chance, 8000) : chance_between(chance, 1000, 9000));
 }
 
 /* Waits for the answer, now and then. What is told is true: all is stored, nothing is, or nobody
