@@ -169,7 +169,7 @@ make_plan(struct sim_client *c)
     }
 }
 
-/* How long a submit may take: now and then just longer than a conversation whose answer is cut off. */
+/* How long a submit may take: now and then just longer than a conversation without answers. */
 static uint32_t
 patience(struct sim_client *c)
 {
