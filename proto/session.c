@@ -81,8 +81,9 @@ forget_sent(struct session *s)
 /* Begin a new connection after a while: the longer, the more often it failed, and never all peers
  * at once. */
 static void
-give_up(struct session *s, uint64_t now_ms)
+give_up(struct session *s, uint64_t now_ms, const char *why)
 {
+    s->over = why;
     uint64_t delay = RETRY_BASE_MS;
     for (uint32_t n = s->failures; n > 0 && delay < RETRY_CAP_MS; n--)
         delay *= 2;
@@ -137,7 +138,7 @@ move_to(struct session *s, uint64_t now_ms, struct slice endpoint)
         return;
     memcpy(s->endpoint, endpoint.data, endpoint.size);
     s->endpoint[endpoint.size] = '\0';
-    give_up(s, now_ms);
+    give_up(s, now_ms, "another broker is to be asked");
 }
 
 /* An ERROR that ends or changes the conversation; false if it is about a request. */
@@ -151,6 +152,7 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     }
     if (status == STINT_HELLO_FIRST) { /* the connection is new to the broker: begin again on it */
         if (s->state == SESSION_OPEN) {
+            s->over = "the connection is a new one, or the broker was started anew";
             forget_sent(s);
             say_hello(s, now_ms);
         }
@@ -159,7 +161,7 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     if (m->error.about != MESSAGE_HELLO)
         return false;
     if (status == STINT_TOO_MANY)
-        give_up(s, now_ms);
+        give_up(s, now_ms, "the broker has no room for us");
     else
         fail(s, status, m->error.detail);
     return true;
@@ -261,7 +263,7 @@ tick_open(struct session *s, uint64_t now_ms)
     if (s->heard_ms > now_ms)
         s->heard_ms = now_ms;
     if (now_ms - s->heard_ms >= w->lost_ms) {
-        give_up(s, now_ms);
+        give_up(s, now_ms, "the broker was silent");
         return;
     }
     if (now_ms - s->said_ms >= w->heartbeat_ms) {
@@ -277,7 +279,7 @@ session_tick(struct session *s, uint64_t now_ms)
     if (s->state == SESSION_OPEN)
         tick_open(s, now_ms);
     else if (now_ms >= s->wake_ms && s->state == SESSION_GREETING)
-        give_up(s, now_ms);
+        give_up(s, now_ms, "nobody answered");
     else if (now_ms >= s->wake_ms && s->state == SESSION_IDLE)
         say_hello(s, now_ms);
     s->ticked_ms = now_ms;

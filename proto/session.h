@@ -56,6 +56,7 @@ struct session {
     uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
     uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
     uint32_t failures; /* conversations in a row that came to nothing */
+    const char *over; /* why the last conversation ended; a constant */
     bool reconnect; /* the link is to begin a new connection; it clears this */
     bool opened; /* just opened: no request goes out before the owner has cleared this */
     enum stint_status failed; /* in SESSION_FAILED: why */

@@ -54,7 +54,7 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
         log_event(LOG_LEVEL_INFO, "connected", LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint)));
         break;
     case STINT_WORKER_LOST:
-        log_event(LOG_LEVEL_WARN, "the connection is lost; trying again",
+        log_event(LOG_LEVEL_WARN, "the connection is lost",
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("running", running),
                 LOG_TEXT("why", *detail ? detail : NULL)));
         break;

@@ -295,6 +295,21 @@ cancel_all(struct stint_worker *w)
 
 /* ---- the loop ---- */
 
+static void
+tell_connection(struct stint_worker *w)
+{
+    char why[160];
+    uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&w->session);
+    if (w->connected) {
+        worker_say(w, STINT_WORKER_CONNECTED, w->endpoint);
+        return;
+    }
+    (void)snprintf(why, sizeof why, "%s; tries again in %llu ms",
+        w->session.over ? w->session.over : "it was ended",
+        (unsigned long long)(wake_ms > now_ms ? wake_ms - now_ms : 0));
+    worker_say(w, STINT_WORKER_LOST, why);
+}
+
 static enum stint_status
 turn(struct stint_worker *w, uint64_t until_ms)
 {
@@ -314,8 +329,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     }
     if (atomic_exchange(&w->connected, w->session.state == SESSION_OPEN) !=
         (w->session.state == SESSION_OPEN))
-        worker_say(w, w->connected ? STINT_WORKER_CONNECTED : STINT_WORKER_LOST,
-            w->connected ? w->endpoint : "");
+        tell_connection(w);
     if (worker_holds_off(w))
         leases_give_back(w);
     watch_slots(w);
