@@ -220,7 +220,7 @@ class Kills(harness.Case):
         self.assertEqual(self.place.json("show", job)[0]["attempt"], 2)
 
     def test_a_stopped_worker_is_fenced_when_it_wakes(self):
-        first = self.place.worker("--handle", "work=sh -c 'sleep 0.2; echo first'", "--slots", "1",
+        first = self.place.worker("--handle", "work=sh -c 'sleep 1000; echo first'", "--slots", "1",
                                   "--name", "first")
         job = self.submit("-k", "work", "x")
         harness.wait_until(lambda: self.place.state(job) == "running", "it runs")

@@ -109,6 +109,13 @@ class Streams(harness.Case):
         os.close(reader)
         os.close(writer)
 
+    @staticmethod
+    def opened(process, fd):
+        try:
+            return os.readlink(f"/proc/{process.pid}/fd/{fd}")
+        except FileNotFoundError:
+            return None
+
     @unittest.skipIf(harness.WRAP, "the program is valgrind")
     def test_the_standard_streams_are_always_open_in_the_broker_and_the_worker(self):
         broker = self.place.broker_argv()
@@ -121,8 +128,8 @@ class Streams(harness.Case):
             program = os.path.realpath(argv[len(harness.WRAP)])
             harness.wait_until(lambda: os.readlink(f"/proc/{p.pid}/exe") == program and
                                self.place.stint("ping").returncode == 0, "it runs")
-            for fd in range(3):
-                self.assertEqual(os.readlink(f"/proc/{p.pid}/fd/{fd}"), "/dev/null")
+            harness.wait_until(lambda: [self.opened(p, fd) for fd in range(3)] == 3 * ["/dev/null"],
+                               "all three are open")
         job = self.place.stint("submit", "-k", "work", "payload").stdout.strip()
         self.assertExit(self.place.stint("wait", job), 0)
         self.assertEqual(self.place.stint("result", job).stdout, "payload")

@@ -1,6 +1,7 @@
 """Nothing hangs without a word: who is missing is said, and what would help; bounds are kept; what
 --local starts is watched."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -215,13 +216,16 @@ class Silence(harness.Case):
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             return [int(c) for c in f.read().split()]
 
+    def worker_of(self, pid):
+        for child in self.children(pid):
+            with contextlib.suppress(OSError), open(f"/proc/{child}/comm") as f:
+                if f.read().strip() == "stint-worker":
+                    return child
+        return None
+
     def test_a_helper_that_dies_is_noticed(self):
         p = self.local("-i", self.lines("a"), "-S", ": {}; exec sleep 600")
-        harness.wait_until(lambda: os.path.exists(self.place.path("local", "map", "lines")), "it runs")
-        for child in self.children(p.pid):
-            with open(f"/proc/{child}/comm") as f:
-                if f.read().strip() == "stint-worker":
-                    os.kill(child, signal.SIGKILL)
+        os.kill(harness.wait_until(lambda: self.worker_of(p.pid), "it has a worker"), signal.SIGKILL)
         self.assertEqual(p.wait(30), 69)
         self.assertIn("stint-worker was killed by signal 9", p.said())
 

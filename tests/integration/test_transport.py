@@ -125,7 +125,7 @@ class Transport(harness.Case):
         self.assertAlive()
 
     def connect(self, identity=None):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=harness.DEADLINE_S)
         self.addCleanup(s.close)
         return s if identity is None else shake_hands(s, identity)
 
@@ -376,11 +376,11 @@ class Ends(Transport):
 
 class SlowLinks(Transport):
     RATE = 100000
-    BODY = 600000  # six seconds of the link; everybody's patience is two
+    BODY = 600000  # six seconds of the link; everybody's patience is three
 
     def setUp(self):
         super().setUp()
-        self.begin("--heartbeat", "200ms", "--lost", "2s")
+        self.begin("--heartbeat", "200ms", "--lost", "3s")
         self.link = Link(self.port, self.RATE)
         self.addCleanup(self.link.close)
         self.slow = f"tcp://127.0.0.1:{self.link.port}"
@@ -419,7 +419,7 @@ class SlowLinks(Transport):
 
     def test_a_large_submit_arrives_although_it_takes_longer_than_the_silence_allowed(self):
         r = self.place.stint("submit", "-k", "none", "-f", self.place.path("body"), "-e", self.slow,
-                             "--broker-timeout", "2s", endpoint=False)
+                             "--broker-timeout", "3s", endpoint=False)
         self.assertExit(r, 0)
         self.assertEqual(self.place.stats()["jobs"]["ready"], 1)
 
