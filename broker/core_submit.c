@@ -259,7 +259,7 @@ static void
 check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
     const struct core_options *o = &core->options;
-    struct tally t = {.bytes = 2 * ROW_BYTES};
+    struct tally t = {.bytes = 2ULL * ROW_BYTES};
     places_begin(core);
     v->status = STINT_OK;
     for (uint32_t i = 0; i < m->count; i++) {

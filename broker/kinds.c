@@ -106,14 +106,16 @@ kinds_have_hash(const struct kinds *k, uint32_t hash)
 void
 kinds_write(const struct kinds *k, char *to, size_t size)
 {
-    size_t used = k ? strlen(k->text) : 0;
-    if (used + 1 <= size) {
-        memcpy(to, k ? k->text : "", used + 1);
-        return;
+    const char *end = "";
+    size_t used = 0;
+    if (k)
+        used = strlen(k->text);
+    if (k && used >= size) {
+        for (used = size - 4; used > 0 && k->text[used] != ' ';)
+            used--;
+        end = "...";
     }
-    used = size - 4;
-    while (used > 0 && k->text[used] != ' ')
-        used--;
-    memcpy(to, k->text, used);
-    memcpy(to + used, "...", 4);
+    if (k)
+        memcpy(to, k->text, used);
+    (void)strcpy(to + used, end);
 }

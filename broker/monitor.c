@@ -80,8 +80,8 @@ bytes_arrived(const struct connection *k, uint64_t *bytes)
 static bool
 is_foreign_user(int fd)
 {
-    struct sockaddr_un address;
-    struct ucred user;
+    struct sockaddr_un address = {0};
+    struct ucred user = {0};
     socklen_t size = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || address.sun_family != AF_UNIX ||
         size <= sizeof address.sun_family || address.sun_path[0] != '\0')

@@ -256,6 +256,7 @@ receive(struct router *r, size_t *count, size_t *bytes)
             routes_forget(&r->routes, route);
         return route ? RECEIVED : RECEIVED_NOTHING_OF_USE;
     }
+    assert(route);
     route->heard = true;
     r->events[(*count)++] = (struct event){
         .kind = EVENT_FRAME, .peer = route->number, .frame = {zmq_msg_data(frame), size}};

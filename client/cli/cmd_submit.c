@@ -171,8 +171,9 @@ run(struct cli *cli, const char **args)
     if (rc == EX_OK && each)
         rc = submit_each(cli, &job);
     else if (rc == EX_OK) {
-        job.payload = bytes ? bytes : args[0];
-        job.payload_bytes = bytes ? size : strlen(args[0]);
+        const char *text = args && args[0] ? args[0] : "";
+        job.payload = bytes ? bytes : text;
+        job.payload_bytes = bytes ? size : strlen(text);
         rc = submit_one(cli, &job);
     }
     free(bytes);
