@@ -108,18 +108,6 @@ wait_for(
 }
 
 static int
-print_id(const struct cli *cli, const struct stint_id *id)
-{
-    char text[STINT_ID_TEXT_BYTES];
-    stint_id_format(id, text);
-    if (cli->json)
-        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
-    else
-        fprintf(console_out(), "%s\n", text);
-    return EX_OK;
-}
-
-static int
 run_job(struct cli *cli, const struct stint_job *job)
 {
     struct local *local = NULL;
@@ -138,8 +126,10 @@ run_job(struct cli *cli, const struct stint_job *job)
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
         rc = jobs_submit(cli, job, 1, &id, &stored);
     }
-    if (rc == EX_OK)
-        rc = detach ? print_id(cli, &id) : wait_for(cli, &id, job, local);
+    if (rc == EX_OK && detach)
+        jobs_print_id(cli, &id);
+    else if (rc == EX_OK)
+        rc = wait_for(cli, &id, job, local);
     stint_client_destroy(&cli->client);
     local_stop(&local);
     return rc;

@@ -2,7 +2,6 @@
 #include "console.h"
 #include "jobs.h"
 #include "lines.h"
-#include "out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,17 +23,6 @@ static struct poptOption options[] = {
         "where there is no room, do not wait for it: exit with 75", NULL},
     POPT_TABLEEND};
 
-static void
-print_id(const struct cli *cli, const struct stint_id *id)
-{
-    char text[STINT_ID_TEXT_BYTES];
-    stint_id_format(id, text);
-    if (cli->json)
-        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
-    else
-        fprintf(console_out(), "%s\n", text);
-}
-
 static int
 submit_one(struct cli *cli, struct stint_job *job)
 {
@@ -42,7 +30,7 @@ submit_one(struct cli *cli, struct stint_job *job)
     size_t stored;
     int rc = jobs_submit(cli, job, 1, &id, &stored);
     if (rc == EX_OK)
-        print_id(cli, &id);
+        jobs_print_id(cli, &id);
     return rc;
 }
 
@@ -76,7 +64,7 @@ submit_pile(struct cli *cli, struct pile *pile)
     int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, &stored);
     for (size_t i = 0; i < pile->count; i++) {
         if (i < stored)
-            print_id(cli, &pile->ids[i]);
+            jobs_print_id(cli, &pile->ids[i]);
         free((void *)(uintptr_t)pile->jobs[i].payload);
     }
     pile->stored += stored;

@@ -1,11 +1,14 @@
 /* Job options, and submitting however often it takes; the contract is in jobs.h. */
 #include "jobs.h"
+#include "console.h"
 #include "lines.h"
+#include "out.h"
 #include "stall.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -190,4 +193,15 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
             return rc;
     }
     return EX_OK;
+}
+
+void
+jobs_print_id(const struct cli *cli, const struct stint_id *id)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    stint_id_format(id, text);
+    if (cli->json)
+        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
+    else
+        fprintf(console_out(), "%s\n", text);
 }

@@ -30,6 +30,9 @@ int jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *siz
 int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
     size_t *stored);
 
+/* Tells the id of a job that is stored: a line, or an object. */
+void jobs_print_id(const struct cli *cli, const struct stint_id *id);
+
 enum { JOBS_PAYLOAD_MAX = 4 << 20 }; /* no broker takes more in one job */
 
 #endif
