@@ -17,14 +17,14 @@ static void
 put_words(uint8_t *to, const uint64_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        id_put_be(to + 8 * i, words[i], 8);
+        put_be(to + 8 * i, words[i], 8);
 }
 
 static void
 get_words(uint64_t *words, const uint8_t *from, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        words[i] = id_get_be(from + 8 * i, 8);
+        words[i] = get_be(from + 8 * i, 8);
 }
 
 void
@@ -168,7 +168,7 @@ book_queue_make(struct book *book, struct slice name)
         q = new_queue(name);
     add_queue(book, q, book->last_number + 1);
     uint8_t key[4];
-    id_put_be(key, q->number, 4);
+    put_be(key, q->number, 4);
     store_put(book->store, STORE_QUEUES, (struct slice){key, 4}, name, (struct slice){0});
     return q;
 }
@@ -193,8 +193,8 @@ static void
 store_last_number(struct book *book)
 {
     uint8_t row[12];
-    id_put_be(row + 8, book->last_number, 4);
-    id_put_be(row, record_check(row + 8, 4, 0), 8);
+    put_be(row + 8, book->last_number, 4);
+    put_be(row, record_check(row + 8, 4, 0), 8);
     store_put(book->store, STORE_META, last_number_key, (struct slice){row, sizeof row},
         (struct slice){0});
 }
@@ -205,9 +205,9 @@ load_last_number(struct book *book)
     struct slice row;
     if (!store_get(book->store, STORE_META, last_number_key, &row))
         return true;
-    if (row.size != 12 || id_get_be(row.data, 8) != record_check(row.data + 8, 4, 0))
+    if (row.size != 12 || get_be(row.data, 8) != record_check(row.data + 8, 4, 0))
         return false;
-    uint32_t number = (uint32_t)id_get_be(row.data + 8, 4);
+    uint32_t number = (uint32_t)get_be(row.data + 8, 4);
     if (number > book->last_number)
         book->last_number = number;
     return true;
@@ -231,7 +231,7 @@ book_queue_remove(struct book *book, struct queue *q)
         struct stint_id id;
         store_del(book->store, STORE_LEVELS, level_key(book, q->levels[i], &id));
     }
-    id_put_be(key, q->number, 4);
+    put_be(key, q->number, 4);
     store_del(book->store, STORE_QUEUES, (struct slice){key, 4});
     if (q->number == book->last_number)
         store_last_number(book);
@@ -534,7 +534,7 @@ flush_level(struct book *book, struct level *l)
         words[2 + i] = l->jobs[i];
     words[0] = 0;
     put_words(row, words, 2 + STINT_STATES);
-    words[0] = record_check(row + 8, sizeof row - 8, id_get_be(id.bytes, 8));
+    words[0] = record_check(row + 8, sizeof row - 8, get_be(id.bytes, 8));
     put_words(row, words, 1);
     store_put(book->store, STORE_LEVELS, key, (struct slice){row, sizeof row}, (struct slice){0});
     l->changed = false;
@@ -558,7 +558,7 @@ flush_block(struct book *book, struct block *b)
     }
     uint8_t row[TRANSIT_BYTES];
     put_words(row + 8, b->bits, 4);
-    id_put_be(row, record_check(row + 8, 32, id_sequence(&b->first)), 8);
+    put_be(row, record_check(row + 8, 32, id_sequence(&b->first)), 8);
     store_put(book->store, STORE_TRANSIT, key, (struct slice){row, sizeof row}, (struct slice){0});
 }
 
@@ -599,7 +599,7 @@ load_queue(struct book *book, struct slice key, struct slice value)
 {
     if (key.size != 4 || !name_is_valid(value))
         return false;
-    uint32_t number = (uint32_t)id_get_be(key.data, 4);
+    uint32_t number = (uint32_t)get_be(key.data, 4);
     if (number <= book->last_number || book_queue(book, value))
         return false;
     add_queue(book, new_queue(value), number);
@@ -612,10 +612,10 @@ load_level(struct book *book, struct slice key, struct slice value)
     uint64_t words[2 + STINT_STATES];
     if (key.size != 8 || value.size != LEVEL_BYTES)
         return false;
-    struct queue *q = book_queue_by_number(book, (uint32_t)id_get_be(key.data + 2, 4));
+    struct queue *q = book_queue_by_number(book, (uint32_t)get_be(key.data + 2, 4));
     get_words(words, value.data, 2 + STINT_STATES);
-    if (!q || id_get_be(key.data, 2) != book->broker ||
-        words[0] != record_check(value.data + 8, value.size - 8, id_get_be(key.data, 8)))
+    if (!q || get_be(key.data, 2) != book->broker ||
+        words[0] != record_check(value.data + 8, value.size - 8, get_be(key.data, 8)))
         return false;
     struct level *l = add_level(book, q, (uint8_t)(255 - key.data[6]));
     l->next = words[1];
@@ -635,7 +635,7 @@ load_block(struct book *book, struct slice key, struct slice value)
         return false;
     struct stint_id id;
     memcpy(id.bytes, key.data, STINT_ID_BYTES);
-    if (id_get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))
+    if (get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))
         return false;
     struct block *b = add_block(book, &id);
     get_words(b->bits, value.data + 8, 4);

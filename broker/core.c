@@ -42,9 +42,9 @@ static void
 count_up_epoch(struct core *core)
 {
     uint8_t row[EPOCH_ROW_BYTES];
-    id_put_be(row + 8, core->epoch, 8);
-    id_put_be(row + 16, core->sessions, 8);
-    id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    put_be(row + 8, core->epoch, 8);
+    put_be(row + 16, core->sessions, 8);
+    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
     store_put(core->store, STORE_META, text_slice("epoch"), (struct slice){row, sizeof row},
         (struct slice){0});
 }
@@ -56,10 +56,10 @@ load_epoch(struct core *core)
     if (!store_get(core->store, STORE_META, text_slice("epoch"), &row))
         return true;
     if (row.size != EPOCH_ROW_BYTES ||
-        id_get_be(row.data, 8) != record_check(row.data + 8, EPOCH_ROW_BYTES - 8, 0))
+        get_be(row.data, 8) != record_check(row.data + 8, EPOCH_ROW_BYTES - 8, 0))
         return false;
-    core->epoch = id_get_be(row.data + 8, 8);
-    core->sessions = id_get_be(row.data + 16, 8);
+    core->epoch = get_be(row.data + 8, 8);
+    core->sessions = get_be(row.data + 16, 8);
     return true;
 }
 

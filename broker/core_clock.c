@@ -21,9 +21,9 @@ static void
 store_clock(struct core *core)
 {
     uint8_t row[CLOCK_ROW_BYTES];
-    id_put_be(row + 8, (uint64_t)core->wall_ahead_ms, 8);
-    id_put_be(row + 16, core->wall_ms, 8);
-    id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    put_be(row + 8, (uint64_t)core->wall_ahead_ms, 8);
+    put_be(row + 16, core->wall_ms, 8);
+    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
     store_put(core->store, STORE_META, text_slice("clock"), (struct slice){row, sizeof row},
         (struct slice){0});
     core->clock_stored_ms = core->wall_ms;
@@ -36,10 +36,10 @@ clock_load(struct core *core)
     if (!store_get(core->store, STORE_META, text_slice("clock"), &row))
         return true;
     if (row.size != CLOCK_ROW_BYTES ||
-        id_get_be(row.data, 8) != record_check(row.data + 8, CLOCK_ROW_BYTES - 8, 0))
+        get_be(row.data, 8) != record_check(row.data + 8, CLOCK_ROW_BYTES - 8, 0))
         return false;
-    core->wall_ahead_ms = (int64_t)id_get_be(row.data + 8, 8);
-    core->clock_stored_ms = id_get_be(row.data + 16, 8);
+    core->wall_ahead_ms = (int64_t)get_be(row.data + 8, 8);
+    core->clock_stored_ms = get_be(row.data + 16, 8);
     return true;
 }
 

@@ -12,7 +12,7 @@ static void
 part_key(uint8_t key[PART_KEY_BYTES], const struct stint_id *id, uint32_t part)
 {
     memcpy(key, id->bytes, STINT_ID_BYTES);
-    id_put_be(key + STINT_ID_BYTES, part, 2);
+    put_be(key + STINT_ID_BYTES, part, 2);
 }
 
 static void
@@ -22,7 +22,7 @@ put_parts(struct core *core, const struct stint_id *id, uint32_t part, struct sl
     for (; body.size > 0; part++) {
         struct slice piece = {body.data, earlier(body.size, PART_BYTES)};
         part_key(key, id, part);
-        id_put_be(check, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
+        put_be(check, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
         store_put(core->store, STORE_PARTS, (struct slice){key, sizeof key},
             (struct slice){check, sizeof check}, piece);
         body.data += piece.size;
@@ -46,7 +46,7 @@ part_read(struct store *store, const struct stint_id *id, uint32_t part, struct 
     struct slice v;
     part_key(key, id, part);
     if (!store_get(store, STORE_PARTS, (struct slice){key, sizeof key}, &v) || v.size <= 8 ||
-        id_get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
+        get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
         return false;
     *piece = (struct slice){v.data + 8, v.size - 8};
     return true;
@@ -194,7 +194,7 @@ job_insert(
 static void
 due_key(uint8_t key[DUE_KEY_BYTES], uint64_t due_ms, const struct stint_id *id)
 {
-    id_put_be(key, due_ms, 8);
+    put_be(key, due_ms, 8);
     memcpy(key + 8, id->bytes, STINT_ID_BYTES);
 }
 

@@ -29,7 +29,7 @@ read_cursor(
         core_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
         return false;
     }
-    *place = (struct place_in_list){given.data[0], id_get_be(given.data + 1, 8)};
+    *place = (struct place_in_list){given.data[0], get_be(given.data + 1, 8)};
     return true;
 }
 
@@ -37,7 +37,7 @@ static struct slice
 write_cursor(uint8_t bytes[CURSOR_BYTES], struct place_in_list place)
 {
     bytes[0] = place.list;
-    id_put_be(bytes + 1, place.next, 8);
+    put_be(bytes + 1, place.next, 8);
     return (struct slice){bytes, CURSOR_BYTES};
 }
 

@@ -125,7 +125,7 @@ void
 core_end(struct core *core, uint32_t number)
 {
     uint8_t session[SESSION_BYTES] = {0};
-    id_put_be(session + SESSION_BYTES - 4, number, 4);
+    put_be(session + SESSION_BYTES - 4, number, 4);
     if (!fleet_peer_of_session(&core->fleet, session))
         fleet_peer_add(&core->fleet, number, session)->account.ending = true;
     add_stranger(core, (struct stranger){.number = number, .ends = true});

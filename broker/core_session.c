@@ -23,10 +23,10 @@ bool
 session_read(struct slice row, uint64_t *submission, uint64_t *pruned)
 {
     if (row.size != SESSION_ROW_BYTES ||
-        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))
+        get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))
         return false;
-    *submission = id_get_be(row.data + 8, 8);
-    *pruned = id_get_be(row.data + 16, 8);
+    *submission = get_be(row.data + 8, 8);
+    *pruned = get_be(row.data + 16, 8);
     return true;
 }
 
@@ -47,10 +47,10 @@ static void
 put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
 {
     uint8_t row[SESSION_ROW_BYTES];
-    id_put_be(row + 8, peer->submission, 8);
-    id_put_be(row + 16, peer->pruned, 8);
-    id_put_be(row + 24, used_ms, 8);
-    id_put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    put_be(row + 8, peer->submission, 8);
+    put_be(row + 16, peer->pruned, 8);
+    put_be(row + 24, used_ms, 8);
+    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
     store_put(core->store, STORE_SESSIONS, session_key(peer->session),
         (struct slice){row, sizeof row}, (struct slice){0});
 }
@@ -83,7 +83,7 @@ forget_some(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t mo
             struct peer left = {0};
             memcpy(left.session, session, SESSION_BYTES);
             load_submissions(core, &left);
-            left.pruned = id_get_be(from + SESSION_BYTES, 8);
+            left.pruned = get_be(from + SESSION_BYTES, 8);
             put_session(core, &left, 0);
             return false;
         }

@@ -56,7 +56,7 @@ static void
 answer_key(uint8_t key[ANSWER_KEY_BYTES], const struct peer *peer, uint64_t number)
 {
     memcpy(key, peer->session, SESSION_BYTES);
-    id_put_be(key + SESSION_BYTES, number, 8);
+    put_be(key + SESSION_BYTES, number, 8);
 }
 
 /* So that another answer fits into the peer's SUBMITTED message of this step. */
@@ -303,7 +303,7 @@ answer_is_whole(uint64_t number, struct slice row)
     if (row.size < ANSWER_HEAD_BYTES)
         return false;
     struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
-    return id_get_be(row.data, 8) == answer_check(number, row.data, rest);
+    return get_be(row.data, 8) == answer_check(number, row.data, rest);
 }
 
 static void
@@ -312,10 +312,10 @@ store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t has
 {
     uint8_t key[ANSWER_KEY_BYTES], head[ANSWER_HEAD_BYTES];
     answer_key(key, peer, number);
-    id_put_be(head + 8, hash, 8);
-    id_put_be(head + 16, v->status, 4);
-    id_put_be(head + 20, v->index, 4);
-    id_put_be(head, answer_check(number, head, rest), 8);
+    put_be(head + 8, hash, 8);
+    put_be(head + 16, v->status, 4);
+    put_be(head + 20, v->index, 4);
+    put_be(head, answer_check(number, head, rest), 8);
     store_put(core->store, STORE_ANSWERS, (struct slice){key, sizeof key},
         (struct slice){head, sizeof head}, rest);
 }
@@ -324,9 +324,9 @@ static void
 put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
 {
     uint8_t *p = pack_reserve(b, ANSWER_START_BYTES);
-    id_put_be(p, level->queue->number, 4);
+    put_be(p, level->queue->number, 4);
     p[4] = level->priority;
-    id_put_be(p + 5, first, 8);
+    put_be(p + 5, first, 8);
 }
 
 /* Inserts the jobs, and writes into core->page where each level began. */
@@ -376,8 +376,8 @@ repeat_ids(struct core *core, const struct message *m, struct slice starts, stru
             if (place->jobs == 0) {
                 if (starts.size < ANSWER_START_BYTES || starts.data[4] != spec->priority)
                     return false;
-                place->jobs = (uint32_t)id_get_be(starts.data, 4); /* here: the queue's number */
-                place->next = id_get_be(starts.data + 5, 8);
+                place->jobs = (uint32_t)get_be(starts.data, 4); /* here: the queue's number */
+                place->next = get_be(starts.data + 5, 8);
                 starts.data += ANSWER_START_BYTES;
                 starts.size -= ANSWER_START_BYTES;
             }
@@ -419,15 +419,15 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
         return;
     }
     struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
-    enum stint_status status = (enum stint_status)id_get_be(row.data + 16, 4);
+    enum stint_status status = (enum stint_status)get_be(row.data + 16, 4);
     if (!answer_is_whole(m->number, row))
         answer_refused(
             core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
-    else if (hash != id_get_be(row.data + 8, 8))
+    else if (hash != get_be(row.data + 8, 8))
         answer_refused(core, peer, m->number, STINT_CONFLICT, 0,
             text_slice("a resent submission must be the same bytes"));
     else if (status != STINT_OK)
-        answer_refused(core, peer, m->number, status, id_get_be(row.data + 20, 4), rest);
+        answer_refused(core, peer, m->number, status, get_be(row.data + 20, 4), rest);
     else
         repeat_accepted(core, peer, m, rest);
 }

@@ -35,7 +35,7 @@ is_key(struct slice key)
 static void
 split_key(struct slice key, uint64_t *time, struct stint_id *id)
 {
-    *time = id_get_be(key.data, 8);
+    *time = get_be(key.data, 8);
     memcpy(id->bytes, key.data + 8, STINT_ID_BYTES);
 }
 
@@ -53,7 +53,7 @@ first_row(struct core *core, enum store_table table, uint64_t *time, struct stin
 static void
 time_key(uint8_t key[DUE_KEY_BYTES], uint64_t time, const struct stint_id *id)
 {
-    id_put_be(key, time, 8);
+    put_be(key, time, 8);
     memcpy(key + 8, id->bytes, STINT_ID_BYTES);
 }
 
@@ -193,7 +193,7 @@ sweep_sessions(struct core *core)
         }
         memcpy(at, key.data, SESSION_BYTES);
         memcpy(core->session_cursor, at, SESSION_BYTES);
-        uint64_t used_ms = row.size == 32 ? id_get_be(row.data + 24, 8) : 0;
+        uint64_t used_ms = row.size == 32 ? get_be(row.data + 24, 8) : 0;
         if (core->wall_ms > used_ms + keep_ms && !fleet_peer_of_session(&core->fleet, at)) {
             session_forget(core, at);
             core_say(core, NOTE_DEBUG, "a session that was not used is forgotten",

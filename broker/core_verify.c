@@ -137,7 +137,7 @@ parked_row(struct verify *v, struct slice key, struct slice value)
         return;
     v->parked++;
     count(v, &id, STINT_SCHEDULED);
-    id_put_be(due, record_get(&r, FIELD_DUE, 0), 8);
+    put_be(due, record_get(&r, FIELD_DUE, 0), 8);
     memcpy(due + 8, id.bytes, STINT_ID_BYTES);
     if (r.state != STINT_SCHEDULED ||
         !store_get(v->store, STORE_DUE, (struct slice){due, sizeof due}, &nothing))
@@ -190,7 +190,7 @@ static void
 answer_row(struct verify *v, struct slice key, struct slice value)
 {
     struct slice row;
-    uint64_t submission, pruned, number = id_get_be(key.data + SESSION_BYTES, 8);
+    uint64_t submission, pruned, number = get_be(key.data + SESSION_BYTES, 8);
     v->report->answers++;
     if (!answer_is_whole(number, value))
         complain(v, "the stored answer to a submission is damaged", NULL);

@@ -113,7 +113,7 @@ check_number(struct broker *b, char *text)
         return 0;
     b->store->ops->begin(b->store);
     if (store_seek(b->store, STORE_LEVELS, from, &key, &value) && key.size > 2)
-        number = id_get_be(key.data, 2);
+        number = get_be(key.data, 2);
     b->store->ops->abort(b->store);
     if (number == b->options.broker)
         return 0;

@@ -2,48 +2,31 @@
 #ifndef ID_H
 #define ID_H
 
+#include "bytes.h"
 #include "stint_id.h"
-
-#include <string.h>
-
-static inline void
-id_put_be(uint8_t *to, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = bytes; i-- > 0; value >>= 8)
-        to[i] = (uint8_t)value;
-}
-
-static inline uint64_t
-id_get_be(const uint8_t *from, unsigned bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value = value << 8 | from[i];
-    return value;
-}
 
 static inline struct stint_id
 id_make(uint16_t broker, uint32_t queue, uint8_t priority, uint64_t sequence)
 {
     struct stint_id id;
-    id_put_be(id.bytes, broker, 2);
-    id_put_be(id.bytes + 2, queue, 4);
+    put_be(id.bytes, broker, 2);
+    put_be(id.bytes + 2, queue, 4);
     id.bytes[6] = (uint8_t)(255 - priority);
     id.bytes[7] = 0;
-    id_put_be(id.bytes + 8, sequence, 8);
+    put_be(id.bytes + 8, sequence, 8);
     return id;
 }
 
 static inline uint16_t
 id_broker(const struct stint_id *id)
 {
-    return (uint16_t)id_get_be(id->bytes, 2);
+    return (uint16_t)get_be(id->bytes, 2);
 }
 
 static inline uint32_t
 id_queue(const struct stint_id *id)
 {
-    return (uint32_t)id_get_be(id->bytes + 2, 4);
+    return (uint32_t)get_be(id->bytes + 2, 4);
 }
 
 static inline uint8_t
@@ -55,13 +38,13 @@ id_priority(const struct stint_id *id)
 static inline uint64_t
 id_sequence(const struct stint_id *id)
 {
-    return id_get_be(id->bytes + 8, 8);
+    return get_be(id->bytes + 8, 8);
 }
 
 static inline void
 id_set_sequence(struct stint_id *id, uint64_t sequence)
 {
-    id_put_be(id->bytes + 8, sequence, 8);
+    put_be(id->bytes + 8, sequence, 8);
 }
 
 /* The sequence number rises by `n`; the rest stays. */

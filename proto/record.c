@@ -1,27 +1,12 @@
 /* The stored form of a job; the layout is told in record.h. */
 #include "record.h"
+#include "bytes.h"
 #include "id.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum { RECORD_VERSION = 1 };
-
-static void
-put_le(uint8_t *to, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++, value >>= 8)
-        to[i] = (uint8_t)value;
-}
-
-static uint64_t
-get_le(const uint8_t *from, unsigned bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = bytes; i-- > 0;)
-        value = value << 8 | from[i];
-    return value;
-}
 
 uint64_t
 record_check(const void *data, size_t size, uint64_t seed)

@@ -11,7 +11,7 @@ stored_running(struct store *s, const struct stint_id *id)
     id_set_sequence(&first, id_sequence(id) - bit);
     if (!store_get(s, STORE_TRANSIT, (struct slice){first.bytes, STINT_ID_BYTES}, &row))
         return false;
-    return (id_get_be(row.data + 8 + (size_t)bit / 64 * 8, 8) >> bit % 64 & 1) != 0;
+    return (get_be(row.data + 8 + (size_t)bit / 64 * 8, 8) >> bit % 64 & 1) != 0;
 }
 
 bool

@@ -52,7 +52,7 @@ PLANTED = [
      "    if (to == STINT_SUCCEEDED && record_parted(r))\n        del_parts(core, id, 0);\n    watch_settled",
      "    watch_settled"),
     ("parts are not checked", JOB,
-     "        id_get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))", "        false)"),
+     "        get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))", "        false)"),
     ("a parked job's due row stays", JOB, "    if (place == PLACE_PARKED)\n        del_due(core, id, r);\n", ""),
     ("a parked job has no due row", JOB,
      "    store_put(core->store, STORE_DUE, (struct slice){key, sizeof key}, (struct slice){0},\n"
@@ -73,10 +73,10 @@ PLANTED = [
     ("a job is looked for in one table only", JOB, "p <= PLACE_SETTLED; p++)", "p <= PLACE_LIVE; p++)"),
 
     # core_session.c
-    ("a session's number is one too low", SESSION, "    id_put_be(row + 8, peer->submission, 8);",
-     "    id_put_be(row + 8, peer->submission - 1, 8);"),
+    ("a session's number is one too low", SESSION, "    put_be(row + 8, peer->submission, 8);",
+     "    put_be(row + 8, peer->submission - 1, 8);"),
     ("a session's row has no check", SESSION,
-     "        id_get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))\n        return false;",
+     "        get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))\n        return false;",
      "        false)\n        return false;"),
     ("a new connection does not end the former one", SESSION, "    if (former)\n        core_drop_peer(core, former);", "    if (former)\n        former->session[0] ^= 1;"),
     ("a claim is believed whatever its attempt", ATTEMPT,
@@ -178,7 +178,7 @@ PLANTED = [
     ("a resent submission is stored again", SUBMIT, "    if (number <= peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if",
      "    if (number < peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if"),
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submission + 1) {", "    else if (number > peer->submission) {"),
-    ("other bytes under an old number are answered", SUBMIT, "    else if (hash != id_get_be(row.data + 8, 8))", "    else if (false)"),
+    ("other bytes under an old number are answered", SUBMIT, "    else if (hash != get_be(row.data + 8, 8))", "    else if (false)"),
     ("the answer is not stored", SUBMIT, "    store_put(core->store, STORE_ANSWERS,", "    if (false)\n        store_put(core->store, STORE_ANSWERS,"),
     ("a refusal uses a number", SUBMIT, "        peer->refused = true;\n        return;", "        peer->refused = true;\n        peer->submission = m->number;\n        return;"),
     ("what is behind a refusal is taken for the refused one", SUBMIT, "    else if (number == peer->submission + 1) {",
@@ -261,9 +261,9 @@ PLANTED = [
     # book.c
     ("sequences begin anew after a restart", BOOK, "    l->next = words[1];", "    l->next = 1;"),
     ("a level's row has no check", BOOK,
-     "        words[0] != record_check(value.data + 8, value.size - 8, id_get_be(key.data, 8)))", "        false)"),
+     "        words[0] != record_check(value.data + 8, value.size - 8, get_be(key.data, 8)))", "        false)"),
     ("a transit row has no check", BOOK,
-     "    if (id_get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))\n        return false;", "    ;"),
+     "    if (get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))\n        return false;", "    ;"),
     ("a bit is set next to its place", BOOK, "    b->bits[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;",
      "    b->bits[bit_of(id) / 64] |= 2ULL << bit_of(id) % 63;"),
     ("counts forget where a job came from", BOOK, "        level->jobs[from]--;\n", ""),

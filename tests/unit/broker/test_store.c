@@ -122,21 +122,21 @@ rows_come_in_order_while_others_are_deleted_and_added(void **state)
     s->ops->begin(s);
     for (unsigned i = 0; i < 3000; i++) {
         uint8_t key[4];
-        id_put_be(key, (uint64_t)i * 7919 % 3000, 4);
+        put_be(key, (uint64_t)i * 7919 % 3000, 4);
         store_put(s, STORE_LIVE, (struct slice){key, 4}, text("0123456789012345678901234567890"),
             text("body"));
     }
     unsigned seen = 0;
     uint8_t from[4] = {0};
     while (store_seek(s, STORE_LIVE, (struct slice){from, 4}, &k, &v)) {
-        uint64_t n = id_get_be(k.data, 4);
+        uint64_t n = get_be(k.data, 4);
         assert_int_equal(n, seen);
-        id_put_be(from, n, 4);
+        put_be(from, n, 4);
         assert_true(store_del(s, STORE_LIVE, (struct slice){from, 4}));
         uint8_t tail[4];
-        id_put_be(tail, 100000 + n, 4);
+        put_be(tail, 100000 + n, 4);
         store_put(s, STORE_LIVE, (struct slice){tail, 4}, text("x"), (struct slice){0});
-        id_put_be(from, n + 1, 4);
+        put_be(from, n + 1, 4);
         if (++seen == 3000)
             break;
     }
@@ -171,7 +171,7 @@ room_falls_as_the_map_fills_and_comes_back_after_deletes(void **state)
         uint8_t key[8];
         s->ops->begin(s);
         for (unsigned i = 0; i < 50; i++) {
-            id_put_be(key, n++, 8);
+            put_be(key, n++, 8);
             store_put(s, STORE_PARTS, (struct slice){key, 8}, (struct slice){0},
                 (struct slice){(const uint8_t *)body, sizeof body});
         }
@@ -182,7 +182,7 @@ room_falls_as_the_map_fills_and_comes_back_after_deletes(void **state)
         uint8_t key[8];
         s->ops->begin(s);
         for (uint64_t j = i; j < i + 50; j++) {
-            id_put_be(key, j, 8);
+            put_be(key, j, 8);
             assert_true(store_del(s, STORE_PARTS, (struct slice){key, 8}));
         }
         assert_int_equal(s->ops->commit(s), STINT_OK);
