@@ -11,6 +11,7 @@ clang-format --dry-run --Werror $sources || failed=1
 
 echo "tidy"
 /usr/bin/python3 -B tests/lint/tidy.py --source . --build "$build" || failed=1
+/usr/bin/python3 -B tests/lint/floors.py --source . --build "$build" || failed=1
 
 echo "clang, without a warning"
 CC=clang cmake -S . -B "$build-clang" -G Ninja -DSTINT_TESTS=OFF \

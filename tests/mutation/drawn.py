@@ -5,12 +5,14 @@ import os
 import random
 import re
 
-FILES = ("broker/book.c", "broker/core.c", "broker/core_dispatch.c", "broker/core_job.c",
-         "broker/core_query.c", "broker/core_session.c", "broker/core_settle.c",
-         "broker/core_submit.c", "broker/core_sweep.c", "broker/core_watch.c", "broker/fleet.c",
-         "broker/outbox.c", "broker/routes.c", "broker/store_lmdb.c", "proto/id.h", "proto/link.c",
+FILES = (*(f"broker/core/{n}.c" for n in (
+             "apart", "attempt", "book", "change", "conversation", "core", "dispatch", "fleet", "job",
+             "outbox", "peers", "query", "queues", "reply", "sessions", "settle", "submit", "sweep",
+             "watch")),
+         "broker/net/routes.c", "broker/store/store_lmdb.c", "broker/store/record.c", "proto/id.h",
+         "proto/link.c",
          "proto/message_decode.c", "proto/message_encode.c", "proto/message_items.c", "proto/pack.c",
-         "proto/record.c", "proto/session.c", "client/client.c", "client/query.c", "client/submit.c",
+         "proto/session.c", "client/client.c", "client/query.c", "client/submit.c",
          "client/watch.c", "worker/task.c", "worker/worker.c")
 
 # What is looked for in a line, what is put in its place.

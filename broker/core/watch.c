@@ -2,7 +2,11 @@
  * collected during a step and sent after it; a subscriber too slow for its events is told how many
  * it missed.
  */
-#include "core_inside.h"
+#include "watch.h"
+#include "clock.h"
+#include "job.h"
+#include "peers.h"
+#include "reply.h"
 
 enum {
     EVENTS_A_STEP = LIMIT_JOBS,
@@ -15,12 +19,12 @@ flush_outcomes(struct core *core, struct peer *peer)
 {
     if (peer->outcomes_count == 0)
         return;
-    struct pack_buffer *b = outbox_begin(core->out, peer->number);
+    struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
     message_put_head(b, MESSAGE_OUTCOMES, 1);
     *pack_reserve(b, 1) = 2;
     pack_put_array(b, peer->outcomes_count);
     memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
-    outbox_end(core->out);
+    outbox_end(core->step.out);
     pack_buffer_empty(&peer->outcomes);
     peer->outcomes_count = 0;
 }
@@ -28,7 +32,7 @@ flush_outcomes(struct core *core, struct peer *peer)
 void
 watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info)
 {
-    core_has_output(core, peer);
+    peers_have_output(core, peer);
     message_put_job_info(&peer->outcomes, info);
     if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > page_bytes(core))
         flush_outcomes(core, peer);
@@ -42,12 +46,12 @@ watch_settled(
     if (!first)
         return;
     struct stint_job_info info;
-    query_describe(core, id, PLACE_SETTLED, r, &info);
+    job_describe(core, id, PLACE_SETTLED, r, &info);
     info.payload_bytes = 0;
     info.result_bytes = result.size;
     for (struct watch *w = first; w; w = w->next_same) {
         /* To a peer that does not read, results are not pushed; it can ask for them. */
-        bool wanted = w->results && peer_reads(core, w->peer);
+        bool wanted = w->results && peers_can_take(core, w->peer);
         info.result = wanted && result.size ? result.data : NULL;
         watch_put_outcome(core, w->peer, &info);
     }
@@ -83,7 +87,7 @@ has_room(const struct core *core, const struct subscription *s)
 {
     return s->pending_count < EVENTS_A_STEP - 1 && s->pending.used <= page_bytes(core) &&
         (core->fleet.events_bytes < EVENTS_BYTES || s->peer->events_bytes < EVENTS_BYTES_LEAST) &&
-        peer_reads(core, s->peer);
+        peers_can_take(core, s->peer);
 }
 
 void
@@ -98,8 +102,10 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
             s->dropped++;
             continue;
         }
-        struct stint_event event = {
-            .type = type, .id = *id, .at_ms = clock_told(core, core->wall_ms), .count = count};
+        struct stint_event event = {.type = type,
+            .id = *id,
+            .at_ms = clock_told(core, core->clocks.wall_ms),
+            .count = count};
         memcpy(event.queue, level->queue->name, sizeof event.queue);
         put_event(core, s, &event);
     }
@@ -108,9 +114,9 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
 static void
 flush_events(struct core *core, struct subscription *s)
 {
-    if (s->dropped && peer_reads(core, s->peer)) {
+    if (s->dropped && peers_can_take(core, s->peer)) {
         struct stint_event lost = {.type = STINT_EVENT_LOST,
-            .at_ms = clock_told(core, core->wall_ms),
+            .at_ms = clock_told(core, core->clocks.wall_ms),
             .count = s->dropped};
         put_event(core, s, &lost);
         core->figures.events_lost += s->dropped;
@@ -118,7 +124,7 @@ flush_events(struct core *core, struct subscription *s)
     }
     if (s->pending_count == 0)
         return;
-    struct pack_buffer *b = outbox_begin(core->out, s->peer->number);
+    struct pack_buffer *b = outbox_begin(core->step.out, s->peer->number);
     message_put_head(b, MESSAGE_EVENTS, 2);
     pack_put_key_uint(b, 1, s->number);
     *pack_reserve(b, 1) = 2;
@@ -126,7 +132,7 @@ flush_events(struct core *core, struct subscription *s)
     memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
     s->peer->events_bytes -= s->pending.used;
     core->fleet.events_bytes -= s->pending.used;
-    outbox_end(core->out);
+    outbox_end(core->step.out);
     pack_buffer_empty(&s->pending);
     s->pending_count = 0;
 }
@@ -180,13 +186,13 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
             s->ids = malloc(bytes);
             if (!s->ids)
                 abort();
-            memcpy(s->ids, core->room->ids, bytes);
+            memcpy(s->ids, core->scratch.decoded->ids, bytes);
             s->ids_count = m->count;
             core->fleet.subscribed_ids += m->count;
             qsort(s->ids, s->ids_count, sizeof *s->ids, compare_ids);
         }
     }
-    query_answers(core, peer, m->number, &status, 1);
+    reply_statuses(core, peer, m->number, &status, 1);
 }
 
 void
@@ -196,36 +202,19 @@ watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m)
     struct subscription *s = find_subscription(core, peer, m->number);
     if (s)
         fleet_unsubscribe(&core->fleet, s);
-    query_answers(core, peer, m->number, &status, 1);
-}
-
-void
-watch_flush_answers(struct core *core, struct peer *peer, enum message_type type,
-    struct pack_buffer *answers, uint32_t *count)
-{
-    if (*count == 0)
-        return;
-    struct pack_buffer *b = outbox_begin(core->out, peer->number);
-    message_put_head(b, type, 1);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, *count);
-    memcpy(pack_reserve(b, answers->used), answers->data, answers->used);
-    outbox_end(core->out);
-    pack_buffer_empty(answers);
-    *count = 0;
+    reply_statuses(core, peer, m->number, &status, 1);
 }
 
 void
 watch_flush(struct core *core)
 {
-    for (struct peer *p = core->outputs; p; p = p->next_output) {
+    for (struct peer *p = core->step.outputs; p; p = p->next_output) {
         p->has_output = false;
-        session_store(core, p);
-        watch_flush_answers(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
-        watch_flush_answers(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
+        reply_flush(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
+        reply_flush(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
         flush_outcomes(core, p);
     }
-    core->outputs = NULL;
+    core->step.outputs = NULL;
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next)
         flush_events(core, s);
 }

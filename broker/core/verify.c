@@ -1,7 +1,10 @@
 /* Reads everything that is stored and says what does not fit together. Nothing is changed, and no
  * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
  */
-#include "core_inside.h"
+#include "job.h"
+#include "sessions.h"
+#include "state.h"
+#include "submit.h"
 
 struct verify {
     struct store *store;
@@ -129,7 +132,7 @@ running_job(void *context, const struct stint_id *id)
 static void
 parked_row(struct verify *v, struct slice key, struct slice value)
 {
-    uint8_t due[8 + STINT_ID_BYTES];
+    uint8_t due[TIME_KEY_BYTES];
     struct stint_id id;
     struct record r;
     struct slice nothing;
@@ -137,10 +140,8 @@ parked_row(struct verify *v, struct slice key, struct slice value)
         return;
     v->parked++;
     count(v, &id, STINT_SCHEDULED);
-    put_be(due, record_get(&r, FIELD_DUE, 0), 8);
-    memcpy(due + 8, id.bytes, STINT_ID_BYTES);
     if (r.state != STINT_SCHEDULED ||
-        !store_get(v->store, STORE_DUE, (struct slice){due, sizeof due}, &nothing))
+        !store_get(v->store, STORE_DUE, time_key(due, record_get(&r, FIELD_DUE, 0), &id), &nothing))
         complain(v, "a scheduled job is not in the table of what is due", &id);
 }
 
@@ -164,7 +165,7 @@ settled_row(struct verify *v, struct slice key, struct slice value)
         return;
     }
     count(v, &id, r.state);
-    if (!sweep_is_marked(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
+    if (!job_is_marked(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
         complain(v, "an outcome would never expire", &id);
 }
 
@@ -182,7 +183,7 @@ session_row(struct verify *v, struct slice key, struct slice value)
     uint64_t submission, pruned;
     (void)key;
     v->report->sessions++;
-    if (!session_read(value, &submission, &pruned) || pruned > submission)
+    if (!sessions_read(value, &submission, &pruned) || pruned > submission)
         complain(v, "a session's row is damaged", NULL);
 }
 
@@ -195,7 +196,7 @@ answer_row(struct verify *v, struct slice key, struct slice value)
     if (!answer_is_whole(number, value))
         complain(v, "the stored answer to a submission is damaged", NULL);
     if (!store_get(v->store, STORE_SESSIONS, (struct slice){key.data, SESSION_BYTES}, &row) ||
-        !session_read(row, &submission, &pruned) || number > submission || number <= pruned)
+        !sessions_read(row, &submission, &pruned) || number > submission || number <= pruned)
         complain(v, "the stored answer to a submission belongs to no session", NULL);
 }
 

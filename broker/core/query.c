@@ -1,7 +1,11 @@
 /* Questions: WAIT, GET, LIST and the figures. A question is read-only and repeatable, and each has
  * a bound on what it may read in one step: a list is told in pages.
  */
-#include "core_inside.h"
+#include "query.h"
+#include "job.h"
+#include "peers.h"
+#include "reply.h"
+#include "watch.h"
 
 enum {
     PAGE_JOBS = 1000,
@@ -14,87 +18,6 @@ enum {
     /* A description without its body: its texts, 13 numbers, an id, and keys and lengths. */
     INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES + 13 * 10 + 100,
 };
-
-void
-query_answers(
-    struct core *core, struct peer *peer, uint64_t number, const uint32_t *statuses, uint32_t count)
-{
-    _Static_assert(
-        LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
-    struct pack_buffer *b = outbox_begin(core->out, peer->number);
-    message_put_head(b, MESSAGE_ANSWERS, 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    for (uint32_t i = 0; i < count; i++)
-        pack_put_uint(b, statuses[i]);
-    outbox_end(core->out);
-}
-
-static uint64_t
-wall_of(const struct core *core, uint64_t monotonic_ms)
-{
-    return clock_told(core, core->wall_ms - (core->now_ms - monotonic_ms));
-}
-
-void
-query_describe(struct core *core, const struct stint_id *id, enum place place,
-    const struct record *r, struct stint_job_info *info)
-{
-    const struct level *level = book_level_of(&core->book, id);
-    const struct lease *lease = place == PLACE_LIVE ? fleet_lease(&core->fleet, id) : NULL;
-    *info = (struct stint_job_info){.id = *id, .state = r->state};
-    memcpy(info->queue, level->queue->name, sizeof info->queue);
-    slice_to_text(info->kind, sizeof info->kind, r->kind);
-    slice_to_text(info->error, sizeof info->error, r->error);
-    info->attempt = r->attempt;
-    info->failures = record_failures(r) - (r->last == LAST_SUCCEEDED);
-    info->max_attempts = (uint32_t)record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
-    info->submitted_ms = clock_told(core, r->submitted_ms);
-    info->due_ms = clock_told(core, record_get(r, FIELD_DUE, 0));
-    info->settled_ms = clock_told(core, record_get(r, FIELD_SETTLED, 0));
-    info->keep_ms = record_get(r, FIELD_KEEP, core->options.keep_ms);
-    info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
-    info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
-    info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
-    if (r->state == STINT_SUCCEEDED)
-        info->result_bytes = r->body_bytes;
-    else {
-        info->payload_bytes = r->body_bytes;
-        info->result_bytes = record_get(r, FIELD_OUTPUT, 0);
-    }
-    if (lease) {
-        info->state = STINT_RUNNING;
-        info->attempt = lease->attempt;
-        info->started_ms = wall_of(core, lease->dispatched_ms);
-        if (lease->worker)
-            memcpy(info->worker, lease->worker->name, sizeof info->worker);
-    }
-}
-
-void
-page_begin(struct core *core)
-{
-    core->page.used = 0;
-}
-
-void
-page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t number,
-    uint32_t count, struct slice cursor)
-{
-    struct pack_buffer *b = outbox_begin(core->out, peer->number);
-    message_put_head(b, type, cursor.size ? 3 : 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    if (core->page.used)
-        memcpy(pack_reserve(b, core->page.used), core->page.data, core->page.used);
-    if (cursor.size) {
-        *pack_reserve(b, 1) = 3;
-        pack_put_bytes(b, cursor.data, cursor.size);
-    }
-    outbox_end(core->out);
-}
 
 /* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
  * jobs behind them? Bodies take half of it at most, but for the first. */
@@ -150,18 +73,18 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
-    page_begin(core);
+    reply_page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
-        struct stint_job_info info = {.id = core->room->ids[i]};
+        struct stint_job_info info = {.id = core->scratch.decoded->ids[i]};
         struct record r;
         enum place place = job_find(core, &info.id, &r);
         if (place != PLACE_NONE) {
-            query_describe(core, &core->room->ids[i], place, &r, &info);
-            add_body(core, &r, m->get.parts, core->page.used, m->count - i, &info);
+            job_describe(core, &core->scratch.decoded->ids[i], place, &r, &info);
+            add_body(core, &r, m->get.parts, core->scratch.page.used, m->count - i, &info);
         }
-        message_put_job_info(&core->page, &info);
+        message_put_job_info(&core->scratch.page, &info);
     }
-    page_send(core, peer, MESSAGE_JOBS, m->number, m->count, (struct slice){0});
+    reply_page_send(core, peer, MESSAGE_JOBS, m->number, m->count, (struct slice){0});
 }
 
 /* Outcomes that are there are told at once; the rest is watched. The answer says which of the ids
@@ -170,7 +93,7 @@ void
 query_wait(struct core *core, struct peer *peer, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        struct stint_id id = core->room->ids[i];
+        struct stint_id id = core->scratch.decoded->ids[i];
         struct record r;
         enum place place = job_find(core, &id, &r);
         enum stint_status status = STINT_OK;
@@ -178,16 +101,16 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
             status = STINT_NO_SUCH_JOB;
         else if (place == PLACE_SETTLED) {
             struct stint_job_info info;
-            query_describe(core, &id, place, &r, &info);
-            if (m->wait.results && peer_reads(core, peer))
+            job_describe(core, &id, place, &r, &info);
+            if (m->wait.results && peers_can_take(core, peer))
                 add_body(core, &r, PART_RESULT, 0, 0, &info);
             info.payload_bytes = 0;
             watch_put_outcome(core, peer, &info);
         } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results))
             status = STINT_TOO_MANY;
-        core->room->statuses[i] = status;
+        core->scratch.decoded->statuses[i] = status;
     }
-    query_answers(core, peer, m->number, core->room->statuses, m->count);
+    reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);
 }
 
 /* What a LIST asks for, and how far it has come. */
@@ -231,14 +154,14 @@ list_place(struct core *core, struct listing *l)
         if (l->queue && id_queue(&l->at) != l->queue->number)
             return true;
         if (l->count == l->limit || l->scanned == l->scanned_most ||
-            core->page.used > page_bytes(core))
+            core->scratch.page.used > page_bytes(core))
             return false;
         l->scanned++;
-        core->listed++;
+        core->step.listed++;
         if (job_read(core, tables[l->place], &l->at, &r) && book_level_of(&core->book, &l->at) &&
             matches(core, l, &r, &l->at)) {
-            query_describe(core, &l->at, l->place, &r, &info);
-            message_put_job_info(&core->page, &info);
+            job_describe(core, &l->at, l->place, &r, &info);
+            message_put_job_info(&core->scratch.page, &info);
             l->count++;
         }
         l->at = id_plus(l->at, 1);
@@ -262,15 +185,15 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
 {
     struct listing l = {.states = m->list.states ? m->list.states : STINT_STATES_ALL,
         .limit = m->list.limit && m->list.limit < PAGE_JOBS ? m->list.limit : PAGE_JOBS,
-        .scanned_most = core->listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST,
+        .scanned_most = core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST,
         .kind = m->list.kind,
         .place = PLACE_LIVE};
     uint8_t cursor[CURSOR_BYTES];
     struct slice next = {0};
     struct slice given = m->list.cursor;
-    page_begin(core);
+    reply_page_begin(core);
     if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
-        core_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
+        reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
         return;
     }
     struct stint_id begin =
@@ -281,7 +204,7 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
         l.place = (enum place)given.data[0];
         memcpy(l.at.bytes, given.data + 1, STINT_ID_BYTES);
     } else if (given.size) {
-        core_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
+        reply_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
         return;
     }
     for (; l.place <= PLACE_SETTLED; l.place++, l.at = begin)
@@ -291,7 +214,23 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
             next = (struct slice){cursor, sizeof cursor};
             break;
         }
-    page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
+    reply_page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
+}
+
+void
+core_stats(struct core *core, struct stint_stats *stats)
+{
+    *stats = core->figures;
+    stats->epoch = core->epoch;
+    stats->uptime_ms = core->clocks.now_ms - core->clocks.started_ms;
+    stats->peers = core->fleet.peers_count;
+    stats->workers = core->fleet.workers_count;
+    stats->slots = core->fleet.slots;
+    stats->leases = HASH_COUNT(core->fleet.leases);
+    stats->queues = core->book.queues;
+    stats->sessions = core->sessions;
+    memcpy(stats->jobs, core->book.jobs, sizeof stats->jobs);
+    core->store->ops->usage(core->store, &stats->store_used_bytes, &stats->store_size_bytes);
 }
 
 void
@@ -299,6 +238,6 @@ query_stats(struct core *core, struct peer *peer, const struct message *m)
 {
     struct stint_stats stats;
     core_stats(core, &stats);
-    message_put_stats(outbox_begin(core->out, peer->number), m->number, &stats);
-    outbox_end(core->out);
+    message_put_stats(outbox_begin(core->step.out, peer->number), m->number, &stats);
+    outbox_end(core->step.out);
 }

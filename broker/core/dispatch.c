@@ -11,7 +11,13 @@
  * Recall is the other half of prefetch: a job must not wait behind a long one in a busy worker
  * while another worker is idle, so prefetched jobs that do not move are asked back.
  */
-#include "core_inside.h"
+#include "dispatch.h"
+#include "apart.h"
+#include "attempt.h"
+#include "clock.h"
+#include "job.h"
+#include "peers.h"
+#include "watch.h"
 
 #include <utlist.h>
 
@@ -27,7 +33,7 @@ static bool
 hungry(const struct core *core, const struct worker *w, uint32_t limit)
 {
     return w->claimed && w->peer && w->held < limit && w->held < w->window &&
-        core->now_ms >= w->rests_ms && peer_reads(core, w->peer);
+        core->clocks.now_ms >= w->rests_ms && peers_can_take(core, w->peer);
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */
@@ -53,13 +59,13 @@ send_fresh(struct core *core, struct worker *w)
             (id_queue(&l->id) != queue || count == LIMIT_JOBS ||
                 b->used - begun > page_bytes(core))) {
             pack_close_array(b, at, count);
-            outbox_end(core->out);
+            outbox_end(core->step.out);
             b = NULL;
         }
         if (!b) {
             queue = id_queue(&l->id);
             struct queue *q = book_queue_by_number(&core->book, queue);
-            b = outbox_begin(core->out, w->peer->number);
+            b = outbox_begin(core->step.out, w->peer->number);
             begun = b->used;
             message_put_head(b, MESSAGE_DISPATCH, 2);
             *pack_reserve(b, 1) = 2;
@@ -77,7 +83,7 @@ send_fresh(struct core *core, struct worker *w)
     }
     if (b) {
         pack_close_array(b, at, count);
-        outbox_end(core->out);
+        outbox_end(core->step.out);
     }
 }
 
@@ -128,8 +134,8 @@ static bool
 next_ready(struct core *core, const struct worker *w, struct level *level, struct stint_id *id,
     struct slice *bytes)
 {
-    if (core->searched >= SEARCHED_A_STEP) {
-        core->unfinished = true;
+    if (core->step.searched >= SEARCHED_A_STEP) {
+        core->step.unfinished = true;
         return false;
     }
     return w->kinds ? book_scan_ready(&core->book, level, book_scan(level, w->kinds), id, bytes)
@@ -149,11 +155,11 @@ take(struct core *core, struct worker *w, struct level *level)
             continue;
         }
         if (record_suspect(&r) && apart_keep(core, level, &id, &r)) {
-            core->searched++;
+            core->step.searched++;
             return false; /* it may be its turn now */
         }
         if (!kinds_have(w->kinds, r.kind)) {
-            core->searched++;
+            core->step.searched++;
             continue;
         }
         hand_out(core, w, level, &id, &r, bytes);
@@ -232,7 +238,7 @@ static uint32_t
 help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 {
     uint32_t taken = 0;
-    while (taken < share && w->trials == 0 && peer_reads(core, w->peer)) {
+    while (taken < share && w->trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
             break;
@@ -245,7 +251,7 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
             break;
         if (take(core, w, level))
             taken++;
-        else if (core->unfinished)
+        else if (core->step.unfinished)
             break;
     }
     return taken;
@@ -274,11 +280,11 @@ static void
 rounds(struct core *core, bool windows)
 {
     bool progress = true;
-    while (progress && core->book.jobs[STINT_READY] > 0 && !core->unfinished) {
+    while (progress && core->book.jobs[STINT_READY] > 0 && !core->step.unfinished) {
         progress = false;
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
-            if (w->draining && (w->window == 0 || !w->peer || !peer_reads(core, w->peer)))
+            if (w->draining && (w->window == 0 || !w->peer || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!hungry(core, w, limit))
                 continue;
@@ -294,8 +300,8 @@ void
 dispatch_all(struct core *core)
 {
     struct fleet *fleet = &core->fleet;
-    core->searched = 0;
-    core->unfinished = false;
+    core->step.searched = 0;
+    core->step.unfinished = false;
     if (core->book.jobs[STINT_READY] == 0 || !fleet->workers)
         return;
     struct worker *first = fleet->workers; /* somebody else begins next time */
@@ -361,24 +367,25 @@ void
 dispatch_recall(struct core *core)
 {
     struct fleet *fleet = &core->fleet;
-    if (fleet->workers_count < 2 || core->now_ms - core->recalled_ms < RECALL_EVERY_MS)
+    if (fleet->workers_count < 2 ||
+        core->clocks.now_ms - core->clocks.recalled_ms < RECALL_EVERY_MS)
         return;
-    core->recalled_ms = core->now_ms;
+    core->clocks.recalled_ms = core->clocks.now_ms;
     if (!count_idle(core))
         return;
     for (struct worker *w = fleet->workers; w; w = w->next) {
         if (!w->peer || w->held <= w->slots ||
-            core->now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
-            core->now_ms - w->recalled_ms < 2ULL * RECALL_EVERY_MS)
+            core->clocks.now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
+            core->clocks.now_ms - w->recalled_ms < 2ULL * RECALL_EVERY_MS)
             continue;
         uint32_t count = idle_slots_for(w);
         if (count > w->held - w->slots)
             count = w->held - w->slots;
         if (count == 0)
             continue;
-        w->recalled_ms = core->now_ms;
-        message_put_recall(outbox_begin(core->out, w->peer->number), count);
-        outbox_end(core->out);
+        w->recalled_ms = core->clocks.now_ms;
+        message_put_recall(outbox_begin(core->step.out, w->peer->number), count);
+        outbox_end(core->step.out);
         core->figures.recalled += count;
     }
 }
@@ -420,8 +427,8 @@ dispatch_unserved(struct core *core, struct queue *q)
         if (level->jobs[STINT_READY] > level->apart && !level->lost &&
             book_peek_ready(&core->book, level, &id, &bytes) &&
             is_passed_over(level, id_sequence(&id)) && record_decode(&r, &id, bytes)) {
-            slice_to_text(core->unserved, sizeof core->unserved, r.kind);
-            return core->unserved;
+            slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
+            return core->scratch.unserved;
         }
     }
     DL_FOREACH (q->shelves, s)

@@ -2,132 +2,19 @@
  * connection by the router's number. A worker's session outlives its connection; a client's
  * submissions outlive the broker.
  */
-#include "core_inside.h"
+#include "conversation.h"
+#include "attempt.h"
+#include "peers.h"
+#include "random.h"
+#include "reply.h"
+#include "sessions.h"
 
 enum {
-    SESSION_ROW_BYTES = 32, /* check, last submission, pruned, used (wall clock) */
     CLIENT_IDLE_MS = 60000, /* a connection that only asks now and then; it may say HELLO again */
-    FORGOTTEN_A_STEP = 16384, /* answers of sessions that are over */
     SESSIONS_A_CONNECTION = 16, /* a process needs one, and another one if it is forgotten */
     PROOF_BYTES = 1 << 20,
     PROOF_MS = 60000, /* while memory is short, who shows no reading for so long is cut off */
 };
-
-static struct slice
-session_key(const uint8_t session[SESSION_BYTES])
-{
-    return (struct slice){session, SESSION_BYTES};
-}
-
-bool
-session_read(struct slice row, uint64_t *submission, uint64_t *pruned)
-{
-    if (row.size != SESSION_ROW_BYTES ||
-        get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))
-        return false;
-    *submission = get_be(row.data + 8, 8);
-    *pruned = get_be(row.data + 16, 8);
-    return true;
-}
-
-static void
-load_submissions(struct core *core, struct peer *peer)
-{
-    struct slice row;
-    if (!store_get(core->store, STORE_SESSIONS, session_key(peer->session), &row))
-        return;
-    if (session_read(row, &peer->submission, &peer->pruned))
-        peer->session_stored = true;
-    else
-        core_say(
-            core, NOTE_ERROR, "a damaged session row is ignored", NOTE_TEXT("peer", peer->name));
-}
-
-static void
-put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
-{
-    uint8_t row[SESSION_ROW_BYTES];
-    put_be(row + 8, peer->submission, 8);
-    put_be(row + 16, peer->pruned, 8);
-    put_be(row + 24, used_ms, 8);
-    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
-    store_put(core->store, STORE_SESSIONS, session_key(peer->session),
-        (struct slice){row, sizeof row}, (struct slice){0});
-}
-
-void
-session_store(struct core *core, struct peer *peer)
-{
-    if (!peer->session_changed)
-        return;
-    put_session(core, peer, core->wall_ms);
-    core->sessions += !peer->session_stored;
-    peer->session_stored = true;
-    peer->session_changed = false;
-}
-
-/* Removes answers of the session, as many as this step may. The row then says which are left, and
- * that it was never used, so that whatever stops us is made up for by the sweep. True: all is gone.
- */
-static bool
-forget_some(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t most)
-{
-    struct slice key, value;
-    uint8_t from[SESSION_BYTES + 8];
-    memcpy(from, session, SESSION_BYTES);
-    memset(from + SESSION_BYTES, 0, 8);
-    while (
-        store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key, &value) &&
-        key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
-        if (core->forgotten++ >= most) {
-            struct peer left = {0};
-            memcpy(left.session, session, SESSION_BYTES);
-            load_submissions(core, &left);
-            left.pruned = get_be(from + SESSION_BYTES, 8);
-            put_session(core, &left, 0);
-            return false;
-        }
-        memcpy(from, key.data, sizeof from);
-        store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});
-    }
-    if (store_del(core->store, STORE_SESSIONS, session_key(session)))
-        core->sessions--;
-    return true;
-}
-
-void
-session_forget(struct core *core, const uint8_t session[SESSION_BYTES])
-{
-    if (!forget_some(core, session, FORGOTTEN_A_STEP))
-        memcpy(pack_reserve(&core->leaving, SESSION_BYTES), session, SESSION_BYTES);
-}
-
-void
-session_forget_more(struct core *core)
-{
-    uint8_t session[SESSION_BYTES];
-    while (core->leaving.used > 0 && core->forgotten < FORGOTTEN_A_STEP) {
-        memcpy(session, core->leaving.data + core->leaving.used - SESSION_BYTES, SESSION_BYTES);
-        if (!forget_some(core, session, FORGOTTEN_A_STEP))
-            return;
-        core->leaving.used -= SESSION_BYTES;
-    }
-}
-
-/* A session that is back before all of it was forgotten begins anew all the same. */
-static void
-finish_leaving(struct core *core, const uint8_t session[SESSION_BYTES])
-{
-    for (size_t at = 0; at < core->leaving.used; at += SESSION_BYTES) {
-        uint8_t *entry = core->leaving.data + at;
-        if (memcmp(entry, session, SESSION_BYTES) != 0)
-            continue;
-        (void)forget_some(core, session, UINT64_MAX);
-        core->leaving.used -= SESSION_BYTES;
-        memmove(entry, core->leaving.data + core->leaving.used, SESSION_BYTES);
-        return;
-    }
-}
 
 /* Another connection of the same session is a former one; the new one takes its place. */
 static void
@@ -135,7 +22,7 @@ drop_former(struct core *core, const uint8_t session[SESSION_BYTES])
 {
     struct peer *former = fleet_peer_of_session(&core->fleet, session);
     if (former)
-        core_drop_peer(core, former);
+        peers_drop(core, former);
 }
 
 /* "default" if it named none. A queue that holds nothing yet is made by its first job. */
@@ -144,12 +31,12 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t 
 {
     struct queue *queues[LIMIT_QUEUES_SERVED];
     if (count == 0) {
-        core->room->names.queues[0] = text_slice("default");
+        core->scratch.decoded->names.queues[0] = text_slice("default");
         count = 1;
     }
     uint32_t served = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct queue *q = book_queue_expect(&core->book, core->room->names.queues[i]);
+        struct queue *q = book_queue_expect(&core->book, core->scratch.decoded->names.queues[i]);
         if (!q)
             return false;
         bool twice = false;
@@ -158,7 +45,8 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t 
         if (!twice)
             queues[served++] = q;
     }
-    fleet_worker_serve(&core->fleet, worker, queues, served, core->room->names.kinds, kinds);
+    fleet_worker_serve(
+        &core->fleet, worker, queues, served, core->scratch.decoded->names.kinds, kinds);
     return true;
 }
 
@@ -172,7 +60,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     peer->worker = w;
     w->peer = peer;
     w->claimed = false;
-    w->seen_ms = core->listened_ms;
+    w->seen_ms = core->clocks.listened_ms;
     fleet->slots = fleet->slots - w->slots + h->slots;
     w->slots = h->slots;
     w->window = h->window;
@@ -198,9 +86,9 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .submission = peer->submission,
         .brokers = 1,
         .software = text_slice(o->software)};
-    message_put_welcome(outbox_begin(core->out, peer->number), &w, &self);
-    outbox_end(core->out);
-    outbox_greeted(core->out);
+    message_put_welcome(outbox_begin(core->step.out, peer->number), &w, &self);
+    outbox_end(core->step.out);
+    outbox_greeted(core->step.out);
 }
 
 /* Why a peer can't be taken in; NULL: it can. */
@@ -220,76 +108,76 @@ too_many(struct core *core, const struct hello *h, const struct account *account
 }
 
 void
-session_hello(struct core *core, uint32_t number, const struct message *m)
+conversation_hello(struct core *core, uint32_t number, const struct message *m)
 {
     const struct hello *h = &m->hello;
     if (h->version_min > PROTOCOL_VERSION_MAX || h->version_max < PROTOCOL_VERSION_MIN) {
-        core_refuse(core, number, m, STINT_VERSION_MISMATCH, "this broker speaks version 1");
-        core_forget(core, number);
+        reply_refuse(core, number, m, STINT_VERSION_MISMATCH, "this broker speaks version 1");
+        peers_forget(core, number);
         return;
     }
     static const uint8_t none[SESSION_BYTES];
     if (h->role == 0 || memcmp(h->session, none, SESSION_BYTES) == 0) {
-        core_refuse(core, number, m, STINT_INVALID, "a HELLO names a role and a session");
-        core_forget(core, number);
+        reply_refuse(core, number, m, STINT_INVALID, "a HELLO names a role and a session");
+        peers_forget(core, number);
         return;
     }
-    struct account account = {.read_ms = core->listened_ms};
+    struct account account = {.read_ms = core->clocks.listened_ms};
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer)
         account = peer->account;
     account.sessions += !peer || memcmp(peer->session, h->session, SESSION_BYTES) != 0;
     if (peer)
-        core_remove_peer(core, peer); /* it begins anew */
+        peers_remove(core, peer); /* it begins anew */
     drop_former(core, h->session);
     const char *why = too_many(core, h, &account);
     if (why) {
-        core_refuse(core, number, m, STINT_TOO_MANY, why);
-        core_end(core, number);
+        reply_refuse(core, number, m, STINT_TOO_MANY, why);
+        peers_end(core, number);
         return;
     }
     peer = fleet_peer_add(&core->fleet, number, h->session);
     peer->role = h->role;
     peer->account = account;
     core->fleet.unread += account.sent - account.read;
-    finish_leaving(core, h->session);
+    sessions_finish(core, h->session);
     slice_to_text(peer->name, sizeof peer->name, h->name);
-    peer->seen_ms = core->listened_ms;
-    load_submissions(core, peer);
+    peer->seen_ms = core->clocks.listened_ms;
+    sessions_load(core, peer);
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
-        core_refuse(core, number, m, STINT_TOO_MANY,
+        reply_refuse(core, number, m, STINT_TOO_MANY,
             "workers and subscribers name too many queues that nothing is in");
         if (peer->worker->held == 0)
             fleet_worker_remove(&core->fleet, peer->worker);
-        core_remove_peer(core, peer);
-        core_end(core, number);
+        peers_remove(core, peer);
+        peers_end(core, number);
         return;
     }
     say_welcome(core, peer, h);
 }
 
 void
-session_ping(struct core *core, struct peer *peer, const struct message *m)
+conversation_ping(struct core *core, struct peer *peer, const struct message *m)
 {
     if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
         peer->worker->window = m->ping.window;
     struct account *a = &peer->account;
     if (a->token && m->ping.token == a->token) { /* it has read that PONG and all before */
-        peer_has_read(core, peer, a->sent_at_token);
+        peers_have_read(core, peer, a->sent_at_token);
         a->token = 0;
     }
     while (a->token == 0) {
-        a->token = core_random(core);
+        a->token = random_draw(core);
         a->sent_at_token = a->sent;
     }
-    message_put_pong(outbox_begin(core->out, peer->number), m->number, a->token);
-    outbox_end(core->out);
+    message_put_pong(outbox_begin(core->step.out, peer->number), m->number, a->token);
+    outbox_end(core->step.out);
 }
 
 /* A worker settles or returns what it holds before it says goodbye; what it still holds then is
  * lost. A client that says goodbye has all its answers. */
 void
-session_bye(struct core *core, struct peer *peer, const struct message *m)
+conversation_bye(struct core *core, struct peer *peer, const struct message *m)
 {
     uint32_t number = peer->number;
     if (peer->worker) {
@@ -297,12 +185,12 @@ session_bye(struct core *core, struct peer *peer, const struct message *m)
             NOTE_NUMBER("held", peer->worker->held), NOTE_NUMBER("begun", peer->worker->begun));
         attempt_end_worker(core, peer->worker);
     }
-    session_store(core, peer);
+    sessions_store(core, peer);
     if (peer->session_stored)
-        session_forget(core, peer->session);
-    message_put_numbered(outbox_begin(core->out, number), MESSAGE_BYE, m->number);
-    outbox_end(core->out);
-    core_drop_peer(core, peer);
+        sessions_forget(core, peer->session);
+    message_put_numbered(outbox_begin(core->step.out, number), MESSAGE_BYE, m->number);
+    outbox_end(core->step.out);
+    peers_drop(core, peer);
 }
 
 /* A busy broker never has read all that has arrived, and must not wait for that. */
@@ -311,31 +199,31 @@ end_round(struct core *core, enum hearing heard)
 {
     if (heard == HEARD_SOME)
         return;
-    core->heard_ms = heard == HEARD_ALL ? core->listened_ms : core->round_ms;
-    core->round_ms = core->listened_ms;
+    core->clocks.heard_ms = heard == HEARD_ALL ? core->clocks.listened_ms : core->clocks.round_ms;
+    core->clocks.round_ms = core->clocks.listened_ms;
 }
 
 void
-session_judge(struct core *core, enum hearing heard)
+conversation_judge(struct core *core, enum hearing heard)
 {
     const struct core_options *o = &core->options;
     end_round(core, heard);
     uint64_t every = o->heartbeat_ms / 4 + 1;
-    if (core->now_ms - core->judged_ms < every)
+    if (core->clocks.now_ms - core->clocks.judged_ms < every)
         return;
-    core->judged_ms = core->now_ms;
-    apart_judge(core);
+    core->clocks.judged_ms = core->clocks.now_ms;
+    attempt_judge_refused(core);
     struct worker *w = core->fleet.workers;
     while (w) {
         struct worker *next = w->next;
         attempt_judge(core, w);
-        if (core->heard_ms >= w->seen_ms + o->lost_ms) {
+        if (core->clocks.heard_ms >= w->seen_ms + o->lost_ms) {
             struct peer *peer = w->peer;
             core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", w->name),
                 NOTE_NUMBER("held", w->held), NOTE_NUMBER("begun", w->begun));
             attempt_end_worker(core, w);
             if (peer)
-                core_drop_peer(core, peer);
+                peers_drop(core, peer);
         }
         w = next;
     }
@@ -344,19 +232,19 @@ session_judge(struct core *core, enum hearing heard)
     while (p) {
         struct peer *next = p->next;
         uint64_t idle_ms = o->lost_ms > CLIENT_IDLE_MS ? o->lost_ms : CLIENT_IDLE_MS;
-        if (p->role == ROLE_CLIENT && core->heard_ms >= p->seen_ms + idle_ms)
-            core_drop_peer(core, p);
-        else if (short_of_memory && core->heard_ms >= p->account.read_ms + PROOF_MS &&
+        if (p->role == ROLE_CLIENT && core->clocks.heard_ms >= p->seen_ms + idle_ms)
+            peers_drop(core, p);
+        else if (short_of_memory && core->clocks.heard_ms >= p->account.read_ms + PROOF_MS &&
             p->account.sent - p->account.read > PROOF_BYTES) {
             core_say(core, NOTE_WARN, "a connection is ended, its peer does not read",
                 NOTE_TEXT("peer", p->name),
                 NOTE_NUMBER("unread_bytes", p->account.sent - p->account.read));
-            core_drop_peer(core, p);
+            peers_drop(core, p);
         }
         p = next;
     }
-    if (core->grace_until_ms && core->heard_ms >= core->grace_until_ms) {
-        core->grace_until_ms = 0;
+    if (core->clocks.grace_until_ms && core->clocks.heard_ms >= core->clocks.grace_until_ms) {
+        core->clocks.grace_until_ms = 0;
         attempt_end_grace(core);
     }
 }

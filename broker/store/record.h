@@ -20,7 +20,7 @@
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a member here, a row in record.c. Old readers refuse bits they do not know, so raise the store's
- * format version with it (broker/data.c).
+ * format version with it (data.c).
  */
 #ifndef RECORD_H
 #define RECORD_H

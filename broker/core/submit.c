@@ -7,7 +7,12 @@
  * A message is accepted or refused as a whole, before the store is touched. A refusal uses no
  * number and is not stored: what is refused costs nothing that lasts, however often it is sent.
  */
-#include "core_inside.h"
+#include "submit.h"
+#include "job.h"
+#include "peers.h"
+#include "reply.h"
+#include "sessions.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -65,14 +70,14 @@ make_room(struct core *core, struct peer *peer)
 {
     struct pack_buffer *b = &peer->submitted;
     if (peer->submitted_count == LIMIT_JOBS || b->used > page_bytes(core))
-        watch_flush_answers(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
+        reply_flush(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
 }
 
 static struct pack_buffer *
 answer(struct core *core, struct peer *peer, uint64_t number, enum stint_status status)
 {
     struct pack_buffer *b = &peer->submitted;
-    core_has_output(core, peer);
+    peers_have_output(core, peer);
     make_room(core, peer);
     peer->submitted_count++;
     pack_put_array(b, status == STINT_OK ? 3 : 4);
@@ -173,7 +178,7 @@ places_new(void)
 static void
 places_begin(struct core *core)
 {
-    struct places *p = core->places;
+    struct places *p = core->scratch.places;
     p->count = 0;
     if (++p->stamp == 0) {
         memset(p->slots, 0, sizeof p->slots);
@@ -185,7 +190,7 @@ places_begin(struct core *core)
 static struct place_of_jobs *
 place_of(struct core *core, const struct job_spec *spec, unsigned priority)
 {
-    struct places *p = core->places;
+    struct places *p = core->scratch.places;
     uint64_t at = record_check(spec->queue.data, spec->queue.size, priority) % SLOTS;
     for (; p->slots[at].stamp == p->stamp; at = (at + 1) % SLOTS) {
         struct place_of_jobs *place = &p->all[p->slots[at].index];
@@ -219,9 +224,9 @@ struct tally {
 static bool
 tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
 {
-    const struct job_spec *spec = &core->room->specs[i];
+    const struct job_spec *spec = &core->scratch.decoded->specs[i];
     struct book *book = &core->book;
-    if (i == 0 || !same_name(spec->queue, core->room->specs[i - 1].queue))
+    if (i == 0 || !same_name(spec->queue, core->scratch.decoded->specs[i - 1].queue))
         t->queue = place_of(core, spec, ANY_PRIORITY);
     struct place_of_jobs *level = place_of(core, spec, spec->priority);
     if (t->queue->jobs == 0) {
@@ -263,12 +268,12 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     places_begin(core);
     v->status = STINT_OK;
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct job_spec *spec = &core->room->specs[i];
+        const struct job_spec *spec = &core->scratch.decoded->specs[i];
         if (spec->payload.size > o->payload_bytes) {
             refuse(v, i, STINT_TOO_LARGE, "a payload is over --payload-max, ", o->payload_bytes);
             return;
         }
-        if (!same_place(core->room->specs, i) && !tally_place(core, &t, i, v))
+        if (!same_place(core->scratch.decoded->specs, i) && !tally_place(core, &t, i, v))
             return;
         const struct queue *q = t.queue->queue;
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
@@ -329,25 +334,25 @@ put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
     put_be(p + 5, first, 8);
 }
 
-/* Inserts the jobs, and writes into core->page where each level began. */
+/* Inserts the jobs, and writes into core->scratch.page where each level began. */
 static void
 insert_jobs(struct core *core, struct peer *peer, const struct message *m)
 {
     struct runs runs;
     struct level *level = NULL;
-    core->page.used = 0;
+    core->scratch.page.used = 0;
     places_begin(core);
     runs_open(&runs, answer(core, peer, m->number, STINT_OK));
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct job_spec *spec = &core->room->specs[i];
-        if (!same_place(core->room->specs, i)) {
+        const struct job_spec *spec = &core->scratch.decoded->specs[i];
+        if (!same_place(core->scratch.decoded->specs, i)) {
             struct place_of_jobs *place = place_of(core, spec, spec->priority);
             if (!place->level) {
                 struct queue *q = book_queue_make(&core->book, spec->queue);
                 assert(q); /* check_jobs has counted */
                 place->level = book_level(&core->book, q, spec->priority, true);
                 assert(place->level);
-                put_start(&core->page, place->level, place->level->next);
+                put_start(&core->scratch.page, place->level, place->level->next);
             }
             level = place->level;
         }
@@ -370,8 +375,8 @@ repeat_ids(struct core *core, const struct message *m, struct slice starts, stru
     struct stint_id level = {{0}};
     places_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct job_spec *spec = &core->room->specs[i];
-        if (!same_place(core->room->specs, i)) {
+        const struct job_spec *spec = &core->scratch.decoded->specs[i];
+        if (!same_place(core->scratch.decoded->specs, i)) {
             place = place_of(core, spec, spec->priority);
             if (place->jobs == 0) {
                 if (starts.size < ANSWER_START_BYTES || starts.data[4] != spec->priority)
@@ -451,7 +456,7 @@ check_peer(struct core *core, const struct peer *peer, struct verdict *v)
 {
     const struct core_options *o = &core->options;
     if (!peer->session_stored && !peer->session_changed && core->sessions >= o->sessions_max) {
-        sweep_sessions_soon(core);
+        sessions_sweep_soon(core);
         refuse(v, 0, STINT_TOO_MANY, "there are --sessions-max client sessions, ", o->sessions_max);
     } else if (peer->submission - peer->pruned >= LIMIT_SUBMISSIONS_OPEN)
         refuse(v, 0, STINT_TOO_MANY,
@@ -468,16 +473,17 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
         check_jobs(core, m, &v);
     if (v.status != STINT_OK) {
         answer_refused(core, peer, m->number, v.status, v.index, text_slice(v.detail));
-        core_refused(core, peer->number, m, v.status);
+        reply_refused(core, peer->number, m, v.status);
         peer->refused = true;
         return;
     }
     insert_jobs(core, peer, m);
-    store_answer(core, peer, m->number, hash, &v, (struct slice){core->page.data, core->page.used});
+    store_answer(core, peer, m->number, hash, &v,
+        (struct slice){core->scratch.page.data, core->scratch.page.used});
     peer->refused = false;
     peer->submission = m->number;
     peer->session_changed = true;
-    core_has_output(core, peer);
+    peers_have_output(core, peer);
 }
 
 void
@@ -485,15 +491,15 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
 {
     uint64_t number = m->number;
     if (number == 0 || m->count == 0 || !m->submit.jobs.data) {
-        core_refuse(core, peer->number, m, STINT_INVALID,
+        reply_refuse(core, peer->number, m, STINT_INVALID,
             "a submit has a number from 1, what is confirmed, and jobs");
         return;
     }
     /* One that is stored is answered as it was, whatever is unread: a refusal would be a lie. */
-    if (number > peer->submission && !peer_reads(core, peer)) {
+    if (number > peer->submission && !peers_can_take(core, peer)) {
         answer_refused(core, peer, number, STINT_TOO_MANY, 0,
             text_slice("too much of what was answered is unread: read it, and PING"));
-        core_refused(core, peer->number, m, STINT_TOO_MANY);
+        reply_refused(core, peer->number, m, STINT_TOO_MANY);
         peer->refused |= number == peer->submission + 1;
         return;
     }

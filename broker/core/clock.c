@@ -7,7 +7,7 @@
  * go back, and at most AWAY_MS have passed, so that a clock that is years ahead at one start does
  * not use up what was to be kept.
  */
-#include "core_inside.h"
+#include "clock.h"
 
 enum {
     CLOCK_ROW_BYTES = 24, /* check, how far the wall clock is ahead, the broker's time */
@@ -21,12 +21,12 @@ static void
 store_clock(struct core *core)
 {
     uint8_t row[CLOCK_ROW_BYTES];
-    put_be(row + 8, (uint64_t)core->wall_ahead_ms, 8);
-    put_be(row + 16, core->wall_ms, 8);
+    put_be(row + 8, (uint64_t)core->clocks.wall_ahead_ms, 8);
+    put_be(row + 16, core->clocks.wall_ms, 8);
     put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
     store_put(core->store, STORE_META, text_slice("clock"), (struct slice){row, sizeof row},
         (struct slice){0});
-    core->clock_stored_ms = core->wall_ms;
+    core->clocks.stored_ms = core->clocks.wall_ms;
 }
 
 bool
@@ -38,8 +38,8 @@ clock_load(struct core *core)
     if (row.size != CLOCK_ROW_BYTES ||
         get_be(row.data, 8) != record_check(row.data + 8, CLOCK_ROW_BYTES - 8, 0))
         return false;
-    core->wall_ahead_ms = (int64_t)get_be(row.data + 8, 8);
-    core->clock_stored_ms = get_be(row.data + 16, 8);
+    core->clocks.wall_ahead_ms = (int64_t)get_be(row.data + 8, 8);
+    core->clocks.stored_ms = get_be(row.data + 16, 8);
     return true;
 }
 
@@ -57,36 +57,36 @@ say_jump(struct core *core, int64_t by_ms)
 static void
 begin(struct core *core, uint64_t wall_ms)
 {
-    uint64_t stored_ms = core->clock_stored_ms;
-    int64_t now_ms = (int64_t)wall_ms - core->wall_ahead_ms;
-    core->wall_ms = now_ms > 0 ? (uint64_t)now_ms : 1;
+    uint64_t stored_ms = core->clocks.stored_ms;
+    int64_t now_ms = (int64_t)wall_ms - core->clocks.wall_ahead_ms;
+    core->clocks.wall_ms = now_ms > 0 ? (uint64_t)now_ms : 1;
     if (stored_ms) {
-        core->wall_ms = earlier(later(core->wall_ms, stored_ms), stored_ms + AWAY_MS);
-        if ((int64_t)core->wall_ms != now_ms)
-            say_jump(core, now_ms - (int64_t)core->wall_ms);
+        core->clocks.wall_ms = earlier(later(core->clocks.wall_ms, stored_ms), stored_ms + AWAY_MS);
+        if ((int64_t)core->clocks.wall_ms != now_ms)
+            say_jump(core, now_ms - (int64_t)core->clocks.wall_ms);
     }
-    core->wall_ahead_ms = (int64_t)wall_ms - (int64_t)core->wall_ms;
+    core->clocks.wall_ahead_ms = (int64_t)wall_ms - (int64_t)core->clocks.wall_ms;
     store_clock(core);
 }
 
 void
 clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms)
 {
-    if (core->wall_ms == 0) {
+    if (core->clocks.wall_ms == 0) {
         begin(core, wall_ms);
         return;
     }
-    int64_t expected_ms = (int64_t)(core->wall_ms + passed_ms);
-    int64_t actual_ms = (int64_t)wall_ms - core->wall_ahead_ms;
+    int64_t expected_ms = (int64_t)(core->clocks.wall_ms + passed_ms);
+    int64_t actual_ms = (int64_t)wall_ms - core->clocks.wall_ahead_ms;
     int64_t jump_ms = actual_ms - expected_ms;
     if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {
-        core->wall_ms = (uint64_t)expected_ms;
-        core->wall_ahead_ms += jump_ms;
+        core->clocks.wall_ms = (uint64_t)expected_ms;
+        core->clocks.wall_ahead_ms += jump_ms;
         say_jump(core, jump_ms);
         store_clock(core);
     } else {
-        core->wall_ms = later(core->wall_ms, (uint64_t)actual_ms);
-        if (core->wall_ms - core->clock_stored_ms >= STORE_EVERY_MS)
+        core->clocks.wall_ms = later(core->clocks.wall_ms, (uint64_t)actual_ms);
+        if (core->clocks.wall_ms - core->clocks.stored_ms >= STORE_EVERY_MS)
             store_clock(core);
     }
 }
@@ -94,6 +94,6 @@ clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms)
 uint64_t
 clock_told(const struct core *core, uint64_t stored_ms)
 {
-    int64_t told_ms = (int64_t)stored_ms + core->wall_ahead_ms;
+    int64_t told_ms = (int64_t)stored_ms + core->clocks.wall_ahead_ms;
     return stored_ms == 0 || told_ms <= 0 ? stored_ms : (uint64_t)told_ms;
 }

@@ -4,7 +4,7 @@
  * it is made to stay secret whatever is seen of its results. Every batch brings fresh entropy,
  * which is stirred into the key and used for nothing else.
  */
-#include "core_inside.h"
+#include "random.h"
 
 static inline uint64_t
 rotate(uint64_t x, unsigned by)
@@ -50,11 +50,11 @@ siphash(const uint64_t key[2], uint64_t word)
 void
 random_stir(struct core *core, uint64_t seed)
 {
-    core->random_key[core->random_count++ % 2] ^= seed;
+    core->random.key[core->random.count++ % 2] ^= seed;
 }
 
 uint64_t
-core_random(struct core *core)
+random_draw(struct core *core)
 {
-    return siphash(core->random_key, core->random_count++);
+    return siphash(core->random.key, core->random.count++);
 }

@@ -1,9 +1,14 @@
 /* The moves of a job between the tables. Each move changes record, indexes and counts together;
  * nothing else in the core writes a job. A running job's record stands in STORE_LIVE.
  */
-#include "core_inside.h"
+#include "job.h"
+#include "apart.h"
+#include "clock.h"
 
-enum { DUE_KEY_BYTES = 8 + STINT_ID_BYTES, PART_KEY_BYTES = STINT_ID_BYTES + 2 };
+enum {
+    PART_KEY_BYTES = STINT_ID_BYTES + 2,
+    NEIGHBOURS = 1024, /* sequences of a level that share the marks of when they expire */
+};
 
 static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
@@ -73,9 +78,9 @@ job_body(struct core *core, const struct stint_id *id, const struct record *r, s
     *body = r->body;
     if (!record_parted(r))
         return true;
-    if (!read_parts(core, id, 0, r->body_bytes, &core->body))
+    if (!read_parts(core, id, 0, r->body_bytes, &core->scratch.body))
         return false;
-    *body = (struct slice){core->body.data, core->body.used};
+    *body = (struct slice){core->scratch.body.data, core->scratch.body.used};
     return true;
 }
 
@@ -83,9 +88,9 @@ bool
 job_output(
     struct core *core, const struct stint_id *id, const struct record *r, struct slice *output)
 {
-    if (!read_parts(core, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0), &core->output))
+    if (!read_parts(core, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0), &core->scratch.output))
         return false;
-    *output = (struct slice){core->output.data, core->output.used};
+    *output = (struct slice){core->scratch.output.data, core->scratch.output.used};
     return true;
 }
 
@@ -130,8 +135,8 @@ job_set_aside(
     char text[STINT_ID_TEXT_BYTES];
     struct level *level = book_level_of(&core->book, id);
     enum stint_state state = state_in(core, table, id, bytes);
-    memcpy(core->scratch, bytes.data, earlier(bytes.size, sizeof core->scratch));
-    bytes = (struct slice){core->scratch, earlier(bytes.size, sizeof core->scratch)};
+    memcpy(core->scratch.record, bytes.data, earlier(bytes.size, sizeof core->scratch.record));
+    bytes = (struct slice){core->scratch.record, earlier(bytes.size, sizeof core->scratch.record)};
     store_put(core->store, STORE_DAMAGED, id_key(id), bytes, (struct slice){0});
     store_del(core->store, table, id_key(id));
     apart_forget(core, id);
@@ -150,9 +155,9 @@ job_read(struct core *core, enum store_table table, const struct stint_id *id, s
     struct slice bytes;
     if (!store_get(core->store, table, id_key(id), &bytes))
         return false;
-    if (bytes.size <= sizeof core->scratch) {
-        memcpy(core->scratch, bytes.data, bytes.size);
-        if (record_decode(r, id, (struct slice){core->scratch, bytes.size}))
+    if (bytes.size <= sizeof core->scratch.record) {
+        memcpy(core->scratch.record, bytes.data, bytes.size);
+        if (record_decode(r, id, (struct slice){core->scratch.record, bytes.size}))
             return true;
     }
     job_set_aside(core, table, id, bytes);
@@ -184,7 +189,7 @@ job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec)
 {
     struct record r;
-    record_from_spec(&r, spec, core->wall_ms);
+    record_from_spec(&r, spec, core->clocks.wall_ms);
     job_write(core, STORE_LIVE, id, &r);
     if (record_parted(&r))
         put_parts(core, id, 0, spec->payload);
@@ -192,18 +197,10 @@ job_insert(
 }
 
 static void
-due_key(uint8_t key[DUE_KEY_BYTES], uint64_t due_ms, const struct stint_id *id)
-{
-    put_be(key, due_ms, 8);
-    memcpy(key + 8, id->bytes, STINT_ID_BYTES);
-}
-
-static void
 del_due(struct core *core, const struct stint_id *id, const struct record *r)
 {
-    uint8_t key[DUE_KEY_BYTES];
-    due_key(key, record_get(r, FIELD_DUE, 0), id);
-    store_del(core->store, STORE_DUE, (struct slice){key, sizeof key});
+    uint8_t key[TIME_KEY_BYTES];
+    store_del(core->store, STORE_DUE, time_key(key, record_get(r, FIELD_DUE, 0), id));
 }
 
 /* Takes the record out of where it stands; its parts stay. */
@@ -225,6 +222,46 @@ job_forget(struct core *core, struct level *level, const struct stint_id *id, en
     book_count(&core->book, level, from, STINT_UNKNOWN);
 }
 
+struct stint_id
+job_neighbourhood(const struct stint_id *id)
+{
+    struct stint_id first = *id;
+    id_set_sequence(&first, id_sequence(id) & ~(uint64_t)(NEIGHBOURS - 1));
+    return first;
+}
+
+/* When the slot has begun, all of what it is for is over. */
+static uint64_t
+slot_of(uint64_t expires_ms)
+{
+    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;
+}
+
+bool
+job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    struct slice nothing;
+    struct stint_id first = job_neighbourhood(id);
+    return store_get(store, STORE_EXPIRY, time_key(key, slot_of(expires_ms), &first), &nothing);
+}
+
+void
+job_mark_expiry(
+    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms)
+{
+    uint64_t slot = slot_of(expires_ms);
+    struct stint_id first = job_neighbourhood(id);
+    if (level->expiry_mark == slot && level->expiry_block == id_sequence(&first))
+        return;
+    uint8_t key[TIME_KEY_BYTES];
+    store_put(core->store, STORE_EXPIRY, time_key(key, slot, &first), (struct slice){0},
+        (struct slice){0});
+    level->expiry_mark = slot;
+    level->expiry_block = id_sequence(&first);
+    core->sweeps.expiry_ms = earlier(core->sweeps.expiry_ms, slot << EXPIRY_SLOT_SHIFT);
+}
+
 static uint64_t
 keep_of(const struct core *core, const struct record *r, enum stint_state state)
 {
@@ -244,24 +281,23 @@ job_settle(struct core *core, struct level *level, const struct stint_id *id, en
     take_out(core, id, place, r);
     r->state = to;
     record_clear(r, FIELD_DUE);
-    record_set(r, FIELD_SETTLED, core->wall_ms);
+    record_set(r, FIELD_SETTLED, core->clocks.wall_ms);
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
     if (to == STINT_SUCCEEDED && record_parted(r))
         del_parts(core, id, 0);
-    watch_settled(core, id, r, result);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
         book_count(&core->book, level, from, STINT_UNKNOWN);
         return;
     }
-    record_set(r, FIELD_EXPIRES, core->wall_ms + keep_ms);
+    record_set(r, FIELD_EXPIRES, core->clocks.wall_ms + keep_ms);
     if (to == STINT_SUCCEEDED) {
         record_set_body(r, result);
         if (record_parted(r))
             put_parts(core, id, 0, result);
     }
     job_write(core, STORE_SETTLED, id, r);
-    sweep_mark_expiry(core, level, id, core->wall_ms + keep_ms);
+    job_mark_expiry(core, level, id, core->clocks.wall_ms + keep_ms);
     book_count(&core->book, level, from, to);
 }
 
@@ -269,17 +305,16 @@ void
 job_park(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
     struct record *r, uint64_t due_ms)
 {
-    uint8_t key[DUE_KEY_BYTES];
+    uint8_t key[TIME_KEY_BYTES];
     take_out(core, id, PLACE_LIVE, r);
     r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
     record_set(r, FIELD_DUE, due_ms);
     job_write(core, STORE_PARKED, id, r);
-    due_key(key, due_ms, id);
-    store_put(core->store, STORE_DUE, (struct slice){key, sizeof key}, (struct slice){0},
-        (struct slice){0});
-    core->next_due_ms = earlier(core->next_due_ms, due_ms);
+    store_put(
+        core->store, STORE_DUE, time_key(key, due_ms, id), (struct slice){0}, (struct slice){0});
+    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);
     book_count(&core->book, level, from, STINT_SCHEDULED);
 }
 
@@ -313,4 +348,45 @@ job_remove_settled(
     if (record_has(r, FIELD_OUTPUT))
         del_parts(core, id, OUTPUT_PARTS);
     book_count(&core->book, level, r->state, STINT_UNKNOWN);
+}
+
+static uint64_t
+wall_of(const struct core *core, uint64_t monotonic_ms)
+{
+    return clock_told(core, core->clocks.wall_ms - (core->clocks.now_ms - monotonic_ms));
+}
+
+void
+job_describe(struct core *core, const struct stint_id *id, enum place place, const struct record *r,
+    struct stint_job_info *info)
+{
+    const struct level *level = book_level_of(&core->book, id);
+    const struct lease *lease = place == PLACE_LIVE ? fleet_lease(&core->fleet, id) : NULL;
+    *info = (struct stint_job_info){.id = *id, .state = r->state};
+    memcpy(info->queue, level->queue->name, sizeof info->queue);
+    slice_to_text(info->kind, sizeof info->kind, r->kind);
+    slice_to_text(info->error, sizeof info->error, r->error);
+    info->attempt = r->attempt;
+    info->failures = record_failures(r) - (r->last == LAST_SUCCEEDED);
+    info->max_attempts = (uint32_t)record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
+    info->submitted_ms = clock_told(core, r->submitted_ms);
+    info->due_ms = clock_told(core, record_get(r, FIELD_DUE, 0));
+    info->settled_ms = clock_told(core, record_get(r, FIELD_SETTLED, 0));
+    info->keep_ms = record_get(r, FIELD_KEEP, core->options.keep_ms);
+    info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
+    info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
+    if (r->state == STINT_SUCCEEDED)
+        info->result_bytes = r->body_bytes;
+    else {
+        info->payload_bytes = r->body_bytes;
+        info->result_bytes = record_get(r, FIELD_OUTPUT, 0);
+    }
+    if (lease) {
+        info->state = STINT_RUNNING;
+        info->attempt = lease->attempt;
+        info->started_ms = wall_of(core, lease->dispatched_ms);
+        if (lease->worker)
+            memcpy(info->worker, lease->worker->name, sizeof info->worker);
+    }
 }

@@ -2,62 +2,15 @@
  * and how a dead job comes back. Settling is idempotent and fenced: only the last (job, attempt)
  * counts, also when the job was taken back but not handed out again.
  */
-#include "core_inside.h"
+#include "settle.h"
+#include "apart.h"
+#include "attempt.h"
+#include "job.h"
+#include "peers.h"
+#include "reply.h"
+#include "watch.h"
 
 enum { UNABLE_REST_MS = 1000 };
-
-/* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
- * failed together do not come back together. */
-static uint64_t
-backoff_ms(struct core *core, const struct record *r)
-{
-    uint64_t delay = record_get(r, FIELD_BACKOFF_BASE, DEFAULT_BACKOFF_BASE_MS);
-    uint64_t cap = record_get(r, FIELD_BACKOFF_CAP, DEFAULT_BACKOFF_CAP_MS);
-    for (uint32_t n = record_failures(r); n > 1 && delay < cap; n--)
-        delay *= 2;
-    delay = earlier(delay, cap);
-    return delay - delay / 2 + core_random(core) % (delay / 2 + 1);
-}
-
-static bool
-used_up(const struct record *r)
-{
-    return record_failures(r) >= record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
-}
-
-static void
-set_error(struct record *r, struct slice text)
-{
-    if (text.size > LIMIT_ERROR_BYTES) /* the end of a program's output says the most */
-        text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
-    r->error = text;
-}
-
-static void
-say_dead(
-    struct core *core, const struct level *level, const struct stint_id *id, const struct record *r)
-{
-    char text[STINT_ID_TEXT_BYTES], kind[STINT_NAME_BYTES], error[NOTE_TEXT_BYTES];
-    slice_to_text(kind, sizeof kind, r->kind);
-    slice_to_text(error, sizeof error, r->error);
-    core_say(core, NOTE_INFO, "a job is dead", NOTE_TEXT("job", stint_id_format(id, text)),
-        NOTE_TEXT("queue", level->queue->name), NOTE_TEXT("kind", kind),
-        NOTE_NUMBER("attempts", r->attempt), NOTE_TEXT("error", error));
-}
-
-static void
-become_dead(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, struct slice output)
-{
-    job_keep_output(core, id, r, output);
-    if (record_has(r, FIELD_OUTPUT)) /* as it was kept */
-        output = (struct slice){output.data + output.size - record_get(r, FIELD_OUTPUT, 0),
-            record_get(r, FIELD_OUTPUT, 0)};
-    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, output);
-    say_dead(core, level, id, r);
-    core->figures.dead++;
-    watch_event(core, STINT_EVENT_DEAD, level, id, r->attempt);
-}
 
 /* What a success wrote on standard error: the last of it, from the begin of a character on. */
 static struct slice
@@ -78,32 +31,9 @@ succeed(struct core *core, struct level *level, enum stint_state from, struct re
     r->last = LAST_SUCCEEDED;
     r->error = tail_of(o->extra);
     job_settle(core, level, &o->id, PLACE_LIVE, from, r, STINT_SUCCEEDED, o->body);
+    watch_settled(core, &o->id, r, o->body);
     core->figures.succeeded++;
     watch_event(core, STINT_EVENT_SUCCEEDED, level, &o->id, r->attempt);
-}
-
-static void
-fail_attempt(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    const struct outcome *o)
-{
-    set_error(r, o->body);
-    core->figures.failed++;
-    if (o->type == OUTCOME_DEAD || used_up(r)) {
-        become_dead(core, level, &o->id, from, r, o->extra);
-        return;
-    }
-    uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, r);
-    job_park(core, level, &o->id, from, r, core->wall_ms + delay_ms);
-    watch_event(core, STINT_EVENT_FAILED, level, &o->id, r->attempt);
-}
-
-void
-settle_failed(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, enum record_last last, struct slice why)
-{
-    struct outcome o = {.id = *id, .type = OUTCOME_FAILED, .body = why};
-    r->last = last;
-    fail_attempt(core, level, from, r, &o);
 }
 
 static void
@@ -133,21 +63,21 @@ unable(struct core *core, const struct ending *e, struct record *r, const struct
     if (e->lease)
         e->lease->refusers = NULL;
     if (!refusers && !apart_has_room(core)) { /* who refused it can't be remembered */
-        e->worker->rests_ms = core->now_ms + UNABLE_REST_MS;
-        set_error(r, o->body);
+        e->worker->rests_ms = core->clocks.now_ms + UNABLE_REST_MS;
+        attempt_set_error(r, o->body);
         requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
         return;
     }
     refusers = refusers_add(refusers, e->worker->session);
     if (apart_others(core, e->level->queue, r->kind, refusers)) {
-        set_error(r, o->body);
+        attempt_set_error(r, o->body);
         requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
         apart_refused(core, e->level, &o->id, r, refusers);
         return;
     }
     free(refusers);
     r->last = LAST_FAILED;
-    fail_attempt(core, e->level, e->from, r, o);
+    attempt_fail(core, e->level, e->from, r, o);
 }
 
 /* The job stands in STORE_LIVE (running, or ready after it was taken back), and this outcome of its
@@ -162,7 +92,7 @@ apply(struct core *core, const struct ending *e, struct record *r, const struct 
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
         r->last = LAST_FAILED;
-        fail_attempt(core, e->level, e->from, r, o);
+        attempt_fail(core, e->level, e->from, r, o);
         return;
     case OUTCOME_UNABLE:
         unable(core, e, r, o);
@@ -172,7 +102,7 @@ apply(struct core *core, const struct ending *e, struct record *r, const struct 
     case OUTCOME_SNOOZED:
         r->spared++;
         r->last = LAST_SNOOZED;
-        job_park(core, e->level, &o->id, e->from, r, core->wall_ms + o->delay_ms);
+        job_park(core, e->level, &o->id, e->from, r, core->clocks.wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:
         requeue(core, e->level, e->from, r, LAST_RETURNED, &o->id);
@@ -285,9 +215,9 @@ void
 settle_message(struct core *core, struct peer *peer, const struct message *m)
 {
     struct pack_buffer *b = &peer->settled;
-    core_has_output(core, peer);
+    peers_have_output(core, peer);
     if (peer->settled_count == LIMIT_JOBS || b->used > page_bytes(core))
-        watch_flush_answers(core, peer, MESSAGE_SETTLED, b, &peer->settled_count);
+        reply_flush(core, peer, MESSAGE_SETTLED, b, &peer->settled_count);
     peer->settled_count++;
     pack_put_array(b, 2);
     pack_put_uint(b, m->number);
@@ -296,7 +226,8 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
     if (m->settle.window != WINDOW_UNCHANGED)
         peer->worker->window = m->settle.window;
     for (uint32_t i = 0; i < m->count; i++) {
-        enum stint_status status = settle_one(core, peer->worker, &core->room->outcomes[i]);
+        enum stint_status status =
+            settle_one(core, peer->worker, &core->scratch.decoded->outcomes[i]);
         if (status == STINT_OK)
             continue;
         core->figures.stale += status == STINT_STALE;
@@ -306,124 +237,4 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
         exceptions++;
     }
     pack_close_array(b, at, exceptions);
-}
-
-void
-settle_release(struct core *core, struct lease *lease, enum record_last last, const char *why)
-{
-    struct stint_id id = lease->id;
-    struct level *level = book_level_of(&core->book, &id);
-    struct record r;
-    uint32_t attempt = lease->attempt;
-    uint64_t begun_ms = lease->begun_ms;
-    fleet_lease_remove(&core->fleet, lease);
-    if (!job_read(core, STORE_LIVE, &id, &r))
-        return;
-    book_clear_running(&core->book, &id);
-    r.attempt = attempt;
-    r.last = last;
-    record_clear(&r, FIELD_STARTED);
-    if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
-        record_set(&r, FIELD_STARTED, begun_ms);
-    if (last != LAST_RETURNED)
-        record_mark(&r, FIELD_SUSPECT);
-    if (last == LAST_LOST)
-        set_error(&r, text_slice(why));
-    else
-        r.spared++;
-    if (used_up(&r)) {
-        become_dead(core, level, &id, STINT_RUNNING, &r, (struct slice){0});
-        return;
-    }
-    job_make_ready(core, level, &id, STINT_RUNNING, &r);
-    core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, level, &id, attempt);
-}
-
-void
-settle_revoke(struct core *core, struct lease *lease, enum stint_status why)
-{
-    struct lease_ref ref = {.id = lease->id, .attempt = lease->attempt, .status = why};
-    if (!lease->worker || !lease->worker->peer)
-        return;
-    message_put_leases(
-        outbox_begin(core->out, lease->worker->peer->number), MESSAGE_REVOKE, 0, &ref, 1, false);
-    outbox_end(core->out);
-}
-
-/* A running job is settled at once; its worker is told to stop, and what it says later is stale. */
-static enum stint_status
-cancel_one(struct core *core, const struct stint_id *id)
-{
-    struct record r;
-    enum place place = job_find(core, id, &r);
-    if (place == PLACE_NONE)
-        return STINT_NO_SUCH_JOB;
-    if (place == PLACE_SETTLED)
-        return r.state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
-    struct level *level = book_level_of(&core->book, id);
-    enum stint_state from = place == PLACE_PARKED ? STINT_SCHEDULED : STINT_READY;
-    struct lease *lease = fleet_lease(&core->fleet, id);
-    if (lease) {
-        from = STINT_RUNNING;
-        r.attempt = lease->attempt;
-        settle_revoke(core, lease, STINT_CANCELLED);
-        fleet_lease_remove(&core->fleet, lease);
-        book_clear_running(&core->book, id);
-    }
-    apart_forget(core, id);
-    r.last = LAST_NONE;
-    job_settle(core, level, id, place, from, &r, STINT_CANCELLED_JOB, (struct slice){0});
-    core->figures.cancelled++;
-    watch_event(core, STINT_EVENT_CANCELLED, level, id, r.attempt);
-    return STINT_OK;
-}
-
-/* A dead or cancelled job begins anew: its attempts go on counting up, as they fence, but none of
- * the old ones counts against its limit any more. */
-static enum stint_status
-retry_one(struct core *core, const struct stint_id *id)
-{
-    struct record r;
-    enum place place = job_find(core, id, &r);
-    if (place == PLACE_NONE)
-        return STINT_NO_SUCH_JOB;
-    if (place != PLACE_SETTLED || r.state == STINT_SUCCEEDED)
-        return STINT_WRONG_STATE;
-    struct level *level = book_level_of(&core->book, id);
-    enum stint_state from = r.state;
-    store_del(core->store, STORE_SETTLED, id_key(id));
-    job_drop_output(core, id, &r);
-    r.spared = r.attempt;
-    r.last = LAST_NONE;
-    record_clear(&r, FIELD_SETTLED);
-    record_clear(&r, FIELD_EXPIRES);
-    job_make_ready(core, level, id, from, &r);
-    core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, level, id, r.attempt);
-    return STINT_OK;
-}
-
-static void
-each_id(struct core *core, struct peer *peer, const struct message *m,
-    enum stint_status (*one)(struct core *core, const struct stint_id *id))
-{
-    /* Statuses are written over the ids they answer: a status is smaller than an id. */
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct stint_id id = core->room->ids[i];
-        core->room->statuses[i] = one(core, &id);
-    }
-    query_answers(core, peer, m->number, core->room->statuses, m->count);
-}
-
-void
-settle_cancel(struct core *core, struct peer *peer, const struct message *m)
-{
-    each_id(core, peer, m, cancel_one);
-}
-
-void
-settle_retry(struct core *core, struct peer *peer, const struct message *m)
-{
-    each_id(core, peer, m, retry_one);
 }

@@ -2,7 +2,9 @@
  * nothing. Queues come by their first job; people make one a run, so those that hold nothing and
  * that nobody serves or watches go again after a while.
  */
-#include "core_inside.h"
+#include "queues.h"
+#include "dispatch.h"
+#include "reply.h"
 
 enum {
     QUEUES_A_STEP = 1024,
@@ -26,7 +28,7 @@ read_cursor(
     if (given.size == 0)
         return true;
     if (given.size != CURSOR_BYTES || given.data[0] > 1) {
-        core_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
+        reply_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
         return false;
     }
     *place = (struct place_in_list){given.data[0], get_be(given.data + 1, 8)};
@@ -44,7 +46,7 @@ write_cursor(uint8_t bytes[CURSOR_BYTES], struct place_in_list place)
 static bool
 page_is_full(const struct core *core, uint32_t count)
 {
-    return count == LIMIT_JOBS || core->page.used > page_bytes(core);
+    return count == LIMIT_JOBS || core->scratch.page.used > page_bytes(core);
 }
 
 static void
@@ -58,12 +60,12 @@ put_queue(struct core *core, struct queue *q)
             info.jobs[s] += q->levels[l]->jobs[s];
     if (unserved)
         memcpy(info.unserved, unserved, sizeof info.unserved);
-    message_put_queue_info(&core->page, &info);
+    message_put_queue_info(&core->scratch.page, &info);
 }
 
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
-query_queues(struct core *core, struct peer *peer, const struct message *m)
+queues_list(struct core *core, struct peer *peer, const struct message *m)
 {
     uint8_t cursor[CURSOR_BYTES];
     struct place_in_list at;
@@ -71,7 +73,7 @@ query_queues(struct core *core, struct peer *peer, const struct message *m)
     uint32_t count = 0;
     if (!read_cursor(core, peer, m, &at))
         return;
-    page_begin(core);
+    reply_page_begin(core);
     struct queue *q = book_queue_by_number(&core->book, (uint32_t)at.next);
     if (at.list == 1)
         q = NULL;
@@ -96,7 +98,7 @@ query_queues(struct core *core, struct peer *peer, const struct message *m)
             count++;
         }
     }
-    page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
+    reply_page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
 }
 
 static void
@@ -119,7 +121,7 @@ name_queues(const struct worker *w, char *to, size_t size)
 
 /* In the order in which they came. */
 void
-query_workers(struct core *core, struct peer *peer, const struct message *m)
+queues_list_workers(struct core *core, struct peer *peer, const struct message *m)
 {
     uint8_t cursor[CURSOR_BYTES];
     struct place_in_list at;
@@ -127,7 +129,7 @@ query_workers(struct core *core, struct peer *peer, const struct message *m)
     uint32_t count = 0;
     if (!read_cursor(core, peer, m, &at))
         return;
-    page_begin(core);
+    reply_page_begin(core);
     for (const struct worker *w = core->fleet.by_session; w && !next.size; w = w->hh.next) {
         if (w->joined < at.next)
             continue;
@@ -138,17 +140,17 @@ query_workers(struct core *core, struct peer *peer, const struct message *m)
         struct stint_worker_info info = {.slots = w->slots,
             .window = w->window,
             .held = w->held,
-            .seen_ms_ago = core->listened_ms - w->seen_ms,
+            .seen_ms_ago = core->clocks.listened_ms - w->seen_ms,
             .succeeded = w->succeeded,
             .failed = w->failed};
         memcpy(info.name, w->name, sizeof info.name);
         memcpy(info.software, w->software, sizeof info.software);
         name_queues(w, info.queues, sizeof info.queues);
         kinds_write(w->kinds, info.kinds, sizeof info.kinds);
-        message_put_worker_info(&core->page, &info);
+        message_put_worker_info(&core->scratch.page, &info);
         count++;
     }
-    page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);
+    reply_page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);
 }
 
 static bool
@@ -169,8 +171,8 @@ sweep_one(struct core *core, struct queue *q)
         return;
     }
     if (q->empty_ms == 0)
-        q->empty_ms = core->now_ms;
-    if (core->now_ms - q->empty_ms < core->options.queue_keep_ms)
+        q->empty_ms = core->clocks.now_ms;
+    if (core->clocks.now_ms - q->empty_ms < core->options.queue_keep_ms)
         return;
     core_say(core, NOTE_DEBUG, "an empty queue goes", NOTE_TEXT("queue", q->name));
     (void)book_queue_remove(&core->book, q);
@@ -180,17 +182,17 @@ sweep_one(struct core *core, struct queue *q)
 void
 queues_sweep(struct core *core)
 {
-    if (core->now_ms < core->next_queue_sweep_ms)
+    if (core->clocks.now_ms < core->sweeps.queues_ms)
         return;
-    core->next_queue_sweep_ms = core->now_ms + SWEEP_MS;
-    struct queue *q = book_queue_by_number(&core->book, core->queue_cursor), *next;
+    core->sweeps.queues_ms = core->clocks.now_ms + SWEEP_MS;
+    struct queue *q = book_queue_by_number(&core->book, core->sweeps.queue), *next;
     if (!q)
         q = core->book.by_name;
     for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
         next = q->hh.next;
         sweep_one(core, q);
     }
-    core->queue_cursor = q ? q->number : 0;
+    core->sweeps.queue = q ? q->number : 0;
     q = core->book.expected;
     for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
         next = q->hh.next;

@@ -1,27 +1,26 @@
 /* Jobs that are not handed out like the others. Suspects were lost with a worker: any of them may
- * be what ended it, so each goes to a worker alone, as core_dispatch.c has it. Others could not be
+ * be what ended it, so each goes to a worker alone, as dispatch.c has it. Others could not be
  * started by some worker, and wait for one that has not said so.
  *
  * Their records stand in STORE_LIVE with all others. Here is only where to find them, while
  * searching passes over them: so they block nobody. After a restart, searching finds the suspects
  * again; who has refused a job is forgotten.
  */
-#include "core_inside.h"
+#include "apart.h"
 
 #include <utlist.h>
 
 enum {
     SHELVES_MAX = 256, /* in a queue */
     LOOKED_AT = 16, /* jobs of a shelf, for one that a worker may be given */
-    JUDGED_A_TIME = 256,
 };
 
 static struct apart *
 find(const struct core *core, const struct stint_id *id)
 {
     struct apart *a = NULL;
-    if (core->apart)
-        HASH_FIND(hh, core->apart, id->bytes, STINT_ID_BYTES, a);
+    if (core->apart.jobs)
+        HASH_FIND(hh, core->apart.jobs, id->bytes, STINT_ID_BYTES, a);
     return a;
 }
 
@@ -68,7 +67,7 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *id, const str
     a->grave = a->suspect && record_grave(r);
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
-    HASH_ADD(hh, core->apart, id, STINT_ID_BYTES, a);
+    HASH_ADD(hh, core->apart.jobs, id, STINT_ID_BYTES, a);
     book_set_apart(&core->book, shelf->level, id);
     return a;
 }
@@ -77,7 +76,7 @@ bool
 apart_keep(
     struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
 {
-    if (HASH_COUNT(core->apart) >= core->options.apart_max)
+    if (HASH_COUNT(core->apart.jobs) >= core->options.apart_max)
         return false;
     struct shelf *shelf = get_shelf(level, r->kind, false);
     return shelf && add(core, shelf, id, r);
@@ -87,7 +86,7 @@ apart_keep(
 bool
 apart_has_room(const struct core *core)
 {
-    return HASH_COUNT(core->apart) < core->options.apart_max / 2;
+    return HASH_COUNT(core->apart.jobs) < core->options.apart_max / 2;
 }
 
 void
@@ -96,13 +95,13 @@ apart_refused(struct core *core, struct level *level, const struct stint_id *id,
 {
     struct apart *a = add(core, get_shelf(level, r->kind, true), id, r);
     a->refusers = refusers;
-    DL_APPEND2(core->refused, a, prev_refused, next_refused);
+    DL_APPEND2(core->apart.refused, a, prev_refused, next_refused);
 }
 
 void
 apart_take_refusers(struct core *core, struct apart *a)
 {
-    DL_DELETE2(core->refused, a, prev_refused, next_refused);
+    DL_DELETE2(core->apart.refused, a, prev_refused, next_refused);
     a->refusers = NULL;
 }
 
@@ -112,12 +111,12 @@ end(struct core *core, struct apart *a)
     struct shelf *s = a->shelf;
     struct queue *q = s->level->queue;
     book_clear_apart(&core->book, s->level, &a->id);
-    HASH_DEL(core->apart, a); /* NOLINT: it is in the table */
+    HASH_DEL(core->apart.jobs, a); /* NOLINT: it is in the table */
     DL_DELETE(s->jobs, a);
     q->suspects -= a->suspect;
     if (a->refusers) {
         free(a->refusers);
-        DL_DELETE2(core->refused, a, prev_refused, next_refused);
+        DL_DELETE2(core->apart.refused, a, prev_refused, next_refused);
     }
     free(a);
     if (!s->jobs) {
@@ -208,42 +207,11 @@ apart_for(const struct worker *w, const struct queue *q, uint8_t priority)
     return NULL;
 }
 
-/* Nobody is left who might start it: its attempt counts after all. */
-static void
-give_up(struct core *core, const struct stint_id *id)
-{
-    struct record r;
-    struct level *level = book_level_of(&core->book, id);
-    apart_forget(core, id);
-    if (!job_read(core, STORE_LIVE, id, &r))
-        return;
-    r.spared -= r.spared > 0;
-    settle_failed(core, level, id, STINT_READY, &r, LAST_FAILED, r.error);
-}
-
-void
-apart_judge(struct core *core)
-{
-    struct apart *last = core->refused ? core->refused->prev_refused : NULL, *a = NULL;
-    for (unsigned n = 0; core->refused && a != last && n < JUDGED_A_TIME; n++) {
-        a = core->refused; /* to the end, so that the next time others are looked at */
-        DL_DELETE2(core->refused, a, prev_refused, next_refused);
-        DL_APPEND2(core->refused, a, prev_refused, next_refused);
-        if (!apart_others(core, a->shelf->level->queue, text_slice(a->shelf->kind), a->refusers)) {
-            bool ends = a == last;
-            struct stint_id id = a->id;
-            give_up(core, &id);
-            if (ends)
-                break;
-        }
-    }
-}
-
 void
 apart_check(const struct core *core)
 {
     uint64_t in_levels = 0;
-    for (const struct apart *a = core->apart; a; a = a->hh.next) {
+    for (const struct apart *a = core->apart.jobs; a; a = a->hh.next) {
         assert(!book_is_running((struct book *)&core->book, &a->id));
         assert(!fleet_lease((struct fleet *)&core->fleet, &a->id));
         assert(a->shelf->refused == (a->refusers != NULL));
@@ -257,13 +225,13 @@ apart_check(const struct core *core)
         assert(apart == q->apart);
         in_levels += apart;
     }
-    assert(in_levels == HASH_COUNT(core->apart));
+    assert(in_levels == HASH_COUNT(core->apart.jobs));
 }
 
 void
 apart_fini(struct core *core)
 {
     struct apart *a, *next;
-    HASH_ITER (hh, core->apart, a, next)
+    HASH_ITER (hh, core->apart.jobs, a, next)
         end(core, a);
 }

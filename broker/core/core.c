@@ -1,7 +1,24 @@
 /* The core's frame: begin and end of a step, and the switch that gives each message to its file.
  * The contract is in core.h.
  */
-#include "core_inside.h"
+#include "core.h"
+#include "apart.h"
+#include "attempt.h"
+#include "change.h"
+#include "clock.h"
+#include "conversation.h"
+#include "dispatch.h"
+#include "job.h"
+#include "peers.h"
+#include "query.h"
+#include "queues.h"
+#include "random.h"
+#include "reply.h"
+#include "sessions.h"
+#include "settle.h"
+#include "submit.h"
+#include "sweep.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -107,16 +124,17 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     struct core *core = calloc(1, sizeof *core);
     if (!core)
         abort();
-    core->room = malloc(sizeof *core->room); /* the decoder fills in what it says it did */
-    if (!core->room)
+    core->scratch.decoded =
+        malloc(sizeof *core->scratch.decoded); /* the decoder fills in what it says it did */
+    if (!core->scratch.decoded)
         abort();
-    core->places = places_new();
+    core->scratch.places = places_new();
     core->options = *options;
     core->store = store;
-    core->now_ms = core->started_ms = core->judged_ms = now_ms;
-    core->listened_ms = core->heard_ms = core->round_ms = now_ms;
-    core->next_session_sweep_ms = now_ms + 60000; /* whose client waited for us is there again */
-    core->next_queue_sweep_ms = now_ms + 1000;
+    core->clocks.now_ms = core->clocks.started_ms = core->clocks.judged_ms = now_ms;
+    core->clocks.listened_ms = core->clocks.heard_ms = core->clocks.round_ms = now_ms;
+    core->sweeps.sessions_ms = now_ms + 60000; /* whose client waited for us is there again */
+    core->sweeps.queues_ms = now_ms + 1000;
     book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
     enum stint_status status = load(core, error);
     if (status != STINT_OK) {
@@ -124,7 +142,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
         return status;
     }
     if (core->fleet.orphans)
-        core->grace_until_ms = core->listened_ms + options->grace_ms;
+        core->clocks.grace_until_ms = core->clocks.listened_ms + options->grace_ms;
     *out = core;
     return STINT_OK;
 }
@@ -138,13 +156,13 @@ core_destroy(struct core **core)
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
-    pack_buffer_free(&(*core)->body);
-    pack_buffer_free(&(*core)->output);
-    pack_buffer_free(&(*core)->page);
-    pack_buffer_free(&(*core)->leaving);
-    free((*core)->strangers);
-    free((*core)->places);
-    free((*core)->room);
+    pack_buffer_free(&(*core)->scratch.body);
+    pack_buffer_free(&(*core)->scratch.output);
+    pack_buffer_free(&(*core)->scratch.page);
+    pack_buffer_free(&(*core)->sweeps.leaving);
+    free((*core)->step.ended);
+    free((*core)->scratch.places);
+    free((*core)->scratch.decoded);
     free(*core);
     *core = NULL;
 }
@@ -175,8 +193,8 @@ can_wait(enum message_type type)
 static void
 peer_message(struct core *core, struct peer *peer, const struct message *m)
 {
-    if (can_wait(m->type) && !peer_reads(core, peer)) {
-        core_refuse(core, peer->number, m, STINT_TOO_MANY,
+    if (can_wait(m->type) && !peers_can_take(core, peer)) {
+        reply_refuse(core, peer->number, m, STINT_TOO_MANY,
             "too much of what was answered is unread: read it, and PING");
         return;
     }
@@ -190,10 +208,10 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         worker_message(core, peer, m);
         break;
     case MESSAGE_PING:
-        session_ping(core, peer, m);
+        conversation_ping(core, peer, m);
         break;
     case MESSAGE_BYE:
-        session_bye(core, peer, m);
+        conversation_bye(core, peer, m);
         break;
     case MESSAGE_WAIT:
         query_wait(core, peer, m);
@@ -205,16 +223,16 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         query_list(core, peer, m);
         break;
     case MESSAGE_CANCEL:
-        settle_cancel(core, peer, m);
+        change_cancel(core, peer, m);
         break;
     case MESSAGE_RETRY:
-        settle_retry(core, peer, m);
+        change_retry(core, peer, m);
         break;
     case MESSAGE_LIST_QUEUES:
-        query_queues(core, peer, m);
+        queues_list(core, peer, m);
         break;
     case MESSAGE_LIST_WORKERS:
-        query_workers(core, peer, m);
+        queues_list_workers(core, peer, m);
         break;
     case MESSAGE_GET_STATS:
         query_stats(core, peer, m);
@@ -226,44 +244,45 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         watch_unsubscribe(core, peer, m);
         break;
     default:
-        core_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
+        reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
     }
 }
 
 static void
 mark_seen(struct core *core, struct peer *peer)
 {
-    peer->seen_ms = core->listened_ms;
+    peer->seen_ms = core->clocks.listened_ms;
     if (peer->worker)
-        peer->worker->seen_ms = core->listened_ms;
+        peer->worker->seen_ms = core->clocks.listened_ms;
 }
 
 static void
 handle_frame(struct core *core, uint32_t number, struct slice frame)
 {
-    struct message *m = &core->message;
+    struct message *m = &core->scratch.message;
     const char *why;
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer && peer->account.ending)
         return;
-    enum stint_status status = message_decode(frame.data, frame.size, m, core->room, &why);
+    enum stint_status status =
+        message_decode(frame.data, frame.size, m, core->scratch.decoded, &why);
     if (peer)
         mark_seen(core, peer);
     if (status != STINT_OK)
-        core_refuse(core, number, m, status, why);
+        reply_refuse(core, number, m, status, why);
     else if (m->type == MESSAGE_HELLO) {
-        session_hello(core, number, m);
+        conversation_hello(core, number, m);
         peer = fleet_peer(&core->fleet, number);
     } else if (!peer)
-        core_refuse(core, number, m, STINT_HELLO_FIRST, "");
+        reply_refuse(core, number, m, STINT_HELLO_FIRST, "");
     else if (!message_allowed(m->type, peer->role))
-        core_refuse(core, number, m, STINT_DENIED, "this role may not send this message");
+        reply_refuse(core, number, m, STINT_DENIED, "this role may not send this message");
     else {
         peer_message(core, peer, m);
         return; /* the peer may be gone */
     }
     if (!peer)
-        core_forget(core, number); /* the router keeps no stranger */
+        peers_forget(core, number); /* the router keeps no stranger */
 }
 
 static void
@@ -280,40 +299,49 @@ handle_event(struct core *core, const struct event *event)
         return;
     }
     if (peer)
-        core_drop_peer(core, peer);
+        peers_drop(core, peer);
     else
-        core_forget(core, event->peer);
+        peers_forget(core, event->peer);
 }
 
 static void
 set_clocks(struct core *core, const struct batch *batch)
 {
-    uint64_t passed_ms = batch->now_ms - core->now_ms;
+    uint64_t passed_ms = batch->now_ms - core->clocks.now_ms;
     clock_set(core, passed_ms, batch->wall_ms);
     /* While we stand still (stopped, or waiting for a slow disk), nobody can be heard. */
-    core->listened_ms += earlier(passed_ms, core->options.heartbeat_ms);
-    core->now_ms = batch->now_ms;
+    core->clocks.listened_ms += earlier(passed_ms, core->options.heartbeat_ms);
+    core->clocks.now_ms = batch->now_ms;
+}
+
+/* In the transaction that stores what they submitted. */
+static void
+store_sessions(struct core *core)
+{
+    for (struct peer *p = core->step.outputs; p; p = p->next_output)
+        sessions_store(core, p);
 }
 
 enum stint_status
 core_step(struct core *core, const struct batch *batch, struct outbox *out)
 {
     uint64_t sessions = core->sessions;
-    core->out = out;
-    out->ended = reply_ended;
+    core->step.out = out;
+    out->ended = peers_count_frame;
     out->context = core;
     random_stir(core, batch->seed);
-    core->listed = core->forgotten = 0;
+    core->step.listed = core->step.forgotten = 0;
     core->store->ops->begin(core->store);
     set_clocks(core, batch);
     for (size_t i = 0; i < batch->count; i++)
         handle_event(core, &batch->events[i]);
-    session_judge(core, batch->heard);
+    conversation_judge(core, batch->heard);
     sweep_all(core);
     dispatch_all(core);
     dispatch_recall(core);
+    store_sessions(core);
     watch_flush(core);
-    reply_end_connections(core);
+    peers_end_connections(core);
     book_flush(&core->book);
     queues_sweep(core);
     if (core->sessions != sessions)
@@ -328,32 +356,16 @@ core_idle_ms(const struct core *core)
 {
     enum { BUSY_MS = 50, LONG_MS = 1000 };
     uint64_t idle = LONG_MS;
-    if (core->fleet.peers || core->fleet.workers || core->grace_until_ms)
+    if (core->fleet.peers || core->fleet.workers || core->clocks.grace_until_ms)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);
-    if (core->unfinished)
+    if (core->step.unfinished)
         return 0;
     uint64_t next_ms = sweep_next_ms(core);
     if (next_ms != UINT64_MAX)
-        idle = earlier(idle, next_ms > core->wall_ms ? next_ms - core->wall_ms : 0);
+        idle = earlier(idle, next_ms > core->clocks.wall_ms ? next_ms - core->clocks.wall_ms : 0);
     return idle;
-}
-
-void
-core_stats(struct core *core, struct stint_stats *stats)
-{
-    *stats = core->figures;
-    stats->epoch = core->epoch;
-    stats->uptime_ms = core->now_ms - core->started_ms;
-    stats->peers = core->fleet.peers_count;
-    stats->workers = core->fleet.workers_count;
-    stats->slots = core->fleet.slots;
-    stats->leases = HASH_COUNT(core->fleet.leases);
-    stats->queues = core->book.queues;
-    stats->sessions = core->sessions;
-    memcpy(stats->jobs, core->book.jobs, sizeof stats->jobs);
-    core->store->ops->usage(core->store, &stats->store_used_bytes, &stats->store_size_bytes);
 }
 
 void

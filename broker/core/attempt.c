@@ -1,0 +1,400 @@
+/* Attempts, as their workers tell of them: what a worker claims to hold, what has begun. And how
+ * they end without a word: the worker is lost, has left, or does not end what is over its time.
+ *
+ * Only an attempt that has begun may count against its job. It has begun if the worker has said so,
+ * in STARTED or in a claim. What a lost worker held is a suspect from then on, begun or not: one
+ * of those jobs may have ended the worker, and dispatch.c hands them out so that it is found.
+ */
+#include "attempt.h"
+#include "apart.h"
+#include "job.h"
+#include "random.h"
+#include "watch.h"
+
+#include <utlist.h>
+
+/* Its worker ends an attempt at its limit, and has so long on top of the lost time to say so. */
+enum { OVERTIME_MS = 15000 };
+enum { REFUSED_JUDGED = 256 }; /* of those that wait for another worker, at a time */
+
+/* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
+ * failed together do not come back together. */
+static uint64_t
+backoff_ms(struct core *core, const struct record *r)
+{
+    uint64_t delay = record_get(r, FIELD_BACKOFF_BASE, DEFAULT_BACKOFF_BASE_MS);
+    uint64_t cap = record_get(r, FIELD_BACKOFF_CAP, DEFAULT_BACKOFF_CAP_MS);
+    for (uint32_t n = record_failures(r); n > 1 && delay < cap; n--)
+        delay *= 2;
+    delay = earlier(delay, cap);
+    return delay - delay / 2 + random_draw(core) % (delay / 2 + 1);
+}
+
+static bool
+used_up(const struct record *r)
+{
+    return record_failures(r) >= record_get(r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
+}
+
+void
+attempt_set_error(struct record *r, struct slice text)
+{
+    if (text.size > LIMIT_ERROR_BYTES) /* the end of a program's output says the most */
+        text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
+    r->error = text;
+}
+
+static void
+say_dead(
+    struct core *core, const struct level *level, const struct stint_id *id, const struct record *r)
+{
+    char text[STINT_ID_TEXT_BYTES], kind[STINT_NAME_BYTES], error[NOTE_TEXT_BYTES];
+    slice_to_text(kind, sizeof kind, r->kind);
+    slice_to_text(error, sizeof error, r->error);
+    core_say(core, NOTE_INFO, "a job is dead", NOTE_TEXT("job", stint_id_format(id, text)),
+        NOTE_TEXT("queue", level->queue->name), NOTE_TEXT("kind", kind),
+        NOTE_NUMBER("attempts", r->attempt), NOTE_TEXT("error", error));
+}
+
+static void
+become_dead(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, struct slice output)
+{
+    job_keep_output(core, id, r, output);
+    if (record_has(r, FIELD_OUTPUT)) /* as it was kept */
+        output = (struct slice){output.data + output.size - record_get(r, FIELD_OUTPUT, 0),
+            record_get(r, FIELD_OUTPUT, 0)};
+    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, output);
+    watch_settled(core, id, r, output);
+    say_dead(core, level, id, r);
+    core->figures.dead++;
+    watch_event(core, STINT_EVENT_DEAD, level, id, r->attempt);
+}
+
+void
+attempt_fail(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    const struct outcome *o)
+{
+    attempt_set_error(r, o->body);
+    core->figures.failed++;
+    if (o->type == OUTCOME_DEAD || used_up(r)) {
+        become_dead(core, level, &o->id, from, r, o->extra);
+        return;
+    }
+    uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, r);
+    job_park(core, level, &o->id, from, r, core->clocks.wall_ms + delay_ms);
+    watch_event(core, STINT_EVENT_FAILED, level, &o->id, r->attempt);
+}
+
+void
+attempt_failed(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, enum record_last last, struct slice why)
+{
+    struct outcome o = {.id = *id, .type = OUTCOME_FAILED, .body = why};
+    r->last = last;
+    attempt_fail(core, level, from, r, &o);
+}
+
+void
+attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why)
+{
+    struct stint_id id = lease->id;
+    struct level *level = book_level_of(&core->book, &id);
+    struct record r;
+    uint32_t attempt = lease->attempt;
+    uint64_t begun_ms = lease->begun_ms;
+    fleet_lease_remove(&core->fleet, lease);
+    if (!job_read(core, STORE_LIVE, &id, &r))
+        return;
+    book_clear_running(&core->book, &id);
+    r.attempt = attempt;
+    r.last = last;
+    record_clear(&r, FIELD_STARTED);
+    if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
+        record_set(&r, FIELD_STARTED, begun_ms);
+    if (last != LAST_RETURNED)
+        record_mark(&r, FIELD_SUSPECT);
+    if (last == LAST_LOST)
+        attempt_set_error(&r, text_slice(why));
+    else
+        r.spared++;
+    if (used_up(&r)) {
+        become_dead(core, level, &id, STINT_RUNNING, &r, (struct slice){0});
+        return;
+    }
+    job_make_ready(core, level, &id, STINT_RUNNING, &r);
+    core->figures.requeued++;
+    watch_event(core, STINT_EVENT_REQUEUED, level, &id, attempt);
+}
+
+void
+attempt_revoke(struct core *core, struct lease *lease, enum stint_status why)
+{
+    struct lease_ref ref = {.id = lease->id, .attempt = lease->attempt, .status = why};
+    if (!lease->worker || !lease->worker->peer)
+        return;
+    message_put_leases(outbox_begin(core->step.out, lease->worker->peer->number), MESSAGE_REVOKE, 0,
+        &ref, 1, false);
+    outbox_end(core->step.out);
+}
+
+/* The time to run counts from when it began, whatever has happened since. Whoever was away, we or
+ * the worker, has the lost time to tell how it ended. */
+static void
+set_deadline(struct core *core, struct lease *l)
+{
+    if (l->deadline_ms || !l->time_to_run_ms || !l->begun)
+        return;
+    uint64_t limit_ms = l->time_to_run_ms + core->options.lost_ms + OVERTIME_MS;
+    uint64_t passed_ms =
+        core->clocks.wall_ms > l->begun_ms ? core->clocks.wall_ms - l->begun_ms : 0;
+    uint64_t left_ms = limit_ms - earlier(passed_ms, limit_ms);
+    l->deadline_ms = core->clocks.listened_ms + later(left_ms, core->options.lost_ms);
+}
+
+struct lease *
+attempt_lease(
+    struct core *core, const struct stint_id *id, const struct record *r, struct worker *worker)
+{
+    struct lease *l = fleet_lease_add(&core->fleet, id, r->attempt + 1, worker);
+    l->parted = record_parted(r);
+    l->has_keep = record_has(r, FIELD_KEEP);
+    l->keep_ms = record_get(r, FIELD_KEEP, 0);
+    l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    l->dispatched_ms = core->clocks.now_ms;
+    if (core->fleet.kinds)
+        l->kind = kinds_hash(r->kind);
+    if (record_suspect(r))
+        fleet_lease_suspect(l, record_grave(r));
+    if (r->last == LAST_BEGUN) {
+        fleet_lease_begin(l);
+        l->begun_ms = record_get(r, FIELD_STARTED, 0);
+    }
+    return l;
+}
+
+/* The attempt has begun. Of a suspect, and of one with a limit, the next start of the broker knows
+ * that too. False: its record is damaged, and its lease over. */
+static bool
+begin(struct core *core, struct lease *l)
+{
+    struct record r;
+    if (l->begun)
+        return true;
+    fleet_lease_begin(l);
+    if (!l->suspect && !l->time_to_run_ms)
+        return true;
+    struct stint_id id = l->id;
+    if (!job_read(core, STORE_LIVE, &id, &r)) {
+        fleet_lease_remove(&core->fleet, l);
+        return false;
+    }
+    r.last = LAST_BEGUN;
+    if (!l->begun_ms)
+        l->begun_ms = core->clocks.wall_ms;
+    record_set(&r, FIELD_STARTED, l->begun_ms);
+    set_deadline(core, l);
+    job_write(core, STORE_LIVE, &id, &r);
+    return true;
+}
+
+/* A job that was taken back but not handed out again is given to who still runs it. */
+static struct lease *
+reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
+{
+    struct record r;
+    struct level *level = book_level_of(&core->book, &ref->id);
+    if (!level || !job_read(core, STORE_LIVE, &ref->id, &r) ||
+        (r.last != LAST_LOST && r.last != LAST_LOST_WAITING) || r.attempt != ref->attempt ||
+        r.attempt == 0)
+        return NULL;
+    apart_forget(core, &ref->id);
+    r.spared -= r.last == LAST_LOST_WAITING;
+    r.attempt--;
+    job_write(core, STORE_LIVE, &ref->id, &r);
+    book_set_running(&core->book, &ref->id);
+    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
+    struct lease *l = attempt_lease(core, &ref->id, &r, worker);
+    l->begun_ms = record_get(&r, FIELD_STARTED, 0);
+    return l;
+}
+
+/* The worker's lease, or NULL and why not. */
+static struct lease *
+lease_of(struct core *core, const struct worker *worker, const struct lease_ref *ref,
+    enum stint_status *why)
+{
+    struct lease *l = fleet_lease(&core->fleet, &ref->id);
+    struct record r;
+    *why = STINT_OK;
+    if (l && l->attempt == ref->attempt && (!l->worker || l->worker == worker))
+        return l;
+    *why = l || job_find(core, &ref->id, &r) != PLACE_NONE ? STINT_STALE : STINT_NO_SUCH_JOB;
+    return NULL;
+}
+
+static enum stint_status
+claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
+{
+    enum stint_status why;
+    struct lease *l = lease_of(core, worker, ref, &why);
+    if (!l && !fleet_lease(&core->fleet, &ref->id))
+        l = reclaim(core, worker, ref);
+    if (!l)
+        return why;
+    if (!l->worker)
+        fleet_lease_adopt(&core->fleet, l, worker);
+    l->claimed = true;
+    if (ref->begun && !begin(core, l))
+        return STINT_NO_SUCH_JOB;
+    return STINT_OK;
+}
+
+/* What the worker did not name it does not hold: those dispatches were lost on their way. */
+static void
+end_claim(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        if (l->claimed)
+            l->claimed = false;
+        else
+            attempt_release(core, l, LAST_RETURNED, "");
+        l = next;
+    }
+    worker->claimed = true;
+    if (!worker->known)
+        core_say(core, NOTE_INFO, "a worker has joined", NOTE_TEXT("worker", worker->name),
+            NOTE_NUMBER("slots", worker->slots), NOTE_NUMBER("queues", worker->queues_count));
+    worker->known = true;
+}
+
+void
+attempt_claim(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct worker *worker = peer->worker;
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct lease_ref ref = core->scratch.decoded->leases[i];
+        ref.status = claim_one(core, worker, &ref);
+        if (ref.status != STINT_OK)
+            core->scratch.decoded->leases[refused++] = ref;
+    }
+    message_put_leases(outbox_begin(core->step.out, peer->number), MESSAGE_CLAIMED, m->number,
+        core->scratch.decoded->leases, refused, false);
+    outbox_end(core->step.out);
+    if (!m->claim.more)
+        end_claim(core, worker);
+}
+
+void
+attempt_started(struct core *core, struct peer *peer, const struct message *m)
+{
+    uint32_t refused = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct lease_ref ref = core->scratch.decoded->leases[i];
+        enum stint_status why;
+        struct lease *l = lease_of(core, peer->worker, &ref, &why);
+        if (l && !l->worker)
+            why = STINT_STALE; /* it is to be claimed first */
+        else if (l && !begin(core, l))
+            why = STINT_NO_SUCH_JOB;
+        ref.status = why;
+        if (why != STINT_OK)
+            core->scratch.decoded->leases[refused++] = ref;
+    }
+    if (m->number == 0)
+        return; /* it is not to be answered */
+    message_put_leases(outbox_begin(core->step.out, peer->number), MESSAGE_CONFIRMED, m->number,
+        core->scratch.decoded->leases, refused, false);
+    outbox_end(core->step.out);
+}
+
+static void
+take_back(struct core *core, struct worker *worker, struct lease *l)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id id = l->id;
+    struct level *level = book_level_of(&core->book, &id);
+    struct record r;
+    core_say(core, NOTE_WARN,
+        "a job was taken back, its time was over and its worker did not end it",
+        NOTE_TEXT("job", stint_id_format(&id, text)), NOTE_NUMBER("attempt", l->attempt),
+        NOTE_NUMBER("limit_ms", l->time_to_run_ms), NOTE_TEXT("worker", worker->name));
+    attempt_revoke(core, l, STINT_TIMEOUT);
+    uint32_t attempt = l->attempt;
+    fleet_lease_remove(&core->fleet, l);
+    if (!job_read(core, STORE_LIVE, &id, &r))
+        return;
+    r.attempt = attempt;
+    book_clear_running(&core->book, &id);
+    attempt_failed(core, level, &id, STINT_RUNNING, &r, LAST_OVERTIME,
+        text_slice("the time limit was over and its worker did not end it"));
+}
+
+void
+attempt_judge(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        set_deadline(core, l);
+        if (l->deadline_ms && core->clocks.heard_ms >= l->deadline_ms)
+            take_back(core, worker, l);
+        l = next;
+    }
+}
+
+void
+attempt_end_worker(struct core *core, struct worker *worker)
+{
+    struct lease *l = worker->leases;
+    while (l) {
+        struct lease *next = l->next;
+        attempt_release(core, l, l->begun ? LAST_LOST : LAST_LOST_WAITING, "the worker was lost");
+        l = next;
+    }
+    fleet_worker_remove(&core->fleet, worker);
+}
+
+void
+attempt_end_grace(struct core *core)
+{
+    while (core->fleet.orphans) {
+        struct lease *l = core->fleet.orphans;
+        attempt_release(core, l, l->begun ? LAST_LOST : LAST_LOST_WAITING,
+            "the broker was restarted and no worker claimed it");
+    }
+}
+
+/* Nobody is left who might start it: its attempt counts after all. */
+static void
+give_up(struct core *core, const struct stint_id *id)
+{
+    struct record r;
+    struct level *level = book_level_of(&core->book, id);
+    apart_forget(core, id);
+    if (!job_read(core, STORE_LIVE, id, &r))
+        return;
+    r.spared -= r.spared > 0;
+    attempt_failed(core, level, id, STINT_READY, &r, LAST_FAILED, r.error);
+}
+
+void
+attempt_judge_refused(struct core *core)
+{
+    struct apart *last = core->apart.refused ? core->apart.refused->prev_refused : NULL, *a = NULL;
+    for (unsigned n = 0; core->apart.refused && a != last && n < REFUSED_JUDGED; n++) {
+        a = core->apart.refused; /* to the end, so that the next time others are looked at */
+        DL_DELETE2(core->apart.refused, a, prev_refused, next_refused);
+        DL_APPEND2(core->apart.refused, a, prev_refused, next_refused);
+        if (!apart_others(core, a->shelf->level->queue, text_slice(a->shelf->kind), a->refusers)) {
+            bool ends = a == last;
+            struct stint_id id = a->id;
+            give_up(core, &id);
+            if (ends)
+                break;
+        }
+    }
+}

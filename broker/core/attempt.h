@@ -1,0 +1,35 @@
+/* How attempts begin, and how they end. */
+#ifndef ATTEMPT_H
+#define ATTEMPT_H
+
+#include "state.h"
+
+/* An attempt that no worker could begin, or that was not ended in time, has failed. The job is
+ * ready or running (`from`). */
+void attempt_failed(struct core *core, struct level *level, const struct stint_id *id,
+    enum stint_state from, struct record *r, enum record_last last, struct slice why);
+/* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
+void
+attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why);
+void attempt_revoke(struct core *core, struct lease *lease, enum stint_status why);
+/* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
+ * running one, which nobody has claimed since the restart. */
+struct lease *attempt_lease(struct core *core, const struct stint_id *id,
+    const struct record *record, struct worker *worker);
+void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
+void attempt_started(struct core *core, struct peer *peer, const struct message *m);
+/* Leases of this worker whose time is long over are taken back. */
+void attempt_judge(struct core *core, struct worker *worker);
+/* A worker's leases end, lost; then the worker is forgotten. */
+void attempt_end_worker(struct core *core, struct worker *worker);
+/* What nobody has claimed since the restart is lost. */
+void attempt_end_grace(struct core *core);
+/* Jobs that everybody has refused who is left have failed. */
+void attempt_judge_refused(struct core *core);
+/* The end of it, if it is too long. */
+void attempt_set_error(struct record *r, struct slice text);
+/* The attempt has failed as its worker says, or for ever (OUTCOME_DEAD). */
+void attempt_fail(struct core *core, struct level *level, enum stint_state from, struct record *r,
+    const struct outcome *o);
+
+#endif

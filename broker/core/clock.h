@@ -1,0 +1,12 @@
+/* The broker's time. */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include "state.h"
+
+bool clock_load(struct core *core);
+void clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms);
+/* A stored time as the wall clock has it now, for people. */
+uint64_t clock_told(const struct core *core, uint64_t stored_ms);
+
+#endif

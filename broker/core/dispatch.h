@@ -1,0 +1,13 @@
+/* Jobs are handed out to workers. */
+#ifndef DISPATCH_H
+#define DISPATCH_H
+
+#include "state.h"
+
+void dispatch_all(struct core *core);
+void dispatch_recall(struct core *core);
+/* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
+ * next call. */
+const char *dispatch_unserved(struct core *core, struct queue *queue);
+
+#endif

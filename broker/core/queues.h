@@ -1,0 +1,11 @@
+/* Queues and workers as a whole. */
+#ifndef QUEUES_H
+#define QUEUES_H
+
+#include "state.h"
+
+void queues_list(struct core *core, struct peer *peer, const struct message *m);
+void queues_list_workers(struct core *core, struct peer *peer, const struct message *m);
+void queues_sweep(struct core *core);
+
+#endif

@@ -1,0 +1,152 @@
+/* What the files of the core share; nobody else includes it. The core is a staircase: each file
+ * stands on what it calls, in the order of tests/lint/floors.txt. A file has a header of what it
+ * offers the files above it.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include "core.h"
+#include "fleet.h"
+#include "record.h"
+#include "rows.h"
+
+#include <assert.h>
+
+/* Connections that the router is to hear of at the end of the step. */
+struct ended {
+    uint32_t number;
+    bool ends; /* the connection; otherwise it is only no peer any more */
+};
+
+/* A ready job that searching does not find: a suspect, or one that a worker could not start. */
+struct apart {
+    struct stint_id id;
+    struct shelf *shelf;
+    bool suspect, grave;
+    struct refusers *refusers; /* NULL: none */
+    struct apart *prev, *next; /* on the shelf */
+    struct apart *prev_refused, *next_refused;
+    UT_hash_handle hh;
+};
+
+/* Those of one level and kind; those with refusers on a shelf of their own. */
+struct shelf {
+    struct level *level;
+    bool refused;
+    char kind[STINT_NAME_BYTES];
+    struct apart *jobs;
+    struct shelf *prev, *next; /* in the queue */
+};
+
+struct clocks {
+    uint64_t now_ms, started_ms; /* monotonic */
+    /* The time by which jobs are due and outcomes expire: milliseconds since 1970, going on by the
+     * monotonic clock. The wall clock may jump; then `wall_ahead_ms` is how far it is ahead. */
+    uint64_t wall_ms, stored_ms;
+    int64_t wall_ahead_ms;
+    uint64_t judged_ms; /* liveness was last judged then */
+    /* Silence is measured by a clock of its own, which goes on only while we listen: */
+    uint64_t listened_ms; /* now */
+    uint64_t heard_ms; /* whoever had something to say then has been heard */
+    uint64_t round_ms; /* that is to become heard_ms */
+    uint64_t grace_until_ms; /* 0: over */
+    uint64_t recalled_ms; /* prefetch was last looked at then */
+};
+
+/* When time has work for us, and where the walks that go on in pieces stand. */
+struct sweeps {
+    uint64_t due_ms; /* by the broker's time: when the first parked job is due */
+    uint64_t expiry_ms; /* likewise, when the first outcomes expire */
+    uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
+    uint32_t queue; /* number of the one that was looked at last */
+    uint8_t session[SESSION_BYTES]; /* likewise */
+    struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
+};
+
+/* What one step has done and has to do at its end. */
+struct step {
+    struct outbox *out;
+    uint64_t forgotten; /* answers */
+    uint64_t listed; /* rows that lists have looked at */
+    uint32_t searched; /* rows that searching for ready jobs has passed over */
+    bool unfinished; /* that goes on in the next step */
+    struct peer *outputs; /* peers that have answers to be sent */
+    struct ended *ended;
+    size_t ended_count, ended_size;
+};
+
+/* Memory that is used again and again. */
+struct scratch {
+    struct message message;
+    struct message_room *decoded; /* the arrays of the message */
+    struct places *places; /* of the jobs of a message */
+    uint8_t record[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
+    struct pack_buffer body, output; /* large ones, put together */
+    struct pack_buffer page; /* a reply that is being collected */
+    char unserved[STINT_NAME_BYTES];
+};
+
+struct core {
+    struct core_options options;
+    struct store *store;
+    struct book book;
+    struct fleet fleet;
+    uint64_t epoch;
+    uint64_t sessions; /* stored ones */
+    struct clocks clocks;
+    struct {
+        uint64_t key[2], count;
+    } random;
+    struct sweeps sweeps;
+    struct {
+        struct apart *jobs; /* uthash by id */
+        struct apart *refused; /* those of them that have refusers */
+    } apart;
+    struct {
+        uint64_t noted_ms, untold;
+    } refusals;
+    struct step step;
+    struct scratch scratch;
+    struct stint_stats figures;
+    struct notes notes;
+};
+
+enum place { PLACE_NONE, PLACE_LIVE, PLACE_PARKED, PLACE_SETTLED };
+
+static inline struct slice
+id_key(const struct stint_id *id)
+{
+    return (struct slice){id->bytes, STINT_ID_BYTES};
+}
+
+static inline struct slice
+text_slice(const char *text)
+{
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+static inline uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t
+later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What is told in several messages if need be begins another one beyond that. */
+static inline size_t
+page_bytes(const struct core *core)
+{
+    return core->options.message_bytes / 8;
+}
+
+/* Tell a person: core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", name)). */
+#define core_say(core, level, event, ...) \
+    notes_add(&(core)->notes, level, event, (const struct note_field[]){__VA_ARGS__}, \
+        sizeof((const struct note_field[]){__VA_ARGS__}) / sizeof(struct note_field))
+
+#endif

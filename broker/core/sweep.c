@@ -1,0 +1,169 @@
+/* What time does: parked jobs become due, settled ones expire, sessions are forgotten. All of it in
+ * bounded steps inside normal batches.
+ *
+ * A settled record carries the time it expires; the expiry table only says in which
+ * job_neighbourhood (1,024 sequences of a level) something expires in which slot of time (16 s), so
+ * that keeping an outcome costs one row and, now and then, one more.
+ */
+#include "sweep.h"
+#include "job.h"
+#include "sessions.h"
+
+enum {
+    DUE_A_STEP = 2048,
+    EXPIRED_A_STEP = 16384, /* rows looked at or removed */
+    SESSIONS_A_STEP = 512,
+};
+
+/* The first row of a table keyed by time and id. */
+static bool
+first_row(struct core *core, enum store_table table, uint64_t *time, struct stint_id *id)
+{
+    struct slice key, value, from = {(const uint8_t *)"", 1};
+    return store_seek(core->store, table, from, &key, &value) && time_key_read(key, time, id);
+}
+
+static void
+del_row(struct core *core, enum store_table table, uint64_t time, const struct stint_id *id)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    store_del(core->store, table, time_key(key, time, id));
+}
+
+static void
+sweep_due(struct core *core)
+{
+    uint64_t due_ms;
+    struct stint_id id;
+    for (unsigned n = 0; n < DUE_A_STEP; n++) {
+        if (!first_row(core, STORE_DUE, &due_ms, &id)) {
+            core->sweeps.due_ms = UINT64_MAX;
+            return;
+        }
+        core->sweeps.due_ms = due_ms;
+        if (due_ms > core->clocks.wall_ms)
+            return;
+        struct record r;
+        struct level *level = book_level_of(&core->book, &id);
+        if (level && job_read(core, STORE_PARKED, &id, &r))
+            job_unpark(core, level, &id, &r);
+        else
+            del_row(core, STORE_DUE, due_ms, &id); /* its record was damaged and is set aside */
+    }
+}
+
+/* Removes what has expired in a job_neighbourhood. False if the step's share was used up before its
+ * end; then something was removed, so that the next step comes further. */
+static bool
+sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *share)
+{
+    bool removed = false;
+    struct stint_id at = *first;
+    struct slice key, bytes;
+    while (store_seek(core->store, STORE_SETTLED, id_key(&at), &key, &bytes)) {
+        struct record r;
+        if (key.size != STINT_ID_BYTES)
+            return true;
+        memcpy(at.bytes, key.data, STINT_ID_BYTES);
+        struct stint_id home = job_neighbourhood(&at);
+        if (id_compare(&home, first) != 0)
+            return true;
+        struct level *level = book_level_of(&core->book, &at);
+        if (job_read(core, STORE_SETTLED, &at, &r) && level &&
+            record_get(&r, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {
+            if (*share == 0 && removed)
+                return false;
+            *share -=
+                earlier(*share, (r.body_bytes + record_get(&r, FIELD_OUTPUT, 0)) / PART_BYTES);
+            job_remove_settled(core, level, &at, &r);
+            removed = true;
+        }
+        *share -= *share > 0;
+        at = id_plus(at, 1);
+    }
+    return true;
+}
+
+static void
+sweep_expired(struct core *core)
+{
+    uint64_t slot;
+    struct stint_id first;
+    uint64_t share = EXPIRED_A_STEP;
+    while (share > 0) {
+        if (!first_row(core, STORE_EXPIRY, &slot, &first)) {
+            core->sweeps.expiry_ms = UINT64_MAX;
+            return;
+        }
+        core->sweeps.expiry_ms = slot << EXPIRY_SLOT_SHIFT;
+        if (core->sweeps.expiry_ms > core->clocks.wall_ms ||
+            !sweep_neighbourhood(core, &first, &share))
+            return;
+        del_row(core, STORE_EXPIRY, slot, &first);
+    }
+}
+
+/* A walk over all session rows that goes on where it stopped, a piece at a time. Where no new
+ * session fits in, those go that have rested for a while, so that others get on. */
+static void
+sweep_sessions(struct core *core)
+{
+    const struct core_options *o = &core->options;
+    struct slice key, row;
+    uint8_t at[SESSION_BYTES + 1];
+    bool full = core->sessions >= o->sessions_max;
+    uint64_t keep_ms = full ? earlier(SESSION_REST_MS, o->session_keep_ms) : o->session_keep_ms;
+    memcpy(at, core->sweeps.session, SESSION_BYTES);
+    at[SESSION_BYTES] = 0;
+    core->sweeps.sessions_ms = core->clocks.now_ms + (full ? 0 : 1000);
+    for (unsigned n = 0; n < SESSIONS_A_STEP && core->sweeps.leaving.used == 0; n++) {
+        if (!store_seek(core->store, STORE_SESSIONS, (struct slice){at, sizeof at}, &key, &row) ||
+            key.size != SESSION_BYTES) {
+            memset(core->sweeps.session, 0, SESSION_BYTES);
+            core->sweeps.sessions_ms =
+                core->clocks.now_ms + (full ? 1000 : o->session_keep_ms / 16);
+            return;
+        }
+        memcpy(at, key.data, SESSION_BYTES);
+        memcpy(core->sweeps.session, at, SESSION_BYTES);
+        uint64_t used_ms = row.size == 32 ? get_be(row.data + 24, 8) : 0;
+        if (core->clocks.wall_ms > used_ms + keep_ms && !fleet_peer_of_session(&core->fleet, at)) {
+            sessions_forget(core, at);
+            core_say(core, NOTE_DEBUG, "a session that was not used is forgotten",
+                NOTE_NUMBER("unused_ms", core->clocks.wall_ms - used_ms));
+        }
+    }
+}
+
+void
+sweep_all(struct core *core)
+{
+    if (core->sweeps.due_ms <= core->clocks.wall_ms)
+        sweep_due(core);
+    if (core->sweeps.expiry_ms <= core->clocks.wall_ms)
+        sweep_expired(core);
+    sessions_forget_more(core);
+    if (core->sweeps.sessions_ms <= core->clocks.now_ms)
+        sweep_sessions(core);
+}
+
+void
+sweep_load(struct core *core)
+{
+    uint64_t slot;
+    struct stint_id id;
+    core->sweeps.due_ms = UINT64_MAX;
+    first_row(core, STORE_DUE, &core->sweeps.due_ms, &id);
+    core->sweeps.expiry_ms =
+        first_row(core, STORE_EXPIRY, &slot, &id) ? slot << EXPIRY_SLOT_SHIFT : UINT64_MAX;
+}
+
+uint64_t
+sweep_next_ms(const struct core *core)
+{
+    if (core->sweeps.leaving.used > 0 ||
+        (core->sessions >= core->options.sessions_max &&
+            core->sweeps.sessions_ms <= core->clocks.now_ms))
+        return 0;
+    return earlier(core->sweeps.due_ms, core->sweeps.expiry_ms);
+}
