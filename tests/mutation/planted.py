@@ -45,7 +45,7 @@ PLANTED = [
     ("where the clock was is forgotten", CLOCK, "        core->clocks.wall_ms = earlier(later(core->clocks.wall_ms, stored_ms), stored_ms + AWAY_MS);\n", ""),
     ("the books are not written", CORE, "    book_flush(&core->book);\n    queues_sweep", "    queues_sweep"),
 
-    # core_job.c
+    # job.c
     ("large bodies are left behind", JOB,
      "    if (parted)\n        del_parts(core, id, 0);\n",
      "    (void)parted;\n"),
@@ -73,7 +73,7 @@ PLANTED = [
      "    apart_forget"),
     ("a job is looked for in one table only", JOB, "p <= PLACE_SETTLED; p++)", "p <= PLACE_LIVE; p++)"),
 
-    # core_session.c
+    # sessions.c, conversation.c
     ("a session's number is one too low", SESSIONS, "    put_be(row + 8, peer->submission, 8);",
      "    put_be(row + 8, peer->submission - 1, 8);"),
     ("a session's row has no check", SESSIONS,
@@ -119,7 +119,7 @@ PLANTED = [
     ("versions are not compared", CONVERSATION,
      "    if (h->version_min > PROTOCOL_VERSION_MAX || h->version_max < PROTOCOL_VERSION_MIN) {", "    if (false) {"),
 
-    # core_attempt.c, core_apart.c: what counts, suspects, kinds, refusals, outputs
+    # attempt.c, apart.c: what counts, suspects, kinds, refusals, outputs
     ("what had not begun is charged", ATTEMPT,
      "core, l, l->begun ? LAST_LOST : LAST_LOST_WAITING, \"the worker was lost\"",
      "core, l, LAST_LOST, \"the worker was lost\""),
@@ -175,7 +175,7 @@ PLANTED = [
      "    put_parts(core, id, OUTPUT_PARTS, output);\n",
      ""),
 
-    # core_submit.c
+    # submit.c
     ("a resent submission is stored again", SUBMIT, "    if (number <= peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if",
      "    if (number < peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if"),
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submission + 1) {", "    else if (number > peer->submission) {"),
@@ -198,7 +198,7 @@ PLANTED = [
     ("a queue's number is used again", BOOK, "    if (q->number == book->last_number)\n        store_last_number(book);\n", "    book->last_number -= q->number == book->last_number;\n"),
     ("queues that are used go", QUEUES, "    return q->workers == 0 && q->watchers == 0;", "    return q->workers == 0;"),
 
-    # core_dispatch.c
+    # dispatch.c
     ("a worker is given more than it has room for", DISPATCH, "w->held < limit && w->held < w->window &&", "w->held < limit &&"),
     ("dispatched before it has claimed", DISPATCH, "    return w->claimed && w->peer &&", "    return w->peer &&"),
     ("a dispatch is not on disk", DISPATCH,
@@ -214,7 +214,7 @@ PLANTED = [
     ("prefetched jobs are never recalled", DISPATCH, "        if (count == 0)\n            continue;\n        w->recalled_ms", "        continue;\n        w->recalled_ms"),
     ("a damaged record stops its queue", DISPATCH, "            set_damaged_aside(core, &id);\n            continue;", "            return false;"),
 
-    # core_settle.c
+    # settle.c
     ("attempts are never used up", ATTEMPT, "    return record_failures(r) >=", "    return record_failures(r) > 1000000 +"),
     ("one attempt too few", ATTEMPT, "    return record_failures(r) >=", "    return record_failures(r) + 1 >="),
     ("a snooze costs an attempt", SETTLE, "        r->spared++;\n        r->last = LAST_SNOOZED;", "        r->last = LAST_SNOOZED;"),
@@ -248,7 +248,7 @@ PLANTED = [
     ("results over the limit are kept", SETTLE,
      "    if (o->type != OUTCOME_SUCCEEDED || o->body.size <= core->options.result_bytes)", "    if (true)"),
 
-    # core_sweep.c
+    # sweep.c
     ("parked jobs are due too soon", SWEEP, "        if (due_ms > core->clocks.wall_ms)\n            return;\n", ""),
     ("parked jobs are never due", SWEEP, "    if (core->sweeps.due_ms <= core->clocks.wall_ms)", "    if (false)"),
     ("outcomes never expire", SWEEP, "    if (core->sweeps.expiry_ms <= core->clocks.wall_ms)", "    if (false)"),
