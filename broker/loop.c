@@ -51,6 +51,7 @@ next_signal(int fd)
 
 struct loop {
     struct core *core;
+    struct store *store;
     struct router *router;
     const struct loop_hooks *hooks;
     struct outbox out;
@@ -66,6 +67,7 @@ turn(struct loop *l)
     batch.wall_ms = clock_ms(CLOCK_REALTIME);
     if (getrandom(&batch.seed, sizeof batch.seed, GRND_NONBLOCK) < 0)
         batch.seed = batch.now_ms;
+    batch.room_bytes = l->store->ops->room(l->store);
     outbox_reset(&l->out);
     enum stint_status status = core_step(l->core, &batch, &l->out);
     uint64_t took_ms = clock_ms(CLOCK_MONOTONIC) - batch.now_ms;
@@ -107,9 +109,10 @@ take_signals(const struct loop *l, int signals)
 }
 
 enum stint_status
-loop_run(struct core *core, struct router *router, int signals, const struct loop_hooks *hooks)
+loop_run(struct core *core, struct store *store, struct router *router, int signals,
+    const struct loop_hooks *hooks)
 {
-    struct loop l = {.core = core, .router = router, .hooks = hooks};
+    struct loop l = {.core = core, .store = store, .router = router, .hooks = hooks};
     enum stint_status status = STINT_OK;
     uint64_t last_ms = 0;
     bool closing = false;

@@ -21,8 +21,8 @@ struct loop_hooks {
 
 /* Serve until SIGTERM or SIGINT (what has arrived is still answered), or until the store fails.
  * Errors: STINT_IO: nothing after the last commit was answered; STINT_DAMAGED: nor was that. */
-enum stint_status
-loop_run(struct core *core, struct router *router, int signals, const struct loop_hooks *hooks);
+enum stint_status loop_run(struct core *core, struct store *store, struct router *router,
+    int signals, const struct loop_hooks *hooks);
 
 uint64_t loop_now_ms(void);
 

@@ -282,7 +282,7 @@ serve(struct broker *b, int signals)
         LOG_FIELDS(LOG_TEXT("endpoint", router_endpoint(b->router)),
             LOG_TEXT("data", b->data.directory), LOG_TEXT("version", STINT_VERSION_TEXT)));
     notify("READY=1");
-    enum stint_status status = loop_run(b->core, b->router, signals, &hooks);
+    enum stint_status status = loop_run(b->core, b->store, b->router, signals, &hooks);
     notify("STOPPING=1");
     if (status == STINT_DAMAGED)
         return EX_NOINPUT;

@@ -330,7 +330,8 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     out->ended = peers_count_frame;
     out->context = core;
     random_stir(core, batch->seed);
-    core->step.listed = core->step.forgotten = 0;
+    core->step.room_bytes = batch->room_bytes;
+    core->step.written_bytes = core->step.listed = core->step.forgotten = 0;
     core->store->ops->begin(core->store);
     set_clocks(core, batch);
     for (size_t i = 0; i < batch->count; i++)

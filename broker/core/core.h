@@ -63,6 +63,7 @@ struct batch {
     uint64_t now_ms; /* monotonic */
     uint64_t wall_ms; /* since 1970 */
     uint64_t seed;
+    uint64_t room_bytes; /* what new jobs may take, as the store said before the step */
     enum hearing heard;
     const struct event *events;
     size_t count;

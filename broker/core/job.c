@@ -30,6 +30,7 @@ put_parts(struct core *core, const struct stint_id *id, uint32_t part, struct sl
         put_be(check, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
         store_put(core->store, STORE_PARTS, (struct slice){key, sizeof key},
             (struct slice){check, sizeof check}, piece);
+        core->step.written_bytes += piece.size + ROW_OVERHEAD_BYTES;
         body.data += piece.size;
         body.size -= piece.size;
     }
@@ -182,6 +183,7 @@ job_write(
     uint8_t head[RECORD_HEAD_MAX];
     size_t size = record_encode(r, id, head);
     store_put(core->store, table, id_key(id), (struct slice){head, size}, r->body);
+    core->step.written_bytes += size + r->body.size + ROW_OVERHEAD_BYTES;
 }
 
 void

@@ -66,6 +66,8 @@ struct sweeps {
 /* What one step has done and has to do at its end. */
 struct step {
     struct outbox *out;
+    uint64_t room_bytes; /* the batch's: what new jobs may take */
+    uint64_t written_bytes; /* of records and their parts */
     uint64_t forgotten; /* answers */
     uint64_t listed; /* rows that lists have looked at */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
@@ -110,6 +112,9 @@ struct core {
     struct stint_stats figures;
     struct notes notes;
 };
+
+/* What a row costs beside its bytes, at most. */
+enum { ROW_OVERHEAD_BYTES = 128 };
 
 enum place { PLACE_NONE, PLACE_LIVE, PLACE_PARKED, PLACE_SETTLED };
 

@@ -260,6 +260,14 @@ refuse_backlog(struct verdict *v, uint32_t index, bool never, enum stint_status 
         refuse(v, index, status, what, limit);
 }
 
+/* What is written is taken off twice over, as pages are rarely full: a flood in one batch must not
+ * fill the store, because that would end the step of everybody in it. */
+static bool
+has_room(const struct core *core, uint64_t bytes)
+{
+    return 2 * (core->step.written_bytes + bytes) <= core->step.room_bytes;
+}
+
 static void
 check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
@@ -282,13 +290,13 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
                 "a queue holds --queue-backlog-max jobs, ", o->queue_backlog_max);
             return;
         }
-        t.bytes += spec->payload.size + RECORD_FIXED_BYTES + 128;
+        t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
     if (o->backlog_max && backlog + m->count > o->backlog_max)
         refuse_backlog(v, 0, m->count > o->backlog_max, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->backlog_max);
-    else if (2 * t.bytes > core->store->ops->room(core->store))
+    else if (!has_room(core, t.bytes))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",
             m->count);

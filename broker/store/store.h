@@ -45,7 +45,8 @@ struct store_ops {
     void (*put)(struct store *store, enum store_table table, struct slice key, struct slice head,
         struct slice body);
     bool (*del)(struct store *store, enum store_table table, struct slice key);
-    /* Bytes that new jobs may still take; what settles need is kept back and not counted. */
+    /* Bytes that new jobs may still take; what settles need is kept back and not counted. Asked
+     * between transactions, so that it can be handed to a step with its batch. */
     uint64_t (*room)(struct store *store);
     void (*usage)(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes);
     /* A sentence about the last failure, for the log. */

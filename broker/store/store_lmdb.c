@@ -25,8 +25,7 @@ struct store_lmdb {
     struct store_lmdb_options options;
     size_t page_bytes;
     uint64_t room_bytes; /* as last worked out, from what is committed */
-    uint64_t spent_bytes; /* put since then; of them in the open transaction: */
-    uint64_t spent_in_txn;
+    uint64_t spent_bytes; /* put since then */
     unsigned room_age; /* transactions since then */
     uint64_t free_pages, free_at; /* as counted when this transaction was the last one */
     uint64_t ballast_to; /* up to there the file has its blocks, also beyond its end */
@@ -182,7 +181,6 @@ static void
 lmdb_abort(struct store *store)
 {
     struct store_lmdb *s = self(store);
-    s->spent_in_txn = 0;
     if (s->txn) {
         close_cursors(s);
         mdb_txn_abort(s->txn);
@@ -201,7 +199,6 @@ lmdb_commit(struct store *store)
     if (!s->txn)
         return STINT_OK;
     close_cursors(s);
-    s->spent_in_txn = 0;
     MDB_txn *txn = s->txn;
     s->txn = NULL; /* commit frees it, also when it fails */
     int rc = mdb_txn_commit(txn);
@@ -282,7 +279,6 @@ lmdb_put(struct store *store, enum store_table table, struct slice key, struct s
     if (body.size)
         memcpy((uint8_t *)v.mv_data + head.size, body.data, body.size);
     s->spent_bytes += ROW_BYTES + v.mv_size;
-    s->spent_in_txn += ROW_BYTES + v.mv_size;
 }
 
 static bool
@@ -372,8 +368,7 @@ work_out_room(struct store_lmdb *s)
     return room;
 }
 
-/* What was put since is taken off twice over, as pages are rarely full: a flood in one batch must
- * not fill the map, because that would poison the transaction of everybody in it. */
+/* What was put since is taken off twice over, as pages are rarely full. */
 static uint64_t
 room_left(const struct store_lmdb *s)
 {
@@ -386,12 +381,11 @@ lmdb_room(struct store *store)
 {
     enum { EVERY = 16 };
     struct store_lmdb *s = self(store);
-    /* Near the limit it is worked out anew with each transaction, but not within one, where only
-     * what is committed could be seen. */
-    bool low = room_left(s) < s->options.reserve_bytes && s->spent_bytes > s->spent_in_txn;
+    /* Near the limit it is worked out anew with each transaction. */
+    bool low = room_left(s) < s->options.reserve_bytes && s->spent_bytes > 0;
     if (s->room_age >= EVERY || low || s->room_bytes == 0) {
         s->room_bytes = work_out_room(s);
-        s->spent_bytes = s->spent_in_txn;
+        s->spent_bytes = 0;
         s->room_age = 0;
     }
     return room_left(s);

@@ -102,6 +102,7 @@ step(uint64_t ms)
     struct batch batch = {.now_ms = f.now_ms,
         .wall_ms = 1700000000000 + f.now_ms,
         .seed = ++f.seed,
+        .room_bytes = f.store->ops->room(f.store),
         .heard = next() % 8 ? HEARD_ALL : HEARD_EACH,
         .events = f.events,
         .count = f.count};

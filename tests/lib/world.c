@@ -83,6 +83,7 @@ world_step(struct world *w, uint64_t ms)
     b->batch = (struct batch){.now_ms = w->now_ms,
         .wall_ms = w->wall_ms,
         .seed = ++w->seed,
+        .room_bytes = w->store->ops->room(w->store),
         .heard = w->heard,
         .events = b->events,
         .count = w->pending};
@@ -117,6 +118,7 @@ world_replays(struct world *w)
     struct store *store = store_model_new();
     struct core *core = NULL;
     struct outbox out = {0};
+    store_model_set_room(store, 1); /* how much there is comes with the batch */
     const char *error;
     size_t s = 0;
     uint64_t now_ms = 1000000;

@@ -187,7 +187,7 @@ PLANTED = [
     ("one answer too many is forgotten", SUBMIT, "    acked = earlier(acked, peer->submission);", "    acked = earlier(acked + 1, peer->submission);"),
     ("answers are never forgotten", SUBMIT, "        prune_answers(core, peer, m->submit.acked);\n", "        (void)prune_answers;\n"),
     ("a queue takes one job too many", SUBMIT, "waits > o->queue_backlog_max) {", "waits > o->queue_backlog_max + 1) {"),
-    ("the store's room is not looked at", SUBMIT, "    else if (2 * t.bytes > core->store->ops->room(core->store))", "    else if (false)"),
+    ("the store's room is not looked at", SUBMIT, "    else if (!has_room(core, t.bytes))", "    else if (false)"),
     ("too large payloads are taken", SUBMIT, "        if (spec->payload.size > o->payload_bytes) {", "        if (false) {"),
     ("sequences are used twice", SUBMIT, "book_id(&core->book, level, level->next++);\n        job_insert",
      "book_id(&core->book, level, level->next);\n        level->next += i % 2 || m->count == 1;\n        job_insert"),

@@ -120,6 +120,7 @@ turn(void)
     batch.now_ms = (world_us() + b.process.clock_us) / 1000;
     batch.wall_ms = (uint64_t)(1700000000000 + b.wall_ms) + world_us() / 1000;
     batch.seed = chance_next(&b.process.chance);
+    batch.room_bytes = b.store->ops->room(b.store);
     sim_trace("step with %zu events", batch.count);
     figures.steps++;
     outbox_reset(&b.out);
