@@ -16,6 +16,7 @@
 #include "store_lmdb.h"
 #include "stored.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -124,13 +125,12 @@ build_file(const struct recorded_file *f, const char *path, const struct taste *
 static void
 clean_directory(void)
 {
-    static const char *const names[] = {
-        "MANIFEST", "MANIFEST.new", "jobs.lmdb", "jobs.lmdb-lock", "LOCK"};
-    char path[128];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", run.directory, names[i]);
-        (void)unlink(path);
-    }
+    DIR *d = opendir(run.directory);
+    for (const struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (e->d_type == DT_REG)
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        (void)closedir(d);
 }
 
 static uint64_t
@@ -316,10 +316,10 @@ main(int argc, char **argv)
             stderr, "usage: crash_states RECORDING [--states N] [--ignore-syncs] [--share I/N]\n");
         return 64;
     }
-    (void)snprintf(run.directory, sizeof run.directory, "/dev/shm/stint-crash-%ld", (long)getpid());
+    (void)snprintf(run.directory, sizeof run.directory, "/dev/shm/stint-crash-XXXXXX");
     run.random = run.share + 1;
     run.why = mmap(NULL, 512, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (run.why == MAP_FAILED || mkdir(run.directory, 0700) != 0)
+    if (run.why == MAP_FAILED || !mkdtemp(run.directory))
         return 71;
     uint64_t weight = walk(argv[1], ignore_syncs, 0, 0);
     (void)walk(argv[1], ignore_syncs, states, weight ? weight : 1);

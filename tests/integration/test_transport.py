@@ -345,6 +345,8 @@ class Ends(Transport):
             s.sendall(frame(peer.pack(hello)) + frame(peer.pack(submit)))
             with contextlib.suppress(OSError):  # it may have been heard and ended already
                 s.shutdown(socket.SHUT_WR)
+                while s.recv(4096):  # what is not read when it is closed makes TCP take back the rest
+                    pass
             s.close()
         harness.wait_until(lambda: self.place.stats()["jobs"]["ready"] == 50, "all are stored")
 
