@@ -22,12 +22,7 @@ query_answers(
     _Static_assert(
         LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
-    message_put_head(b, MESSAGE_ANSWERS, 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    for (uint32_t i = 0; i < count; i++)
-        pack_put_uint(b, statuses[i]);
+    message_put_answers(b, number, statuses, count);
     outbox_end(core->out);
 }
 
@@ -83,16 +78,8 @@ page_send(struct core *core, struct peer *peer, enum message_type type, uint64_t
     uint32_t count, struct slice cursor)
 {
     struct pack_buffer *b = outbox_begin(core->out, peer->number);
-    message_put_head(b, type, cursor.size ? 3 : 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    if (core->page.used)
-        memcpy(pack_reserve(b, core->page.used), core->page.data, core->page.used);
-    if (cursor.size) {
-        *pack_reserve(b, 1) = 3;
-        pack_put_bytes(b, cursor.data, cursor.size);
-    }
+    message_put_numbered_elements(
+        b, type, number, (struct slice){core->page.data, core->page.used}, count, cursor);
     outbox_end(core->out);
 }
 

@@ -167,6 +167,29 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     return true;
 }
 
+bool
+session_has_feature(const struct session *s, const char *name)
+{
+    uint64_t bit = feature_bit((struct slice){(const uint8_t *)name, strlen(name)});
+    assert(bit); /* a name of features.def */
+    return (s->welcome.features & bit) != 0;
+}
+
+bool
+session_needs_feature(struct session *s, const char *name)
+{
+    static const char text[] = "the broker lacks the feature: ";
+    char detail[sizeof s->detail];
+    size_t n = strlen(name), told = sizeof text - 1;
+    if (session_has_feature(s, name))
+        return true;
+    assert(told + n <= sizeof detail);
+    memcpy(detail, text, told);
+    memcpy(detail + told, name, n);
+    fail(s, STINT_UNSUPPORTED, (struct slice){(const uint8_t *)detail, told + n});
+    return false;
+}
+
 static void
 take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
 {
@@ -178,6 +201,9 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
         memcpy(s->software, m->welcome.software.data, n);
     s->software[n] = '\0';
     s->welcome.software = (struct slice){NULL, 0};
+    /* A broker that skips the kinds would hand this worker jobs that it can't run. */
+    if (s->options.kinds_count > 0 && !session_needs_feature(s, "kinds"))
+        return;
     s->state = SESSION_OPEN;
     s->opened = true;
     s->failures = 0;

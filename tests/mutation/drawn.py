@@ -9,8 +9,9 @@ FILES = ("broker/book.c", "broker/core.c", "broker/core_dispatch.c", "broker/cor
          "broker/core_query.c", "broker/core_session.c", "broker/core_settle.c",
          "broker/core_submit.c", "broker/core_sweep.c", "broker/core_watch.c", "broker/fleet.c",
          "broker/outbox.c", "broker/routes.c", "broker/store_lmdb.c", "proto/id.h", "proto/link.c",
-         "proto/message_decode.c", "proto/message_encode.c", "proto/message_items.c", "proto/pack.c",
-         "proto/record.c", "proto/session.c", "client/client.c", "client/query.c", "client/submit.c",
+         "proto/message.c", "proto/message_ask.c", "proto/message_fields.c", "proto/message_fields.h",
+         "proto/message_figures.c", "proto/message_session.c", "proto/message_submit.c",
+         "proto/message_work.c", "proto/pack.c", "proto/record.c", "proto/session.c", "client/client.c", "client/query.c", "client/submit.c",
          "client/watch.c", "worker/task.c", "worker/worker.c")
 
 # What is looked for in a line, what is put in its place.
