@@ -179,14 +179,12 @@ bool
 session_needs_feature(struct session *s, const char *name)
 {
     static const char text[] = "the broker lacks the feature: ";
-    char detail[sizeof s->detail];
-    size_t n = strlen(name), told = sizeof text - 1;
+    enum { TEXT_BYTES = sizeof text - 1 };
     if (session_has_feature(s, name))
         return true;
-    assert(told + n <= sizeof detail);
-    memcpy(detail, text, told);
-    memcpy(detail + told, name, n);
-    fail(s, STINT_UNSUPPORTED, (struct slice){(const uint8_t *)detail, told + n});
+    fail(s, STINT_UNSUPPORTED, (struct slice){(const uint8_t *)text, TEXT_BYTES});
+    slice_to_text(s->detail + TEXT_BYTES, sizeof s->detail - TEXT_BYTES,
+        (struct slice){(const uint8_t *)name, strlen(name)});
     return false;
 }
 
