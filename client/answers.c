@@ -70,16 +70,10 @@ client_renumber(struct call *call, uint64_t number)
     struct pack_buffer old = r->frame;
     if (r->number == number)
         return;
-    struct pack_reader in = pack_reader(old.data, old.used);
-    uint32_t pairs = pack_map(&in);
-    for (unsigned i = 0; i < 6; i++)
-        (void)pack_uint(&in); /* the type, the number, what is confirmed, with their keys */
     r->number = number;
     r->frame = (struct pack_buffer){0};
-    message_put_head(&r->frame, MESSAGE_SUBMIT, pairs - 1);
-    pack_put_key_uint(&r->frame, 1, number);
-    pack_put_key_uint(&r->frame, 2, call->client->submissions.acked);
-    memcpy(pack_reserve(&r->frame, pack_left(&in)), in.at, pack_left(&in));
+    message_put_submit_again(
+        &r->frame, (struct slice){old.data, old.used}, number, call->client->submissions.acked);
     pack_buffer_free(&old);
 }
 

@@ -1,5 +1,7 @@
-/* What is known of each message type, and which names are allowed. */
-#include "message.h"
+/* Every message's head, and which decoder its type has; the contract is in message.h, the fields
+ * are in message_*.c.
+ */
+#include "message_fields.h"
 
 const char *
 message_name(enum message_type type)
@@ -32,43 +34,65 @@ message_allowed(enum message_type type, enum message_role role)
     return false;
 }
 
-static bool
-is_letter_or_digit(uint8_t c)
+static field_decoder *
+decoder_of(uint64_t type)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    switch (type) {
+#define X(number, name, sender, decoder) \
+    case MESSAGE_##name: \
+        return decoder;
+#include "message.def"
+#undef X
+    default:
+        return NULL;
+    }
 }
 
-bool
-name_is_valid(struct slice name)
+enum stint_status
+message_decode(const void *frame, size_t size, struct message *message, struct message_room *room,
+    const char **why)
 {
-    if (name.size == 0 || name.size > LIMIT_NAME_BYTES || !is_letter_or_digit(name.data[0]))
-        return false;
-    for (size_t i = 1; i < name.size; i++) {
-        uint8_t c = name.data[i];
-        if (!is_letter_or_digit(c) && c != '.' && c != '_' && c != '-')
-            return false;
-    }
-    return true;
-}
+    struct decoding d = {
+        .r = pack_reader(frame, size), .m = message, .room = room, .status = STINT_OK, .why = ""};
+    int64_t last = -1;
 
-/* No overlong forms, no surrogates, nothing beyond U+10FFFF. */
-bool
-text_is_utf8(struct slice text)
-{
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    for (size_t i = 0; i < text.size;) {
-        uint32_t c = text.data[i++];
-        unsigned more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 : c >> 3 == 30 ? 3 : 4;
-        if (more == 4 || text.size - i < more)
-            return false;
-        c = more ? c & 0x3fU >> more : c;
-        for (unsigned n = 0; n < more; n++, i++) {
-            if ((text.data[i] & 0xc0) != 0x80)
-                return false;
-            c = c << 6 | (text.data[i] & 0x3fU);
-        }
-        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-            return false;
+    *message = (struct message){.type = MESSAGE_NONE};
+    uint32_t fields = pack_map(&d.r);
+    if (fields == 0 || pack_key(&d.r, &last) != KEY_TYPE)
+        d.r.bad = true;
+    uint64_t type = pack_uint(&d.r);
+    if (type == MESSAGE_PING)
+        message->ping.window = WINDOW_UNCHANGED;
+    else if (type == MESSAGE_SETTLE)
+        message->settle.window = WINDOW_UNCHANGED;
+    *why = "not a map that begins with its type";
+    if (d.r.bad)
+        return STINT_BAD_MESSAGE;
+    message->type = (enum message_type)type;
+    field_decoder *decode = decoder_of(type);
+    for (uint32_t i = 1; i < fields && !d.r.bad; i++) {
+        uint64_t key = pack_key(&d.r, &last);
+        if (key == KEY_NUMBER && !d.r.bad) {
+            message->number = pack_uint(&d.r);
+            if (!decode)
+                break;
+        } else if (decode)
+            decode(&d, key);
+        else
+            break;
     }
-    return true;
+    *why = d.why;
+    if (!decode)
+        return STINT_UNKNOWN_TYPE;
+    if (d.status != STINT_OK)
+        return d.status;
+    if (type == MESSAGE_SUBMIT && !d.r.bad && !d.has_jobs) {
+        *why = "a submit has at least one job";
+        return STINT_INVALID;
+    }
+    if (d.r.bad || d.r.at != d.r.end) {
+        *why = "a field has the wrong type, or the frame is cut or too long";
+        return STINT_BAD_MESSAGE;
+    }
+    return STINT_OK;
 }

@@ -2,6 +2,11 @@
  * keys that rise; key 0 is the type, key 1 the request's number, which its reply repeats. Unknown
  * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_room` given,
  * until the next decode into it. No allocation depends on what a peer declares.
+ *
+ * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c and
+ * message_figures.c, in each of which a message's keys, its decoder and its encoder stand together.
+ * A new message touches three places: its row in message.def (which names its decoder), its struct
+ * and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -104,7 +109,20 @@ struct welcome {
     uint64_t submission; /* last number the broker has of this session */
     uint32_t brokers; /* they are in message_room.brokers */
     struct slice software;
+    uint64_t features; /* what the broker can do, of those that we know: feature_bit of each */
 };
+
+/* Features, which features.def lists, are bits here. */
+enum {
+#define X(NAME, name) FEATURE_AT_##NAME,
+#include "features.def"
+#undef X
+    FEATURES_COUNT
+};
+_Static_assert(FEATURES_COUNT < 64, "features are bits of a number");
+#define FEATURES_ALL ((UINT64_C(1) << FEATURES_COUNT) - 1)
+/* The bit of the feature of this name; 0: there is none that we know. */
+uint64_t feature_bit(struct slice name);
 
 struct message {
     enum message_type type;
@@ -211,7 +229,6 @@ bool text_is_utf8(struct slice text);
 bool name_is_valid(struct slice name);
 
 /* Encoders append one message to a buffer. A `window` may be WINDOW_UNCHANGED. */
-void message_put_head(struct pack_buffer *b, enum message_type type, uint32_t fields);
 void message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues,
     const struct slice *kinds);
 void message_put_welcome(
@@ -223,6 +240,9 @@ void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t 
     enum stint_status status, const char *detail, const char *endpoint);
 void message_put_submit(struct pack_buffer *b, uint64_t number, uint64_t acked,
     const struct job_spec *jobs, uint32_t count);
+/* The same SUBMIT, which message_put_submit wrote, under another number. */
+void message_put_submit_again(
+    struct pack_buffer *b, struct slice frame, uint64_t number, uint64_t acked);
 void message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome *outcomes,
     uint32_t count, uint32_t window);
 void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
@@ -237,6 +257,27 @@ void message_put_list(struct pack_buffer *b, uint64_t number, const struct messa
 void message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue,
     uint32_t events, const struct stint_id *ids, uint32_t count);
 void message_put_stats(struct pack_buffer *b, uint64_t number, const struct stint_stats *stats);
+void message_put_answers(
+    struct pack_buffer *b, uint64_t number, const uint32_t *statuses, uint32_t count);
+
+/* Messages that are a list of `count` elements, each of which was written with one of the functions
+ * below. Without a number: SUBMITTED, SETTLED, OUTCOMES. */
+void message_put_elements(
+    struct pack_buffer *b, enum message_type type, struct slice elements, uint32_t count);
+/* With a number: JOBS, QUEUES, WORKERS, EVENTS. An empty cursor: there is no next page. */
+void message_put_numbered_elements(struct pack_buffer *b, enum message_type type, uint64_t number,
+    struct slice elements, uint32_t count, struct slice cursor);
+
+/* A DISPATCH whose jobs follow, each with message_put_dispatched; a SETTLED's answer whose
+ * exceptions follow. Then close the array that is returned with pack_close_array. */
+size_t message_open_dispatch(struct pack_buffer *b, struct slice queue);
+size_t message_open_settled(struct pack_buffer *b, uint64_t number);
+void message_put_exception(struct pack_buffer *b, uint32_t index, enum stint_status status);
+/* A SUBMITTED's answer: accepted, with an array of runs behind it, or refused. */
+void message_put_accepted(struct pack_buffer *b, uint64_t number);
+void message_put_run(struct pack_buffer *b, const struct stint_id *first, uint32_t count);
+void message_put_refused(struct pack_buffer *b, uint64_t number, enum stint_status status,
+    uint64_t index, struct slice detail);
 
 /* Parts of larger messages, which the broker writes as it finds them. */
 void message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job);

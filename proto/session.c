@@ -167,6 +167,27 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     return true;
 }
 
+bool
+session_has_feature(const struct session *s, const char *name)
+{
+    uint64_t bit = feature_bit((struct slice){(const uint8_t *)name, strlen(name)});
+    assert(bit); /* a name of features.def */
+    return (s->welcome.features & bit) != 0;
+}
+
+bool
+session_needs_feature(struct session *s, const char *name)
+{
+    static const char text[] = "the broker lacks the feature: ";
+    enum { TEXT_BYTES = sizeof text - 1 };
+    if (session_has_feature(s, name))
+        return true;
+    fail(s, STINT_UNSUPPORTED, (struct slice){(const uint8_t *)text, TEXT_BYTES});
+    slice_to_text(s->detail + TEXT_BYTES, sizeof s->detail - TEXT_BYTES,
+        (struct slice){(const uint8_t *)name, strlen(name)});
+    return false;
+}
+
 static void
 take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
 {
@@ -178,6 +199,9 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
         memcpy(s->software, m->welcome.software.data, n);
     s->software[n] = '\0';
     s->welcome.software = (struct slice){NULL, 0};
+    /* A broker that skips the kinds would hand this worker jobs that it can't run. */
+    if (s->options.kinds_count > 0 && !session_needs_feature(s, "kinds"))
+        return;
     s->state = SESSION_OPEN;
     s->opened = true;
     s->failures = 0;

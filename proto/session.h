@@ -44,7 +44,7 @@ struct request {
 struct session {
     struct session_options options;
     enum session_state state;
-    struct welcome welcome; /* the last one; its slices are not kept */
+    struct welcome welcome; /* the last one; its slices are not kept, its features are */
     char software[STINT_LABEL_BYTES]; /* the broker's */
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
@@ -80,6 +80,12 @@ void session_options_changed(struct session *s, uint64_t now_ms);
 /* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
     struct message *message, struct message_room *room);
+
+/* Has the broker, by its last WELCOME, the feature of this name (one of features.def)? */
+bool session_has_feature(const struct session *s, const char *name);
+/* What comes next needs that feature. If the broker, whose WELCOME has come, lacks it, the session
+ * fails with STINT_UNSUPPORTED and a detail that names it, and false is returned. */
+bool session_needs_feature(struct session *s, const char *name);
 
 /* Bytes move, though no frame is whole yet: as good as hearing the broker. */
 void session_progress(struct session *s, uint64_t now_ms);

@@ -58,7 +58,8 @@ extern "C" {
     X(71, IO, "the store could not be written or read", "the broker stops; look at its disk") \
     X(72, CLOSED, "it is closed", "") \
     X(73, IN_CALLBACK, "a call that waits was made from a callback", \
-        "make it when the call that called back has returned")
+        "make it when the call that called back has returned") \
+    X(74, UNSUPPORTED, "the broker is too old for this", "upgrade the broker")
 
 #define STINT_STATUS_ENUM(code, name, text, hint) STINT_##name = (code),
 enum stint_status { STINT_STATUS_MAP(STINT_STATUS_ENUM) };

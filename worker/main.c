@@ -91,6 +91,7 @@ exit_code(enum stint_status status)
     case STINT_OK:
         return EX_OK;
     case STINT_VERSION_MISMATCH:
+    case STINT_UNSUPPORTED:
         return EX_PROTOCOL;
     case STINT_DENIED:
         return EX_NOPERM;

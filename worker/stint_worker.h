@@ -96,8 +96,8 @@ STINT_EXPORT enum stint_status
 stint_worker_handle(struct stint_worker *worker, const struct stint_handler *handler);
 
 /* Serve until stopped, then finish what runs, give back what does not, and say goodbye. A broker
- * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_DENIED, STINT_BAD_ENDPOINT,
- * STINT_SYSTEM (no threads). */
+ * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_UNSUPPORTED (the broker is too
+ * old: it does not know kinds), STINT_DENIED, STINT_BAD_ENDPOINT, STINT_SYSTEM (no threads). */
 STINT_EXPORT enum stint_status stint_worker_run(struct stint_worker *worker);
 
 /* Stop: the first call lets running jobs finish, the second cancels them, which gives them back.

@@ -85,7 +85,8 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .result_bytes = o->result_bytes,
         .submission = peer->submission,
         .brokers = 1,
-        .software = text_slice(o->software)};
+        .software = text_slice(o->software),
+        .features = FEATURES_ALL};
     message_put_welcome(outbox_begin(core->step.out, peer->number), &w, &self);
     outbox_end(core->step.out);
     outbox_greeted(core->step.out);

@@ -67,11 +67,7 @@ send_fresh(struct core *core, struct worker *w)
             struct queue *q = book_queue_by_number(&core->book, queue);
             b = outbox_begin(core->step.out, w->peer->number);
             begun = b->used;
-            message_put_head(b, MESSAGE_DISPATCH, 2);
-            *pack_reserve(b, 1) = 2;
-            pack_put_text(b, q->name, q->name_bytes);
-            *pack_reserve(b, 1) = 3;
-            at = pack_open_array(b);
+            at = message_open_dispatch(b, (struct slice){(const uint8_t *)q->name, q->name_bytes});
             count = 0;
         }
         job.kind = r.kind;

@@ -52,10 +52,7 @@ reply_flush(struct core *core, struct peer *peer, enum message_type type,
     if (*count == 0)
         return;
     struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
-    message_put_head(b, type, 1);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, *count);
-    memcpy(pack_reserve(b, answers->used), answers->data, answers->used);
+    message_put_elements(b, type, (struct slice){answers->data, answers->used}, *count);
     outbox_end(core->step.out);
     pack_buffer_empty(answers);
     *count = 0;
@@ -68,12 +65,7 @@ reply_statuses(
     _Static_assert(
         LIMIT_JOBS * 5 + 100 < LIMIT_MESSAGE_BYTES / 8, "statuses of a message fit into one");
     struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
-    message_put_head(b, MESSAGE_ANSWERS, 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    for (uint32_t i = 0; i < count; i++)
-        pack_put_uint(b, statuses[i]);
+    message_put_answers(b, number, statuses, count);
     outbox_end(core->step.out);
 }
 
@@ -88,16 +80,7 @@ reply_page_send(struct core *core, struct peer *peer, enum message_type type, ui
     uint32_t count, struct slice cursor)
 {
     struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
-    message_put_head(b, type, cursor.size ? 3 : 2);
-    pack_put_key_uint(b, 1, number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, count);
-    if (core->scratch.page.used)
-        memcpy(pack_reserve(b, core->scratch.page.used), core->scratch.page.data,
-            core->scratch.page.used);
-    if (cursor.size) {
-        *pack_reserve(b, 1) = 3;
-        pack_put_bytes(b, cursor.data, cursor.size);
-    }
+    message_put_numbered_elements(b, type, number,
+        (struct slice){core->scratch.page.data, core->scratch.page.used}, count, cursor);
     outbox_end(core->step.out);
 }

@@ -219,9 +219,7 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
     if (peer->settled_count == LIMIT_JOBS || b->used > page_bytes(core))
         reply_flush(core, peer, MESSAGE_SETTLED, b, &peer->settled_count);
     peer->settled_count++;
-    pack_put_array(b, 2);
-    pack_put_uint(b, m->number);
-    size_t at = pack_open_array(b);
+    size_t at = message_open_settled(b, m->number);
     uint32_t exceptions = 0;
     if (m->settle.window != WINDOW_UNCHANGED)
         peer->worker->window = m->settle.window;
@@ -231,9 +229,7 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
         if (status == STINT_OK)
             continue;
         core->figures.stale += status == STINT_STALE;
-        pack_put_array(b, 2);
-        pack_put_uint(b, i);
-        pack_put_uint(b, status);
+        message_put_exception(b, i, status);
         exceptions++;
     }
     pack_close_array(b, at, exceptions);

@@ -74,15 +74,12 @@ make_room(struct core *core, struct peer *peer)
 }
 
 static struct pack_buffer *
-answer(struct core *core, struct peer *peer, uint64_t number, enum stint_status status)
+answer(struct core *core, struct peer *peer)
 {
     struct pack_buffer *b = &peer->submitted;
     peers_have_output(core, peer);
     make_room(core, peer);
     peer->submitted_count++;
-    pack_put_array(b, status == STINT_OK ? 3 : 4);
-    pack_put_uint(b, number);
-    pack_put_uint(b, status);
     return b;
 }
 
@@ -90,9 +87,15 @@ static void
 answer_refused(struct core *core, struct peer *peer, uint64_t number, enum stint_status status,
     uint64_t index, struct slice detail)
 {
-    struct pack_buffer *b = answer(core, peer, number, status);
-    pack_put_uint(b, index);
-    pack_put_text(b, detail.data, detail.size);
+    message_put_refused(answer(core, peer), number, status, index, detail);
+}
+
+static struct pack_buffer *
+answer_accepted(struct core *core, struct peer *peer, uint64_t number)
+{
+    struct pack_buffer *b = answer(core, peer);
+    message_put_accepted(b, number);
+    return b;
 }
 
 /* Runs of consecutive ids, written as they grow. */
@@ -114,9 +117,7 @@ runs_end_one(struct runs *runs)
 {
     if (runs->length == 0)
         return;
-    pack_put_array(runs->b, 2);
-    pack_put_bytes(runs->b, runs->first.bytes, STINT_ID_BYTES);
-    pack_put_uint(runs->b, runs->length);
+    message_put_run(runs->b, &runs->first, runs->length);
     runs->count++;
 }
 
@@ -350,7 +351,7 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
     struct level *level = NULL;
     core->scratch.page.used = 0;
     places_begin(core);
-    runs_open(&runs, answer(core, peer, m->number, STINT_OK));
+    runs_open(&runs, answer_accepted(core, peer, m->number));
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->scratch.decoded->specs[i];
         if (!same_place(core->scratch.decoded->specs, i)) {
@@ -408,7 +409,7 @@ repeat_accepted(struct core *core, struct peer *peer, const struct message *m, s
     struct runs runs;
     make_room(core, peer);
     size_t begun = peer->submitted.used;
-    runs_open(&runs, answer(core, peer, m->number, STINT_OK));
+    runs_open(&runs, answer_accepted(core, peer, m->number));
     if (repeat_ids(core, m, starts, &runs)) {
         runs_close(&runs);
         return;

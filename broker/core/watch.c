@@ -20,10 +20,8 @@ flush_outcomes(struct core *core, struct peer *peer)
     if (peer->outcomes_count == 0)
         return;
     struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
-    message_put_head(b, MESSAGE_OUTCOMES, 1);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, peer->outcomes_count);
-    memcpy(pack_reserve(b, peer->outcomes.used), peer->outcomes.data, peer->outcomes.used);
+    message_put_elements(b, MESSAGE_OUTCOMES,
+        (struct slice){peer->outcomes.data, peer->outcomes.used}, peer->outcomes_count);
     outbox_end(core->step.out);
     pack_buffer_empty(&peer->outcomes);
     peer->outcomes_count = 0;
@@ -125,11 +123,8 @@ flush_events(struct core *core, struct subscription *s)
     if (s->pending_count == 0)
         return;
     struct pack_buffer *b = outbox_begin(core->step.out, s->peer->number);
-    message_put_head(b, MESSAGE_EVENTS, 2);
-    pack_put_key_uint(b, 1, s->number);
-    *pack_reserve(b, 1) = 2;
-    pack_put_array(b, s->pending_count);
-    memcpy(pack_reserve(b, s->pending.used), s->pending.data, s->pending.used);
+    message_put_numbered_elements(b, MESSAGE_EVENTS, s->number,
+        (struct slice){s->pending.data, s->pending.used}, s->pending_count, (struct slice){0});
     s->peer->events_bytes -= s->pending.used;
     core->fleet.events_bytes -= s->pending.used;
     outbox_end(core->step.out);

@@ -11,6 +11,7 @@ import zmq
 (SUBMIT, SUBMITTED, DISPATCH, SETTLE, SETTLED, CLAIM, CLAIMED, STARTED, RECALL, REVOKE,
  CONFIRMED) = range(16, 27)
 (WAIT, OUTCOMES, GET, JOBS, LIST, CANCEL, RETRY, ANSWERS) = range(32, 40)
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 
@@ -57,6 +58,10 @@ class Peer:
 
     def hello(self):
         return {0: HELLO, 2: 1, 3: 1, 4: self.role, 5: self.session, 6: "python", 7: "peer.py"}
+
+    def has(self, feature):
+        """Does the broker name this feature? One that is older names none."""
+        return feature in self.welcome.get(13, [])
 
     def say(self, message):
         self.socket.send(message if isinstance(message, bytes) else pack(message))

@@ -20,7 +20,7 @@ import msgpack
 import zmq
 
 from peer import (ANSWERS, CANCEL, ERROR, GET, HELLO, JOBS, LIST, OUTCOMES, PING, PONG, SUBMIT, SUBMITTED,
-                  WAIT, WELCOME, pack, unpack)
+                  FEATURES, WAIT, WELCOME, pack, unpack)
 
 BYE = 5
 LIST_QUEUES, QUEUES, LIST_WORKERS, WORKERS, GET_STATS, STATS, SUBSCRIBE, UNSUBSCRIBE, EVENTS = range(40, 49)
@@ -89,7 +89,8 @@ class Broker(threading.Thread):
             self.store(session, *session.late)
             session.late = None
         self.say(peer, {0: WELCOME, 2: 1, 3: 1, 4: 0, 5: 200, 6: 1000, 7: 8 << 20, 8: 1 << 20, 9: 1 << 20,
-                        10: session.submission, 11: [[0, self.endpoint]], 12: "scripted"})
+                        10: session.submission, 11: [[0, self.endpoint]], 12: "scripted",
+                        13: FEATURES})
 
     # ---- submissions
 

@@ -61,6 +61,12 @@ class Interop(harness.Case):
             w.settle(job, attempt, peer.FAILED if attempt == 1 else peer.SUCCEEDED, b"why")
         self.assertEqual(c.wait([job])[0][5], 2)
 
+    def test_the_broker_names_its_features(self):
+        c = peer.Client(self.place.endpoint)
+        self.assertEqual(c.welcome[13], peer.FEATURES)
+        self.assertTrue(c.has("kinds"))
+        self.assertFalse(c.has("teleport"))
+
     def test_a_lost_answer_is_answered_again_with_the_same_ids(self):
         c = peer.Client(self.place.endpoint)
         frame = c.submission_frame([b"a", {3: b"b", 4: 9}])
@@ -124,7 +130,8 @@ class Interop(harness.Case):
 class Broker:
     """The least that a worker needs of a broker."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, features=peer.FEATURES):
+        self.features = {13: features} if features else {}
         self.socket = zmq.Context.instance().socket(zmq.ROUTER)
         self.socket.bind(endpoint)
 
@@ -141,7 +148,7 @@ class Broker:
     def answer(self, message):
         if message[0] == peer.HELLO:
             self.say({0: peer.WELCOME, 2: 1, 3: 1, 4: 0, 5: 100, 6: 5000, 7: 1 << 20, 8: 1000, 9: 1000, 10: 0,
-                      11: [[0, "here"]], 12: "a test"})
+                      11: [[0, "here"]], 12: "a test", **self.features})
         elif message[0] == peer.CLAIM:
             self.say({0: peer.CLAIMED, 1: message[1], 2: []})
         elif message[0] == peer.PING:
@@ -201,6 +208,19 @@ class Beginning(harness.Case):
         self.b.say({0: peer.SETTLED, 2: [[settle[1], []]]})
         self.b.say({0: peer.BYE, 1: self.b.until(lambda m: m[0] == peer.BYE)[1]})
         self.assertEqual(self.worker.process.wait(20), 0)
+
+
+class Older(harness.Case):
+    """A broker that names no features."""
+
+    def test_a_worker_whose_handlers_are_of_some_kinds_says_that_it_lacks_them_and_ends(self):
+        b = Broker(self.place.endpoint, features=None)
+        self.addCleanup(b.socket.close, 0)
+        w = self.place.worker("--handle", "echo=cat")
+        b.answer(b.until(lambda m: m[0] == peer.HELLO))
+        self.assertEqual(w.process.wait(20), os.EX_PROTOCOL)
+        self.assertIn("the broker lacks the feature: kinds", w.log())
+        self.assertIn("the broker is too old for this", w.log())
 
 
 class Leaving(harness.Case):

@@ -11,7 +11,9 @@ FILES = (*(f"broker/core/{n}.c" for n in (
              "watch")),
          "broker/net/routes.c", "broker/store/store_lmdb.c", "broker/store/record.c", "proto/id.h",
          "proto/link.c",
-         "proto/message_decode.c", "proto/message_encode.c", "proto/message_items.c", "proto/pack.c",
+         "proto/message.c", "proto/message_ask.c", "proto/message_fields.c", "proto/message_fields.h",
+         "proto/message_figures.c", "proto/message_session.c", "proto/message_submit.c",
+         "proto/message_work.c", "proto/pack.c",
          "proto/session.c", "client/client.c", "client/query.c", "client/submit.c",
          "client/watch.c", "worker/task.c", "worker/worker.c")
 

@@ -21,7 +21,7 @@ add_hex(const char *hex)
 
 struct vector {
     char message[64], status[64];
-    long number, count, window, role, slots, epoch, queues;
+    long number, count, window, role, slots, epoch, queues, features;
 };
 
 static void
@@ -33,7 +33,8 @@ read_field(struct vector *v, const char *key, char *value)
     } numbers[] = {{"number", offsetof(struct vector, number)},
         {"count", offsetof(struct vector, count)}, {"window", offsetof(struct vector, window)},
         {"role", offsetof(struct vector, role)}, {"slots", offsetof(struct vector, slots)},
-        {"epoch", offsetof(struct vector, epoch)}, {"queues", offsetof(struct vector, queues)}};
+        {"epoch", offsetof(struct vector, epoch)}, {"queues", offsetof(struct vector, queues)},
+        {"features", offsetof(struct vector, features)}};
     if (strcmp(key, "hex") == 0)
         add_hex(value);
     else if (strcmp(key, "repeat") == 0) {
@@ -60,7 +61,8 @@ read_vector(const char *name, struct vector *v)
         .role = -1,
         .slots = -1,
         .epoch = -1,
-        .queues = -1};
+        .queues = -1,
+        .features = -1};
     frame_size = 0;
     (void)snprintf(path, sizeof path, STINT_SOURCE "/proto/vectors/%s", name);
     FILE *f = fopen(path, "r");
@@ -100,6 +102,8 @@ check_vector(const struct vector *v, struct message_room *room)
         assert_int_equal(m.hello.queues, v->queues);
     if (v->epoch >= 0)
         assert_int_equal(m.welcome.epoch, v->epoch);
+    if (v->features >= 0)
+        assert_int_equal(__builtin_popcountll(m.welcome.features), v->features);
     if (v->window >= 0 && m.type == MESSAGE_PING)
         assert_int_equal(m.ping.window, v->window);
     if (v->window >= 0 && m.type == MESSAGE_SETTLE)
@@ -198,6 +202,41 @@ a_submit_with_mixed_settings_says_each_jobs_own(void **state)
     free(room);
 }
 
+/* The frame of a vector, as the encoder is to write it. */
+static void
+assert_encodes(struct pack_buffer *b, const char *vector)
+{
+    struct vector v;
+    read_vector(vector, &v);
+    assert_int_equal(b->used, frame_size);
+    assert_memory_equal(b->data, frame, frame_size);
+    b->used = 0;
+}
+
+static void
+welcome_tells_features_and_leaves_the_key_out_if_there_are_none(void **state)
+{
+    static const char endpoint[] = "tcp://127.0.0.1:5670", software[] = "stintd 0.1.0";
+    const struct broker_ref self = {0, {(const uint8_t *)endpoint, sizeof endpoint - 1}};
+    struct welcome w = {.version = 1,
+        .epoch = 7,
+        .heartbeat_ms = 1000,
+        .lost_ms = 5000,
+        .message_bytes = 8 << 20,
+        .payload_bytes = 1 << 20,
+        .result_bytes = 1 << 20,
+        .brokers = 1,
+        .software = {(const uint8_t *)software, sizeof software - 1}};
+    struct pack_buffer b = {0};
+    (void)state;
+    message_put_welcome(&b, &w, &self);
+    assert_encodes(&b, "welcome.txt");
+    w.features = FEATURES_ALL;
+    message_put_welcome(&b, &w, &self);
+    assert_encodes(&b, "welcome_features.txt");
+    pack_buffer_free(&b);
+}
+
 int
 main(void)
 {
@@ -205,6 +244,7 @@ main(void)
         cmocka_unit_test(every_vector_decodes_as_it_says),
         cmocka_unit_test(frames_that_are_cut_are_refused_and_turned_ones_do_no_harm),
         cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
+        cmocka_unit_test(welcome_tells_features_and_leaves_the_key_out_if_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -322,6 +322,63 @@ a_version_mismatch_is_the_end_and_too_many_is_not(void **state)
 }
 
 static void
+greeted_with(struct session *s, uint64_t features)
+{
+    struct welcome w = {
+        .version = 1, .epoch = 3, .heartbeat_ms = 1000, .lost_ms = 5000, .features = features};
+    struct pack_buffer b = {0};
+    message_put_welcome(&b, &w, NULL);
+    assert_false(hear(s, 0, &b));
+    pack_buffer_free(&b);
+}
+
+static void
+a_session_remembers_what_the_broker_can_do(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    greeted_with(&s, FEATURES_ALL);
+    assert_true(session_has_feature(&s, "kinds"));
+    assert_true(session_has_feature(&s, "cursors"));
+    assert_true(session_needs_feature(&s, "cursors"));
+    assert_int_equal(s.state, SESSION_OPEN);
+    session_renew(&s, 1, NULL);
+    session_tick(&s, 1);
+    greeted_with(&s, feature_bit((struct slice){(const uint8_t *)"output", 6}));
+    assert_true(session_has_feature(&s, "output"));
+    assert_false(session_has_feature(&s, "cursors"));
+    assert_false(session_needs_feature(&s, "cursors"));
+    assert_int_equal(s.state, SESSION_FAILED);
+    assert_int_equal(s.failed, STINT_UNSUPPORTED);
+    assert_string_equal(s.detail, "the broker lacks the feature: cursors");
+    session_fini(&s);
+}
+
+static void
+a_worker_with_kinds_does_not_begin_at_a_broker_without(void **state)
+{
+    const char *const kinds[] = {"mail"};
+    for (unsigned with_kinds = 0; with_kinds < 2; with_kinds++) {
+        struct session_options o = {.role = ROLE_WORKER,
+            .name = "n",
+            .software = "s",
+            .kinds = kinds,
+            .kinds_count = with_kinds};
+        struct session s;
+        (void)state;
+        session_init(&s, &o, 0);
+        greeted_with(&s, 0);
+        assert_int_equal(s.state, with_kinds ? SESSION_FAILED : SESSION_OPEN);
+        if (with_kinds) {
+            assert_int_equal(s.failed, STINT_UNSUPPORTED);
+            assert_string_equal(s.detail, "the broker lacks the feature: kinds");
+        }
+        session_fini(&s);
+    }
+}
+
+static void
 moved_is_followed(void **state)
 {
     struct session s;
@@ -393,6 +450,8 @@ main(void)
         cmocka_unit_test(large_submissions_go_out_as_others_are_answered),
         cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
+        cmocka_unit_test(a_session_remembers_what_the_broker_can_do),
+        cmocka_unit_test(a_worker_with_kinds_does_not_begin_at_a_broker_without),
         cmocka_unit_test(moved_is_followed),
         cmocka_unit_test(rubbish_from_the_broker_is_ignored),
     };

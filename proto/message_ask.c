@@ -1,0 +1,283 @@
+/* Questions about jobs: WAIT, GET, LIST, CANCEL, RETRY, and their answers: OUTCOMES, JOBS, ANSWERS.
+ */
+#include "message_fields.h"
+
+/* WAIT, GET, CANCEL, RETRY; the option is of WAIT (results) and GET (parts). */
+enum ids_key {
+    IDS = 2,
+    IDS_OPTION = 3,
+};
+
+void
+ids_field(struct decoding *d, uint64_t key)
+{
+    if (key == IDS)
+        decoding_ids(d);
+    else if (key == IDS_OPTION && d->m->type == MESSAGE_WAIT)
+        d->m->wait.results = pack_bool(&d->r);
+    else if (key == IDS_OPTION && d->m->type == MESSAGE_GET)
+        d->m->get.parts = (uint32_t)decoding_ranged(d, 0, 3, "the parts are 0 to 3");
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
+    const struct stint_id *ids, uint32_t count, uint32_t option)
+{
+    bool with_option = type == MESSAGE_WAIT || type == MESSAGE_GET;
+    put_head_numbered(b, type, with_option ? 3 : 2, number);
+    put_ids(b, IDS, ids, count);
+    if (!with_option)
+        return;
+    put_key(b, IDS_OPTION);
+    if (type == MESSAGE_WAIT)
+        pack_put_bool(b, option != 0);
+    else
+        pack_put_uint(b, option);
+}
+
+enum list_jobs_key {
+    LIST_QUEUE = 2,
+    LIST_STATES = 3,
+    LIST_KIND = 4,
+    LIST_CURSOR = 5,
+    LIST_LIMIT = 6,
+};
+
+void
+list_field(struct decoding *d, uint64_t key)
+{
+    switch (key) {
+    case LIST_QUEUE:
+        d->m->list.queue = decoding_name(d);
+        break;
+    case LIST_STATES:
+        d->m->list.states = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+        break;
+    case LIST_KIND:
+        d->m->list.kind = decoding_name(d);
+        break;
+    case LIST_CURSOR:
+        d->m->list.cursor = pack_bytes(&d->r);
+        break;
+    case LIST_LIMIT:
+        d->m->list.limit = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+void
+message_put_list(struct pack_buffer *b, uint64_t number, const struct message *m)
+{
+    uint32_t fields =
+        3U + (m->list.queue.size > 0) + (m->list.kind.size > 0) + (m->list.cursor.size > 0);
+    put_head_numbered(b, MESSAGE_LIST, fields, number);
+    if (m->list.queue.size)
+        put_key_text(b, LIST_QUEUE, m->list.queue);
+    pack_put_key_uint(b, LIST_STATES, m->list.states);
+    if (m->list.kind.size)
+        put_key_text(b, LIST_KIND, m->list.kind);
+    if (m->list.cursor.size)
+        put_key_bytes(b, LIST_CURSOR, m->list.cursor.data, m->list.cursor.size);
+    pack_put_key_uint(b, LIST_LIMIT, m->list.limit);
+}
+
+/* JOBS, OUTCOMES, QUEUES, WORKERS: the elements are read later, one at a time. */
+void
+items_field(struct decoding *d, uint64_t key)
+{
+    if (key == KEY_ELEMENTS) {
+        d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 elements in one message");
+        d->room->items = d->r;
+        for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
+            pack_skip(&d->r);
+    } else if (key == KEY_CURSOR)
+        d->m->page.cursor = pack_bytes(&d->r);
+    else
+        pack_skip(&d->r);
+}
+
+void
+answers_field(struct decoding *d, uint64_t key)
+{
+    if (key != KEY_ELEMENTS) {
+        pack_skip(&d->r);
+        return;
+    }
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
+    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
+        d->room->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
+}
+
+void
+message_put_answers(
+    struct pack_buffer *b, uint64_t number, const uint32_t *statuses, uint32_t count)
+{
+    put_head_numbered(b, MESSAGE_ANSWERS, 2, number);
+    put_key_array(b, KEY_ELEMENTS, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_put_uint(b, statuses[i]);
+}
+
+/* Of a job in JOBS and OUTCOMES. */
+enum info_key {
+    INFO_ID = 1,
+    INFO_STATE = 2,
+    INFO_QUEUE = 3,
+    INFO_KIND = 4,
+    INFO_ATTEMPT = 5,
+    INFO_FAILURES = 6,
+    INFO_MAX_ATTEMPTS = 7,
+    INFO_SUBMITTED = 8,
+    INFO_DUE = 9,
+    INFO_STARTED = 10,
+    INFO_SETTLED = 11,
+    INFO_KEEP = 12,
+    INFO_TIME_TO_RUN = 13,
+    INFO_PAYLOAD_BYTES = 14,
+    INFO_RESULT_BYTES = 15,
+    INFO_PAYLOAD = 16,
+    INFO_RESULT = 17,
+    INFO_WORKER = 18,
+    INFO_ERROR = 19,
+    INFO_BACKOFF_BASE = 20,
+    INFO_BACKOFF_CAP = 21,
+};
+
+static void
+job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
+{
+    struct slice s;
+    switch (key) {
+    case INFO_ID:
+        s = pack_bytes(r);
+        if (s.size == STINT_ID_BYTES)
+            memcpy(info->id.bytes, s.data, STINT_ID_BYTES);
+        else
+            r->bad = true;
+        break;
+    case INFO_STATE:
+        info->state = (enum stint_state)pack_uint_max(r, UINT16_MAX);
+        break;
+    case INFO_QUEUE:
+        slice_to_text(info->queue, sizeof info->queue, pack_text(r));
+        break;
+    case INFO_KIND:
+        slice_to_text(info->kind, sizeof info->kind, pack_text(r));
+        break;
+    case INFO_ATTEMPT:
+        info->attempt = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        break;
+    case INFO_FAILURES:
+        info->failures = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        break;
+    case INFO_MAX_ATTEMPTS:
+        info->max_attempts = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        break;
+    case INFO_SUBMITTED:
+        info->submitted_ms = pack_uint(r);
+        break;
+    case INFO_DUE:
+        info->due_ms = pack_uint(r);
+        break;
+    case INFO_STARTED:
+        info->started_ms = pack_uint(r);
+        break;
+    case INFO_SETTLED:
+        info->settled_ms = pack_uint(r);
+        break;
+    case INFO_KEEP:
+        info->keep_ms = pack_uint(r);
+        break;
+    case INFO_TIME_TO_RUN:
+        info->time_to_run_ms = pack_uint(r);
+        break;
+    case INFO_PAYLOAD_BYTES:
+        info->payload_bytes = pack_uint(r);
+        break;
+    case INFO_RESULT_BYTES:
+        info->result_bytes = pack_uint(r);
+        break;
+    case INFO_PAYLOAD:
+        s = pack_bytes(r);
+        info->payload = s.data;
+        break;
+    case INFO_RESULT:
+        s = pack_bytes(r);
+        info->result = s.data;
+        break;
+    case INFO_WORKER:
+        slice_to_text(info->worker, sizeof info->worker, pack_text(r));
+        break;
+    case INFO_ERROR:
+        slice_to_text(info->error, sizeof info->error, pack_bytes(r));
+        break;
+    case INFO_BACKOFF_BASE:
+        info->backoff_base_ms = pack_uint(r);
+        break;
+    case INFO_BACKOFF_CAP:
+        info->backoff_cap_ms = pack_uint(r);
+        break;
+    default:
+        pack_skip(r);
+    }
+}
+
+bool
+message_next_job(struct message_room *room)
+{
+    struct pack_reader *r = &room->items;
+    int64_t last = -1;
+    room->info = (struct stint_job_info){0};
+    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
+        job_info_field(r, &room->info, pack_key(r, &last));
+    room->info.priority = (uint8_t)(255 - room->info.id.bytes[6]);
+    return !r->bad;
+}
+
+/* Zero and empty are absent. */
+void
+message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
+{
+    const struct {
+        uint8_t key;
+        uint64_t value;
+    } numbers[] = {{INFO_ATTEMPT, i->attempt}, {INFO_FAILURES, i->failures},
+        {INFO_MAX_ATTEMPTS, i->max_attempts}, {INFO_SUBMITTED, i->submitted_ms},
+        {INFO_DUE, i->due_ms}, {INFO_STARTED, i->started_ms}, {INFO_SETTLED, i->settled_ms},
+        {INFO_KEEP, i->keep_ms}, {INFO_TIME_TO_RUN, i->time_to_run_ms},
+        {INFO_PAYLOAD_BYTES, i->payload_bytes}, {INFO_RESULT_BYTES, i->result_bytes}};
+    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    uint32_t fields = 2U + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
+        (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
+        (i->backoff_cap_ms != 0);
+    for (unsigned n = 0; n < NUMBERS; n++)
+        fields += numbers[n].value != 0;
+
+    pack_put_map(b, fields);
+    put_key(b, INFO_ID);
+    put_id(b, &i->id);
+    pack_put_key_uint(b, INFO_STATE, i->state);
+    if (i->queue[0])
+        put_key_string(b, INFO_QUEUE, i->queue);
+    if (i->kind[0])
+        put_key_string(b, INFO_KIND, i->kind);
+    for (unsigned n = 0; n < NUMBERS; n++)
+        if (numbers[n].value)
+            pack_put_key_uint(b, numbers[n].key, numbers[n].value);
+    if (i->payload)
+        put_key_bytes(b, INFO_PAYLOAD, i->payload, i->payload_bytes);
+    if (i->result)
+        put_key_bytes(b, INFO_RESULT, i->result, i->result_bytes);
+    if (i->worker[0])
+        put_key_string(b, INFO_WORKER, i->worker);
+    if (i->error[0])
+        put_key_bytes(b, INFO_ERROR, i->error, strlen(i->error));
+    if (i->backoff_base_ms)
+        pack_put_key_uint(b, INFO_BACKOFF_BASE, i->backoff_base_ms);
+    if (i->backoff_cap_ms)
+        pack_put_key_uint(b, INFO_BACKOFF_CAP, i->backoff_cap_ms);
+}

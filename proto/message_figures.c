@@ -1,0 +1,237 @@
+/* The broker's figures, and events: LIST_QUEUES to EVENTS. */
+#include "message_fields.h"
+
+/* LIST_QUEUES, LIST_WORKERS: where the page begins. */
+enum page_key { PAGE_CURSOR = 2 };
+
+void
+cursor_field(struct decoding *d, uint64_t key)
+{
+    if (key == PAGE_CURSOR)
+        d->m->page.cursor = pack_bytes(&d->r);
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_page(
+    struct pack_buffer *b, enum message_type type, uint64_t number, struct slice cursor)
+{
+    put_head_numbered(b, type, 1U + (cursor.size > 0), number);
+    if (cursor.size)
+        put_key_bytes(b, PAGE_CURSOR, cursor.data, cursor.size);
+}
+
+/* Of a queue in QUEUES. */
+enum queue_key {
+    QUEUE_NAME = 1,
+    QUEUE_NUMBER = 2,
+    QUEUE_JOBS = 3,
+    QUEUE_WORKERS = 4,
+    QUEUE_UNSERVED = 5,
+};
+
+bool
+message_next_queue(struct message_room *room)
+{
+    struct pack_reader *r = &room->items;
+    struct stint_queue_info *info = &room->queue_info;
+    int64_t last = -1;
+    *info = (struct stint_queue_info){0};
+    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
+        uint64_t key = pack_key(r, &last);
+        if (key == QUEUE_NAME)
+            slice_to_text(info->name, sizeof info->name, pack_text(r));
+        else if (key == QUEUE_NUMBER)
+            info->number = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == QUEUE_JOBS)
+            decoding_states(r, info->jobs);
+        else if (key == QUEUE_WORKERS)
+            info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == QUEUE_UNSERVED)
+            slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
+        else
+            pack_skip(r);
+    }
+    return !r->bad;
+}
+
+void
+message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
+{
+    pack_put_map(b, 4U + (info->unserved[0] != 0));
+    put_key_string(b, QUEUE_NAME, info->name);
+    pack_put_key_uint(b, QUEUE_NUMBER, info->number);
+    put_states(b, QUEUE_JOBS, info->jobs);
+    pack_put_key_uint(b, QUEUE_WORKERS, info->workers);
+    if (info->unserved[0])
+        put_key_string(b, QUEUE_UNSERVED, info->unserved);
+}
+
+/* Of a worker in WORKERS. */
+enum worker_key {
+    WORKER_NAME = 1,
+    WORKER_SOFTWARE = 2,
+    WORKER_QUEUES = 3,
+    WORKER_SLOTS = 4,
+    WORKER_WINDOW = 5,
+    WORKER_HELD = 6,
+    WORKER_SEEN_AGO = 7,
+    WORKER_SUCCEEDED = 8,
+    WORKER_FAILED = 9,
+    WORKER_KINDS = 10,
+};
+
+bool
+message_next_worker(struct message_room *room)
+{
+    struct pack_reader *r = &room->items;
+    struct stint_worker_info *info = &room->worker_info;
+    uint32_t *const counts[] = {&info->slots, &info->window, &info->held};
+    uint64_t *const totals[] = {&info->seen_ms_ago, &info->succeeded, &info->failed};
+    int64_t last = -1;
+    *info = (struct stint_worker_info){0};
+    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
+        uint64_t key = pack_key(r, &last);
+        if (key == WORKER_NAME)
+            slice_to_text(info->name, sizeof info->name, pack_text(r));
+        else if (key == WORKER_SOFTWARE)
+            slice_to_text(info->software, sizeof info->software, pack_text(r));
+        else if (key == WORKER_QUEUES)
+            slice_to_text(info->queues, sizeof info->queues, pack_text(r));
+        else if (key >= WORKER_SLOTS && key <= WORKER_HELD)
+            *counts[key - WORKER_SLOTS] = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key >= WORKER_SEEN_AGO && key <= WORKER_FAILED)
+            *totals[key - WORKER_SEEN_AGO] = pack_uint(r);
+        else if (key == WORKER_KINDS)
+            slice_to_text(info->kinds, sizeof info->kinds, pack_text(r));
+        else
+            pack_skip(r);
+    }
+    return !r->bad;
+}
+
+void
+message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *info)
+{
+    pack_put_map(b, 9U + (info->kinds[0] != 0));
+    put_key_string(b, WORKER_NAME, info->name);
+    put_key_string(b, WORKER_SOFTWARE, info->software);
+    put_key_string(b, WORKER_QUEUES, info->queues);
+    pack_put_key_uint(b, WORKER_SLOTS, info->slots);
+    pack_put_key_uint(b, WORKER_WINDOW, info->window);
+    pack_put_key_uint(b, WORKER_HELD, info->held);
+    pack_put_key_uint(b, WORKER_SEEN_AGO, info->seen_ms_ago);
+    pack_put_key_uint(b, WORKER_SUCCEEDED, info->succeeded);
+    pack_put_key_uint(b, WORKER_FAILED, info->failed);
+    if (info->kinds[0])
+        put_key_string(b, WORKER_KINDS, info->kinds);
+}
+
+/* The figures have the keys from 2 on, in the order of their list. */
+enum stats_key {
+    STATS_BEFORE_FIRST = 1,
+#define X(field) STATS_##field,
+    STINT_STATS_FIELDS(X)
+#undef X
+        STATS_END,
+    STATS_JOBS = 64,
+};
+_Static_assert((int)STATS_END <= (int)STATS_JOBS, "the figures end below the jobs' key");
+
+void
+stats_field(struct decoding *d, uint64_t key)
+{
+    struct stint_stats *s = &d->m->stats;
+    switch (key) {
+#define X(field) \
+    case STATS_##field: \
+        s->field = pack_uint(&d->r); \
+        break;
+        STINT_STATS_FIELDS(X)
+#undef X
+    case STATS_JOBS:
+        decoding_states(&d->r, s->jobs);
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+void
+message_put_stats(struct pack_buffer *b, uint64_t number, const struct stint_stats *s)
+{
+    enum { FIGURES = STATS_END - STATS_BEFORE_FIRST - 1 };
+    put_head_numbered(b, MESSAGE_STATS, FIGURES + 2, number); /* and the number, and the jobs */
+#define X(field) pack_put_key_uint(b, STATS_##field, s->field);
+    STINT_STATS_FIELDS(X)
+#undef X
+    put_states(b, STATS_JOBS, s->jobs);
+}
+
+enum subscribe_key {
+    SUBSCRIBE_QUEUE = 2,
+    SUBSCRIBE_EVENTS = 3,
+    SUBSCRIBE_IDS = 4,
+};
+
+void
+subscribe_field(struct decoding *d, uint64_t key)
+{
+    switch (key) {
+    case SUBSCRIBE_QUEUE:
+        d->m->subscribe.queue = decoding_name(d);
+        break;
+    case SUBSCRIBE_EVENTS:
+        d->m->subscribe.events = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+        break;
+    case SUBSCRIBE_IDS:
+        decoding_ids(d);
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+void
+message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue, uint32_t events,
+    const struct stint_id *ids, uint32_t count)
+{
+    put_head_numbered(b, MESSAGE_SUBSCRIBE, 2U + (queue.size > 0) + (count > 0), number);
+    if (queue.size)
+        put_key_text(b, SUBSCRIBE_QUEUE, queue);
+    pack_put_key_uint(b, SUBSCRIBE_EVENTS, events);
+    if (count)
+        put_ids(b, SUBSCRIBE_IDS, ids, count);
+}
+
+void
+events_field(struct decoding *d, uint64_t key)
+{
+    if (key != KEY_ELEMENTS) {
+        pack_skip(&d->r);
+        return;
+    }
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 events in one message");
+    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
+        struct stint_event *e = &d->room->events[i];
+        uint32_t elements = pack_array(&d->r);
+        e->type = (enum stint_event_type)pack_uint_max(&d->r, UINT16_MAX);
+        decoding_id(d, &e->id);
+        e->at_ms = pack_uint(&d->r);
+        e->count = pack_uint(&d->r);
+        slice_to_text(e->queue, sizeof e->queue, pack_text(&d->r));
+        decoding_skip_rest(d, 5, elements);
+    }
+}
+
+void
+message_put_event(struct pack_buffer *b, const struct stint_event *event)
+{
+    pack_put_array(b, 5);
+    pack_put_uint(b, event->type);
+    put_id(b, &event->id);
+    pack_put_uint(b, event->at_ms);
+    pack_put_uint(b, event->count);
+    pack_put_string(b, event->queue);
+}

@@ -1,0 +1,306 @@
+/* Jobs come in: SUBMIT, SUBMITTED. */
+#include "message_fields.h"
+
+static const struct job_spec spec_defaults = {
+    .queue = {(const uint8_t *)"default", 7},
+    .kind = {(const uint8_t *)"default", 7},
+    .keep_ms = KEEP_DEFAULT,
+    .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
+    .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
+    .max_attempts = DEFAULT_MAX_ATTEMPTS,
+    .priority = DEFAULT_PRIORITY,
+};
+
+enum submit_key {
+    SUBMIT_ACKED = 2,
+    SUBMIT_COMMON = 3,
+    SUBMIT_JOBS = 4,
+};
+
+/* Of a job in SUBMIT and of what is common to them. */
+enum job_key {
+    JOB_QUEUE = 1,
+    JOB_KIND = 2,
+    JOB_PAYLOAD = 3,
+    JOB_PRIORITY = 4,
+    JOB_MAX_ATTEMPTS = 5,
+    JOB_KEEP = 6,
+    JOB_TIME_TO_RUN = 7,
+    JOB_BACKOFF_BASE = 8,
+    JOB_BACKOFF_CAP = 9,
+};
+
+static void
+spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
+{
+    switch (key) {
+    case JOB_QUEUE:
+        spec->queue = decoding_name(d);
+        break;
+    case JOB_KIND:
+        spec->kind = decoding_name(d);
+        break;
+    case JOB_PAYLOAD:
+        spec->payload = pack_bytes(&d->r);
+        break;
+    case JOB_PRIORITY:
+        spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
+        break;
+    case JOB_MAX_ATTEMPTS:
+        spec->max_attempts =
+            (uint32_t)decoding_ranged(d, 1, LIMIT_ATTEMPTS, "max attempts are 1 to 65535");
+        break;
+    case JOB_KEEP:
+        spec->keep_ms =
+            decoding_ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
+        break;
+    case JOB_TIME_TO_RUN:
+        spec->time_to_run_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the time to run is at least 1 ms");
+        break;
+    case JOB_BACKOFF_BASE:
+        spec->backoff_base_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff base is at least 1 ms");
+        break;
+    case JOB_BACKOFF_CAP:
+        spec->backoff_cap_ms =
+            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff cap is at least 1 ms");
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+static void
+read_spec(struct decoding *d, struct job_spec *spec)
+{
+    int64_t last = -1;
+    for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--)
+        spec_field(d, spec, pack_key(&d->r, &last));
+}
+
+/* Each job is bytes (a payload, the rest as in the common part) or a map of what differs. */
+static void
+read_specs(struct decoding *d, const struct job_spec *common)
+{
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
+    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
+        struct job_spec *spec = &d->room->specs[i];
+        *spec = *common;
+        if (pack_is_bytes(&d->r))
+            spec->payload = pack_bytes(&d->r);
+        else
+            read_spec(d, spec);
+    }
+}
+
+/* Keys rise, so the common part has been read into the first spec when the jobs come. */
+void
+submit_field(struct decoding *d, uint64_t key)
+{
+    struct job_spec common;
+    switch (key) {
+    case SUBMIT_ACKED:
+        d->m->submit.acked = pack_uint(&d->r);
+        d->m->submit.jobs = (struct slice){d->r.at, pack_left(&d->r)};
+        break;
+    case SUBMIT_COMMON:
+        d->room->specs[0] = spec_defaults;
+        read_spec(d, &d->room->specs[0]);
+        d->has_common = true;
+        break;
+    case SUBMIT_JOBS:
+        common = d->has_common ? d->room->specs[0] : spec_defaults;
+        d->has_jobs = true;
+        read_specs(d, &common);
+        if (d->m->count == 0 && !d->r.bad)
+            decoding_complain(d, STINT_INVALID, "a submit has at least one job");
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+static bool
+same(struct slice a, struct slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* Which optional numbers of a spec differ from what `base` says; the bits are the keys. */
+static uint32_t
+differing(const struct job_spec *s, const struct job_spec *base)
+{
+    return (uint32_t)(!same(s->queue, base->queue)) << JOB_QUEUE |
+        (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
+        (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
+        (uint32_t)(s->max_attempts != base->max_attempts) << JOB_MAX_ATTEMPTS |
+        (uint32_t)(s->keep_ms != base->keep_ms) << JOB_KEEP |
+        (uint32_t)(s->time_to_run_ms != base->time_to_run_ms) << JOB_TIME_TO_RUN |
+        (uint32_t)(s->backoff_base_ms != base->backoff_base_ms) << JOB_BACKOFF_BASE |
+        (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << JOB_BACKOFF_CAP;
+}
+
+static uint32_t
+count_bits(uint32_t bits)
+{
+    uint32_t n = 0;
+    for (; bits; bits &= bits - 1)
+        n++;
+    return n;
+}
+
+static void
+put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
+{
+    pack_put_map(b, count_bits(keys));
+    if (keys & 1U << JOB_QUEUE)
+        put_key_text(b, JOB_QUEUE, s->queue);
+    if (keys & 1U << JOB_KIND)
+        put_key_text(b, JOB_KIND, s->kind);
+    if (keys & 1U << JOB_PAYLOAD)
+        put_key_bytes(b, JOB_PAYLOAD, s->payload.data, s->payload.size);
+    if (keys & 1U << JOB_PRIORITY)
+        pack_put_key_uint(b, JOB_PRIORITY, s->priority);
+    if (keys & 1U << JOB_MAX_ATTEMPTS)
+        pack_put_key_uint(b, JOB_MAX_ATTEMPTS, s->max_attempts);
+    if (keys & 1U << JOB_KEEP)
+        pack_put_key_uint(b, JOB_KEEP, s->keep_ms);
+    if (keys & 1U << JOB_TIME_TO_RUN)
+        pack_put_key_uint(b, JOB_TIME_TO_RUN, s->time_to_run_ms);
+    if (keys & 1U << JOB_BACKOFF_BASE)
+        pack_put_key_uint(b, JOB_BACKOFF_BASE, s->backoff_base_ms);
+    if (keys & 1U << JOB_BACKOFF_CAP)
+        pack_put_key_uint(b, JOB_BACKOFF_CAP, s->backoff_cap_ms);
+}
+
+/* The first job's settings become the common part, and the others say what differs. What no job
+ * can say (that it wants the broker's retention, or no time limit) must not be overridden by the
+ * common part, so those two stay out of it if any job leaves them alone. */
+static uint32_t
+common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
+{
+    *base = spec_defaults;
+    struct job_spec common = jobs[0];
+    for (uint32_t i = 1; i < count; i++) {
+        if (jobs[i].keep_ms == KEEP_DEFAULT)
+            common.keep_ms = KEEP_DEFAULT;
+        if (jobs[i].time_to_run_ms == 0)
+            common.time_to_run_ms = 0;
+    }
+    uint32_t keys = differing(&common, base);
+    *base = common;
+    return keys;
+}
+
+void
+message_put_submit(struct pack_buffer *b, uint64_t number, uint64_t acked,
+    const struct job_spec *jobs, uint32_t count)
+{
+    struct job_spec base;
+    uint32_t common = common_part(jobs, count, &base);
+
+    put_head_numbered(b, MESSAGE_SUBMIT, common ? 4 : 3, number);
+    pack_put_key_uint(b, SUBMIT_ACKED, acked);
+    if (common) {
+        put_key(b, SUBMIT_COMMON);
+        put_spec(b, &base, common);
+    }
+    put_key_array(b, SUBMIT_JOBS, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t keys = differing(&jobs[i], &base);
+        if (keys == 0)
+            pack_put_bytes(b, jobs[i].payload.data, jobs[i].payload.size);
+        else
+            put_spec(b, &jobs[i], keys | 1U << JOB_PAYLOAD);
+    }
+}
+
+void
+message_put_submit_again(struct pack_buffer *b, struct slice frame, uint64_t number, uint64_t acked)
+{
+    struct pack_reader in = pack_reader(frame.data, frame.size);
+    uint32_t pairs = pack_map(&in);
+    for (unsigned i = 0; i < 3; i++) { /* the type, the number, what is confirmed: as above */
+        (void)pack_uint(&in);
+        (void)pack_uint(&in);
+    }
+    put_head_numbered(b, MESSAGE_SUBMIT, pairs - 1, number);
+    pack_put_key_uint(b, SUBMIT_ACKED, acked);
+    memcpy(pack_reserve(b, pack_left(&in)), in.at, pack_left(&in));
+}
+
+/* An answer is [number, status, runs] or [number, status, index, detail]. */
+enum { ACCEPTED_ELEMENTS = 3, REFUSED_ELEMENTS = 4 };
+
+static void
+read_submitted_answer(struct decoding *d, struct answer *a)
+{
+    *a = (struct answer){0};
+    uint32_t elements = pack_array(&d->r);
+    a->number = pack_uint(&d->r);
+    a->status = (enum stint_status)pack_uint_max(&d->r, UINT16_MAX);
+    if (a->status == STINT_OK) {
+        a->count = pack_array(&d->r);
+        a->inside = d->r;
+        for (uint32_t i = 0; i < a->count && !d->r.bad; i++)
+            pack_skip(&d->r);
+        decoding_skip_rest(d, ACCEPTED_ELEMENTS, elements);
+    } else {
+        a->index = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+        a->detail = pack_text(&d->r);
+        decoding_skip_rest(d, REFUSED_ELEMENTS, elements);
+    }
+}
+
+void
+submitted_field(struct decoding *d, uint64_t key)
+{
+    if (key != KEY_ELEMENTS) {
+        pack_skip(&d->r);
+        return;
+    }
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
+    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
+        read_submitted_answer(d, &d->room->answers[i]);
+}
+
+bool
+message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count)
+{
+    struct pack_reader *r = &answer->inside;
+    uint32_t elements = pack_array(r);
+    struct slice id = pack_bytes(r);
+    *count = (uint32_t)pack_uint_max(r, LIMIT_JOBS);
+    if (r->bad || elements != 2 || id.size != STINT_ID_BYTES)
+        return false;
+    memcpy(first->bytes, id.data, STINT_ID_BYTES);
+    return true;
+}
+
+void
+message_put_accepted(struct pack_buffer *b, uint64_t number)
+{
+    pack_put_array(b, ACCEPTED_ELEMENTS);
+    pack_put_uint(b, number);
+    pack_put_uint(b, STINT_OK);
+}
+
+void
+message_put_refused(struct pack_buffer *b, uint64_t number, enum stint_status status,
+    uint64_t index, struct slice detail)
+{
+    pack_put_array(b, REFUSED_ELEMENTS);
+    pack_put_uint(b, number);
+    pack_put_uint(b, status);
+    pack_put_uint(b, index);
+    pack_put_text(b, detail.data, detail.size);
+}
+
+void
+message_put_run(struct pack_buffer *b, const struct stint_id *first, uint32_t count)
+{
+    pack_put_array(b, 2);
+    put_id(b, first);
+    pack_put_uint(b, count);
+}
