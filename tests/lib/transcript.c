@@ -499,8 +499,8 @@ MESSAGE(WELCOME, {2, "version", show_uint}, {3, "epoch", show_uint}, {4, "broker
 MESSAGE(PING, NUMBER, {2, "window", show_uint}, {3, "token", show_token})
 MESSAGE(PONG, NUMBER, {2, "token", show_token})
 MESSAGE(BYE, NUMBER)
-MESSAGE(ERROR, NUMBER, {2, "status", show_status}, {3, "detail", show_text}, {4, "about", show_type},
-    {5, "endpoint", show_text})
+MESSAGE(ERROR, NUMBER, {2, "status", show_status}, {3, "detail", show_text},
+    {4, "about", show_type}, {5, "endpoint", show_text})
 MESSAGE(SUBMIT, NUMBER, {2, "acked", show_uint}, {3, "common", show_spec},
     {4, "jobs", show_submitted_job_list})
 MESSAGE(SUBMITTED, NUMBER, {2, "answers", show_answer_list})
