@@ -129,6 +129,14 @@ play_submit(struct world *w)
     step(w, 100);
     ask_ids(w, MESSAGE_GET, 2, 1, PART_PAYLOAD | PART_RESULT);
     step(w, 0);
+    say(w, "A worker may do what a client does: it is told in this order what a step brought it.");
+    struct stint_id own = job(2);
+    world_submit(w, WORKER, 1, &specs[0], 1);
+    step(w, 10);
+    message_put_ids(world_frame(w, WORKER), MESSAGE_WAIT, 4, &own, 1, 1);
+    world_submit(w, WORKER, 2, &specs[0], 1);
+    world_settle(w, WORKER, 5, own, 1, OUTCOME_SUCCEEDED, "");
+    step(w, 10);
 }
 
 static void
