@@ -315,6 +315,7 @@ play_cancel(struct world *w)
     say(w, "A job that runs over its time is taken back, too, a while after its worker should.");
     struct job_spec spec = world_job("long");
     spec.time_to_run_ms = 1000;
+    spec.backoff_base_ms = 1; /* so short that it has no jitter */
     world_settle(w, WORKER, 3, job(3), 1, OUTCOME_SUCCEEDED, "");
     world_submit(w, CLIENT, 2, &spec, 1);
     step(w, 10);
