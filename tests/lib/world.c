@@ -31,6 +31,12 @@ world_new(const struct core_options *options)
     return w;
 }
 
+void
+world_transcribe(struct world *w)
+{
+    w->transcript = transcript_new(w->now_ms, w->wall_ms);
+}
+
 static void
 free_log(struct world *w)
 {
@@ -51,6 +57,7 @@ world_destroy(struct world **world)
     for (size_t i = 0; i < WORLD_EVENTS; i++)
         pack_buffer_free(&w->frames[i]);
     free_log(w);
+    transcript_destroy(&w->transcript);
     free(w->room);
     free(w);
     *world = NULL;
@@ -71,6 +78,41 @@ world_gone(struct world *w, uint32_t peer)
 {
     (void)world_frame(w, peer);
     w->kinds[w->pending - 1] = EVENT_GONE;
+}
+
+static void
+write_message(struct world *w, uint32_t peer, bool by_peer, struct slice frame)
+{
+    const char *problem = transcript_message(w->transcript, w->now_ms, peer, by_peer, frame);
+    if (problem)
+        fail_msg("a message can't be told in a transcript: %s", problem);
+}
+
+static void
+write_batch(struct world *w, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct event *e = &batch->events[i];
+        if (e->kind == EVENT_FRAME)
+            write_message(w, e->peer, true, e->frame);
+        else
+            transcript_event(w->transcript, w->now_ms, e->peer,
+                e->kind == EVENT_GONE ? "is gone" : "sends a part of a frame");
+    }
+}
+
+static void
+write_outbox(struct world *w)
+{
+    for (size_t i = 0; i < w->out.count; i++) {
+        const struct outbox_entry *e = &w->out.entries[i];
+        if (e->forget || e->close)
+            transcript_event(w->transcript, w->now_ms, e->peer,
+                e->close ? "is cut off: the broker ends the connection"
+                         : "is forgotten, and may say HELLO again");
+        else
+            write_message(w, e->peer, false, outbox_frame(&w->out, i));
+    }
 }
 
 enum stint_status
@@ -98,9 +140,13 @@ world_step(struct world *w, uint64_t ms)
     assert_true(w->steps < WORLD_LOG);
     w->log[w->steps++] = b;
     outbox_reset(&w->out);
+    if (w->transcript)
+        write_batch(w, &b->batch);
     enum stint_status status = core_step(w->core, &b->batch, &w->out);
     if (status == STINT_OK)
         core_check(w->core);
+    if (status == STINT_OK && w->transcript)
+        write_outbox(w);
     return status;
 }
 

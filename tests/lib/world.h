@@ -16,6 +16,7 @@
 #include "id.h"
 #include "message.h"
 #include "store_model.h"
+#include "transcript.h"
 
 enum { WORLD_EVENTS = 256, WORLD_LOG = 4096 };
 
@@ -39,9 +40,12 @@ struct world {
     uint32_t peers[WORLD_EVENTS];
     enum event_kind kinds[WORLD_EVENTS];
     size_t pending;
+    struct transcript *transcript; /* NULL, or where all that is said is written */
 };
 
 struct world *world_new(const struct core_options *options);
+/* From now on all is written to w->transcript, which goes with the world. */
+void world_transcribe(struct world *w);
 void world_destroy(struct world **world);
 
 /* Write the next frame of a peer into the buffer returned; it is delivered by world_step. */
