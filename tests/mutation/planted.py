@@ -79,8 +79,8 @@ PLANTED = [
     ("a session's number is one too low", SESSIONS, "        .submission = peer->submission,",
      "        .submission = peer->submission - 1,"),
     ("a session's row has no check", ROWS_H,
-     "        !row_words_read(value, row_seed(key.data), words, SESSION_WORDS))\n        return false;",
-     "        (!row_words_read(value, row_seed(key.data), words, SESSION_WORDS) && value.size < 40))\n        return false;"),
+     "    uint64_t words[SESSION_WORDS];\n    if (key.size != SESSION_BYTES ||\n        !row_words_read(value, row_seed(key.data), words, SESSION_WORDS))",
+     "    uint64_t words[SESSION_WORDS] = {0};\n    if (key.size != SESSION_BYTES ||\n        (!row_words_read(value, row_seed(key.data), words, SESSION_WORDS) && value.size < 40))"),
     ("a new connection does not end the former one", CONVERSATION, "    if (former)\n        peers_drop(core, former);", "    if (former)\n        former->session[0] ^= 1;"),
     ("a claim is believed whatever its attempt", ATTEMPT,
      "    if (l && l->attempt == ref->attempt && (!l->worker || l->worker == worker))",
@@ -276,7 +276,8 @@ PLANTED = [
 
     # upgrade.c
     ("sessions are not brought up to date", UPGRADE,
-     "    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},\n", ""),
+     "    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},\n",
+     "    {STORE_SESSIONS, SESSION_BYTES + 1, SESSION_WORDS, session_seeds},\n"),
     ("queues are not brought up to date", UPGRADE, "        upgrade_table(store, NULL);\n", ""),
     ("the last number of a queue is not brought up to date", UPGRADE, "        value.size == OLD_LAST_QUEUE_BYTES &&", "        false &&"),
     ("a damaged row is made good by the upgrade", UPGRADE,
