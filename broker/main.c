@@ -7,6 +7,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "options.h"
+#include "rows.h"
 #include "store_lmdb.h"
 #include "streams.h"
 
@@ -85,7 +86,7 @@ static bool
 same_identity(struct broker *b)
 {
     struct store *s = b->store;
-    struct slice key = {(const uint8_t *)"identity", 8}, value;
+    struct slice key = meta_key(META_IDENTITY), value;
     struct slice mine = {(const uint8_t *)b->data.identity, strlen(b->data.identity)};
     assert(s);
     s->ops->begin(s);
@@ -102,18 +103,18 @@ same_identity(struct broker *b)
     return s->ops->commit(s) == STINT_OK;
 }
 
-/* A manifest of format 1 does not say whose jobs these are. Each level's key begins with the number
- * of the broker that made it (book.h). */
+/* A manifest of format 1 does not say whose jobs these are, but each level does. */
 static int
 check_number(struct broker *b, char *text)
 {
     struct slice from = {(const uint8_t *)"", 1}, key, value;
+    struct stint_id level;
     uint64_t number = b->options.broker;
     if (b->data.number >= 0)
         return 0;
     b->store->ops->begin(b->store);
-    if (store_seek(b->store, STORE_LEVELS, from, &key, &value) && key.size > 2)
-        number = get_be(key.data, 2);
+    if (store_seek(b->store, STORE_LEVELS, from, &key, &value) && level_key_read(key, &level))
+        number = id_broker(&level);
     b->store->ops->abort(b->store);
     if (number == b->options.broker)
         return 0;
@@ -207,7 +208,9 @@ open_core(struct broker *b)
     enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
     if (status != STINT_OK) {
         log_refusal(error);
-        return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
+        return status == STINT_DAMAGED         ? EX_DATAERR
+            : status == STINT_VERSION_MISMATCH ? EX_CONFIG
+                                               : EX_IOERR;
     }
     int rc = data_complete(&b->data, options.broker, text);
     if (rc)

@@ -1,31 +1,12 @@
 /* The books; what they are is told in book.h. */
 #include "book.h"
-#include "record.h"
+#include "rows.h"
 
 #include <assert.h>
 
 enum {
-    BLOCK_JOBS = 256,
-    TRANSIT_BYTES = 40, /* four words and their check */
-    LEVEL_BYTES = 8 * (2 + STINT_STATES),
     EXPECTED_A_QUEUE = 16, /* names in memory, for each queue that there may be */
 };
-
-static const struct slice last_number_key = {(const uint8_t *)"last queue", 10};
-
-static void
-put_words(uint8_t *to, const uint64_t *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        put_be(to + 8 * i, words[i], 8);
-}
-
-static void
-get_words(uint64_t *words, const uint8_t *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        words[i] = get_be(from + 8 * i, 8);
-}
 
 void
 book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,
@@ -129,13 +110,6 @@ mark_level(struct book *book, struct level *level)
     book->changed_levels = level;
 }
 
-static struct slice
-level_key(const struct book *book, const struct level *level, struct stint_id *id)
-{
-    *id = book_id(book, level, 0);
-    return (struct slice){id->bytes, 8};
-}
-
 static struct queue *
 find_queue(struct queue *table, struct slice name)
 {
@@ -167,9 +141,10 @@ book_queue_make(struct book *book, struct slice name)
     } else
         q = new_queue(name);
     add_queue(book, q, book->last_number + 1);
-    uint8_t key[4];
-    put_be(key, q->number, 4);
-    store_put(book->store, STORE_QUEUES, (struct slice){key, 4}, name, (struct slice){0});
+    uint8_t key[QUEUE_KEY_BYTES], bytes[ROW_QUEUE_BYTES_MAX];
+    struct row_queue row = {.number = q->number, .name = name};
+    store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
+        (struct slice){0});
     return q;
 }
 
@@ -192,10 +167,9 @@ book_queue_expect(struct book *book, struct slice name)
 static void
 store_last_number(struct book *book)
 {
-    uint8_t row[12];
-    put_be(row + 8, book->last_number, 4);
-    put_be(row, record_check(row + 8, 4, 0), 8);
-    store_put(book->store, STORE_META, last_number_key, (struct slice){row, sizeof row},
+    uint8_t row[ROW_META_BYTES_MAX];
+    const uint64_t words[META_WORDS] = {book->last_number};
+    store_put(book->store, STORE_META, meta_key(META_LAST_QUEUE), row_meta_write(row, words),
         (struct slice){0});
 }
 
@@ -203,13 +177,13 @@ static bool
 load_last_number(struct book *book)
 {
     struct slice row;
-    if (!store_get(book->store, STORE_META, last_number_key, &row))
+    uint64_t words[META_WORDS];
+    if (!store_get(book->store, STORE_META, meta_key(META_LAST_QUEUE), &row))
         return true;
-    if (row.size != 12 || get_be(row.data, 8) != record_check(row.data + 8, 4, 0))
+    if (!row_meta_read(row, words))
         return false;
-    uint32_t number = (uint32_t)get_be(row.data + 8, 4);
-    if (number > book->last_number)
-        book->last_number = number;
+    if (words[0] > book->last_number)
+        book->last_number = (uint32_t)words[0];
     return true;
 }
 
@@ -226,13 +200,12 @@ book_queue_remove(struct book *book, struct queue *q)
     for (uint32_t i = 0; i < q->levels_count; i++)
         if (q->levels[i]->changed)
             return false;
-    uint8_t key[4];
+    uint8_t key[QUEUE_KEY_BYTES];
     for (uint32_t i = 0; i < q->levels_count; i++) {
-        struct stint_id id;
-        store_del(book->store, STORE_LEVELS, level_key(book, q->levels[i], &id));
+        struct stint_id id = book_id(book, q->levels[i], 0);
+        store_del(book->store, STORE_LEVELS, level_key(&id));
     }
-    put_be(key, q->number, 4);
-    store_del(book->store, STORE_QUEUES, (struct slice){key, 4});
+    store_del(book->store, STORE_QUEUES, queue_key(key, q->number));
     if (q->number == book->last_number)
         store_last_number(book);
     HASH_DEL(book->by_name, q);
@@ -525,18 +498,11 @@ book_each_running(
 static void
 flush_level(struct book *book, struct level *l)
 {
-    uint64_t words[2 + STINT_STATES];
-    uint8_t row[LEVEL_BYTES];
-    struct stint_id id;
-    struct slice key = level_key(book, l, &id);
-    words[1] = l->next;
-    for (unsigned i = 0; i < STINT_STATES; i++)
-        words[2 + i] = l->jobs[i];
-    words[0] = 0;
-    put_words(row, words, 2 + STINT_STATES);
-    words[0] = record_check(row + 8, sizeof row - 8, get_be(id.bytes, 8));
-    put_words(row, words, 1);
-    store_put(book->store, STORE_LEVELS, key, (struct slice){row, sizeof row}, (struct slice){0});
+    uint8_t bytes[ROW_LEVEL_BYTES_MAX];
+    struct row_level row = {.level = book_id(book, l, 0), .next = l->next};
+    memcpy(row.jobs, l->jobs, sizeof row.jobs);
+    store_put(book->store, STORE_LEVELS, level_key(&row.level), row_level_write(bytes, &row),
+        (struct slice){0});
     l->changed = false;
 }
 
@@ -556,10 +522,10 @@ flush_block(struct book *book, struct block *b)
         free(b);
         return;
     }
-    uint8_t row[TRANSIT_BYTES];
-    put_words(row + 8, b->bits, 4);
-    put_be(row, record_check(row + 8, 32, id_sequence(&b->first)), 8);
-    store_put(book->store, STORE_TRANSIT, key, (struct slice){row, sizeof row}, (struct slice){0});
+    uint8_t bytes[ROW_TRANSIT_BYTES_MAX];
+    struct row_transit row = {.first = b->first};
+    memcpy(row.bits, b->bits, sizeof row.bits);
+    store_put(book->store, STORE_TRANSIT, key, row_transit_write(bytes, &row), (struct slice){0});
 }
 
 void
@@ -597,30 +563,27 @@ each_row(struct book *book, enum store_table table,
 static bool
 load_queue(struct book *book, struct slice key, struct slice value)
 {
-    if (key.size != 4 || !name_is_valid(value))
+    struct row_queue row;
+    if (!row_queue_read(key, value, &row) || row.number <= book->last_number ||
+        book_queue(book, row.name))
         return false;
-    uint32_t number = (uint32_t)get_be(key.data, 4);
-    if (number <= book->last_number || book_queue(book, value))
-        return false;
-    add_queue(book, new_queue(value), number);
+    add_queue(book, new_queue(row.name), row.number);
     return true;
 }
 
 static bool
 load_level(struct book *book, struct slice key, struct slice value)
 {
-    uint64_t words[2 + STINT_STATES];
-    if (key.size != 8 || value.size != LEVEL_BYTES)
+    struct row_level row;
+    if (!row_level_read(key, value, &row) || id_broker(&row.level) != book->broker)
         return false;
-    struct queue *q = book_queue_by_number(book, (uint32_t)get_be(key.data + 2, 4));
-    get_words(words, value.data, 2 + STINT_STATES);
-    if (!q || get_be(key.data, 2) != book->broker ||
-        words[0] != record_check(value.data + 8, value.size - 8, get_be(key.data, 8)))
+    struct queue *q = book_queue_by_number(book, id_queue(&row.level));
+    if (!q)
         return false;
-    struct level *l = add_level(book, q, (uint8_t)(255 - key.data[6]));
-    l->next = words[1];
+    struct level *l = add_level(book, q, id_priority(&row.level));
+    l->next = row.next;
     for (unsigned i = 0; i < STINT_STATES; i++) {
-        l->jobs[i] = words[2 + i];
+        l->jobs[i] = row.jobs[i];
         book->jobs[i] += l->jobs[i];
     }
     q->ready += l->jobs[STINT_READY];
@@ -631,14 +594,11 @@ load_level(struct book *book, struct slice key, struct slice value)
 static bool
 load_block(struct book *book, struct slice key, struct slice value)
 {
-    if (key.size != STINT_ID_BYTES || value.size != TRANSIT_BYTES)
+    struct row_transit row;
+    if (!row_transit_read(key, value, &row))
         return false;
-    struct stint_id id;
-    memcpy(id.bytes, key.data, STINT_ID_BYTES);
-    if (get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))
-        return false;
-    struct block *b = add_block(book, &id);
-    get_words(b->bits, value.data + 8, 4);
+    struct block *b = add_block(book, &row.first);
+    memcpy(b->bits, row.bits, sizeof row.bits);
     for (unsigned bit = 0; bit < BLOCK_JOBS; bit++)
         b->count += test_bit(b, bit);
     return true;

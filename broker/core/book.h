@@ -14,6 +14,7 @@
 
 #include "ids.h"
 #include "kinds.h"
+#include "rows.h"
 #include "stint_job.h"
 #include "store.h"
 
@@ -67,8 +68,8 @@ struct queue {
 
 struct block {
     struct stint_id first; /* sequence a multiple of 256 */
-    uint64_t bits[4]; /* running */
-    uint64_t apart[4]; /* ready, and not to be found by searching; memory only */
+    uint64_t bits[TRANSIT_WORDS]; /* running */
+    uint64_t apart[TRANSIT_WORDS]; /* ready, and not to be found by searching; memory only */
     uint32_t count, apart_count;
     bool changed;
     struct block *next_changed;

@@ -10,7 +10,6 @@
 #include "clock.h"
 
 enum {
-    CLOCK_ROW_BYTES = 24, /* check, how far the wall clock is ahead, the broker's time */
     JUMP_MS = 1000, /* a clock that is drawn near the right time does not move so fast */
     STORE_EVERY_MS = 60000,
 };
@@ -20,11 +19,9 @@ enum {
 static void
 store_clock(struct core *core)
 {
-    uint8_t row[CLOCK_ROW_BYTES];
-    put_be(row + 8, (uint64_t)core->clocks.wall_ahead_ms, 8);
-    put_be(row + 16, core->clocks.wall_ms, 8);
-    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
-    store_put(core->store, STORE_META, text_slice("clock"), (struct slice){row, sizeof row},
+    uint8_t row[ROW_META_BYTES_MAX];
+    const uint64_t words[META_WORDS] = {(uint64_t)core->clocks.wall_ahead_ms, core->clocks.wall_ms};
+    store_put(core->store, STORE_META, meta_key(META_CLOCK), row_meta_write(row, words),
         (struct slice){0});
     core->clocks.stored_ms = core->clocks.wall_ms;
 }
@@ -33,13 +30,13 @@ bool
 clock_load(struct core *core)
 {
     struct slice row;
-    if (!store_get(core->store, STORE_META, text_slice("clock"), &row))
+    uint64_t words[META_WORDS];
+    if (!store_get(core->store, STORE_META, meta_key(META_CLOCK), &row))
         return true;
-    if (row.size != CLOCK_ROW_BYTES ||
-        get_be(row.data, 8) != record_check(row.data + 8, CLOCK_ROW_BYTES - 8, 0))
+    if (!row_meta_read(row, words))
         return false;
-    core->clocks.wall_ahead_ms = (int64_t)get_be(row.data + 8, 8);
-    core->clocks.stored_ms = get_be(row.data + 16, 8);
+    core->clocks.wall_ahead_ms = (int64_t)words[0];
+    core->clocks.stored_ms = words[1];
     return true;
 }
 

@@ -18,11 +18,10 @@
 #include "settle.h"
 #include "submit.h"
 #include "sweep.h"
+#include "upgrade.h"
 #include "watch.h"
 
 #include <stdlib.h>
-
-enum { EPOCH_ROW_BYTES = 24 /* check, epoch, count of sessions */ };
 
 void
 core_options_init(struct core_options *o)
@@ -58,11 +57,9 @@ core_next_note(struct core *core, struct note *note)
 static void
 count_up_epoch(struct core *core)
 {
-    uint8_t row[EPOCH_ROW_BYTES];
-    put_be(row + 8, core->epoch, 8);
-    put_be(row + 16, core->sessions, 8);
-    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
-    store_put(core->store, STORE_META, text_slice("epoch"), (struct slice){row, sizeof row},
+    uint8_t row[ROW_META_BYTES_MAX];
+    const uint64_t words[META_WORDS] = {core->epoch, core->sessions};
+    store_put(core->store, STORE_META, meta_key(META_EPOCH), row_meta_write(row, words),
         (struct slice){0});
 }
 
@@ -70,13 +67,13 @@ static bool
 load_epoch(struct core *core)
 {
     struct slice row;
-    if (!store_get(core->store, STORE_META, text_slice("epoch"), &row))
+    uint64_t words[META_WORDS];
+    if (!store_get(core->store, STORE_META, meta_key(META_EPOCH), &row))
         return true;
-    if (row.size != EPOCH_ROW_BYTES ||
-        get_be(row.data, 8) != record_check(row.data + 8, EPOCH_ROW_BYTES - 8, 0))
+    if (!row_meta_read(row, words))
         return false;
-    core->epoch = get_be(row.data + 8, 8);
-    core->sessions = get_be(row.data + 16, 8);
+    core->epoch = words[0];
+    core->sessions = words[1];
     return true;
 }
 
@@ -91,19 +88,43 @@ restore_lease(void *context, const struct stint_id *id)
     (void)attempt_lease(core, id, &r, NULL);
 }
 
+/* In the transaction that begins this life, so that an upgrade that is interrupted was none. */
+static enum stint_status
+upgrade(struct core *core, const char **error)
+{
+    unsigned from;
+    enum stint_status status = store_upgrade(core->store, &from);
+    if (status == STINT_VERSION_MISMATCH)
+        *error = "the data file has a newer format than this stintd knows; use a newer stintd";
+    else if (status != STINT_OK)
+        *error = "the row that says the data file's format is damaged; restore the data directory";
+    else if (from != DATA_FORMAT)
+        core_say(core, NOTE_INFO, "the data directory was brought to a newer format",
+            NOTE_NUMBER("from", from), NOTE_NUMBER("to", DATA_FORMAT));
+    return status;
+}
+
+static enum stint_status
+load_rows(struct core *core, const char **error)
+{
+    enum stint_status status = upgrade(core, error);
+    if (status != STINT_OK)
+        return status;
+    *error = "a row of the broker's own books is damaged; restore the data directory";
+    if (!load_epoch(core) || book_load(&core->book) != STINT_OK)
+        return STINT_DAMAGED;
+    *error = "the row of the broker's clock is damaged; restore the data directory";
+    return clock_load(core) ? STINT_OK : STINT_DAMAGED;
+}
+
 static enum stint_status
 load(struct core *core, const char **error)
 {
     core->store->ops->begin(core->store);
-    if (!load_epoch(core) || book_load(&core->book) != STINT_OK) {
-        *error = "a row of the broker's own books is damaged; restore the data directory";
+    enum stint_status status = load_rows(core, error);
+    if (status != STINT_OK) {
         core->store->ops->abort(core->store);
-        return STINT_DAMAGED;
-    }
-    if (!clock_load(core)) {
-        *error = "the row of the broker's clock is damaged; restore the data directory";
-        core->store->ops->abort(core->store);
-        return STINT_DAMAGED;
+        return status;
     }
     book_each_running(&core->book, restore_lease, core);
     sweep_load(core);

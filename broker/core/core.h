@@ -71,9 +71,9 @@ struct batch {
 
 struct core;
 
-/* Open the state in `store`: also counts the epoch up and commits it. The core owns nothing of
- * what it is given. `*error` is a constant sentence on failure.
- * Errors: STINT_IO, STINT_DAMAGED. */
+/* Open the state in `store`: brings it to this format, counts the epoch up and commits that. The
+ * core owns nothing of what it is given. `*error` is a constant sentence on failure. Errors:
+ * STINT_IO, STINT_DAMAGED, STINT_VERSION_MISMATCH (a newer program wrote it). */
 enum stint_status core_new(const struct core_options *options, struct store *store, uint64_t now_ms,
     struct core **core, const char **error);
 void core_destroy(struct core **core);

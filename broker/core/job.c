@@ -6,7 +6,6 @@
 #include "clock.h"
 
 enum {
-    PART_KEY_BYTES = STINT_ID_BYTES + 2,
     NEIGHBOURS = 1024, /* sequences of a level that share the marks of when they expire */
 };
 
@@ -14,22 +13,13 @@ static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
 
 static void
-part_key(uint8_t key[PART_KEY_BYTES], const struct stint_id *id, uint32_t part)
-{
-    memcpy(key, id->bytes, STINT_ID_BYTES);
-    put_be(key + STINT_ID_BYTES, part, 2);
-}
-
-static void
 put_parts(struct core *core, const struct stint_id *id, uint32_t part, struct slice body)
 {
-    uint8_t key[PART_KEY_BYTES], check[8];
+    uint8_t key[PART_KEY_BYTES], head[ROW_PART_BYTES];
     for (; body.size > 0; part++) {
         struct slice piece = {body.data, earlier(body.size, PART_BYTES)};
-        part_key(key, id, part);
-        put_be(check, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
-        store_put(core->store, STORE_PARTS, (struct slice){key, sizeof key},
-            (struct slice){check, sizeof check}, piece);
+        store_put(core->store, STORE_PARTS, part_key(key, id, part),
+            row_part_write(head, id, part, piece), piece);
         core->step.written_bytes += piece.size + ROW_OVERHEAD_BYTES;
         body.data += piece.size;
         body.size -= piece.size;
@@ -40,22 +30,17 @@ static void
 del_parts(struct core *core, const struct stint_id *id, uint32_t part)
 {
     uint8_t key[PART_KEY_BYTES];
-    do
-        part_key(key, id, part++);
-    while (store_del(core->store, STORE_PARTS, (struct slice){key, sizeof key}));
+    while (store_del(core->store, STORE_PARTS, part_key(key, id, part)))
+        part++;
 }
 
 bool
 part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece)
 {
     uint8_t key[PART_KEY_BYTES];
-    struct slice v;
-    part_key(key, id, part);
-    if (!store_get(store, STORE_PARTS, (struct slice){key, sizeof key}, &v) || v.size <= 8 ||
-        get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))
-        return false;
-    *piece = (struct slice){v.data + 8, v.size - 8};
-    return true;
+    struct slice value;
+    return store_get(store, STORE_PARTS, part_key(key, id, part), &value) &&
+        row_part_read(id, part, value, piece);
 }
 
 /* Puts `size` bytes together from the parts that begin with `part`. */

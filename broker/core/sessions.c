@@ -4,50 +4,34 @@
 #include "sessions.h"
 
 enum {
-    SESSION_ROW_BYTES = 32, /* check, last submission, pruned, used (wall clock) */
     FORGOTTEN_A_STEP = 16384, /* answers of sessions that are over */
 };
-
-static struct slice
-session_key(const uint8_t session[SESSION_BYTES])
-{
-    return (struct slice){session, SESSION_BYTES};
-}
-
-bool
-sessions_read(struct slice row, uint64_t *submission, uint64_t *pruned)
-{
-    if (row.size != SESSION_ROW_BYTES ||
-        get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))
-        return false;
-    *submission = get_be(row.data + 8, 8);
-    *pruned = get_be(row.data + 16, 8);
-    return true;
-}
 
 void
 sessions_load(struct core *core, struct peer *peer)
 {
-    struct slice row;
-    if (!store_get(core->store, STORE_SESSIONS, session_key(peer->session), &row))
+    struct slice key = session_key(peer->session), value;
+    struct row_session row;
+    if (!store_get(core->store, STORE_SESSIONS, key, &value))
         return;
-    if (sessions_read(row, &peer->submission, &peer->pruned))
-        peer->session_stored = true;
-    else
+    if (!row_session_read(key, value, &row)) {
         core_say(
             core, NOTE_ERROR, "a damaged session row is ignored", NOTE_TEXT("peer", peer->name));
+        return;
+    }
+    peer->submission = row.submission;
+    peer->pruned = row.pruned;
+    peer->session_stored = true;
 }
 
 static void
 put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
 {
-    uint8_t row[SESSION_ROW_BYTES];
-    put_be(row + 8, peer->submission, 8);
-    put_be(row + 16, peer->pruned, 8);
-    put_be(row + 24, used_ms, 8);
-    put_be(row, record_check(row + 8, sizeof row - 8, 0), 8);
+    uint8_t bytes[ROW_SESSION_BYTES_MAX];
+    const struct row_session row = {
+        .submission = peer->submission, .pruned = peer->pruned, .used_ms = used_ms};
     store_put(core->store, STORE_SESSIONS, session_key(peer->session),
-        (struct slice){row, sizeof row}, (struct slice){0});
+        row_session_write(bytes, peer->session, &row), (struct slice){0});
 }
 
 void
@@ -68,22 +52,20 @@ static bool
 forget_some(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t most)
 {
     struct slice key, value;
-    uint8_t from[SESSION_BYTES + 8];
-    memcpy(from, session, SESSION_BYTES);
-    memset(from + SESSION_BYTES, 0, 8);
-    while (
-        store_seek(core->store, STORE_ANSWERS, (struct slice){from, sizeof from}, &key, &value) &&
-        key.size == sizeof from && memcmp(key.data, session, SESSION_BYTES) == 0) {
+    uint8_t bytes[ANSWER_KEY_BYTES];
+    uint64_t gone = 0, number;
+    while (store_seek(core->store, STORE_ANSWERS, answer_key(bytes, session, gone), &key, &value) &&
+        answer_key_read(key, &number) && memcmp(key.data, session, SESSION_BYTES) == 0) {
         if (core->step.forgotten++ >= most) {
             struct peer left = {0};
             memcpy(left.session, session, SESSION_BYTES);
             sessions_load(core, &left);
-            left.pruned = get_be(from + SESSION_BYTES, 8);
+            left.pruned = gone;
             put_session(core, &left, 0);
             return false;
         }
-        memcpy(from, key.data, sizeof from);
-        store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});
+        gone = number;
+        store_del(core->store, STORE_ANSWERS, answer_key(bytes, session, gone));
     }
     if (store_del(core->store, STORE_SESSIONS, session_key(session)))
         core->sessions--;

@@ -7,8 +7,6 @@
 /* While there are --sessions-max, who was away so long may be forgotten. */
 enum { SESSION_REST_MS = 60000 };
 
-/* A stored session's row; false if it is damaged. */
-bool sessions_read(struct slice row, uint64_t *submission, uint64_t *pruned);
 void sessions_store(struct core *core, struct peer *peer);
 /* Its row and its answers go, as far as this step has room for it, and the rest later. */
 void sessions_forget(struct core *core, const uint8_t session[SESSION_BYTES]);

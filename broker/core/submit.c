@@ -17,9 +17,6 @@
 #include <stdlib.h>
 
 enum {
-    ANSWER_KEY_BYTES = SESSION_BYTES + 8,
-    ANSWER_HEAD_BYTES = 24, /* check, hash of the message, status, index */
-    ANSWER_START_BYTES = 13, /* queue, priority, first sequence */
     DETAIL_BYTES = 160,
     PRUNED_A_STEP = 4096,
     RUN_BYTES_MAX = 32, /* of ids, encoded */
@@ -56,13 +53,6 @@ struct verdict {
     uint32_t index;
     char detail[DETAIL_BYTES];
 };
-
-static void
-answer_key(uint8_t key[ANSWER_KEY_BYTES], const struct peer *peer, uint64_t number)
-{
-    memcpy(key, peer->session, SESSION_BYTES);
-    put_be(key + SESSION_BYTES, number, 8);
-}
 
 /* So that another answer fits into the peer's SUBMITTED message of this step. */
 static void
@@ -239,7 +229,7 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
         struct queue *q = t->queue->queue;
         bool is_new = !q || !book_level(book, q, spec->priority, false);
         t->levels += is_new;
-        t->bytes += ANSWER_START_BYTES + (is_new ? ROW_BYTES : 0U);
+        t->bytes += ROW_START_BYTES + (is_new ? ROW_BYTES : 0U);
     }
     if (book->queues + t->queues > book->queues_max)
         refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->queues_max);
@@ -303,44 +293,22 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             m->count);
 }
 
-/* Of a stored answer: its own head and what follows it. */
-static uint64_t
-answer_check(uint64_t number, const uint8_t head[ANSWER_HEAD_BYTES], struct slice rest)
-{
-    uint64_t check = record_check(head + 8, ANSWER_HEAD_BYTES - 8, number);
-    return rest.size ? record_check(rest.data, rest.size, check) : check;
-}
-
-bool
-answer_is_whole(uint64_t number, struct slice row)
-{
-    if (row.size < ANSWER_HEAD_BYTES)
-        return false;
-    struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
-    return get_be(row.data, 8) == answer_check(number, row.data, rest);
-}
-
 static void
 store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t hash,
     const struct verdict *v, struct slice rest)
 {
-    uint8_t key[ANSWER_KEY_BYTES], head[ANSWER_HEAD_BYTES];
-    answer_key(key, peer, number);
-    put_be(head + 8, hash, 8);
-    put_be(head + 16, v->status, 4);
-    put_be(head + 20, v->index, 4);
-    put_be(head, answer_check(number, head, rest), 8);
-    store_put(core->store, STORE_ANSWERS, (struct slice){key, sizeof key},
-        (struct slice){head, sizeof head}, rest);
+    uint8_t key[ANSWER_KEY_BYTES], head[ROW_ANSWER_BYTES];
+    const struct row_answer row = {
+        .number = number, .hash = hash, .status = v->status, .index = v->index, .rest = rest};
+    store_put(core->store, STORE_ANSWERS, answer_key(key, peer->session, number),
+        row_answer_write(head, &row), rest);
 }
 
 static void
 put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
 {
-    uint8_t *p = pack_reserve(b, ANSWER_START_BYTES);
-    put_be(p, level->queue->number, 4);
-    p[4] = level->priority;
-    put_be(p + 5, first, 8);
+    const struct row_start start = {level->queue->number, level->priority, first};
+    row_start_write(pack_reserve(b, ROW_START_BYTES), &start);
 }
 
 /* Inserts the jobs, and writes into core->scratch.page where each level began. */
@@ -388,12 +356,11 @@ repeat_ids(struct core *core, const struct message *m, struct slice starts, stru
         if (!same_place(core->scratch.decoded->specs, i)) {
             place = place_of(core, spec, spec->priority);
             if (place->jobs == 0) {
-                if (starts.size < ANSWER_START_BYTES || starts.data[4] != spec->priority)
+                struct row_start start;
+                if (!row_start_take(&starts, &start) || start.priority != spec->priority)
                     return false;
-                place->jobs = (uint32_t)get_be(starts.data, 4); /* here: the queue's number */
-                place->next = get_be(starts.data + 5, 8);
-                starts.data += ANSWER_START_BYTES;
-                starts.size -= ANSWER_START_BYTES;
+                place->jobs = start.queue; /* here: the queue's number */
+                place->next = start.first;
             }
             level = id_make(core->options.broker, place->jobs, spec->priority, 0);
         }
@@ -424,26 +391,23 @@ static void
 repeat_answer(struct core *core, struct peer *peer, const struct message *m, uint64_t hash)
 {
     uint8_t key[ANSWER_KEY_BYTES];
-    struct slice row;
-    answer_key(key, peer, m->number);
-    if (!store_get(core->store, STORE_ANSWERS, (struct slice){key, sizeof key}, &row) ||
-        row.size < ANSWER_HEAD_BYTES) {
+    struct slice value;
+    struct row_answer row;
+    if (!store_get(core->store, STORE_ANSWERS, answer_key(key, peer->session, m->number), &value)) {
         answer_refused(core, peer, m->number, STINT_SESSION_UNKNOWN, 0,
             text_slice("the peer has confirmed this answer already"));
         return;
     }
-    struct slice rest = {row.data + ANSWER_HEAD_BYTES, row.size - ANSWER_HEAD_BYTES};
-    enum stint_status status = (enum stint_status)get_be(row.data + 16, 4);
-    if (!answer_is_whole(m->number, row))
+    if (!row_answer_read(m->number, value, &row))
         answer_refused(
             core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
-    else if (hash != get_be(row.data + 8, 8))
+    else if (hash != row.hash)
         answer_refused(core, peer, m->number, STINT_CONFLICT, 0,
             text_slice("a resent submission must be the same bytes"));
-    else if (status != STINT_OK)
-        answer_refused(core, peer, m->number, status, get_be(row.data + 20, 4), rest);
+    else if (row.status != STINT_OK)
+        answer_refused(core, peer, m->number, row.status, row.index, row.rest);
     else
-        repeat_accepted(core, peer, m, rest);
+        repeat_accepted(core, peer, m, row.rest);
 }
 
 /* Answers that the peer has confirmed are forgotten, a bounded number at a time. */
@@ -453,8 +417,7 @@ prune_answers(struct core *core, struct peer *peer, uint64_t acked)
     acked = earlier(acked, peer->submission);
     for (uint32_t n = 0; peer->pruned < acked && n < PRUNED_A_STEP; n++) {
         uint8_t key[ANSWER_KEY_BYTES];
-        answer_key(key, peer, ++peer->pruned);
-        store_del(core->store, STORE_ANSWERS, (struct slice){key, sizeof key});
+        store_del(core->store, STORE_ANSWERS, answer_key(key, peer->session, ++peer->pruned));
         peer->session_changed = true;
     }
 }

@@ -126,11 +126,15 @@ sweep_sessions(struct core *core)
         }
         memcpy(at, key.data, SESSION_BYTES);
         memcpy(core->sweeps.session, at, SESSION_BYTES);
-        uint64_t used_ms = row.size == 32 ? get_be(row.data + 24, 8) : 0;
-        if (core->clocks.wall_ms > used_ms + keep_ms && !fleet_peer_of_session(&core->fleet, at)) {
+        struct row_session session = {0};
+        if (!row_session_read(key, row, &session))
+            core_say(core, NOTE_ERROR, "a damaged session row is not kept",
+                NOTE_NUMBER("bytes", row.size));
+        if (core->clocks.wall_ms > session.used_ms + keep_ms &&
+            !fleet_peer_of_session(&core->fleet, at)) {
             sessions_forget(core, at);
             core_say(core, NOTE_DEBUG, "a session that was not used is forgotten",
-                NOTE_NUMBER("unused_ms", core->clocks.wall_ms - used_ms));
+                NOTE_NUMBER("unused_ms", core->clocks.wall_ms - session.used_ms));
         }
     }
 }

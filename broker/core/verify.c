@@ -2,9 +2,8 @@
  * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
  */
 #include "job.h"
-#include "sessions.h"
 #include "state.h"
-#include "submit.h"
+#include "upgrade.h"
 
 struct verify {
     struct store *store;
@@ -180,23 +179,24 @@ part_row(struct verify *v, struct slice key, struct slice value)
 static void
 session_row(struct verify *v, struct slice key, struct slice value)
 {
-    uint64_t submission, pruned;
-    (void)key;
+    struct row_session row;
     v->report->sessions++;
-    if (!sessions_read(value, &submission, &pruned) || pruned > submission)
+    if (!row_session_read(key, value, &row) || row.pruned > row.submission)
         complain(v, "a session's row is damaged", NULL);
 }
 
 static void
 answer_row(struct verify *v, struct slice key, struct slice value)
 {
-    struct slice row;
-    uint64_t submission, pruned, number = get_be(key.data + SESSION_BYTES, 8);
+    struct row_answer answer;
+    struct row_session row;
+    struct slice session = session_key(key.data);
+    uint64_t number = 0;
     v->report->answers++;
-    if (!answer_is_whole(number, value))
+    if (!answer_key_read(key, &number) || !row_answer_read(number, value, &answer))
         complain(v, "the stored answer to a submission is damaged", NULL);
-    if (!store_get(v->store, STORE_SESSIONS, (struct slice){key.data, SESSION_BYTES}, &row) ||
-        !sessions_read(row, &submission, &pruned) || number > submission || number <= pruned)
+    if (!store_get(v->store, STORE_SESSIONS, session, &value) ||
+        !row_session_read(session, value, &row) || number > row.submission || number <= row.pruned)
         complain(v, "the stored answer to a submission belongs to no session", NULL);
 }
 
@@ -227,18 +227,21 @@ void
 core_verify(struct store *store, uint16_t broker, struct verify_report *report)
 {
     struct verify v = {.store = store, .report = report};
+    unsigned from;
     store->ops->begin(store);
+    if (store_upgrade(store, &from) != STINT_OK) /* for as long as we look at it */
+        complain(&v, "the format of the rows is damaged, or newer than this program", NULL);
     book_init(&v.book, store, broker, UINT32_MAX, UINT32_MAX);
     if (book_load(&v.book) != STINT_OK)
         complain(&v, "a row of the broker's own books is damaged", NULL);
     each_row(&v, STORE_LIVE, STINT_ID_BYTES, live_row);
     book_each_running(&v.book, running_job, &v);
     each_row(&v, STORE_PARKED, STINT_ID_BYTES, parked_row);
-    each_row(&v, STORE_DUE, 8 + STINT_ID_BYTES, due_row);
+    each_row(&v, STORE_DUE, TIME_KEY_BYTES, due_row);
     each_row(&v, STORE_SETTLED, STINT_ID_BYTES, settled_row);
-    each_row(&v, STORE_PARTS, STINT_ID_BYTES + 2, part_row);
+    each_row(&v, STORE_PARTS, PART_KEY_BYTES, part_row);
     each_row(&v, STORE_SESSIONS, SESSION_BYTES, session_row);
-    each_row(&v, STORE_ANSWERS, SESSION_BYTES + 8, answer_row);
+    each_row(&v, STORE_ANSWERS, ANSWER_KEY_BYTES, answer_row);
     each_row(&v, STORE_DAMAGED, STINT_ID_BYTES, damaged_row);
     check_counts(&v);
     if (v.due_rows != v.parked)

@@ -14,13 +14,15 @@
 #define DATA_H
 
 #include "stint_status.h"
+#include "upgrade.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What is written now. 1: without the broker's number, and records of the first form; such a
- * directory is taken as it is, and is one of format 2 from the end of the next start on. */
-#define DATA_FORMAT 2
+/* The format is that of the manifest and of the rows together (DATA_FORMAT, upgrade.h). 1: without
+ * the broker's number in the manifest, and records of the first form. 2: rows without versions.
+ * Such a directory is taken, and is one of this format from the end of the next start on: first the
+ * store is, in one transaction, and then the manifest says so. */
 
 struct data {
     char path[4096]; /* of the data file */

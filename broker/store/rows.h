@@ -1,13 +1,199 @@
-/* How the broker's rows are laid out. Numbers in them are big endian, so that keys are in order.
+/* How the broker's rows are laid out, all but the job's record (record.h): their keys, checks and
+ * versions. Nobody else knows an offset or a size. Numbers are big endian, so that keys are in
+ * order; a key's numbers seed the check of its row, so that a row under another key is not taken.
+ *
+ *     meta      name -> words, see enum meta_row; "identity" -> the MANIFEST's, as text
+ *     queues    u32 number -> name and settings
+ *     levels    the first 8 bytes of its jobs' ids -> words: next sequence, jobs in each state
+ *     transit   id of the first of 256 -> words: four times 64 bits, the lowest first
+ *     due       time, id -> nothing
+ *     expiry    slot of time, id of the first of 1,024 -> nothing
+ *     parts     id, u16 number -> u64 check, the piece. Versioned by the record it belongs to
+ *     sessions  session -> words: last submission, pruned up to, when it was used
+ *     answers   session, u64 submission -> an answer (struct row_answer)
+ *
+ * A row of words:                                A queue:
+ *
+ *     0   u64  check: XXH3 of the rest               0   u64  check
+ *     8   u8   version, 1                            8   u8   version, 1
+ *     9   u8   how many words follow                 9   u8   size of the name
+ *     10       6 times 0                             10  u16  size of the settings
+ *     16  u64  each word                             12       name, settings
+ *
+ * Words may be added at the end, as for one state more. A row that lacks some has 0 there. One that
+ * has more than this program knows is read if they are 0: nothing is lost when it is written again.
+ * What else changes a layout raises a version, and the data's format (data.h, upgrade.h).
  */
 #ifndef ROWS_H
 #define ROWS_H
 
 #include "id.h"
-#include "pack.h"
+#include "record.h"
 
-/* STORE_DUE and STORE_EXPIRY: a time, and an id. The rows are empty. */
-enum { TIME_KEY_BYTES = 8 + STINT_ID_BYTES };
+enum {
+    ROW_VERSION = 1,
+    ROW_HEAD_BYTES = 16,
+    LEVEL_WORDS = 1 + STINT_STATES,
+    TRANSIT_WORDS = 4,
+    SESSION_WORDS = 3,
+    META_WORDS = 2,
+    ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
+
+    TIME_KEY_BYTES = 8 + STINT_ID_BYTES,
+    QUEUE_KEY_BYTES = 4,
+    LEVEL_KEY_BYTES = 8,
+    PART_KEY_BYTES = STINT_ID_BYTES + 2,
+    ANSWER_KEY_BYTES = SESSION_BYTES + 8,
+
+    ROW_LEVEL_BYTES_MAX = ROW_HEAD_BYTES + 8 * LEVEL_WORDS,
+    ROW_TRANSIT_BYTES_MAX = ROW_HEAD_BYTES + 8 * TRANSIT_WORDS,
+    ROW_SESSION_BYTES_MAX = ROW_HEAD_BYTES + 8 * SESSION_WORDS,
+    ROW_META_BYTES_MAX = ROW_HEAD_BYTES + 8 * META_WORDS,
+    QUEUE_HEAD_BYTES = 12,
+    QUEUE_SETTINGS_MAX = 1024,
+    ROW_QUEUE_BYTES_MAX = QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_MAX,
+    ROW_ANSWER_BYTES = 24, /* and what follows it */
+    ROW_PART_BYTES = 8, /* and the piece */
+    ROW_START_BYTES = 13,
+};
+
+/* ---- rows of words ---- */
+
+static inline uint64_t
+row_seed(const uint8_t key[16])
+{
+    return get_be(key, 8) * 0x9e3779b97f4a7c15ULL + get_be(key + 8, 8);
+}
+
+static inline struct slice
+row_words_write(uint8_t *row, uint64_t seed, const uint64_t *words, unsigned count)
+{
+    size_t size = ROW_HEAD_BYTES + 8 * (size_t)count;
+    put_be(row + 8, (uint64_t)ROW_VERSION << 56 | (uint64_t)count << 48, 8);
+    for (unsigned i = 0; i < count; i++)
+        put_be(row + ROW_HEAD_BYTES + 8 * (size_t)i, words[i], 8);
+    put_be(row, record_check(row + 8, size - 8, seed), 8);
+    return (struct slice){row, size};
+}
+
+static inline bool
+row_words_read(struct slice row, uint64_t seed, uint64_t *words, unsigned count)
+{
+    if (row.size < ROW_HEAD_BYTES || row.data[8] != ROW_VERSION ||
+        row.size != ROW_HEAD_BYTES + 8 * (size_t)row.data[9] ||
+        get_be(row.data, 8) != record_check(row.data + 8, row.size - 8, seed))
+        return false;
+    bool lossless = true;
+    for (unsigned i = 0; i < count; i++)
+        words[i] = 0;
+    for (unsigned i = 0; i < row.data[9]; i++) {
+        uint64_t word = get_be(row.data + ROW_HEAD_BYTES + 8 * (size_t)i, 8);
+        if (i < count)
+            words[i] = word;
+        else
+            lossless &= word == 0;
+    }
+    return lossless;
+}
+
+/* ---- STORE_META ---- */
+
+enum meta_row {
+    META_FORMAT, /* format of all rows (upgrade.h) */
+    META_EPOCH, /* starts of the broker so far; sessions stored */
+    META_CLOCK, /* how far the wall clock is ahead, the broker's time, both in ms */
+    META_LAST_QUEUE, /* highest number a queue ever had, if no queue has it any more */
+    META_IDENTITY, /* no words: the text that the MANIFEST has */
+    META_ROWS
+};
+
+struct slice meta_key(enum meta_row which);
+struct slice row_meta_write(uint8_t buffer[ROW_META_BYTES_MAX], const uint64_t words[META_WORDS]);
+bool row_meta_read(struct slice value, uint64_t words[META_WORDS]);
+
+/* ---- STORE_QUEUES ---- */
+
+struct row_queue {
+    uint32_t number;
+    struct slice name;
+    struct slice settings; /* none are known yet: kept as they are read; QUEUE_SETTINGS_MAX bytes */
+};
+
+struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);
+struct slice row_queue_write(uint8_t buffer[ROW_QUEUE_BYTES_MAX], const struct row_queue *row);
+/* False if it is damaged. Slices borrow from `value`. */
+bool row_queue_read(struct slice key, struct slice value, struct row_queue *row);
+
+/* ---- STORE_LEVELS ---- */
+
+struct row_level {
+    struct stint_id level; /* its jobs' ids, with any sequence */
+    uint64_t next; /* sequence of the next job submitted */
+    uint64_t jobs[STINT_STATES];
+};
+
+static inline struct slice
+level_key(const struct stint_id *level)
+{
+    return (struct slice){level->bytes, LEVEL_KEY_BYTES};
+}
+
+/* The level as an id with sequence 0; false if the key is none. */
+static inline bool
+level_key_read(struct slice key, struct stint_id *level)
+{
+    *level = (struct stint_id){{0}};
+    if (key.size != LEVEL_KEY_BYTES)
+        return false;
+    memcpy(level->bytes, key.data, LEVEL_KEY_BYTES);
+    return level->bytes[7] == 0;
+}
+
+static inline struct slice
+row_level_write(uint8_t buffer[ROW_LEVEL_BYTES_MAX], const struct row_level *row)
+{
+    uint64_t words[LEVEL_WORDS] = {row->next};
+    memcpy(words + 1, row->jobs, sizeof row->jobs);
+    return row_words_write(buffer, get_be(row->level.bytes, 8), words, LEVEL_WORDS);
+}
+
+static inline bool
+row_level_read(struct slice key, struct slice value, struct row_level *row)
+{
+    uint64_t words[LEVEL_WORDS];
+    if (!level_key_read(key, &row->level) ||
+        !row_words_read(value, get_be(key.data, 8), words, LEVEL_WORDS))
+        return false;
+    row->next = words[0];
+    memcpy(row->jobs, words + 1, sizeof row->jobs);
+    return true;
+}
+
+/* ---- STORE_TRANSIT ---- */
+
+enum { BLOCK_JOBS = 64 * TRANSIT_WORDS };
+
+struct row_transit {
+    struct stint_id first; /* sequence a multiple of BLOCK_JOBS */
+    uint64_t bits[TRANSIT_WORDS]; /* which of them run; the first is the lowest bit */
+};
+
+static inline struct slice
+row_transit_write(uint8_t buffer[ROW_TRANSIT_BYTES_MAX], const struct row_transit *row)
+{
+    return row_words_write(buffer, row_seed(row->first.bytes), row->bits, TRANSIT_WORDS);
+}
+
+static inline bool
+row_transit_read(struct slice key, struct slice value, struct row_transit *row)
+{
+    if (key.size != STINT_ID_BYTES || key.data[STINT_ID_BYTES - 1] != 0)
+        return false;
+    memcpy(row->first.bytes, key.data, STINT_ID_BYTES);
+    return row_words_read(value, row_seed(key.data), row->bits, TRANSIT_WORDS);
+}
+
+/* ---- STORE_DUE and STORE_EXPIRY: the rows are empty ---- */
 
 static inline struct slice
 time_key(uint8_t key[TIME_KEY_BYTES], uint64_t time, const struct stint_id *id)
@@ -25,6 +211,163 @@ time_key_read(struct slice key, uint64_t *time, struct stint_id *id)
         return false;
     *time = get_be(key.data, 8);
     memcpy(id->bytes, key.data + 8, STINT_ID_BYTES);
+    return true;
+}
+
+/* ---- STORE_PARTS ---- */
+
+static inline struct slice
+part_key(uint8_t key[PART_KEY_BYTES], const struct stint_id *id, uint32_t part)
+{
+    memcpy(key, id->bytes, STINT_ID_BYTES);
+    put_be(key + STINT_ID_BYTES, part, 2);
+    return (struct slice){key, PART_KEY_BYTES};
+}
+
+/* What is stored before the piece. */
+static inline struct slice
+row_part_write(
+    uint8_t buffer[ROW_PART_BYTES], const struct stint_id *id, uint32_t part, struct slice piece)
+{
+    put_be(buffer, record_check(piece.data, piece.size, id_sequence(id) + part), 8);
+    return (struct slice){buffer, ROW_PART_BYTES};
+}
+
+static inline bool
+row_part_read(const struct stint_id *id, uint32_t part, struct slice value, struct slice *piece)
+{
+    if (value.size <= ROW_PART_BYTES)
+        return false;
+    *piece = (struct slice){value.data + ROW_PART_BYTES, value.size - ROW_PART_BYTES};
+    return get_be(value.data, 8) == record_check(piece->data, piece->size, id_sequence(id) + part);
+}
+
+/* ---- STORE_SESSIONS ---- */
+
+struct row_session {
+    uint64_t submission; /* the last one */
+    uint64_t pruned; /* answers up to this one are gone */
+    uint64_t used_ms; /* the broker's time; 0: it is to be forgotten */
+};
+
+static inline struct slice
+session_key(const uint8_t session[SESSION_BYTES])
+{
+    return (struct slice){session, SESSION_BYTES};
+}
+
+static inline struct slice
+row_session_write(uint8_t buffer[ROW_SESSION_BYTES_MAX], const uint8_t session[SESSION_BYTES],
+    const struct row_session *row)
+{
+    const uint64_t words[SESSION_WORDS] = {row->submission, row->pruned, row->used_ms};
+    return row_words_write(buffer, row_seed(session), words, SESSION_WORDS);
+}
+
+static inline bool
+row_session_read(struct slice key, struct slice value, struct row_session *row)
+{
+    uint64_t words[SESSION_WORDS];
+    if (key.size != SESSION_BYTES ||
+        !row_words_read(value, row_seed(key.data), words, SESSION_WORDS))
+        return false;
+    *row = (struct row_session){words[0], words[1], words[2]};
+    return true;
+}
+
+/* ---- STORE_ANSWERS ---- */
+
+/*     0   u64  check: XXH3 of the rest, in two pieces
+ *     8   u64  hash of the submission
+ *     16  u8   version, 0
+ *     17  u8   0
+ *     18  u16  status
+ *     20  u32  index of the job it is about
+ *     24       what follows: starts of levels, or the text of a refusal
+ */
+struct row_answer {
+    uint64_t number; /* of the submission */
+    uint64_t hash;
+    enum stint_status status;
+    uint32_t index;
+    struct slice rest;
+};
+
+static inline struct slice
+answer_key(uint8_t key[ANSWER_KEY_BYTES], const uint8_t session[SESSION_BYTES], uint64_t number)
+{
+    memcpy(key, session, SESSION_BYTES);
+    put_be(key + SESSION_BYTES, number, 8);
+    return (struct slice){key, ANSWER_KEY_BYTES};
+}
+
+/* The session is the key's first SESSION_BYTES. False if it is none. */
+static inline bool
+answer_key_read(struct slice key, uint64_t *number)
+{
+    if (key.size != ANSWER_KEY_BYTES)
+        return false;
+    *number = get_be(key.data + SESSION_BYTES, 8);
+    return true;
+}
+
+static inline uint64_t
+row_answer_check(uint64_t number, const uint8_t row[ROW_ANSWER_BYTES], struct slice rest)
+{
+    uint64_t check = record_check(row + 8, ROW_ANSWER_BYTES - 8, number);
+    return rest.size ? record_check(rest.data, rest.size, check) : check;
+}
+
+/* What is stored before `rest`. */
+static inline struct slice
+row_answer_write(uint8_t buffer[ROW_ANSWER_BYTES], const struct row_answer *row)
+{
+    put_be(buffer + 8, row->hash, 8);
+    put_be(buffer + 16, (uint64_t)ANSWER_VERSION << 24 | row->status, 4);
+    put_be(buffer + 20, row->index, 4);
+    put_be(buffer, row_answer_check(row->number, buffer, row->rest), 8);
+    return (struct slice){buffer, ROW_ANSWER_BYTES};
+}
+
+/* False if it is damaged. Borrows from `value`. */
+static inline bool
+row_answer_read(uint64_t number, struct slice value, struct row_answer *row)
+{
+    if (value.size < ROW_ANSWER_BYTES || value.data[16] != ANSWER_VERSION)
+        return false;
+    *row = (struct row_answer){.number = number,
+        .hash = get_be(value.data + 8, 8),
+        .status = (enum stint_status)get_be(value.data + 18, 2),
+        .index = (uint32_t)get_be(value.data + 20, 4),
+        .rest = {value.data + ROW_ANSWER_BYTES, value.size - ROW_ANSWER_BYTES}};
+    return get_be(value.data, 8) == row_answer_check(number, value.data, row->rest);
+}
+
+/* In an answer: where the ids of a level began. */
+struct row_start {
+    uint32_t queue;
+    uint8_t priority;
+    uint64_t first;
+};
+
+static inline void
+row_start_write(uint8_t buffer[ROW_START_BYTES], const struct row_start *start)
+{
+    put_be(buffer, start->queue, 4);
+    buffer[4] = start->priority;
+    put_be(buffer + 5, start->first, 8);
+}
+
+/* Takes the first one off; false if there is none. */
+static inline bool
+row_start_take(struct slice *starts, struct row_start *start)
+{
+    if (starts->size < ROW_START_BYTES)
+        return false;
+    *start = (struct row_start){
+        (uint32_t)get_be(starts->data, 4), starts->data[4], get_be(starts->data + 5, 8)};
+    starts->data += ROW_START_BYTES;
+    starts->size -= ROW_START_BYTES;
     return true;
 }
 

@@ -2,7 +2,7 @@
  * store knows how a commit is made durable. Callers see no LMDB; the simulator and the fuzzers
  * bring stores of their own.
  *
- * What the tables mean is the books' business (book.h) and the table list below says it once. An
+ * What the tables hold is told by the list below; how their rows are laid out, by rows.h. An
  * operation that the disk or the map refuses makes the whole transaction fail: from then on reads
  * find nothing, writes do nothing, and the commit returns STINT_IO. So callers look at one result,
  * the commit's.
@@ -14,8 +14,8 @@
 #include "stint_status.h"
 
 enum store_table {
-    STORE_META, /* name -> value: epoch */
-    STORE_QUEUES, /* queue number -> name */
+    STORE_META, /* name -> value: format, epoch, clock */
+    STORE_QUEUES, /* queue number -> name, settings */
     STORE_LEVELS, /* queue, priority -> next sequence, counts by state */
     STORE_LIVE, /* id -> record: ready and running jobs, in dispatch order */
     STORE_TRANSIT, /* id of the first of 256 -> which of them are running, a bit each */

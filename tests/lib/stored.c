@@ -1,17 +1,17 @@
 /* A job as it lies in a store; the contract is in stored.h. */
 #include "stored.h"
-#include "id.h"
+#include "rows.h"
 
 bool
 stored_running(struct store *s, const struct stint_id *id)
 {
     struct stint_id first = *id;
-    struct slice row;
-    unsigned bit = (unsigned)(id_sequence(id) % 256);
+    struct slice key = {first.bytes, STINT_ID_BYTES}, value;
+    struct row_transit row;
+    unsigned bit = (unsigned)(id_sequence(id) % BLOCK_JOBS);
     id_set_sequence(&first, id_sequence(id) - bit);
-    if (!store_get(s, STORE_TRANSIT, (struct slice){first.bytes, STINT_ID_BYTES}, &row))
-        return false;
-    return (get_be(row.data + 8 + (size_t)bit / 64 * 8, 8) >> bit % 64 & 1) != 0;
+    return store_get(s, STORE_TRANSIT, key, &value) && row_transit_read(key, value, &row) &&
+        (row.bits[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 bool

@@ -22,7 +22,7 @@ ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
 PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
 PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
             "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c"}
-CORE = re.compile(r"broker/(core/.*|store/(store|record|rows))\.[ch]$")
+CORE = re.compile(r"broker/(core/.*|store/(store|record|rows|upgrade))\.[ch]$")
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.
 PURE_SYMBOLS = {

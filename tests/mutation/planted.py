@@ -9,6 +9,7 @@ PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM = (
     for n in ("peers", "sessions", "conversation", "change", "queues", "random"))
 BOOKH = "broker/core/book.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
+ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS = "client/answers.c"
 
 PLANTED = [
@@ -52,8 +53,9 @@ PLANTED = [
     ("a result over a large payload leaves it behind", JOB,
      "    if (to == STINT_SUCCEEDED && record_parted(r))\n        del_parts(core, id, 0);\n    if (keep_ms == 0",
      "    if (keep_ms == 0"),
-    ("parts are not checked", JOB,
-     "        get_be(v.data, 8) != record_check(v.data + 8, v.size - 8, id_sequence(id) + part))", "        false)"),
+    ("parts are not checked", ROWS_H,
+     "    return get_be(value.data, 8) == record_check(piece->data, piece->size, id_sequence(id) + part);",
+     "    return part + id->bytes[0] < UINT32_MAX;"),
     ("a parked job's due row stays", JOB, "    if (place == PLACE_PARKED)\n        del_due(core, id, r);\n", ""),
     ("a parked job has no due row", JOB,
      "    store_put(\n        core->store, STORE_DUE, time_key(key, due_ms, id), (struct slice){0}, (struct slice){0});\n",
@@ -74,11 +76,11 @@ PLANTED = [
     ("a job is looked for in one table only", JOB, "p <= PLACE_SETTLED; p++)", "p <= PLACE_LIVE; p++)"),
 
     # sessions.c, conversation.c
-    ("a session's number is one too low", SESSIONS, "    put_be(row + 8, peer->submission, 8);",
-     "    put_be(row + 8, peer->submission - 1, 8);"),
-    ("a session's row has no check", SESSIONS,
-     "        get_be(row.data, 8) != record_check(row.data + 8, SESSION_ROW_BYTES - 8, 0))\n        return false;",
-     "        false)\n        return false;"),
+    ("a session's number is one too low", SESSIONS, "        .submission = peer->submission,",
+     "        .submission = peer->submission - 1,"),
+    ("a session's row has no check", ROWS_H,
+     "    uint64_t words[SESSION_WORDS];\n    if (key.size != SESSION_BYTES ||\n        !row_words_read(value, row_seed(key.data), words, SESSION_WORDS))",
+     "    uint64_t words[SESSION_WORDS] = {0};\n    if (key.size != SESSION_BYTES ||\n        (!row_words_read(value, row_seed(key.data), words, SESSION_WORDS) && value.size < 40))"),
     ("a new connection does not end the former one", CONVERSATION, "    if (former)\n        peers_drop(core, former);", "    if (former)\n        former->session[0] ^= 1;"),
     ("a claim is believed whatever its attempt", ATTEMPT,
      "    if (l && l->attempt == ref->attempt && (!l->worker || l->worker == worker))",
@@ -115,7 +117,7 @@ PLANTED = [
      "        attempt_end_worker(core, peer->worker);\n    }\n    sessions_store",
      "    }\n    sessions_store"),
     ("a forgotten session leaves its answers", SESSIONS,
-     "        store_del(core->store, STORE_ANSWERS, (struct slice){from, sizeof from});\n    }", "        break;\n    }"),
+     "        store_del(core->store, STORE_ANSWERS, answer_key(bytes, session, gone));\n    }", "        break;\n    }"),
     ("versions are not compared", CONVERSATION,
      "    if (h->version_min > PROTOCOL_VERSION_MAX || h->version_max < PROTOCOL_VERSION_MIN) {", "    if (false) {"),
 
@@ -179,7 +181,7 @@ PLANTED = [
     ("a resent submission is stored again", SUBMIT, "    if (number <= peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if",
      "    if (number < peer->submission)\n        repeat_answer(core, peer, m, hash);\n    else if"),
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submission + 1) {", "    else if (number > peer->submission) {"),
-    ("other bytes under an old number are answered", SUBMIT, "    else if (hash != get_be(row.data + 8, 8))", "    else if (false)"),
+    ("other bytes under an old number are answered", SUBMIT, "    else if (hash != row.hash)", "    else if (false)"),
     ("the answer is not stored", SUBMIT, "    store_put(core->store, STORE_ANSWERS,", "    if (false)\n        store_put(core->store, STORE_ANSWERS,"),
     ("a refusal uses a number", SUBMIT, "        peer->refused = true;\n        return;", "        peer->refused = true;\n        peer->submission = m->number;\n        return;"),
     ("what is behind a refusal is taken for the refused one", SUBMIT, "    else if (number == peer->submission + 1) {",
@@ -256,16 +258,32 @@ PLANTED = [
     ("a mark goes before its outcomes", JOB, "    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;",
      "    return expires_ms >> EXPIRY_SLOT_SHIFT;"),
     ("sessions are never forgotten", SWEEP, "            sessions_forget(core, at);", "            ;"),
-    ("sessions that are open are forgotten", SWEEP, " && !fleet_peer_of_session(&core->fleet, at)) {", ") {"),
+    ("sessions that are open are forgotten", SWEEP, " &&\n            !fleet_peer_of_session(&core->fleet, at)) {", ") {"),
     ("a session goes in one step", SESSIONS, "        if (core->step.forgotten++ >= most) {", "        if (false && core->step.forgotten++ >= most) {"),
     ("what was parked before a restart is not due", SWEEP, "    first_row(core, STORE_DUE, &core->sweeps.due_ms, &id);\n", ""),
 
     # book.c
-    ("sequences begin anew after a restart", BOOK, "    l->next = words[1];", "    l->next = 1;"),
-    ("a level's row has no check", BOOK,
-     "        words[0] != record_check(value.data + 8, value.size - 8, get_be(key.data, 8)))", "        false)"),
-    ("a transit row has no check", BOOK,
-     "    if (get_be(value.data, 8) != record_check(value.data + 8, 32, id_sequence(&id)))\n        return false;", "    ;"),
+    ("sequences begin anew after a restart", BOOK, "    l->next = row.next;", "    l->next = 1;"),
+    ("rows of words have no check", ROWS_H,
+     "        get_be(row.data, 8) != record_check(row.data + 8, row.size - 8, seed))", "        seed == 1)"),
+    ("words that are not known are dropped", ROWS_H, "            lossless &= word == 0;", "            lossless &= true;"),
+    ("words that a row lacks are as they were", ROWS_H, "        words[i] = 0;\n", "        ;\n"),
+    ("a row is read under another key", ROWS_H,
+     "    return get_be(key, 8) * 0x9e3779b97f4a7c15ULL + get_be(key + 8, 8);", "    return get_be(key + 8, 8);"),
+    ("a queue's row has no check", ROWS, "        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number);",
+     "        true;"),
+    ("a queue's settings are dropped", ROWS, "    if (row->settings.size)\n", "    if (false)\n"),
+
+    # upgrade.c
+    ("sessions are not brought up to date", UPGRADE,
+     "    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},\n",
+     "    {STORE_SESSIONS, SESSION_BYTES + 1, SESSION_WORDS, session_seeds},\n"),
+    ("queues are not brought up to date", UPGRADE, "        upgrade_table(store, NULL);\n", ""),
+    ("the last number of a queue is not brought up to date", UPGRADE, "        value.size == OLD_LAST_QUEUE_BYTES &&", "        false &&"),
+    ("a damaged row is made good by the upgrade", UPGRADE,
+     "        get_be(value.data, 8) != record_check(value.data + 8, value.size - 8, seed))", "        seed == 1)"),
+    ("a newer format is taken", UPGRADE, "words[0] > DATA_FORMAT ? STINT_VERSION_MISMATCH : STINT_OK", "STINT_OK"),
+    ("the format is not marked", UPGRADE, "    put_meta(store, META_FORMAT, (uint64_t[META_WORDS]){DATA_FORMAT});\n    return STINT_OK;", "    return STINT_OK;"),
     ("a bit is set next to its place", BOOK, "    b->bits[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;",
      "    b->bits[bit_of(id) / 64] |= 2ULL << bit_of(id) % 63;"),
     ("counts forget where a job came from", BOOK, "        level->jobs[from]--;\n", ""),

@@ -1,5 +1,6 @@
 /* The oracle's judgement; the contract is in oracle.h. */
 #include "oracle_inside.h"
+#include "rows.h"
 #include "stored.h"
 
 #include <stdlib.h>
@@ -212,14 +213,14 @@ oracle_outcome(const struct stint_job_info *info)
 static struct slice
 whole_body(struct store *s, const struct stint_id *id, const struct record *r)
 {
-    uint8_t key[STINT_ID_BYTES + 2] = {0};
-    struct slice piece;
+    uint8_t key[PART_KEY_BYTES];
+    struct slice value, piece;
     if (!record_parted(r))
         return r->body;
-    memcpy(key, id->bytes, STINT_ID_BYTES);
-    if (!store_get(s, STORE_PARTS, (struct slice){key, sizeof key}, &piece))
-        sim_broken("a part of a body is missing");
-    return (struct slice){piece.data + 8, piece.size - 8}; /* its begin is enough */
+    if (!store_get(s, STORE_PARTS, part_key(key, id, 0), &value) ||
+        !row_part_read(id, 0, value, &piece))
+        sim_broken("a part of a body is missing or damaged");
+    return piece; /* its begin is enough */
 }
 
 /* The job whose row this is; a new one is found by its payload. */

@@ -1,0 +1,62 @@
+/* Rows that are not read or written at every step; the layouts are told in rows.h. */
+#include "rows.h"
+
+static const char *const meta_names[META_ROWS] = {[META_FORMAT] = "format",
+    [META_EPOCH] = "epoch",
+    [META_CLOCK] = "clock",
+    [META_LAST_QUEUE] = "last queue",
+    [META_IDENTITY] = "identity"};
+
+struct slice
+meta_key(enum meta_row which)
+{
+    return (struct slice){(const uint8_t *)meta_names[which], strlen(meta_names[which])};
+}
+
+struct slice
+row_meta_write(uint8_t buffer[ROW_META_BYTES_MAX], const uint64_t words[META_WORDS])
+{
+    return row_words_write(buffer, 0, words, META_WORDS);
+}
+
+bool
+row_meta_read(struct slice value, uint64_t words[META_WORDS])
+{
+    return row_words_read(value, 0, words, META_WORDS);
+}
+
+struct slice
+queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number)
+{
+    put_be(key, number, QUEUE_KEY_BYTES);
+    return (struct slice){key, QUEUE_KEY_BYTES};
+}
+
+struct slice
+row_queue_write(uint8_t buffer[ROW_QUEUE_BYTES_MAX], const struct row_queue *row)
+{
+    size_t size = QUEUE_HEAD_BYTES + row->name.size + row->settings.size;
+    assert(row->name.size <= LIMIT_NAME_BYTES && row->settings.size <= QUEUE_SETTINGS_MAX);
+    buffer[8] = ROW_VERSION;
+    buffer[9] = (uint8_t)row->name.size;
+    put_be(buffer + 10, row->settings.size, 2);
+    memcpy(buffer + QUEUE_HEAD_BYTES, row->name.data, row->name.size);
+    if (row->settings.size)
+        memcpy(buffer + QUEUE_HEAD_BYTES + row->name.size, row->settings.data, row->settings.size);
+    put_be(buffer, record_check(buffer + 8, size - 8, row->number), 8);
+    return (struct slice){buffer, size};
+}
+
+bool
+row_queue_read(struct slice key, struct slice value, struct row_queue *row)
+{
+    if (key.size != QUEUE_KEY_BYTES || value.size < QUEUE_HEAD_BYTES ||
+        value.data[8] != ROW_VERSION)
+        return false;
+    row->number = (uint32_t)get_be(key.data, QUEUE_KEY_BYTES);
+    row->name = (struct slice){value.data + QUEUE_HEAD_BYTES, value.data[9]};
+    row->settings = (struct slice){row->name.data + row->name.size, get_be(value.data + 10, 2)};
+    return value.size == QUEUE_HEAD_BYTES + row->name.size + row->settings.size &&
+        row->settings.size <= QUEUE_SETTINGS_MAX && name_is_valid(row->name) &&
+        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number);
+}

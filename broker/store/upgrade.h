@@ -1,0 +1,24 @@
+/* Brings stored rows to the format that this program writes. The store says in a row of its own
+ * (META_FORMAT) which one its rows have, in the transaction that changes them: whatever stops us,
+ * all of them are old or all are new.
+ *
+ *     2 to 3   levels, transit, sessions, queues and the meta rows got a version and room to grow,
+ *              queues a check; the store got a META_FORMAT. Format 1 has the rows of format 2.
+ *
+ * Records, parts, answers and the tables of what is due and expires are as they were.
+ */
+#ifndef UPGRADE_H
+#define UPGRADE_H
+
+#include "store.h"
+
+/* What is written now. */
+#define DATA_FORMAT 3
+
+/* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
+ * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for
+ * whoever reads it to find.
+ * Errors: STINT_VERSION_MISMATCH (the format is newer), STINT_DAMAGED (of the mark). */
+enum stint_status store_upgrade(struct store *store, unsigned *from);
+
+#endif

@@ -1,0 +1,123 @@
+/* The readers of stored rows. The first byte says which, and a check would keep a fuzzer out, so it
+ * is put right first; what then is a row must be the same after it was written and read again. */
+#include "fuzz.h"
+#include "rows.h"
+
+enum { BYTES_MAX = 4096 };
+
+static const struct stint_id id = {{0, 0, 0, 0, 0, 1, 155, 0, 0, 0, 0, 0, 0, 0, 1, 0}};
+static const struct slice key = {id.bytes, STINT_ID_BYTES};
+
+static void
+read_level(struct slice row)
+{
+    struct row_level a, b;
+    uint8_t again[ROW_LEVEL_BYTES_MAX];
+    struct slice level = level_key(&id);
+    if (!row_level_read(level, row, &a))
+        return;
+    MUST(row_level_read(level, row_level_write(again, &a), &b));
+    MUST(a.next == b.next && memcmp(a.jobs, b.jobs, sizeof a.jobs) == 0);
+}
+
+static void
+read_transit(struct slice row)
+{
+    struct row_transit a, b;
+    uint8_t again[ROW_TRANSIT_BYTES_MAX];
+    if (!row_transit_read(key, row, &a))
+        return;
+    MUST(row_transit_read(key, row_transit_write(again, &a), &b));
+    MUST(memcmp(a.bits, b.bits, sizeof a.bits) == 0);
+}
+
+static void
+read_session(struct slice row)
+{
+    struct row_session a, b;
+    uint8_t again[ROW_SESSION_BYTES_MAX];
+    if (!row_session_read(key, row, &a))
+        return;
+    MUST(row_session_read(key, row_session_write(again, id.bytes, &a), &b));
+    MUST(a.submission == b.submission && a.pruned == b.pruned && a.used_ms == b.used_ms);
+}
+
+static void
+read_queue(struct slice row)
+{
+    struct row_queue a;
+    uint8_t number[QUEUE_KEY_BYTES], again[ROW_QUEUE_BYTES_MAX];
+    if (!row_queue_read(queue_key(number, 7), row, &a))
+        return;
+    MUST(a.name.size <= LIMIT_NAME_BYTES && a.settings.size <= QUEUE_SETTINGS_MAX);
+    struct slice written = row_queue_write(again, &a);
+    MUST(written.size == row.size && memcmp(written.data, row.data, row.size) == 0);
+}
+
+static void
+read_answer(struct slice row)
+{
+    struct row_answer a;
+    struct row_start start;
+    uint8_t head[ROW_ANSWER_BYTES];
+    if (!row_answer_read(7, row, &a))
+        return;
+    (void)row_answer_write(head, &a);
+    MUST(memcmp(head + 8, row.data + 8, 8) == 0 && a.rest.size + ROW_ANSWER_BYTES == row.size);
+    while (row_start_take(&a.rest, &start))
+        MUST(a.rest.size < row.size);
+}
+
+static void
+read_row(unsigned which, struct slice row)
+{
+    uint64_t words[META_WORDS];
+    struct slice piece;
+    switch (which % 7) {
+    case 0:
+        read_level(row);
+        break;
+    case 1:
+        read_transit(row);
+        break;
+    case 2:
+        read_session(row);
+        break;
+    case 3:
+        read_queue(row);
+        break;
+    case 4:
+        read_answer(row);
+        break;
+    case 5:
+        (void)row_meta_read(row, words);
+        break;
+    default:
+        (void)row_part_read(&id, 1, row, &piece);
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
+{
+    static uint8_t bytes[BYTES_MAX];
+    const uint64_t seeds[] = {
+        get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0, id_sequence(&id) + 1};
+    if (size < 1 || size > sizeof bytes)
+        return 0;
+    unsigned which = given[0] % 7;
+    struct slice row = {given + 1, size - 1};
+    read_row(which, row);
+    if (row.size < ROW_PART_BYTES)
+        return 0;
+    memcpy(bytes, row.data, row.size);
+    put_be(bytes, record_check(bytes + 8, row.size - 8, seeds[which]), 8);
+    row.data = bytes;
+    if (which == 4 && row.size >= ROW_ANSWER_BYTES)
+        put_be(bytes,
+            row_answer_check(
+                7, bytes, (struct slice){bytes + ROW_ANSWER_BYTES, row.size - ROW_ANSWER_BYTES}),
+            8);
+    read_row(which, row);
+    return 0;
+}

@@ -1,0 +1,156 @@
+"""A data directory of format 2, written by the last stintd of that format and then killed, is opened by
+this one. It holds jobs in every state, four queues, several priorities, bodies in parts, the output of
+a dead job, two sessions and their last answers."""
+
+import os
+import subprocess
+import tarfile
+
+import harness
+import peer
+
+OLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "format-2.tar.xz")
+JOBS = {"ready": 304, "scheduled": 2, "running": 4, "succeeded": 2, "dead": 1, "cancelled": 2}
+QUEUES = ["default", "other", "third", "fourth"]
+SESSION, SUBMISSION = bytes(range(16)), 10
+LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
+        {1: "other", 3: b"waits in the other"}]
+OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json"]
+FAULTS = "tests/faults/faults.so"
+
+
+def unpack(place):
+    os.makedirs(place.path("data"), 0o700)
+    with tarfile.open(OLD) as tar:
+        for member in tar:
+            with open(place.path("data", member.name), "wb") as f:
+                f.write(tar.extractfile(member).read())
+
+
+class Upgrade(harness.Case):
+    def setUp(self):
+        super().setUp()
+        unpack(self.place)
+
+    def format(self):
+        with open(self.place.path("data", "MANIFEST")) as f:
+            return f.readline().strip()
+
+    def verify(self):
+        r = subprocess.run([harness.program("stintd"), "--verify", "--data", self.place.path("data")],
+                           capture_output=True, text=True, timeout=60)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+        return {line.rsplit(None, 1)[0]: int(line.split()[-1]) for line in r.stdout.splitlines()}
+
+    def rows(self):
+        rows = self.place.json("ls", "--limit", "0", timeout=60)
+        self.assertEqual(len(rows), sum(JOBS.values()))
+        return rows
+
+    def outcome(self, state):
+        return [self.place.stint("result", r["id"]).stdout for r in self.rows() if r["state"] == state]
+
+    def finish(self):
+        """A worker brings all that is not scheduled to its end."""
+        w = peer.Worker(self.place.endpoint, queues=QUEUES, slots=50, window=50)
+        while any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
+            for _ in range(min(50, 1 + len(w.held))):
+                if not any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
+                    break
+                job, attempt, _, _ = w.take()
+                w.settle(job, attempt, peer.SUCCEEDED, b"at last")
+        w.close()
+
+    def test_it_serves_and_everything_is_there(self):
+        broker = self.place.broker(*OPTIONS)
+        states = [r["state"] for r in self.rows()]
+        for state in ("scheduled", "succeeded", "dead", "cancelled"):
+            self.assertEqual(states.count(state), JOBS[state], state)
+        self.assertEqual(states.count("ready") + states.count("running"), JOBS["ready"] + JOBS["running"])
+        self.assertEqual({q["name"] for q in self.place.json("queues")}, set(QUEUES))
+        self.assertEqual(sorted(self.outcome("succeeded")), ["R" * 9000, "done"])
+        dead = next(r["id"] for r in self.rows() if r["state"] == "dead")
+        self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
+                      + self.place.stint("result", dead).stdout)
+        self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
+        self.assertEqual(self.format(), "stint-data 3")
+
+    def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
+        self.place.broker(*OPTIONS)
+        before = {r["id"] for r in self.rows()}
+        c = peer.Client(self.place.endpoint, session=SESSION)
+        self.assertEqual(c.welcome[10], SUBMISSION)
+        c.submission = SUBMISSION - 1
+        ids = c.submit(LAST)
+        self.assertLessEqual({peer.text(i) for i in ids}, before)
+        fresh = c.submit([b"after the upgrade"])
+        self.assertNotIn(peer.text(fresh[0]), before)
+        self.assertEqual(len(self.place.json("ls", "--limit", "0")), len(before) + 1)
+
+    def test_a_worker_finishes_the_jobs_and_the_books_are_right(self):
+        broker = self.place.broker(*OPTIONS)
+        self.finish()
+        self.assertEqual(broker.stop(), 0)
+        found = self.verify()
+        self.assertEqual(found["succeeded"], JOBS["ready"] + JOBS["running"] + JOBS["succeeded"])
+        self.assertEqual(found["scheduled"], JOBS["scheduled"])
+        second = self.place.broker(*OPTIONS)
+        self.rows()
+        self.assertEqual(second.log().count("brought to a newer format"), 1, "only the first start upgrades")
+
+    def test_verify_looks_at_the_old_rows_and_changes_none(self):
+        for _ in range(2):
+            found = self.verify()
+            self.assertEqual({s: found[s] for s in JOBS}, JOBS)
+            self.assertEqual((found["sessions"], found["answers"]), (2, 2))
+        self.assertEqual(self.format(), "stint-data 2")
+        broker = self.place.broker(*OPTIONS)
+        self.rows()
+        self.assertEqual(broker.log().count("brought to a newer format"), 1)
+
+    def test_a_start_that_is_killed_anywhere_leaves_the_old_or_the_new(self):
+        library = os.path.join(harness.BUILD, FAULTS)
+        if not os.path.exists(library):
+            self.skipTest("built without the faults library")
+        found, point = set(), 0
+        while True:
+            point += 1
+            shown = self.killed_at(point, library)
+            if shown is None:
+                break
+            found.add(shown)
+        self.assertGreater(point, 5)
+        self.assertEqual({rows for _, rows in found}, {"old", "new"})
+
+    def killed_at(self, point, library):
+        """What a start left that was killed at this operation: the manifest's format, and the rows'; None
+        if it came to serving."""
+        place = harness.Place()
+        try:
+            unpack(place)
+            self.place, kept = place, self.place
+            first = place.broker(*OPTIONS, env={
+                "LD_PRELOAD": library, "STINT_FAULTS_DIRECTORY": place.path("data"),
+                "STINT_FAULTS": f"crash:{point}"})
+            harness.wait_until(lambda: not first.running() or '"ready"' in first.log() or
+                               "event=ready" in first.log(), "it is killed or serves")
+            if first.running():
+                return None
+            said = first.log().count("brought to a newer format")
+            shown = self.format()
+            found = self.verify()
+            self.assertEqual({s: found[s] for s in JOBS}, JOBS)
+            second = place.broker(*OPTIONS)
+            self.rows()
+            upgraded = second.log().count("brought to a newer format") - said
+            self.assertEqual(second.stop(), 0)
+            self.assertEqual(self.format(), "stint-data 3")
+            self.verify()
+            return shown, "old" if upgraded else "new"
+        finally:
+            self.place = kept
+            place.close()
+
+
+if __name__ == "__main__":
+    harness.main()

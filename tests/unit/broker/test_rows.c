@@ -1,0 +1,260 @@
+/* The broker's stored rows: round trips, other versions of them, damage; and the upgrade of those
+ * of format 2, which are written here as that format told.
+ */
+#include "world.h"
+
+#include "rows.h"
+#include "upgrade.h"
+
+static struct stint_id
+some_id(void)
+{
+    return id_make(3, 7, 100, 256);
+}
+
+static void
+every_row_comes_back_as_it_was(void **state)
+{
+    uint8_t bytes[ROW_QUEUE_BYTES_MAX], key[ANSWER_KEY_BYTES];
+    (void)state;
+    struct row_level level = {.level = some_id(), .next = 99, .jobs = {0, 1, 2, 3, 4, 5, 6}};
+    struct row_level level_back;
+    assert_true(
+        row_level_read(level_key(&level.level), row_level_write(bytes, &level), &level_back));
+    assert_int_equal(level_back.next, 99);
+    assert_memory_equal(level_back.jobs, level.jobs, sizeof level.jobs);
+    assert_int_equal(id_broker(&level_back.level), 3);
+    assert_int_equal(id_queue(&level_back.level), 7);
+    assert_int_equal(id_priority(&level_back.level), 100);
+    struct row_transit transit = {.first = some_id(), .bits = {1, 0, 1ULL << 63, 5}};
+    struct row_transit transit_back;
+    struct slice first = {transit.first.bytes, STINT_ID_BYTES};
+    assert_true(row_transit_read(first, row_transit_write(bytes, &transit), &transit_back));
+    assert_memory_equal(transit_back.bits, transit.bits, sizeof transit.bits);
+    struct row_session session = {.submission = 5, .pruned = 4, .used_ms = 123456789};
+    struct row_session session_back;
+    uint8_t name[SESSION_BYTES] = {1, 2, 3};
+    assert_true(row_session_read(
+        session_key(name), row_session_write(bytes, name, &session), &session_back));
+    assert_memory_equal(&session_back, &session, sizeof session);
+    struct row_answer answer = {.number = 6, .hash = 9, .status = STINT_TOO_MANY, .index = 2};
+    struct row_answer answer_back = {0};
+    assert_true(row_answer_read(6, row_answer_write(bytes, &answer), &answer_back));
+    assert_true(answer_back.hash == 9 && answer_back.status == STINT_TOO_MANY);
+    assert_int_equal(answer_back.index, 2);
+    assert_false(row_answer_read(7, row_answer_write(bytes, &answer), &answer_back));
+    uint64_t number;
+    assert_true(answer_key_read(answer_key(key, name, 6), &number));
+    assert_int_equal(number, 6);
+}
+
+static void
+a_queue_keeps_settings_that_nobody_knows(void **state)
+{
+    uint8_t bytes[ROW_QUEUE_BYTES_MAX], again[ROW_QUEUE_BYTES_MAX], key[QUEUE_KEY_BYTES];
+    struct row_queue back,
+        row = {.number = 4,
+            .name = {(const uint8_t *)"default", 7},
+            .settings = {(const uint8_t *)"of tomorrow", 11}};
+    (void)state;
+    struct slice written = row_queue_write(bytes, &row);
+    assert_true(row_queue_read(queue_key(key, 4), written, &back));
+    assert_int_equal(back.number, 4);
+    assert_int_equal(back.name.size, 7);
+    assert_int_equal(back.settings.size, 11);
+    assert_memory_equal(back.settings.data, "of tomorrow", 11);
+    struct slice twice = row_queue_write(again, &back);
+    assert_int_equal(twice.size, written.size);
+    assert_memory_equal(twice.data, written.data, written.size);
+    assert_false(row_queue_read(queue_key(key, 5), written, &back));
+    for (size_t bit = 0; bit < 8 * written.size; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_false(row_queue_read(queue_key(key, 4), written, &back));
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+}
+
+static void
+a_level_may_have_more_or_fewer_states(void **state)
+{
+    uint8_t bytes[ROW_LEVEL_BYTES_MAX + 8];
+    uint64_t words[LEVEL_WORDS + 1] = {99, 0, 1, 2, 3, 4, 5, 6, 0};
+    struct stint_id id = some_id();
+    struct slice key = level_key(&id);
+    uint64_t seed = get_be(key.data, 8);
+    struct row_level row;
+    (void)state;
+    assert_true(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
+    assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 6);
+    words[LEVEL_WORDS] = 1; /* this job's state is not known: writing the row would forget it */
+    assert_false(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
+    memset(&row, 0xff, sizeof row);
+    assert_true(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS - 1), &row));
+    assert_int_equal(row.jobs[STINT_DEAD], 5);
+    assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 0);
+}
+
+static void
+a_row_with_a_flipped_bit_or_under_another_key_is_none(void **state)
+{
+    uint8_t bytes[ROW_TRANSIT_BYTES_MAX];
+    struct row_transit back, row = {.first = some_id(), .bits = {1, 2, 3, 4}};
+    struct slice key = {row.first.bytes, STINT_ID_BYTES}, written = row_transit_write(bytes, &row);
+    struct stint_id other = id_make(3, 8, 100, 256);
+    (void)state;
+    assert_true(row_transit_read(key, written, &back));
+    assert_false(row_transit_read((struct slice){other.bytes, STINT_ID_BYTES}, written, &back));
+    for (size_t bit = 0; bit < 8 * written.size; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_false(row_transit_read(key, written, &back));
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (size_t size = 0; size < written.size; size++)
+        assert_false(row_transit_read(key, (struct slice){bytes, size}, &back));
+}
+
+/* ---- the upgrade ---- */
+
+static void
+put(struct world *w, enum store_table table, struct slice key, struct slice value)
+{
+    store_put(w->store, table, key, value, (struct slice){0});
+}
+
+static struct slice
+old_row(uint8_t *bytes, uint64_t seed, const uint64_t *words, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        put_be(bytes + 8 + 8 * (size_t)i, words[i], 8);
+    put_be(bytes, record_check(bytes + 8, 8 * (size_t)count, seed), 8);
+    return (struct slice){bytes, 8 + 8 * (size_t)count};
+}
+
+/* Makes an empty store one of format 2, with a row of each kind and no job. */
+static void
+make_old(struct world *w)
+{
+    uint8_t bytes[80], key[QUEUE_KEY_BYTES];
+    struct stint_id id = id_make(0, 7, 100, 256);
+    uint8_t session[SESSION_BYTES] = {5};
+    w->store->ops->begin(w->store);
+    (void)store_del(w->store, STORE_META, meta_key(META_FORMAT));
+    put(w, STORE_META, meta_key(META_EPOCH), old_row(bytes, 0, (uint64_t[]){41, 1}, 2));
+    put(w, STORE_META, meta_key(META_CLOCK), old_row(bytes, 0, (uint64_t[]){0, w->wall_ms}, 2));
+    put_be(bytes + 8, 12, 4);
+    put_be(bytes, record_check(bytes + 8, 4, 0), 8);
+    put(w, STORE_META, meta_key(META_LAST_QUEUE), (struct slice){bytes, 12});
+    put(w, STORE_QUEUES, queue_key(key, 7), (struct slice){(const uint8_t *)"default", 7});
+    put(w, STORE_LEVELS, level_key(&id),
+        old_row(bytes, get_be(id.bytes, 8), (uint64_t[8]){500}, 8));
+    put(w, STORE_TRANSIT, (struct slice){id.bytes, STINT_ID_BYTES},
+        old_row(bytes, 256, (uint64_t[4]){0}, 4));
+    put(w, STORE_SESSIONS, session_key(session),
+        old_row(bytes, 0, (uint64_t[]){3, 3, w->wall_ms}, 3));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+}
+
+static void
+rows_of_format_2_are_brought_up_to_date(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct verify_report report = {.problem = NULL};
+    const char *error = "";
+    (void)state;
+    core_destroy(&w->core);
+    make_old(w);
+    core_verify(w->store, 0, &report); /* which changes nothing */
+    assert_int_equal(report.problems, 0);
+    assert_int_equal(report.sessions, 1);
+    assert_int_equal(core_new(&w->options, w->store, w->now_ms, &w->core, &error), STINT_OK);
+    struct note note;
+    assert_true(core_next_note(w->core, &note));
+    assert_non_null(strstr(note.event, "newer format"));
+    assert_false(core_next_note(w->core, &note));
+    struct stint_stats stats;
+    core_stats(w->core, &stats);
+    assert_int_equal(stats.epoch, 42);
+    world_with_client(w);
+    struct stint_id id = world_submit_one(w, 1, "x");
+    assert_int_equal(id_queue(&id), 7);
+    assert_int_equal(id_sequence(&id), 500);
+    struct job_spec job = world_job("y");
+    job.queue = (struct slice){(const uint8_t *)"other", 5};
+    world_submit(w, 1, 2, &job, 1);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    core_destroy(&w->core);
+    uint8_t key[QUEUE_KEY_BYTES];
+    struct slice value;
+    w->store->ops->begin(w->store); /* numbers up to 12 were given before */
+    assert_true(store_get(w->store, STORE_QUEUES, queue_key(key, 13), &value));
+    w->store->ops->abort(w->store);
+    core_verify(w->store, 0, &report);
+    assert_int_equal(report.problems, 0);
+    world_destroy(&w);
+}
+
+static void
+an_upgrade_makes_no_damage_good(void **state)
+{
+    static const enum store_table tables[] = {STORE_META, STORE_LEVELS, STORE_TRANSIT};
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        struct world *w = world_new(NULL);
+        const char *error = "";
+        core_destroy(&w->core);
+        make_old(w);
+        store_model_damage(w->store, tables[i]);
+        assert_int_equal(
+            core_new(&w->options, w->store, w->now_ms, &w->core, &error), STINT_DAMAGED);
+        world_destroy(&w);
+    }
+}
+
+static void
+a_store_of_a_newer_format_is_refused_in_words(void **state)
+{
+    struct world *w = world_new(NULL);
+    uint8_t bytes[ROW_META_BYTES_MAX];
+    const char *error = "";
+    (void)state;
+    core_destroy(&w->core);
+    w->store->ops->begin(w->store);
+    put(w, STORE_META, meta_key(META_FORMAT),
+        row_meta_write(bytes, (uint64_t[META_WORDS]){DATA_FORMAT + 1}));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    assert_int_equal(
+        core_new(&w->options, w->store, w->now_ms, &w->core, &error), STINT_VERSION_MISMATCH);
+    assert_non_null(strstr(error, "newer stintd"));
+    world_destroy(&w);
+}
+
+static void
+a_new_store_says_its_format(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct slice value;
+    uint64_t words[META_WORDS];
+    (void)state;
+    w->store->ops->begin(w->store);
+    assert_true(store_get(w->store, STORE_META, meta_key(META_FORMAT), &value));
+    assert_true(row_meta_read(value, words));
+    assert_int_equal(words[0], DATA_FORMAT);
+    w->store->ops->abort(w->store);
+    world_destroy(&w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_comes_back_as_it_was),
+        cmocka_unit_test(a_queue_keeps_settings_that_nobody_knows),
+        cmocka_unit_test(a_level_may_have_more_or_fewer_states),
+        cmocka_unit_test(a_row_with_a_flipped_bit_or_under_another_key_is_none),
+        cmocka_unit_test(rows_of_format_2_are_brought_up_to_date),
+        cmocka_unit_test(an_upgrade_makes_no_damage_good),
+        cmocka_unit_test(a_store_of_a_newer_format_is_refused_in_words),
+        cmocka_unit_test(a_new_store_says_its_format),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
