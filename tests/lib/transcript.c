@@ -495,7 +495,8 @@ MESSAGE(HELLO, {2, "version_min", show_uint}, {3, "version_max", show_uint}, {4,
 MESSAGE(WELCOME, {2, "version", show_uint}, {3, "epoch", show_uint}, {4, "broker", show_uint},
     {5, "heartbeat_ms", show_uint}, {6, "lost_ms", show_uint}, {7, "message_bytes", show_uint},
     {8, "payload_bytes", show_uint}, {9, "result_bytes", show_uint}, {10, "submission", show_uint},
-    {11, "brokers", show_broker_list}, {12, "software", show_text}, NUMBER)
+    {11, "brokers", show_broker_list}, {12, "software", show_text},
+    {13, "features", show_name_list}, NUMBER)
 MESSAGE(PING, NUMBER, {2, "window", show_uint}, {3, "token", show_token})
 MESSAGE(PONG, NUMBER, {2, "token", show_token})
 MESSAGE(BYE, NUMBER)

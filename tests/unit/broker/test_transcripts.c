@@ -1,6 +1,7 @@
 /* Conversations with the core, played and compared with the files in transcripts/, which are there
  * to be read. After a change that is meant: STINT_WRITE_TRANSCRIPTS=1, and read the difference.
  */
+#include "message_fields.h"
 #include "scenarios.h"
 
 #include <stdio.h>
@@ -174,7 +175,7 @@ compare_keys(enum message_type type, uint8_t list)
     assert_non_null(room);
     for (uint8_t key = 1; key < 128; key++) {
         b.used = 0;
-        message_put_head(&b, type, 1);
+        put_head(&b, type, 1);
         if (list) {
             *pack_reserve(&b, 1) = list;
             pack_put_array(&b, 1);
@@ -222,18 +223,18 @@ what_the_transcript_does_not_know_is_a_problem(void **state)
     struct pack_buffer b = {0};
     struct stint_id id = {{0}};
     (void)state;
-    message_put_head(&b, MESSAGE_PONG, 1);
+    put_head(&b, MESSAGE_PONG, 1);
     pack_put_key_uint(&b, 2, 5);
     expect_problem(&b, NULL);
     pack_put_uint(&b, 0); /* behind its end */
     expect_problem(
         &b, "a value that is cut, of another type, or too long, with bytes left: 1 in token");
     b.used = 0;
-    message_put_head(&b, MESSAGE_PONG, 1);
+    put_head(&b, MESSAGE_PONG, 1);
     pack_put_key_uint(&b, 3, 5);
     expect_problem(&b, "unknown key 3 in PONG");
     b.used = 0;
-    message_put_head(&b, MESSAGE_CLAIMED, 1);
+    put_head(&b, MESSAGE_CLAIMED, 1);
     *pack_reserve(&b, 1) = 2;
     pack_put_array(&b, 1);
     pack_put_array(&b, 4);
@@ -242,7 +243,7 @@ what_the_transcript_does_not_know_is_a_problem(void **state)
         pack_put_uint(&b, i);
     expect_problem(&b, "unknown element 3 in refused");
     b.used = 0;
-    message_put_head(&b, (enum message_type)99, 0);
+    put_head(&b, (enum message_type)99, 0);
     expect_problem(&b, "no message; a type of 99 in a frame");
     pack_buffer_free(&b);
 }
