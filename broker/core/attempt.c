@@ -45,86 +45,83 @@ attempt_set_error(struct record *r, struct slice text)
 }
 
 static void
-say_dead(
-    struct core *core, const struct level *level, const struct stint_id *id, const struct record *r)
+say_dead(struct core *core, const struct job *job)
 {
     char text[STINT_ID_TEXT_BYTES], kind[STINT_NAME_BYTES], error[NOTE_TEXT_BYTES];
-    slice_to_text(kind, sizeof kind, r->kind);
-    slice_to_text(error, sizeof error, r->error);
-    core_say(core, NOTE_INFO, "a job is dead", NOTE_TEXT("job", stint_id_format(id, text)),
-        NOTE_TEXT("queue", level->queue->name), NOTE_TEXT("kind", kind),
-        NOTE_NUMBER("attempts", r->attempt), NOTE_TEXT("error", error));
+    slice_to_text(kind, sizeof kind, job->record.kind);
+    slice_to_text(error, sizeof error, job->record.error);
+    core_say(core, NOTE_INFO, "a job is dead", NOTE_TEXT("job", stint_id_format(&job->id, text)),
+        NOTE_TEXT("queue", job->level->queue->name), NOTE_TEXT("kind", kind),
+        NOTE_NUMBER("attempts", job->record.attempt), NOTE_TEXT("error", error));
 }
 
 static void
-become_dead(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, struct slice output)
+become_dead(struct core *core, struct job *job, struct slice output)
 {
-    job_keep_output(core, id, r, output);
-    if (record_has(r, FIELD_OUTPUT)) /* as it was kept */
-        output = (struct slice){output.data + output.size - record_get(r, FIELD_OUTPUT, 0),
-            record_get(r, FIELD_OUTPUT, 0)};
-    job_settle(core, level, id, PLACE_LIVE, from, r, STINT_DEAD, output);
-    watch_settled(core, id, r, output);
-    say_dead(core, level, id, r);
+    job_keep_output(core, job, output);
+    size_t kept = record_get(&job->record, FIELD_OUTPUT, 0);
+    if (kept > 0)
+        output = (struct slice){output.data + output.size - kept, kept};
+    job_settle(core, job, STINT_DEAD, output);
+    watch_settled(core, job, output);
+    say_dead(core, job);
     core->figures.dead++;
-    watch_event(core, STINT_EVENT_DEAD, level, id, r->attempt);
+    watch_event(core, STINT_EVENT_DEAD, job->level, &job->id, job->record.attempt);
 }
 
 void
-attempt_fail(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    const struct outcome *o)
+attempt_fail(struct core *core, struct job *job, const struct outcome *o)
 {
-    attempt_set_error(r, o->body);
+    attempt_set_error(&job->record, o->body);
     core->figures.failed++;
-    if (o->type == OUTCOME_DEAD || used_up(r)) {
-        become_dead(core, level, &o->id, from, r, o->extra);
+    if (o->type == OUTCOME_DEAD || used_up(&job->record)) {
+        become_dead(core, job, o->extra);
         return;
     }
-    uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, r);
-    job_park(core, level, &o->id, from, r, core->clocks.wall_ms + delay_ms);
-    watch_event(core, STINT_EVENT_FAILED, level, &o->id, r->attempt);
+    uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, &job->record);
+    job_park(core, job, core->clocks.wall_ms + delay_ms);
+    watch_event(core, STINT_EVENT_FAILED, job->level, &job->id, job->record.attempt);
 }
 
 void
-attempt_failed(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, enum record_last last, struct slice why)
+attempt_failed(struct core *core, struct job *job, enum record_last last, struct slice why)
 {
-    struct outcome o = {.id = *id, .type = OUTCOME_FAILED, .body = why};
-    r->last = last;
-    attempt_fail(core, level, from, r, &o);
+    struct outcome o = {.id = job->id, .type = OUTCOME_FAILED, .body = why};
+    job->record.last = last;
+    attempt_fail(core, job, &o);
 }
 
 void
 attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why)
 {
-    struct stint_id id = lease->id;
-    struct level *level = book_level_of(&core->book, &id);
-    struct record r;
+    struct job job;
     uint32_t attempt = lease->attempt;
     uint64_t begun_ms = lease->begun_ms;
+    bool there = job_of_lease(core, lease, &job);
     fleet_lease_remove(&core->fleet, lease);
-    if (!job_read(core, STORE_LIVE, &id, &r))
+    if (!there)
         return;
-    book_clear_running(&core->book, &id);
-    r.attempt = attempt;
-    r.last = last;
-    record_clear(&r, FIELD_STARTED);
+    job.lease = NULL;
+    book_clear_running(&core->book, &job.id);
+    struct record *r = &job.record;
+    r->attempt = attempt;
+    r->last = last;
+    record_clear(r, FIELD_STARTED);
     if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
-        record_set(&r, FIELD_STARTED, begun_ms);
+        record_set(r, FIELD_STARTED, begun_ms);
     if (last != LAST_RETURNED)
-        record_mark(&r, FIELD_SUSPECT);
+        record_mark(r, FIELD_SUSPECT);
     if (last == LAST_LOST)
-        attempt_set_error(&r, text_slice(why));
+        attempt_set_error(r, text_slice(why));
     else
-        r.spared++;
-    if (used_up(&r)) {
-        become_dead(core, level, &id, STINT_RUNNING, &r, (struct slice){0});
+        r->spared++;
+    if (used_up(r)) {
+        become_dead(core, &job, (struct slice){0});
         return;
     }
-    job_make_ready(core, level, &id, STINT_RUNNING, &r);
+    job_make_ready(core, &job);
     core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, level, &id, attempt);
+    watch_event(core, STINT_EVENT_REQUEUED, job.level, &job.id, attempt);
 }
 
 void
@@ -178,23 +175,22 @@ attempt_lease(
 static bool
 begin(struct core *core, struct lease *l)
 {
-    struct record r;
+    struct job job;
     if (l->begun)
         return true;
     fleet_lease_begin(l);
     if (!l->suspect && !l->time_to_run_ms)
         return true;
-    struct stint_id id = l->id;
-    if (!job_read(core, STORE_LIVE, &id, &r)) {
+    if (!job_of_lease(core, l, &job)) {
         fleet_lease_remove(&core->fleet, l);
         return false;
     }
-    r.last = LAST_BEGUN;
+    job.record.last = LAST_BEGUN;
     if (!l->begun_ms)
         l->begun_ms = core->clocks.wall_ms;
-    record_set(&r, FIELD_STARTED, l->begun_ms);
+    record_set(&job.record, FIELD_STARTED, l->begun_ms);
     set_deadline(core, l);
-    job_write(core, STORE_LIVE, &id, &r);
+    job_write(core, &job);
     return true;
 }
 
@@ -202,20 +198,21 @@ begin(struct core *core, struct lease *l)
 static struct lease *
 reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
 {
-    struct record r;
-    struct level *level = book_level_of(&core->book, &ref->id);
-    if (!level || !job_read(core, STORE_LIVE, &ref->id, &r) ||
-        (r.last != LAST_LOST && r.last != LAST_LOST_WAITING) || r.attempt != ref->attempt ||
-        r.attempt == 0)
+    struct job job;
+    struct record *r = &job.record;
+    if (!job_load(core, &ref->id, PLACE_LIVE, &job) ||
+        (r->last != LAST_LOST && r->last != LAST_LOST_WAITING) || r->attempt != ref->attempt ||
+        r->attempt == 0)
         return NULL;
+    assert(job.state == STINT_READY);
     apart_forget(core, &ref->id);
-    r.spared -= r.last == LAST_LOST_WAITING;
-    r.attempt--;
-    job_write(core, STORE_LIVE, &ref->id, &r);
+    r->spared -= r->last == LAST_LOST_WAITING;
+    r->attempt--;
+    job_write(core, &job);
     book_set_running(&core->book, &ref->id);
-    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
-    struct lease *l = attempt_lease(core, &ref->id, &r, worker);
-    l->begun_ms = record_get(&r, FIELD_STARTED, 0);
+    book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
+    struct lease *l = attempt_lease(core, &ref->id, r, worker);
+    l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;
 }
 
@@ -225,11 +222,11 @@ lease_of(struct core *core, const struct worker *worker, const struct lease_ref 
     enum stint_status *why)
 {
     struct lease *l = fleet_lease(&core->fleet, &ref->id);
-    struct record r;
+    struct job job;
     *why = STINT_OK;
     if (l && l->attempt == ref->attempt && (!l->worker || l->worker == worker))
         return l;
-    *why = l || job_find(core, &ref->id, &r) != PLACE_NONE ? STINT_STALE : STINT_NO_SUCH_JOB;
+    *why = l || job_find(core, &ref->id, &job) ? STINT_STALE : STINT_NO_SUCH_JOB;
     return NULL;
 }
 
@@ -315,21 +312,21 @@ static void
 take_back(struct core *core, struct worker *worker, struct lease *l)
 {
     char text[STINT_ID_TEXT_BYTES];
-    struct stint_id id = l->id;
-    struct level *level = book_level_of(&core->book, &id);
-    struct record r;
+    struct job job;
     core_say(core, NOTE_WARN,
         "a job was taken back, its time was over and its worker did not end it",
-        NOTE_TEXT("job", stint_id_format(&id, text)), NOTE_NUMBER("attempt", l->attempt),
+        NOTE_TEXT("job", stint_id_format(&l->id, text)), NOTE_NUMBER("attempt", l->attempt),
         NOTE_NUMBER("limit_ms", l->time_to_run_ms), NOTE_TEXT("worker", worker->name));
     attempt_revoke(core, l, STINT_TIMEOUT);
     uint32_t attempt = l->attempt;
+    bool there = job_of_lease(core, l, &job);
     fleet_lease_remove(&core->fleet, l);
-    if (!job_read(core, STORE_LIVE, &id, &r))
+    if (!there)
         return;
-    r.attempt = attempt;
-    book_clear_running(&core->book, &id);
-    attempt_failed(core, level, &id, STINT_RUNNING, &r, LAST_OVERTIME,
+    job.lease = NULL;
+    job.record.attempt = attempt;
+    book_clear_running(&core->book, &job.id);
+    attempt_failed(core, &job, LAST_OVERTIME,
         text_slice("the time limit was over and its worker did not end it"));
 }
 
@@ -372,13 +369,12 @@ attempt_end_grace(struct core *core)
 static void
 give_up(struct core *core, const struct stint_id *id)
 {
-    struct record r;
-    struct level *level = book_level_of(&core->book, id);
+    struct job job;
     apart_forget(core, id);
-    if (!job_read(core, STORE_LIVE, id, &r))
+    if (!job_load(core, id, PLACE_LIVE, &job))
         return;
-    r.spared -= r.spared > 0;
-    attempt_failed(core, level, id, STINT_READY, &r, LAST_FAILED, r.error);
+    job.record.spared -= job.record.spared > 0;
+    attempt_failed(core, &job, LAST_FAILED, job.record.error);
 }
 
 void

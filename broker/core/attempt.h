@@ -2,12 +2,11 @@
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
-#include "state.h"
+#include "job.h"
 
 /* An attempt that no worker could begin, or that was not ended in time, has failed. The job is
- * ready or running (`from`). */
-void attempt_failed(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *r, enum record_last last, struct slice why);
+ * ready or running. */
+void attempt_failed(struct core *core, struct job *job, enum record_last last, struct slice why);
 /* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
 void
 attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why);
@@ -29,7 +28,6 @@ void attempt_judge_refused(struct core *core);
 /* The end of it, if it is too long. */
 void attempt_set_error(struct record *r, struct slice text);
 /* The attempt has failed as its worker says, or for ever (OUTCOME_DEAD). */
-void attempt_fail(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    const struct outcome *o);
+void attempt_fail(struct core *core, struct job *job, const struct outcome *o);
 
 #endif

@@ -10,28 +10,24 @@
 static enum stint_status
 cancel_one(struct core *core, const struct stint_id *id)
 {
-    struct record r;
-    enum place place = job_find(core, id, &r);
-    if (place == PLACE_NONE)
+    struct job job;
+    if (!job_find(core, id, &job))
         return STINT_NO_SUCH_JOB;
-    if (place == PLACE_SETTLED)
-        return r.state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
-    struct level *level = book_level_of(&core->book, id);
-    enum stint_state from = place == PLACE_PARKED ? STINT_SCHEDULED : STINT_READY;
-    struct lease *lease = fleet_lease(&core->fleet, id);
-    if (lease) {
-        from = STINT_RUNNING;
-        r.attempt = lease->attempt;
-        attempt_revoke(core, lease, STINT_CANCELLED);
-        fleet_lease_remove(&core->fleet, lease);
+    if (job.place == PLACE_SETTLED)
+        return job.state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
+    if (job.lease) {
+        job.record.attempt = job.lease->attempt;
+        attempt_revoke(core, job.lease, STINT_CANCELLED);
+        fleet_lease_remove(&core->fleet, job.lease);
+        job.lease = NULL;
         book_clear_running(&core->book, id);
     }
     apart_forget(core, id);
-    r.last = LAST_NONE;
-    job_settle(core, level, id, place, from, &r, STINT_CANCELLED_JOB, (struct slice){0});
-    watch_settled(core, id, &r, (struct slice){0});
+    job.record.last = LAST_NONE;
+    job_settle(core, &job, STINT_CANCELLED_JOB, (struct slice){0});
+    watch_settled(core, &job, (struct slice){0});
     core->figures.cancelled++;
-    watch_event(core, STINT_EVENT_CANCELLED, level, id, r.attempt);
+    watch_event(core, STINT_EVENT_CANCELLED, job.level, id, job.record.attempt);
     return STINT_OK;
 }
 
@@ -40,23 +36,16 @@ cancel_one(struct core *core, const struct stint_id *id)
 static enum stint_status
 retry_one(struct core *core, const struct stint_id *id)
 {
-    struct record r;
-    enum place place = job_find(core, id, &r);
-    if (place == PLACE_NONE)
+    struct job job;
+    if (!job_find(core, id, &job))
         return STINT_NO_SUCH_JOB;
-    if (place != PLACE_SETTLED || r.state == STINT_SUCCEEDED)
+    if (job.place != PLACE_SETTLED || job.state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
-    struct level *level = book_level_of(&core->book, id);
-    enum stint_state from = r.state;
-    store_del(core->store, STORE_SETTLED, id_key(id));
-    job_drop_output(core, id, &r);
-    r.spared = r.attempt;
-    r.last = LAST_NONE;
-    record_clear(&r, FIELD_SETTLED);
-    record_clear(&r, FIELD_EXPIRES);
-    job_make_ready(core, level, id, from, &r);
+    job.record.spared = job.record.attempt;
+    job.record.last = LAST_NONE;
+    job_revive(core, &job);
     core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, level, id, r.attempt);
+    watch_event(core, STINT_EVENT_REQUEUED, job.level, id, job.record.attempt);
     return STINT_OK;
 }
 

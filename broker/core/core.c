@@ -82,10 +82,9 @@ static void
 restore_lease(void *context, const struct stint_id *id)
 {
     struct core *core = context;
-    struct record r;
-    if (!job_read(core, STORE_LIVE, id, &r))
-        return; /* damaged, set aside and noted */
-    (void)attempt_lease(core, id, &r, NULL);
+    struct job job;
+    if (job_load(core, id, PLACE_LIVE, &job)) /* or else it is damaged, set aside and noted */
+        (void)attempt_lease(core, id, &job.record, NULL);
 }
 
 /* In the transaction that begins this life, so that an upgrade that is interrupted was none. */

@@ -81,23 +81,15 @@ job_output(
 }
 
 void
-job_keep_output(struct core *core, const struct stint_id *id, struct record *r, struct slice output)
+job_keep_output(struct core *core, struct job *job, struct slice output)
 {
     size_t most = core->options.result_bytes;
     if (output.size > most) /* the end of it says the most */
         output = (struct slice){output.data + output.size - most, most};
     if (output.size == 0)
         return;
-    record_set(r, FIELD_OUTPUT, output.size);
-    put_parts(core, id, OUTPUT_PARTS, output);
-}
-
-void
-job_drop_output(struct core *core, const struct stint_id *id, struct record *r)
-{
-    if (record_has(r, FIELD_OUTPUT))
-        del_parts(core, id, OUTPUT_PARTS);
-    record_clear(r, FIELD_OUTPUT);
+    record_set(&job->record, FIELD_OUTPUT, output.size);
+    put_parts(core, &job->id, OUTPUT_PARTS, output);
 }
 
 static enum stint_state
@@ -135,40 +127,94 @@ job_set_aside(
         NOTE_TEXT("job", stint_id_format(id, text)));
 }
 
-bool
-job_read(struct core *core, enum store_table table, const struct stint_id *id, struct record *r)
+/* Reads the record that stands there into `job->record`. */
+static bool
+read_record(struct core *core, enum place place, struct job *job)
 {
     struct slice bytes;
-    if (!store_get(core->store, table, id_key(id), &bytes))
+    if (!store_get(core->store, tables[place], id_key(&job->key), &bytes))
         return false;
     if (bytes.size <= sizeof core->scratch.record) {
         memcpy(core->scratch.record, bytes.data, bytes.size);
-        if (record_decode(r, id, (struct slice){core->scratch.record, bytes.size}))
+        if (record_decode(
+                &job->record, &job->key, (struct slice){core->scratch.record, bytes.size})) {
+            job->place = place;
             return true;
+        }
     }
-    job_set_aside(core, table, id, bytes);
+    job_set_aside(core, tables[place], &job->key, bytes);
     return false;
 }
 
-enum place
-job_find(struct core *core, const struct stint_id *id, struct record *r)
+static bool
+name_job(struct core *core, const struct stint_id *id, struct job *job)
 {
-    if (!book_level_of(&core->book, id))
-        return PLACE_NONE;
-    for (enum place p = PLACE_LIVE; p <= PLACE_SETTLED; p++)
-        if (job_read(core, tables[p], id, r))
-            return p;
-    return PLACE_NONE;
+    job->id = job->key = *id;
+    job->place = PLACE_NONE;
+    job->lease = NULL;
+    job->level = book_level_of(&core->book, &job->key);
+    return job->level != NULL;
+}
+
+static void
+set_state(struct job *job)
+{
+    if (job->place == PLACE_LIVE)
+        job->state = job->lease ? STINT_RUNNING : STINT_READY;
+    else
+        job->state = job->place == PLACE_PARKED ? STINT_SCHEDULED : job->record.state;
+}
+
+bool
+job_load(struct core *core, const struct stint_id *id, enum place place, struct job *job)
+{
+    if (!name_job(core, id, job) || !read_record(core, place, job))
+        return false;
+    if (place == PLACE_LIVE)
+        job->lease = fleet_lease(&core->fleet, id);
+    set_state(job);
+    return true;
+}
+
+bool
+job_of_lease(struct core *core, struct lease *lease, struct job *job)
+{
+    if (!name_job(core, &lease->id, job) || !read_record(core, PLACE_LIVE, job))
+        return false;
+    job->lease = lease;
+    job->state = STINT_RUNNING;
+    return true;
+}
+
+bool
+job_find(struct core *core, const struct stint_id *id, struct job *job)
+{
+    if (!name_job(core, id, job))
+        return false;
+    for (enum place p = PLACE_LIVE; p <= PLACE_SETTLED && job->place == PLACE_NONE; p++)
+        (void)read_record(core, p, job);
+    if (job->place == PLACE_LIVE)
+        job->lease = fleet_lease(&core->fleet, id);
+    if (job->place != PLACE_NONE)
+        set_state(job);
+    return job->place != PLACE_NONE;
+}
+
+static void
+write_record(
+    struct core *core, enum place place, const struct stint_id *key, const struct record *r)
+{
+    uint8_t head[RECORD_HEAD_MAX];
+    size_t size = record_encode(r, key, head);
+    assert(place != PLACE_NONE);
+    store_put(core->store, tables[place], id_key(key), (struct slice){head, size}, r->body);
+    core->step.written_bytes += size + r->body.size + ROW_OVERHEAD_BYTES;
 }
 
 void
-job_write(
-    struct core *core, enum store_table table, const struct stint_id *id, const struct record *r)
+job_write(struct core *core, const struct job *job)
 {
-    uint8_t head[RECORD_HEAD_MAX];
-    size_t size = record_encode(r, id, head);
-    store_put(core->store, table, id_key(id), (struct slice){head, size}, r->body);
-    core->step.written_bytes += size + r->body.size + ROW_OVERHEAD_BYTES;
+    write_record(core, job->place, &job->key, &job->record);
 }
 
 void
@@ -177,26 +223,32 @@ job_insert(
 {
     struct record r;
     record_from_spec(&r, spec, core->clocks.wall_ms);
-    job_write(core, STORE_LIVE, id, &r);
+    write_record(core, PLACE_LIVE, id, &r);
     if (record_parted(&r))
         put_parts(core, id, 0, spec->payload);
     book_count(&core->book, level, STINT_UNKNOWN, STINT_READY);
 }
 
-static void
-del_due(struct core *core, const struct stint_id *id, const struct record *r)
-{
-    uint8_t key[TIME_KEY_BYTES];
-    store_del(core->store, STORE_DUE, time_key(key, record_get(r, FIELD_DUE, 0), id));
-}
-
 /* Takes the record out of where it stands; its parts stay. */
 static void
-take_out(struct core *core, const struct stint_id *id, enum place place, const struct record *r)
+take_out(struct core *core, const struct job *job)
 {
-    store_del(core->store, tables[place], id_key(id));
-    if (place == PLACE_PARKED)
-        del_due(core, id, r);
+    assert(job->place != PLACE_NONE);
+    store_del(core->store, tables[job->place], id_key(&job->key));
+    if (job->place == PLACE_PARKED) {
+        uint8_t key[TIME_KEY_BYTES];
+        uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
+        store_del(core->store, STORE_DUE, time_key(key, due_ms, &job->key));
+    }
+}
+
+/* The job has left where it was, and stands here now. */
+static void
+enter(struct core *core, struct job *job, enum place place, enum stint_state state)
+{
+    book_count(&core->book, job->level, job->state, state);
+    job->place = place;
+    job->state = state;
 }
 
 void
@@ -261,80 +313,93 @@ keep_of(const struct core *core, const struct record *r, enum stint_state state)
 }
 
 void
-job_settle(struct core *core, struct level *level, const struct stint_id *id, enum place place,
-    enum stint_state from, struct record *r, enum stint_state to, struct slice result)
+job_settle(struct core *core, struct job *job, enum stint_state to, struct slice result)
 {
+    struct record *r = &job->record;
     uint64_t keep_ms = keep_of(core, r, to);
-    take_out(core, id, place, r);
+    assert(to >= STINT_SUCCEEDED && job->place != PLACE_SETTLED);
+    take_out(core, job);
     r->state = to;
     record_clear(r, FIELD_DUE);
     record_set(r, FIELD_SETTLED, core->clocks.wall_ms);
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
     if (to == STINT_SUCCEEDED && record_parted(r))
-        del_parts(core, id, 0);
+        del_parts(core, &job->id, 0);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
-        book_count(&core->book, level, from, STINT_UNKNOWN);
+        enter(core, job, PLACE_NONE, STINT_UNKNOWN);
         return;
     }
     record_set(r, FIELD_EXPIRES, core->clocks.wall_ms + keep_ms);
     if (to == STINT_SUCCEEDED) {
         record_set_body(r, result);
         if (record_parted(r))
-            put_parts(core, id, 0, result);
+            put_parts(core, &job->id, 0, result);
     }
-    job_write(core, STORE_SETTLED, id, r);
-    job_mark_expiry(core, level, id, core->clocks.wall_ms + keep_ms);
-    book_count(&core->book, level, from, to);
+    enter(core, job, PLACE_SETTLED, to);
+    job_write(core, job);
+    job_mark_expiry(core, job->level, &job->key, core->clocks.wall_ms + keep_ms);
 }
 
 void
-job_park(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
-    struct record *r, uint64_t due_ms)
+job_park(struct core *core, struct job *job, uint64_t due_ms)
 {
+    struct record *r = &job->record;
     uint8_t key[TIME_KEY_BYTES];
-    take_out(core, id, PLACE_LIVE, r);
+    assert(job->place == PLACE_LIVE);
+    take_out(core, job);
     r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
     record_set(r, FIELD_DUE, due_ms);
-    job_write(core, STORE_PARKED, id, r);
-    store_put(
-        core->store, STORE_DUE, time_key(key, due_ms, id), (struct slice){0}, (struct slice){0});
+    enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
+    job_write(core, job);
+    store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},
+        (struct slice){0});
     core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);
-    book_count(&core->book, level, from, STINT_SCHEDULED);
 }
 
 void
-job_unpark(struct core *core, struct level *level, const struct stint_id *id, struct record *r)
+job_unpark(struct core *core, struct job *job)
 {
-    take_out(core, id, PLACE_PARKED, r);
-    record_clear(r, FIELD_DUE);
-    job_make_ready(core, level, id, STINT_SCHEDULED, r);
-}
-
-/* The record stands in STORE_LIVE afterwards, at its old place in dispatch order. */
-void
-job_make_ready(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, const struct record *r)
-{
-    struct record ready = *r;
-    ready.state = STINT_READY;
-    job_write(core, STORE_LIVE, id, &ready);
-    book_count(&core->book, level, from, STINT_READY);
-    book_ready_at(level, id_sequence(id));
+    assert(job->place == PLACE_PARKED);
+    take_out(core, job);
+    record_clear(&job->record, FIELD_DUE);
+    job_make_ready(core, job);
 }
 
 void
-job_remove_settled(
-    struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
+job_make_ready(struct core *core, struct job *job)
 {
-    store_del(core->store, STORE_SETTLED, id_key(id));
-    if (record_parted(r))
-        del_parts(core, id, 0);
-    if (record_has(r, FIELD_OUTPUT))
-        del_parts(core, id, OUTPUT_PARTS);
-    book_count(&core->book, level, r->state, STINT_UNKNOWN);
+    job->record.state = STINT_READY;
+    enter(core, job, PLACE_LIVE, STINT_READY);
+    job_write(core, job);
+    book_ready_at(job->level, id_sequence(&job->key));
+}
+
+void
+job_revive(struct core *core, struct job *job)
+{
+    assert(job->place == PLACE_SETTLED && job->state != STINT_SUCCEEDED);
+    take_out(core, job);
+    if (record_has(&job->record, FIELD_OUTPUT))
+        del_parts(core, &job->id, OUTPUT_PARTS);
+    record_clear(&job->record, FIELD_OUTPUT);
+    record_clear(&job->record, FIELD_SETTLED);
+    record_clear(&job->record, FIELD_EXPIRES);
+    job_make_ready(core, job);
+}
+
+void
+job_remove_settled(struct core *core, struct job *job)
+{
+    assert(job->place == PLACE_SETTLED);
+    take_out(core, job);
+    if (record_parted(&job->record))
+        del_parts(core, &job->id, 0);
+    if (record_has(&job->record, FIELD_OUTPUT))
+        del_parts(core, &job->id, OUTPUT_PARTS);
+    enter(core, job, PLACE_NONE, STINT_UNKNOWN);
 }
 
 static uint64_t
@@ -344,13 +409,12 @@ wall_of(const struct core *core, uint64_t monotonic_ms)
 }
 
 void
-job_describe(struct core *core, const struct stint_id *id, enum place place, const struct record *r,
-    struct stint_job_info *info)
+job_describe(const struct core *core, const struct job *job, struct stint_job_info *info)
 {
-    const struct level *level = book_level_of(&core->book, id);
-    const struct lease *lease = place == PLACE_LIVE ? fleet_lease(&core->fleet, id) : NULL;
-    *info = (struct stint_job_info){.id = *id, .state = r->state};
-    memcpy(info->queue, level->queue->name, sizeof info->queue);
+    const struct record *r = &job->record;
+    const struct lease *lease = job->place == PLACE_LIVE ? job->lease : NULL;
+    *info = (struct stint_job_info){.id = job->id, .state = r->state};
+    memcpy(info->queue, job->level->queue->name, sizeof info->queue);
     slice_to_text(info->kind, sizeof info->kind, r->kind);
     slice_to_text(info->error, sizeof info->error, r->error);
     info->attempt = r->attempt;

@@ -1,8 +1,29 @@
-/* The moves of a job between tables; its description; the marks of when it expires. */
+/* A job: where it is found, every move between the tables, its description, and the marks of when
+ * its outcome expires.
+ */
 #ifndef JOB_H
 #define JOB_H
 
 #include "state.h"
+
+/* A job that was found, with all that is known of it. What reads a record reads it into memory that
+ * the next one uses again, so texts and body last until then. */
+struct job {
+    struct stint_id id; /* what it is called */
+    struct stint_id key; /* where it stands: queue, priority and sequence. The same, as yet */
+    struct level *level;
+    enum place place;
+    enum stint_state state;
+    struct record record;
+    struct lease *lease; /* of a running one; NULL if it was taken from it */
+};
+
+/* Errors: false: there is no such job, or it is damaged, and was set aside. */
+bool job_find(struct core *core, const struct stint_id *id, struct job *job);
+/* The same, if it stands there. */
+bool job_load(struct core *core, const struct stint_id *id, enum place place, struct job *job);
+/* The same, of a running one. */
+bool job_of_lease(struct core *core, struct lease *lease, struct job *job);
 
 /* A piece of a large body as it is stored, checked. */
 bool part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece);
@@ -13,40 +34,37 @@ bool job_body(
 bool job_output(struct core *core, const struct stint_id *id, const struct record *record,
     struct slice *output);
 /* Keep what a dead job wrote, as far as there is room for it; before it is settled. */
-void job_keep_output(
-    struct core *core, const struct stint_id *id, struct record *record, struct slice output);
-void job_drop_output(struct core *core, const struct stint_id *id, struct record *record);
+void job_keep_output(struct core *core, struct job *job, struct slice output);
+
 void job_set_aside(
     struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes);
-bool job_read(
-    struct core *core, enum store_table table, const struct stint_id *id, struct record *record);
-enum place job_find(struct core *core, const struct stint_id *id, struct record *record);
-void job_write(struct core *core, enum store_table table, const struct stint_id *id,
-    const struct record *record);
 void job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec);
+/* Its record has changed, and stands where it stood. */
+void job_write(struct core *core, const struct job *job);
+/* The moves. Whoever moves a running job sees to its lease and its bit in transit. */
+void job_settle(struct core *core, struct job *job, enum stint_state to, struct slice result);
+void job_park(struct core *core, struct job *job, uint64_t due_ms);
+void job_unpark(struct core *core, struct job *job);
+/* It stands at its old place in dispatch order afterwards. */
+void job_make_ready(struct core *core, struct job *job);
+/* A dead or cancelled one is ready again. */
+void job_revive(struct core *core, struct job *job);
+void job_remove_settled(struct core *core, struct job *job);
+/* A live one goes without a trace, and its record was not read. */
 void job_forget(struct core *core, struct level *level, const struct stint_id *id,
     enum stint_state from, bool parted);
-/* Is there a mark for an outcome that expires then? */
-bool job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms);
-void job_mark_expiry(
-    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
-void job_settle(struct core *core, struct level *level, const struct stint_id *id, enum place place,
-    enum stint_state from, struct record *record, enum stint_state to, struct slice result);
-void job_park(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, struct record *record, uint64_t due_ms);
-void job_unpark(
-    struct core *core, struct level *level, const struct stint_id *id, struct record *record);
-void job_make_ready(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, const struct record *record);
-void job_remove_settled(
-    struct core *core, struct level *level, const struct stint_id *id, const struct record *record);
-void job_describe(struct core *core, const struct stint_id *id, enum place place,
-    const struct record *record, struct stint_job_info *info);
+
+void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
+
 /* A mark is for a slot of 2^14 ms, which has begun when all of it is over. */
 enum { EXPIRY_SLOT_SHIFT = 14 };
 
 /* Where the marks of what expires say that something does: the first id of 1,024 neighbours. */
 struct stint_id job_neighbourhood(const struct stint_id *id);
+/* Is there a mark for an outcome that expires then? */
+bool job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms);
+void job_mark_expiry(
+    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
 
 #endif

@@ -76,11 +76,10 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
     reply_page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_job_info info = {.id = core->scratch.decoded->ids[i]};
-        struct record r;
-        enum place place = job_find(core, &info.id, &r);
-        if (place != PLACE_NONE) {
-            job_describe(core, &core->scratch.decoded->ids[i], place, &r, &info);
-            add_body(core, &r, m->get.parts, core->scratch.page.used, m->count - i, &info);
+        struct job job;
+        if (job_find(core, &core->scratch.decoded->ids[i], &job)) {
+            job_describe(core, &job, &info);
+            add_body(core, &job.record, m->get.parts, core->scratch.page.used, m->count - i, &info);
         }
         message_put_job_info(&core->scratch.page, &info);
     }
@@ -94,16 +93,15 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->scratch.decoded->ids[i];
-        struct record r;
-        enum place place = job_find(core, &id, &r);
+        struct job job;
         enum stint_status status = STINT_OK;
-        if (place == PLACE_NONE)
+        if (!job_find(core, &id, &job))
             status = STINT_NO_SUCH_JOB;
-        else if (place == PLACE_SETTLED) {
+        else if (job.place == PLACE_SETTLED) {
             struct stint_job_info info;
-            job_describe(core, &id, place, &r, &info);
+            job_describe(core, &job, &info);
             if (m->wait.results && peers_can_take(core, peer))
-                add_body(core, &r, PART_RESULT, 0, 0, &info);
+                add_body(core, &job.record, PART_RESULT, 0, 0, &info);
             info.payload_bytes = 0;
             watch_put_outcome(core, peer, &info);
         } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results))
@@ -123,16 +121,12 @@ struct listing {
 };
 
 static bool
-matches(
-    struct core *core, const struct listing *l, const struct record *r, const struct stint_id *id)
+matches(const struct listing *l, const struct job *job)
 {
-    enum stint_state state = r->state;
-    if (l->place == PLACE_LIVE && book_is_running(&core->book, id))
-        state = STINT_RUNNING;
-    return (l->states >> state & 1) != 0 &&
+    struct slice kind = job->record.kind;
+    return (l->states >> job->state & 1) != 0 &&
         (l->kind.size == 0 ||
-            (l->kind.size == r->kind.size &&
-                memcmp(l->kind.data, r->kind.data, r->kind.size) == 0));
+            (l->kind.size == kind.size && memcmp(l->kind.data, kind.data, kind.size) == 0));
 }
 
 /* Lists from one table; true when it has come to its end. */
@@ -143,7 +137,7 @@ list_place(struct core *core, struct listing *l)
         [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
     struct slice key, bytes;
     while (store_seek(core->store, tables[l->place], id_key(&l->at), &key, &bytes)) {
-        struct record r;
+        struct job job;
         struct stint_job_info info;
         if (key.size != STINT_ID_BYTES || memcmp(key.data, l->at.bytes, STINT_ID_BYTES) < 0) {
             core_say(core, NOTE_ERROR, "a list lacks jobs, the data file is damaged; --verify",
@@ -158,9 +152,8 @@ list_place(struct core *core, struct listing *l)
             return false;
         l->scanned++;
         core->step.listed++;
-        if (job_read(core, tables[l->place], &l->at, &r) && book_level_of(&core->book, &l->at) &&
-            matches(core, l, &r, &l->at)) {
-            job_describe(core, &l->at, l->place, &r, &info);
+        if (job_load(core, &l->at, l->place, &job) && matches(l, &job)) {
+            job_describe(core, &job, &info);
             message_put_job_info(&core->scratch.page, &info);
             l->count++;
         }

@@ -25,91 +25,82 @@ tail_of(struct slice text)
 }
 
 static void
-succeed(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    const struct outcome *o)
+succeed(struct core *core, struct job *job, const struct outcome *o)
 {
-    r->last = LAST_SUCCEEDED;
-    r->error = tail_of(o->extra);
-    job_settle(core, level, &o->id, PLACE_LIVE, from, r, STINT_SUCCEEDED, o->body);
-    watch_settled(core, &o->id, r, o->body);
+    job->record.last = LAST_SUCCEEDED;
+    job->record.error = tail_of(o->extra);
+    job_settle(core, job, STINT_SUCCEEDED, o->body);
+    watch_settled(core, job, o->body);
     core->figures.succeeded++;
-    watch_event(core, STINT_EVENT_SUCCEEDED, level, &o->id, r->attempt);
+    watch_event(core, STINT_EVENT_SUCCEEDED, job->level, &job->id, job->record.attempt);
 }
 
 static void
-requeue(struct core *core, struct level *level, enum stint_state from, struct record *r,
-    enum record_last last, const struct stint_id *id)
+requeue(struct core *core, struct job *job, enum record_last last)
 {
-    r->spared++;
-    r->last = last;
-    record_clear(r, FIELD_STARTED);
-    job_make_ready(core, level, id, from, r);
+    job->record.spared++;
+    job->record.last = last;
+    record_clear(&job->record, FIELD_STARTED);
+    job_make_ready(core, job);
 }
-
-/* How an attempt ends: what held it, if it was still held. */
-struct ending {
-    struct worker *worker;
-    struct lease *lease;
-    struct level *level;
-    enum stint_state from;
-};
 
 /* Somebody else is to try; if there is nobody, it has failed. While very many wait for somebody
  * else, a worker that refuses more of them gets nothing for a while. */
 static void
-unable(struct core *core, const struct ending *e, struct record *r, const struct outcome *o)
+unable(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
-    struct refusers *refusers = e->lease ? e->lease->refusers : NULL;
-    if (e->lease)
-        e->lease->refusers = NULL;
+    struct refusers *refusers = job->lease ? job->lease->refusers : NULL;
+    if (job->lease)
+        job->lease->refusers = NULL;
     if (!refusers && !apart_has_room(core)) { /* who refused it can't be remembered */
-        e->worker->rests_ms = core->clocks.now_ms + UNABLE_REST_MS;
-        attempt_set_error(r, o->body);
-        requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
+        worker->rests_ms = core->clocks.now_ms + UNABLE_REST_MS;
+        attempt_set_error(&job->record, o->body);
+        requeue(core, job, LAST_UNABLE);
         return;
     }
-    refusers = refusers_add(refusers, e->worker->session);
-    if (apart_others(core, e->level->queue, r->kind, refusers)) {
-        attempt_set_error(r, o->body);
-        requeue(core, e->level, e->from, r, LAST_UNABLE, &o->id);
-        apart_refused(core, e->level, &o->id, r, refusers);
+    refusers = refusers_add(refusers, worker->session);
+    if (apart_others(core, job->level->queue, job->record.kind, refusers)) {
+        attempt_set_error(&job->record, o->body);
+        requeue(core, job, LAST_UNABLE);
+        apart_refused(core, job->level, &job->id, &job->record, refusers);
         return;
     }
     free(refusers);
-    r->last = LAST_FAILED;
-    attempt_fail(core, e->level, e->from, r, o);
+    job->record.last = LAST_FAILED;
+    attempt_fail(core, job, o);
 }
 
 /* The job stands in STORE_LIVE (running, or ready after it was taken back), and this outcome of its
  * last attempt counts. */
 static void
-apply(struct core *core, const struct ending *e, struct record *r, const struct outcome *o)
+apply(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
+    struct record *r = &job->record;
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
-        succeed(core, e->level, e->from, r, o);
+        succeed(core, job, o);
         return;
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
         r->last = LAST_FAILED;
-        attempt_fail(core, e->level, e->from, r, o);
+        attempt_fail(core, job, o);
         return;
     case OUTCOME_UNABLE:
-        unable(core, e, r, o);
+        unable(core, worker, job, o);
         if (r->last != LAST_UNABLE)
             return;
         break;
     case OUTCOME_SNOOZED:
         r->spared++;
         r->last = LAST_SNOOZED;
-        job_park(core, e->level, &o->id, e->from, r, core->clocks.wall_ms + o->delay_ms);
+        job_park(core, job, core->clocks.wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:
-        requeue(core, e->level, e->from, r, LAST_RETURNED, &o->id);
+        requeue(core, job, LAST_RETURNED);
         break;
     }
     core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, e->level, &o->id, r->attempt);
+    watch_event(core, STINT_EVENT_REQUEUED, job->level, &job->id, r->attempt);
 }
 
 /* A result over the limit can't be kept, and running again would not make it smaller. */
@@ -127,9 +118,8 @@ static enum stint_status
 settle_running(
     struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
 {
-    struct level *level = book_level_of(&core->book, &given->id);
     struct outcome o = *given;
-    struct record r;
+    struct job job;
     enum stint_status status = bound_body(core, &o);
 
     worker->succeeded += o.type == OUTCOME_SUCCEEDED;
@@ -137,12 +127,11 @@ settle_running(
     if (o.type == OUTCOME_SUCCEEDED && lease->has_keep && lease->keep_ms == 0 &&
         !core->fleet.watches && !core->fleet.subscriptions) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
-        job_forget(core, level, &o.id, STINT_RUNNING, lease->parted);
+        job_forget(core, book_level_of(&core->book, &o.id), &o.id, STINT_RUNNING, lease->parted);
         core->figures.succeeded++;
-    } else if (job_read(core, STORE_LIVE, &o.id, &r)) {
-        struct ending e = {worker, lease, level, STINT_RUNNING};
-        r.attempt = lease->attempt;
-        apply(core, &e, &r, &o);
+    } else if (job_of_lease(core, lease, &job)) {
+        job.record.attempt = lease->attempt;
+        apply(core, worker, &job, &o);
     } else {
         /* Set aside as damaged: its bit and count are gone already. */
         fleet_lease_remove(&core->fleet, lease);
@@ -156,15 +145,15 @@ settle_running(
 /* Does an outcome count that comes after its job was taken back, and before it was handed out
  * again? */
 static bool
-counts_late(enum place place, const struct record *r, const struct outcome *o)
+counts_late(const struct job *job, const struct outcome *o)
 {
-    switch (r->last) {
+    switch (job->record.last) {
     case LAST_LOST:
     case LAST_LOST_WAITING:
     case LAST_OVERTIME:
-        return place != PLACE_SETTLED;
+        return job->place != PLACE_SETTLED;
     case LAST_RETURNED: /* it seemed lost on its way to the worker, and was not: the run counts */
-        return place == PLACE_LIVE && o->type != OUTCOME_RETURNED;
+        return job->place == PLACE_LIVE && o->type != OUTCOME_RETURNED;
     default:
         return false;
     }
@@ -175,28 +164,26 @@ static enum stint_status
 settle_late(struct core *core, struct worker *worker, const struct outcome *given)
 {
     struct outcome o = *given;
-    struct record r;
-    struct level *level = book_level_of(&core->book, &o.id);
-    enum place place = job_find(core, &o.id, &r);
-    if (place == PLACE_NONE)
+    struct job job;
+    struct record *r = &job.record;
+    if (!job_find(core, &o.id, &job))
         return STINT_NO_SUCH_JOB;
-    if (r.attempt != o.attempt)
+    if (r->attempt != o.attempt)
         return STINT_STALE;
-    if (r.last == LAST_NONE) /* cancelled, or begun anew after that: nobody ever told this end */
+    if (r->last == LAST_NONE) /* cancelled, or begun anew after that: this end was never told */
         return STINT_STALE;
-    if (!counts_late(place, &r, &o)) {
-        bool told = r.last != LAST_LOST && r.last != LAST_LOST_WAITING && r.last != LAST_OVERTIME &&
-            (r.last != LAST_RETURNED || o.type == OUTCOME_RETURNED);
+    if (!counts_late(&job, &o)) {
+        bool told = r->last != LAST_LOST && r->last != LAST_LOST_WAITING &&
+            r->last != LAST_OVERTIME && (r->last != LAST_RETURNED || o.type == OUTCOME_RETURNED);
         return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
     }
     apart_forget(core, &o.id);
-    if (r.last == LAST_LOST_WAITING || r.last == LAST_RETURNED)
-        r.spared--;
-    if (place == PLACE_PARKED)
-        job_unpark(core, level, &o.id, &r);
+    if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
+        r->spared--;
+    if (job.place == PLACE_PARKED)
+        job_unpark(core, &job);
     enum stint_status status = bound_body(core, &o);
-    struct ending e = {worker, NULL, level, STINT_READY};
-    apply(core, &e, &r, &o);
+    apply(core, worker, &job, &o);
     return status;
 }
 

@@ -43,10 +43,9 @@ sweep_due(struct core *core)
         core->sweeps.due_ms = due_ms;
         if (due_ms > core->clocks.wall_ms)
             return;
-        struct record r;
-        struct level *level = book_level_of(&core->book, &id);
-        if (level && job_read(core, STORE_PARKED, &id, &r))
-            job_unpark(core, level, &id, &r);
+        struct job job;
+        if (job_load(core, &id, PLACE_PARKED, &job))
+            job_unpark(core, &job);
         else
             del_row(core, STORE_DUE, due_ms, &id); /* its record was damaged and is set aside */
     }
@@ -61,21 +60,20 @@ sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *s
     struct stint_id at = *first;
     struct slice key, bytes;
     while (store_seek(core->store, STORE_SETTLED, id_key(&at), &key, &bytes)) {
-        struct record r;
+        struct job job;
         if (key.size != STINT_ID_BYTES)
             return true;
         memcpy(at.bytes, key.data, STINT_ID_BYTES);
         struct stint_id home = job_neighbourhood(&at);
         if (id_compare(&home, first) != 0)
             return true;
-        struct level *level = book_level_of(&core->book, &at);
-        if (job_read(core, STORE_SETTLED, &at, &r) && level &&
-            record_get(&r, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {
+        if (job_load(core, &at, PLACE_SETTLED, &job) &&
+            record_get(&job.record, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {
             if (*share == 0 && removed)
                 return false;
-            *share -=
-                earlier(*share, (r.body_bytes + record_get(&r, FIELD_OUTPUT, 0)) / PART_BYTES);
-            job_remove_settled(core, level, &at, &r);
+            *share -= earlier(*share,
+                (job.record.body_bytes + record_get(&job.record, FIELD_OUTPUT, 0)) / PART_BYTES);
+            job_remove_settled(core, &job);
             removed = true;
         }
         *share -= *share > 0;

@@ -37,14 +37,13 @@ watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_i
 }
 
 void
-watch_settled(
-    struct core *core, const struct stint_id *id, const struct record *r, struct slice result)
+watch_settled(struct core *core, const struct job *job, struct slice result)
 {
-    struct watch *first = core->fleet.watches ? fleet_watches(&core->fleet, id) : NULL;
+    struct watch *first = core->fleet.watches ? fleet_watches(&core->fleet, &job->id) : NULL;
     if (!first)
         return;
     struct stint_job_info info;
-    job_describe(core, id, PLACE_SETTLED, r, &info);
+    job_describe(core, job, &info);
     info.payload_bytes = 0;
     info.result_bytes = result.size;
     for (struct watch *w = first; w; w = w->next_same) {

@@ -2,11 +2,10 @@
 #ifndef WATCH_H
 #define WATCH_H
 
-#include "state.h"
+#include "job.h"
 
 void watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info);
-void watch_settled(
-    struct core *core, const struct stint_id *id, const struct record *record, struct slice result);
+void watch_settled(struct core *core, const struct job *job, struct slice result);
 void watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count);
 void watch_subscribe(struct core *core, struct peer *peer, const struct message *m);
