@@ -224,8 +224,8 @@ open_router(struct broker *b)
     const char *error = "";
     struct router_options options = {.endpoints = b->options.endpoints,
         .endpoints_count = b->options.endpoints_count,
-        .peers_max = (uint32_t)b->options.peers_max,
-        .heartbeat_ms = b->options.heartbeat_ms,
+        .peers_max = (uint32_t)b->options.max.peers,
+        .heartbeat_ms = b->options.times.heartbeat_ms,
         .linger_ms = 1000};
     enum stint_status status = router_new(&options, &b->router, &error);
     if (status == STINT_OK) {

@@ -45,7 +45,7 @@ check(const struct options *o)
             return false;
         }
     const char *why = NULL;
-    if (o->lost_ms < 2 * o->heartbeat_ms)
+    if (o->times.lost_ms < 2 * o->times.heartbeat_ms)
         why = "--lost must be at least twice --heartbeat";
     else if (!log_level_parse(o->log_level, &level))
         why = "--log-level is error, warn, info or debug";
@@ -67,17 +67,17 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .store_size = 1ULL << 40,
         .disk_free = 256 << 20,
         .disk_reserve = 16 << 20,
-        .heartbeat_ms = core.heartbeat_ms,
-        .lost_ms = core.lost_ms,
-        .grace_ms = core.grace_ms,
-        .keep_ms = core.keep_ms,
-        .keep_dead_ms = core.keep_dead_ms,
-        .session_keep_ms = core.session_keep_ms,
-        .payload_max = core.payload_bytes,
-        .result_max = core.result_bytes,
-        .queues_max = core.queues_max,
-        .peers_max = core.peers_max,
-        .sessions_max = core.sessions_max};
+        .times.heartbeat_ms = core.heartbeat_ms,
+        .times.lost_ms = core.lost_ms,
+        .times.grace_ms = core.grace_ms,
+        .times.keep_ms = core.keep_ms,
+        .times.keep_dead_ms = core.keep_dead_ms,
+        .times.session_keep_ms = core.session_keep_ms,
+        .max.payload_bytes = core.payload_bytes,
+        .max.result_bytes = core.result_bytes,
+        .max.queues = core.queues_max,
+        .max.peers = core.peers_max,
+        .max.sessions = core.sessions_max};
     const struct setting table[] = {
         {"listen", 'l', SETTING_EACH, o, 0, 0, "ENDPOINT",
             "serve here; may be given several times (tcp://127.0.0.1:5670)", add_endpoint},
@@ -85,31 +85,31 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "keep the jobs in this directory, made if it is not there (./stint-data)", NULL},
         {"allow-remote-without-keys", 0, SETTING_FLAG, &o->allow_remote, 0, 0, NULL,
             "let anybody who reaches a non-local endpoint submit and run jobs", NULL},
-        {"keep", 0, SETTING_DURATION, &o->keep_ms, 0, LIMIT_TIME_MS, "TIME",
+        {"keep", 0, SETTING_DURATION, &o->times.keep_ms, 0, LIMIT_TIME_MS, "TIME",
             "keep outcomes and results so long, unless the job says otherwise (24h)", NULL},
-        {"keep-dead", 0, SETTING_DURATION, &o->keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
+        {"keep-dead", 0, SETTING_DURATION, &o->times.keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
             "keep dead jobs at least so long (30d)", NULL},
-        {"grace", 0, SETTING_DURATION, &o->grace_ms, 1, 86400000, "TIME",
+        {"grace", 0, SETTING_DURATION, &o->times.grace_ms, 1, 86400000, "TIME",
             "after a restart, wait so long for workers to claim what they run (10s)", NULL},
-        {"heartbeat", 0, SETTING_DURATION, &o->heartbeat_ms, 10, 3600000, "TIME",
+        {"heartbeat", 0, SETTING_DURATION, &o->times.heartbeat_ms, 10, 3600000, "TIME",
             "how often peers say that they are there (1s)", NULL},
-        {"lost", 0, SETTING_DURATION, &o->lost_ms, 20, 36000000, "TIME",
+        {"lost", 0, SETTING_DURATION, &o->times.lost_ms, 20, 36000000, "TIME",
             "a worker silent for so long is lost (5s)", NULL},
-        {"session-keep", 0, SETTING_DURATION, &o->session_keep_ms, 1000, LIMIT_TIME_MS, "TIME",
-            "a client may come back with a resent submit for so long (24h)", NULL},
-        {"payload-max", 0, SETTING_SIZE, &o->payload_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+        {"session-keep", 0, SETTING_DURATION, &o->times.session_keep_ms, 1000, LIMIT_TIME_MS,
+            "TIME", "a client may come back with a resent submit for so long (24h)", NULL},
+        {"payload-max", 0, SETTING_SIZE, &o->max.payload_bytes, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest payload of a job (1M, at most 4M)", NULL},
-        {"result-max", 0, SETTING_SIZE, &o->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+        {"result-max", 0, SETTING_SIZE, &o->max.result_bytes, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest result of a job (1M, at most 4M)", NULL},
-        {"backlog-max", 0, SETTING_NUMBER, &o->backlog_max, 0, 0, "JOBS",
+        {"backlog-max", 0, SETTING_NUMBER, &o->max.backlog, 0, 0, "JOBS",
             "refuse submits while so many jobs wait in all; 0: no limit (0)", NULL},
-        {"queue-backlog-max", 0, SETTING_NUMBER, &o->queue_backlog_max, 0, 0, "JOBS",
+        {"queue-backlog-max", 0, SETTING_NUMBER, &o->max.queue_backlog, 0, 0, "JOBS",
             "refuse submits while so many jobs wait in the queue; 0: no limit (0)", NULL},
-        {"queues-max", 0, SETTING_NUMBER, &o->queues_max, 1, 1000000, "QUEUES",
+        {"queues-max", 0, SETTING_NUMBER, &o->max.queues, 1, 1000000, "QUEUES",
             "most queues (10000)", NULL},
-        {"peers-max", 0, SETTING_NUMBER, &o->peers_max, 1, 1000000, "PEERS",
+        {"peers-max", 0, SETTING_NUMBER, &o->max.peers, 1, 1000000, "PEERS",
             "most connections (10000)", NULL},
-        {"sessions-max", 0, SETTING_NUMBER, &o->sessions_max, 1, 100000000, "SESSIONS",
+        {"sessions-max", 0, SETTING_NUMBER, &o->max.sessions, 1, 100000000, "SESSIONS",
             "most client sessions remembered (100000)", NULL},
         {"store-size", 0, SETTING_SIZE, &o->store_size, 1 << 20, 1ULL << 46, "SIZE",
             "largest the store may become; address space, not disk (1T)", NULL},
@@ -157,17 +157,17 @@ options_to_core(const struct options *o, struct core_options *core)
 {
     core_options_init(core);
     core->broker = (uint16_t)o->broker;
-    core->heartbeat_ms = (uint32_t)o->heartbeat_ms;
-    core->lost_ms = (uint32_t)o->lost_ms;
-    core->grace_ms = (uint32_t)o->grace_ms;
-    core->keep_ms = o->keep_ms;
-    core->keep_dead_ms = o->keep_dead_ms;
-    core->session_keep_ms = o->session_keep_ms;
-    core->payload_bytes = o->payload_max;
-    core->result_bytes = o->result_max;
-    core->backlog_max = o->backlog_max;
-    core->queue_backlog_max = o->queue_backlog_max;
-    core->queues_max = (uint32_t)o->queues_max;
-    core->peers_max = (uint32_t)o->peers_max;
-    core->sessions_max = (uint32_t)o->sessions_max;
+    core->heartbeat_ms = (uint32_t)o->times.heartbeat_ms;
+    core->lost_ms = (uint32_t)o->times.lost_ms;
+    core->grace_ms = (uint32_t)o->times.grace_ms;
+    core->keep_ms = o->times.keep_ms;
+    core->keep_dead_ms = o->times.keep_dead_ms;
+    core->session_keep_ms = o->times.session_keep_ms;
+    core->payload_bytes = o->max.payload_bytes;
+    core->result_bytes = o->max.result_bytes;
+    core->backlog_max = o->max.backlog;
+    core->queue_backlog_max = o->max.queue_backlog;
+    core->queues_max = (uint32_t)o->max.queues;
+    core->peers_max = (uint32_t)o->max.peers;
+    core->sessions_max = (uint32_t)o->max.sessions;
 }

@@ -20,11 +20,13 @@ take_job(struct stint_client *c, const struct message *m, void *into)
     (void)into;
     if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(room))
         return STINT_BAD_MESSAGE;
-    c->info = room->info;
-    if (c->info.state == STINT_UNKNOWN)
+    c->lent.info = room->info;
+    if (c->lent.info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
-    c->info.payload = keep_body(&c->payload, c->info.payload, c->info.payload_bytes);
-    c->info.result = keep_body(&c->result, c->info.result, c->info.result_bytes);
+    c->lent.info.payload =
+        keep_body(&c->lent.payload, c->lent.info.payload, c->lent.info.payload_bytes);
+    c->lent.info.result =
+        keep_body(&c->lent.result, c->lent.info.result, c->lent.info.result_bytes);
     return STINT_OK;
 }
 
@@ -40,11 +42,11 @@ enum stint_status
 stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
     const struct stint_job_info **info, uint32_t timeout_ms)
 {
-    const struct stint_job_info *job = *info = &c->info;
+    const struct stint_job_info *job = *info = &c->lent.info;
     enum stint_status status = client_may_wait(c, "looking up the job");
     if (status != STINT_OK)
         return status;
-    c->payload.used = c->result.used = 0;
+    c->lent.payload.used = c->lent.result.used = 0;
     status = ask_for_job(c, id, parts, timeout_ms);
     if (parts != (STINT_PAYLOAD | STINT_RESULT))
         return status;

@@ -44,14 +44,17 @@ bool
 map_halts(const struct map *m)
 {
     const struct halt *h = &m->o.halt;
-    uint64_t done = m->failed + m->succeeded;
-    uint64_t n = h->what == HALT_FAIL ? m->failed : h->what == HALT_SUCCESS ? m->succeeded : done;
+    uint64_t done = m->counts.failed + m->counts.succeeded;
+    uint64_t n = h->what == HALT_FAIL ? m->counts.failed
+        : h->what == HALT_SUCCESS     ? m->counts.succeeded
+                                      : done;
     if (h->when == HALT_NEVER)
         return false;
     if (h->count)
         return n >= h->count;
     enum { FEWEST = 3 }; /* a share of less says nothing */
-    uint64_t total = m->over || !m->total ? m->done + m->open : m->total;
+    uint64_t total =
+        m->over || !m->counts.total ? m->counts.done + m->window.open : m->counts.total;
     return done >= FEWEST && n * 100 >= h->percent * total;
 }
 
@@ -60,7 +63,7 @@ mark_running(void *context, const struct stint_job_info *info)
 {
     struct map *m = context;
     struct item *item;
-    HASH_FIND(hh, m->by_id, &info->id, sizeof info->id, item);
+    HASH_FIND(hh, m->window.by_id, &info->id, sizeof info->id, item);
     if (item)
         item->running = true;
     return true;
@@ -73,7 +76,7 @@ cancel_known(struct map *m, bool all)
     struct stint_id ids[AT_ONCE];
     enum stint_status status = STINT_OK;
     size_t count = 0;
-    for (struct item *i = m->by_id; i && count < AT_ONCE; i = i->hh.next)
+    for (struct item *i = m->window.by_id; i && count < AT_ONCE; i = i->hh.next)
         if (!i->info && (all || !i->running)) {
             i->running = true; /* it is dealt with */
             ids[count++] = i->id;
@@ -143,12 +146,12 @@ map_detach(struct map *m)
     while (stint_client_pending(m->cli->client) > 0 && cli_now_ms() < end_ms &&
         stint_client_process(m->cli->client, 100) == STINT_OK)
         ;
-    for (struct item *i = m->items; i; i = i->next) {
+    for (struct item *i = m->window.items; i; i = i->next) {
         left += !i->info && !i->payload;
         unsent += !i->info && i->payload;
     }
     FILE *f = left > 0 ? open_ids(path) : NULL;
-    for (struct item *i = m->items; i; i = i->next)
+    for (struct item *i = m->window.items; i; i = i->next)
         if (!i->info && !i->payload)
             fprintf(f ? f : stderr, "%s\n", stint_id_format(&i->id, id));
     if (left == 0 && m->rc == EX_OK)
