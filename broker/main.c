@@ -1,5 +1,6 @@
 /* stintd: settings, data directory, store, core, router, loop; and what is said at start and end.
  */
+#include "clock.h"
 #include "data.h"
 #include "id.h"
 #include "listen.h"
@@ -204,7 +205,7 @@ open_core(struct broker *b)
     options.endpoint = b->endpoint;
     options.peers_max = router_peers_max(options.peers_max);
     options.software = "stintd " STINT_VERSION_TEXT;
-    enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
+    enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {
         log_refusal(error);
         return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
@@ -358,7 +359,6 @@ main(int argc, char **argv)
     static struct broker b = {
         .data = {
             .lock = -1, .held = -1, .file = -1}}; /* static: its settings live as long as we do */
-    enum log_level level;
     int rc = EX_OK;
     standard_streams_open();
     int signals = loop_block_signals();
@@ -373,8 +373,6 @@ main(int argc, char **argv)
     (void)signal(SIGSEGV, on_memory_fault);
     (void)signal(SIGABRT, on_memory_fault); /* so that whoever starts us again sees an exit code */
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)log_level_parse(b.options.log_level, &level);
-    log_open("stintd", level, strcmp(b.options.log_format, "json") == 0);
     raise_limits();
     rc = b.options.verify ? verify(&b) : run(&b, signals);
     router_destroy(&b.router);

@@ -33,7 +33,6 @@ is_local(const char *endpoint)
 static bool
 check(const struct options *o)
 {
-    enum log_level level;
     for (size_t i = 0; i < o->endpoints_count; i++)
         if (!is_local(o->endpoints[i]) && !o->allow_remote) {
             char text[512];
@@ -44,16 +43,11 @@ check(const struct options *o)
             log_refusal(text);
             return false;
         }
-    const char *why = NULL;
-    if (o->times.lost_ms < 2 * o->times.heartbeat_ms)
-        why = "--lost must be at least twice --heartbeat";
-    else if (!log_level_parse(o->log_level, &level))
-        why = "--log-level is error, warn, info or debug";
-    else if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0)
-        why = "--log-format is text or json";
-    if (why)
-        log_refusal(why);
-    return !why;
+    if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
+        log_refusal("--lost must be at least twice --heartbeat");
+        return false;
+    }
+    return log_choose("stintd", o->log_level, o->log_format);
 }
 
 bool
@@ -80,7 +74,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .max.sessions = core.sessions_max};
     const struct setting table[] = {
         {"listen", 'l', SETTING_EACH, o, 0, 0, "ENDPOINT",
-            "serve here; may be given several times (tcp://127.0.0.1:5670)", add_endpoint},
+            "serve here; may be given several times (" STINT_DEFAULT_ENDPOINT ")", add_endpoint},
         {"data", 'd', SETTING_TEXT, &o->data, 0, 0, "DIR",
             "keep the jobs in this directory, made if it is not there (./stint-data)", NULL},
         {"allow-remote-without-keys", 0, SETTING_FLAG, &o->allow_remote, 0, 0, NULL,
@@ -119,10 +113,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "allocate so much ahead, for settling on a full disk; 0: nothing (16M)", NULL},
         {"broker-number", 0, SETTING_NUMBER, &o->broker, 0, 65535, "NUMBER",
             "this broker's number, part of every id; fixed with the directory (0)", NULL},
-        {"log-level", 0, SETTING_TEXT, &o->log_level, 0, 0, "LEVEL",
-            "error, warn, info or debug (info)", NULL},
-        {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",
-            NULL},
+        SETTINGS_OF_LOG(&o->log_level, &o->log_format),
         {"verify", 0, SETTING_FLAG, &o->verify, 0, 0, NULL,
             "read all that is in the data directory, say whether it fits together, and exit", NULL},
         {"check-config", 0, SETTING_FLAG, &o->check_config, 0, 0, NULL, "check settings and exit",
@@ -130,21 +121,11 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
     };
     const struct program program = {
         "stintd", "the broker of stint", "[OPTION...]", table, sizeof table / sizeof *table};
-    switch (settings_read(&program, argc, argv)) {
-    case SETTINGS_DONE:
-        *exit_code = EX_OK;
+    *exit_code = settings_exit_code(settings_read(&program, argc, argv));
+    if (*exit_code >= 0)
         return false;
-    case SETTINGS_USAGE:
-        *exit_code = EX_USAGE;
-        return false;
-    case SETTINGS_CONFIG:
-        *exit_code = EX_CONFIG;
-        return false;
-    case SETTINGS_OK:
-        break;
-    }
     if (o->endpoints_count == 0)
-        o->endpoints[o->endpoints_count++] = "tcp://127.0.0.1:5670";
+        o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
     if (!check(o)) {
         *exit_code = EX_CONFIG;
         return false;

@@ -31,8 +31,8 @@ struct options {
     struct option_limits max;
 };
 
-/* Read and check them. On an error one line has gone to standard error, and `*exit_code` is what
- * the process should end with; so too after --help. False then. */
+/* Read and check them, and open the log as they say. On an error one line has gone to standard
+ * error, and `*exit_code` is what the process should end with; so too after --help. False then. */
 bool options_read(struct options *options, int argc, char **argv, int *exit_code);
 
 void options_to_core(const struct options *options, struct core_options *core);

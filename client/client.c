@@ -2,6 +2,7 @@
  * wait for them.
  */
 #include "client.h"
+#include "defaults.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -64,27 +65,6 @@ client_good_name(const char *name)
     return name_is_valid((struct slice){(const uint8_t *)name, strlen(name)});
 }
 
-static const char *
-choose_endpoint(const struct stint_client_options *o)
-{
-    const char *variable = getenv("STINT_ENDPOINT");
-    if (o->endpoint)
-        return o->endpoint;
-    return variable && *variable ? variable : STINT_DEFAULT_ENDPOINT;
-}
-
-static void
-choose_name(struct stint_client *c, const char *name)
-{
-    char host[65] = "";
-    if (name) {
-        (void)snprintf(c->name, sizeof c->name, "%s", name);
-        return;
-    }
-    (void)gethostname(host, sizeof host - 1);
-    (void)snprintf(c->name, sizeof c->name, "%s:%ld", host, (long)getpid());
-}
-
 enum stint_status
 stint_client_new(const struct stint_client_options *options, struct stint_client **client)
 {
@@ -95,8 +75,8 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     if (!c)
         return STINT_NO_MEMORY;
     c->lent.ids = calloc(LIMIT_JOBS, sizeof *c->lent.ids);
-    (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", choose_endpoint(o));
-    choose_name(c, o->name);
+    (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", defaults_endpoint(o->endpoint));
+    (void)defaults_name(o->name, (long)getpid(), c->name);
     struct session_options s = {
         .role = ROLE_CLIENT, .name = c->name, .software = "libstint " STINT_VERSION_TEXT};
     c->epoll_fd = c->socket_fd = -1;

@@ -1,5 +1,6 @@
 /* The peer's half of a conversation; the contract is in session.h. */
 #include "session.h"
+#include "splitmix.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,15 +14,6 @@ enum {
     PING_AFTER_BYTES = 8 << 20,
     PONG_AFTER_BYTES = 1 << 20,
 };
-
-static uint64_t
-next_random(struct session *s)
-{
-    uint64_t z = s->random += 0x9e3779b97f4a7c15U; /* splitmix64 */
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
-}
 
 static void
 clear_control(struct session *s)
@@ -92,7 +84,7 @@ give_up(struct session *s, uint64_t now_ms, const char *why)
     s->failures++;
     s->state = SESSION_IDLE;
     s->reconnect = true;
-    s->times.wake_ms = now_ms + delay / 2 + next_random(s) % (delay / 2 + 1);
+    s->times.wake_ms = now_ms + delay / 2 + splitmix64(&s->random) % (delay / 2 + 1);
     clear_control(s);
     forget_sent(s);
 }

@@ -2,6 +2,8 @@
  * for its program, its pipes and its cancellation in one poll.
  */
 #include "runner.h"
+#include "clock.h"
+#include "ending.h"
 #include "log.h"
 #include "processes.h"
 
@@ -397,9 +399,10 @@ tell(struct run *r)
     char what[64];
     size_t bytes;
     bool once = r->command->once;
-    if (stint_task_timed_out(r->task))
-        tell_failure(r, "the time to run was over", once);
-    else if (stint_task_cancelled(r->task))
+    if (stint_task_timed_out(r->task)) {
+        ending_write(ENDING_TIME_OVER, 0, what, sizeof what);
+        tell_failure(r, what, once);
+    } else if (stint_task_cancelled(r->task))
         stint_task_snooze(r->task, 0); /* the worker ends: another one runs it */
     else if (r->output.overflow) {
         (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
@@ -409,11 +412,10 @@ tell(struct run *r)
         stint_task_keep_errors(r->task, tail, bytes);
         stint_task_succeed(r->task, r->output.bytes, r->output.used);
     } else if (r->code == CLD_EXITED) {
-        (void)snprintf(what, sizeof what, "exit status %d", r->status);
+        ending_write(ENDING_EXIT, r->status, what, sizeof what);
         tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
     } else {
-        (void)snprintf(
-            what, sizeof what, "killed by signal %d (%s)", r->status, strsignal(r->status));
+        ending_write(ENDING_SIGNAL, r->status, what, sizeof what);
         tell_failure(r, what, once);
     }
 }
@@ -476,11 +478,11 @@ static void
 tell_unstarted(struct run *r, int error)
 {
     const struct command *c = r->command;
-    const char *of = r->stage == STAGE_DIRECTORY ? c->directory : c->argv[0];
+    bool entered = r->stage != STAGE_DIRECTORY;
     char why[512];
-    (void)snprintf(why, sizeof why, "can't %s %.400s: %s%s",
-        r->stage == STAGE_DIRECTORY ? "enter the directory" : "run", of, strerror(error),
-        lacks_interpreter(r, error) ? " (what its first line names)" : "");
+    ending_write_unstarted(entered ? ENDING_CANT_RUN : ENDING_CANT_ENTER, error,
+        entered ? c->argv[0] : c->directory,
+        lacks_interpreter(r, error) ? " (what its first line names)" : "", why, sizeof why);
     if (error == E2BIG)
         stint_task_fail_for_good(r->task, why);
     else if (is_shortage(r, error) || c->ours) {

@@ -1,6 +1,7 @@
 /* A job in a slot: taken from the desk, run by its handler, which tells an outcome, and put back.
  * No thread of its own.
  */
+#include "clock.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -81,12 +82,8 @@ slot_begin(struct slot *slot, struct held *held)
     DL_DELETE(slot->worker->desk.waiting, held);
     slot->worker->desk.waiting_count--;
     held->info.slot = slot->number;
-    if (held->time_to_run_ms) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        held->info.deadline_ms =
-            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
-    }
+    if (held->time_to_run_ms)
+        held->info.deadline_ms = clock_wall_ms() + held->time_to_run_ms;
     t->held = held;
     t->started_us = wire_now_us();
 }

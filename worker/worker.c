@@ -3,6 +3,7 @@
  * take. One thread, which no handler can delay.
  */
 #include "worker.h"
+#include "defaults.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@ enum {
     PREFETCH_US = 50000, /* hold about so much work ahead */
     PREFETCH_MAX = 16384,
     STARTED_AFTER_US = 50000, /* a job that runs longer is reported as started */
-    DRAIN_MS = 30000,
     GOODBYE_MS = 1000,
     AWAY_MS = 2000, /* at a stop, a broker that is away is waited for so long */
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
@@ -32,7 +32,7 @@ complain(struct stint_worker *w, enum stint_status status, const char *detail)
 static enum stint_status
 copy_queues(struct stint_worker *w, const struct stint_worker_options *o)
 {
-    static const char *const usual[] = {"default"};
+    static const char *const usual[] = {STINT_DEFAULT_NAME};
     const char *const *queues = o->queues && o->queues_count ? o->queues : usual;
     w->served.queues_count = o->queues && o->queues_count ? o->queues_count : 1;
     if (w->served.queues_count > LIMIT_QUEUES_SERVED)
@@ -48,21 +48,6 @@ copy_queues(struct stint_worker *w, const struct stint_worker_options *o)
             return STINT_NO_MEMORY;
     }
     return STINT_OK;
-}
-
-static void
-choose_names(struct stint_worker *w, const struct stint_worker_options *o)
-{
-    const char *endpoint = o->endpoint ? o->endpoint : getenv("STINT_ENDPOINT");
-    char host[65] = "";
-    if (!endpoint || !*endpoint)
-        endpoint = "tcp://127.0.0.1:5670";
-    (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
-    (void)gethostname(host, sizeof host - 1);
-    if (o->name)
-        (void)snprintf(w->name, sizeof w->name, "%s", o->name);
-    else
-        (void)snprintf(w->name, sizeof w->name, "%s:%ld", host, (long)getpid());
 }
 
 static enum stint_status
@@ -94,10 +79,11 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     if (w->slots_count > LIMIT_WINDOW)
         w->slots_count = LIMIT_WINDOW;
     w->prefetch = o->prefetch;
-    w->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_MS;
+    w->drain_ms = o->drain_ms ? o->drain_ms : DEFAULT_DRAIN_MS;
     w->told = o->told;
     w->told_context = o->told_context;
-    choose_names(w, o);
+    (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", defaults_endpoint(o->endpoint));
+    (void)defaults_name(o->name, (long)getpid(), w->name);
     pthread_mutex_init(&w->desk.lock, NULL);
     pthread_cond_init(&w->desk.work, NULL);
     w->desk.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -112,7 +112,7 @@ read_options(struct map *m, bool command, bool arguments, uint64_t *count)
         (delay && !cli_duration(cli, "delay", delay, &given.delay_ms)) ||
         (halt && !map_read_halt(cli, halt, &given.halt)))
         return EX_USAGE;
-    given.queue = job_options.queue ? job_options.queue : "default";
+    given.queue = job_options.queue ? job_options.queue : STINT_DEFAULT_NAME;
     given.unordered = unordered != 0;
     given.tag = tag != 0;
     given.progress = progress != 0;
@@ -323,7 +323,6 @@ print_commands(struct map *m)
 static int
 run(struct cli *cli, const char **args)
 {
-    enum { KEEP_MS = 86400000 };
     static const char *none[] = {NULL};
     struct map *m = cli_allocate(sizeof *m);
     size_t words = 0;
@@ -345,7 +344,7 @@ run(struct cli *cli, const char **args)
         if (is_exec())
             m->job.kind = "exec";
         if (m->job.keep_ms < 0)
-            m->job.keep_ms = given.state || given.local ? 30LL * KEEP_MS : KEEP_MS;
+            m->job.keep_ms = given.state || given.local ? 30LL * JOBS_KEEP_MS : JOBS_KEEP_MS;
         rc = dry_run ? print_commands(m) : run_map(m);
     }
     m->ending = true;

@@ -234,7 +234,7 @@ map_show_progress(struct map *m, bool last)
 {
     enum { WIDTH = 30, WITH_BAR = 80, EVERY_MS = 100, PLAIN_MS = 1000 };
     static uint64_t begun_ms, shown_ms, begun_done;
-    uint64_t now_ms = cli_now_ms();
+    uint64_t now_ms = clock_ms();
     char bar[WIDTH + 1], text[200], eta[40] = "";
     bool tty = isatty(STDERR_FILENO);
     if (!tty && !m->o.progress)

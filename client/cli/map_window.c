@@ -189,7 +189,7 @@ hold(struct map *m, struct batch *b, enum stint_status status)
     m->stall.held = stint_status_text(status);
     if (m->waiting.piece == 0 || b->count <= m->waiting.piece)
         m->waiting.piece = b->count > 1 ? b->count / 2 : 1;
-    m->waiting.held_until_ms = b->count == 1 ? cli_now_ms() + MOMENT_MS : 0;
+    m->waiting.held_until_ms = b->count == 1 ? clock_ms() + MOMENT_MS : 0;
 }
 
 /* One piece at a time, as large as there may be room for. */
@@ -197,8 +197,7 @@ static void
 send_waiting(struct map *m)
 {
     size_t n = m->waiting.count < m->waiting.piece ? m->waiting.count : m->waiting.piece;
-    if (n == 0 || stint_client_pending(m->cli->client) > 0 ||
-        cli_now_ms() < m->waiting.held_until_ms)
+    if (n == 0 || stint_client_pending(m->cli->client) > 0 || clock_ms() < m->waiting.held_until_ms)
         return;
     struct item *items[BATCH_LINES];
     memcpy(items, m->waiting.items, n * sizeof *m->waiting.items);
@@ -381,7 +380,7 @@ map_has_room(const struct map *m)
     return m->waiting.count == 0 && m->window.open < WINDOW && m->window.held_bytes < HELD_BYTES &&
         m->window.unanswered_bytes < UNANSWERED_BYTES &&
         stint_client_pending(m->cli->client) < 256 && (!m->state || state_has_room(m->state)) &&
-        cli_now_ms() >= m->next_ms;
+        clock_ms() >= m->next_ms;
 }
 
 void
@@ -414,7 +413,7 @@ map_read(struct map *m)
             m->over = true;
         if (m->o.delay_ms && got == LINES_ONE) {
             send_batch(m);
-            m->next_ms = cli_now_ms() + m->o.delay_ms;
+            m->next_ms = clock_ms() + m->o.delay_ms;
         }
         if (got != LINES_ONE)
             break;

@@ -29,7 +29,10 @@ LARGE_STRUCTS = {
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
 PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
 PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
-            "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c"}
+            "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
+            "proto/clock.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c"}
+# What the command includes of proto besides the public headers: nothing that knows of jobs.
+SHARED_WITH_COMMAND = {"streams.h", "clock.h", "units.h", "ending.h", "json_bytes.h"}
 CORE = re.compile(r"broker/(core.*|book|fleet|kinds|outbox|note|ids|store)\.[ch]$")
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.
@@ -126,7 +129,7 @@ class Tidy:
                 self.complain(path, f"{folder} never includes the broker: {name}")
             if path.startswith("client/cli/") and not (
                     self.home.get(base, "").startswith("client/cli/") or base.startswith("stint") or
-                    base == "streams.h" or line[0] == "<"):
+                    base in SHARED_WITH_COMMAND or line[0] == "<"):
                 self.complain(path, f"the command is written on the public headers alone: {name}")
             pure = CORE.search(path) or (folder == "proto" and path not in PROTO_IO)
             if pure and any(re.fullmatch(p, line) for p in PURE_BANNED):
