@@ -5,28 +5,14 @@
 #include "loop.h"
 #include "log.h"
 #include "note_log.h"
+#include "now.h"
 
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EACH_SECOND_MS = 1000, LOG_RETRY_MS = 100, SLOW_MS = 1000, STILL_MS = 3000 };
-
-static uint64_t
-clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-uint64_t
-loop_now_ms(void)
-{
-    return clock_ms(CLOCK_MONOTONIC);
-}
 
 int
 loop_block_signals(void)
@@ -63,14 +49,14 @@ turn(struct loop *l)
 {
     struct batch batch = {0};
     router_drain(l->router, &batch);
-    batch.now_ms = clock_ms(CLOCK_MONOTONIC);
-    batch.wall_ms = clock_ms(CLOCK_REALTIME);
+    batch.now_ms = clock_ms();
+    batch.wall_ms = clock_wall_ms();
     if (getrandom(&batch.seed, sizeof batch.seed, GRND_NONBLOCK) < 0)
         batch.seed = batch.now_ms;
     batch.room_bytes = l->store->ops->room(l->store);
     outbox_reset(&l->out);
     enum stint_status status = core_step(l->core, &batch, &l->out);
-    uint64_t took_ms = clock_ms(CLOCK_MONOTONIC) - batch.now_ms;
+    uint64_t took_ms = clock_ms() - batch.now_ms;
     if (took_ms >= SLOW_MS)
         log_event(LOG_LEVEL_WARN, "a commit took long; the disk is slow or busy",
             LOG_FIELDS(LOG_NUMBER("ms", took_ms), LOG_NUMBER("messages", batch.count)));
@@ -117,15 +103,15 @@ loop_run(struct core *core, struct store *store, struct router *router, int sign
     uint64_t last_ms = 0;
     bool closing = false;
     while (status == STINT_OK && !closing) {
-        uint64_t before_ms = loop_now_ms();
+        uint64_t before_ms = clock_ms();
         router_wait(router, signals, idle_ms(core));
-        uint64_t waited_ms = loop_now_ms() - before_ms;
+        uint64_t waited_ms = clock_ms() - before_ms;
         if (waited_ms >= STILL_MS) /* it never waits for so long by itself */
             log_event(
                 LOG_LEVEL_WARN, "the broker stood still", LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
         closing = take_signals(&l, signals);
         status = turn(&l);
-        uint64_t now_ms = loop_now_ms();
+        uint64_t now_ms = clock_ms();
         if (now_ms - last_ms >= EACH_SECOND_MS) {
             last_ms = now_ms;
             hooks->on_second(hooks->context);

@@ -24,6 +24,4 @@ struct loop_hooks {
 enum stint_status loop_run(struct core *core, struct store *store, struct router *router,
     int signals, const struct loop_hooks *hooks);
 
-uint64_t loop_now_ms(void);
-
 #endif

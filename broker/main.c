@@ -6,6 +6,7 @@
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
+#include "now.h"
 #include "options.h"
 #include "rows.h"
 #include "store_lmdb.h"
@@ -205,7 +206,7 @@ open_core(struct broker *b)
     options.endpoint = b->endpoint;
     options.peers_max = router_peers_max(options.peers_max);
     options.software = "stintd " STINT_VERSION_TEXT;
-    enum stint_status status = core_new(&options, b->store, loop_now_ms(), &b->core, &error);
+    enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {
         log_refusal(error);
         return status == STINT_DAMAGED         ? EX_DATAERR
@@ -227,8 +228,8 @@ open_router(struct broker *b)
     const char *error = "";
     struct router_options options = {.endpoints = b->options.endpoints,
         .endpoints_count = b->options.endpoints_count,
-        .peers_max = (uint32_t)b->options.peers_max,
-        .heartbeat_ms = b->options.heartbeat_ms,
+        .peers_max = (uint32_t)b->options.max.peers,
+        .heartbeat_ms = b->options.times.heartbeat_ms,
         .linger_ms = 1000};
     enum stint_status status = router_new(&options, &b->router, &error);
     if (status == STINT_OK) {
@@ -361,7 +362,6 @@ main(int argc, char **argv)
     static struct broker b = {
         .data = {
             .lock = -1, .held = -1, .file = -1}}; /* static: its settings live as long as we do */
-    enum log_level level;
     int rc = EX_OK;
     standard_streams_open();
     int signals = loop_block_signals();
@@ -376,8 +376,6 @@ main(int argc, char **argv)
     (void)signal(SIGSEGV, on_memory_fault);
     (void)signal(SIGABRT, on_memory_fault); /* so that whoever starts us again sees an exit code */
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)log_level_parse(b.options.log_level, &level);
-    log_open("stintd", level, strcmp(b.options.log_format, "json") == 0);
     raise_limits();
     rc = b.options.verify ? verify(&b) : run(&b, signals);
     router_destroy(&b.router);

@@ -33,7 +33,6 @@ is_local(const char *endpoint)
 static bool
 check(const struct options *o)
 {
-    enum log_level level;
     for (size_t i = 0; i < o->endpoints_count; i++)
         if (!is_local(o->endpoints[i]) && !o->allow_remote) {
             char text[512];
@@ -44,16 +43,11 @@ check(const struct options *o)
             log_refusal(text);
             return false;
         }
-    const char *why = NULL;
-    if (o->lost_ms < 2 * o->heartbeat_ms)
-        why = "--lost must be at least twice --heartbeat";
-    else if (!log_level_parse(o->log_level, &level))
-        why = "--log-level is error, warn, info or debug";
-    else if (strcmp(o->log_format, "text") != 0 && strcmp(o->log_format, "json") != 0)
-        why = "--log-format is text or json";
-    if (why)
-        log_refusal(why);
-    return !why;
+    if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
+        log_refusal("--lost must be at least twice --heartbeat");
+        return false;
+    }
+    return log_choose("stintd", o->log_level, o->log_format);
 }
 
 bool
@@ -67,49 +61,49 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .store_size = 1ULL << 40,
         .disk_free = 256 << 20,
         .disk_reserve = 16 << 20,
-        .heartbeat_ms = core.heartbeat_ms,
-        .lost_ms = core.lost_ms,
-        .grace_ms = core.grace_ms,
-        .keep_ms = core.keep_ms,
-        .keep_dead_ms = core.keep_dead_ms,
-        .session_keep_ms = core.session_keep_ms,
-        .payload_max = core.payload_bytes,
-        .result_max = core.result_bytes,
-        .queues_max = core.queues_max,
-        .peers_max = core.peers_max,
-        .sessions_max = core.sessions_max};
+        .times.heartbeat_ms = core.heartbeat_ms,
+        .times.lost_ms = core.lost_ms,
+        .times.grace_ms = core.grace_ms,
+        .times.keep_ms = core.keep_ms,
+        .times.keep_dead_ms = core.keep_dead_ms,
+        .times.session_keep_ms = core.session_keep_ms,
+        .max.payload_bytes = core.payload_bytes,
+        .max.result_bytes = core.result_bytes,
+        .max.queues = core.queues_max,
+        .max.peers = core.peers_max,
+        .max.sessions = core.sessions_max};
     const struct setting table[] = {
         {"listen", 'l', SETTING_EACH, o, 0, 0, "ENDPOINT",
-            "serve here; may be given several times (tcp://127.0.0.1:5670)", add_endpoint},
+            "serve here; may be given several times (" STINT_DEFAULT_ENDPOINT ")", add_endpoint},
         {"data", 'd', SETTING_TEXT, &o->data, 0, 0, "DIR",
             "keep the jobs in this directory, made if it is not there (./stint-data)", NULL},
         {"allow-remote-without-keys", 0, SETTING_FLAG, &o->allow_remote, 0, 0, NULL,
             "let anybody who reaches a non-local endpoint submit and run jobs", NULL},
-        {"keep", 0, SETTING_DURATION, &o->keep_ms, 0, LIMIT_TIME_MS, "TIME",
+        {"keep", 0, SETTING_DURATION, &o->times.keep_ms, 0, LIMIT_TIME_MS, "TIME",
             "keep outcomes and results so long, unless the job says otherwise (24h)", NULL},
-        {"keep-dead", 0, SETTING_DURATION, &o->keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
+        {"keep-dead", 0, SETTING_DURATION, &o->times.keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
             "keep dead jobs at least so long (30d)", NULL},
-        {"grace", 0, SETTING_DURATION, &o->grace_ms, 1, 86400000, "TIME",
+        {"grace", 0, SETTING_DURATION, &o->times.grace_ms, 1, 86400000, "TIME",
             "after a restart, wait so long for workers to claim what they run (10s)", NULL},
-        {"heartbeat", 0, SETTING_DURATION, &o->heartbeat_ms, 10, 3600000, "TIME",
+        {"heartbeat", 0, SETTING_DURATION, &o->times.heartbeat_ms, 10, 3600000, "TIME",
             "how often peers say that they are there (1s)", NULL},
-        {"lost", 0, SETTING_DURATION, &o->lost_ms, 20, 36000000, "TIME",
+        {"lost", 0, SETTING_DURATION, &o->times.lost_ms, 20, 36000000, "TIME",
             "a worker silent for so long is lost (5s)", NULL},
-        {"session-keep", 0, SETTING_DURATION, &o->session_keep_ms, 1000, LIMIT_TIME_MS, "TIME",
-            "a client may come back with a resent submit for so long (24h)", NULL},
-        {"payload-max", 0, SETTING_SIZE, &o->payload_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+        {"session-keep", 0, SETTING_DURATION, &o->times.session_keep_ms, 1000, LIMIT_TIME_MS,
+            "TIME", "a client may come back with a resent submit for so long (24h)", NULL},
+        {"payload-max", 0, SETTING_SIZE, &o->max.payload_bytes, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest payload of a job (1M, at most 4M)", NULL},
-        {"result-max", 0, SETTING_SIZE, &o->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
+        {"result-max", 0, SETTING_SIZE, &o->max.result_bytes, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest result of a job (1M, at most 4M)", NULL},
-        {"backlog-max", 0, SETTING_NUMBER, &o->backlog_max, 0, 0, "JOBS",
+        {"backlog-max", 0, SETTING_NUMBER, &o->max.backlog, 0, 0, "JOBS",
             "refuse submits while so many jobs wait in all; 0: no limit (0)", NULL},
-        {"queue-backlog-max", 0, SETTING_NUMBER, &o->queue_backlog_max, 0, 0, "JOBS",
+        {"queue-backlog-max", 0, SETTING_NUMBER, &o->max.queue_backlog, 0, 0, "JOBS",
             "refuse submits while so many jobs wait in the queue; 0: no limit (0)", NULL},
-        {"queues-max", 0, SETTING_NUMBER, &o->queues_max, 1, 1000000, "QUEUES",
+        {"queues-max", 0, SETTING_NUMBER, &o->max.queues, 1, 1000000, "QUEUES",
             "most queues (10000)", NULL},
-        {"peers-max", 0, SETTING_NUMBER, &o->peers_max, 1, 1000000, "PEERS",
+        {"peers-max", 0, SETTING_NUMBER, &o->max.peers, 1, 1000000, "PEERS",
             "most connections (10000)", NULL},
-        {"sessions-max", 0, SETTING_NUMBER, &o->sessions_max, 1, 100000000, "SESSIONS",
+        {"sessions-max", 0, SETTING_NUMBER, &o->max.sessions, 1, 100000000, "SESSIONS",
             "most client sessions remembered (100000)", NULL},
         {"store-size", 0, SETTING_SIZE, &o->store_size, 1 << 20, 1ULL << 46, "SIZE",
             "largest the store may become; address space, not disk (1T)", NULL},
@@ -119,10 +113,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "allocate so much ahead, for settling on a full disk; 0: nothing (16M)", NULL},
         {"broker-number", 0, SETTING_NUMBER, &o->broker, 0, 65535, "NUMBER",
             "this broker's number, part of every id; fixed with the directory (0)", NULL},
-        {"log-level", 0, SETTING_TEXT, &o->log_level, 0, 0, "LEVEL",
-            "error, warn, info or debug (info)", NULL},
-        {"log-format", 0, SETTING_TEXT, &o->log_format, 0, 0, "FORMAT", "text or json (text)",
-            NULL},
+        SETTINGS_OF_LOG(&o->log_level, &o->log_format),
         {"verify", 0, SETTING_FLAG, &o->verify, 0, 0, NULL,
             "read all that is in the data directory, say whether it fits together, and exit", NULL},
         {"check-config", 0, SETTING_FLAG, &o->check_config, 0, 0, NULL, "check settings and exit",
@@ -130,21 +121,11 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
     };
     const struct program program = {
         "stintd", "the broker of stint", "[OPTION...]", table, sizeof table / sizeof *table};
-    switch (settings_read(&program, argc, argv)) {
-    case SETTINGS_DONE:
-        *exit_code = EX_OK;
+    *exit_code = settings_exit_code(settings_read(&program, argc, argv));
+    if (*exit_code >= 0)
         return false;
-    case SETTINGS_USAGE:
-        *exit_code = EX_USAGE;
-        return false;
-    case SETTINGS_CONFIG:
-        *exit_code = EX_CONFIG;
-        return false;
-    case SETTINGS_OK:
-        break;
-    }
     if (o->endpoints_count == 0)
-        o->endpoints[o->endpoints_count++] = "tcp://127.0.0.1:5670";
+        o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
     if (!check(o)) {
         *exit_code = EX_CONFIG;
         return false;
@@ -157,17 +138,17 @@ options_to_core(const struct options *o, struct core_options *core)
 {
     core_options_init(core);
     core->broker = (uint16_t)o->broker;
-    core->heartbeat_ms = (uint32_t)o->heartbeat_ms;
-    core->lost_ms = (uint32_t)o->lost_ms;
-    core->grace_ms = (uint32_t)o->grace_ms;
-    core->keep_ms = o->keep_ms;
-    core->keep_dead_ms = o->keep_dead_ms;
-    core->session_keep_ms = o->session_keep_ms;
-    core->payload_bytes = o->payload_max;
-    core->result_bytes = o->result_max;
-    core->backlog_max = o->backlog_max;
-    core->queue_backlog_max = o->queue_backlog_max;
-    core->queues_max = (uint32_t)o->queues_max;
-    core->peers_max = (uint32_t)o->peers_max;
-    core->sessions_max = (uint32_t)o->sessions_max;
+    core->heartbeat_ms = (uint32_t)o->times.heartbeat_ms;
+    core->lost_ms = (uint32_t)o->times.lost_ms;
+    core->grace_ms = (uint32_t)o->times.grace_ms;
+    core->keep_ms = o->times.keep_ms;
+    core->keep_dead_ms = o->times.keep_dead_ms;
+    core->session_keep_ms = o->times.session_keep_ms;
+    core->payload_bytes = o->max.payload_bytes;
+    core->result_bytes = o->max.result_bytes;
+    core->backlog_max = o->max.backlog;
+    core->queue_backlog_max = o->max.queue_backlog;
+    core->queues_max = (uint32_t)o->max.queues;
+    core->peers_max = (uint32_t)o->max.peers;
+    core->sessions_max = (uint32_t)o->max.sessions;
 }

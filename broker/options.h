@@ -8,6 +8,17 @@
 
 enum { LISTEN_MAX = 16 };
 
+/* Durations and limits of struct core_options, as settings are 64 bits wide. */
+struct option_times {
+    uint64_t heartbeat_ms, lost_ms, grace_ms, keep_ms, keep_dead_ms, session_keep_ms;
+};
+
+struct option_limits {
+    uint64_t payload_bytes, result_bytes; /* of one job */
+    uint64_t queue_backlog, backlog; /* jobs; 0: no limit */
+    uint64_t queues, peers, sessions;
+};
+
 struct options {
     const char *endpoints[LISTEN_MAX];
     size_t endpoints_count;
@@ -15,14 +26,13 @@ struct options {
     const char *log_level, *log_format;
     bool allow_remote, check_config, verify;
     uint64_t store_size, disk_free, disk_reserve;
-    /* of struct core_options, as settings are 64 bits wide */
-    uint64_t broker, heartbeat_ms, lost_ms, grace_ms, keep_ms, keep_dead_ms, session_keep_ms;
-    uint64_t payload_max, result_max, queue_backlog_max, backlog_max;
-    uint64_t queues_max, peers_max, sessions_max;
+    uint64_t broker; /* its number */
+    struct option_times times;
+    struct option_limits max;
 };
 
-/* Read and check them. On an error one line has gone to standard error, and `*exit_code` is what
- * the process should end with; so too after --help. False then. */
+/* Read and check them, and open the log as they say. On an error one line has gone to standard
+ * error, and `*exit_code` is what the process should end with; so too after --help. False then. */
 bool options_read(struct options *options, int argc, char **argv, int *exit_code);
 
 void options_to_core(const struct options *options, struct core_options *core);

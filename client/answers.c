@@ -34,7 +34,7 @@ take_out(struct call *call)
 static void
 update_acked(struct stint_client *c)
 {
-    const struct request *first = c->session.submissions;
+    const struct request *first = c->session.submissions.first;
     c->submissions.acked = first ? first->number - 1 : c->submissions.last;
 }
 
@@ -50,7 +50,7 @@ tell(struct call *call, enum stint_status status, size_t count)
         return;
     c->called++;
     c->calling++;
-    done(context, status, c->ids, count);
+    done(context, status, c->lent.ids, count);
     c->calling--;
 }
 
@@ -87,7 +87,7 @@ release(struct stint_client *c)
     s->why[0] = '\0';
     s->refusals = 0;
     s->backoff_ms = s->held_number = 0;
-    c->session.submissions_allowed = UINT32_MAX;
+    c->session.submissions.allowed = UINT32_MAX;
 }
 
 static void
@@ -107,7 +107,7 @@ hold(struct stint_client *c, uint64_t number, enum stint_status status, const ch
     if (s->backoff_ms > BACKOFF_CAP_MS)
         s->backoff_ms = BACKOFF_CAP_MS;
     s->resume_ms = wire_now_ms() + s->backoff_ms / 2 + random % (s->backoff_ms / 2 + 1);
-    c->session.submissions_allowed = 0;
+    c->session.submissions.allowed = 0;
     session_resubmit(&c->session);
     if (s->refusals == 2) /* older brokers store refusals: WELCOME tells if this is one */
         session_renew(&c->session, wire_now_ms(), NULL);
@@ -124,7 +124,7 @@ client_try_held(struct stint_client *c, uint64_t now_ms)
         return;
     }
     s->resume_ms = UINT64_MAX;
-    c->session.submissions_allowed = 1;
+    c->session.submissions.allowed = 1;
 }
 
 /* ---- answers ---- */
@@ -139,7 +139,7 @@ read_runs(struct stint_client *c, struct answer *a)
         if (!message_next_run(a, &first, &length) || count + length > LIMIT_JOBS)
             break;
         for (uint32_t n = 0; n < length; n++)
-            c->ids[count++] = id_plus(first, n);
+            c->lent.ids[count++] = id_plus(first, n);
     }
     return count;
 }
@@ -196,7 +196,7 @@ take_refusal(struct call *call, enum stint_status status, uint32_t index, struct
 static void
 take_out_of_turn(struct stint_client *c)
 {
-    const struct request *first = c->session.submissions;
+    const struct request *first = c->session.submissions.first;
     if (c->submissions.held == STINT_OK && c->session.state == SESSION_OPEN && first->sent)
         session_resubmit(&c->session);
 }
@@ -261,7 +261,7 @@ forget(struct stint_client *c, struct call **ended)
         "the broker has forgotten this session: it knows %llu of %llu",
         (unsigned long long)s->stored, (unsigned long long)s->acked);
     s->forgotten = c->own_session;
-    DL_FOREACH_SAFE (c->session.submissions, r, next) {
+    DL_FOREACH_SAFE (c->session.submissions.first, r, next) {
         struct call *call = r->owner;
         if (!r->ever_sent && !c->own_session)
             continue;
@@ -290,7 +290,7 @@ client_opened(struct stint_client *c)
     if (s->stored < s->acked)
         forget(c, &ended);
     uint64_t last = s->last < s->stored ? s->last : s->stored;
-    DL_FOREACH_SAFE (c->session.submissions, r, next) {
+    DL_FOREACH_SAFE (c->session.submissions.first, r, next) {
         struct call *call = r->owner;
         bool stored = r->number <= s->stored;
         if (stored && !call->abandoned)
@@ -313,8 +313,8 @@ client_opened(struct stint_client *c)
 void
 client_end_submissions(struct stint_client *c)
 {
-    while (c->session.submissions) {
-        struct call *call = c->session.submissions->owner;
+    while (c->session.submissions.first) {
+        struct call *call = c->session.submissions.first->owner;
         enum stint_status status =
             client_may_be_stored(c, call) ? STINT_UNKNOWN_OUTCOME : STINT_CLOSED;
         client_fail(c, status, "submitting", "the client is destroyed");

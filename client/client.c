@@ -2,6 +2,7 @@
  * wait for them.
  */
 #include "client.h"
+#include "defaults.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -64,27 +65,6 @@ client_good_name(const char *name)
     return name_is_valid((struct slice){(const uint8_t *)name, strlen(name)});
 }
 
-static const char *
-choose_endpoint(const struct stint_client_options *o)
-{
-    const char *variable = getenv("STINT_ENDPOINT");
-    if (o->endpoint)
-        return o->endpoint;
-    return variable && *variable ? variable : STINT_DEFAULT_ENDPOINT;
-}
-
-static void
-choose_name(struct stint_client *c, const char *name)
-{
-    char host[65] = "";
-    if (name) {
-        (void)snprintf(c->name, sizeof c->name, "%s", name);
-        return;
-    }
-    (void)gethostname(host, sizeof host - 1);
-    (void)snprintf(c->name, sizeof c->name, "%s:%ld", host, (long)getpid());
-}
-
 enum stint_status
 stint_client_new(const struct stint_client_options *options, struct stint_client **client)
 {
@@ -94,9 +74,9 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     *client = NULL;
     if (!c)
         return STINT_NO_MEMORY;
-    c->ids = calloc(LIMIT_JOBS, sizeof *c->ids);
-    (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", choose_endpoint(o));
-    choose_name(c, o->name);
+    c->lent.ids = calloc(LIMIT_JOBS, sizeof *c->lent.ids);
+    (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", defaults_endpoint(o->endpoint));
+    (void)defaults_name(o->name, (long)getpid(), c->name);
     struct session_options s = {
         .role = ROLE_CLIENT, .name = c->name, .software = "libstint " STINT_VERSION_TEXT};
     c->epoll_fd = c->socket_fd = -1;
@@ -110,7 +90,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     wire_random(&s.seed, sizeof s.seed);
     session_init(&c->session, &s, wire_now_ms());
     enum stint_status status =
-        c->ids ? link_new(c->endpoint, &c->session, &c->link) : STINT_NO_MEMORY;
+        c->lent.ids ? link_new(c->endpoint, &c->session, &c->link) : STINT_NO_MEMORY;
     if (status != STINT_OK)
         stint_client_destroy(&c);
     *client = c;
@@ -135,7 +115,7 @@ static void
 free_requests(struct stint_client *c)
 {
     struct request *r, *next;
-    DL_FOREACH_SAFE (c->session.requests, r, next) {
+    DL_FOREACH_SAFE (c->session.requests.first, r, next) {
         struct call *call = r->owner;
         client_end(&call);
     }
@@ -159,7 +139,7 @@ stint_client_destroy(struct stint_client **client)
     free_requests(c);
     link_destroy(&c->link, LINGER_MS);
     struct watched *w, *next;
-    HASH_ITER (hh, c->watched, w, next)
+    HASH_ITER (hh, c->watching.all, w, next)
         client_watched_free(c, &w);
     while (c->subscribed) {
         struct subscribed *s = c->subscribed;
@@ -168,9 +148,9 @@ stint_client_destroy(struct stint_client **client)
     }
     if (c->epoll_fd >= 0)
         (void)close(c->epoll_fd);
-    pack_buffer_free(&c->payload);
-    pack_buffer_free(&c->result);
-    free(c->ids);
+    pack_buffer_free(&c->lent.payload);
+    pack_buffer_free(&c->lent.result);
+    free(c->lent.ids);
     free(c);
     *client = NULL;
 }
@@ -198,8 +178,8 @@ void
 client_end(struct call **call)
 {
     struct stint_client *c = (*call)->client;
-    if (c->later == *call)
-        c->later = NULL;
+    if (c->later.call == *call)
+        c->later.call = NULL;
     session_request_end(&c->session, &(*call)->request);
     free(*call);
     *call = NULL;
@@ -214,7 +194,7 @@ call_of(struct stint_client *c, const struct message *m)
         r = session_request(&c->session, MESSAGE_SUBMIT, m->number);
         return r ? r->owner : NULL;
     }
-    DL_FOREACH (c->session.requests, r) {
+    DL_FOREACH (c->session.requests.first, r) {
         if (r->number == m->number)
             return r->owner;
     }
@@ -277,17 +257,17 @@ follow_socket(struct stint_client *c)
 static void
 ask_later(struct stint_client *c)
 {
-    if (!c->later || c->session.pongs < c->later_at_pong)
+    if (!c->later.call || c->session.pings.answered < c->later.at_pong)
         return;
-    session_request_again(&c->session, c->later->request);
-    c->later = NULL;
+    session_request_again(&c->session, c->later.call->request);
+    c->later.call = NULL;
 }
 
 static void
 open_again(struct stint_client *c)
 {
     c->session.opened = false;
-    c->later = NULL; /* it is sent again anyway */
+    c->later.call = NULL; /* it is sent again anyway */
     client_opened(c);
     client_watch_again(c);
     client_subscribe_again(c);
@@ -307,7 +287,7 @@ pump(struct stint_client *c)
     ask_later(c);
     follow_socket(c);
     if (c->session.state == SESSION_FAILED)
-        return client_fail(c, c->session.failed, "the broker", c->session.detail);
+        return client_fail(c, c->session.failure.status, "the broker", c->session.failure.detail);
     return status;
 }
 
@@ -445,8 +425,8 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     struct asking *asking = call->into;
     if (status == STINT_TOO_MANY) { /* we have much to read: what does the broker know of it? */
         session_tell_window(&c->session);
-        c->later = call;
-        c->later_at_pong = c->session.pongs + 3;
+        c->later.call = call;
+        c->later.at_pong = c->session.pings.answered + 3;
         return;
     }
     call->status = status;

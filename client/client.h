@@ -72,6 +72,28 @@ struct submissions {
     uint64_t backoff_ms, resume_ms; /* UINT64_MAX: one was sent to see whether there is room now */
 };
 
+/* The jobs whose end the application is told of. */
+struct watching {
+    struct watched *all; /* uthash by id */
+    size_t watches, waits; /* of them, those that somebody watches, and waits for */
+    bool waited; /* nothing is waited for any more */
+    size_t unwatched; /* let go of in this conversation; the broker may watch them still */
+    uint64_t again_at_pong; /* not 0: ask again for all when this PONG has come */
+};
+
+/* A question to ask again, as there was much to read. */
+struct later {
+    struct call *call; /* NULL: there is none */
+    uint64_t at_pong; /* when this PONG has come */
+};
+
+/* What the application is lent of the last answer. */
+struct lent {
+    struct stint_id *ids; /* LIMIT_JOBS of them */
+    struct stint_job_info info; /* of stint_get, with its bodies in these */
+    struct pack_buffer payload, result;
+};
+
 struct stint_client {
     struct session session;
     struct link *link;
@@ -85,17 +107,10 @@ struct stint_client {
     uint64_t called; /* callbacks so far */
     uint64_t number; /* of the last request */
     struct submissions submissions;
-    struct watched *watched; /* uthash by id */
-    size_t watches, waits; /* of them, those that somebody watches, and waits for */
-    bool waited; /* nothing is waited for any more */
-    size_t unwatched; /* let go of in this conversation; the broker may watch them still */
-    uint64_t watch_at_pong; /* not 0: ask again for what is watched when this PONG has come */
-    struct call *later; /* a question to ask again, as there was much to read, */
-    uint64_t later_at_pong; /* when this PONG has come */
+    struct watching watching;
+    struct later later;
     struct subscribed *subscribed, *telling;
-    struct stint_id *ids; /* of one answer, LIMIT_JOBS of them */
-    struct stint_job_info info; /* of stint_get, with its bodies in these */
-    struct pack_buffer payload, result;
+    struct lent lent;
     char error[512];
 };
 

@@ -1,8 +1,6 @@
 /* Questions and commands: each is one request and one reply, except a list, which is one a page. */
 #include "client.h"
 
-#include <time.h>
-
 /* A body that came with the job, kept after what `b` holds already. */
 static const void *
 keep_body(struct pack_buffer *b, const void *body, uint64_t size)
@@ -20,11 +18,13 @@ take_job(struct stint_client *c, const struct message *m, void *into)
     (void)into;
     if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(room))
         return STINT_BAD_MESSAGE;
-    c->info = room->info;
-    if (c->info.state == STINT_UNKNOWN)
+    c->lent.info = room->info;
+    if (c->lent.info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
-    c->info.payload = keep_body(&c->payload, c->info.payload, c->info.payload_bytes);
-    c->info.result = keep_body(&c->result, c->info.result, c->info.result_bytes);
+    c->lent.info.payload =
+        keep_body(&c->lent.payload, c->lent.info.payload, c->lent.info.payload_bytes);
+    c->lent.info.result =
+        keep_body(&c->lent.result, c->lent.info.result, c->lent.info.result_bytes);
     return STINT_OK;
 }
 
@@ -40,11 +40,11 @@ enum stint_status
 stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
     const struct stint_job_info **info, uint32_t timeout_ms)
 {
-    const struct stint_job_info *job = *info = &c->info;
+    const struct stint_job_info *job = *info = &c->lent.info;
     enum stint_status status = client_may_wait(c, "looking up the job");
     if (status != STINT_OK)
         return status;
-    c->payload.used = c->result.used = 0;
+    c->lent.payload.used = c->lent.result.used = 0;
     status = ask_for_job(c, id, parts, timeout_ms);
     if (parts != (STINT_PAYLOAD | STINT_RESULT))
         return status;
@@ -81,8 +81,15 @@ cursor_slice(const struct cursor *cursor)
     return (struct slice){cursor->bytes, cursor->size};
 }
 
+/* A list that comes page by page. */
 struct listing {
-    stint_job_fn *each;
+    enum message_type page; /* what carries one */
+    bool (*next)(struct message_room *room); /* decodes the next item of it */
+    /* Tells the application of that item. False: no more are wanted. */
+    bool (*tell)(const struct listing *l, const struct message_room *room);
+    stint_job_fn *each_job; /* one of these */
+    stint_queue_fn *each_queue;
+    stint_worker_fn *each_worker;
     void *context;
     uint64_t left; /* UINT64_MAX: no limit */
     struct cursor cursor;
@@ -93,14 +100,14 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
     struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_JOBS || !take_cursor(&l->cursor, m))
+    if (m->type != l->page || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!message_next_job(room))
+        if (!l->next(room))
             return STINT_BAD_MESSAGE;
         c->called++;
         c->calling++;
-        bool more = l->left > 0 && l->each(l->context, &room->info);
+        bool more = l->left > 0 && l->tell(l, room);
         c->calling--;
         if (!more) {
             l->cursor.over = true;
@@ -110,6 +117,24 @@ take_page(struct stint_client *c, const struct message *m, void *into)
     }
     l->cursor.over |= l->left == 0;
     return STINT_OK;
+}
+
+static bool
+tell_job(const struct listing *l, const struct message_room *room)
+{
+    return l->each_job(l->context, &room->info);
+}
+
+static bool
+tell_queue(const struct listing *l, const struct message_room *room)
+{
+    return l->each_queue(l->context, &room->queue_info);
+}
+
+static bool
+tell_worker(const struct listing *l, const struct message_room *room)
+{
+    return l->each_worker(l->context, &room->worker_info);
 }
 
 static struct slice
@@ -122,8 +147,12 @@ enum stint_status
 stint_list(struct stint_client *c, const struct stint_filter *filter, stint_job_fn *each,
     void *context, uint32_t timeout_ms)
 {
-    struct listing l = {
-        .each = each, .context = context, .left = filter->limit ? filter->limit : UINT64_MAX};
+    struct listing l = {.page = MESSAGE_JOBS,
+        .next = message_next_job,
+        .tell = tell_job,
+        .each_job = each,
+        .context = context,
+        .left = filter->limit ? filter->limit : UINT64_MAX};
     if ((filter->queue && !client_good_name(filter->queue)) ||
         (filter->kind && !client_good_name(filter->kind)))
         return client_fail(c, STINT_BAD_NAME, "listing",
@@ -214,97 +243,42 @@ plain_ask(struct stint_client *c, enum message_type type, uint32_t timeout_ms,
     return client_ask(&call, timeout_ms, reply, into, what);
 }
 
-/* One page of a list without a filter. */
+/* A list without a filter. */
 static enum stint_status
-ask_for_page(struct stint_client *c, enum message_type type, const struct cursor *from,
-    uint32_t timeout_ms,
-    enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
-    void *into, const char *what)
+list_all(struct stint_client *c, enum message_type type, struct listing *l, uint32_t timeout_ms,
+    const char *what)
 {
     enum stint_status status = client_may_wait(c, what);
-    if (status != STINT_OK)
-        return status;
-    struct call *call = client_call(c, type);
-    message_put_page(&call->request->frame, type, call->request->number, cursor_slice(from));
-    return client_ask(&call, timeout_ms, reply, into, what);
-}
-
-struct each_queue {
-    stint_queue_fn *each;
-    void *context;
-    struct cursor cursor;
-};
-
-static enum stint_status
-take_queues(struct stint_client *c, const struct message *m, void *into)
-{
-    struct each_queue *e = into;
-    struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_QUEUES || !take_cursor(&e->cursor, m))
-        return STINT_BAD_MESSAGE;
-    for (uint32_t i = 0; i < m->count; i++) {
-        if (!message_next_queue(room))
-            return STINT_BAD_MESSAGE;
-        c->called++;
-        c->calling++;
-        bool more = e->each(e->context, &room->queue_info);
-        c->calling--;
-        if (!more) {
-            e->cursor.over = true;
-            break;
-        }
+    l->left = UINT64_MAX;
+    while (status == STINT_OK && !l->cursor.over) {
+        struct call *call = client_call(c, type);
+        message_put_page(
+            &call->request->frame, type, call->request->number, cursor_slice(&l->cursor));
+        status = client_ask(&call, timeout_ms, take_page, l, what);
     }
-    return STINT_OK;
+    return status;
 }
 
 enum stint_status
 stint_queues(struct stint_client *c, stint_queue_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_queue e = {.each = each, .context = context};
-    enum stint_status status = STINT_OK;
-    while (status == STINT_OK && !e.cursor.over)
-        status = ask_for_page(c, MESSAGE_LIST_QUEUES, &e.cursor, timeout_ms, take_queues, &e,
-            "asking for the queues");
-    return status;
-}
-
-struct each_worker {
-    stint_worker_fn *each;
-    void *context;
-    struct cursor cursor;
-};
-
-static enum stint_status
-take_workers(struct stint_client *c, const struct message *m, void *into)
-{
-    struct each_worker *e = into;
-    struct message_room *room = link_room(c->link);
-    if (m->type != MESSAGE_WORKERS || !take_cursor(&e->cursor, m))
-        return STINT_BAD_MESSAGE;
-    for (uint32_t i = 0; i < m->count; i++) {
-        if (!message_next_worker(room))
-            return STINT_BAD_MESSAGE;
-        c->called++;
-        c->calling++;
-        bool more = e->each(e->context, &room->worker_info);
-        c->calling--;
-        if (!more) {
-            e->cursor.over = true;
-            break;
-        }
-    }
-    return STINT_OK;
+    struct listing l = {.page = MESSAGE_QUEUES,
+        .next = message_next_queue,
+        .tell = tell_queue,
+        .each_queue = each,
+        .context = context};
+    return list_all(c, MESSAGE_LIST_QUEUES, &l, timeout_ms, "asking for the queues");
 }
 
 enum stint_status
 stint_workers(struct stint_client *c, stint_worker_fn *each, void *context, uint32_t timeout_ms)
 {
-    struct each_worker e = {.each = each, .context = context};
-    enum stint_status status = STINT_OK;
-    while (status == STINT_OK && !e.cursor.over)
-        status = ask_for_page(c, MESSAGE_LIST_WORKERS, &e.cursor, timeout_ms, take_workers, &e,
-            "asking for the workers");
-    return status;
+    struct listing l = {.page = MESSAGE_WORKERS,
+        .next = message_next_worker,
+        .tell = tell_worker,
+        .each_worker = each,
+        .context = context};
+    return list_all(c, MESSAGE_LIST_WORKERS, &l, timeout_ms, "asking for the workers");
 }
 
 static enum stint_status
@@ -327,14 +301,12 @@ stint_get_stats(struct stint_client *c, struct stint_stats *stats, uint32_t time
 enum stint_status
 stint_ping(struct stint_client *c, uint64_t *us, uint32_t timeout_ms)
 {
-    struct timespec from, to;
     struct stint_stats stats;
     enum stint_status status = stint_connect(c, timeout_ms);
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    uint64_t from_us = wire_now_us();
     if (status == STINT_OK)
         status = plain_ask(c, MESSAGE_GET_STATS, timeout_ms, take_stats, &stats, "pinging");
-    clock_gettime(CLOCK_MONOTONIC, &to);
     if (us)
-        *us = (uint64_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+        *us = wire_now_us() - from_us;
     return status;
 }

@@ -39,7 +39,6 @@
 extern "C" {
 #endif
 
-#define STINT_DEFAULT_ENDPOINT "tcp://127.0.0.1:5670"
 #define STINT_TIMEOUT_DEFAULT 10000 /* ms */
 #define STINT_SESSION_BYTES 16
 

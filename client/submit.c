@@ -15,7 +15,7 @@ static struct slice
 named(const char *name)
 {
     if (!name)
-        name = "default";
+        name = STINT_DEFAULT_NAME;
     return (struct slice){(const uint8_t *)name, strlen(name)};
 }
 

@@ -8,14 +8,14 @@ static struct watched *
 find_watched(struct stint_client *c, const struct stint_id *id)
 {
     struct watched *w;
-    HASH_FIND(hh, c->watched, id->bytes, STINT_ID_BYTES, w);
+    HASH_FIND(hh, c->watching.all, id->bytes, STINT_ID_BYTES, w);
     return w;
 }
 
 void
 client_watched_free(struct stint_client *c, struct watched **watched)
 {
-    HASH_DEL(c->watched, *watched); /* NOLINT: it is in the table */
+    HASH_DEL(c->watching.all, *watched); /* NOLINT: it is in the table */
     free((*watched)->heard);
     free(*watched);
     *watched = NULL;
@@ -33,9 +33,9 @@ let_go(struct stint_client *c, struct watched *w, struct watcher *watcher)
     if (!watcher->active)
         return;
     watcher->active = false;
-    c->watches -= watcher == &w->watch;
-    c->waits -= watcher == &w->wait;
-    c->waited = c->waits == 0;
+    c->watching.watches -= watcher == &w->watch;
+    c->watching.waits -= watcher == &w->wait;
+    c->watching.waited = c->watching.waits == 0;
 }
 
 static void
@@ -49,8 +49,8 @@ free_if_unused(struct stint_client *c, struct watched **watched)
 static void
 ask_again_later(struct stint_client *c)
 {
-    if (c->watch_at_pong == 0)
-        c->watch_at_pong = c->session.pongs + 3;
+    if (c->watching.again_at_pong == 0)
+        c->watching.again_at_pong = c->session.pings.answered + 3;
 }
 
 /* The result is there, but we had so much to read that it was not sent. (If it is damaged, there is
@@ -179,7 +179,7 @@ watched(struct stint_client *c, const struct stint_id *id)
     if (!w)
         abort();
     w->id = *id;
-    HASH_ADD(hh, c->watched, id, STINT_ID_BYTES, w);
+    HASH_ADD(hh, c->watching.all, id, STINT_ID_BYTES, w);
     return w;
 }
 
@@ -188,9 +188,9 @@ watched(struct stint_client *c, const struct stint_id *id)
 static enum stint_status
 make_room(struct stint_client *c, size_t count, const char *what)
 {
-    if (HASH_COUNT(c->watched) + count > LIMIT_WATCHED)
+    if (HASH_COUNT(c->watching.all) + count > LIMIT_WATCHED)
         return client_fail(c, STINT_TOO_MANY, what, "65536 jobs at once");
-    if (HASH_COUNT(c->watched) + count + c->unwatched > LIMIT_WATCHED)
+    if (HASH_COUNT(c->watching.all) + count + c->watching.unwatched > LIMIT_WATCHED)
         session_renew(&c->session, wire_now_ms(), NULL);
     return STINT_OK;
 }
@@ -204,7 +204,7 @@ stint_watch(struct stint_client *c, const struct stint_id *ids, size_t count, bo
     enum stint_status status = make_room(c, count, "watching");
     for (size_t i = 0; status == STINT_OK && i < count; i++) {
         struct watched *w = watched(c, &ids[i]);
-        c->watches += !w->watch.active;
+        c->watching.watches += !w->watch.active;
         w->watch = (struct watcher){true, results, fn, context};
     }
     if (status == STINT_OK)
@@ -220,7 +220,7 @@ stint_unwatch(struct stint_client *c, const struct stint_id *ids, size_t count)
         if (!w || !w->watch.active)
             continue;
         let_go(c, w, &w->watch);
-        c->unwatched += !w->wait.active;
+        c->watching.unwatched += !w->wait.active;
         free_if_unused(c, &w);
     }
 }
@@ -230,13 +230,13 @@ static void
 stop_waiting(struct stint_client *c)
 {
     struct watched *w, *next;
-    if (c->waits == 0)
+    if (c->watching.waits == 0)
         return;
-    HASH_ITER (hh, c->watched, w, next) {
+    HASH_ITER (hh, c->watching.all, w, next) {
         if (!w->wait.active)
             continue;
         let_go(c, w, &w->wait);
-        c->unwatched += !w->watch.active;
+        c->watching.unwatched += !w->watch.active;
         free_if_unused(c, &w);
     }
 }
@@ -254,14 +254,15 @@ stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, boo
         return status;
     for (size_t i = 0; i < count; i++) {
         struct watched *w = watched(c, &ids[i]);
-        c->waits += !w->wait.active;
+        c->watching.waits += !w->wait.active;
         w->wait = (struct watcher){true, results, fn, context};
     }
-    c->waited = false;
+    c->watching.waited = false;
     ask_for_these(c, ids, count);
-    status = client_run_until(c, &c->waited, end_ms);
+    status = client_run_until(c, &c->watching.waited, end_ms);
     if (status == STINT_TIMEOUT && c->session.state == SESSION_OPEN) {
-        (void)snprintf(text, sizeof text, "%zu of %zu jobs are not settled yet", c->waits, count);
+        (void)snprintf(
+            text, sizeof text, "%zu of %zu jobs are not settled yet", c->watching.waits, count);
         client_fail_so(c, status, "waiting", text);
     } else if (status == STINT_TIMEOUT)
         status = client_too_late(c, "waiting");
@@ -272,7 +273,7 @@ stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, boo
 size_t
 stint_client_watched(const struct stint_client *c)
 {
-    return c->watches;
+    return c->watching.watches;
 }
 
 void
@@ -290,18 +291,18 @@ static void
 ask_for_all(struct stint_client *c)
 {
     struct request *r, *next_request;
-    DL_FOREACH_SAFE (c->session.requests, r, next_request) {
+    DL_FOREACH_SAFE (c->session.requests.first, r, next_request) {
         if (r->type == MESSAGE_WAIT) {
             struct call *call = r->owner;
             client_end(&call);
         }
     }
     size_t count = 0;
-    struct stint_id *ids = calloc(HASH_COUNT(c->watched) + 1, sizeof *ids);
+    struct stint_id *ids = calloc(HASH_COUNT(c->watching.all) + 1, sizeof *ids);
     struct watched *w, *next;
     if (!ids)
         abort();
-    HASH_ITER (hh, c->watched, w, next)
+    HASH_ITER (hh, c->watching.all, w, next)
         ids[count++] = w->id;
     ask_for_these(c, ids, count);
     free(ids);
@@ -311,16 +312,16 @@ ask_for_all(struct stint_client *c)
 void
 client_watch_again(struct stint_client *c)
 {
-    c->watch_at_pong = 0;
-    c->unwatched = 0;
+    c->watching.again_at_pong = 0;
+    c->watching.unwatched = 0;
     ask_for_all(c);
 }
 
 void
 client_watch_rest(struct stint_client *c)
 {
-    if (c->watch_at_pong == 0 || c->session.pongs < c->watch_at_pong)
+    if (c->watching.again_at_pong == 0 || c->session.pings.answered < c->watching.again_at_pong)
         return;
-    c->watch_at_pong = 0;
+    c->watching.again_at_pong = 0;
     ask_for_all(c);
 }

@@ -40,6 +40,7 @@ enum {
     DEFAULT_HEARTBEAT_MS = 1000,
     DEFAULT_LOST_MS = 5000,
     DEFAULT_GRACE_MS = 10000,
+    DEFAULT_DRAIN_MS = 30000, /* of a worker that ends */
 };
 
 #define DEFAULT_KEEP_MS (24ULL * 3600 * 1000) /* outcomes of jobs that say nothing */

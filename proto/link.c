@@ -91,11 +91,12 @@ look_for_progress(struct link *l, uint64_t now_ms)
     if (!session_wonders(l->session, now_ms))
         return;
     uint64_t progress = wire_progress(l->wire);
-    bool whole = l->heard_ms != l->session->heard_ms; /* the bytes may be those of a whole frame */
+    bool whole =
+        l->heard_ms != l->session->times.heard_ms; /* the bytes may be those of a whole frame */
     if (!whole && progress != l->progress)
         session_progress(l->session, now_ms);
     l->progress = progress;
-    l->heard_ms = l->session->heard_ms;
+    l->heard_ms = l->session->times.heard_ms;
 }
 
 static enum stint_status

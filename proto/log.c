@@ -1,5 +1,6 @@
 /* Log lines; the contract is in log.h. */
 #include "log.h"
+#include "json_bytes.h"
 #include "log_sink.h"
 
 #include <errno.h>
@@ -36,8 +37,9 @@ log_open(const char *program, enum log_level level, bool json)
     log_sink_open(&logger.sink, STDERR_FILENO);
 }
 
-bool
-log_level_parse(const char *name, enum log_level *level)
+/* False if no level has that name. */
+static bool
+parse_level(const char *name, enum log_level *level)
 {
     for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++)
         if (strcmp(name, levels[i]) == 0) {
@@ -45,6 +47,22 @@ log_level_parse(const char *name, enum log_level *level)
             return true;
         }
     return false;
+}
+
+bool
+log_choose(const char *program, const char *level, const char *format)
+{
+    enum log_level chosen = LOG_LEVEL_INFO;
+    bool json = strcmp(format, "json") == 0;
+    const char *why = NULL;
+    if (!parse_level(level, &chosen))
+        why = "--log-level is error, warn, info or debug";
+    else if (!json && strcmp(format, "text") != 0)
+        why = "--log-format is text or json";
+    log_open(program, chosen, json);
+    if (why)
+        log_refusal(why);
+    return !why;
 }
 
 static void
@@ -142,38 +160,18 @@ put_pairs(FILE *out, enum log_level level, const char *event, const struct log_f
 }
 
 static json_t *
-base64(const char *text, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *bytes = (const unsigned char *)text;
-    char coded[TEXT_MAX / 3 * 4 + 8], *at = coded;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-            (left > 2 ? bytes[i + 2] : 0);
-        *at++ = digits[word >> 18];
-        *at++ = digits[word >> 12 & 63];
-        *at++ = left > 1 ? digits[word >> 6 & 63] : '=';
-        *at++ = left > 2 ? digits[word & 63] : '=';
-    }
-    return json_pack("{s o}", "base64", json_stringn(coded, (size_t)(at - coded)));
-}
-
-static json_t *
 json_value(const struct log_field *f)
 {
     if (f->type == LOG_IS_NUMBER)
         return json_integer(f->number <= INT64_MAX ? (json_int_t)f->number : INT64_MAX);
     size_t size = text_bytes(f), show = shown(f->text, size);
     char cut[TEXT_MAX + 4];
-    if (show == size) {
-        json_t *text = json_stringn(f->text, size);
-        return text ? text : base64(f->text, size);
-    }
+    if (show == size)
+        return json_bytes(f->text, size);
     memcpy(cut, f->text, show);
     memcpy(cut + show, "...", 4);
     json_t *text = json_stringn(cut, show + 3);
-    return text ? text : base64(f->text, show);
+    return text ? text : json_bytes(f->text, show);
 }
 
 /* JSON escapes the controls of ASCII; of the others a terminal is kept by writing ASCII alone. */

@@ -49,8 +49,9 @@ struct log_field {
 
 /* `program` is borrowed for life. Call it after standard_streams_open(). */
 void log_open(const char *program, enum log_level level, bool json);
-/* False if no level has that name: error, warn, info, debug. */
-bool log_level_parse(const char *name, enum log_level *level);
+/* The same with what settings say: a level's name, and text or json. False after saying that there
+ * is no such level or format. */
+bool log_choose(const char *program, const char *level, const char *format);
 
 /* One line. `fields` ends with one of type LOG_END, as LOG_FIELDS makes them; NULL: none. Any
  * thread. */

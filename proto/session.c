@@ -1,5 +1,6 @@
 /* The peer's half of a conversation; the contract is in session.h. */
 #include "session.h"
+#include "splitmix.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,20 +15,11 @@ enum {
     PONG_AFTER_BYTES = 1 << 20,
 };
 
-static uint64_t
-next_random(struct session *s)
-{
-    uint64_t z = s->random += 0x9e3779b97f4a7c15U; /* splitmix64 */
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
-}
-
 static void
 clear_control(struct session *s)
 {
-    s->control.used = 0;
-    s->control_count = s->control_sent = 0;
+    s->control.frames.used = 0;
+    s->control.count = s->control.sent = 0;
 }
 
 static void
@@ -50,21 +42,21 @@ say_hello(struct session *s, uint64_t now_ms)
     for (uint32_t i = 0; i < o->kinds_count; i++)
         kinds[i] = (struct slice){(const uint8_t *)o->kinds[i], strlen(o->kinds[i])};
     clear_control(s);
-    message_put_hello(&s->control, &h, names, kinds);
-    s->control_ends[s->control_count++] = s->control.used;
+    message_put_hello(&s->control.frames, &h, names, kinds);
+    s->control.ends[s->control.count++] = s->control.frames.used;
     s->state = SESSION_GREETING;
-    s->pings = s->pongs = s->token = s->pings_open = 0;
-    s->wake_ms = now_ms + GREETING_MS;
+    s->pings.sent = s->pings.answered = s->pings.token = s->pings.open = 0;
+    s->times.wake_ms = now_ms + GREETING_MS;
 }
 
 void
 session_resubmit(struct session *s)
 {
     struct request *r;
-    DL_FOREACH (s->submissions, r)
+    DL_FOREACH (s->submissions.first, r)
         r->sent = false;
-    s->unsent_submission = s->submissions;
-    s->submitted_bytes = 0;
+    s->submissions.unsent = s->submissions.first;
+    s->submissions.sent_bytes = 0;
 }
 
 /* Nothing of the former conversation counts: all requests are to be sent again. */
@@ -72,9 +64,9 @@ static void
 forget_sent(struct session *s)
 {
     struct request *r;
-    DL_FOREACH (s->requests, r)
+    DL_FOREACH (s->requests.first, r)
         r->sent = false;
-    s->unsent = s->requests;
+    s->requests.unsent = s->requests.first;
     session_resubmit(s);
 }
 
@@ -92,7 +84,7 @@ give_up(struct session *s, uint64_t now_ms, const char *why)
     s->failures++;
     s->state = SESSION_IDLE;
     s->reconnect = true;
-    s->wake_ms = now_ms + delay / 2 + next_random(s) % (delay / 2 + 1);
+    s->times.wake_ms = now_ms + delay / 2 + splitmix64(&s->random) % (delay / 2 + 1);
     clear_control(s);
     forget_sent(s);
 }
@@ -101,8 +93,8 @@ void
 session_init(struct session *s, const struct session_options *options, uint64_t now_ms)
 {
     *s = (struct session){.options = *options, .random = options->seed, .window = options->slots};
-    s->heard_ms = s->said_ms = s->ticked_ms = now_ms;
-    s->submissions_allowed = UINT32_MAX;
+    s->times.heard_ms = s->times.said_ms = s->times.ticked_ms = now_ms;
+    s->submissions.allowed = UINT32_MAX;
     s->welcome.heartbeat_ms = DEFAULT_HEARTBEAT_MS;
     s->welcome.lost_ms = DEFAULT_LOST_MS;
     s->welcome.payload_bytes = LIMIT_PAYLOAD_BYTES;
@@ -113,22 +105,23 @@ session_init(struct session *s, const struct session_options *options, uint64_t 
 void
 session_fini(struct session *s)
 {
-    while (s->requests || s->submissions) {
-        struct request *r = s->requests ? s->requests : s->submissions;
+    while (s->requests.first || s->submissions.first) {
+        struct request *r = s->requests.first ? s->requests.first : s->submissions.first;
         session_request_end(s, &r);
     }
-    pack_buffer_free(&s->control);
+    pack_buffer_free(&s->control.frames);
 }
 
 static void
 fail(struct session *s, enum stint_status status, struct slice detail)
 {
-    size_t n = detail.size < sizeof s->detail - 1 ? detail.size : sizeof s->detail - 1;
-    memcpy(s->detail, detail.data, n);
-    s->detail[n] = '\0';
-    s->failed = status;
+    size_t n =
+        detail.size < sizeof s->failure.detail - 1 ? detail.size : sizeof s->failure.detail - 1;
+    memcpy(s->failure.detail, detail.data, n);
+    s->failure.detail[n] = '\0';
+    s->failure.status = status;
     s->state = SESSION_FAILED;
-    s->wake_ms = UINT64_MAX;
+    s->times.wake_ms = UINT64_MAX;
 }
 
 static void
@@ -183,7 +176,7 @@ session_needs_feature(struct session *s, const char *name)
     if (session_has_feature(s, name))
         return true;
     fail(s, STINT_UNSUPPORTED, (struct slice){(const uint8_t *)text, TEXT_BYTES});
-    slice_to_text(s->detail + TEXT_BYTES, sizeof s->detail - TEXT_BYTES,
+    slice_to_text(s->failure.detail + TEXT_BYTES, sizeof s->failure.detail - TEXT_BYTES,
         (struct slice){(const uint8_t *)name, strlen(name)});
     return false;
 }
@@ -205,7 +198,7 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
     s->state = SESSION_OPEN;
     s->opened = true;
     s->failures = 0;
-    s->wake_ms = now_ms + s->welcome.heartbeat_ms;
+    s->times.wake_ms = now_ms + s->welcome.heartbeat_ms;
     forget_sent(s);
 }
 
@@ -215,16 +208,16 @@ session_tell_window(struct session *s)
     struct pack_buffer frame = {0};
     if (s->state != SESSION_OPEN)
         return;
-    message_put_ping(&frame, ++s->pings, s->window, s->token);
-    s->unread_bytes = 0;
-    s->pings_open += session_control(s, &frame);
+    message_put_ping(&frame, ++s->pings.sent, s->window, s->pings.token);
+    s->pings.unread_bytes = 0;
+    s->pings.open += session_control(s, &frame);
     pack_buffer_free(&frame);
 }
 
 bool
 session_answered(const struct session *s)
 {
-    return s->state != SESSION_OPEN || s->pings_open == 0;
+    return s->state != SESSION_OPEN || s->pings.open == 0;
 }
 
 bool
@@ -235,9 +228,9 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     s->frames++;
     if (message_decode(frame, size, m, room, &why) != STINT_OK)
         return false; /* from a broker newer than we are; requests have deadlines */
-    s->heard_ms = now_ms;
-    s->unread_bytes += size;
-    if (s->unread_bytes > PING_AFTER_BYTES)
+    s->times.heard_ms = now_ms;
+    s->pings.unread_bytes += size;
+    if (s->pings.unread_bytes > PING_AFTER_BYTES)
         session_tell_window(s); /* so that the broker knows that we read */
     switch (m->type) {
     case MESSAGE_WELCOME:
@@ -246,10 +239,10 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
     case MESSAGE_ERROR:
         return !take_error(s, now_ms, m) && s->state == SESSION_OPEN;
     case MESSAGE_PONG:
-        s->pongs++;
-        s->token = m->pong.token;
-        s->pings_open -= s->pings_open > 0;
-        if (s->unread_bytes > PONG_AFTER_BYTES)
+        s->pings.answered++;
+        s->pings.token = m->pong.token;
+        s->pings.open -= s->pings.open > 0;
+        if (s->pings.unread_bytes > PONG_AFTER_BYTES)
             session_tell_window(s); /* it may wait for just this */
         return false;
     default:
@@ -260,19 +253,20 @@ session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t si
 void
 session_progress(struct session *s, uint64_t now_ms)
 {
-    s->heard_ms = s->moved_ms = now_ms;
+    s->times.heard_ms = s->times.moved_ms = now_ms;
 }
 
 bool
 session_moves(const struct session *s, uint64_t now_ms)
 {
-    return s->state == SESSION_OPEN && s->moved_ms && now_ms - s->moved_ms < s->welcome.lost_ms;
+    return s->state == SESSION_OPEN && s->times.moved_ms &&
+        now_ms - s->times.moved_ms < s->welcome.lost_ms;
 }
 
 bool
 session_wonders(const struct session *s, uint64_t now_ms)
 {
-    return s->state == SESSION_OPEN && now_ms >= s->heard_ms + s->welcome.heartbeat_ms / 2;
+    return s->state == SESSION_OPEN && now_ms >= s->times.heard_ms + s->welcome.heartbeat_ms / 2;
 }
 
 static void
@@ -281,20 +275,20 @@ tick_open(struct session *s, uint64_t now_ms)
     const struct welcome *w = &s->welcome;
     /* While nobody called us (the process was stopped, the application was busy), we could not hear
      * the broker: that time counts as little of its silence. */
-    uint64_t away_ms = now_ms - s->ticked_ms;
+    uint64_t away_ms = now_ms - s->times.ticked_ms;
     if (away_ms > w->heartbeat_ms)
-        s->heard_ms += away_ms - w->heartbeat_ms;
-    if (s->heard_ms > now_ms)
-        s->heard_ms = now_ms;
-    if (now_ms - s->heard_ms >= w->lost_ms) {
+        s->times.heard_ms += away_ms - w->heartbeat_ms;
+    if (s->times.heard_ms > now_ms)
+        s->times.heard_ms = now_ms;
+    if (now_ms - s->times.heard_ms >= w->lost_ms) {
         give_up(s, now_ms, "the broker was silent");
         return;
     }
-    if (now_ms - s->said_ms >= w->heartbeat_ms) {
-        s->said_ms = now_ms;
+    if (now_ms - s->times.said_ms >= w->heartbeat_ms) {
+        s->times.said_ms = now_ms;
         session_tell_window(s);
     }
-    s->wake_ms = s->said_ms + w->heartbeat_ms;
+    s->times.wake_ms = s->times.said_ms + w->heartbeat_ms;
 }
 
 void
@@ -302,31 +296,31 @@ session_tick(struct session *s, uint64_t now_ms)
 {
     if (s->state == SESSION_OPEN)
         tick_open(s, now_ms);
-    else if (now_ms >= s->wake_ms && s->state == SESSION_GREETING)
+    else if (now_ms >= s->times.wake_ms && s->state == SESSION_GREETING)
         give_up(s, now_ms, "nobody answered");
-    else if (now_ms >= s->wake_ms && s->state == SESSION_IDLE)
+    else if (now_ms >= s->times.wake_ms && s->state == SESSION_IDLE)
         say_hello(s, now_ms);
-    s->ticked_ms = now_ms;
+    s->times.ticked_ms = now_ms;
 }
 
 uint64_t
 session_wake_ms(const struct session *s)
 {
-    return s->wake_ms;
+    return s->times.wake_ms;
 }
 
 static bool
 control_waits(const struct session *s)
 {
-    return s->control_sent < s->control_count;
+    return s->control.sent < s->control.count;
 }
 
 /* The broker ends connections that are far ahead of it, and a PING would wait behind all of it. */
 static bool
 has_room(const struct session *s)
 {
-    return s->submitted_bytes == 0 ||
-        s->submitted_bytes + s->unsent_submission->frame.used <= SUBMITTED_BYTES;
+    return s->submissions.sent_bytes == 0 ||
+        s->submissions.sent_bytes + s->submissions.unsent->frame.used <= SUBMITTED_BYTES;
 }
 
 /* The row whose turn it is, by its first unsent one; NULL: nothing may go now. */
@@ -335,18 +329,20 @@ next_row(struct session *s, bool hold)
 {
     if (s->state != SESSION_OPEN || s->opened || hold)
         return NULL;
-    if (s->unsent)
-        return &s->unsent;
-    return s->unsent_submission && s->submissions_allowed > 0 && has_room(s) ? &s->unsent_submission
-                                                                             : NULL;
+    if (s->requests.unsent)
+        return &s->requests.unsent;
+    return s->submissions.unsent && s->submissions.allowed > 0 && has_room(s)
+        ? &s->submissions.unsent
+        : NULL;
 }
 
 struct slice
 session_output(struct session *s, bool hold)
 {
     if (control_waits(s)) {
-        size_t from = s->control_sent ? s->control_ends[s->control_sent - 1] : 0;
-        return (struct slice){s->control.data + from, s->control_ends[s->control_sent] - from};
+        size_t from = s->control.sent ? s->control.ends[s->control.sent - 1] : 0;
+        return (struct slice){
+            s->control.frames.data + from, s->control.ends[s->control.sent] - from};
     }
     struct request **row = next_row(s, hold);
     return row ? (struct slice){(*row)->frame.data, (*row)->frame.used} : (struct slice){NULL, 0};
@@ -357,7 +353,7 @@ session_sent(struct session *s)
 {
     s->frames++;
     if (control_waits(s)) {
-        if (++s->control_sent == s->control_count)
+        if (++s->control.sent == s->control.count)
             clear_control(s);
         return;
     }
@@ -366,18 +362,18 @@ session_sent(struct session *s)
     *row = r->next;
     if (r->type != MESSAGE_SUBMIT)
         return;
-    s->submitted_bytes += r->frame.used;
-    if (s->submissions_allowed != UINT32_MAX)
-        s->submissions_allowed--;
+    s->submissions.sent_bytes += r->frame.used;
+    if (s->submissions.allowed != UINT32_MAX)
+        s->submissions.allowed--;
 }
 
 bool
 session_control(struct session *s, const struct pack_buffer *frame)
 {
-    if (s->control_count == sizeof s->control_ends / sizeof *s->control_ends)
+    if (s->control.count == sizeof s->control.ends / sizeof *s->control.ends)
         return false;
-    memcpy(pack_reserve(&s->control, frame->used), frame->data, frame->used);
-    s->control_ends[s->control_count++] = s->control.used;
+    memcpy(pack_reserve(&s->control.frames, frame->used), frame->data, frame->used);
+    s->control.ends[s->control.count++] = s->control.frames.used;
     return true;
 }
 
@@ -396,21 +392,21 @@ void
 session_request_add(struct session *s, struct request *request)
 {
     if (request->type == MESSAGE_SUBMIT) {
-        DL_APPEND(s->submissions, request);
-        if (!s->unsent_submission)
-            s->unsent_submission = request;
+        DL_APPEND(s->submissions.first, request);
+        if (!s->submissions.unsent)
+            s->submissions.unsent = request;
         return;
     }
-    DL_APPEND(s->requests, request);
-    if (!s->unsent)
-        s->unsent = request;
+    DL_APPEND(s->requests.first, request);
+    if (!s->requests.unsent)
+        s->requests.unsent = request;
 }
 
 struct request *
 session_request(struct session *s, enum message_type type, uint64_t number)
 {
     struct request *r; /* numbers of a type rise, and answers come in order: it is near the head */
-    DL_FOREACH (type == MESSAGE_SUBMIT ? s->submissions : s->requests, r) {
+    DL_FOREACH (type == MESSAGE_SUBMIT ? s->submissions.first : s->requests.first, r) {
         if (r->type == type && r->number >= number)
             return r->number == number ? r : NULL;
     }
@@ -420,15 +416,15 @@ session_request(struct session *s, enum message_type type, uint64_t number)
 static void
 take_out(struct session *s, struct request *r)
 {
-    if (s->unsent == r)
-        s->unsent = r->next;
-    if (s->unsent_submission == r)
-        s->unsent_submission = r->next;
+    if (s->requests.unsent == r)
+        s->requests.unsent = r->next;
+    if (s->submissions.unsent == r)
+        s->submissions.unsent = r->next;
     if (r->type == MESSAGE_SUBMIT) {
-        s->submitted_bytes -= r->sent ? r->frame.used : 0;
-        DL_DELETE(s->submissions, r);
+        s->submissions.sent_bytes -= r->sent ? r->frame.used : 0;
+        DL_DELETE(s->submissions.first, r);
     } else
-        DL_DELETE(s->requests, r);
+        DL_DELETE(s->requests.first, r);
 }
 
 void
@@ -452,7 +448,7 @@ session_request_again(struct session *s, struct request *r)
 void
 session_options_changed(struct session *s, uint64_t now_ms)
 {
-    assert(s->state == SESSION_GREETING && s->control_sent == 0);
+    assert(s->state == SESSION_GREETING && s->control.sent == 0);
     say_hello(s, now_ms);
 }
 
@@ -467,5 +463,5 @@ session_renew(struct session *s, uint64_t now_ms, const uint8_t id[SESSION_BYTES
     forget_sent(s);
     s->state = SESSION_IDLE;
     s->reconnect = true;
-    s->wake_ms = now_ms;
+    s->times.wake_ms = now_ms;
 }

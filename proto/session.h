@@ -41,6 +41,41 @@ struct request {
     struct request *prev, *next;
 };
 
+/* The PINGs of this conversation. */
+struct session_pings {
+    uint64_t sent, answered;
+    uint64_t open; /* without a PONG yet */
+    uint64_t token; /* of the last PONG: the next PING shows by it that we have read so far */
+    uint64_t unread_bytes; /* received since the last PING */
+};
+
+struct session_times {
+    uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
+    uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
+};
+
+/* Frames of our own, in order. */
+struct session_control {
+    struct pack_buffer frames; /* each of them... */
+    size_t ends[96]; /* ...ending here */
+    uint32_t count, sent;
+};
+
+struct session_requests {
+    struct request *first, *unsent; /* unsent: the first not sent yet, or NULL */
+};
+
+struct session_submissions {
+    struct request *first, *unsent; /* likewise */
+    uint64_t sent_bytes; /* of those that were sent in this conversation */
+    uint32_t allowed; /* so many SUBMITs may go out; UINT32_MAX: all */
+};
+
+struct session_failure {
+    enum stint_status status;
+    char detail[256];
+};
+
 struct session {
     struct session_options options;
     enum session_state state;
@@ -49,25 +84,16 @@ struct session {
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
     uint32_t window; /* told with each PING */
-    uint64_t pings, pongs; /* of this conversation, sent and read */
-    uint64_t token; /* of the last PONG: the next PING shows by it that we have read so far */
-    uint64_t pings_open; /* PINGs of this conversation without a PONG yet */
-    uint64_t unread_bytes; /* received since the last PING */
-    uint64_t heard_ms, said_ms, ticked_ms, wake_ms;
-    uint64_t moved_ms; /* bytes of a frame that was not whole moved then; 0: never */
+    struct session_pings pings;
+    struct session_times times;
     uint32_t failures; /* conversations in a row that came to nothing */
     const char *over; /* why the last conversation ended; a constant */
     bool reconnect; /* the link is to begin a new connection; it clears this */
     bool opened; /* just opened: no request goes out before the owner has cleared this */
-    enum stint_status failed; /* in SESSION_FAILED: why */
-    char detail[256];
-    struct pack_buffer control; /* frames of our own, in order, each of them... */
-    size_t control_ends[96]; /* ...ending here */
-    uint32_t control_count, control_sent;
-    struct request *requests, *unsent; /* unsent: the first not sent yet, or NULL */
-    struct request *submissions, *unsent_submission;
-    uint64_t submitted_bytes; /* of those that were sent in this conversation */
-    uint32_t submissions_allowed; /* so many SUBMITs may go out; UINT32_MAX: all */
+    struct session_failure failure; /* in SESSION_FAILED: why */
+    struct session_control control;
+    struct session_requests requests;
+    struct session_submissions submissions;
     uint64_t frames; /* sent and received so far: does it change, there was something to do */
 };
 

@@ -1,6 +1,7 @@
 /* Flags by popt, the file by czmq's zconfig; the contract is in settings.h. */
 #include "settings.h"
 #include "log.h"
+#include "units.h"
 
 #include <ctype.h>
 #include <czmq.h>
@@ -26,49 +27,6 @@ refuse(const char *format, ...)
     log_refusal(text);
 }
 
-static bool
-number(const char *text, uint64_t *value, const char **rest)
-{
-    char *end;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    *rest = end;
-    return errno == 0;
-}
-
-static bool
-scaled(const char *text, const char *const *units, const uint64_t *scales, uint64_t *value)
-{
-    const char *rest;
-    uint64_t n;
-    if (!number(text, &n, &rest))
-        return false;
-    for (size_t i = 0; units[i]; i++)
-        if (strcmp(rest, units[i]) == 0 && n <= UINT64_MAX / scales[i]) {
-            *value = n * scales[i];
-            return true;
-        }
-    return false;
-}
-
-bool
-settings_duration(const char *text, uint64_t *ms)
-{
-    static const char *const units[] = {"ms", "s", "m", "h", "d", "", NULL};
-    static const uint64_t scales[] = {1, 1000, 60000, 3600000, 86400000, 1000};
-    return scaled(text, units, scales, ms);
-}
-
-bool
-settings_size(const char *text, uint64_t *bytes)
-{
-    static const char *const units[] = {"", "K", "M", "G", "T", NULL};
-    static const uint64_t scales[] = {1, 1ULL << 10, 1ULL << 20, 1ULL << 30, 1ULL << 40};
-    return scaled(text, units, scales, bytes);
-}
-
 static char *
 copy(const char *text)
 {
@@ -78,37 +36,30 @@ copy(const char *text)
     return c;
 }
 
-/* A number as one would write it: in the largest unit that leaves it whole. */
-static void
-write_number(enum setting_type type, uint64_t n, char *text, size_t size)
+static const char *
+written(enum setting_type type, uint64_t n, char text[UNITS_TEXT_BYTES])
 {
-    static const char *const units[][6] = {{"d", "h", "m", "s", "ms"}, {"T", "G", "M", "K", ""}};
-    static const uint64_t scales[][6] = {
-        {86400000, 3600000, 60000, 1000, 1}, {1ULL << 40, 1ULL << 30, 1ULL << 20, 1ULL << 10, 1}};
-    const char *unit = "";
-    if ((type == SETTING_DURATION || type == SETTING_SIZE) && n) {
-        unsigned i = 0, kind = type == SETTING_SIZE;
-        while (n % scales[kind][i] != 0)
-            i++;
-        unit = units[kind][i];
-        n /= scales[kind][i];
-    }
-    (void)snprintf(text, size, "%llu%s", (unsigned long long)n, unit);
+    if (type == SETTING_DURATION)
+        return units_write_duration(n, text);
+    if (type == SETTING_SIZE)
+        return units_write_size(n, text);
+    (void)snprintf(text, UNITS_TEXT_BYTES, "%llu", (unsigned long long)n);
+    return text;
 }
 
 static bool
 in_range(const struct setting *s, uint64_t n, const char **why)
 {
     static char range[96];
-    char least[32], most[32];
+    char least[UNITS_TEXT_BYTES], most[UNITS_TEXT_BYTES];
     if (n >= s->min && (s->max == 0 || n <= s->max))
         return true;
-    write_number(s->type, s->min, least, sizeof least);
-    write_number(s->type, s->max, most, sizeof most);
     if (s->max)
-        (void)snprintf(range, sizeof range, "it must be from %s to %s", least, most);
+        (void)snprintf(range, sizeof range, "it must be from %s to %s",
+            written(s->type, s->min, least), written(s->type, s->max, most));
     else
-        (void)snprintf(range, sizeof range, "it must be at least %s", least);
+        (void)snprintf(
+            range, sizeof range, "it must be at least %s", written(s->type, s->min, least));
     *why = range;
     return false;
 }
@@ -145,15 +96,15 @@ assign(const struct setting *s, const char *value, const char **why)
         return good;
     case SETTING_NUMBER:
         *why = "write a whole number";
-        good = number(value, n, &rest) && *rest == '\0';
+        good = units_read_number(value, n, &rest) && *rest == '\0';
         break;
     case SETTING_DURATION:
         *why = "write a duration such as 500ms, 10s, 5m, 24h or 30d";
-        good = settings_duration(value, n);
+        good = units_read_duration(value, n);
         break;
     case SETTING_SIZE:
         *why = "write a size such as 4096, 64K, 8M or 2G";
-        good = settings_size(value, n);
+        good = units_read_size(value, n);
         break;
     }
     return good && in_range(s, *n, why);
@@ -370,4 +321,20 @@ settings_read(const struct program *p, int argc, char **argv)
     poptFreeContext(popt);
     free(table);
     return result;
+}
+
+int
+settings_exit_code(enum settings_result result)
+{
+    switch (result) {
+    case SETTINGS_DONE:
+        return EX_OK;
+    case SETTINGS_USAGE:
+        return EX_USAGE;
+    case SETTINGS_CONFIG:
+        return EX_CONFIG;
+    case SETTINGS_OK:
+        break;
+    }
+    return -1;
 }

@@ -33,6 +33,14 @@ struct setting {
     bool (*add)(void *to, const char *value, const char **why);
 };
 
+/* The rows of every program's table that log_choose asks for. */
+#define SETTINGS_OF_LOG(level, format) \
+    {"log-level", 0, SETTING_TEXT, (level), 0, 0, "LEVEL", "error, warn, info or debug (info)", \
+        NULL}, \
+    { \
+        "log-format", 0, SETTING_TEXT, (format), 0, 0, "FORMAT", "text or json (text)", NULL \
+    }
+
 struct program {
     const char *name, *summary, *arguments; /* for --help and messages */
     const struct setting *settings;
@@ -51,8 +59,7 @@ enum settings_result {
  * the process. */
 enum settings_result settings_read(const struct program *program, int argc, char **argv);
 
-/* Read a duration in ms or a size in bytes. False if the text is not one. */
-bool settings_duration(const char *text, uint64_t *ms);
-bool settings_size(const char *text, uint64_t *bytes);
+/* What the program is to exit with; -1: it goes on. */
+int settings_exit_code(enum settings_result result);
 
 #endif

@@ -14,6 +14,10 @@
 extern "C" {
 #endif
 
+/* Where a broker serves, and where it is looked for, unless it is said otherwise. */
+#define STINT_DEFAULT_ENDPOINT "tcp://127.0.0.1:5670"
+#define STINT_DEFAULT_NAME "default" /* the queue and the kind of a job that names none */
+
 #define STINT_NAME_BYTES 65 /* a queue's or a kind's name with its final NUL */
 #define STINT_LABEL_BYTES 129 /* a peer's name with its final NUL */
 #define STINT_ERROR_BYTES 1001
@@ -44,8 +48,8 @@ STINT_EXPORT bool stint_state_settled(enum stint_state state);
 /* A job to submit. Begin with STINT_JOB_INIT and set what differs; 0 and NULL then mean the
  * default. Everything is borrowed for the call. */
 struct stint_job {
-    const char *queue; /* NULL: "default". Made by its first use */
-    const char *kind; /* which handler runs it; NULL: "default" */
+    const char *queue; /* NULL: STINT_DEFAULT_NAME. Made by its first use */
+    const char *kind; /* which handler runs it; NULL: STINT_DEFAULT_NAME */
     const void *payload;
     size_t payload_bytes;
     int32_t priority; /* 0 to 255, higher first; negative: the default, 100 */

@@ -2,6 +2,7 @@
 #include "wire.h"
 #include "endpoint.h"
 #include "limit.h"
+#include "now.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -10,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <zmq.h>
 
 struct wire {
@@ -32,9 +32,7 @@ enum {
 uint64_t
 wire_now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return clock_us();
 }
 
 void

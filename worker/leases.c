@@ -136,7 +136,7 @@ take_dispatch(struct stint_worker *w, const struct message *m)
     if (m->count == 0 || w->leaving)
         return;
     struct held *jobs = unpack(w, m);
-    bool stopping = atomic_load(&w->stops) > 0 || worker_holds_off(w);
+    bool stopping = atomic_load(&w->shared.stops) > 0 || worker_holds_off(w);
     pthread_mutex_lock(&w->desk.lock);
     for (uint32_t i = 0; i < m->count; i++) {
         if (jobs[i].asked) {
@@ -313,7 +313,7 @@ leases_claim(struct stint_worker *w)
         abort();
     c->w = w;
     c->count = 0;
-    DL_FOREACH (w->session.requests, r) {
+    DL_FOREACH (w->session.requests.first, r) {
         const struct settling *settling = r->owner;
         if (settling)
             DL_FOREACH (settling->jobs, h)

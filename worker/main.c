@@ -1,4 +1,5 @@
 /* stint-worker: settings, handlers from programs and plugins, and the worker's run. */
+#include "defaults.h"
 #include "handlers.h"
 #include "keeper.h"
 #include "limit.h"
@@ -28,20 +29,19 @@ struct config {
     struct handlers handlers;
 };
 
+/* Returns an exit code, or -1: go on. */
 static int
 read_config(struct config *c, int argc, char **argv)
 {
-    *c = (struct config){.endpoint = getenv("STINT_ENDPOINT"),
+    *c = (struct config){.endpoint = STINT_DEFAULT_ENDPOINT,
         .log_level = "info",
         .log_format = "text",
-        .drain_ms = 30000,
+        .drain_ms = DEFAULT_DRAIN_MS,
         .prefetch = UINT64_MAX,
-        .result_max = 1 << 20};
-    if (!c->endpoint || !*c->endpoint)
-        c->endpoint = "tcp://127.0.0.1:5670";
+        .result_max = LIMIT_RESULT_BYTES};
     const struct setting table[] = {
         {"endpoint", 'e', SETTING_TEXT, &c->endpoint, 0, 0, "ENDPOINT",
-            "the broker (tcp://127.0.0.1:5670)", NULL},
+            "the broker (" STINT_DEFAULT_ENDPOINT ")", NULL},
         {"queue", 'q', SETTING_EACH, &c->queues, 0, 0, "NAME",
             "serve this queue; may be given several times (default)", list_add},
         {"slots", 's', SETTING_NUMBER, &c->slots, 1, LIMIT_WINDOW, "N",
@@ -62,26 +62,13 @@ read_config(struct config *c, int argc, char **argv)
         {"no-prefetch", 0, SETTING_FLAG, &c->no_prefetch, 0, 0, NULL, "hold no jobs ahead", NULL},
         {"drain", 0, SETTING_DURATION, &c->drain_ms, 1, 86400000, "TIME",
             "when stopped, wait so long for running jobs (30s)", NULL},
-        {"result-max", 0, SETTING_SIZE, &c->result_max, 1, 4 << 20, "SIZE",
+        {"result-max", 0, SETTING_SIZE, &c->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest standard output kept as a result (1M, at most 4M)", NULL},
-        {"log-level", 0, SETTING_TEXT, &c->log_level, 0, 0, "LEVEL",
-            "error, warn, info or debug (info)", NULL},
-        {"log-format", 0, SETTING_TEXT, &c->log_format, 0, 0, "FORMAT", "text or json (text)",
-            NULL},
+        SETTINGS_OF_LOG(&c->log_level, &c->log_format),
     };
     const struct program program = {
         "stint-worker", "runs jobs of stint", "[OPTION...]", table, sizeof table / sizeof *table};
-    switch (settings_read(&program, argc, argv)) {
-    case SETTINGS_DONE:
-        return EX_OK;
-    case SETTINGS_USAGE:
-        return EX_USAGE;
-    case SETTINGS_CONFIG:
-        return EX_CONFIG;
-    case SETTINGS_OK:
-        break;
-    }
-    return -1;
+    return settings_exit_code(settings_read(&program, argc, argv));
 }
 
 static int
@@ -126,7 +113,7 @@ static void
 log_started(const struct config *c, const char *name, uint32_t slots)
 {
     const struct handlers *h = &c->handlers;
-    const struct list usual = {{"default"}, 1}, exec = {{"exec"}, h->exec};
+    const struct list usual = {{STINT_DEFAULT_NAME}, 1}, exec = {{"exec"}, h->exec};
     const struct list kinds[] = {h->handles, h->shells, h->plugins, exec};
     char *kinds_text = join(kinds, sizeof kinds / sizeof *kinds);
     char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
@@ -147,14 +134,12 @@ log_started(const struct config *c, const char *name, uint32_t slots)
 static int
 run(struct config *c, struct runner *runner, uint32_t slots)
 {
-    char host[65] = "", name[STINT_LABEL_BYTES];
+    char name[STINT_LABEL_BYTES];
     struct keeper keeper = {
         .guard = runner->guard, .runner = runner, .endpoint = c->endpoint, .drain_ms = c->drain_ms};
-    (void)gethostname(host, sizeof host - 1);
-    /* By the guard's process: it is the one that the user has started. */
-    (void)snprintf(name, sizeof name, "%s:%ld", host, (long)runner->guard->pid);
     struct stint_worker_options options = {.endpoint = c->endpoint,
-        .name = c->name ? c->name : name,
+        /* By the guard's process: it is the one that the user has started. */
+        .name = defaults_name(c->name, (long)runner->guard->pid, name),
         .slots = slots,
         .queues = c->queues.items,
         .queues_count = c->queues.count,
@@ -237,18 +222,8 @@ static int
 check_config(const struct config *c)
 {
     const struct handlers *h = &c->handlers;
-    enum log_level level;
-    bool good_level = log_level_parse(c->log_level, &level);
-    log_open(
-        "stint-worker", good_level ? level : LOG_LEVEL_INFO, strcmp(c->log_format, "json") == 0);
-    if (!good_level) {
-        complain("write error, warn, info or debug", c->log_level);
+    if (!log_choose("stint-worker", c->log_level, c->log_format))
         return EX_CONFIG;
-    }
-    if (strcmp(c->log_format, "text") != 0 && strcmp(c->log_format, "json") != 0) {
-        complain("write text or json", c->log_format);
-        return EX_CONFIG;
-    }
     if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
         complain("a worker's name is at most 128 bytes", "--name");
         return EX_CONFIG;

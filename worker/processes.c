@@ -113,14 +113,6 @@ process_kill(pid_t pid)
 }
 
 uint64_t
-clock_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-uint64_t
 clock_ticks(void)
 {
     struct timespec now;

@@ -4,6 +4,7 @@
 #ifndef PROCESSES_H
 #define PROCESSES_H
 
+#include "now.h"
 #include "stint_id.h"
 
 #include <stdbool.h>
@@ -33,7 +34,6 @@ bool process_job(pid_t pid, struct stint_id *id, uint32_t *attempt);
  * is about to fork. */
 void process_kill(pid_t pid);
 
-uint64_t clock_ms(void);
 /* Now, as process.started_ticks counts. */
 uint64_t clock_ticks(void);
 void clock_pause(unsigned ms);

@@ -2,7 +2,9 @@
  * for its program, its pipes and its cancellation in one poll.
  */
 #include "runner.h"
+#include "ending.h"
 #include "log.h"
+#include "now.h"
 #include "processes.h"
 
 #include <errno.h>
@@ -31,6 +33,20 @@ enum {
 /* How far the child came. */
 enum stage { STAGE_SETUP, STAGE_DIRECTORY, STAGE_PROGRAM };
 
+/* What a program has written to its standard output... */
+struct output {
+    char *bytes;
+    size_t used, size;
+    bool overflow; /* it wrote more than is kept */
+};
+
+/* ...and the end of its standard error. */
+struct tail {
+    char bytes[ERROR_TAIL];
+    size_t used;
+    bool cut; /* there was more before it */
+};
+
 /* A program that runs. */
 struct run {
     struct runner *runner;
@@ -42,12 +58,8 @@ struct run {
     pid_t pid;
     int pidfd, in, out, err; /* our ends; -1: closed */
     size_t written;
-    char *output;
-    size_t output_bytes, output_size;
-    bool overflow;
-    char tail[ERROR_TAIL];
-    size_t tail_bytes;
-    bool tail_cut; /* there was more before it */
+    struct output output;
+    struct tail tail;
     int status; /* as waitid tells: code and status below */
     int code;
     bool terminated;
@@ -231,35 +243,35 @@ start(struct run *r, char **env)
 static void
 keep_output(struct run *r, const char *bytes, size_t count)
 {
-    size_t room = r->runner->result_bytes - r->output_bytes;
+    size_t room = r->runner->result_bytes - r->output.used;
     if (count > room) {
-        r->overflow = true;
+        r->output.overflow = true;
         count = room;
     }
     if (count == 0)
         return;
-    if (r->output_bytes + count > r->output_size) {
-        r->output_size = 2 * (r->output_bytes + count);
-        r->output = realloc(r->output, r->output_size);
-        if (!r->output)
+    if (r->output.used + count > r->output.size) {
+        r->output.size = 2 * (r->output.used + count);
+        r->output.bytes = realloc(r->output.bytes, r->output.size);
+        if (!r->output.bytes)
             abort();
     }
-    memcpy(r->output + r->output_bytes, bytes, count);
-    r->output_bytes += count;
+    memcpy(r->output.bytes + r->output.used, bytes, count);
+    r->output.used += count;
 }
 
 static void
 keep_tail(struct run *r, const char *bytes, size_t count)
 {
-    r->tail_cut = r->tail_cut || r->tail_bytes + count > ERROR_TAIL;
+    r->tail.cut = r->tail.cut || r->tail.used + count > ERROR_TAIL;
     if (count > ERROR_TAIL) {
         bytes += count - ERROR_TAIL;
         count = ERROR_TAIL;
     }
-    size_t old = r->tail_bytes < ERROR_TAIL - count ? r->tail_bytes : ERROR_TAIL - count;
-    memmove(r->tail, r->tail + r->tail_bytes - old, old);
-    memcpy(r->tail + old, bytes, count);
-    r->tail_bytes = old + count;
+    size_t old = r->tail.used < ERROR_TAIL - count ? r->tail.used : ERROR_TAIL - count;
+    memmove(r->tail.bytes, r->tail.bytes + r->tail.used - old, old);
+    memcpy(r->tail.bytes + old, bytes, count);
+    r->tail.used = old + count;
 }
 
 static void
@@ -325,7 +337,7 @@ attend(struct run *r)
             read_end(r, &r->err, keep_tail, READS_A_TURN);
         if (p[IN].revents)
             write_input(r);
-        if (p[CANCEL].revents || (r->overflow && !r->terminated))
+        if (p[CANCEL].revents || (r->output.overflow && !r->terminated))
             terminate(r);
         ended = p[PID].revents != 0;
     }
@@ -356,15 +368,15 @@ static const char *
 tidy_tail(struct run *r, size_t *bytes)
 {
     size_t from = 0;
-    while (r->tail_bytes > 0 && r->tail[r->tail_bytes - 1] == '\n')
-        r->tail_bytes--;
-    while (r->tail_cut && from < 3 && from < r->tail_bytes && (r->tail[from] & 0xc0) == 0x80)
+    while (r->tail.used > 0 && r->tail.bytes[r->tail.used - 1] == '\n')
+        r->tail.used--;
+    while (r->tail.cut && from < 3 && from < r->tail.used && (r->tail.bytes[from] & 0xc0) == 0x80)
         from++;
-    for (size_t i = from; i < r->tail_bytes; i++)
-        if (r->tail[i] == '\0')
-            r->tail[i] = '?';
-    *bytes = r->tail_bytes - from;
-    return r->tail + from;
+    for (size_t i = from; i < r->tail.used; i++)
+        if (r->tail.bytes[i] == '\0')
+            r->tail.bytes[i] = '?';
+    *bytes = r->tail.used - from;
+    return r->tail.bytes + from;
 }
 
 static void
@@ -374,7 +386,7 @@ tell_failure(struct run *r, const char *what, bool for_good)
     size_t bytes;
     const char *tail = tidy_tail(r, &bytes);
     (void)snprintf(why, sizeof why, "%s%s%.*s", what, bytes ? "\n" : "", (int)bytes, tail);
-    stint_task_keep_output(r->task, r->output, r->output_bytes);
+    stint_task_keep_output(r->task, r->output.bytes, r->output.used);
     if (for_good)
         stint_task_fail_for_good(r->task, why);
     else
@@ -387,23 +399,23 @@ tell(struct run *r)
     char what[64];
     size_t bytes;
     bool once = r->command->once;
-    if (stint_task_timed_out(r->task))
-        tell_failure(r, "the time to run was over", once);
-    else if (stint_task_cancelled(r->task))
+    if (stint_task_timed_out(r->task)) {
+        ending_write(ENDING_TIME_OVER, 0, what, sizeof what);
+        tell_failure(r, what, once);
+    } else if (stint_task_cancelled(r->task))
         stint_task_snooze(r->task, 0); /* the worker ends: another one runs it */
-    else if (r->overflow) {
+    else if (r->output.overflow) {
         (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
         tell_failure(r, what, true);
     } else if (r->code == CLD_EXITED && r->status == 0) {
         const char *tail = tidy_tail(r, &bytes);
         stint_task_keep_errors(r->task, tail, bytes);
-        stint_task_succeed(r->task, r->output, r->output_bytes);
+        stint_task_succeed(r->task, r->output.bytes, r->output.used);
     } else if (r->code == CLD_EXITED) {
-        (void)snprintf(what, sizeof what, "exit status %d", r->status);
+        ending_write(ENDING_EXIT, r->status, what, sizeof what);
         tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
     } else {
-        (void)snprintf(
-            what, sizeof what, "killed by signal %d (%s)", r->status, strsignal(r->status));
+        ending_write(ENDING_SIGNAL, r->status, what, sizeof what);
         tell_failure(r, what, once);
     }
 }
@@ -466,11 +478,11 @@ static void
 tell_unstarted(struct run *r, int error)
 {
     const struct command *c = r->command;
-    const char *of = r->stage == STAGE_DIRECTORY ? c->directory : c->argv[0];
+    bool entered = r->stage != STAGE_DIRECTORY;
     char why[512];
-    (void)snprintf(why, sizeof why, "can't %s %.400s: %s%s",
-        r->stage == STAGE_DIRECTORY ? "enter the directory" : "run", of, strerror(error),
-        lacks_interpreter(r, error) ? " (what its first line names)" : "");
+    ending_write_unstarted(entered ? ENDING_CANT_RUN : ENDING_CANT_ENTER, error,
+        entered ? c->argv[0] : c->directory,
+        lacks_interpreter(r, error) ? " (what its first line names)" : "", why, sizeof why);
     if (error == E2BIG)
         stint_task_fail_for_good(r->task, why);
     else if (is_shortage(r, error) || c->ours) {
@@ -524,7 +536,7 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
     close_end(&r.in);
     close_end(&r.out);
     close_end(&r.err);
-    free(r.output);
+    free(r.output.bytes);
 }
 
 struct runner_slot *

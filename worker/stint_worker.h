@@ -41,10 +41,10 @@ enum stint_worker_event {
 };
 
 struct stint_worker_options {
-    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then tcp://127.0.0.1:5670 */
+    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
     const char *name; /* shown to people; NULL: host and process id */
     uint32_t slots; /* jobs at a time; 0: one a core */
-    const char *const *queues; /* served in turn; NULL: "default" */
+    const char *const *queues; /* served in turn; NULL: STINT_DEFAULT_NAME */
     uint32_t queues_count; /* at most 256 */
     /* How many jobs to hold beyond those running; 0: as many as take about 50 ms, by the run times
      * measured; STINT_NO_PREFETCH: none. */

@@ -1,6 +1,7 @@
 /* A job in a slot: taken from the desk, run by its handler, which tells an outcome, and put back.
  * No thread of its own.
  */
+#include "now.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -35,10 +36,10 @@ static int
 find_handler(const struct stint_worker *w, const char *kind)
 {
     int any = -1;
-    for (uint32_t i = 0; i < w->handlers_count; i++) {
-        if (!w->handlers[i].kind)
+    for (uint32_t i = 0; i < w->served.handlers_count; i++) {
+        if (!w->served.handlers[i].kind)
             any = (int)i;
-        else if (strcmp(w->handlers[i].kind, kind) == 0)
+        else if (strcmp(w->served.handlers[i].kind, kind) == 0)
             return (int)i;
     }
     return any;
@@ -56,7 +57,7 @@ slot_run(struct slot *slot)
         stint_task_unable(&slot->task, why);
         return;
     }
-    const struct stint_handler *handler = &w->handlers[i];
+    const struct stint_handler *handler = &w->served.handlers[i];
     if (!slot->made[i]) {
         slot->made[i] = true;
         slot->states[i] = handler->make ? handler->make(handler->context, slot->number) : NULL;
@@ -81,12 +82,8 @@ slot_begin(struct slot *slot, struct held *held)
     DL_DELETE(slot->worker->desk.waiting, held);
     slot->worker->desk.waiting_count--;
     held->info.slot = slot->number;
-    if (held->time_to_run_ms) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        held->info.deadline_ms =
-            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + held->time_to_run_ms;
-    }
+    if (held->time_to_run_ms)
+        held->info.deadline_ms = clock_wall_ms() + held->time_to_run_ms;
     t->held = held;
     t->started_us = wire_now_us();
 }
@@ -114,9 +111,9 @@ void
 slot_end(struct slot *slot)
 {
     const struct stint_worker *w = slot->worker;
-    for (uint32_t i = 0; i < w->handlers_count; i++)
-        if (slot->made[i] && w->handlers[i].destroy)
-            w->handlers[i].destroy(w->handlers[i].context, slot->states[i]);
+    for (uint32_t i = 0; i < w->served.handlers_count; i++)
+        if (slot->made[i] && w->served.handlers[i].destroy)
+            w->served.handlers[i].destroy(w->served.handlers[i].context, slot->states[i]);
 }
 
 static void
@@ -243,7 +240,7 @@ void
 stint_worker_hold_off(struct stint_worker *w, uint32_t ms)
 {
     uint64_t one = 1;
-    atomic_store(&w->held_off_ms, wire_now_ms() + ms);
+    atomic_store(&w->shared.held_off_ms, wire_now_ms() + ms);
     if (write(w->desk.bell, &one, sizeof one) < 0)
         return; /* it is rung already */
 }
@@ -251,7 +248,7 @@ stint_worker_hold_off(struct stint_worker *w, uint32_t ms)
 bool
 worker_holds_off(const struct stint_worker *w)
 {
-    return atomic_load(&w->held_off_ms) > wire_now_ms();
+    return atomic_load(&w->shared.held_off_ms) > wire_now_ms();
 }
 
 void

@@ -3,6 +3,7 @@
  * take. One thread, which no handler can delay.
  */
 #include "worker.h"
+#include "defaults.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@ enum {
     PREFETCH_US = 50000, /* hold about so much work ahead */
     PREFETCH_MAX = 16384,
     STARTED_AFTER_US = 50000, /* a job that runs longer is reported as started */
-    DRAIN_MS = 30000,
     GOODBYE_MS = 1000,
     AWAY_MS = 2000, /* at a stop, a broker that is away is waited for so long */
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
@@ -32,37 +32,22 @@ complain(struct stint_worker *w, enum stint_status status, const char *detail)
 static enum stint_status
 copy_queues(struct stint_worker *w, const struct stint_worker_options *o)
 {
-    static const char *const usual[] = {"default"};
+    static const char *const usual[] = {STINT_DEFAULT_NAME};
     const char *const *queues = o->queues && o->queues_count ? o->queues : usual;
-    w->queues_count = o->queues && o->queues_count ? o->queues_count : 1;
-    if (w->queues_count > LIMIT_QUEUES_SERVED)
+    w->served.queues_count = o->queues && o->queues_count ? o->queues_count : 1;
+    if (w->served.queues_count > LIMIT_QUEUES_SERVED)
         return STINT_TOO_MANY;
-    w->queues = calloc(w->queues_count, sizeof *w->queues);
-    if (!w->queues)
+    w->served.queues = calloc(w->served.queues_count, sizeof *w->served.queues);
+    if (!w->served.queues)
         return STINT_NO_MEMORY;
-    for (uint32_t i = 0; i < w->queues_count; i++) {
+    for (uint32_t i = 0; i < w->served.queues_count; i++) {
         if (!name_is_valid((struct slice){(const uint8_t *)queues[i], strlen(queues[i])}))
             return STINT_BAD_NAME;
-        w->queues[i] = strdup(queues[i]);
-        if (!w->queues[i])
+        w->served.queues[i] = strdup(queues[i]);
+        if (!w->served.queues[i])
             return STINT_NO_MEMORY;
     }
     return STINT_OK;
-}
-
-static void
-choose_names(struct stint_worker *w, const struct stint_worker_options *o)
-{
-    const char *endpoint = o->endpoint ? o->endpoint : getenv("STINT_ENDPOINT");
-    char host[65] = "";
-    if (!endpoint || !*endpoint)
-        endpoint = "tcp://127.0.0.1:5670";
-    (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
-    (void)gethostname(host, sizeof host - 1);
-    if (o->name)
-        (void)snprintf(w->name, sizeof w->name, "%s", o->name);
-    else
-        (void)snprintf(w->name, sizeof w->name, "%s:%ld", host, (long)getpid());
 }
 
 static enum stint_status
@@ -72,8 +57,8 @@ open_link(struct stint_worker *w)
         .name = w->name,
         .software = "libstint " STINT_VERSION_TEXT,
         .slots = w->slots_count,
-        .queues = (const char *const *)w->queues,
-        .queues_count = w->queues_count};
+        .queues = (const char *const *)w->served.queues,
+        .queues_count = w->served.queues_count};
     wire_random(s.id, sizeof s.id);
     wire_random(&s.seed, sizeof s.seed);
     session_init(&w->session, &s, wire_now_ms());
@@ -94,10 +79,11 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     if (w->slots_count > LIMIT_WINDOW)
         w->slots_count = LIMIT_WINDOW;
     w->prefetch = o->prefetch;
-    w->drain_ms = o->drain_ms ? o->drain_ms : DRAIN_MS;
+    w->drain_ms = o->drain_ms ? o->drain_ms : DEFAULT_DRAIN_MS;
     w->told = o->told;
     w->told_context = o->told_context;
-    choose_names(w, o);
+    (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", defaults_endpoint(o->endpoint));
+    (void)defaults_name(o->name, (long)getpid(), w->name);
     pthread_mutex_init(&w->desk.lock, NULL);
     pthread_cond_init(&w->desk.work, NULL);
     w->desk.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -116,8 +102,8 @@ stint_worker_destroy(struct stint_worker **worker)
     struct stint_worker *w = *worker;
     if (!w)
         return;
-    while (w->session.requests) {
-        struct request *r = w->session.requests;
+    while (w->session.requests.first) {
+        struct request *r = w->session.requests.first;
         leases_end_request(w, &r);
     }
     held_free_all(w->desk.waiting);
@@ -125,11 +111,11 @@ stint_worker_destroy(struct stint_worker **worker)
     held_free_all(w->desk.done);
     session_fini(&w->session);
     link_destroy(&w->link, GOODBYE_MS / 2);
-    for (uint32_t i = 0; w->queues && i < w->queues_count; i++)
-        free(w->queues[i]);
-    free(w->queues);
-    for (uint32_t i = 0; i < w->handlers_count; i++)
-        free((char *)(uintptr_t)w->handlers[i].kind);
+    for (uint32_t i = 0; w->served.queues && i < w->served.queues_count; i++)
+        free(w->served.queues[i]);
+    free(w->served.queues);
+    for (uint32_t i = 0; i < w->served.handlers_count; i++)
+        free((char *)(uintptr_t)w->served.handlers[i].kind);
     if (w->desk.bell >= 0)
         close(w->desk.bell);
     pthread_cond_destroy(&w->desk.work);
@@ -144,9 +130,9 @@ stint_worker_handle(struct stint_worker *w, const struct stint_handler *handler)
     const char *kind = handler->kind;
     if (kind && !name_is_valid((struct slice){(const uint8_t *)kind, strlen(kind)}))
         return complain(w, STINT_BAD_NAME, kind);
-    if (w->handlers_count == HANDLERS_MAX)
+    if (w->served.handlers_count == HANDLERS_MAX)
         return complain(w, STINT_TOO_MANY, "64 handlers");
-    struct stint_handler *mine = &w->handlers[w->handlers_count++];
+    struct stint_handler *mine = &w->served.handlers[w->served.handlers_count++];
     *mine = *handler;
     if (kind && !(mine->kind = strdup(kind)))
         return STINT_NO_MEMORY;
@@ -157,7 +143,7 @@ void
 stint_worker_stop(struct stint_worker *w)
 {
     uint64_t one = 1;
-    atomic_fetch_add(&w->stops, 1);
+    atomic_fetch_add(&w->shared.stops, 1);
     if (write(w->desk.bell, &one, sizeof one) < 0)
         return; /* it is rung already */
 }
@@ -171,7 +157,7 @@ stint_worker_error(const struct stint_worker *w)
 bool
 stint_worker_connected(const struct stint_worker *w)
 {
-    return atomic_load(&w->connected);
+    return atomic_load(&w->shared.connected);
 }
 
 /* How many jobs to hold: one a slot, and about PREFETCH_US of work ahead; none ahead before a run
@@ -206,7 +192,7 @@ choose_window(struct stint_worker *w)
         prefetch = PREFETCH_MAX;
     uint32_t window = w->slots_count + prefetch;
     window = window > LIMIT_WINDOW ? LIMIT_WINDOW : window;
-    if (atomic_load(&w->stops) > 0 || worker_holds_off(w))
+    if (atomic_load(&w->shared.stops) > 0 || worker_holds_off(w))
         window = 0;
     bool again = w->session.window == 0 && window > 0 && w->claimed;
     w->session.window = window;
@@ -300,7 +286,7 @@ tell_connection(struct stint_worker *w)
 {
     char why[160];
     uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&w->session);
-    if (w->connected) {
+    if (w->shared.connected) {
         worker_say(w, STINT_WORKER_CONNECTED, w->endpoint);
         return;
     }
@@ -327,7 +313,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
         w->session.opened = false;
         leases_claim(w);
     }
-    if (atomic_exchange(&w->connected, w->session.state == SESSION_OPEN) !=
+    if (atomic_exchange(&w->shared.connected, w->session.state == SESSION_OPEN) !=
         (w->session.state == SESSION_OPEN))
         tell_connection(w);
     if (worker_holds_off(w))
@@ -338,7 +324,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     if (status == STINT_OK)
         status = link_pump(w->link, wire_now_ms(), !w->claimed, leases_take, w);
     if (w->session.state == SESSION_FAILED)
-        return complain(w, w->session.failed, w->session.detail);
+        return complain(w, w->session.failure.status, w->session.failure.detail);
     return status == STINT_OK ? status : complain(w, status, "");
 }
 
@@ -356,7 +342,7 @@ drain(struct stint_worker *w)
     w->session.window = 0;
     session_tell_window(&w->session);
     while (status == STINT_OK &&
-        (busy(w) || w->session.requests ||
+        (busy(w) || w->session.requests.first ||
             (now_ms < answered_ms && !session_answered(&w->session)))) {
         now_ms = wire_now_ms();
         leases_give_back(w);
@@ -364,7 +350,7 @@ drain(struct stint_worker *w)
             open_ms = now_ms;
         if (now_ms - open_ms >= AWAY_MS)
             break; /* the broker is away; it will find out by our silence */
-        if (!cancelled && (now_ms >= end_ms || atomic_load(&w->stops) > 1)) {
+        if (!cancelled && (now_ms >= end_ms || atomic_load(&w->shared.stops) > 1)) {
             cancelled = true;
             worker_say(w, STINT_WORKER_CANCELLING, "");
             cancel_all(w);
@@ -388,23 +374,23 @@ static void
 tell_kinds(struct stint_worker *w)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < w->handlers_count && w->handlers[i].kind; i++)
-        w->kinds[count++] = w->handlers[i].kind;
-    w->session.options.kinds = w->kinds;
-    w->session.options.kinds_count = count == w->handlers_count ? count : 0;
+    for (uint32_t i = 0; i < w->served.handlers_count && w->served.handlers[i].kind; i++)
+        w->served.kinds[count++] = w->served.handlers[i].kind;
+    w->session.options.kinds = w->served.kinds;
+    w->session.options.kinds_count = count == w->served.handlers_count ? count : 0;
     session_options_changed(&w->session, wire_now_ms());
 }
 
 enum stint_status
 stint_worker_run(struct stint_worker *w)
 {
-    if (w->handlers_count == 0)
+    if (w->served.handlers_count == 0)
         return complain(w, STINT_INVALID, "it has no handler");
     tell_kinds(w);
     enum stint_status status = slots_start(w);
     if (status != STINT_OK)
         complain(w, status, "can't start threads");
-    while (status == STINT_OK && atomic_load(&w->stops) == 0)
+    while (status == STINT_OK && atomic_load(&w->shared.stops) == 0)
         status = turn(w, UINT64_MAX);
     if (status == STINT_OK)
         status = drain(w);

@@ -65,24 +65,34 @@ struct desk {
     int bell; /* eventfd: rung when `done` gets its first */
 };
 
+/* What the worker runs, from which queues. */
+struct served {
+    char **queues;
+    struct stint_handler handlers[HANDLERS_MAX];
+    const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
+    uint32_t queues_count, handlers_count;
+};
+
+/* What other threads ask for, and are told. */
+struct shared {
+    atomic_uint stops; /* calls of stint_worker_stop */
+    atomic_bool connected;
+    _Atomic uint64_t held_off_ms; /* no new jobs until then */
+};
+
 struct stint_worker {
     struct session session;
     struct link *link;
     char endpoint[256], name[STINT_LABEL_BYTES];
-    char **queues;
-    uint32_t queues_count, slots_count, prefetch, drain_ms;
-    struct stint_handler handlers[HANDLERS_MAX];
-    const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
-    uint32_t handlers_count;
+    uint32_t slots_count, prefetch, drain_ms;
+    struct served served;
     struct desk desk;
     struct slot *slots;
     bool claimed; /* in this conversation */
     uint64_t number; /* of the last request */
     double mean_us; /* of run times, lately; 0: nothing was measured yet */
     uint64_t settled_us; /* outcomes were last sent then */
-    atomic_uint stops; /* calls of stint_worker_stop */
-    atomic_bool connected;
-    _Atomic uint64_t held_off_ms; /* no new jobs until then */
+    struct shared shared;
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *told_context;

@@ -6,12 +6,12 @@
 #include "limit.h"
 #include "listen.h"
 #include "monitor.h"
+#include "now.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 #include <zmq.h>
 
 enum {
@@ -36,14 +36,6 @@ struct router {
 };
 
 static char error_text[LISTEN_ERROR_BYTES];
-
-static uint64_t
-clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* No heartbeats of ZeroMQ's: they queue behind a large frame, so a slow link would be cut off in
  * the middle of it, for ever again. The core's own are behind it, too, but the core is told when

@@ -1,14 +1,13 @@
 /* What all verbs share: talk, exit codes, numbers and times, the end by a signal. */
 #include "cli.h"
 #include "console.h"
+#include "units.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static volatile sig_atomic_t interrupted;
 
@@ -32,14 +31,6 @@ int
 cli_interrupted(void)
 {
     return interrupted;
-}
-
-uint64_t
-cli_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 void *
@@ -162,19 +153,9 @@ cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
 bool
 cli_duration(const struct cli *cli, const char *option, const char *text, uint64_t *ms)
 {
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    char *end;
-    const unsigned long long LONGEST_MS = 36500ULL * 86400000; /* what is over that is a slip */
-    unsigned long long n = strtoull(text, &end, 10);
-    for (size_t i = 0;
-         i < sizeof units / sizeof *units && end != text && *text >= '0' && *text <= '9'; i++)
-        if (strcmp(end, units[i].unit) == 0 && n <= LONGEST_MS / units[i].ms) {
-            *ms = n * units[i].ms;
-            return true;
-        }
+    const uint64_t LONGEST_MS = 36500ULL * 86400000; /* what is over that is a slip */
+    if (units_read_duration(text, ms) && *ms <= LONGEST_MS)
+        return true;
     cli_say(cli, "--%s=%s: write a duration such as 500ms, 10s, 5m, 24h or 30d, up to 36500d",
         option, text);
     return false;
@@ -184,10 +165,9 @@ bool
 cli_number(const struct cli *cli, const char *option, const char *text, uint64_t min, uint64_t max,
     uint64_t *number)
 {
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && n >= min && n <= max) {
+    const char *rest;
+    uint64_t n;
+    if (units_read_number(text, &n, &rest) && *rest == '\0' && n >= min && n <= max) {
         *number = n;
         return true;
     }

@@ -4,6 +4,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include "now.h"
 #include "stint.h"
 
 #include <jansson.h>
@@ -66,7 +67,6 @@ struct stint_id *cli_ids(const struct cli *cli, const char **args, size_t *count
  * A second one ends the command at once. */
 void cli_catch_interrupt(void);
 int cli_interrupted(void);
-uint64_t cli_now_ms(void); /* monotonic */
 void *cli_allocate(size_t size); /* zeroed; never NULL */
 char *cli_copy(const void *bytes, size_t size); /* with a final NUL; never NULL */
 

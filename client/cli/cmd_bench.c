@@ -3,6 +3,7 @@
  * are jobs a second from the first submit until the last outcome is durable, or microseconds.
  */
 #include "console.h"
+#include "jobs.h"
 #include "out.h"
 #include "stint_worker.h"
 
@@ -52,7 +53,7 @@ read_numbers(const struct cli *cli)
         int *to;
     } numbers[] = {{"jobs", jobs_text, 1, INT32_MAX, &jobs_count},
         {"batch", batch_text, 1, 4096, &batch}, {"window", window_text, 0, INT32_MAX, &window},
-        {"payload", payload_text, 8, 4 << 20, &payload_bytes},
+        {"payload", payload_text, 8, JOBS_PAYLOAD_MAX, &payload_bytes},
         {"priorities", priorities_text, 0, 256, &priorities},
         {"samples", samples_text, 1, SAMPLES_MAX, &samples}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -83,14 +84,6 @@ struct bench {
     enum stint_status failed;
 };
 
-static uint64_t
-now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void
 report(const struct cli *cli, const char *figure, double value, const char *unit)
 {
@@ -118,7 +111,7 @@ run_nothing(struct stint_task *task, void *state)
     uint64_t sent_us, done = atomic_load(&w->shared->done);
     if (job->payload_bytes >= sizeof sent_us && done < SAMPLES_MAX) {
         memcpy(&sent_us, job->payload, sizeof sent_us);
-        w->shared->latency_us[done] = now_us() - sent_us;
+        w->shared->latency_us[done] = clock_us() - sent_us;
     }
     stint_task_succeed(task, NULL, 0);
     if (atomic_fetch_add(&w->shared->done, 1) + 1 == w->until)
@@ -242,8 +235,8 @@ failed(struct bench *b, enum stint_status status)
 static int
 report_rate(struct bench *b, const char *figure, uint64_t begun_us)
 {
-    report(b->cli, name ? name : figure, (double)jobs_count / ((double)(now_us() - begun_us) / 1e6),
-        "jobs/s");
+    report(b->cli, name ? name : figure,
+        (double)jobs_count / ((double)(clock_us() - begun_us) / 1e6), "jobs/s");
     return EX_OK;
 }
 
@@ -255,7 +248,7 @@ bench_lifecycle(struct bench *b)
     enum stint_status status = connect_client(b);
     while (!atomic_load(&b->shared->ready) && status == STINT_OK)
         status = stint_client_process(b->cli->client, 10);
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_us();
     if (status == STINT_OK)
         status = submit_all(b, (uint64_t)jobs_count);
     if (status != STINT_OK)
@@ -268,7 +261,7 @@ static int
 bench_submit(struct bench *b)
 {
     enum stint_status status = connect_client(b);
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_us();
     if (status == STINT_OK)
         status = submit_all(b, (uint64_t)jobs_count);
     return status == STINT_OK ? report_rate(b, "submit", begun_us) : failed(b, status);
@@ -277,7 +270,7 @@ bench_submit(struct bench *b)
 static int
 bench_drain(struct bench *b)
 {
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_us();
     if (!start_worker(b, (uint64_t)jobs_count))
         return EX_OSERR;
     int rc = join_worker(b);
@@ -304,10 +297,10 @@ static uint64_t
 time_sync(int fd)
 {
     char bytes[SYNC_BYTES] = {1};
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_us();
     if (write(fd, bytes, sizeof bytes) != sizeof bytes || fdatasync(fd) != 0)
         return 0;
-    return now_us() - begun_us;
+    return clock_us() - begun_us;
 }
 
 static int
@@ -335,9 +328,9 @@ bench_latency(struct bench *b)
     job.payload_bytes = (size_t)payload_bytes;
     for (int i = 0; submit_us && sync_us && i < samples && status == STINT_OK; i++) {
         struct stint_id id;
-        uint64_t begun_us = now_us();
+        uint64_t begun_us = clock_us();
         status = stint_submit(b->cli->client, &job, 1, &id, b->cli->timeout_ms);
-        submit_us[i] = now_us() - begun_us;
+        submit_us[i] = clock_us() - begun_us;
     }
     for (int i = 0; fd >= 0 && sync_us && i < samples; i++)
         sync_us[i] = time_sync(fd);
@@ -373,7 +366,7 @@ bench_start(struct bench *b)
     for (int i = 0; i < samples && status == STINT_OK; i++) {
         struct timespec pause = {0, 2000000};
         struct stint_id id;
-        uint64_t sent_us = now_us();
+        uint64_t sent_us = clock_us();
         memcpy(b->payload, &sent_us, sizeof sent_us);
         status = stint_submit(b->cli->client, &job, 1, &id, b->cli->timeout_ms);
         while (status == STINT_OK && atomic_load(&b->shared->done) <= (uint64_t)i)

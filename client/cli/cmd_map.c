@@ -112,7 +112,7 @@ read_options(struct map *m, bool command, bool arguments, uint64_t *count)
         (delay && !cli_duration(cli, "delay", delay, &given.delay_ms)) ||
         (halt && !map_read_halt(cli, halt, &given.halt)))
         return EX_USAGE;
-    given.queue = job_options.queue ? job_options.queue : "default";
+    given.queue = job_options.queue ? job_options.queue : STINT_DEFAULT_NAME;
     given.unordered = unordered != 0;
     given.tag = tag != 0;
     given.progress = progress != 0;
@@ -207,13 +207,13 @@ work(struct map *m, struct local *local)
         if (output_ended(m))
             break;
         /* An input that can go on is looked at often; nothing else can wake us for it. */
-        bool reading = (!m->over && (map_has_room(m) || m->o.delay_ms)) || m->waiting_count > 0;
+        bool reading = (!m->over && (map_has_room(m) || m->o.delay_ms)) || m->waiting.count > 0;
         enum stint_status status = stint_client_process(m->cli->client, reading ? 10 : 200);
         if (status != STINT_OK && m->rc == EX_OK)
             m->rc = cli_failed(m->cli, status);
-        if (m->done != seen || m->open == 0) /* refusals are none */
+        if (m->counts.done != seen || m->window.open == 0) /* refusals are none */
             stall_progress(&m->stall);
-        seen = m->done;
+        seen = m->counts.done;
         if (m->rc == EX_OK)
             m->rc = local_check(m->cli, local);
         if (m->rc == EX_OK)
@@ -244,14 +244,14 @@ conclude(struct map *m)
         return EXIT_SIGNAL + cli_interrupted();
     if (m->stopping)
         cli_say(m->cli, "ended early by --halt; %llu lines that were read were not run",
-            (unsigned long long)m->not_run);
+            (unsigned long long)m->counts.not_run);
     else if (m->state && m->input_rc == EX_OK && !state_finish(m->state)) {
         cli_say(m->cli, "can't write to the state directory: %s", strerror(errno));
         return EX_IOERR;
     }
     if (m->input_rc != EX_OK)
         return m->input_rc;
-    bool failed = m->failed > 0 || m->skipped_failed > 0;
+    bool failed = m->counts.failed > 0 || m->counts.skipped_failed > 0;
     /* parallel's rule: a success that was waited for is one. */
     bool wished = m->stopping && m->o.halt.what == HALT_SUCCESS;
     return failed && !wished ? EXIT_JOB_FAILED : EX_OK;
@@ -280,7 +280,7 @@ run_map(struct map *m)
         cli_catch_interrupt();
         stall_begin(&m->stall, m->cli, m->o.queue, m->job.kind);
         if (m->o.halt.percent)
-            m->total = input_total(m->input);
+            m->counts.total = input_total(m->input);
         if (m->state)
             map_recover(m);
         work(m, local);
@@ -323,7 +323,6 @@ print_commands(struct map *m)
 static int
 run(struct cli *cli, const char **args)
 {
-    enum { KEEP_MS = 86400000 };
     static const char *none[] = {NULL};
     struct map *m = cli_allocate(sizeof *m);
     size_t words = 0;
@@ -345,14 +344,14 @@ run(struct cli *cli, const char **args)
         if (is_exec())
             m->job.kind = "exec";
         if (m->job.keep_ms < 0)
-            m->job.keep_ms = given.state || given.local ? 30LL * KEEP_MS : KEEP_MS;
+            m->job.keep_ms = given.state || given.local ? 30LL * JOBS_KEEP_MS : JOBS_KEEP_MS;
         rc = dry_run ? print_commands(m) : run_map(m);
     }
     m->ending = true;
-    while (m->items)
-        map_item_free(m, m->items);
-    free(m->filling);
-    free(m->waiting);
+    while (m->window.items)
+        map_item_free(m, m->window.items);
+    free(m->window.filling);
+    free(m->waiting.items);
     input_close(&m->input);
     template_free(&m->template);
     free((void *)(uintptr_t)m->surroundings.input);

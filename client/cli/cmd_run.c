@@ -1,5 +1,6 @@
 /* stint run: one command on some worker; its output, its errors and its exit code. */
 #include "console.h"
+#include "ending.h"
 #include "jobs.h"
 #include "local.h"
 #include "out.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEEP_MS = 86400000, CANCEL_MS = 5000 };
+enum { CANCEL_MS = 5000 };
 
 static char *local_directory;
 static int shell, again, detach;
@@ -37,15 +38,24 @@ struct running {
 static int
 exit_code_of(const struct stint_job_info *info)
 {
-    int code, signal;
-    const char *error = info->error;
-    if (out_exit_status(info, &code, &signal))
-        return signal ? EXIT_SIGNAL + signal : code;
-    if (strstr(error, "time to run was over") || strstr(error, "time limit was over"))
+    int number;
+    if (info->state == STINT_SUCCEEDED)
+        return EX_OK;
+    switch (ending_read(info->error, &number)) {
+    case ENDING_EXIT:
+        return number;
+    case ENDING_SIGNAL:
+        return EXIT_SIGNAL + number;
+    case ENDING_TIME_OVER:
         return EXIT_TIME_OVER;
-    if (strncmp(error, "can't run", 9) == 0)
-        return strstr(error, strerror(ENOENT)) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-    return strncmp(error, "can't ", 6) == 0 ? EXIT_CANNOT_RUN : EXIT_JOB_FAILED;
+    case ENDING_CANT_RUN:
+        return number == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    case ENDING_CANT_ENTER:
+        return EXIT_CANNOT_RUN;
+    case ENDING_OTHER:
+        break;
+    }
+    return EXIT_JOB_FAILED;
 }
 
 static void
@@ -54,6 +64,7 @@ settled(void *context, const struct stint_job_info *info)
     struct running *r = context;
     const char *lost = out_lost_result(info);
     bool good = info->state == STINT_SUCCEEDED;
+    int number;
     if (r->cancelling)
         return;
     r->over = true;
@@ -70,7 +81,7 @@ settled(void *context, const struct stint_job_info *info)
     const char *said = strchr(info->error, '\n');
     if (good && !lost)
         console_error_bytes(info->error, strlen(info->error));
-    if (!good && strncmp(info->error, "exit status", 11) != 0)
+    if (!good && ending_read(info->error, &number) != ENDING_EXIT)
         cli_say(r->cli, "%s: %.*s", stint_state_name(info->state), (int)strcspn(info->error, "\n"),
             info->error);
     if (!good && said)
@@ -85,7 +96,7 @@ wait_for(
     char text[STINT_ID_TEXT_BYTES];
     int rc = EX_OK;
     enum stint_status status = stint_watch(cli->client, id, 1, true, settled, &r);
-    stall_begin(&r.stall, cli, job->queue ? job->queue : "default", job->kind);
+    stall_begin(&r.stall, cli, job->queue ? job->queue : STINT_DEFAULT_NAME, job->kind);
     while (status == STINT_OK && rc == EX_OK && !r.over && !cli_interrupted()) {
         status = stint_client_process(cli->client, 200);
         if (status == STINT_OK && !r.over)
@@ -177,7 +188,7 @@ run(struct cli *cli, const char **args)
         s.input = bytes;
         job.kind = "exec";
         if (job.keep_ms < 0 && !detach)
-            job.keep_ms = KEEP_MS;
+            job.keep_ms = JOBS_KEEP_MS;
         job.payload = payload = template_payload(template, &s, NULL, &job.payload_bytes);
         rc = run_job(cli, &job);
     }

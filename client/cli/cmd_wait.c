@@ -97,14 +97,14 @@ static bool
 ended(struct waiting *w)
 {
     return w->rc != EX_OK || cli_interrupted() || console_failed() || console_reader_gone() ||
-        (w->end_ms && cli_now_ms() >= w->end_ms);
+        (w->end_ms && clock_ms() >= w->end_ms);
 }
 
 /* Lets the client work for a moment. */
 static void
 process(struct waiting *w, uint32_t ms)
 {
-    uint64_t now_ms = cli_now_ms();
+    uint64_t now_ms = clock_ms();
     if (w->end_ms && now_ms < w->end_ms && w->end_ms - now_ms < ms)
         ms = (uint32_t)(w->end_ms - now_ms);
     enum stint_status status = stint_client_process(w->cli->client, ms);
@@ -207,7 +207,7 @@ run(struct cli *cli, const char **args)
     if (limit) {
         if (!cli_duration(cli, "timeout", limit, &w.end_ms))
             return EX_USAGE;
-        w.end_ms += cli_now_ms() + 1;
+        w.end_ms += clock_ms() + 1;
     }
     struct stint_id *ids = cli_ids(cli, args, &count);
     if (!ids)

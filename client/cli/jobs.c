@@ -98,10 +98,10 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
 static void
 say_once(const struct cli *cli, const char *from, uint64_t begun_ms, bool *said)
 {
-    if (!*said && cli_now_ms() - begun_ms >= STALL_MS)
+    if (!*said && clock_ms() - begun_ms >= STALL_MS)
         cli_say(
             cli, "reading %s to its end, and nothing comes (--stdin /dev/null: do without)", from);
-    *said |= cli_now_ms() - begun_ms >= STALL_MS;
+    *said |= clock_ms() - begun_ms >= STALL_MS;
 }
 
 int
@@ -110,7 +110,7 @@ jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size)
     bool standard = !path || strcmp(path, "-") == 0, said = false;
     const char *from = standard ? "standard input" : path;
     int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    uint64_t begun_ms = cli_now_ms();
+    uint64_t begun_ms = clock_ms();
     size_t room = 0;
     ssize_t n = fd < 0 ? -1 : 1;
     *bytes = cli_copy("", 0);
@@ -152,8 +152,8 @@ static int
 hold_off(struct cli *cli)
 {
     enum { MOMENT_MS = 100 };
-    uint64_t until_ms = cli_now_ms() + MOMENT_MS;
-    for (uint64_t now_ms; (now_ms = cli_now_ms()) < until_ms && !cli_interrupted();) {
+    uint64_t until_ms = clock_ms() + MOMENT_MS;
+    for (uint64_t now_ms; (now_ms = clock_ms()) < until_ms && !cli_interrupted();) {
         enum stint_status status = stint_client_process(cli->client, (uint32_t)(until_ms - now_ms));
         if (status != STINT_OK)
             return cli_failed(cli, status);

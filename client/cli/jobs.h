@@ -33,6 +33,9 @@ int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, str
 /* Tells the id of a job that is stored: a line, or an object. */
 void jobs_print_id(const struct cli *cli, const struct stint_id *id);
 
-enum { JOBS_PAYLOAD_MAX = 4 << 20 }; /* no broker takes more in one job */
+enum {
+    JOBS_PAYLOAD_MAX = 4 << 20, /* no broker takes more in one job */
+    JOBS_KEEP_MS = 86400000, /* of jobs whose outcome the command waits for */
+};
 
 #endif

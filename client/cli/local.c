@@ -122,7 +122,7 @@ int
 local_lock(struct cli *cli, const char *directory, int *lock)
 {
     char path[4200], text[32];
-    uint64_t begun_ms = cli_now_ms();
+    uint64_t begun_ms = clock_ms();
     bool said = false;
     (void)snprintf(path, sizeof path, "%s/lock", directory);
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -133,7 +133,7 @@ local_lock(struct cli *cli, const char *directory, int *lock)
     while (flock(*lock, LOCK_EX | LOCK_NB) != 0) {
         bool busy = errno == EWOULDBLOCK;
         pid_t pid = owner(*lock);
-        if (pid > 0 || cli_now_ms() - begun_ms > LOCK_WAIT_MS || !busy) {
+        if (pid > 0 || clock_ms() - begun_ms > LOCK_WAIT_MS || !busy) {
             cli_say(cli,
                 "%s is in use by another command (process %ld); wait for it, or choose "
                 "another directory",
@@ -142,7 +142,7 @@ local_lock(struct cli *cli, const char *directory, int *lock)
             *lock = -1;
             return EX_TEMPFAIL;
         }
-        if (!said && cli_now_ms() - begun_ms > 1000) {
+        if (!said && clock_ms() - begun_ms > 1000) {
             cli_say(cli, "what the last command started in %s is still ending; waiting for it",
                 directory);
             said = true;
@@ -208,8 +208,8 @@ local_start(struct cli *cli, struct local *local, const char *queue, unsigned sl
     const char *const broker_argv[] = {
         b->path, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
     const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
-        queue ? queue : "default", "--exec", "--drain", "1ms", slots ? "--slots" : NULL, count,
-        NULL};
+        queue ? queue : STINT_DEFAULT_NAME, "--exec", "--drain", "1ms", slots ? "--slots" : NULL,
+        count, NULL};
     if (!start(b, broker_argv, local->lock) || !start(w, worker_argv, local->lock)) {
         cli_say(cli, "can't start a broker and a worker in %s: %s", real, strerror(errno));
         return EX_OSERR;
@@ -286,9 +286,9 @@ local_check(struct cli *cli, struct local *local)
 int
 local_connect(struct cli *cli, struct local *local)
 {
-    uint64_t end_ms = cli_now_ms() + cli->timeout_ms;
+    uint64_t end_ms = clock_ms() + cli->timeout_ms;
     for (;;) {
-        uint64_t now_ms = cli_now_ms();
+        uint64_t now_ms = clock_ms();
         uint32_t slice_ms = !local || end_ms - now_ms < 100 ? (uint32_t)(end_ms - now_ms) : 100;
         enum stint_status status = stint_connect(cli->client, slice_ms);
         int rc = local_check(cli, local);
@@ -296,7 +296,7 @@ local_connect(struct cli *cli, struct local *local)
             return rc;
         if (status == STINT_OK)
             return EX_OK;
-        if (status != STINT_UNREACHABLE || cli_now_ms() >= end_ms)
+        if (status != STINT_UNREACHABLE || clock_ms() >= end_ms)
             return cli_failed(cli, status);
     }
 }
@@ -306,14 +306,14 @@ local_connect(struct cli *cli, struct local *local)
 static void
 stop(struct helper *h, uint64_t patience_ms)
 {
-    uint64_t end_ms = cli_now_ms() + patience_ms;
+    uint64_t end_ms = clock_ms() + patience_ms;
     if (h->pid > 0)
         (void)kill(h->pid, SIGTERM);
     while (h->pid > 0) {
         pid_t pid = waitpid(h->pid, NULL, WNOHANG);
         if (pid == h->pid || (pid < 0 && errno != EINTR))
             h->pid = 0;
-        else if (cli_now_ms() >= end_ms)
+        else if (clock_ms() >= end_ms)
             (void)kill(h->pid, SIGKILL);
         if (h->pid > 0)
             (void)poll(NULL, 0, 5);

@@ -58,6 +58,29 @@ struct item {
 
 struct batch;
 
+/* Lines that are read and not written out yet. */
+struct map_window {
+    struct item *items, *by_id;
+    size_t open;
+    struct batch *filling; /* it is sent when it is full */
+    size_t held_bytes, unanswered_bytes;
+};
+
+/* Lines so far. Of those that were read: */
+struct map_counts {
+    uint64_t total; /* 0: it can not be told yet */
+    uint64_t done, failed, succeeded, not_run;
+    uint64_t skipped, skipped_failed, taken_up, fresh; /* how a map before this one left them */
+    uint64_t told; /* failures, one by one */
+};
+
+/* Items that there was no room for; sent before anything else. */
+struct map_waiting {
+    struct item **items;
+    size_t count, room, piece; /* piece: so many are tried at once */
+    uint64_t held_until_ms;
+};
+
 struct map {
     struct cli *cli;
     struct map_options o;
@@ -67,15 +90,10 @@ struct map {
     struct input *input;
     struct state *state;
     struct stall stall;
-    struct item *items, *by_id;
-    struct batch *filling;
-    size_t open, held_bytes, unanswered_bytes;
-    uint64_t done, failed, succeeded, told, total;
-    uint64_t skipped, skipped_failed, taken_up, fresh, not_run;
+    struct map_window window;
+    struct map_counts counts;
     uint64_t next_ms; /* --delay: not before */
-    struct item **waiting; /* there was no room for them; sent before anything else */
-    size_t waiting_count, waiting_room, piece; /* piece: so many are tried at once */
-    uint64_t held_until_ms;
+    struct map_waiting waiting;
     FILE *joblog;
     bool over; /* all input is read */
     bool stopping; /* what is cancelled now is not a failure */

@@ -1,5 +1,6 @@
 /* How a map ends before its input does: --halt, a reader that has gone, Ctrl-C. */
 #include "map.h"
+#include "units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,11 +20,13 @@ map_read_halt(const struct cli *cli, const char *text, struct halt *h)
                                            : HALT_NEVER;
     at += h->when == HALT_SOON ? 5 : 4;
     for (unsigned i = 0; h->when != HALT_NEVER && i < 3; i++) {
-        char *end;
+        const char *end;
+        uint64_t n;
         if (strncmp(at, whats[i], strlen(whats[i])) != 0)
             continue;
         at += strlen(whats[i]);
-        uint64_t n = *at >= '0' && *at <= '9' ? strtoull(at, &end, 10) : 0;
+        if (!units_read_number(at, &n, &end))
+            break;
         h->what = i == 0 ? HALT_FAIL : i == 1 ? HALT_SUCCESS : HALT_DONE;
         if (n > 0 && *end == '\0')
             h->count = n;
@@ -44,14 +47,17 @@ bool
 map_halts(const struct map *m)
 {
     const struct halt *h = &m->o.halt;
-    uint64_t done = m->failed + m->succeeded;
-    uint64_t n = h->what == HALT_FAIL ? m->failed : h->what == HALT_SUCCESS ? m->succeeded : done;
+    uint64_t done = m->counts.failed + m->counts.succeeded;
+    uint64_t n = h->what == HALT_FAIL ? m->counts.failed
+        : h->what == HALT_SUCCESS     ? m->counts.succeeded
+                                      : done;
     if (h->when == HALT_NEVER)
         return false;
     if (h->count)
         return n >= h->count;
     enum { FEWEST = 3 }; /* a share of less says nothing */
-    uint64_t total = m->over || !m->total ? m->done + m->open : m->total;
+    uint64_t total =
+        m->over || !m->counts.total ? m->counts.done + m->window.open : m->counts.total;
     return done >= FEWEST && n * 100 >= h->percent * total;
 }
 
@@ -60,7 +66,7 @@ mark_running(void *context, const struct stint_job_info *info)
 {
     struct map *m = context;
     struct item *item;
-    HASH_FIND(hh, m->by_id, &info->id, sizeof info->id, item);
+    HASH_FIND(hh, m->window.by_id, &info->id, sizeof info->id, item);
     if (item)
         item->running = true;
     return true;
@@ -73,7 +79,7 @@ cancel_known(struct map *m, bool all)
     struct stint_id ids[AT_ONCE];
     enum stint_status status = STINT_OK;
     size_t count = 0;
-    for (struct item *i = m->by_id; i && count < AT_ONCE; i = i->hh.next)
+    for (struct item *i = m->window.by_id; i && count < AT_ONCE; i = i->hh.next)
         if (!i->info && (all || !i->running)) {
             i->running = true; /* it is dealt with */
             ids[count++] = i->id;
@@ -91,11 +97,11 @@ map_cancel(struct map *m, bool all)
 {
     enum { WAIT_MS = 5000 };
     struct stint_filter running = {.queue = m->o.queue, .states = STINT_STATE_BIT(STINT_RUNNING)};
-    uint64_t end_ms = cli_now_ms() + WAIT_MS;
+    uint64_t end_ms = clock_ms() + WAIT_MS;
     enum stint_status status = STINT_OK;
     m->stopping = m->over = true;
     map_drop_unsent(m);
-    while (status == STINT_OK && stint_client_pending(m->cli->client) > 0 && cli_now_ms() < end_ms)
+    while (status == STINT_OK && stint_client_pending(m->cli->client) > 0 && clock_ms() < end_ms)
         status = stint_client_process(m->cli->client, 100);
     if (status == STINT_OK && !all)
         status = stint_list(m->cli->client, &running, mark_running, m, WAIT_MS);
@@ -131,7 +137,7 @@ map_detach(struct map *m)
 {
     enum { WAIT_MS = 2000 };
     char path[4096], id[STINT_ID_TEXT_BYTES];
-    uint64_t left = 0, unsent = 0, end_ms = cli_now_ms() + WAIT_MS;
+    uint64_t left = 0, unsent = 0, end_ms = clock_ms() + WAIT_MS;
     if (m->state) {
         cli_say(m->cli, "%s",
             m->o.local
@@ -140,15 +146,15 @@ map_detach(struct map *m)
                 : "stopped; jobs go on, and the same command goes on where it was");
         return;
     }
-    while (stint_client_pending(m->cli->client) > 0 && cli_now_ms() < end_ms &&
+    while (stint_client_pending(m->cli->client) > 0 && clock_ms() < end_ms &&
         stint_client_process(m->cli->client, 100) == STINT_OK)
         ;
-    for (struct item *i = m->items; i; i = i->next) {
+    for (struct item *i = m->window.items; i; i = i->next) {
         left += !i->info && !i->payload;
         unsent += !i->info && i->payload;
     }
     FILE *f = left > 0 ? open_ids(path) : NULL;
-    for (struct item *i = m->items; i; i = i->next)
+    for (struct item *i = m->window.items; i; i = i->next)
         if (!i->info && !i->payload)
             fprintf(f ? f : stderr, "%s\n", stint_id_format(&i->id, id));
     if (left == 0 && m->rc == EX_OK)

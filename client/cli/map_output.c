@@ -162,7 +162,7 @@ say_failure(struct map *m, const struct item *item, const char *lost)
 {
     const struct stint_job_info *i = item->info;
     const char *error = lost ? lost : i->error;
-    if (++m->told > FAILURES_TOLD)
+    if (++m->counts.told > FAILURES_TOLD)
         return;
     if (!*error)
         error = i->state == STINT_UNKNOWN ? "its outcome is not kept any more"
@@ -234,15 +234,15 @@ map_show_progress(struct map *m, bool last)
 {
     enum { WIDTH = 30, WITH_BAR = 80, EVERY_MS = 100, PLAIN_MS = 1000 };
     static uint64_t begun_ms, shown_ms, begun_done;
-    uint64_t now_ms = cli_now_ms();
+    uint64_t now_ms = clock_ms();
     char bar[WIDTH + 1], text[200], eta[40] = "";
     bool tty = isatty(STDERR_FILENO);
     if (!tty && !m->o.progress)
         return;
     if (!begun_ms) {
         begun_ms = now_ms;
-        begun_done = m->done;
-        m->total = input_total(m->input);
+        begun_done = m->counts.done;
+        m->counts.total = input_total(m->input);
     }
     uint64_t all_ms = now_ms - begun_ms;
     /* Short work needs no bar. */
@@ -250,20 +250,21 @@ map_show_progress(struct map *m, bool last)
         (!last && now_ms - shown_ms < (tty ? EVERY_MS : PLAIN_MS)))
         return;
     shown_ms = now_ms;
-    uint64_t read = m->done + m->open, total = m->total > read || m->over ? m->total : 0;
+    uint64_t read = m->counts.done + m->window.open,
+             total = m->counts.total > read || m->over ? m->counts.total : 0;
     total = m->over || total < read ? read : total;
-    size_t full = total ? (size_t)(m->done * WIDTH / total) : 0;
+    size_t full = total ? (size_t)(m->counts.done * WIDTH / total) : 0;
     memset(bar, '.', WIDTH);
     memset(bar, '#', full < WIDTH ? full : WIDTH);
     bar[WIDTH] = '\0';
-    double rate = all_ms ? (double)(m->done - begun_done) * 1000 / (double)all_ms : 0;
+    double rate = all_ms ? (double)(m->counts.done - begun_done) * 1000 / (double)all_ms : 0;
     bool bar_fits = !tty || console_error_width() >= WITH_BAR; /* the numbers matter more */
-    if (rate > 0 && (m->over || m->total) && m->done < total)
-        put_eta(eta, sizeof eta, (double)(total - m->done) / rate);
+    if (rate > 0 && (m->over || m->counts.total) && m->counts.done < total)
+        put_eta(eta, sizeof eta, (double)(total - m->counts.done) / rate);
     (void)snprintf(text, sizeof text, "%s%s%s%llu/%llu%s  %llu failed  %.0f/s%s",
-        bar_fits ? "[" : "", bar_fits ? bar : "", bar_fits ? "] " : "", (unsigned long long)m->done,
-        (unsigned long long)total, m->over || m->total ? "" : "+", (unsigned long long)m->failed,
-        rate, eta);
+        bar_fits ? "[" : "", bar_fits ? bar : "", bar_fits ? "] " : "",
+        (unsigned long long)m->counts.done, (unsigned long long)total,
+        m->over || m->counts.total ? "" : "+", (unsigned long long)m->counts.failed, rate, eta);
     if (tty && !last)
         console_progress(text);
     else if (!tty || m->o.progress)
@@ -275,24 +276,24 @@ map_show_progress(struct map *m, bool last)
 void
 map_summary(struct map *m)
 {
-    if (m->skipped + m->skipped_failed + m->taken_up > 0)
+    if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up > 0)
         cli_say(m->cli,
             "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
-            (unsigned long long)(m->skipped + m->skipped_failed), (unsigned long long)m->taken_up,
-            (unsigned long long)m->fresh);
-    if (m->skipped_failed > 0)
+            (unsigned long long)(m->counts.skipped + m->counts.skipped_failed),
+            (unsigned long long)m->counts.taken_up, (unsigned long long)m->counts.fresh);
+    if (m->counts.skipped_failed > 0)
         cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
-            (unsigned long long)m->skipped_failed);
+            (unsigned long long)m->counts.skipped_failed);
     if (m->state && m->over && !m->stopping && state_left(m->state) > 0)
         cli_say(m->cli,
             "%llu lines of the input before are not in this one; nothing is shown of "
             "them",
             (unsigned long long)state_left(m->state));
-    if (m->told > FAILURES_TOLD)
+    if (m->counts.told > FAILURES_TOLD)
         cli_say(m->cli, "%llu of %llu failed; %d are told here, --joblog FILE or --json tells all",
-            (unsigned long long)m->failed, (unsigned long long)(m->failed + m->succeeded),
-            FAILURES_TOLD);
-    else if (m->failed > 1)
-        cli_say(m->cli, "%llu of %llu failed", (unsigned long long)m->failed,
-            (unsigned long long)(m->failed + m->succeeded));
+            (unsigned long long)m->counts.failed,
+            (unsigned long long)(m->counts.failed + m->counts.succeeded), FAILURES_TOLD);
+    else if (m->counts.failed > 1)
+        cli_say(m->cli, "%llu of %llu failed", (unsigned long long)m->counts.failed,
+            (unsigned long long)(m->counts.failed + m->counts.succeeded));
 }

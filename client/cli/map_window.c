@@ -22,8 +22,8 @@ void
 map_item_free(struct map *m, struct item *item)
 {
     if (item->info)
-        m->held_bytes -= sizeof *item->info + item->info->result_bytes;
-    DL_DELETE(m->items, item);
+        m->window.held_bytes -= sizeof *item->info + item->info->result_bytes;
+    DL_DELETE(m->window.items, item);
     free(item->line);
     free(item->command);
     free(item->payload);
@@ -36,8 +36,8 @@ map_item_free(struct map *m, struct item *item)
 static void
 advance(struct map *m)
 {
-    while (m->items && m->items->info) {
-        struct item *item = m->items;
+    while (m->window.items && m->window.items->info) {
+        struct item *item = m->window.items;
         map_write(m, item);
         map_item_free(m, item);
     }
@@ -50,9 +50,9 @@ count(struct map *m, struct item *item)
     bool good = item->info->state == STINT_SUCCEEDED && !out_lost_result(item->info);
     item->not_run = m->stopping && item->info->state == STINT_CANCELLED_JOB;
     item->failed = !item->not_run && !good;
-    m->not_run += item->not_run;
-    m->failed += item->failed;
-    m->succeeded += good;
+    m->counts.not_run += item->not_run;
+    m->counts.failed += item->failed;
+    m->counts.succeeded += good;
 }
 
 /* It is over with this item, one way or the other. */
@@ -65,9 +65,9 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
     item->result = cli_copy(info->result, item->info->result_bytes);
     item->info->result = item->result;
     item->info->payload = NULL;
-    m->held_bytes += sizeof *info + item->info->result_bytes;
-    m->open--;
-    m->done++;
+    m->window.held_bytes += sizeof *info + item->info->result_bytes;
+    m->window.open--;
+    m->counts.done++;
     count(m, item);
     if (m->o.unordered) {
         map_write(m, item);
@@ -81,15 +81,15 @@ static void send_batch(struct map *m);
 static void
 add_to_batch(struct map *m, struct item *item)
 {
-    if (m->filling && m->filling->count > 0 &&
-        m->filling->bytes + item->payload_bytes > BATCH_BYTES)
+    if (m->window.filling && m->window.filling->count > 0 &&
+        m->window.filling->bytes + item->payload_bytes > BATCH_BYTES)
         send_batch(m);
-    if (!m->filling)
-        m->filling = cli_allocate(sizeof *m->filling);
-    m->filling->map = m;
-    m->filling->items[m->filling->count++] = item;
-    m->filling->bytes += item->payload_bytes;
-    if (m->filling->count == BATCH_LINES || item->payload_bytes > HEAVY_BYTES)
+    if (!m->window.filling)
+        m->window.filling = cli_allocate(sizeof *m->window.filling);
+    m->window.filling->map = m;
+    m->window.filling->items[m->window.filling->count++] = item;
+    m->window.filling->bytes += item->payload_bytes;
+    if (m->window.filling->count == BATCH_LINES || item->payload_bytes > HEAVY_BYTES)
         send_batch(m);
 }
 
@@ -105,8 +105,8 @@ run_again(struct map *m, struct item *item, const struct stint_job_info *info)
     if (!state_mark(m->state, item->record, STATE_DROPPED))
         return false;
     item->taken_up = item->recorded = false;
-    m->taken_up--;
-    m->fresh++;
+    m->counts.taken_up--;
+    m->counts.fresh++;
     add_to_batch(m, item);
     return true;
 }
@@ -116,10 +116,10 @@ settled(void *context, const struct stint_job_info *info)
 {
     struct map *m = context;
     struct item *item;
-    HASH_FIND(hh, m->by_id, &info->id, sizeof info->id, item);
+    HASH_FIND(hh, m->window.by_id, &info->id, sizeof info->id, item);
     if (!item)
         return;
-    HASH_DEL(m->by_id, item); /* NOLINT: it is in the table */
+    HASH_DEL(m->window.by_id, item); /* NOLINT: it is in the table */
     stall_progress(&m->stall);
     if (!run_again(m, item, info))
         settle(m, item, info);
@@ -128,7 +128,7 @@ settled(void *context, const struct stint_job_info *info)
 static void
 watch(struct map *m, struct item *item)
 {
-    HASH_ADD(hh, m->by_id, id, sizeof item->id, item);
+    HASH_ADD(hh, m->window.by_id, id, sizeof item->id, item);
     enum stint_status status = stint_watch(m->cli->client, &item->id, 1, true, settled, m);
     if (status != STINT_OK && m->rc == EX_OK)
         m->rc = cli_failed(m->cli, status);
@@ -166,7 +166,7 @@ taken(struct map *m, struct batch *b, const struct stint_id *ids)
         item->id = ids[i];
         free(item->payload);
         item->payload = NULL;
-        HASH_ADD(hh, m->by_id, id, sizeof item->id, item);
+        HASH_ADD(hh, m->window.by_id, id, sizeof item->id, item);
     }
     enum stint_status status = stint_watch(m->cli->client, ids, b->count, true, settled, m);
     if (status != STINT_OK && m->rc == EX_OK)
@@ -178,36 +178,37 @@ static void
 hold(struct map *m, struct batch *b, enum stint_status status)
 {
     enum { MOMENT_MS = 100 };
-    if (m->waiting_count + b->count > m->waiting_room) {
-        m->waiting_room = 2 * (m->waiting_count + b->count);
-        m->waiting = realloc(m->waiting, m->waiting_room * sizeof(struct item *));
-        if (!m->waiting)
+    if (m->waiting.count + b->count > m->waiting.room) {
+        m->waiting.room = 2 * (m->waiting.count + b->count);
+        m->waiting.items = realloc(m->waiting.items, m->waiting.room * sizeof(struct item *));
+        if (!m->waiting.items)
             abort();
     }
-    memcpy(m->waiting + m->waiting_count, b->items, b->count * sizeof(struct item *));
-    m->waiting_count += b->count;
+    memcpy(m->waiting.items + m->waiting.count, b->items, b->count * sizeof(struct item *));
+    m->waiting.count += b->count;
     m->stall.held = stint_status_text(status);
-    if (m->piece == 0 || b->count <= m->piece)
-        m->piece = b->count > 1 ? b->count / 2 : 1;
-    m->held_until_ms = b->count == 1 ? cli_now_ms() + MOMENT_MS : 0;
+    if (m->waiting.piece == 0 || b->count <= m->waiting.piece)
+        m->waiting.piece = b->count > 1 ? b->count / 2 : 1;
+    m->waiting.held_until_ms = b->count == 1 ? clock_ms() + MOMENT_MS : 0;
 }
 
 /* One piece at a time, as large as there may be room for. */
 static void
 send_waiting(struct map *m)
 {
-    size_t n = m->waiting_count < m->piece ? m->waiting_count : m->piece;
-    if (n == 0 || stint_client_pending(m->cli->client) > 0 || cli_now_ms() < m->held_until_ms)
+    size_t n = m->waiting.count < m->waiting.piece ? m->waiting.count : m->waiting.piece;
+    if (n == 0 || stint_client_pending(m->cli->client) > 0 || clock_ms() < m->waiting.held_until_ms)
         return;
     struct item *items[BATCH_LINES];
-    memcpy(items, m->waiting, n * sizeof *m->waiting);
-    m->waiting_count -= n;
-    memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
+    memcpy(items, m->waiting.items, n * sizeof *m->waiting.items);
+    m->waiting.count -= n;
+    memmove(m->waiting.items, m->waiting.items + n, m->waiting.count * sizeof *m->waiting.items);
     for (size_t i = 0; i < n; i++)
         add_to_batch(m, items[i]);
     send_batch(m);
-    m->piece = n < BATCH_LINES / 2 ? 2 * n : BATCH_LINES; /* a refusal makes it smaller again */
-    if (m->waiting_count == 0)
+    m->waiting.piece =
+        n < BATCH_LINES / 2 ? 2 * n : BATCH_LINES; /* a refusal makes it smaller again */
+    if (m->waiting.count == 0)
         m->stall.held = NULL;
 }
 
@@ -235,7 +236,7 @@ submitted(void *context, enum stint_status status, const struct stint_id *ids, s
 {
     struct batch *b = context;
     struct map *m = b->map;
-    m->unanswered_bytes -= b->bytes;
+    m->window.unanswered_bytes -= b->bytes;
     if (!cli_passing(status))
         stall_progress(&m->stall);
     if (status == STINT_OK && count == b->count)
@@ -248,10 +249,10 @@ submitted(void *context, enum stint_status status, const struct stint_id *ids, s
 static void
 send_batch(struct map *m)
 {
-    struct batch *b = m->filling;
+    struct batch *b = m->window.filling;
     struct stint_job jobs[BATCH_LINES];
     struct state_key keys[BATCH_LINES];
-    m->filling = NULL;
+    m->window.filling = NULL;
     if (!b)
         return;
     for (size_t i = 0; i < b->count; i++) {
@@ -266,7 +267,7 @@ send_batch(struct map *m)
         b->items[i]->record = b->first + i;
         b->items[i]->recorded = true;
     }
-    m->unanswered_bytes += b->bytes;
+    m->window.unanswered_bytes += b->bytes;
     enum stint_status status = m->rc != EX_OK
         ? STINT_CLOSED
         : stint_submit_async(m->cli->client, jobs, b->count, submitted, b);
@@ -277,20 +278,20 @@ send_batch(struct map *m)
 void
 map_drop_unsent(struct map *m)
 {
-    struct batch *b = m->filling;
-    m->filling = NULL;
+    struct batch *b = m->window.filling;
+    m->window.filling = NULL;
     for (size_t i = 0; b && i < b->count; i++) {
-        m->open--;
-        m->not_run++;
+        m->window.open--;
+        m->counts.not_run++;
         map_item_free(m, b->items[i]);
     }
     free(b);
-    for (size_t i = 0; i < m->waiting_count; i++) {
-        m->open--;
-        m->not_run++;
-        map_item_free(m, m->waiting[i]);
+    for (size_t i = 0; i < m->waiting.count; i++) {
+        m->window.open--;
+        m->counts.not_run++;
+        map_item_free(m, m->waiting.items[i]);
     }
-    m->waiting_count = 0;
+    m->waiting.count = 0;
     advance(m);
 }
 
@@ -322,8 +323,8 @@ is_done(struct map *m, struct item *item)
         return false;
     bool again = line.how == STATE_FAILED && m->o.failed_again;
     if (line.how != STATE_OPEN && !again) {
-        m->skipped += line.how == STATE_SHOWN;
-        m->skipped_failed += line.how == STATE_FAILED;
+        m->counts.skipped += line.how == STATE_SHOWN;
+        m->counts.skipped_failed += line.how == STATE_FAILED;
         return true;
     }
     if (again || !line.known) {
@@ -345,7 +346,7 @@ take_row(struct map *m, const struct row *row)
     item->number = row->number;
     if (is_done(m, item)) {
         free(item);
-        m->done++;
+        m->counts.done++;
         return;
     }
     item->line = cli_copy(row->line.bytes, row->line.size);
@@ -359,16 +360,16 @@ take_row(struct map *m, const struct row *row)
         item->payload = cli_copy(row->line.bytes, row->line.size);
         item->payload_bytes = row->line.size;
     }
-    DL_APPEND(m->items, item);
-    m->open++;
+    DL_APPEND(m->window.items, item);
+    m->window.open++;
     if (item->taken_up) {
-        m->taken_up++;
+        m->counts.taken_up++;
         watch(m, item);
     } else if (m->template && memchr(item->line, '\0', item->line_bytes)) {
-        m->fresh++;
+        m->counts.fresh++;
         fail_here(m, item, "there is a zero byte in it, which no argument can have (see --null)");
     } else {
-        m->fresh++;
+        m->counts.fresh++;
         add_to_batch(m, item);
     }
 }
@@ -376,9 +377,10 @@ take_row(struct map *m, const struct row *row)
 bool
 map_has_room(const struct map *m)
 {
-    return m->waiting_count == 0 && m->open < WINDOW && m->held_bytes < HELD_BYTES &&
-        m->unanswered_bytes < UNANSWERED_BYTES && stint_client_pending(m->cli->client) < 256 &&
-        (!m->state || state_has_room(m->state)) && cli_now_ms() >= m->next_ms;
+    return m->waiting.count == 0 && m->window.open < WINDOW && m->window.held_bytes < HELD_BYTES &&
+        m->window.unanswered_bytes < UNANSWERED_BYTES &&
+        stint_client_pending(m->cli->client) < 256 && (!m->state || state_has_room(m->state)) &&
+        clock_ms() >= m->next_ms;
 }
 
 void
@@ -411,7 +413,7 @@ map_read(struct map *m)
             m->over = true;
         if (m->o.delay_ms && got == LINES_ONE) {
             send_batch(m);
-            m->next_ms = cli_now_ms() + m->o.delay_ms;
+            m->next_ms = clock_ms() + m->o.delay_ms;
         }
         if (got != LINES_ONE)
             break;
@@ -422,7 +424,7 @@ map_read(struct map *m)
 bool
 map_finished(const struct map *m)
 {
-    return m->over && !m->items && !m->filling;
+    return m->over && !m->window.items && !m->window.filling;
 }
 
 /* ---- what a map before us has sent and never heard of ---- */

@@ -1,6 +1,8 @@
 /* JSON objects; the contract is in out.h. Tables are in table.c. */
 #include "out.h"
 #include "console.h"
+#include "ending.h"
+#include "json_bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,27 +36,6 @@ put_time(json_t *o, const char *field, uint64_t ms)
     json_object_set_new(o, field, json_string(text));
 }
 
-static json_t *
-base64(const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *text = malloc(size / 3 * 4 + 5), *at = text;
-    if (!text)
-        abort();
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-            (left > 2 ? bytes[i + 2] : 0);
-        *at++ = digits[word >> 18];
-        *at++ = digits[word >> 12 & 63];
-        *at++ = left > 1 ? digits[word >> 6 & 63] : '=';
-        *at++ = left > 2 ? digits[word & 63] : '=';
-    }
-    json_t *o = json_pack("{s o}", "base64", json_stringn(text, (size_t)(at - text)));
-    free(text);
-    return o;
-}
-
 static void
 put_bytes(json_t *o, const char *field, const void *bytes, size_t size)
 {
@@ -66,8 +47,10 @@ put_bytes(json_t *o, const char *field, const void *bytes, size_t size)
 json_t *
 out_text(const void *bytes, size_t size)
 {
-    json_t *text = json_stringn(bytes, size);
-    return text ? text : base64(bytes, size);
+    json_t *text = json_bytes(bytes, size);
+    if (!text)
+        abort();
+    return text;
 }
 
 bool
@@ -76,8 +59,11 @@ out_exit_status(const struct stint_job_info *info, int *code, int *signal)
     *code = *signal = 0;
     if (info->state == STINT_SUCCEEDED)
         return true;
-    return sscanf(info->error, "exit status %d", code) == 1 ||
-        sscanf(info->error, "killed by signal %d", signal) == 1;
+    int number;
+    enum ending ending = ending_read(info->error, &number);
+    *code = ending == ENDING_EXIT ? number : 0;
+    *signal = ending == ENDING_SIGNAL ? number : 0;
+    return ending == ENDING_EXIT || ending == ENDING_SIGNAL;
 }
 
 json_t *

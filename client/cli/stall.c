@@ -11,13 +11,13 @@ void
 stall_begin(struct stall *s, struct cli *cli, const char *queue, const char *kind)
 {
     *s = (struct stall){.cli = cli, .queue = queue, .kind = kind};
-    s->progress_ms = s->heard_ms = cli_now_ms();
+    s->progress_ms = s->heard_ms = clock_ms();
 }
 
 void
 stall_progress(struct stall *s)
 {
-    s->progress_ms = s->heard_ms = cli_now_ms();
+    s->progress_ms = s->heard_ms = clock_ms();
 }
 
 static bool
@@ -54,7 +54,8 @@ each_worker(void *context, const struct stint_worker_info *info)
     struct fleet *f = context;
     if (among(info->queues, f->queue)) {
         f->serving++;
-        f->handling += info->kinds[0] == '\0' || among(info->kinds, f->kind ? f->kind : "default");
+        f->handling +=
+            info->kinds[0] == '\0' || among(info->kinds, f->kind ? f->kind : STINT_DEFAULT_NAME);
     }
     return true;
 }
@@ -68,7 +69,7 @@ endpoint_of(const struct cli *cli)
 static void
 say_fleet(struct stall *s, const struct fleet *f)
 {
-    const char *queue = f->queue, *kind = f->kind ? f->kind : "default";
+    const char *queue = f->queue, *kind = f->kind ? f->kind : STINT_DEFAULT_NAME;
     bool exec = strcmp(kind, "exec") == 0;
     if (f->serving == 0 && first_time(s, NO_WORKER))
         cli_say(s->cli,
@@ -135,13 +136,13 @@ find_out(struct stall *s)
 int
 stall_look(struct stall *s)
 {
-    uint64_t now_ms = cli_now_ms(), pause_ms = s->said && !s->cli->bounded ? AGAIN_MS : ASK_MS;
+    uint64_t now_ms = clock_ms(), pause_ms = s->said && !s->cli->bounded ? AGAIN_MS : ASK_MS;
     uint64_t begin_ms =
         s->cli->bounded && s->cli->timeout_ms < STALL_MS ? s->cli->timeout_ms / 2 : STALL_MS;
     if (now_ms - s->progress_ms < begin_ms || now_ms - s->asked_ms < pause_ms)
         return EX_OK;
     enum stint_status status = find_out(s);
-    s->asked_ms = cli_now_ms();
+    s->asked_ms = clock_ms();
     if (status == STINT_OK) {
         s->heard_ms = s->asked_ms;
         return EX_OK;

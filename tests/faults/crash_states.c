@@ -13,6 +13,7 @@
 #include "core.h"
 #include "data.h"
 #include "recording.h"
+#include "splitmix.h"
 #include "store_lmdb.h"
 #include "stored.h"
 
@@ -37,10 +38,7 @@ static struct {
 static uint64_t
 chance(void)
 {
-    uint64_t z = run.random += 0x9e3779b97f4a7c15U; /* splitmix64 */
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
+    return splitmix64(&run.random);
 }
 
 /* ---- building ---- */

@@ -1,8 +1,8 @@
 /* Small texts that people write: ids, durations, sizes, names of states. What was read comes back
  * the same from what is printed. */
 #include "fuzz.h"
-#include "settings.h"
 #include "stint_job.h"
+#include "units.h"
 
 #include <string.h>
 
@@ -23,8 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     if (stint_state_parse(text, &state) == STINT_OK)
         MUST(strcmp(stint_state_name(state), text) == 0);
-    (void)settings_duration(text, &n);
-    (void)settings_size(text, &n);
+    (void)units_read_duration(text, &n);
+    (void)units_read_size(text, &n);
     free(text);
     return 0;
 }

@@ -9,6 +9,7 @@ import sys
 FUNCTION_LINES = 70
 FILE_LINES = 700
 COLUMNS = 100
+STRUCT_FIELDS = 20
 
 # May only shrink: files and functions over their limit, with the reason.
 LONG_FILES = {}
@@ -17,11 +18,21 @@ LONG_FUNCTIONS = {
     "broker/options.c:options_read": "the table of settings",
     "worker/main.c:read_config": "the table of settings",
 }
+# Likewise of structs. The core's are to be cut into structs of their own, and the messages by group.
+LARGE_STRUCTS = {
+    "core": "to be cut", "core_options": "to be cut", "fleet": "to be cut", "peer": "to be cut",
+    "queue": "to be cut", "worker": "to be cut", "message": "to be cut",
+    "stint_job_info": "public: what a job is, field by field",
+    "stint_stats": "public: a figure a field",
+}
 
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
 PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
 PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
-            "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c"}
+            "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
+            "proto/now.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c"}
+# What the command includes of proto besides the public headers: nothing that knows of jobs.
+SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h"}
 CORE = re.compile(r"broker/(core/.*|store/(store|record|rows|upgrade))\.[ch]$")
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.
@@ -36,6 +47,55 @@ BANNED = {
     r"\b(TODO|FIXME|XXX)\b": "do it, or say what was left out and why",
 }
 ALLOWED = {("client/cli/cmd_bench.c", "nanosleep"): "paces the idle latency samples"}
+
+
+def without_comments(text):
+    """The text's code alone: no comments, no directives, nothing inside quotes."""
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    text = re.sub(r"^[ \t]*#(?:\\\n|.)*$", "", text, flags=re.M)
+    return re.sub(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", "0", text)
+
+
+def brace_end(code, at):
+    """Where the brace closes that opens at `at`."""
+    depth = 0
+    for i in range(at, len(code)):
+        depth += (code[i] == "{") - (code[i] == "}")
+        if depth == 0:
+            return i
+    return len(code)
+
+
+def fields_of(body):
+    """How many fields a struct's body declares. Those of a nested struct without a name count, as it
+    is no type of its own."""
+    count, at = 0, 0
+    nested = re.compile(r"\s*(?:const\s+)?(struct|union|enum)\b\s*(\w*)\s*\{")
+    while True:
+        m = nested.match(body, at)
+        end = brace_end(body, m.end() - 1) if m else at
+        semicolon = body.find(";", end)
+        if semicolon < 0:
+            return count
+        declared = body[end + 1 if m else at:semicolon]
+        if m and m.group(1) != "enum" and not m.group(2):
+            count += fields_of(body[m.end():end])
+        elif declared.strip():
+            # Commas of parameters and of sizes separate no fields.
+            previous = None
+            while previous != declared:
+                previous, declared = declared, re.sub(r"\([^()]*\)|\[[^][]*\]", "", declared)
+            count += 1 + declared.count(",")
+        at = semicolon + 1
+
+
+def structs_of(text):
+    """Name and number of fields of each struct with a name, and of each at file scope without."""
+    code = without_comments(text)
+    for m in re.finditer(r"\b(?:struct|union)\s*(\w*)\s*\{", code):
+        before = code[:m.start()]
+        if m.group(1) or before.count("{") == before.count("}"):
+            yield m.group(1), fields_of(code[m.end():brace_end(code, m.end() - 1)])
 
 
 class Tidy:
@@ -71,7 +131,7 @@ class Tidy:
                 self.complain(path, f"{folder} never includes the broker: {name}")
             if path.startswith("client/cli/") and not (
                     self.home.get(base, "").startswith("client/cli/") or base.startswith("stint") or
-                    base == "streams.h" or line[0] == "<"):
+                    base in SHARED_WITH_COMMAND or line[0] == "<"):
                 self.complain(path, f"the command is written on the public headers alone: {name}")
             pure = CORE.search(path) or (folder == "proto" and path not in PROTO_IO)
             if pure and any(re.fullmatch(p, line) for p in PURE_BANNED):
@@ -105,6 +165,12 @@ class Tidy:
                         not (path.startswith("tests/") and name == "main"):
                     self.complain(key, f"{length} lines, over {FUNCTION_LINES}")
                 begin = name = None
+
+    def structs(self, path, text):
+        for name, count in structs_of(text):
+            if count > STRUCT_FIELDS and name not in LARGE_STRUCTS and not path.startswith("tests/"):
+                self.complain(f"{path}:struct {name}", f"{count} fields, over {STRUCT_FIELDS}: "
+                              "give those that belong together a struct of their own")
 
     def banned(self, path, text):
         for pattern, instead in BANNED.items():
@@ -179,6 +245,7 @@ class Tidy:
         for path, text in everything:
             self.includes(path, text)
             self.lengths(path, text)
+            self.structs(path, text)
             self.banned(path, text)
             self.first_comment(path, text)
         self.listed()

@@ -1,5 +1,6 @@
 /* Actors, chance and the clock; the contract is in sim.h. */
 #include "sim.h"
+#include "splitmix.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -49,10 +50,7 @@ chance_of(uint64_t seed, uint64_t stream)
 uint64_t
 chance_next(struct chance *c)
 {
-    uint64_t z = c->state += 0x9e3779b97f4a7c15U; /* splitmix64 */
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
+    return splitmix64(&c->state);
 }
 
 uint64_t

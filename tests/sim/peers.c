@@ -436,7 +436,7 @@ cut_off(struct process *p, struct session *session)
 {
     p->killed = true;
     session->state = SESSION_FAILED;
-    session->failed = STINT_SYSTEM;
+    session->failure.status = STINT_SYSTEM;
 }
 
 static struct sim_worker *

@@ -226,7 +226,7 @@ submissions_are_held_back_while_questions_go_on(void **state)
     assert_int_equal(said(&s), MESSAGE_HELLO);
     welcome(&s, 0);
     s.opened = false;
-    s.submissions_allowed = 1;
+    s.submissions.allowed = 1;
     struct request *first = add_submission(&s, 1);
     struct request *second = add_submission(&s, 2);
     struct request *r = session_request_new(MESSAGE_GET_STATS, 1);
@@ -239,7 +239,7 @@ submissions_are_held_back_while_questions_go_on(void **state)
     assert_ptr_equal(session_request(&s, MESSAGE_SUBMIT, 2), second);
     assert_null(session_request(&s, MESSAGE_SUBMIT, 3));
     session_resubmit(&s);
-    s.submissions_allowed = UINT32_MAX;
+    s.submissions.allowed = UINT32_MAX;
     assert_int_equal(said(&s), MESSAGE_SUBMIT);
     assert_int_equal(said(&s), MESSAGE_SUBMIT);
     session_renew(&s, 10, NULL); /* what was sent in another conversation stays known */
@@ -316,8 +316,8 @@ a_version_mismatch_is_the_end_and_too_many_is_not(void **state)
     assert_int_equal(s.state, SESSION_GREETING);
     (void)refuse(&s, 0, MESSAGE_HELLO, STINT_VERSION_MISMATCH);
     assert_int_equal(s.state, SESSION_FAILED);
-    assert_int_equal(s.failed, STINT_VERSION_MISMATCH);
-    assert_string_equal(s.detail, "detail");
+    assert_int_equal(s.failure.status, STINT_VERSION_MISMATCH);
+    assert_string_equal(s.failure.detail, "detail");
     session_fini(&s);
 }
 
@@ -350,8 +350,8 @@ a_session_remembers_what_the_broker_can_do(void **state)
     assert_false(session_has_feature(&s, "cursors"));
     assert_false(session_needs_feature(&s, "cursors"));
     assert_int_equal(s.state, SESSION_FAILED);
-    assert_int_equal(s.failed, STINT_UNSUPPORTED);
-    assert_string_equal(s.detail, "the broker lacks the feature: cursors");
+    assert_int_equal(s.failure.status, STINT_UNSUPPORTED);
+    assert_string_equal(s.failure.detail, "the broker lacks the feature: cursors");
     session_fini(&s);
 }
 
@@ -371,8 +371,8 @@ a_worker_with_kinds_does_not_begin_at_a_broker_without(void **state)
         greeted_with(&s, 0);
         assert_int_equal(s.state, with_kinds ? SESSION_FAILED : SESSION_OPEN);
         if (with_kinds) {
-            assert_int_equal(s.failed, STINT_UNSUPPORTED);
-            assert_string_equal(s.detail, "the broker lacks the feature: kinds");
+            assert_int_equal(s.failure.status, STINT_UNSUPPORTED);
+            assert_string_equal(s.failure.detail, "the broker lacks the feature: kinds");
         }
         session_fini(&s);
     }

@@ -1,4 +1,4 @@
-/* Durations and sizes, and which of flag, environment and file wins. */
+/* Which of flag, environment and file wins. */
 #include "world.h"
 
 #include "settings.h"
@@ -7,25 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static void
-durations_and_sizes_are_read(void **state)
-{
-    uint64_t n;
-    (void)state;
-    assert_true(settings_duration("500ms", &n) && n == 500);
-    assert_true(settings_duration("10s", &n) && n == 10000);
-    assert_true(settings_duration("7", &n) && n == 7000);
-    assert_true(settings_duration("24h", &n) && n == 86400000);
-    assert_true(settings_size("64K", &n) && n == 65536);
-    assert_true(settings_size("0", &n) && n == 0);
-    assert_false(settings_duration("", &n));
-    assert_false(settings_duration("-1s", &n));
-    assert_false(settings_duration("10x", &n));
-    assert_false(settings_duration("18446744073709551615d", &n));
-    assert_false(settings_size("1.5G", &n));
-    assert_false(settings_size("99999999999999999999", &n));
-}
 
 static enum settings_result
 read_with(uint64_t *value, const char *flag, const char *file)
@@ -190,7 +171,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations_and_sizes_are_read),
         cmocka_unit_test(a_flag_is_stronger_than_the_environment_and_that_than_the_file),
         cmocka_unit_test(what_is_unknown_or_out_of_range_is_refused),
         cmocka_unit_test(a_list_comes_from_the_strongest_source_alone),
