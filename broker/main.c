@@ -204,7 +204,7 @@ open_core(struct broker *b)
     struct core_options options;
     options_to_core(&b->options, &options);
     options.endpoint = b->endpoint;
-    options.peers_max = router_peers_max(options.peers_max);
+    options.max.peers = router_peers_max(options.max.peers);
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {

@@ -69,9 +69,9 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .times.session_keep_ms = core.session_keep_ms,
         .max.payload_bytes = core.payload_bytes,
         .max.result_bytes = core.result_bytes,
-        .max.queues = core.queues_max,
-        .max.peers = core.peers_max,
-        .max.sessions = core.sessions_max};
+        .max.queues = core.max.queues,
+        .max.peers = core.max.peers,
+        .max.sessions = core.max.sessions};
     const struct setting table[] = {
         {"listen", 'l', SETTING_EACH, o, 0, 0, "ENDPOINT",
             "serve here; may be given several times (" STINT_DEFAULT_ENDPOINT ")", add_endpoint},
@@ -146,9 +146,9 @@ options_to_core(const struct options *o, struct core_options *core)
     core->session_keep_ms = o->times.session_keep_ms;
     core->payload_bytes = o->max.payload_bytes;
     core->result_bytes = o->max.result_bytes;
-    core->backlog_max = o->max.backlog;
-    core->queue_backlog_max = o->max.queue_backlog;
-    core->queues_max = (uint32_t)o->max.queues;
-    core->peers_max = (uint32_t)o->max.peers;
-    core->sessions_max = (uint32_t)o->max.sessions;
+    core->max.backlog = o->max.backlog;
+    core->max.queue_backlog = o->max.queue_backlog;
+    core->max.queues = (uint32_t)o->max.queues;
+    core->max.peers = (uint32_t)o->max.peers;
+    core->max.sessions = (uint32_t)o->max.sessions;
 }

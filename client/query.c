@@ -14,7 +14,7 @@ keep_body(struct pack_buffer *b, const void *body, uint64_t size)
 static enum stint_status
 take_job(struct stint_client *c, const struct message *m, void *into)
 {
-    struct message_room *room = link_room(c->link);
+    struct message_arrays *room = link_room(c->link);
     (void)into;
     if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(room))
         return STINT_BAD_MESSAGE;
@@ -84,9 +84,9 @@ cursor_slice(const struct cursor *cursor)
 /* A list that comes page by page. */
 struct listing {
     enum message_type page; /* what carries one */
-    bool (*next)(struct message_room *room); /* decodes the next item of it */
+    bool (*next)(struct message_arrays *room); /* decodes the next item of it */
     /* Tells the application of that item. False: no more are wanted. */
-    bool (*tell)(const struct listing *l, const struct message_room *room);
+    bool (*tell)(const struct listing *l, const struct message_arrays *room);
     stint_job_fn *each_job; /* one of these */
     stint_queue_fn *each_queue;
     stint_worker_fn *each_worker;
@@ -99,7 +99,7 @@ static enum stint_status
 take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
-    struct message_room *room = link_room(c->link);
+    struct message_arrays *room = link_room(c->link);
     if (m->type != l->page || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
     for (uint32_t i = 0; i < m->count; i++) {
@@ -120,19 +120,19 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 }
 
 static bool
-tell_job(const struct listing *l, const struct message_room *room)
+tell_job(const struct listing *l, const struct message_arrays *room)
 {
     return l->each_job(l->context, &room->info);
 }
 
 static bool
-tell_queue(const struct listing *l, const struct message_room *room)
+tell_queue(const struct listing *l, const struct message_arrays *room)
 {
     return l->each_queue(l->context, &room->queue_info);
 }
 
 static bool
-tell_worker(const struct listing *l, const struct message_room *room)
+tell_worker(const struct listing *l, const struct message_arrays *room)
 {
     return l->each_worker(l->context, &room->worker_info);
 }

@@ -108,7 +108,7 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
 {
     struct stint_client *c = call->client;
     struct message asked = {0};
-    struct message_room *room = link_room(c->link);
+    struct message_arrays *room = link_room(c->link);
     uint32_t count = status == STINT_OK && m->type == MESSAGE_ANSWERS ? m->count : 0;
     uint32_t *statuses = malloc(((size_t)count + 1) * sizeof *statuses);
     const char *why;
@@ -279,7 +279,7 @@ stint_client_watched(const struct stint_client *c)
 void
 client_take_outcomes(struct stint_client *c, const struct message *m)
 {
-    struct message_room *room = link_room(c->link);
+    struct message_arrays *room = link_room(c->link);
     for (uint32_t i = 0; i < m->count && message_next_job(room); i++) {
         struct stint_job_info info = room->info;
         settled(c, &info);

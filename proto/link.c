@@ -9,7 +9,7 @@ struct link {
     struct wire *wire;
     char endpoint[256];
     struct session *session;
-    struct message_room *room;
+    struct message_arrays *room;
     uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
 
@@ -49,7 +49,7 @@ link_destroy(struct link **link, int linger_ms)
     *link = NULL;
 }
 
-struct message_room *
+struct message_arrays *
 link_room(struct link *l)
 {
     return l->room;

@@ -49,7 +49,7 @@ decoder_of(uint64_t type)
 }
 
 enum stint_status
-message_decode(const void *frame, size_t size, struct message *message, struct message_room *room,
+message_decode(const void *frame, size_t size, struct message *message, struct message_arrays *room,
     const char **why)
 {
     struct decoding d = {

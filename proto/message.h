@@ -1,6 +1,6 @@
 /* The messages, decoded and encoded. A message is one frame: a msgpack map with small unsigned
  * keys that rise; key 0 is the type, key 1 the request's number, which its reply repeats. Unknown
- * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_room` given,
+ * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_arrays` given,
  * until the next decode into it. No allocation depends on what a peer declares.
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c and
@@ -97,7 +97,7 @@ struct hello {
     uint8_t session[SESSION_BYTES];
     struct slice name, software;
     uint32_t slots, window;
-    uint32_t queues, kinds; /* their names are in message_room */
+    uint32_t queues, kinds; /* their names are in message_arrays */
 };
 
 struct welcome {
@@ -107,7 +107,7 @@ struct welcome {
     uint32_t heartbeat_ms, lost_ms;
     uint64_t message_bytes, payload_bytes, result_bytes;
     uint64_t submission; /* last number the broker has of this session */
-    uint32_t brokers; /* they are in message_room.brokers */
+    uint32_t brokers; /* they are in message_arrays.brokers */
     struct slice software;
     uint64_t features; /* what the broker can do, of those that we know: feature_bit of each */
 };
@@ -182,7 +182,7 @@ enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
 
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
-struct message_room {
+struct message_arrays {
     union {
         struct job_spec specs[LIMIT_JOBS];
         struct outcome outcomes[LIMIT_JOBS];
@@ -207,13 +207,13 @@ struct message_room {
  * Errors: STINT_BAD_MESSAGE, STINT_UNKNOWN_TYPE, STINT_TOO_LARGE, STINT_INVALID; `*why` then is a
  * constant sentence. */
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
-    struct message_room *room, const char **why);
+    struct message_arrays *room, const char **why);
 
 /* JOBS, OUTCOMES, QUEUES and WORKERS are read one element at a time into the room: call `count`
  * times. False if the element is malformed. */
-bool message_next_job(struct message_room *room);
-bool message_next_queue(struct message_room *room);
-bool message_next_worker(struct message_room *room);
+bool message_next_job(struct message_arrays *room);
+bool message_next_queue(struct message_arrays *room);
+bool message_next_worker(struct message_arrays *room);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);

@@ -227,7 +227,7 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
 }
 
 bool
-message_next_job(struct message_room *room)
+message_next_job(struct message_arrays *room)
 {
     struct pack_reader *r = &room->items;
     int64_t last = -1;

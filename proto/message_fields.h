@@ -16,7 +16,7 @@ enum list_key { KEY_ELEMENTS = 2, KEY_CURSOR = 3 };
 struct decoding {
     struct pack_reader r;
     struct message *m;
-    struct message_room *room;
+    struct message_arrays *room;
     enum stint_status status;
     const char *why;
     bool has_common, has_jobs; /* of a SUBMIT */

@@ -32,7 +32,7 @@ enum queue_key {
 };
 
 bool
-message_next_queue(struct message_room *room)
+message_next_queue(struct message_arrays *room)
 {
     struct pack_reader *r = &room->items;
     struct stint_queue_info *info = &room->queue_info;
@@ -83,7 +83,7 @@ enum worker_key {
 };
 
 bool
-message_next_worker(struct message_room *room)
+message_next_worker(struct message_arrays *room)
 {
     struct pack_reader *r = &room->items;
     struct stint_worker_info *info = &room->worker_info;

@@ -222,7 +222,7 @@ session_answered(const struct session *s)
 
 bool
 session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
-    struct message *m, struct message_room *room)
+    struct message *m, struct message_arrays *room)
 {
     const char *why;
     s->frames++;

@@ -105,7 +105,7 @@ void session_options_changed(struct session *s, uint64_t now_ms);
 
 /* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
-    struct message *message, struct message_room *room);
+    struct message *message, struct message_arrays *room);
 
 /* Has the broker, by its last WELCOME, the feature of this name (one of features.def)? */
 bool session_has_feature(const struct session *s, const char *name);

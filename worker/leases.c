@@ -36,9 +36,9 @@ leases_end_request(struct stint_worker *w, struct request **request)
 }
 
 static size_t
-parcel_size(const struct message *m, const struct message_room *room)
+parcel_size(const struct message *m, const struct message_arrays *room)
 {
-    size_t size = sizeof(struct parcel) + m->count * sizeof(struct held);
+    size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
         size += room->dispatched[i].kind.size + 1 + room->dispatched[i].payload.size;
     return size;
@@ -48,15 +48,15 @@ parcel_size(const struct message *m, const struct message_room *room)
 static struct held *
 unpack(struct stint_worker *w, const struct message *m)
 {
-    const struct message_room *room = link_room(w->link);
-    struct parcel *parcel = malloc(parcel_size(m, room));
-    if (!parcel)
+    const struct message_arrays *room = link_room(w->link);
+    struct delivery *delivery = malloc(parcel_size(m, room));
+    if (!delivery)
         abort();
-    struct held *jobs = (struct held *)(parcel + 1);
+    struct held *jobs = (struct held *)(delivery + 1);
     char *at = (char *)(jobs + m->count);
-    parcel->left = m->count;
-    memcpy(parcel->queue, m->dispatch.queue.data, m->dispatch.queue.size);
-    parcel->queue[m->dispatch.queue.size] = '\0';
+    delivery->left = m->count;
+    memcpy(delivery->queue, m->dispatch.queue.data, m->dispatch.queue.size);
+    delivery->queue[m->dispatch.queue.size] = '\0';
     for (uint32_t i = 0; i < m->count; i++) {
         const struct dispatched_job *d = &room->dispatched[i];
         struct held *h = &jobs[i];
@@ -65,11 +65,11 @@ unpack(struct stint_worker *w, const struct message *m)
         char *payload = at + d->kind.size + 1;
         if (d->payload.size)
             memcpy(payload, d->payload.data, d->payload.size);
-        *h = (struct held){.parcel = parcel,
+        *h = (struct held){.delivery = delivery,
             .time_to_run_ms = d->time_to_run_ms,
             .asked = d->confirm,
             .info = {.id = d->id,
-                .queue = parcel->queue,
+                .queue = delivery->queue,
                 .kind = at,
                 .payload = payload,
                 .payload_bytes = d->payload.size,
@@ -90,11 +90,11 @@ take_out(struct stint_worker *w, struct held *h)
         struct request *r = session_request(&w->session, MESSAGE_STARTED, h->asked);
         if (r)
             leases_end_request(w, &r); /* nobody waits for its answer any more */
-        DL_DELETE(w->desk.asked, h);
+        DL_DELETE(w->handover.asked, h);
         return;
     }
-    DL_DELETE(w->desk.waiting, h);
-    w->desk.waiting_count--;
+    DL_DELETE(w->handover.waiting, h);
+    w->handover.waiting_count--;
 }
 
 /* With the lock held: moves such a job to the done ones, never started. */
@@ -103,17 +103,17 @@ give_back(struct stint_worker *w, struct held *h)
 {
     take_out(w, h);
     h->outcome = OUTCOME_RETURNED;
-    DL_APPEND(w->desk.done, h);
+    DL_APPEND(w->handover.done, h);
 }
 
 /* With the lock held: all that has not begun. */
 static void
 give_all_back(struct stint_worker *w)
 {
-    while (w->desk.waiting)
-        give_back(w, w->desk.waiting->prev);
-    while (w->desk.asked)
-        give_back(w, w->desk.asked->prev);
+    while (w->handover.waiting)
+        give_back(w, w->handover.waiting->prev);
+    while (w->handover.asked)
+        give_back(w, w->handover.asked->prev);
 }
 
 /* With the lock held: jobs that were lost with a worker before begin only when the broker has
@@ -124,7 +124,7 @@ ask_to_begin(struct stint_worker *w, struct held *h)
     struct lease_ref lease = {.id = h->info.id, .attempt = h->info.attempt};
     struct request *r = session_request_new(MESSAGE_STARTED, ++w->number);
     h->asked = r->number;
-    DL_APPEND(w->desk.asked, h);
+    DL_APPEND(w->handover.asked, h);
     message_put_leases(&r->frame, MESSAGE_STARTED, r->number, &lease, 1, false);
     session_request_add(&w->session, r);
 }
@@ -137,22 +137,22 @@ take_dispatch(struct stint_worker *w, const struct message *m)
         return;
     struct held *jobs = unpack(w, m);
     bool stopping = atomic_load(&w->shared.stops) > 0 || worker_holds_off(w);
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; i < m->count; i++) {
         if (jobs[i].asked) {
             ask_to_begin(w, &jobs[i]);
             continue;
         }
-        DL_APPEND(w->desk.waiting, &jobs[i]);
-        w->desk.waiting_count++;
+        DL_APPEND(w->handover.waiting, &jobs[i]);
+        w->handover.waiting_count++;
     }
     if (stopping)
         give_all_back(w);
     if (m->count == 1)
-        pthread_cond_signal(&w->desk.work);
+        pthread_cond_signal(&w->handover.work);
     else
-        pthread_cond_broadcast(&w->desk.work);
-    pthread_mutex_unlock(&w->desk.lock);
+        pthread_cond_broadcast(&w->handover.work);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 static void
@@ -170,18 +170,18 @@ take_settled(struct stint_worker *w, const struct message *m)
 static void
 give_back_newest(struct stint_worker *w, uint32_t count)
 {
-    pthread_mutex_lock(&w->desk.lock);
-    for (; count > 0 && w->desk.waiting; count--)
-        give_back(w, w->desk.waiting->prev);
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
+    for (; count > 0 && w->handover.waiting; count--)
+        give_back(w, w->handover.waiting->prev);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 void
 leases_give_back(struct stint_worker *w)
 {
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     give_all_back(w);
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 static bool
@@ -195,8 +195,8 @@ static void
 drop_lease(struct stint_worker *w, const struct lease_ref *lease)
 {
     struct held *h, *next;
-    pthread_mutex_lock(&w->desk.lock);
-    struct held *const lists[] = {w->desk.waiting, w->desk.asked};
+    pthread_mutex_lock(&w->handover.lock);
+    struct held *const lists[] = {w->handover.waiting, w->handover.asked};
     for (unsigned i = 0; i < 2; i++)
         DL_FOREACH_SAFE (lists[i], h, next)
             if (is_it(h, lease)) {
@@ -211,7 +211,7 @@ drop_lease(struct stint_worker *w, const struct lease_ref *lease)
             slot_cancel(t, lease->status == STINT_TIMEOUT);
         }
     }
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 /* What was asked for and not refused (that is dropped before) may begin, as the next ones. */
@@ -223,24 +223,24 @@ take_confirmed(struct stint_worker *w, uint64_t number)
     if (!r)
         return;
     leases_end_request(w, &r);
-    pthread_mutex_lock(&w->desk.lock);
-    DL_FOREACH_SAFE (w->desk.asked, h, next)
+    pthread_mutex_lock(&w->handover.lock);
+    DL_FOREACH_SAFE (w->handover.asked, h, next)
         if (h->asked == number) {
             take_out(w, h);
             h->asked = 0;
             h->begun = true;
-            DL_PREPEND(w->desk.waiting, h);
-            w->desk.waiting_count++;
+            DL_PREPEND(w->handover.waiting, h);
+            w->handover.waiting_count++;
         }
-    pthread_cond_signal(&w->desk.work);
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_cond_signal(&w->handover.work);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 void
 leases_take(void *owner, const struct message *m)
 {
     struct stint_worker *w = owner;
-    const struct message_room *room = link_room(w->link);
+    const struct message_arrays *room = link_room(w->link);
     switch (m->type) {
     case MESSAGE_DISPATCH:
         take_dispatch(w, m);
@@ -319,19 +319,19 @@ leases_claim(struct stint_worker *w)
             DL_FOREACH (settling->jobs, h)
                 claim_one(c, h);
     }
-    pthread_mutex_lock(&w->desk.lock);
-    DL_FOREACH (w->desk.done, h)
+    pthread_mutex_lock(&w->handover.lock);
+    DL_FOREACH (w->handover.done, h)
         claim_one(c, h);
-    DL_FOREACH (w->desk.waiting, h)
+    DL_FOREACH (w->handover.waiting, h)
         claim_one(c, h);
-    DL_FOREACH (w->desk.asked, h)
+    DL_FOREACH (w->handover.asked, h)
         claim_one(c, h);
     for (uint32_t i = 0; i < w->slots_count; i++)
         if (w->slots[i].task.held) {
             w->slots[i].task.held->begun = true;
             claim_one(c, w->slots[i].task.held);
         }
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     send_claim(c, false);
     free(c);
     w->claimed = true;
@@ -380,13 +380,14 @@ take_done(struct stint_worker *w)
 {
     struct held *done = NULL;
     uint64_t now_us = wire_now_us();
-    pthread_mutex_lock(&w->desk.lock);
-    if (w->desk.waiting_count <= w->slots_count || now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
-        done = w->desk.done;
-        w->desk.done = NULL;
+    pthread_mutex_lock(&w->handover.lock);
+    if (w->handover.waiting_count <= w->slots_count ||
+        now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
+        done = w->handover.done;
+        w->handover.done = NULL;
         w->settled_us = now_us;
     }
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     return done;
 }
 

@@ -1,6 +1,6 @@
-/* Slots: threads that run handlers. A slot takes a job from the desk, runs its handler, and puts
- * the outcome back on the desk, under one lock a job. What happens to a job meanwhile is in task.c,
- * so that the simulator can do without threads.
+/* Slots: threads that run handlers. A slot takes a job from the handover, runs its handler, and
+ * puts the outcome back on the handover, under one lock a job. What happens to a job meanwhile is
+ * in task.c, so that the simulator can do without threads.
  */
 #include "worker.h"
 
@@ -13,20 +13,20 @@ slot_main(void *argument)
 {
     struct slot *slot = argument;
     struct stint_worker *w = slot->worker;
-    struct desk *desk = &w->desk;
-    pthread_mutex_lock(&desk->lock);
+    struct handover *handover = &w->handover;
+    pthread_mutex_lock(&handover->lock);
     for (;;) {
-        while (!desk->waiting && !desk->closing)
-            pthread_cond_wait(&desk->work, &desk->lock);
-        if (!desk->waiting)
+        while (!handover->waiting && !handover->closing)
+            pthread_cond_wait(&handover->work, &handover->lock);
+        if (!handover->waiting)
             break;
-        slot_begin(slot, desk->waiting);
-        pthread_mutex_unlock(&desk->lock);
+        slot_begin(slot, handover->waiting);
+        pthread_mutex_unlock(&handover->lock);
         slot_run(slot);
-        pthread_mutex_lock(&desk->lock);
+        pthread_mutex_lock(&handover->lock);
         slot_finish(slot);
     }
-    pthread_mutex_unlock(&desk->lock);
+    pthread_mutex_unlock(&handover->lock);
     slot_end(slot);
     return NULL;
 }
@@ -55,10 +55,10 @@ slots_start(struct stint_worker *w)
 void
 slots_join(struct stint_worker *w)
 {
-    pthread_mutex_lock(&w->desk.lock);
-    w->desk.closing = true;
-    pthread_cond_broadcast(&w->desk.work);
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
+    w->handover.closing = true;
+    pthread_cond_broadcast(&w->handover.work);
+    pthread_mutex_unlock(&w->handover.lock);
     for (uint32_t i = 0; w->slots && i < w->slots_count; i++) {
         pthread_join(w->slots[i].thread, NULL);
         close(w->slots[i].task.cancel_fd);

@@ -1,5 +1,5 @@
-/* A job in a slot: taken from the desk, run by its handler, which tells an outcome, and put back.
- * No thread of its own.
+/* A job in a slot: taken from the handover, run by its handler, which tells an outcome, and put
+ * back. No thread of its own.
  */
 #include "now.h"
 #include "worker.h"
@@ -17,8 +17,8 @@ held_free(struct held *held)
     free(held->output);
     free(held->errors);
     held->body = held->output = held->errors = NULL;
-    if (--held->parcel->left == 0)
-        free(held->parcel);
+    if (--held->delivery->left == 0)
+        free(held->delivery);
 }
 
 void
@@ -68,10 +68,10 @@ slot_run(struct slot *slot)
 }
 
 static void
-ring(struct desk *desk)
+ring(struct handover *handover)
 {
     uint64_t one = 1;
-    if (write(desk->bell, &one, sizeof one) < 0)
+    if (write(handover->wake_fd, &one, sizeof one) < 0)
         return; /* it is rung already */
 }
 
@@ -79,8 +79,8 @@ void
 slot_begin(struct slot *slot, struct held *held)
 {
     struct stint_task *t = &slot->task;
-    DL_DELETE(slot->worker->desk.waiting, held);
-    slot->worker->desk.waiting_count--;
+    DL_DELETE(slot->worker->handover.waiting, held);
+    slot->worker->handover.waiting_count--;
     held->info.slot = slot->number;
     if (held->time_to_run_ms)
         held->info.deadline_ms = clock_wall_ms() + held->time_to_run_ms;
@@ -91,14 +91,14 @@ slot_begin(struct slot *slot, struct held *held)
 void
 slot_finish(struct slot *slot)
 {
-    struct desk *desk = &slot->worker->desk;
+    struct handover *handover = &slot->worker->handover;
     struct stint_task *t = &slot->task;
     uint64_t value;
-    desk->finished++;
-    desk->run_us += wire_now_us() - t->started_us;
-    if (!desk->done)
-        ring(desk);
-    DL_APPEND(desk->done, t->held);
+    handover->finished++;
+    handover->run_us += wire_now_us() - t->started_us;
+    if (!handover->done)
+        ring(handover);
+    DL_APPEND(handover->done, t->held);
     t->held = NULL;
     t->started_us = 0;
     if (t->signalled && read(t->cancel_fd, &value, sizeof value) == sizeof value)
@@ -241,7 +241,7 @@ stint_worker_hold_off(struct stint_worker *w, uint32_t ms)
 {
     uint64_t one = 1;
     atomic_store(&w->shared.held_off_ms, wire_now_ms() + ms);
-    if (write(w->desk.bell, &one, sizeof one) < 0)
+    if (write(w->handover.wake_fd, &one, sizeof one) < 0)
         return; /* it is rung already */
 }
 
@@ -257,9 +257,9 @@ worker_say(struct stint_worker *w, enum stint_worker_event event, const char *de
     uint32_t running = 0;
     if (!w->told)
         return;
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; w->slots && i < w->slots_count; i++)
         running += w->slots[i].task.held != NULL;
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     w->told(w->told_context, event, running, detail);
 }

@@ -84,10 +84,10 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     w->told_context = o->told_context;
     (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", defaults_endpoint(o->endpoint));
     (void)defaults_name(o->name, (long)getpid(), w->name);
-    pthread_mutex_init(&w->desk.lock, NULL);
-    pthread_cond_init(&w->desk.work, NULL);
-    w->desk.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    enum stint_status status = w->desk.bell < 0 ? STINT_SYSTEM : copy_queues(w, o);
+    pthread_mutex_init(&w->handover.lock, NULL);
+    pthread_cond_init(&w->handover.work, NULL);
+    w->handover.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum stint_status status = w->handover.wake_fd < 0 ? STINT_SYSTEM : copy_queues(w, o);
     if (status == STINT_OK)
         status = open_link(w);
     if (status != STINT_OK)
@@ -106,9 +106,9 @@ stint_worker_destroy(struct stint_worker **worker)
         struct request *r = w->session.requests.first;
         leases_end_request(w, &r);
     }
-    held_free_all(w->desk.waiting);
-    held_free_all(w->desk.asked);
-    held_free_all(w->desk.done);
+    held_free_all(w->handover.waiting);
+    held_free_all(w->handover.asked);
+    held_free_all(w->handover.done);
     session_fini(&w->session);
     link_destroy(&w->link, GOODBYE_MS / 2);
     for (uint32_t i = 0; w->served.queues && i < w->served.queues_count; i++)
@@ -116,10 +116,10 @@ stint_worker_destroy(struct stint_worker **worker)
     free(w->served.queues);
     for (uint32_t i = 0; i < w->served.handlers_count; i++)
         free((char *)(uintptr_t)w->served.handlers[i].kind);
-    if (w->desk.bell >= 0)
-        close(w->desk.bell);
-    pthread_cond_destroy(&w->desk.work);
-    pthread_mutex_destroy(&w->desk.lock);
+    if (w->handover.wake_fd >= 0)
+        close(w->handover.wake_fd);
+    pthread_cond_destroy(&w->handover.work);
+    pthread_mutex_destroy(&w->handover.lock);
     free(w);
     *worker = NULL;
 }
@@ -144,7 +144,7 @@ stint_worker_stop(struct stint_worker *w)
 {
     uint64_t one = 1;
     atomic_fetch_add(&w->shared.stops, 1);
-    if (write(w->desk.bell, &one, sizeof one) < 0)
+    if (write(w->handover.wake_fd, &one, sizeof one) < 0)
         return; /* it is rung already */
 }
 
@@ -167,15 +167,15 @@ static void
 choose_window(struct stint_worker *w)
 {
     uint64_t now_us = wire_now_us(), least_us = UINT64_MAX;
-    pthread_mutex_lock(&w->desk.lock);
-    uint64_t finished = w->desk.finished, run_us = w->desk.run_us;
-    w->desk.finished = w->desk.run_us = 0;
+    pthread_mutex_lock(&w->handover.lock);
+    uint64_t finished = w->handover.finished, run_us = w->handover.run_us;
+    w->handover.finished = w->handover.run_us = 0;
     for (uint32_t i = 0; i < w->slots_count; i++) {
         uint64_t started_us = w->slots[i].task.started_us;
         uint64_t elapsed_us = started_us ? now_us - started_us : 0;
         least_us = elapsed_us < least_us ? elapsed_us : least_us;
     }
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     if (finished) {
         double mean = (double)run_us / (double)finished + 1, weight = (double)finished / 8;
         if (w->mean_us == 0)
@@ -208,7 +208,7 @@ watch_slots(struct stint_worker *w)
     struct lease_ref *started = NULL;
     uint32_t count = 0;
     uint64_t now_us = wire_now_us();
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; i < w->slots_count; i++) {
         struct stint_task *t = &w->slots[i].task;
         if (!t->held)
@@ -225,7 +225,7 @@ watch_slots(struct stint_worker *w)
             (struct lease_ref){.id = t->held->info.id, .attempt = t->held->info.attempt};
         t->held->begun = true;
     }
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     if (count > 0) {
         struct pack_buffer frame = {0};
         message_put_leases(&frame, MESSAGE_STARTED, 0, started, count, false);
@@ -240,10 +240,10 @@ static bool
 busy_slots(struct stint_worker *w)
 {
     bool any = false;
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; i < w->slots_count && !any; i++)
         any = w->slots[i].task.held != NULL;
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
     return any;
 }
 
@@ -251,9 +251,9 @@ busy_slots(struct stint_worker *w)
 static bool
 busy(struct stint_worker *w)
 {
-    pthread_mutex_lock(&w->desk.lock);
-    bool any = w->desk.done || w->desk.waiting || w->desk.asked;
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
+    bool any = w->handover.done || w->handover.waiting || w->handover.asked;
+    pthread_mutex_unlock(&w->handover.lock);
     return any || busy_slots(w);
 }
 
@@ -261,9 +261,9 @@ busy(struct stint_worker *w)
 static uint64_t
 tick_of(struct stint_worker *w)
 {
-    pthread_mutex_lock(&w->desk.lock);
-    bool done = w->desk.done != NULL;
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
+    bool done = w->handover.done != NULL;
+    pthread_mutex_unlock(&w->handover.lock);
     if (done)
         return LEASES_TOLD_AFTER_US / 1000;
     return busy(w) || worker_holds_off(w) ? TICK_MS : UINT32_MAX;
@@ -272,11 +272,11 @@ tick_of(struct stint_worker *w)
 static void
 cancel_all(struct stint_worker *w)
 {
-    pthread_mutex_lock(&w->desk.lock);
+    pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; w->slots && i < w->slots_count; i++)
         if (w->slots[i].task.held)
             slot_cancel(&w->slots[i].task, false);
-    pthread_mutex_unlock(&w->desk.lock);
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 /* ---- the loop ---- */
@@ -303,8 +303,8 @@ turn(struct stint_worker *w, uint64_t until_ms)
     uint64_t tick_ms = wire_now_ms() + tick_of(w);
     if (until_ms > tick_ms)
         until_ms = tick_ms;
-    link_wait(w->link, &w->desk.bell, 1, until_ms);
-    if (read(w->desk.bell, &rings, sizeof rings) < 0)
+    link_wait(w->link, &w->handover.wake_fd, 1, until_ms);
+    if (read(w->handover.wake_fd, &rings, sizeof rings) < 0)
         errno = 0; /* not rung */
     if (w->session.state != SESSION_OPEN)
         w->claimed = false;

@@ -1,5 +1,5 @@
 /* What the worker's own files share: worker.c and leases.c, which talk to the broker on one thread,
- * and slots.c and task.c, which run handlers on others. Between them stands `struct desk`: jobs
+ * and slots.c and task.c, which run handlers on others. Between them stands `struct handover`: jobs
  * that wait on one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
@@ -15,15 +15,15 @@
 enum { HANDLERS_MAX = 64 };
 
 /* Jobs that came in one DISPATCH share an allocation; the last one to go frees it. */
-struct parcel {
-    uint64_t left; /* jobs not gone yet; as wide as what follows the parcel is aligned */
+struct delivery {
+    uint64_t left; /* jobs not gone yet; as wide as what follows the delivery is aligned */
     char queue[STINT_NAME_BYTES];
 };
 
 /* A job this worker holds. */
 struct held {
-    struct stint_task_info info; /* payload and kind point into the parcel */
-    struct parcel *parcel;
+    struct stint_task_info info; /* payload and kind point into the delivery */
+    struct delivery *delivery;
     uint64_t time_to_run_ms;
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
@@ -54,7 +54,7 @@ struct slot {
     bool made[HANDLERS_MAX];
 };
 
-struct desk {
+struct handover {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct held *waiting, *done;
@@ -62,7 +62,7 @@ struct desk {
     struct held *asked; /* jobs that may begin when the broker has confirmed it */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
-    int bell; /* eventfd: rung when `done` gets its first */
+    int wake_fd; /* eventfd: rung when `done` gets its first */
 };
 
 /* What the worker runs, from which queues. */
@@ -86,7 +86,7 @@ struct stint_worker {
     char endpoint[256], name[STINT_LABEL_BYTES];
     uint32_t slots_count, prefetch, drain_ms;
     struct served served;
-    struct desk desk;
+    struct handover handover;
     struct slot *slots;
     bool claimed; /* in this conversation */
     uint64_t number; /* of the last request */
@@ -120,7 +120,7 @@ enum stint_status slots_start(struct stint_worker *w);
 /* Let slots end after what they run now, and wait for them. */
 void slots_join(struct stint_worker *w);
 
-/* task.c: what a slot does, in this order; begin and finish with the desk's lock held. */
+/* task.c: what a slot does, in this order; begin and finish with the handover's lock held. */
 void slot_begin(struct slot *slot, struct held *held);
 void slot_run(struct slot *slot);
 void slot_finish(struct slot *slot);

@@ -76,7 +76,7 @@ bool
 apart_keep(
     struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
 {
-    if (HASH_COUNT(core->apart.jobs) >= core->options.apart_max)
+    if (HASH_COUNT(core->apart.jobs) >= core->options.max.apart)
         return false;
     struct shelf *shelf = get_shelf(level, r->kind, false);
     return shelf && add(core, shelf, id, r);
@@ -86,7 +86,7 @@ apart_keep(
 bool
 apart_has_room(const struct core *core)
 {
-    return HASH_COUNT(core->apart.jobs) < core->options.apart_max / 2;
+    return HASH_COUNT(core->apart.jobs) < core->options.max.apart / 2;
 }
 
 void
@@ -145,8 +145,8 @@ has_refused(const struct refusers *refusers, const struct worker *w)
 static bool
 serves(const struct worker *w, const struct queue *q)
 {
-    for (uint32_t i = 0; i < w->queues_count; i++)
-        if (w->queues[i] == q)
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        if (w->serves.queues[i] == q)
             return true;
     return false;
 }
@@ -158,12 +158,12 @@ apart_others(
     uint64_t others = 0;
     if (refusers->count == REFUSERS_MAX)
         return false;
-    for (uint32_t i = 0; i < q->servings_count; i++)
-        if (kinds_have(q->servings[i].kinds, kind))
-            others += q->servings[i].workers;
+    for (uint32_t i = 0; i < q->servings.count; i++)
+        if (kinds_have(q->servings.list[i].kinds, kind))
+            others += q->servings.list[i].workers;
     for (uint32_t i = 0; others > 0 && i < refusers->count; i++) {
         const struct worker *w = fleet_worker(&core->fleet, refusers->sessions[i]);
-        others -= w && kinds_have(w->kinds, kind) && serves(w, q);
+        others -= w && kinds_have(w->serves.kinds, kind) && serves(w, q);
     }
     return others > 0;
 }
@@ -171,7 +171,7 @@ apart_others(
 static bool
 fits(const struct worker *w, const struct apart *a)
 {
-    bool shares = !a->suspect || (w->graves == 0 && (!a->grave || w->suspects == 0));
+    bool shares = !a->suspect || (w->counts.graves == 0 && (!a->grave || w->counts.suspects == 0));
     return shares && !has_refused(a->refusers, w);
 }
 
@@ -200,7 +200,8 @@ apart_for(const struct worker *w, const struct queue *q, uint8_t priority)
     DL_FOREACH (q->shelves, s) {
         if (s->level->priority < priority)
             break;
-        struct apart *a = kinds_have(w->kinds, text_slice(s->kind)) ? look_through(s, w) : NULL;
+        struct apart *a =
+            kinds_have(w->serves.kinds, text_slice(s->kind)) ? look_through(s, w) : NULL;
         if (a)
             return a;
     }

@@ -114,7 +114,7 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
     if (last == LAST_LOST)
         attempt_set_error(r, text_slice(why));
     else
-        r->spared++;
+        r->uncounted++;
     if (used_up(r)) {
         become_dead(core, &job, (struct slice){0});
         return;
@@ -154,7 +154,7 @@ attempt_lease(
     struct core *core, const struct stint_id *id, const struct record *r, struct worker *worker)
 {
     struct lease *l = fleet_lease_add(&core->fleet, id, r->attempt + 1, worker);
-    l->parted = record_parted(r);
+    l->chunked = record_chunked(r);
     l->has_keep = record_has(r, FIELD_KEEP);
     l->keep_ms = record_get(r, FIELD_KEEP, 0);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
@@ -206,7 +206,7 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
         return NULL;
     assert(job.state == STINT_READY);
     apart_forget(core, &ref->id);
-    r->spared -= r->last == LAST_LOST_WAITING;
+    r->uncounted -= r->last == LAST_LOST_WAITING;
     r->attempt--;
     job_write(core, &job);
     book_set_running(&core->book, &ref->id);
@@ -263,7 +263,8 @@ end_claim(struct core *core, struct worker *worker)
     worker->claimed = true;
     if (!worker->known)
         core_say(core, NOTE_INFO, "a worker has joined", NOTE_TEXT("worker", worker->name),
-            NOTE_NUMBER("slots", worker->slots), NOTE_NUMBER("queues", worker->queues_count));
+            NOTE_NUMBER("slots", worker->slots),
+            NOTE_NUMBER("queues", worker->serves.queues_count));
     worker->known = true;
 }
 
@@ -373,7 +374,7 @@ give_up(struct core *core, const struct stint_id *id)
     apart_forget(core, id);
     if (!job_load(core, id, PLACE_LIVE, &job))
         return;
-    job.record.spared -= job.record.spared > 0;
+    job.record.uncounted -= job.record.uncounted > 0;
     attempt_failed(core, &job, LAST_FAILED, job.record.error);
 }
 

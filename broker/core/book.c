@@ -24,7 +24,7 @@ free_queue(struct queue *q)
         free(q->levels[i]);
     }
     free(q->levels);
-    free(q->servings);
+    free(q->servings.list);
     free(q);
 }
 

@@ -48,14 +48,18 @@ struct serving {
     uint32_t idle; /* their free slots, when last counted */
 };
 
+struct servings {
+    struct serving *list;
+    uint32_t count, size;
+};
+
 struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
     struct level **levels; /* highest priority first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
     uint32_t workers, watchers; /* that serve it now; subscriptions to it */
-    struct serving *servings; /* those workers, by what they handle */
-    uint32_t servings_count, servings_size;
+    struct servings servings; /* those workers, by what they handle */
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
     uint64_t serial; /* of one that is only in memory: the how-manieth it is */
@@ -164,7 +168,7 @@ bool book_scan_ready(struct book *book, struct level *level, struct scan *scan, 
 static inline struct serving *
 queue_serving(struct queue *queue, const struct kinds *kinds)
 {
-    struct serving *s = queue->servings;
+    struct serving *s = queue->servings.list;
     while (s->kinds != kinds)
         s++;
     return s;

@@ -41,7 +41,7 @@ retry_one(struct core *core, const struct stint_id *id)
         return STINT_NO_SUCH_JOB;
     if (job.place != PLACE_SETTLED || job.state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
-    job.record.spared = job.record.attempt;
+    job.record.uncounted = job.record.attempt;
     job.record.last = LAST_NONE;
     job_revive(core, &job);
     core->figures.requeued++;

@@ -60,7 +60,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     peer->worker = w;
     w->peer = peer;
     w->claimed = false;
-    w->seen_ms = core->clocks.listened_ms;
+    w->times.seen_ms = core->clocks.listened_ms;
     fleet->slots = fleet->slots - w->slots + h->slots;
     w->slots = h->slots;
     w->window = h->window;
@@ -83,7 +83,7 @@ say_welcome(struct core *core, struct peer *peer, const struct hello *h)
         .message_bytes = o->message_bytes,
         .payload_bytes = o->payload_bytes,
         .result_bytes = o->result_bytes,
-        .submission = peer->submission,
+        .submission = peer->submissions.last,
         .brokers = 1,
         .software = text_slice(o->software),
         .features = FEATURES_ALL};
@@ -97,11 +97,11 @@ static const char *
 too_many(struct core *core, const struct hello *h, const struct account *account)
 {
     const struct core_options *o = &core->options;
-    if (core->fleet.peers_count >= o->peers_max)
+    if (core->fleet.peers_count >= o->max.peers)
         return "there are --peers-max connections";
     if (account->sessions > SESSIONS_A_CONNECTION)
         return "a connection speaks for a few sessions at most";
-    uint64_t workers_max = o->workers_max ? o->workers_max : 2ULL * o->peers_max;
+    uint64_t workers_max = o->max.workers ? o->max.workers : 2ULL * o->max.peers;
     if (h->role == ROLE_WORKER && core->fleet.workers_count >= workers_max &&
         !fleet_worker(&core->fleet, h->session))
         return "there are twice as many workers as --peers-max, those that are cut off counted";
@@ -148,7 +148,7 @@ conversation_hello(struct core *core, uint32_t number, const struct message *m)
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
         reply_refuse(core, number, m, STINT_TOO_MANY,
             "workers and subscribers name too many queues that nothing is in");
-        if (peer->worker->held == 0)
+        if (peer->worker->counts.held == 0)
             fleet_worker_remove(&core->fleet, peer->worker);
         peers_remove(core, peer);
         peers_end(core, number);
@@ -183,11 +183,12 @@ conversation_bye(struct core *core, struct peer *peer, const struct message *m)
     uint32_t number = peer->number;
     if (peer->worker) {
         core_say(core, NOTE_INFO, "a worker has left", NOTE_TEXT("worker", peer->worker->name),
-            NOTE_NUMBER("held", peer->worker->held), NOTE_NUMBER("begun", peer->worker->begun));
+            NOTE_NUMBER("held", peer->worker->counts.held),
+            NOTE_NUMBER("begun", peer->worker->counts.begun));
         attempt_end_worker(core, peer->worker);
     }
     sessions_store(core, peer);
-    if (peer->session_stored)
+    if (peer->submissions.stored)
         sessions_forget(core, peer->session);
     message_put_numbered(outbox_begin(core->step.out, number), MESSAGE_BYE, m->number);
     outbox_end(core->step.out);
@@ -218,10 +219,10 @@ conversation_judge(struct core *core, enum hearing heard)
     while (w) {
         struct worker *next = w->next;
         attempt_judge(core, w);
-        if (core->clocks.heard_ms >= w->seen_ms + o->lost_ms) {
+        if (core->clocks.heard_ms >= w->times.seen_ms + o->lost_ms) {
             struct peer *peer = w->peer;
             core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", w->name),
-                NOTE_NUMBER("held", w->held), NOTE_NUMBER("begun", w->begun));
+                NOTE_NUMBER("held", w->counts.held), NOTE_NUMBER("begun", w->counts.begun));
             attempt_end_worker(core, w);
             if (peer)
                 peers_drop(core, peer);

@@ -40,11 +40,11 @@ core_options_init(struct core_options *o)
         .unread_bytes = LIMIT_UNREAD_BYTES,
         .answers_bytes = LIMIT_UNREAD_BYTES / 16,
         .unread_total_bytes = 8ULL * LIMIT_UNREAD_BYTES,
-        .queues_max = 10000,
-        .levels_max = 65536,
-        .peers_max = 10000,
-        .sessions_max = 100000,
-        .apart_max = 1 << 18,
+        .max.queues = 10000,
+        .max.levels = 65536,
+        .max.peers = 10000,
+        .max.sessions = 100000,
+        .max.apart = 1 << 18,
         .queue_keep_ms = 600000};
 }
 
@@ -155,7 +155,7 @@ core_new(const struct core_options *options, struct store *store, uint64_t now_m
     core->clocks.listened_ms = core->clocks.heard_ms = core->clocks.round_ms = now_ms;
     core->sweeps.sessions_ms = now_ms + 60000; /* whose client waited for us is there again */
     core->sweeps.queues_ms = now_ms + 1000;
-    book_init(&core->book, store, options->broker, options->queues_max, options->levels_max);
+    book_init(&core->book, store, options->broker, options->max.queues, options->max.levels);
     enum stint_status status = load(core, error);
     if (status != STINT_OK) {
         core_destroy(&core);
@@ -273,7 +273,7 @@ mark_seen(struct core *core, struct peer *peer)
 {
     peer->seen_ms = core->clocks.listened_ms;
     if (peer->worker)
-        peer->worker->seen_ms = core->clocks.listened_ms;
+        peer->worker->times.seen_ms = core->clocks.listened_ms;
 }
 
 static void
@@ -302,7 +302,7 @@ handle_frame(struct core *core, uint32_t number, struct slice frame)
         return; /* the peer may be gone */
     }
     if (!peer)
-        peers_forget(core, number); /* the router keeps no stranger */
+        peers_forget(core, number); /* the router keeps no unknown peer */
 }
 
 static void
@@ -338,7 +338,7 @@ set_clocks(struct core *core, const struct batch *batch)
 static void
 store_sessions(struct core *core)
 {
-    for (struct peer *p = core->step.outputs; p; p = p->next_output)
+    for (struct peer *p = core->step.outputs; p; p = p->answers.next_output)
         sessions_store(core, p);
 }
 
@@ -406,7 +406,7 @@ core_check(const struct core *core)
             begun += l->begun;
             trials += l->suspect && !l->begun;
         }
-        assert(mine == w->held && begun == w->begun && trials == w->trials);
+        assert(mine == w->counts.held && begun == w->counts.begun && trials == w->counts.trials);
         assert(!w->peer || w->peer->worker == w);
         held += mine;
     }

@@ -16,6 +16,14 @@
 
 #include <stdint.h>
 
+/* How many there may be. */
+struct core_max {
+    uint64_t queue_backlog, backlog; /* jobs ready or scheduled; 0: no limit */
+    uint32_t queues, levels, peers, sessions;
+    uint32_t apart; /* jobs that are not handed out like the others, and remembered for that */
+    uint32_t workers; /* those that are cut off count until they are lost; 0: twice peers */
+};
+
 struct core_options {
     uint16_t broker; /* this broker's number, part of every id it makes */
     const char *endpoint; /* told to peers in the map of brokers; borrowed for life */
@@ -30,11 +38,7 @@ struct core_options {
     uint64_t unread_bytes;
     uint64_t answers_bytes; /* ...and so much beyond that, for the rest; then it is cut off */
     uint64_t unread_total_bytes; /* the first, for all peers together */
-    uint64_t queue_backlog_max, backlog_max; /* jobs ready or scheduled; 0: no limit */
-    uint32_t queues_max, levels_max, peers_max, sessions_max;
-    uint32_t apart_max; /* jobs that are not handed out like the others, and remembered for that */
-    /* Those that are cut off count until they are lost. 0: twice peers_max. */
-    uint32_t workers_max;
+    struct core_max max;
     uint64_t queue_keep_ms; /* a queue that is empty and not used for so long goes */
 };
 /* All fields but endpoint and software set to their defaults. */

@@ -1,5 +1,5 @@
 /* Dispatch: ready jobs to workers with room. Slots are filled first, a job to each worker in turn;
- * then windows, in larger helpings, so that a worker is never idle for a round trip. A worker's
+ * then windows, in larger batches, so that a worker is never idle for a round trip. A worker's
  * queues take turns. Every dispatch is on disk, as a bit in the transit table, before it is sent.
  *
  * A worker that names kinds gets no others: rows of those are passed over once for all workers that
@@ -30,17 +30,17 @@ enum {
 };
 
 static bool
-hungry(const struct core *core, const struct worker *w, uint32_t limit)
+has_free_window(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && w->held < limit && w->held < w->window &&
-        core->clocks.now_ms >= w->rests_ms && peers_can_take(core, w->peer);
+    return w->claimed && w->peer && w->counts.held < limit && w->counts.held < w->window &&
+        core->clocks.now_ms >= w->times.rests_ms && peers_can_take(core, w->peer);
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */
 static void
 send_fresh(struct core *core, struct worker *w)
 {
-    assert(w->leases && w->fresh <= w->held);
+    assert(w->leases && w->fresh <= w->counts.held);
     w->peer->taken_bytes = 0; /* frames are counted when they end */
     struct lease *l = w->leases->prev; /* the newest */
     for (uint32_t i = 1; i < w->fresh; i++)
@@ -123,7 +123,7 @@ static bool
 is_whole(struct core *core, const struct stint_id *id, struct slice bytes, struct record *r)
 {
     struct slice body;
-    return record_decode(r, id, bytes) && (!record_parted(r) || job_body(core, id, r, &body));
+    return record_decode(r, id, bytes) && (!record_chunked(r) || job_body(core, id, r, &body));
 }
 
 static bool
@@ -134,8 +134,9 @@ next_ready(struct core *core, const struct worker *w, struct level *level, struc
         core->step.unfinished = true;
         return false;
     }
-    return w->kinds ? book_scan_ready(&core->book, level, book_scan(level, w->kinds), id, bytes)
-                    : book_next_ready(&core->book, level, id, bytes);
+    return w->serves.kinds
+        ? book_scan_ready(&core->book, level, book_scan(level, w->serves.kinds), id, bytes)
+        : book_next_ready(&core->book, level, id, bytes);
 }
 
 /* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
@@ -154,7 +155,7 @@ take(struct core *core, struct worker *w, struct level *level)
             core->step.searched++;
             return false; /* it may be its turn now */
         }
-        if (!kinds_have(w->kinds, r.kind)) {
+        if (!kinds_have(w->serves.kinds, r.kind)) {
             core->step.searched++;
             continue;
         }
@@ -174,7 +175,7 @@ first_ready(struct queue *q, const struct worker *w)
     for (uint32_t i = 0; q->ready > q->apart && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
         if (level->jobs[STINT_READY] > level->apart && !level->lost &&
-            (!w->kinds || book_scan(level, w->kinds)->head < level->next))
+            (!w->serves.kinds || book_scan(level, w->serves.kinds)->head < level->next))
             return level;
     }
     return NULL;
@@ -211,14 +212,14 @@ take_apart(struct core *core, struct worker *w, struct queue *q)
     const struct level *normal = first_ready(q, w);
     struct apart *a = apart_for(w, q, normal ? normal->priority : 0);
     if (!a) {
-        if (w->draining == q)
+        if (w->serves.draining == q)
             fleet_worker_drain(w, NULL);
         return TURN_NONE;
     }
-    if (a->suspect && (w->held > w->begun || w->held >= w->slots)) {
-        if (w->draining == q)
+    if (a->suspect && (w->counts.held > w->counts.begun || w->counts.held >= w->slots)) {
+        if (w->serves.draining == q)
             return TURN_WAITS;
-        if (w->draining || q->draining >= q->suspects)
+        if (w->serves.draining || q->draining >= q->suspects)
             return TURN_NONE;
         fleet_worker_drain(w, q);
         return TURN_WAITS;
@@ -234,7 +235,7 @@ static uint32_t
 help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 {
     uint32_t taken = 0;
-    while (taken < share && w->trials == 0 && peers_can_take(core, w->peer)) {
+    while (taken < share && w->counts.trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
             break;
@@ -258,14 +259,14 @@ static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
 {
     uint32_t taken = 0;
-    if (w->draining && take_apart(core, w, w->draining) != TURN_NONE)
-        return w->draining ? 0 : 1;
-    for (uint32_t tried = 0; taken < want && tried < w->queues_count; tried++) {
-        struct queue *q = w->queues[w->turn++ % w->queues_count];
+    if (w->serves.draining && take_apart(core, w, w->serves.draining) != TURN_NONE)
+        return w->serves.draining ? 0 : 1;
+    for (uint32_t tried = 0; taken < want && tried < w->serves.queues_count; tried++) {
+        struct queue *q = w->serves.queues[w->serves.turn++ % w->serves.queues_count];
         /* Its share, so that every queue gets one before any gets all. */
-        uint32_t share = want / w->queues_count ? want / w->queues_count : 1;
+        uint32_t share = want / w->serves.queues_count ? want / w->serves.queues_count : 1;
         taken += help_from(core, w, q, share < want - taken ? share : want - taken);
-        if (w->draining || w->trials > 0)
+        if (w->serves.draining || w->counts.trials > 0)
             break;
     }
     return taken;
@@ -280,13 +281,14 @@ rounds(struct core *core, bool windows)
         progress = false;
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
-            if (w->draining && (w->window == 0 || !w->peer || !peers_can_take(core, w->peer)))
+            if (w->serves.draining &&
+                (w->window == 0 || !w->peer || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
-            if (!hungry(core, w, limit))
+            if (!has_free_window(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
-            if (want > limit - w->held)
-                want = limit - w->held;
+            if (want > limit - w->counts.held)
+                want = limit - w->counts.held;
             progress |= help(core, w, want) > 0;
         }
     }
@@ -317,14 +319,14 @@ count_idle(struct core *core)
 {
     uint64_t idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next)
-        for (uint32_t i = 0; i < w->queues_count; i++)
-            queue_serving(w->queues[i], w->kinds)->idle = 0;
+        for (uint32_t i = 0; i < w->serves.queues_count; i++)
+            queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w->draining || w->trials > 0 || !hungry(core, w, w->slots))
+        if (w->serves.draining || w->counts.trials > 0 || !has_free_window(core, w, w->slots))
             continue;
-        for (uint32_t i = 0; i < w->queues_count; i++)
-            queue_serving(w->queues[i], w->kinds)->idle += w->slots - w->held;
-        idle += w->slots - w->held;
+        for (uint32_t i = 0; i < w->serves.queues_count; i++)
+            queue_serving(w->serves.queues[i], w->serves.kinds)->idle += w->slots - w->counts.held;
+        idle += w->slots - w->counts.held;
     }
     return idle > 0;
 }
@@ -334,7 +336,7 @@ static bool
 holds_for(const struct worker *w, const struct queue *q, const struct kinds *kinds)
 {
     const struct lease *l = w->leases->prev;
-    for (uint32_t i = 0; i < SAMPLED && i < w->held - w->slots; i++, l = l->prev)
+    for (uint32_t i = 0; i < SAMPLED && i < w->counts.held - w->slots; i++, l = l->prev)
         if (id_queue(&l->id) == q->number && kinds_have_hash(kinds, l->kind))
             return true;
     return false;
@@ -345,13 +347,13 @@ static uint32_t
 idle_slots_for(const struct worker *busy)
 {
     uint32_t most = 0;
-    for (uint32_t i = 0; i < busy->queues_count; i++) {
-        const struct queue *q = busy->queues[i];
+    for (uint32_t i = 0; i < busy->serves.queues_count; i++) {
+        const struct queue *q = busy->serves.queues[i];
         uint32_t idle = 0;
-        for (uint32_t n = 0; n < q->servings_count; n++) {
-            const struct serving *s = &q->servings[n];
+        for (uint32_t n = 0; n < q->servings.count; n++) {
+            const struct serving *s = &q->servings.list[n];
             if (s->idle > 0 &&
-                (!s->kinds || s->kinds == busy->kinds || holds_for(busy, q, s->kinds)))
+                (!s->kinds || s->kinds == busy->serves.kinds || holds_for(busy, q, s->kinds)))
                 idle += s->idle;
         }
         most = idle > most ? idle : most;
@@ -370,16 +372,16 @@ dispatch_recall(struct core *core)
     if (!count_idle(core))
         return;
     for (struct worker *w = fleet->workers; w; w = w->next) {
-        if (!w->peer || w->held <= w->slots ||
+        if (!w->peer || w->counts.held <= w->slots ||
             core->clocks.now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
-            core->clocks.now_ms - w->recalled_ms < 2ULL * RECALL_EVERY_MS)
+            core->clocks.now_ms - w->times.recalled_ms < 2ULL * RECALL_EVERY_MS)
             continue;
         uint32_t count = idle_slots_for(w);
-        if (count > w->held - w->slots)
-            count = w->held - w->slots;
+        if (count > w->counts.held - w->slots)
+            count = w->counts.held - w->slots;
         if (count == 0)
             continue;
-        w->recalled_ms = core->clocks.now_ms;
+        w->times.recalled_ms = core->clocks.now_ms;
         message_put_recall(outbox_begin(core->step.out, w->peer->number), count);
         outbox_end(core->step.out);
         core->figures.recalled += count;
@@ -391,17 +393,18 @@ static bool
 is_passed_over(struct level *level, uint64_t sequence)
 {
     const struct queue *q = level->queue;
-    bool passed = q->servings_count > 0;
-    for (uint32_t i = 0; i < q->servings_count && passed; i++)
-        passed = q->servings[i].kinds && book_scan(level, q->servings[i].kinds)->head > sequence;
+    bool passed = q->servings.count > 0;
+    for (uint32_t i = 0; i < q->servings.count && passed; i++)
+        passed = q->servings.list[i].kinds &&
+            book_scan(level, q->servings.list[i].kinds)->head > sequence;
     return passed;
 }
 
 static bool
 is_served(const struct queue *q, struct slice kind)
 {
-    for (uint32_t i = 0; i < q->servings_count; i++)
-        if (kinds_have(q->servings[i].kinds, kind))
+    for (uint32_t i = 0; i < q->servings.count; i++)
+        if (kinds_have(q->servings.list[i].kinds, kind))
             return true;
     return false;
 }
@@ -410,10 +413,10 @@ const char *
 dispatch_unserved(struct core *core, struct queue *q)
 {
     const struct shelf *s;
-    if (q->servings_count == 0)
+    if (q->servings.count == 0)
         return NULL;
-    for (uint32_t i = 0; i < q->servings_count; i++)
-        if (!q->servings[i].kinds)
+    for (uint32_t i = 0; i < q->servings.count; i++)
+        if (!q->servings.list[i].kinds)
             return NULL;
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id;

@@ -85,7 +85,7 @@ void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
     struct watch *w, *next_watch;
-    fleet->watches_count -= peer->watches_count;
+    fleet->pushed.watches_count -= peer->watches_count;
     DL_FOREACH_SAFE (peer->watches, w, next_watch) {
         unlink_watch(fleet, w);
         free(w);
@@ -97,9 +97,9 @@ fleet_peer_remove(struct fleet *fleet, struct peer *peer)
     }
     if (peer->worker)
         peer->worker->peer = NULL;
-    pack_buffer_free(&peer->submitted);
-    pack_buffer_free(&peer->settled);
-    pack_buffer_free(&peer->outcomes);
+    pack_buffer_free(&peer->answers.submitted);
+    pack_buffer_free(&peer->answers.settled);
+    pack_buffer_free(&peer->answers.outcomes);
     fleet->unread -= peer->account.sent - peer->account.read;
     fleet->by_number[peer->number] = NULL;
     HASH_DEL(fleet->peers_by_session, peer); /* NOLINT: it is in the table */
@@ -132,12 +132,12 @@ static void
 leave_queue(struct queue *q, const struct kinds *kinds)
 {
     uint32_t i = 0;
-    while (q->servings[i].kinds != kinds)
+    while (q->servings.list[i].kinds != kinds)
         i++;
     q->workers--;
-    if (--q->servings[i].workers > 0)
+    if (--q->servings.list[i].workers > 0)
         return;
-    q->servings[i] = q->servings[--q->servings_count];
+    q->servings.list[i] = q->servings.list[--q->servings.count];
     if (kinds)
         book_end_scans(q, kinds);
 }
@@ -146,26 +146,26 @@ static void
 join_queue(struct queue *q, struct kinds *kinds)
 {
     q->workers++;
-    for (uint32_t i = 0; i < q->servings_count; i++)
-        if (q->servings[i].kinds == kinds) {
-            q->servings[i].workers++;
+    for (uint32_t i = 0; i < q->servings.count; i++)
+        if (q->servings.list[i].kinds == kinds) {
+            q->servings.list[i].workers++;
             return;
         }
-    if (q->servings_count == q->servings_size) {
-        q->servings_size = q->servings_size ? 2 * q->servings_size : 4;
-        q->servings = realloc(q->servings, q->servings_size * sizeof *q->servings);
-        if (!q->servings)
+    if (q->servings.count == q->servings.size) {
+        q->servings.size = q->servings.size ? 2 * q->servings.size : 4;
+        q->servings.list = realloc(q->servings.list, q->servings.size * sizeof *q->servings.list);
+        if (!q->servings.list)
             abort();
     }
-    q->servings[q->servings_count++] = (struct serving){.kinds = kinds, .workers = 1};
+    q->servings.list[q->servings.count++] = (struct serving){.kinds = kinds, .workers = 1};
 }
 
 void
 fleet_worker_drain(struct worker *worker, struct queue *queue)
 {
-    if (worker->draining)
-        worker->draining->draining--;
-    worker->draining = queue;
+    if (worker->serves.draining)
+        worker->serves.draining->draining--;
+    worker->serves.draining = queue;
     if (queue)
         queue->draining++;
 }
@@ -176,16 +176,16 @@ fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *con
 {
     struct kinds *set = kinds_get(&fleet->kinds, kinds, kinds_count);
     fleet_worker_drain(worker, NULL);
-    for (uint32_t i = 0; i < worker->queues_count; i++)
-        leave_queue(worker->queues[i], worker->kinds);
-    kinds_put(&fleet->kinds, worker->kinds);
-    worker->kinds = set;
-    free(worker->queues);
-    worker->queues = count ? allocate(count * sizeof *worker->queues) : NULL;
-    worker->queues_count = count;
-    worker->turn = 0;
+    for (uint32_t i = 0; i < worker->serves.queues_count; i++)
+        leave_queue(worker->serves.queues[i], worker->serves.kinds);
+    kinds_put(&fleet->kinds, worker->serves.kinds);
+    worker->serves.kinds = set;
+    free(worker->serves.queues);
+    worker->serves.queues = count ? allocate(count * sizeof *worker->serves.queues) : NULL;
+    worker->serves.queues_count = count;
+    worker->serves.turn = 0;
     for (uint32_t i = 0; i < count; i++) {
-        worker->queues[i] = queues[i];
+        worker->serves.queues[i] = queues[i];
         join_queue(queues[i], set);
     }
 }
@@ -225,11 +225,11 @@ count_lease(struct lease *l, bool comes)
     uint32_t one = comes ? 1 : UINT32_MAX; /* minus one */
     if (!w)
         return;
-    w->held += one;
-    w->begun += l->begun ? one : 0;
-    w->suspects += l->suspect ? one : 0;
-    w->graves += l->grave ? one : 0;
-    w->trials += l->suspect && !l->begun ? one : 0;
+    w->counts.held += one;
+    w->counts.begun += l->begun ? one : 0;
+    w->counts.suspects += l->suspect ? one : 0;
+    w->counts.graves += l->grave ? one : 0;
+    w->counts.trials += l->suspect && !l->begun ? one : 0;
 }
 
 struct lease *
@@ -249,7 +249,7 @@ fleet_lease_add(
     struct lease **list = list_of(fleet, l);
     DL_APPEND(*list, l);
     if (worker)
-        worker->held++;
+        worker->counts.held++;
     return l;
 }
 
@@ -301,7 +301,8 @@ fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, b
             return true;
         }
     if (peer->watches_count >= LIMIT_WATCHED ||
-        (fleet->watches_count >= LIMIT_WATCHED_ALL && peer->watches_count >= LIMIT_WATCHED_LEAST))
+        (fleet->pushed.watches_count >= LIMIT_WATCHED_ALL &&
+            peer->watches_count >= LIMIT_WATCHED_LEAST))
         return false;
     struct watch *w = allocate(sizeof *w);
     w->id = *id;
@@ -317,7 +318,7 @@ fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, b
         HASH_ADD(hh, fleet->watches, id, STINT_ID_BYTES, w);
     DL_APPEND(peer->watches, w);
     peer->watches_count++;
-    fleet->watches_count++;
+    fleet->pushed.watches_count++;
     return true;
 }
 
@@ -337,7 +338,7 @@ fleet_watches_end(struct fleet *fleet, struct watch *first)
         struct watch *next = first->next_same;
         DL_DELETE(first->peer->watches, first);
         first->peer->watches_count--;
-        fleet->watches_count--;
+        fleet->pushed.watches_count--;
         free(first);
         first = next;
     }
@@ -350,7 +351,7 @@ fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number)
     s->number = number;
     s->peer = peer;
     DL_APPEND(fleet->subscriptions, s);
-    fleet->subscriptions_count++;
+    fleet->pushed.subscriptions_count++;
     peer->subscriptions_count++;
     return s;
 }
@@ -359,11 +360,11 @@ void
 fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
 {
     DL_DELETE(fleet->subscriptions, s);
-    fleet->subscriptions_count--;
+    fleet->pushed.subscriptions_count--;
     s->peer->subscriptions_count--;
     s->peer->events_bytes -= s->pending.used;
-    fleet->events_bytes -= s->pending.used;
-    fleet->subscribed_ids -= s->ids_count;
+    fleet->pushed.events_bytes -= s->pending.used;
+    fleet->pushed.subscribed_ids -= s->ids_count;
     if (s->queue)
         s->queue->watchers--;
     pack_buffer_free(&s->pending);

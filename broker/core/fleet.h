@@ -25,7 +25,7 @@ struct lease {
     struct stint_id id;
     uint32_t attempt;
     uint32_t kind; /* the hash of it, if any worker names kinds; else 0 */
-    bool parted; /* its body is in parts */
+    bool chunked; /* its body is in parts */
     bool claimed; /* named in the claim that is coming in */
     bool has_keep;
     bool begun; /* its handler was started, as far as we were told */
@@ -42,26 +42,40 @@ struct lease {
     UT_hash_handle hh;
 };
 
+struct worker_counts {
+    uint32_t held; /* jobs, and of them: */
+    uint32_t begun, suspects, graves, trials; /* trials: suspects not yet begun */
+    uint64_t succeeded, failed; /* ever */
+};
+
+/* What it may be given. */
+struct worker_serves {
+    struct queue **queues;
+    uint32_t queues_count, turn; /* turn: which queue is next */
+    struct kinds *kinds; /* that it handles; NULL: all */
+    struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
+};
+
+struct worker_times {
+    uint64_t seen_ms; /* by listened_ms */
+    uint64_t recalled_ms; /* by now_ms */
+    uint64_t rests_ms; /* it gets nothing before, by now_ms */
+};
+
 /* A session of role worker. It outlives its connection by the lost time. */
 struct worker {
     uint8_t session[SESSION_BYTES];
     struct peer *peer; /* NULL: cut off */
     char name[STINT_LABEL_BYTES], software[STINT_LABEL_BYTES];
-    uint32_t slots, window, held;
-    uint32_t begun, suspects, graves, trials; /* of those held; trials: suspects not yet begun */
-    struct queue **queues;
-    uint32_t queues_count, turn; /* turn: which queue is next */
+    uint32_t slots, window;
+    struct worker_counts counts;
+    struct worker_serves serves;
+    struct worker_times times;
     uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
-    struct kinds *kinds; /* that it handles; NULL: all */
-    struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
     bool claimed; /* it has said what it holds, so it may get more */
     bool known; /* it has done so before, in another conversation */
     struct lease *leases; /* oldest first */
     uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
-    uint64_t seen_ms; /* by listened_ms */
-    uint64_t recalled_ms; /* by now_ms */
-    uint64_t rests_ms; /* it gets nothing before, by now_ms */
-    uint64_t succeeded, failed;
     struct worker *prev, *next;
     UT_hash_handle hh;
 };
@@ -100,6 +114,21 @@ struct account {
     bool ending; /* it owes too much: nothing more is heard from it */
 };
 
+/* Of its session. */
+struct peer_submissions {
+    uint64_t last, pruned; /* last one stored; answers up to `pruned` are forgotten */
+    bool stored, changed; /* the session's row */
+    bool refused; /* the next one, in this conversation */
+};
+
+/* Of this step, sent together at its end. */
+struct peer_answers {
+    struct pack_buffer submitted, settled, outcomes;
+    uint32_t submitted_count, settled_count, outcomes_count;
+    bool has_output; /* it is in the list of those to be flushed */
+    struct peer *next_output;
+};
+
 /* A connection that said HELLO. */
 struct peer {
     uint32_t number;
@@ -108,29 +137,28 @@ struct peer {
     char name[STINT_LABEL_BYTES];
     uint64_t seen_ms; /* by listened_ms */
     struct worker *worker; /* of role worker */
-    /* The session's submissions. */
-    uint64_t submission, pruned; /* last one stored; answers up to `pruned` are forgotten */
-    bool session_stored, session_changed;
-    bool refused; /* its next submission, in this conversation */
+    struct peer_submissions submissions;
     struct account account;
     /* Of this step, and not in a frame yet: bodies of jobs it is to get, and events. */
     uint64_t taken_bytes, events_bytes;
-    /* Answers of this step, sent together at its end. */
-    struct pack_buffer submitted, settled, outcomes;
-    uint32_t submitted_count, settled_count, outcomes_count;
-    bool has_output;
-    struct peer *next_output;
+    struct peer_answers answers;
     struct watch *watches;
     uint32_t watches_count, subscriptions_count;
     struct peer *prev, *next;
     UT_hash_handle hh; /* by session */
 };
 
+/* What is to be pushed, to all peers together. */
+struct pushed {
+    uint64_t watches_count, subscribed_ids;
+    uint32_t subscriptions_count;
+    uint64_t events_bytes; /* not in a frame yet */
+};
+
 struct fleet {
     struct peer **by_number;
-    uint32_t by_number_size, peers_count, workers_count, subscriptions_count;
-    uint64_t watches_count, subscribed_ids; /* of all peers */
-    uint64_t events_bytes; /* of all peers, not in a frame yet */
+    uint32_t by_number_size, peers_count, workers_count;
+    struct pushed pushed;
     struct peer *peers, *peers_by_session;
     uint64_t unread; /* of all accounts */
     uint64_t joined; /* workers, ever */

@@ -62,7 +62,7 @@ bool
 job_body(struct core *core, const struct stint_id *id, const struct record *r, struct slice *body)
 {
     *body = r->body;
-    if (!record_parted(r))
+    if (!record_chunked(r))
         return true;
     if (!read_parts(core, id, 0, r->body_bytes, &core->scratch.body))
         return false;
@@ -224,7 +224,7 @@ job_insert(
     struct record r;
     record_from_spec(&r, spec, core->clocks.wall_ms);
     write_record(core, PLACE_LIVE, id, &r);
-    if (record_parted(&r))
+    if (record_chunked(&r))
         put_parts(core, id, 0, spec->payload);
     book_count(&core->book, level, STINT_UNKNOWN, STINT_READY);
 }
@@ -253,10 +253,10 @@ enter(struct core *core, struct job *job, enum place place, enum stint_state sta
 
 void
 job_forget(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
-    bool parted)
+    bool chunked)
 {
     store_del(core->store, STORE_LIVE, id_key(id));
-    if (parted)
+    if (chunked)
         del_parts(core, id, 0);
     book_count(&core->book, level, from, STINT_UNKNOWN);
 }
@@ -324,7 +324,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     record_set(r, FIELD_SETTLED, core->clocks.wall_ms);
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
-    if (to == STINT_SUCCEEDED && record_parted(r))
+    if (to == STINT_SUCCEEDED && record_chunked(r))
         del_parts(core, &job->id, 0);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
         enter(core, job, PLACE_NONE, STINT_UNKNOWN);
@@ -333,7 +333,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     record_set(r, FIELD_EXPIRES, core->clocks.wall_ms + keep_ms);
     if (to == STINT_SUCCEEDED) {
         record_set_body(r, result);
-        if (record_parted(r))
+        if (record_chunked(r))
             put_parts(core, &job->id, 0, result);
     }
     enter(core, job, PLACE_SETTLED, to);
@@ -395,7 +395,7 @@ job_remove_settled(struct core *core, struct job *job)
 {
     assert(job->place == PLACE_SETTLED);
     take_out(core, job);
-    if (record_parted(&job->record))
+    if (record_chunked(&job->record))
         del_parts(core, &job->id, 0);
     if (record_has(&job->record, FIELD_OUTPUT))
         del_parts(core, &job->id, OUTPUT_PARTS);

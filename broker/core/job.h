@@ -53,7 +53,7 @@ void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);
 /* A live one goes without a trace, and its record was not read. */
 void job_forget(struct core *core, struct level *level, const struct stint_id *id,
-    enum stint_state from, bool parted);
+    enum stint_state from, bool chunked);
 
 void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
 

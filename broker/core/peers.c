@@ -18,7 +18,7 @@ static uint64_t
 unread(const struct peer *p)
 {
     return p->account.sent - p->account.read + p->taken_bytes + p->events_bytes +
-        p->submitted.used + p->settled.used + p->outcomes.used;
+        p->answers.submitted.used + p->answers.settled.used + p->answers.outcomes.used;
 }
 
 bool
@@ -43,7 +43,7 @@ peers_have_read(struct core *core, struct peer *peer, uint64_t sent)
 }
 
 static void
-add_ended(struct core *core, struct ended stranger)
+add_ended(struct core *core, struct ended connection)
 {
     if (core->step.ended_count == core->step.ended_size) {
         core->step.ended_size = core->step.ended_size ? 2 * core->step.ended_size : 64;
@@ -52,7 +52,7 @@ add_ended(struct core *core, struct ended stranger)
         if (!core->step.ended)
             abort();
     }
-    core->step.ended[core->step.ended_count++] = stranger;
+    core->step.ended[core->step.ended_count++] = connection;
 }
 
 void
@@ -98,10 +98,10 @@ peers_end(struct core *core, uint32_t number)
 void
 peers_have_output(struct core *core, struct peer *peer)
 {
-    if (peer->has_output)
+    if (peer->answers.has_output)
         return;
-    peer->has_output = true;
-    peer->next_output = core->step.outputs;
+    peer->answers.has_output = true;
+    peer->answers.next_output = core->step.outputs;
     core->step.outputs = peer;
 }
 
@@ -110,10 +110,10 @@ peers_remove(struct core *core, struct peer *peer)
 {
     struct peer **at = &core->step.outputs;
     sessions_store(core, peer);
-    if (peer->has_output) {
+    if (peer->answers.has_output) {
         while (*at != peer)
-            at = &(*at)->next_output;
-        *at = peer->next_output;
+            at = &(*at)->answers.next_output;
+        *at = peer->answers.next_output;
     }
     fleet_peer_remove(&core->fleet, peer);
 }

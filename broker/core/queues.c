@@ -105,8 +105,8 @@ static void
 name_queues(const struct worker *w, char *to, size_t size)
 {
     size_t used = 0;
-    for (uint32_t i = 0; i < w->queues_count; i++) {
-        const struct queue *q = w->queues[i];
+    for (uint32_t i = 0; i < w->serves.queues_count; i++) {
+        const struct queue *q = w->serves.queues[i];
         if (used + q->name_bytes + 5 > size) {
             memcpy(to + used, "...", 4);
             return;
@@ -139,14 +139,14 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
         }
         struct stint_worker_info info = {.slots = w->slots,
             .window = w->window,
-            .held = w->held,
-            .seen_ms_ago = core->clocks.listened_ms - w->seen_ms,
-            .succeeded = w->succeeded,
-            .failed = w->failed};
+            .held = w->counts.held,
+            .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
+            .succeeded = w->counts.succeeded,
+            .failed = w->counts.failed};
         memcpy(info.name, w->name, sizeof info.name);
         memcpy(info.software, w->software, sizeof info.software);
         name_queues(w, info.queues, sizeof info.queues);
-        kinds_write(w->kinds, info.kinds, sizeof info.kinds);
+        kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
         message_put_worker_info(&core->scratch.page, &info);
         count++;
     }

@@ -19,17 +19,18 @@ sessions_load(struct core *core, struct peer *peer)
             core, NOTE_ERROR, "a damaged session row is ignored", NOTE_TEXT("peer", peer->name));
         return;
     }
-    peer->submission = row.submission;
-    peer->pruned = row.pruned;
-    peer->session_stored = true;
+    peer->submissions.last = row.submission;
+    peer->submissions.pruned = row.pruned;
+    peer->submissions.stored = true;
 }
 
 static void
 put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
 {
     uint8_t bytes[ROW_SESSION_BYTES_MAX];
-    const struct row_session row = {
-        .submission = peer->submission, .pruned = peer->pruned, .used_ms = used_ms};
+    const struct row_session row = {.submission = peer->submissions.last,
+        .pruned = peer->submissions.pruned,
+        .used_ms = used_ms};
     store_put(core->store, STORE_SESSIONS, session_key(peer->session),
         row_session_write(bytes, peer->session, &row), (struct slice){0});
 }
@@ -37,12 +38,12 @@ put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
 void
 sessions_store(struct core *core, struct peer *peer)
 {
-    if (!peer->session_changed)
+    if (!peer->submissions.changed)
         return;
     put_session(core, peer, core->clocks.wall_ms);
-    core->sessions += !peer->session_stored;
-    peer->session_stored = true;
-    peer->session_changed = false;
+    core->sessions += !peer->submissions.stored;
+    peer->submissions.stored = true;
+    peer->submissions.changed = false;
 }
 
 /* Removes answers of the session, as many as this step may. The row then says which are left, and
@@ -60,7 +61,7 @@ forget_some(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t mo
             struct peer left = {0};
             memcpy(left.session, session, SESSION_BYTES);
             sessions_load(core, &left);
-            left.pruned = gone;
+            left.submissions.pruned = gone;
             put_session(core, &left, 0);
             return false;
         }

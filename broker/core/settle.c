@@ -38,7 +38,7 @@ succeed(struct core *core, struct job *job, const struct outcome *o)
 static void
 requeue(struct core *core, struct job *job, enum record_last last)
 {
-    job->record.spared++;
+    job->record.uncounted++;
     job->record.last = last;
     record_clear(&job->record, FIELD_STARTED);
     job_make_ready(core, job);
@@ -53,7 +53,7 @@ unable(struct core *core, struct worker *worker, struct job *job, const struct o
     if (job->lease)
         job->lease->refusers = NULL;
     if (!refusers && !apart_has_room(core)) { /* who refused it can't be remembered */
-        worker->rests_ms = core->clocks.now_ms + UNABLE_REST_MS;
+        worker->times.rests_ms = core->clocks.now_ms + UNABLE_REST_MS;
         attempt_set_error(&job->record, o->body);
         requeue(core, job, LAST_UNABLE);
         return;
@@ -91,7 +91,7 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
             return;
         break;
     case OUTCOME_SNOOZED:
-        r->spared++;
+        r->uncounted++;
         r->last = LAST_SNOOZED;
         job_park(core, job, core->clocks.wall_ms + o->delay_ms);
         break;
@@ -122,12 +122,12 @@ settle_running(
     struct job job;
     enum stint_status status = bound_body(core, &o);
 
-    worker->succeeded += o.type == OUTCOME_SUCCEEDED;
-    worker->failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
+    worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
+    worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
     if (o.type == OUTCOME_SUCCEEDED && lease->has_keep && lease->keep_ms == 0 &&
         !core->fleet.watches && !core->fleet.subscriptions) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
-        job_forget(core, book_level_of(&core->book, &o.id), &o.id, STINT_RUNNING, lease->parted);
+        job_forget(core, book_level_of(&core->book, &o.id), &o.id, STINT_RUNNING, lease->chunked);
         core->figures.succeeded++;
     } else if (job_of_lease(core, lease, &job)) {
         job.record.attempt = lease->attempt;
@@ -179,7 +179,7 @@ settle_late(struct core *core, struct worker *worker, const struct outcome *give
     }
     apart_forget(core, &o.id);
     if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
-        r->spared--;
+        r->uncounted--;
     if (job.place == PLACE_PARKED)
         job_unpark(core, &job);
     enum stint_status status = bound_body(core, &o);
@@ -201,11 +201,11 @@ settle_one(struct core *core, struct worker *worker, const struct outcome *o)
 void
 settle_message(struct core *core, struct peer *peer, const struct message *m)
 {
-    struct pack_buffer *b = &peer->settled;
+    struct pack_buffer *b = &peer->answers.settled;
     peers_have_output(core, peer);
-    if (peer->settled_count == LIMIT_JOBS || b->used > page_bytes(core))
-        reply_flush(core, peer, MESSAGE_SETTLED, b, &peer->settled_count);
-    peer->settled_count++;
+    if (peer->answers.settled_count == LIMIT_JOBS || b->used > page_bytes(core))
+        reply_flush(core, peer, MESSAGE_SETTLED, b, &peer->answers.settled_count);
+    peer->answers.settled_count++;
     size_t at = message_open_settled(b, m->number);
     uint32_t exceptions = 0;
     if (m->settle.window != WINDOW_UNCHANGED)

@@ -80,7 +80,7 @@ struct step {
 /* Memory that is used again and again. */
 struct scratch {
     struct message message;
-    struct message_room *decoded; /* the arrays of the message */
+    struct message_arrays *decoded; /* the arrays of the message */
     struct places *places; /* of the jobs of a message */
     uint8_t record[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
     struct pack_buffer body, output; /* large ones, put together */

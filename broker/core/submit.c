@@ -58,18 +58,18 @@ struct verdict {
 static void
 make_room(struct core *core, struct peer *peer)
 {
-    struct pack_buffer *b = &peer->submitted;
-    if (peer->submitted_count == LIMIT_JOBS || b->used > page_bytes(core))
-        reply_flush(core, peer, MESSAGE_SUBMITTED, b, &peer->submitted_count);
+    struct pack_buffer *b = &peer->answers.submitted;
+    if (peer->answers.submitted_count == LIMIT_JOBS || b->used > page_bytes(core))
+        reply_flush(core, peer, MESSAGE_SUBMITTED, b, &peer->answers.submitted_count);
 }
 
 static struct pack_buffer *
 answer(struct core *core, struct peer *peer)
 {
-    struct pack_buffer *b = &peer->submitted;
+    struct pack_buffer *b = &peer->answers.submitted;
     peers_have_output(core, peer);
     make_room(core, peer);
-    peer->submitted_count++;
+    peer->answers.submitted_count++;
     return b;
 }
 
@@ -276,17 +276,17 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         const struct queue *q = t.queue->queue;
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
-        if (o->queue_backlog_max && waits > o->queue_backlog_max) {
-            refuse_backlog(v, i, t.queue->jobs > o->queue_backlog_max, STINT_QUEUE_FULL,
-                "a queue holds --queue-backlog-max jobs, ", o->queue_backlog_max);
+        if (o->max.queue_backlog && waits > o->max.queue_backlog) {
+            refuse_backlog(v, i, t.queue->jobs > o->max.queue_backlog, STINT_QUEUE_FULL,
+                "a queue holds --queue-backlog-max jobs, ", o->max.queue_backlog);
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
-    if (o->backlog_max && backlog + m->count > o->backlog_max)
-        refuse_backlog(v, 0, m->count > o->backlog_max, STINT_BACKLOG_FULL,
-            "the broker holds --backlog-max jobs, ", o->backlog_max);
+    if (o->max.backlog && backlog + m->count > o->max.backlog)
+        refuse_backlog(v, 0, m->count > o->max.backlog, STINT_BACKLOG_FULL,
+            "the broker holds --backlog-max jobs, ", o->max.backlog);
     else if (!has_room(core, t.bytes))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",
@@ -375,14 +375,14 @@ repeat_accepted(struct core *core, struct peer *peer, const struct message *m, s
 {
     struct runs runs;
     make_room(core, peer);
-    size_t begun = peer->submitted.used;
+    size_t begun = peer->answers.submitted.used;
     runs_open(&runs, answer_accepted(core, peer, m->number));
     if (repeat_ids(core, m, starts, &runs)) {
         runs_close(&runs);
         return;
     }
-    peer->submitted.used = begun;
-    peer->submitted_count--;
+    peer->answers.submitted.used = begun;
+    peer->answers.submitted_count--;
     answer_refused(
         core, peer, m->number, STINT_DAMAGED, 0, text_slice("the stored answer is damaged"));
 }
@@ -414,11 +414,12 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
 static void
 prune_answers(struct core *core, struct peer *peer, uint64_t acked)
 {
-    acked = earlier(acked, peer->submission);
-    for (uint32_t n = 0; peer->pruned < acked && n < PRUNED_A_STEP; n++) {
+    acked = earlier(acked, peer->submissions.last);
+    for (uint32_t n = 0; peer->submissions.pruned < acked && n < PRUNED_A_STEP; n++) {
         uint8_t key[ANSWER_KEY_BYTES];
-        store_del(core->store, STORE_ANSWERS, answer_key(key, peer->session, ++peer->pruned));
-        peer->session_changed = true;
+        store_del(
+            core->store, STORE_ANSWERS, answer_key(key, peer->session, ++peer->submissions.pruned));
+        peer->submissions.changed = true;
     }
 }
 
@@ -427,10 +428,11 @@ static void
 check_peer(struct core *core, const struct peer *peer, struct verdict *v)
 {
     const struct core_options *o = &core->options;
-    if (!peer->session_stored && !peer->session_changed && core->sessions >= o->sessions_max) {
+    if (!peer->submissions.stored && !peer->submissions.changed &&
+        core->sessions >= o->max.sessions) {
         sessions_sweep_soon(core);
-        refuse(v, 0, STINT_TOO_MANY, "there are --sessions-max client sessions, ", o->sessions_max);
-    } else if (peer->submission - peer->pruned >= LIMIT_SUBMISSIONS_OPEN)
+        refuse(v, 0, STINT_TOO_MANY, "there are --sessions-max client sessions, ", o->max.sessions);
+    } else if (peer->submissions.last - peer->submissions.pruned >= LIMIT_SUBMISSIONS_OPEN)
         refuse(v, 0, STINT_TOO_MANY,
             "so many answers of this session were not confirmed by `acked`: ",
             LIMIT_SUBMISSIONS_OPEN);
@@ -446,15 +448,15 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
     if (v.status != STINT_OK) {
         answer_refused(core, peer, m->number, v.status, v.index, text_slice(v.detail));
         reply_refused(core, peer->number, m, v.status);
-        peer->refused = true;
+        peer->submissions.refused = true;
         return;
     }
     insert_jobs(core, peer, m);
     store_answer(core, peer, m->number, hash, &v,
         (struct slice){core->scratch.page.data, core->scratch.page.used});
-    peer->refused = false;
-    peer->submission = m->number;
-    peer->session_changed = true;
+    peer->submissions.refused = false;
+    peer->submissions.last = m->number;
+    peer->submissions.changed = true;
     peers_have_output(core, peer);
 }
 
@@ -468,23 +470,23 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
         return;
     }
     /* One that is stored is answered as it was, whatever is unread: a refusal would be a lie. */
-    if (number > peer->submission && !peers_can_take(core, peer)) {
+    if (number > peer->submissions.last && !peers_can_take(core, peer)) {
         answer_refused(core, peer, number, STINT_TOO_MANY, 0,
             text_slice("too much of what was answered is unread: read it, and PING"));
         reply_refused(core, peer->number, m, STINT_TOO_MANY);
-        peer->refused |= number == peer->submission + 1;
+        peer->submissions.refused |= number == peer->submissions.last + 1;
         return;
     }
     uint64_t hash = record_check(m->submit.jobs.data, m->submit.jobs.size, 0);
-    if (number <= peer->submission)
+    if (number <= peer->submissions.last)
         repeat_answer(core, peer, m, hash);
-    else if (number == peer->submission + 1) {
+    else if (number == peer->submissions.last + 1) {
         prune_answers(core, peer, m->submit.acked);
         accept_or_refuse(core, peer, m, hash);
-    } else if (peer->submission == 0 && !peer->refused)
+    } else if (peer->submissions.last == 0 && !peer->submissions.refused)
         answer_refused(core, peer, number, STINT_SESSION_UNKNOWN, 0,
             text_slice("nothing is known of this session"));
     else
-        answer_refused(core, peer, number, STINT_OUT_OF_ORDER, peer->submission + 1,
+        answer_refused(core, peer, number, STINT_OUT_OF_ORDER, peer->submissions.last + 1,
             text_slice("a submission before this one is missing"));
 }

@@ -109,7 +109,7 @@ sweep_sessions(struct core *core)
     const struct core_options *o = &core->options;
     struct slice key, row;
     uint8_t at[SESSION_BYTES + 1];
-    bool full = core->sessions >= o->sessions_max;
+    bool full = core->sessions >= o->max.sessions;
     uint64_t keep_ms = full ? earlier(SESSION_REST_MS, o->session_keep_ms) : o->session_keep_ms;
     memcpy(at, core->sweeps.session, SESSION_BYTES);
     at[SESSION_BYTES] = 0;
@@ -164,7 +164,7 @@ uint64_t
 sweep_next_ms(const struct core *core)
 {
     if (core->sweeps.leaving.used > 0 ||
-        (core->sessions >= core->options.sessions_max &&
+        (core->sessions >= core->options.max.sessions &&
             core->sweeps.sessions_ms <= core->clocks.now_ms))
         return 0;
     return earlier(core->sweeps.due_ms, core->sweeps.expiry_ms);

@@ -87,7 +87,7 @@ check_parts(struct verify *v, const struct stint_id *id, uint32_t first, size_t 
 static void
 check_body(struct verify *v, const struct stint_id *id, const struct record *r)
 {
-    if (record_parted(r))
+    if (record_chunked(r))
         check_parts(v, id, 0, r->body_bytes);
     check_parts(v, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
     if (record_has(r, FIELD_OUTPUT) && r->state != STINT_DEAD)

@@ -17,22 +17,24 @@ enum {
 static void
 flush_outcomes(struct core *core, struct peer *peer)
 {
-    if (peer->outcomes_count == 0)
+    if (peer->answers.outcomes_count == 0)
         return;
     struct pack_buffer *b = outbox_begin(core->step.out, peer->number);
     message_put_elements(b, MESSAGE_OUTCOMES,
-        (struct slice){peer->outcomes.data, peer->outcomes.used}, peer->outcomes_count);
+        (struct slice){peer->answers.outcomes.data, peer->answers.outcomes.used},
+        peer->answers.outcomes_count);
     outbox_end(core->step.out);
-    pack_buffer_empty(&peer->outcomes);
-    peer->outcomes_count = 0;
+    pack_buffer_empty(&peer->answers.outcomes);
+    peer->answers.outcomes_count = 0;
 }
 
 void
 watch_put_outcome(struct core *core, struct peer *peer, const struct stint_job_info *info)
 {
     peers_have_output(core, peer);
-    message_put_job_info(&peer->outcomes, info);
-    if (++peer->outcomes_count == LIMIT_JOBS || peer->outcomes.used > page_bytes(core))
+    message_put_job_info(&peer->answers.outcomes, info);
+    if (++peer->answers.outcomes_count == LIMIT_JOBS ||
+        peer->answers.outcomes.used > page_bytes(core))
         flush_outcomes(core, peer);
 }
 
@@ -75,7 +77,7 @@ put_event(struct core *core, struct subscription *s, const struct stint_event *e
     size_t used = s->pending.used;
     message_put_event(&s->pending, event);
     s->peer->events_bytes += s->pending.used - used;
-    core->fleet.events_bytes += s->pending.used - used;
+    core->fleet.pushed.events_bytes += s->pending.used - used;
     s->pending_count++;
 }
 
@@ -83,7 +85,8 @@ static bool
 has_room(const struct core *core, const struct subscription *s)
 {
     return s->pending_count < EVENTS_A_STEP - 1 && s->pending.used <= page_bytes(core) &&
-        (core->fleet.events_bytes < EVENTS_BYTES || s->peer->events_bytes < EVENTS_BYTES_LEAST) &&
+        (core->fleet.pushed.events_bytes < EVENTS_BYTES ||
+            s->peer->events_bytes < EVENTS_BYTES_LEAST) &&
         peers_can_take(core, s->peer);
 }
 
@@ -125,7 +128,7 @@ flush_events(struct core *core, struct subscription *s)
     message_put_numbered_elements(b, MESSAGE_EVENTS, s->number,
         (struct slice){s->pending.data, s->pending.used}, s->pending_count, (struct slice){0});
     s->peer->events_bytes -= s->pending.used;
-    core->fleet.events_bytes -= s->pending.used;
+    core->fleet.pushed.events_bytes -= s->pending.used;
     outbox_end(core->step.out);
     pack_buffer_empty(&s->pending);
     s->pending_count = 0;
@@ -149,8 +152,8 @@ find_subscription(struct core *core, const struct peer *peer, uint64_t number)
 static bool
 may_subscribe(const struct fleet *fleet, const struct peer *peer, uint32_t ids)
 {
-    bool room = fleet->subscriptions_count < LIMIT_SUBSCRIPTIONS_ALL &&
-        fleet->subscribed_ids + ids <= LIMIT_SUBSCRIBED_ALL;
+    bool room = fleet->pushed.subscriptions_count < LIMIT_SUBSCRIPTIONS_ALL &&
+        fleet->pushed.subscribed_ids + ids <= LIMIT_SUBSCRIBED_ALL;
     return (peer->subscriptions_count == 0 && ids <= LIMIT_WATCHED_LEAST) ||
         (peer->subscriptions_count < LIMIT_SUBSCRIPTIONS && room);
 }
@@ -182,7 +185,7 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
                 abort();
             memcpy(s->ids, core->scratch.decoded->ids, bytes);
             s->ids_count = m->count;
-            core->fleet.subscribed_ids += m->count;
+            core->fleet.pushed.subscribed_ids += m->count;
             qsort(s->ids, s->ids_count, sizeof *s->ids, compare_ids);
         }
     }
@@ -202,10 +205,10 @@ watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m)
 void
 watch_flush(struct core *core)
 {
-    for (struct peer *p = core->step.outputs; p; p = p->next_output) {
-        p->has_output = false;
-        reply_flush(core, p, MESSAGE_SUBMITTED, &p->submitted, &p->submitted_count);
-        reply_flush(core, p, MESSAGE_SETTLED, &p->settled, &p->settled_count);
+    for (struct peer *p = core->step.outputs; p; p = p->answers.next_output) {
+        p->answers.has_output = false;
+        reply_flush(core, p, MESSAGE_SUBMITTED, &p->answers.submitted, &p->answers.submitted_count);
+        reply_flush(core, p, MESSAGE_SETTLED, &p->answers.settled, &p->answers.settled_count);
         flush_outcomes(core, p);
     }
     core->step.outputs = NULL;

@@ -44,7 +44,7 @@ list_of(struct connections *c, const struct connection *k)
         return &c->shut;
     if (k->why)
         return &c->closing;
-    return k->greeted ? &c->peers : &c->strangers;
+    return k->greeted ? &c->peers : &c->unknown;
 }
 
 static void
@@ -170,7 +170,7 @@ connections_close(
 struct connection *
 connections_due(struct connections *c, uint64_t now_ms)
 {
-    struct connection *k, *oldest = c->strangers;
+    struct connection *k, *oldest = c->unknown;
     DL_FOREACH (c->closing, k)
         if (now_ms >= k->ends_ms)
             break;
@@ -200,9 +200,9 @@ static bool
 too_much(const struct connections *c, const struct connection *k)
 {
     if (!k->greeted)
-        return k->unfinished > CONNECTION_STRANGER_BYTES ||
-            (c->unfinished[0] > CONNECTION_STRANGERS_BYTES &&
-                k->unfinished > CONNECTION_STRANGER_BYTES / 16);
+        return k->unfinished > CONNECTION_UNKNOWN_BYTES ||
+            (c->unfinished[0] > CONNECTION_UNKNOWNS_BYTES &&
+                k->unfinished > CONNECTION_UNKNOWN_BYTES / 16);
     return k->unfinished > CONNECTION_PEER_BYTES ||
         (c->unfinished[1] > CONNECTION_PEERS_BYTES && k->unfinished > CONNECTION_PEER_BYTES / 16);
 }
@@ -239,6 +239,6 @@ connections_look(struct connections *c, struct connection *k, bool heard, uint64
 bool
 connections_busy(const struct connections *c)
 {
-    return c->strangers || c->closing || c->unfinished[1] > CONNECTION_STRANGER_BYTES ||
+    return c->unknown || c->closing || c->unfinished[1] > CONNECTION_UNKNOWN_BYTES ||
         c->ahead > CONNECTION_AHEAD_BYTES;
 }

@@ -2,7 +2,7 @@
  * say no HELLO, that send what never becomes a message, that are too many, or that the core wants
  * gone. Bookkeeping only: no socket, no clock, no system call; monitor.c has those.
  *
- * A connection is a *stranger* until the core has a peer for it, and again when the core has
+ * A connection is *unknown* until the core has a peer for it, and again when the core has
  * forgotten that peer. Strangers are kept short: anybody can be one.
  */
 #ifndef CONNECTIONS_H
@@ -11,12 +11,12 @@
 #include "routes.h"
 
 enum {
-    CONNECTION_HELLO_MS = 5000, /* how long one may be a stranger */
+    CONNECTION_HELLO_MS = 5000, /* how long one may be unknown */
     /* Bytes that came and are no message yet. A HELLO is small, and a part of a message costs
      * libzmq up to 32 times the bytes it has on the wire. */
-    CONNECTION_STRANGER_BYTES = 128 << 10,
+    CONNECTION_UNKNOWN_BYTES = 128 << 10,
     CONNECTION_PEER_BYTES = 9 << 20, /* the largest message, and what the transport adds to it */
-    CONNECTION_STRANGERS_BYTES = 4 << 20, /* of all strangers */
+    CONNECTION_UNKNOWNS_BYTES = 4 << 20, /* of all unknown ones */
     CONNECTION_PEERS_BYTES = 256 << 20, /* of all peers */
     /* Bytes that the transport has read ahead of us. It counts messages, and they may be large: */
     CONNECTION_AHEAD_BYTES = 16 << 20, /* where there are too many, of those who sent so many */
@@ -48,7 +48,7 @@ struct connection {
     bool shut; /* its end is on its way */
     enum connection_end why; /* it is to end at... */
     uint64_t ends_ms; /* ...this time */
-    uint64_t since_ms; /* a stranger since then */
+    uint64_t since_ms; /* unknown since then */
     uint64_t base; /* bytes that had come when it was last heard... */
     uint64_t arrived; /* ...and at the last look */
     uint64_t lived; /* ...and when they last showed that it lives */
@@ -56,17 +56,17 @@ struct connection {
     uint64_t taken; /* bytes of the messages that were read */
     uint64_t ahead; /* and of those that wait for that, as counted below */
     uint64_t over_round; /* it had too many of them in this round; 0: not */
-    struct connection *prev, *next; /* among strangers (oldest first), peers, or shut ones */
+    struct connection *prev, *next; /* among unknown ones (oldest first), peers, or shut ones */
 };
 
 struct connections {
     struct connection **by_fd;
     uint32_t by_fd_size;
-    struct connection *strangers, *peers, *closing, *shut;
+    struct connection *unknown, *peers, *closing, *shut;
     struct connection *at; /* the next peer to be looked at */
     uint32_t count, shut_count, max;
     uint64_t round; /* counts up when all that had arrived has been read */
-    uint64_t unfinished[2]; /* of all strangers, of all peers */
+    uint64_t unfinished[2]; /* of all unknown ones, of all peers */
     uint64_t ahead; /* of all */
 };
 

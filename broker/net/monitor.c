@@ -206,8 +206,8 @@ look_at(struct monitor *m, struct connection *k)
         k->route->heard = false;
     if (!bytes_arrived(k, &arrived))
         return;
-    if ((arrived - k->base > CONNECTION_STRANGER_BYTES / 16 ||
-            arrived - k->taken > CONNECTION_STRANGER_BYTES / 16) &&
+    if ((arrived - k->base > CONNECTION_UNKNOWN_BYTES / 16 ||
+            arrived - k->taken > CONNECTION_UNKNOWN_BYTES / 16) &&
         ioctl(k->fd, SIOCINQ, &untaken) != 0)
         untaken = 0;
     bool alive =
@@ -221,7 +221,7 @@ static void
 look_around(struct monitor *m)
 {
     struct connections *c = &m->connections;
-    struct connection *k = c->strangers, *next;
+    struct connection *k = c->unknown, *next;
     m->suspects = false;
     for (; k; k = next) {
         next = k->next;

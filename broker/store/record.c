@@ -58,9 +58,9 @@ record_set_body(struct record *r, struct slice body)
     enum { LATER = 8 * FIELDS_OPTIONAL + LIMIT_ERROR_BYTES };
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
-    r->fields &= ~(1U << FIELD_PARTED);
+    r->fields &= ~(1U << FIELD_CHUNKED);
     if (RECORD_FIXED_BYTES + r->kind.size + LATER + body.size > RECORD_INLINE_MAX) {
-        r->fields |= 1U << FIELD_PARTED;
+        r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};
     }
 }
@@ -74,7 +74,7 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     head[11] = (uint8_t)r->kind.size;
     put_le(head + 12, r->fields, 4);
     put_le(head + 16, r->attempt, 4);
-    put_le(head + 20, r->spared, 4);
+    put_le(head + 20, r->uncounted, 4);
     put_le(head + 24, r->submitted_ms, 8);
     put_le(head + 32, r->body_bytes, 4);
     put_le(head + 36, r->error.size, 4);
@@ -100,8 +100,8 @@ static bool
 is_sane(const struct record *r)
 {
     const uint32_t known = (1U << FIELDS_OPTIONAL) - 1;
-    const uint32_t marks = 1U << FIELD_PARTED | 1U << FIELD_SUSPECT;
-    return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->spared <= r->attempt &&
+    const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT;
+    return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES;
 }
@@ -116,13 +116,13 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->last = (enum record_last)p[10];
     r->fields = (uint32_t)get_le(p + 12, 4);
     r->attempt = (uint32_t)get_le(p + 16, 4);
-    r->spared = (uint32_t)get_le(p + 20, 4);
+    r->uncounted = (uint32_t)get_le(p + 20, 4);
     r->submitted_ms = get_le(p + 24, 8);
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
     size_t head = head_size(r);
-    size_t body = record_parted(r) ? 0 : r->body_bytes;
+    size_t body = record_chunked(r) ? 0 : r->body_bytes;
     if (!is_sane(r) || bytes.size != head + body)
         return false;
     const uint8_t *at = p + RECORD_FIXED_BYTES;

@@ -10,13 +10,13 @@
  *     11  u8   size of the kind
  *     12  u32  fields: which of the optional ones follow, bits of enum record_field
  *     16  u32  attempt: number of the last attempt that is over
- *     20  u32  spared: how many of those do not count against max_attempts
+ *     20  u32  uncounted: how many of those do not count against max_attempts
  *     24  u64  submitted_ms
  *     32  u32  body_bytes, also where the body is in parts
  *     36  u16  size of the error text
  *     38  u16  0
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, body (unless parted)
+ *     ..       kind, error text, body (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a member here, a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -54,7 +54,7 @@ enum record_field {
     FIELDS_OPTIONAL = 10,
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
-    FIELD_PARTED = 31, /* no value of its own: the body is in parts */
+    FIELD_CHUNKED = 31, /* no value of its own: the body is in parts */
 };
 
 enum {
@@ -69,13 +69,13 @@ enum {
 struct record {
     enum stint_state state;
     enum record_last last;
-    uint32_t attempt, spared;
+    uint32_t attempt, uncounted;
     uint64_t submitted_ms;
     uint64_t optional[FIELDS_OPTIONAL];
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
     struct slice kind, error;
-    struct slice body; /* empty if parted */
+    struct slice body; /* empty if chunked */
 };
 
 static inline bool
@@ -111,9 +111,9 @@ record_clear(struct record *r, enum record_field field)
 }
 
 static inline bool
-record_parted(const struct record *r)
+record_chunked(const struct record *r)
 {
-    return (r->fields >> FIELD_PARTED & 1) != 0;
+    return (r->fields >> FIELD_CHUNKED & 1) != 0;
 }
 
 /* Was it lost with a worker, and has not ended since? Then it may be what ended that worker. */
@@ -128,7 +128,7 @@ record_suspect(const struct record *r)
 static inline uint32_t
 record_failures(const struct record *r)
 {
-    return r->attempt - r->spared;
+    return r->attempt - r->uncounted;
 }
 
 /* Is a suspect on its last attempt, or has it failed twice and was lost again? */

@@ -19,7 +19,7 @@ static struct {
     struct core_options options;
     struct routes routes;
     struct outbox out;
-    struct message_room *room;
+    struct message_arrays *room;
     struct event events[EVENTS];
     struct pack_buffer frames[EVENTS];
     size_t count;
@@ -82,7 +82,7 @@ start(void)
 {
     const char *error;
     MUST(core_new(&f.options, f.store, f.now_ms, &f.core, &error) == STINT_OK);
-    routes_init(&f.routes, f.options.peers_max + 2);
+    routes_init(&f.routes, f.options.max.peers + 2);
 }
 
 static void
@@ -365,12 +365,12 @@ prepare(void)
     f.seed = f.count = f.known_count = f.steps = 0;
     memset(f.submissions, 0, sizeof f.submissions);
     core_options_init(&f.options);
-    f.options.peers_max = 5;
-    f.options.queues_max = 4;
-    f.options.levels_max = 8;
-    f.options.sessions_max = 4;
-    f.options.queue_backlog_max = 12;
-    f.options.backlog_max = 24;
+    f.options.max.peers = 5;
+    f.options.max.queues = 4;
+    f.options.max.levels = 8;
+    f.options.max.sessions = 4;
+    f.options.max.queue_backlog = 12;
+    f.options.max.backlog = 24;
     f.options.payload_bytes = f.options.result_bytes = 4990;
     f.options.keep_ms = 20000;
     f.options.keep_dead_ms = 30000;

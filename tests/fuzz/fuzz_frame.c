@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "message.h"
 
-static struct message_room room;
+static struct message_arrays room;
 
 static void
 touch(struct slice s, const uint8_t *bytes, size_t size)

@@ -30,7 +30,7 @@ struct world {
     struct store *store;
     struct core *core;
     struct outbox out;
-    struct message_room *room;
+    struct message_arrays *room;
     struct message message; /* the last one read */
     uint64_t now_ms, wall_ms, seed;
     enum hearing heard; /* how much of what arrived is in the next batch */

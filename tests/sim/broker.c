@@ -157,7 +157,7 @@ serve(void)
         sim_broken("the broker can't start: %s", error);
     core_check(b.core);
     oracle_started(b.store, b.core);
-    routes_init(&b.routes, b.options.peers_max + 64);
+    routes_init(&b.routes, b.options.max.peers + 64);
     network_listen(&b.process);
     figures.restarts++;
     sim_trace("broker up");

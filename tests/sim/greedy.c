@@ -12,7 +12,7 @@ static struct {
     struct process process;
     struct socket *socket;
     struct pack_buffer frame, received;
-    struct message_room *room;
+    struct message_arrays *room;
     uint32_t first; /* its jobs */
     uint64_t token; /* the last that it has read */
     bool stopping;
@@ -144,7 +144,7 @@ void
 greedy_begin(uint64_t seed)
 {
     struct pack_buffer frame = g.frame, received = g.received;
-    struct message_room *room = g.room ? g.room : calloc(1, sizeof *room);
+    struct message_arrays *room = g.room ? g.room : calloc(1, sizeof *room);
     memset(&g, 0, sizeof g);
     g.frame = frame;
     g.received = received;

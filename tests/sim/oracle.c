@@ -215,7 +215,7 @@ whole_body(struct store *s, const struct stint_id *id, const struct record *r)
 {
     uint8_t key[PART_KEY_BYTES];
     struct slice value, piece;
-    if (!record_parted(r))
+    if (!record_chunked(r))
         return r->body;
     if (!store_get(s, STORE_PARTS, part_key(key, id, 0), &value) ||
         !row_part_read(id, 0, value, &piece))
@@ -264,7 +264,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
         sim_broken("%s stands in two tables", job_named(j));
     j->scan = scan;
     j->now = (struct life){.state = r.state, .attempt = r.attempt, .last = r.last};
-    j->now.failures = r.attempt - r.spared;
+    j->now.failures = r.attempt - r.uncounted;
     j->now.suspect = (r.fields >> FIELD_SUSPECT & 1) != 0;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
@@ -456,7 +456,7 @@ static void
 check_limits(void)
 {
     uint64_t waiting[8] = {0}, fresh[8] = {0};
-    if (!known.options.queue_backlog_max)
+    if (!known.options.max.queue_backlog)
         return;
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
@@ -468,9 +468,9 @@ check_limits(void)
         waiting[j->wish.queue] -= waits && j->now.state != j->was.state;
     }
     for (unsigned q = 0; q < 8; q++)
-        if (fresh[q] && waiting[q] + fresh[q] > known.options.queue_backlog_max)
+        if (fresh[q] && waiting[q] + fresh[q] > known.options.max.queue_backlog)
             sim_broken("a queue took %llu jobs over its limit",
-                (unsigned long long)(waiting[q] + fresh[q] - known.options.queue_backlog_max));
+                (unsigned long long)(waiting[q] + fresh[q] - known.options.max.queue_backlog));
 }
 
 static bool

@@ -10,7 +10,7 @@ enum { CONNECTIONS_MAX = 4096, SETTLES_MAX = 1024 };
 struct traffic traffic;
 
 static struct party *parties, *connected[CONNECTIONS_MAX];
-static struct message_room *room;
+static struct message_arrays *room;
 
 /* What each connection was sent and has not shown to have read: a PING that says the token of a
  * PONG again shows that all that was sent before that PONG has been. */

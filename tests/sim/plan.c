@@ -34,7 +34,7 @@ make_world(struct plan *p, struct chance *c)
         o->grace_ms = 1500;
     }
     if (chance_in_100(c, 15))
-        o->queue_backlog_max = chance_between(c, l->jobs_most > 5 ? l->jobs_most : 5, 40);
+        o->max.queue_backlog = chance_between(c, l->jobs_most > 5 ? l->jobs_most : 5, 40);
     o->message_bytes = 16384; /* small loads are to meet this limit, too */
     if (chance_in_100(c, 30)) { /* peers have to show often that they read; one does not */
         o->unread_bytes = chance_between(c, 4000, 64000);
@@ -45,7 +45,7 @@ make_world(struct plan *p, struct chance *c)
     l->killers = chance_in_100(c, 30) ? 5 : 0;
     l->picky = chance_in_100(c, 30) ? 20 : 0;
     if (chance_in_100(c, 10)) { /* who comes when others have left is served */
-        o->sessions_max = (uint32_t)chance_between(c, 1, l->clients);
+        o->max.sessions = (uint32_t)chance_between(c, 1, l->clients);
         l->full = true;
     }
 }

@@ -18,19 +18,19 @@ static bool
 has_work(void *context)
 {
     const struct slot *slot = context;
-    return slot->worker->desk.waiting || slot->worker->desk.closing;
+    return slot->worker->handover.waiting || slot->worker->handover.closing;
 }
 
 static void
 slot_main(void *context)
 {
     struct slot *slot = context;
-    struct desk *desk = &slot->worker->desk;
+    struct handover *handover = &slot->worker->handover;
     for (;;) {
         actor_wait(has_work, slot, UINT64_MAX);
-        if (!desk->waiting)
+        if (!handover->waiting)
             break;
-        slot_begin(slot, desk->waiting);
+        slot_begin(slot, handover->waiting);
         slot_run(slot);
         slot_finish(slot);
     }
@@ -76,7 +76,7 @@ void
 slots_join(struct stint_worker *w)
 {
     struct slot_actor *a;
-    w->desk.closing = true;
+    w->handover.closing = true;
     while ((a = take_actor(w)) != NULL) {
         actor_join(&a->actor);
         close(a->slot->task.cancel_fd);

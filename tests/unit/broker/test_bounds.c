@@ -131,7 +131,7 @@ while_many_jobs_wait_for_another_worker_who_refuses_more_of_them_rests(void **st
     uint32_t refused = 0, more;
     (void)state;
     core_options_init(&options);
-    options.apart_max = 2 * MOST;
+    options.max.apart = 2 * MOST;
     struct world *w = world_new(&options);
     world_with_client(w);
     join(w, 3, 0); /* it would take them, and is busy with others */

@@ -126,14 +126,14 @@ bytes_that_become_no_message_end_a_stranger(void **state)
     (void)state;
     begin(&f, 100);
     struct connection *k = add(&f, 5, 0);
-    (void)quiet(&f, k, CONNECTION_STRANGER_BYTES);
+    (void)quiet(&f, k, CONNECTION_UNKNOWN_BYTES);
     rounds(&f);
-    (void)quiet(&f, k, CONNECTION_STRANGER_BYTES);
+    (void)quiet(&f, k, CONNECTION_UNKNOWN_BYTES);
     assert_null(connections_due(&f.all, 1));
-    (void)quiet(&f, k, CONNECTION_STRANGER_BYTES + 1);
+    (void)quiet(&f, k, CONNECTION_UNKNOWN_BYTES + 1);
     assert_null(connections_due(&f.all, 1)); /* it may be a message that is read next */
     rounds(&f);
-    (void)quiet(&f, k, CONNECTION_STRANGER_BYTES + 1);
+    (void)quiet(&f, k, CONNECTION_UNKNOWN_BYTES + 1);
     assert_ptr_equal(connections_due(&f.all, 1), k);
     assert_int_equal(k->why, END_UNFINISHED);
     end(&f);
@@ -245,12 +245,12 @@ many_strangers_together_may_not_send_much_either(void **state)
     for (int turn = 0; turn < 3; turn++, rounds(&f))
         for (int fd = 5; fd < 205; fd++) {
             struct connection *k = connections_at(&f.all, fd);
-            (void)quiet(&f, k ? k : add(&f, fd, 0), CONNECTION_STRANGER_BYTES);
+            (void)quiet(&f, k ? k : add(&f, fd, 0), CONNECTION_UNKNOWN_BYTES);
         }
     while (connections_due(&f.all, 1))
         ended++;
-    assert_int_equal(ended, 200 - CONNECTION_STRANGERS_BYTES / CONNECTION_STRANGER_BYTES);
-    assert_true(f.all.unfinished[0] <= CONNECTION_STRANGERS_BYTES);
+    assert_int_equal(ended, 200 - CONNECTION_UNKNOWNS_BYTES / CONNECTION_UNKNOWN_BYTES);
+    assert_true(f.all.unfinished[0] <= CONNECTION_UNKNOWNS_BYTES);
     end(&f);
 }
 

@@ -184,8 +184,8 @@ limits_refuse_with_the_status_that_names_them(void **state)
     (void)state;
     core_options_init(&options);
     options.payload_bytes = 4;
-    options.queue_backlog_max = 2;
-    options.queues_max = 2;
+    options.max.queue_backlog = 2;
+    options.max.queues = 2;
     struct world *w = world_new(&options);
     struct job_spec big = world_job("12345"),
                     good[3] = {world_job("a"), world_job("b"), world_job("c")};

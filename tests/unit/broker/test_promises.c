@@ -187,7 +187,7 @@ promise_4_a_refusal_uses_no_number_and_leaves_nothing(void **state)
     struct core_options options;
     (void)state;
     core_options_init(&options);
-    options.queues_max = 1;
+    options.max.queues = 1;
     struct world *w = world_new(&options);
     struct job_spec two[2] = {world_job("a"), world_job("b")};
     two[1].queue = (struct slice){(const uint8_t *)"second", 6};
@@ -203,7 +203,7 @@ promise_4_a_refusal_uses_no_number_and_leaves_nothing(void **state)
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
     assert_int_equal(w->room->answers[0].status, STINT_OUT_OF_ORDER);
     assert_int_equal(w->room->answers[0].index, 1);
-    w->options.queues_max = 2;
+    w->options.max.queues = 2;
     world_restart(w);
     world_with_client(w);
     world_submit(w, 1, 1, two, 2);

@@ -55,7 +55,7 @@ a_queue_that_is_only_served_or_watched_is_not_stored(void **state)
     struct core_options options;
     (void)state;
     core_options_init(&options);
-    options.queues_max = 1;
+    options.max.queues = 1;
     struct world *w = world_new(&options);
     struct slice names[] = {text("one"), text("two"), text("three")};
     struct job_spec job = job_in("two");
@@ -84,7 +84,7 @@ hellos_do_not_use_up_the_queues(void **state)
     struct job_spec job = job_in("mine");
     (void)state;
     core_options_init(&options);
-    options.queues_max = 100;
+    options.max.queues = 100;
     struct world *w = world_new(&options);
     world_with_client(w);
     bool refused = false;
@@ -133,7 +133,7 @@ an_empty_queue_goes_and_its_number_is_not_used_again(void **state)
     struct core_options options;
     (void)state;
     core_options_init(&options);
-    options.queues_max = 2;
+    options.max.queues = 2;
     options.keep_ms = 0;
     struct world *w = world_new(&options);
     struct stint_id first, second, third, again;
@@ -215,7 +215,7 @@ each_limit_of_queues_is_called_by_its_name(void **state)
     struct core_options options;
     (void)state;
     core_options_init(&options);
-    options.levels_max = 2;
+    options.max.levels = 2;
     struct world *w = world_new(&options);
     struct job_spec jobs[3] = {world_job("a"), world_job("b"), world_job("c")};
     for (uint8_t i = 0; i < 3; i++)

@@ -51,7 +51,7 @@ sessions_are_limited_and_those_that_exist_go_on(void **state)
     struct job_spec job = world_job("a");
     (void)state;
     core_options_init(&options);
-    options.sessions_max = 1;
+    options.max.sessions = 1;
     struct world *w = world_new(&options);
     world_with_client(w);
     (void)world_submit_one(w, 1, "a");
@@ -365,7 +365,7 @@ workers_are_limited_also_those_that_are_cut_off(void **state)
     struct core_options options;
     (void)state;
     core_options_init(&options);
-    options.workers_max = 3;
+    options.max.workers = 3;
     struct world *w = world_new(&options);
     for (uint8_t n = 1; n <= 5; n++)
         world_hello_worker(w, 1, n, 1); /* one connection */
@@ -386,7 +386,7 @@ sessions_that_rest_make_room_for_others(void **state)
     struct job_spec job = world_job("a");
     (void)state;
     core_options_init(&options);
-    options.sessions_max = SESSIONS;
+    options.max.sessions = SESSIONS;
     struct world *w = world_new(&options);
     for (uint32_t n = 0; n < SESSIONS; n++) {
         struct hello h = {.role = ROLE_CLIENT, .version_min = 1, .version_max = 1};
@@ -420,7 +420,7 @@ no_session_is_forgotten_for_room_before_its_client_could_come_back_after_a_resta
     struct job_spec job = world_job("a");
     (void)state;
     core_options_init(&options);
-    options.sessions_max = 1;
+    options.max.sessions = 1;
     struct world *w = world_new(&options);
     world_with_client(w);
     (void)world_submit_one(w, 1, "a");

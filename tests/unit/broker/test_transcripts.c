@@ -81,7 +81,7 @@ is_said_as_its_transcript_has_it(void **state)
     const struct scenario *s = *state;
     struct core_options options;
     core_options_init(&options);
-    options.queue_backlog_max = s->queue_backlog_max;
+    options.max.queue_backlog = s->queue_backlog_max;
     if (s->unread_bytes) {
         options.unread_bytes = s->unread_bytes;
         options.answers_bytes = s->unread_bytes;
@@ -153,7 +153,7 @@ transcript_knows(const struct pack_buffer *b)
 
 /* Reads the elements, too, which a decoded message only points to. */
 static bool
-decoder_knows(const struct pack_buffer *b, struct message_room *room)
+decoder_knows(const struct pack_buffer *b, struct message_arrays *room)
 {
     struct message m;
     const char *why;
@@ -170,7 +170,7 @@ decoder_knows(const struct pack_buffer *b, struct message_room *room)
 static void
 compare_keys(enum message_type type, uint8_t list)
 {
-    struct message_room *room = calloc(1, sizeof *room);
+    struct message_arrays *room = calloc(1, sizeof *room);
     struct pack_buffer b = {0};
     assert_non_null(room);
     for (uint8_t key = 1; key < 128; key++) {

@@ -78,7 +78,7 @@ read_vector(const char *name, struct vector *v)
 }
 
 static void
-check_vector(const struct vector *v, struct message_room *room)
+check_vector(const struct vector *v, struct message_arrays *room)
 {
     struct message m;
     const char *why = NULL;
@@ -111,9 +111,9 @@ check_vector(const struct vector *v, struct message_room *room)
 }
 
 static void
-each_vector(void (*each)(const struct vector *v, struct message_room *room))
+each_vector(void (*each)(const struct vector *v, struct message_arrays *room))
 {
-    struct message_room *room = calloc(1, sizeof *room);
+    struct message_arrays *room = calloc(1, sizeof *room);
     DIR *d = opendir(STINT_SOURCE "/proto/vectors");
     size_t count = 0;
     assert_non_null(d);
@@ -139,7 +139,7 @@ every_vector_decodes_as_it_says(void **state)
 }
 
 static void
-cut_and_turn(const struct vector *v, struct message_room *room)
+cut_and_turn(const struct vector *v, struct message_arrays *room)
 {
     uint64_t seed = 7;
     struct message m;
@@ -177,7 +177,7 @@ static void
 a_submit_with_mixed_settings_says_each_jobs_own(void **state)
 {
     struct job_spec jobs[4] = {world_job("a"), world_job("b"), world_job("c"), world_job("d")};
-    struct message_room *room = calloc(1, sizeof *room);
+    struct message_arrays *room = calloc(1, sizeof *room);
     struct pack_buffer b = {0};
     struct message m;
     const char *why;

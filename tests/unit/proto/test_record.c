@@ -12,7 +12,7 @@ fill(struct record *r)
     spec.max_attempts = 3;
     record_from_spec(r, &spec, 1234567890123);
     r->attempt = 4;
-    r->spared = 1;
+    r->uncounted = 1;
     r->last = LAST_FAILED;
     r->error = (struct slice){(const uint8_t *)"because", 7};
     record_set(r, FIELD_DUE, 99);

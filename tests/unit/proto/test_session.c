@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static struct message_room *room;
+static struct message_arrays *room;
 
 static void
 open_session(struct session *s, uint64_t now_ms)
