@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_RULE "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
+
 /* A kind and the program that runs it; lives as long as the process. */
 struct program_handler {
     char *kind;
@@ -128,9 +130,7 @@ add_handler(struct stint_worker *w, const struct stint_handler *handler, const c
 {
     enum stint_status status = stint_worker_handle(w, handler);
     if (status == STINT_BAD_NAME)
-        return complain("the kind's name must be 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a "
-                        "letter or digit",
-            text);
+        return complain("the kind's name must be " NAME_RULE, text);
     return status == STINT_OK || complain(stint_status_text(status), text);
 }
 
@@ -213,10 +213,7 @@ queues_check(const struct list *queues)
         if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)})) {
             char setting[256];
             (void)snprintf(setting, sizeof setting, "--queue '%.200s'", name);
-            return complain(
-                "a queue's name is 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter "
-                "or digit",
-                setting);
+            return complain("a queue's name is " NAME_RULE, setting);
         }
     }
     return true;
