@@ -357,14 +357,14 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     for (size_t i = 0; i < batch->count; i++)
         handle_event(core, &batch->events[i]);
     conversation_judge(core, batch->heard);
-    sweep_all(core);
+    sweep(core, SWEEP_FIRST);
     dispatch_all(core);
     dispatch_recall(core);
     store_sessions(core);
     watch_flush(core);
     peers_end_connections(core);
     book_flush(&core->book);
-    queues_sweep(core);
+    sweep(core, SWEEP_LAST);
     if (core->sessions != sessions)
         count_up_epoch(core);
     enum stint_status status = core->store->ops->commit(core->store);
@@ -383,10 +383,7 @@ core_idle_ms(const struct core *core)
         idle = earlier(idle, BUSY_MS);
     if (core->step.unfinished)
         return 0;
-    uint64_t next_ms = sweep_next_ms(core);
-    if (next_ms != UINT64_MAX)
-        idle = earlier(idle, next_ms > core->clocks.wall_ms ? next_ms - core->clocks.wall_ms : 0);
-    return idle;
+    return earlier(idle, sweep_idle_ms(core));
 }
 
 void

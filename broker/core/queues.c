@@ -178,12 +178,9 @@ sweep_one(struct core *core, struct queue *q)
     (void)book_queue_remove(&core->book, q);
 }
 
-/* Called when the books are written: a queue that changed in this step stays. */
 void
 queues_sweep(struct core *core)
 {
-    if (core->clocks.now_ms < core->sweeps.queues_ms)
-        return;
     core->sweeps.queues_ms = core->clocks.now_ms + SWEEP_MS;
     struct queue *q = book_queue_by_number(&core->book, core->sweeps.queue), *next;
     if (!q)

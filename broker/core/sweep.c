@@ -7,6 +7,7 @@
  */
 #include "sweep.h"
 #include "job.h"
+#include "queues.h"
 #include "sessions.h"
 
 enum {
@@ -137,16 +138,77 @@ sweep_sessions(struct core *core)
     }
 }
 
-void
-sweep_all(struct core *core)
+/* ---- the chores ---- */
+
+static uint64_t
+until(uint64_t due_ms, uint64_t now_ms)
 {
-    if (core->sweeps.due_ms <= core->clocks.wall_ms)
-        sweep_due(core);
-    if (core->sweeps.expiry_ms <= core->clocks.wall_ms)
-        sweep_expired(core);
-    sessions_forget_more(core);
-    if (core->sweeps.sessions_ms <= core->clocks.now_ms)
-        sweep_sessions(core);
+    return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+static uint64_t
+due_in(const struct core *core)
+{
+    return until(core->sweeps.due_ms, core->clocks.wall_ms);
+}
+
+static uint64_t
+expiry_in(const struct core *core)
+{
+    return until(core->sweeps.expiry_ms, core->clocks.wall_ms);
+}
+
+static uint64_t
+leaving_in(const struct core *core)
+{
+    return core->sweeps.leaving.used > 0 ? 0 : UINT64_MAX;
+}
+
+static uint64_t
+sessions_in(const struct core *core)
+{
+    return until(core->sweeps.sessions_ms, core->clocks.now_ms);
+}
+
+static uint64_t
+queues_in(const struct core *core)
+{
+    return until(core->sweeps.queues_ms, core->clocks.now_ms);
+}
+
+/* What time brings: in how many milliseconds it is due, and what is done then, one bounded step of
+ * it in a step of the core. */
+struct chore {
+    enum sweep_when when;
+    uint64_t (*due_in)(const struct core *core);
+    void (*step)(struct core *core);
+};
+
+static const struct chore chores[] = {
+    {SWEEP_FIRST, due_in, sweep_due},
+    {SWEEP_FIRST, expiry_in, sweep_expired},
+    {SWEEP_FIRST, leaving_in, sessions_forget_more},
+    {SWEEP_FIRST, sessions_in, sweep_sessions},
+    {SWEEP_LAST, queues_in, queues_sweep},
+};
+
+enum { CHORES = sizeof chores / sizeof *chores };
+
+void
+sweep(struct core *core, enum sweep_when when)
+{
+    for (unsigned i = 0; i < CHORES; i++)
+        if (chores[i].when == when && chores[i].due_in(core) == 0)
+            chores[i].step(core);
+}
+
+uint64_t
+sweep_idle_ms(const struct core *core)
+{
+    uint64_t idle_ms = UINT64_MAX;
+    for (unsigned i = 0; i < CHORES; i++)
+        idle_ms = earlier(idle_ms, chores[i].due_in(core));
+    return idle_ms;
 }
 
 void
@@ -158,14 +220,4 @@ sweep_load(struct core *core)
     first_row(core, STORE_DUE, &core->sweeps.due_ms, &id);
     core->sweeps.expiry_ms =
         first_row(core, STORE_EXPIRY, &slot, &id) ? slot << EXPIRY_SLOT_SHIFT : UINT64_MAX;
-}
-
-uint64_t
-sweep_next_ms(const struct core *core)
-{
-    if (core->sweeps.leaving.used > 0 ||
-        (core->sessions >= core->options.max.sessions &&
-            core->sweeps.sessions_ms <= core->clocks.now_ms))
-        return 0;
-    return earlier(core->sweeps.due_ms, core->sweeps.expiry_ms);
 }

@@ -44,7 +44,7 @@ PLANTED = [
     ("a wall clock that was set back is followed", CLOCK, "    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {\n        core->clocks.wall_ms = (uint64_t)expected_ms;",
      "    if (jump_ms > JUMP_MS || jump_ms < -JUMP_MS) {\n        core->clocks.wall_ms = wall_ms;"),
     ("where the clock was is forgotten", CLOCK, "        core->clocks.wall_ms = earlier(later(core->clocks.wall_ms, stored_ms), stored_ms + AWAY_MS);\n", ""),
-    ("the books are not written", CORE, "    book_flush(&core->book);\n    queues_sweep", "    queues_sweep"),
+    ("the books are not written", CORE, "    book_flush(&core->book);\n    sweep", "    sweep"),
 
     # job.c
     ("large bodies are left behind", JOB,
@@ -279,8 +279,8 @@ PLANTED = [
 
     # sweep.c
     ("parked jobs are due too soon", SWEEP, "        if (due_ms > core->clocks.wall_ms)\n            return;\n", ""),
-    ("parked jobs are never due", SWEEP, "    if (core->sweeps.due_ms <= core->clocks.wall_ms)", "    if (false)"),
-    ("outcomes never expire", SWEEP, "    if (core->sweeps.expiry_ms <= core->clocks.wall_ms)", "    if (false)"),
+    ("parked jobs are never due", SWEEP, "    {SWEEP_FIRST, due_in, sweep_due},\n", ""),
+    ("outcomes never expire", SWEEP, "    {SWEEP_FIRST, expiry_in, sweep_expired},\n", ""),
     ("outcomes expire with their neighbours", SWEEP,
      "            record_get(&job.record, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {",
      "            true) {"),
