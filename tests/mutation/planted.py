@@ -279,8 +279,8 @@ PLANTED = [
 
     # sweep.c
     ("parked jobs are due too soon", SWEEP, "        if (due_ms > core->clocks.wall_ms)\n            return;\n", ""),
-    ("parked jobs are never due", SWEEP, "    {SWEEP_FIRST, due_in, sweep_due},\n", ""),
-    ("outcomes never expire", SWEEP, "    {SWEEP_FIRST, expiry_in, sweep_expired},\n", ""),
+    ("parked jobs are never due", SWEEP, "    {SWEEP_FIRST, due_in, sweep_due},", "    {SWEEP_LAST + 1, due_in, sweep_due},"),
+    ("outcomes never expire", SWEEP, "    {SWEEP_FIRST, expiry_in, sweep_expired},", "    {SWEEP_LAST + 1, expiry_in, sweep_expired},"),
     ("outcomes expire with their neighbours", SWEEP,
      "            record_get(&job.record, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {",
      "            true) {"),
