@@ -48,11 +48,11 @@ tell(const struct note *note)
 {
     static const enum log_level levels[] = {
         LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
-    struct log_field fields[NOTE_FIELDS + 1] = {{LOG_END, NULL, NULL, 0, 0}};
+    struct log_field fields[NOTE_FIELDS + 1] = {{LOG_END, NULL, NULL, 0}};
     for (uint32_t i = 0; i < note->count; i++) {
         const struct note_field *f = &note->fields[i];
-        fields[i] = (struct log_field){
-            f->text ? LOG_IS_TEXT : LOG_IS_NUMBER, f->key, f->text, LOG_TO_END, f->number};
+        fields[i] =
+            (struct log_field){f->text ? LOG_IS_TEXT : LOG_IS_NUMBER, f->key, f->text, f->number};
     }
     log_event(levels[note->level], note->event, fields);
 }

@@ -134,12 +134,6 @@ put_value(FILE *out, const char *value, size_t size)
     fputs(size > TEXT_MAX ? "...\"" : "\"", out);
 }
 
-static size_t
-text_bytes(const struct log_field *f)
-{
-    return f->bytes == LOG_TO_END ? strlen(f->text) : f->bytes;
-}
-
 static void
 put_pairs(FILE *out, enum log_level level, const char *event, const struct log_field *fields)
 {
@@ -154,7 +148,7 @@ put_pairs(FILE *out, enum log_level level, const char *event, const struct log_f
             fprintf(out, " %s=%llu", f->name, (unsigned long long)f->number);
         } else if (f->text) {
             fprintf(out, " %s=", f->name);
-            put_value(out, f->text, text_bytes(f));
+            put_value(out, f->text, strlen(f->text));
         }
     }
 }
@@ -164,7 +158,7 @@ json_value(const struct log_field *f)
 {
     if (f->type == LOG_IS_NUMBER)
         return json_integer(f->number <= INT64_MAX ? (json_int_t)f->number : INT64_MAX);
-    size_t size = text_bytes(f), show = shown(f->text, size);
+    size_t size = strlen(f->text), show = shown(f->text, size);
     char cut[TEXT_MAX + 4];
     if (show == size)
         return json_bytes(f->text, size);
@@ -181,7 +175,7 @@ has_controls(const struct log_field *f)
     if (f->type != LOG_IS_TEXT || !f->text)
         return false;
     const unsigned char *c = (const unsigned char *)f->text;
-    for (size_t i = 0, size = text_bytes(f); i + 1 < size; i++)
+    for (size_t i = 0, size = strlen(f->text); i + 1 < size; i++)
         if (c[i] == 0xc2 && c[i + 1] < 0xa0)
             return true;
     return false;

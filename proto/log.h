@@ -27,25 +27,19 @@ enum log_type { LOG_END, LOG_IS_TEXT, LOG_IS_NUMBER };
 struct log_field {
     enum log_type type;
     const char *name;
-    const char *text; /* of `bytes` bytes; LOG_TO_END: up to its NUL */
-    size_t bytes;
+    const char *text;
     uint64_t number;
 };
 
-#define LOG_TO_END SIZE_MAX
 #define LOG_TEXT(field, value) \
     { \
-        LOG_IS_TEXT, (field), (value), LOG_TO_END, 0 \
-    }
-#define LOG_BYTES(field, value, size) \
-    { \
-        LOG_IS_TEXT, (field), (value), (size), 0 \
+        LOG_IS_TEXT, (field), (value), 0 \
     }
 #define LOG_NUMBER(field, value) \
     { \
-        LOG_IS_NUMBER, (field), NULL, 0, (value) \
+        LOG_IS_NUMBER, (field), NULL, (value) \
     }
-#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {LOG_END, NULL, NULL, 0, 0}})
+#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {LOG_END, NULL, NULL, 0}})
 
 /* `program` is borrowed for life. Call it after standard_streams_open(). */
 void log_open(const char *program, enum log_level level, bool json);

@@ -53,10 +53,9 @@ a_line_has_its_event_and_its_fields(void **state)
     unsetenv("JOURNAL_STREAM");
     log_open("test", LOG_LEVEL_INFO, false);
     log_event(LOG_LEVEL_INFO, "joined",
-        LOG_FIELDS(LOG_TEXT("worker", "host 4"), LOG_NUMBER("slots", 8), LOG_TEXT("none", NULL),
-            LOG_BYTES("part", "abc", 2)));
-    assert_non_null(strstr(
-        said(), " level=info program=test event=joined worker=\"host 4\" slots=8 part=ab\n"));
+        LOG_FIELDS(LOG_TEXT("worker", "host 4"), LOG_NUMBER("slots", 8), LOG_TEXT("none", NULL)));
+    assert_non_null(
+        strstr(said(), " level=info program=test event=joined worker=\"host 4\" slots=8\n"));
     log_event(LOG_LEVEL_DEBUG, "not shown", NULL);
     log_event(LOG_LEVEL_WARN, "stopped", NULL);
     assert_null(strstr(said(), "not shown"));
@@ -70,8 +69,8 @@ in_json_numbers_are_numbers_and_every_field_is_there(void **state)
     log_open("test", LOG_LEVEL_INFO, true);
     log_event(LOG_LEVEL_INFO, "lost",
         LOG_FIELDS(LOG_TEXT("worker", "h\xe9"), LOG_NUMBER("leases", UINT64_MAX),
-            LOG_TEXT("queue", "caf\xc3\xa9"), LOG_BYTES("bytes", "a\0b", 3)));
-    json_t *o = json_loads(said(), JSON_ALLOW_NUL, NULL);
+            LOG_TEXT("queue", "caf\xc3\xa9")));
+    json_t *o = json_loads(said(), 0, NULL);
     assert_non_null(o);
     assert_string_equal(json_string_value(json_object_get(o, "schema")), "stint.log/1");
     assert_string_equal(json_string_value(json_object_get(o, "event")), "lost");
