@@ -353,10 +353,8 @@ reap(struct run *r)
             LOG_FIELDS(LOG_TEXT("program", r->command->argv[0])));
     read_end(r, &r->out, keep_output, READS_AT_END);
     read_end(r, &r->err, keep_tail, READS_AT_END);
-    strays_forget(&r->runner->strays, r->slot);
     atomic_store(&r->runner->guard->groups[r->slot], 0);
-    while (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED) != 0 && errno == EINTR)
-        ;
+    strays_wait(&r->runner->strays, r->slot, r->pidfd, &info);
     r->code = info.si_code;
     r->status = info.si_status;
 }

@@ -4,6 +4,7 @@
 #include "processes.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,6 +48,16 @@ void
 strays_forget(struct strays *s, uint32_t slot)
 {
     pthread_mutex_lock(&s->lock);
+    s->jobs[slot] = (struct living){0};
+    pthread_mutex_unlock(&s->lock);
+}
+
+void
+strays_wait(struct strays *s, uint32_t slot, int pidfd, siginfo_t *info)
+{
+    pthread_mutex_lock(&s->lock);
+    while (waitid(P_PIDFD, (id_t)pidfd, info, WEXITED) != 0 && errno == EINTR)
+        ;
     s->jobs[slot] = (struct living){0};
     pthread_mutex_unlock(&s->lock);
 }

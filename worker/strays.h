@@ -11,6 +11,7 @@
 #include "stint_id.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -39,7 +40,9 @@ strays_expect(struct strays *strays, uint32_t slot, const struct stint_id *id, u
 void strays_begin(struct strays *strays, uint32_t slot, pid_t leader);
 /* The leader has ended and is not reaped yet: end all else. False if something does not die. */
 bool strays_end(struct strays *strays, uint32_t slot);
-/* Nothing of this slot is to be ended any more: its leader may be reaped. */
+/* The leader, which has ended, is reaped, and told of in `info`; nobody else reaps it before. */
+void strays_wait(struct strays *strays, uint32_t slot, int pidfd, siginfo_t *info);
+/* The program was not started. */
 void strays_forget(struct strays *strays, uint32_t slot);
 /* SIGKILL to all jobs that run. */
 void strays_kill_running(struct strays *strays);

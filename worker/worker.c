@@ -166,8 +166,9 @@ stint_worker_connected(const struct stint_worker *w)
 static void
 choose_window(struct stint_worker *w)
 {
-    uint64_t now_us = wire_now_us(), least_us = UINT64_MAX;
+    uint64_t least_us = UINT64_MAX;
     pthread_mutex_lock(&w->handover.lock);
+    uint64_t now_us = wire_now_us(); /* with the lock held, no slot begins after it */
     uint64_t finished = w->handover.finished, run_us = w->handover.run_us;
     w->handover.finished = w->handover.run_us = 0;
     for (uint32_t i = 0; i < w->slots_count; i++) {
@@ -207,8 +208,8 @@ watch_slots(struct stint_worker *w)
 {
     struct lease_ref *started = NULL;
     uint32_t count = 0;
-    uint64_t now_us = wire_now_us();
     pthread_mutex_lock(&w->handover.lock);
+    uint64_t now_us = wire_now_us(); /* with the lock held, no slot begins after it */
     for (uint32_t i = 0; i < w->slots_count; i++) {
         struct stint_task *t = &w->slots[i].task;
         if (!t->held)

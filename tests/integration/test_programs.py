@@ -80,6 +80,14 @@ FLOOD = "trap '' TERM; echo $$ >{pid}; while :; do echo 'as much as goes' >&2; d
 
 
 class Deadlines(Programs):
+    def test_what_has_just_begun_is_not_over_its_time(self):
+        """However the worker's threads meet: one slot begins a program while another thread looks
+        whose time is over."""
+        self.place.worker("--exec", "--slots", "4")
+        lines = "".join(f"{n}\n" for n in range(3000))
+        r = self.place.stint("map", "--timeout", "1h", "true", input=lines)
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+
     def script(self, text):
         return text.format(pid=self.place.path("pid"))
 
