@@ -1,5 +1,5 @@
 /* splitmix64: numbers that look random, for jitter and for tests. Whoever sees one knows the next:
- * what must not be guessed is made by broker/core_random.c.
+ * what must not be guessed is made by broker/core/random.c.
  */
 #ifndef SPLITMIX_H
 #define SPLITMIX_H

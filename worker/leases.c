@@ -36,7 +36,7 @@ leases_end_request(struct stint_worker *w, struct request **request)
 }
 
 static size_t
-parcel_size(const struct message *m, const struct message_arrays *room)
+delivery_size(const struct message *m, const struct message_arrays *room)
 {
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
@@ -49,7 +49,7 @@ static struct held *
 unpack(struct stint_worker *w, const struct message *m)
 {
     const struct message_arrays *room = link_room(w->link);
-    struct delivery *delivery = malloc(parcel_size(m, room));
+    struct delivery *delivery = malloc(delivery_size(m, room));
     if (!delivery)
         abort();
     struct held *jobs = (struct held *)(delivery + 1);

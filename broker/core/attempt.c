@@ -15,7 +15,8 @@
 
 /* Its worker ends an attempt at its limit, and has so long on top of the lost time to say so. */
 enum { OVERTIME_MS = 15000 };
-enum { REFUSED_JUDGED = 256 }; /* of those that wait for another worker, at a time */
+/* Of the jobs that wait for another worker, so many are looked at a time. */
+enum { REFUSED_JUDGED = 256 };
 
 /* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
  * failed together do not come back together. */

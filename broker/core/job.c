@@ -100,8 +100,7 @@ state_in(
         return STINT_SCHEDULED;
     if (table == STORE_LIVE)
         return book_is_running((struct book *)&core->book, id) ? STINT_RUNNING : STINT_READY;
-    unsigned state = bytes.size > 9 ? bytes.data[9] : 0;
-    return state < STINT_STATES ? (enum stint_state)state : STINT_UNKNOWN;
+    return record_state(bytes);
 }
 
 /* A damaged record is moved to a table of its own, where a person can look at it; its neighbours

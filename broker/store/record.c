@@ -106,6 +106,13 @@ is_sane(const struct record *r)
         r->error.size <= LIMIT_ERROR_BYTES;
 }
 
+enum stint_state
+record_state(struct slice bytes)
+{
+    unsigned state = bytes.size > 9 ? bytes.data[9] : STINT_UNKNOWN;
+    return state < STINT_STATES ? (enum stint_state)state : STINT_UNKNOWN;
+}
+
 bool
 record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
 {

@@ -151,6 +151,8 @@ void record_set_body(struct record *r, struct slice body);
 size_t
 record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RECORD_HEAD_MAX]);
 
+/* The state alone, of a record that may be damaged; STINT_UNKNOWN if it is none. */
+enum stint_state record_state(struct slice bytes);
 /* Read a record stored under `id`. False if it is damaged. Slices borrow from `bytes`. */
 bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);
 

@@ -17,7 +17,7 @@ SESSION, SUBMISSION = bytes(range(16)), 10
 LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
         {1: "other", 3: b"waits in the other"}]
 OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json"]
-FAULTS = "tests/faults/faults.so"
+FAULTS, WALL = "tests/faults/faults.so", "tests/faults/wall.so"
 
 
 def unpack(place):
@@ -28,16 +28,21 @@ def unpack(place):
                 f.write(tar.extractfile(member).read())
 
 
+def at_its_time(*libraries, **variables):
+    """An environment in which the directory was left a moment ago: its outcomes have not expired."""
+    preload = ":".join(os.path.join(harness.BUILD, library) for library in (WALL, *libraries))
+    return dict(os.environ, LD_PRELOAD=preload, STINT_WALL=str(WRITTEN), **variables)
+
+
 class Upgrade(harness.Case):
     def setUp(self):
         super().setUp()
+        if not os.path.exists(os.path.join(harness.BUILD, WALL)):
+            self.skipTest("built without the library that sets the clock")
         unpack(self.place)
 
     def broker(self):
-        """At the time when the directory was left, or else its outcomes would have expired."""
-        library = os.path.join(harness.BUILD, "tests/faults/wall.so")
-        env = {"LD_PRELOAD": library, "STINT_WALL": str(WRITTEN)} if os.path.exists(library) else {}
-        return self.place.broker(*OPTIONS, env=dict(os.environ, **env))
+        return self.place.broker(*OPTIONS, env=at_its_time())
 
     def format(self):
         with open(self.place.path("data", "MANIFEST")) as f:
@@ -117,29 +122,25 @@ class Upgrade(harness.Case):
         self.assertEqual(broker.log().count("brought to a newer format"), 1)
 
     def test_a_start_that_is_killed_anywhere_leaves_the_old_or_the_new(self):
-        library = os.path.join(harness.BUILD, FAULTS)
-        if not os.path.exists(library):
-            self.skipTest("built without the faults library")
         found, point = set(), 0
         while True:
             point += 1
-            shown = self.killed_at(point, library)
+            shown = self.killed_at(point)
             if shown is None:
                 break
             found.add(shown)
         self.assertGreater(point, 5)
         self.assertEqual({rows for _, rows in found}, {"old", "new"})
 
-    def killed_at(self, point, library):
+    def killed_at(self, point):
         """What a start left that was killed at this operation: the manifest's format, and the rows'; None
         if it came to serving."""
         place = harness.Place()
         try:
             unpack(place)
             self.place, kept = place, self.place
-            first = place.broker(*OPTIONS, env={
-                "LD_PRELOAD": library, "STINT_FAULTS_DIRECTORY": place.path("data"),
-                "STINT_FAULTS": f"crash:{point}"})
+            first = place.broker(*OPTIONS, env=at_its_time(
+                FAULTS, STINT_FAULTS_DIRECTORY=place.path("data"), STINT_FAULTS=f"crash:{point}"))
             harness.wait_until(lambda: not first.running() or '"ready"' in first.log() or
                                "event=ready" in first.log(), "it is killed or serves")
             if first.running():
@@ -148,7 +149,7 @@ class Upgrade(harness.Case):
             shown = self.format()
             found = self.verify()
             self.assertEqual({s: found[s] for s in JOBS}, JOBS)
-            second = place.broker(*OPTIONS)
+            second = place.broker(*OPTIONS, env=at_its_time())
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)

@@ -49,7 +49,7 @@ PLANTED = [
     # job.c
     ("large bodies are left behind", JOB,
      "    if (chunked)\n        del_parts(core, id, 0);\n",
-     "    (void)parted;\n"),
+     "    (void)chunked;\n"),
     ("a result over a large payload leaves it behind", JOB,
      "    if (to == STINT_SUCCEEDED && record_chunked(r))\n        del_parts(core, &job->id, 0);\n    if (keep_ms == 0",
      "    if (keep_ms == 0"),
