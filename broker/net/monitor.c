@@ -356,6 +356,13 @@ monitor_forget(struct monitor *m, const struct route *route, bool close)
 }
 
 void
+monitor_lost(struct monitor *m, const struct route *route)
+{
+    if (route->connection)
+        connections_forget(&m->connections, route->connection, m->clock_ms);
+}
+
+void
 monitor_round(struct monitor *m)
 {
     connections_round(&m->connections);

@@ -41,6 +41,9 @@ bool monitor_admit(struct monitor *monitor, struct route *route, int fd);
 void monitor_greet(struct monitor *monitor, const struct route *route);
 /* The core has none any more. `close`: and its connection is to end. */
 void monitor_forget(struct monitor *monitor, const struct route *route, bool close);
+/* The transport has no connection for this route any more. What its last words came over may be
+ * another one by now, with the same descriptor: that is not to suffer for it. */
+void monitor_lost(struct monitor *monitor, const struct route *route);
 
 /* All that had arrived at some moment has been read. */
 void monitor_round(struct monitor *monitor);

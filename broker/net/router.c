@@ -323,7 +323,10 @@ router_send(struct router *r, const struct outbox *out)
         if (e->forget) {
             monitor_forget(r->monitor, route, e->close);
             routes_forget(&r->routes, route);
-        } else if (!route->gone && !send_frame(r, route, outbox_frame(out, i)))
+        } else if (!route->gone && !send_frame(r, route, outbox_frame(out, i))) {
+            if (zmq_errno() == EHOSTUNREACH)
+                monitor_lost(r->monitor, route);
             routes_mark_gone(&r->routes, route);
+        }
     }
 }
