@@ -119,7 +119,7 @@ several_arguments_are_words_of_their_own_where_a_place_is_a_word(void **state)
 static void
 one_argument_is_cut_into_words_and_nothing_is_expanded(void **state)
 {
-    const char *good = "cmd 'a b' \"c $HOME\" *", *bad[] = {"cmd 'a", "  "};
+    const char *good = "cmd 'a b' \"c $HOME\" *", *bad[] = {"\t ", "  "};
     struct template *t;
     (void)state;
     char *text = text_for(&good, 1, false, "l");
@@ -134,7 +134,7 @@ one_argument_is_cut_into_words_and_nothing_is_expanded(void **state)
     assert_int_equal(template_new(&cli, bad, 2, true, true, &t), EX_USAGE);
     const char *talk = what_was_said();
     assert_string_equal(talk,
-        "stint test: the command can't be cut into words: cmd 'a\n"
+        "stint test: the command can't be cut into words:   \n"
         "stint test: the command can't be cut into words:   \n"
         "stint test: which command? see stint help test\n"
         "stint test: with --shell the command is one argument\n");
