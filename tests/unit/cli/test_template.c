@@ -200,7 +200,8 @@ in_a_shells_text_a_line_is_never_code_whatever_the_quotes_around_it(void **state
         "x={}; printf '<%s>' \"$x\"", "x='a\"b'; printf '<%s>' {} # it's {}\n",
         "# isn't\nprintf '<%s>' {}", "echo \"it's\" >/dev/null; printf '<%s>' '{}'",
         "printf '<%s>' {}; : $((1 + (2)))", "(printf '<%s>' {})", "true && printf '<%s>' {}",
-        "printf '<%s>' \\\n{}", "printf '<%s>' `true`{}", "printf '<%s>' \"`true`{}\""};
+        "printf '<%s>' \\\n{}", "printf '<%s>' `true`{}", "printf '<%s>' \"`true`{}\"",
+        "x=a#b; printf '<%s>' '{}'", ": {}#; printf '<%s>' '{}'", ": $#; printf '<%s>' '{}'"};
     char output[200], expected[200];
     (void)state;
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
