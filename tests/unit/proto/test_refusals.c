@@ -27,10 +27,13 @@ add(void *to, const char *value, const char **why)
     if (atoi(value) % 2)
         return false;
     ++*(unsigned *)to;
+    free((char *)(uintptr_t)value); /* it is ours now */
     return true;
 }
 
 static char said[4096], path[64];
+static const char *kept[64]; /* texts, which stay allocated */
+static size_t kept_count;
 
 /* Runs the table over arguments (NULL: none), one of the environment and a file (likewise). */
 static enum settings_result
@@ -59,6 +62,8 @@ read_all(struct values *v, const char *argument, const char *variable, const cha
     enum settings_result result =
         settings_read(&program, argument ? 2 : 1, (char **)(uintptr_t)argv);
     dup2(saved, STDERR_FILENO);
+    if (strcmp(v->text, "was") != 0)
+        kept[kept_count++] = v->text;
     ssize_t n = pread(to, said, sizeof said - 1, 0);
     said[n > 0 ? n : 0] = '\0';
     close(to);
