@@ -388,6 +388,13 @@ PLANTED = [
     ("a client does not ask again for what was left out", "client/watch.c", "    c->watching.again_at_pong = 0;\n    ask_for_all(c);\n}",
      "    c->watching.again_at_pong = 0;\n}"),
 
+    # what the command and the worker's half do by themselves
+    ("nothing behind ::: is counted as lines of a file", "client/cli/input.c", "    if (in->lines)\n        return (lines_total",
+     "    if (!in->sets)\n        return (lines_total"),
+    ("a line is put into a shell's comment as if that were code", "client/cli/quoting.c", "!quoted && !q->in_word)", "!quoted)"),
+    ("an outcome of a lease that is over is told", "worker/leases.c", "            t->held->revoked = lease->status != STINT_TIMEOUT;\n", ""),
+    ("a job names the id of another in its environment", "worker/program.c", "strncmp(of_job[i], \"STINT_JOB_\", 10) != 0", "of_job[i]"),
+
     # what one peer may cost
     ("a wait is answered with all results at once", QUERY, "            if (m->wait.results && peers_can_take(core, peer))",
      "            if (m->wait.results)"),
