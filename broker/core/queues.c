@@ -63,6 +63,13 @@ put_queue(struct core *core, struct queue *q)
     message_put_queue_info(&core->scratch.page, &info);
 }
 
+static bool
+sees(const struct peer *peer, const struct queue *q)
+{
+    struct slice name = {(const uint8_t *)q->name, q->name_bytes};
+    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);
+}
+
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
 queues_list(struct core *core, struct peer *peer, const struct message *m)
@@ -81,6 +88,8 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
         for (q = core->book.by_name; q && q->number < at.next;)
             q = q->hh.next;
     for (; q && !next.size; q = q->hh.next) {
+        if (!sees(peer, q))
+            continue;
         if (page_is_full(core, count))
             next = write_cursor(cursor, (struct place_in_list){0, q->number});
         else {
@@ -89,7 +98,7 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
         }
     }
     for (q = core->book.expected; q && !next.size; q = q->hh.next) {
-        if (q->workers == 0 || (at.list == 1 && q->serial < at.next))
+        if (q->workers == 0 || (at.list == 1 && q->serial < at.next) || !sees(peer, q))
             continue;
         if (page_is_full(core, count))
             next = write_cursor(cursor, (struct place_in_list){1, q->serial});
@@ -101,12 +110,32 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     reply_page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
 }
 
+/* How many of the queues that the worker serves the peer may see. */
+static uint32_t
+count_seen(const struct peer *peer, const struct worker *w)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        seen += sees(peer, w->serves.queues[i]);
+    return seen;
+}
+
+/* May the peer not know of the worker at all? */
+static bool
+is_hidden(const struct peer *peer, const struct worker *w)
+{
+    return peer->grant && count_seen(peer, w) == 0;
+}
+
+/* Those that the peer may see. */
 static void
-name_queues(const struct worker *w, char *to, size_t size)
+name_queues(const struct peer *peer, const struct worker *w, char *to, size_t size)
 {
     size_t used = 0;
     for (uint32_t i = 0; i < w->serves.queues_count; i++) {
         const struct queue *q = w->serves.queues[i];
+        if (!sees(peer, q))
+            continue;
         if (used + q->name_bytes + 5 > size) {
             memcpy(to + used, "...", 4);
             return;
@@ -117,6 +146,26 @@ name_queues(const struct worker *w, char *to, size_t size)
         used += q->name_bytes;
     }
     to[used] = '\0';
+}
+
+/* Of one that also serves queues which the peer may not see, it is not told what it does there: its
+ * kinds, and how many jobs it holds and has run. */
+static void
+put_worker(struct core *core, const struct peer *peer, const struct worker *w)
+{
+    struct stint_worker_info info = {.slots = w->slots,
+        .window = w->window,
+        .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms};
+    memcpy(info.name, w->name, sizeof info.name);
+    memcpy(info.software, w->software, sizeof info.software);
+    name_queues(peer, w, info.queues, sizeof info.queues);
+    if (count_seen(peer, w) == w->serves.queues_count) {
+        info.held = w->counts.held;
+        info.succeeded = w->counts.succeeded;
+        info.failed = w->counts.failed;
+        kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
+    }
+    message_put_worker_info(&core->scratch.page, &info);
 }
 
 /* In the order in which they came. */
@@ -131,23 +180,13 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
         return;
     reply_page_begin(core);
     for (const struct worker *w = core->fleet.by_session; w && !next.size; w = w->hh.next) {
-        if (w->joined < at.next)
+        if (w->joined < at.next || is_hidden(peer, w))
             continue;
         if (page_is_full(core, count)) {
             next = write_cursor(cursor, (struct place_in_list){0, w->joined});
             break;
         }
-        struct stint_worker_info info = {.slots = w->slots,
-            .window = w->window,
-            .held = w->counts.held,
-            .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
-            .succeeded = w->counts.succeeded,
-            .failed = w->counts.failed};
-        memcpy(info.name, w->name, sizeof info.name);
-        memcpy(info.software, w->software, sizeof info.software);
-        name_queues(w, info.queues, sizeof info.queues);
-        kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
-        message_put_worker_info(&core->scratch.page, &info);
+        put_worker(core, peer, w);
         count++;
     }
     reply_page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);

@@ -192,7 +192,7 @@ PLANTED = [
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submissions.last + 1) {", "    else if (number > peer->submissions.last) {"),
     ("other bytes under an old number are answered", SUBMIT, "    else if (hash != row.hash)", "    else if (false)"),
     ("the answer is not stored", SUBMIT, "    store_put(core->store, STORE_ANSWERS,", "    if (false)\n        store_put(core->store, STORE_ANSWERS,"),
-    ("a refusal uses a number", SUBMIT, "        peer->submissions.refused = true;\n        return;", "        peer->submissions.refused = true;\n        peer->submissions.last = m->number;\n        return;"),
+    ("a refusal uses a number", SUBMIT, "        submit_refuse(core, peer, m, v.status, v.index, v.detail);\n", "        submit_refuse(core, peer, m, v.status, v.index, v.detail);\n        peer->submissions.last = m->number;\n"),
     ("what is behind a refusal is taken for the refused one", SUBMIT, "    else if (number == peer->submissions.last + 1) {",
      "    else if (number == peer->submissions.last + 1 || (peer->submissions.refused && number == peer->submissions.last + 2)) {"),
     ("one answer too many is forgotten", SUBMIT, "    acked = earlier(acked, peer->submissions.last);", "    acked = earlier(acked + 1, peer->submissions.last);"),
@@ -305,8 +305,8 @@ PLANTED = [
 
     # upgrade.c
     ("sessions are not brought up to date", UPGRADE,
-     "    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},\n",
-     "    {STORE_SESSIONS, SESSION_BYTES + 1, SESSION_WORDS, session_seeds},\n"),
+     "    {STORE_SESSIONS, SESSION_BYTES, OLD_SESSION_WORDS, session_seeds},\n",
+     "    {STORE_SESSIONS, SESSION_BYTES + 1, OLD_SESSION_WORDS, session_seeds},\n"),
     ("queues are not brought up to date", UPGRADE, "        upgrade_table(store, NULL);\n", ""),
     ("the last number of a queue is not brought up to date", UPGRADE, "        value.size == OLD_LAST_QUEUE_BYTES &&", "        false &&"),
     ("a damaged row is made good by the upgrade", UPGRADE,
