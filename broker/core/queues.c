@@ -70,6 +70,14 @@ sees(const struct peer *peer, const struct queue *q)
     return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);
 }
 
+/* Where an entry stands in a list, for a cursor. The broker's own numbers count what there is of
+ * everybody, so a peer with a key is told which of those it is that the peer may see. */
+static uint64_t
+place_of(const struct peer *peer, uint64_t seen, uint64_t number)
+{
+    return peer->grant ? seen : number;
+}
+
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
 queues_list(struct core *core, struct peer *peer, const struct message *m)
@@ -97,11 +105,15 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
             count++;
         }
     }
+    uint64_t seen = 0;
     for (q = core->book.expected; q && !next.size; q = q->hh.next) {
-        if (q->workers == 0 || (at.list == 1 && q->serial < at.next) || !sees(peer, q))
+        if (q->workers == 0 || !sees(peer, q))
+            continue;
+        uint64_t place = place_of(peer, seen++, q->serial);
+        if (at.list == 1 && place < at.next)
             continue;
         if (page_is_full(core, count))
-            next = write_cursor(cursor, (struct place_in_list){1, q->serial});
+            next = write_cursor(cursor, (struct place_in_list){1, place});
         else {
             put_queue(core, q);
             count++;
@@ -179,11 +191,15 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
     if (!read_cursor(core, peer, m, &at))
         return;
     reply_page_begin(core);
+    uint64_t seen = 0;
     for (const struct worker *w = core->fleet.by_session; w && !next.size; w = w->hh.next) {
-        if (w->joined < at.next || is_hidden(peer, w))
+        if (is_hidden(peer, w))
+            continue;
+        uint64_t place = place_of(peer, seen++, w->joined);
+        if (place < at.next)
             continue;
         if (page_is_full(core, count)) {
-            next = write_cursor(cursor, (struct place_in_list){0, w->joined});
+            next = write_cursor(cursor, (struct place_in_list){0, place});
             break;
         }
         put_worker(core, peer, w);
