@@ -3,8 +3,6 @@
  */
 #include "keyed.h"
 
-#include <stdlib.h>
-
 /* ---- messages about several ---- */
 
 static void
@@ -132,18 +130,39 @@ a_worker_that_names_no_queue_needs_the_default_one(void **state)
 }
 
 static void
+a_worker_needs_each_queue_that_it_names(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct grant g = grant_of("key", RIGHT_RUN, "mail.*");
+    struct slice served[] = {text("mail.in"), text("mail.out"), text("pay.roll")};
+    struct hello h = {
+        .version_min = 1, .version_max = 1, .role = ROLE_WORKER, .session = {1}, .slots = 1};
+    (void)state;
+    w->grants[KEYED] = &g;
+    for (unsigned first = 0; first < 2; first++) { /* pay.roll is the last one, or the second */
+        h.queues = 3 - first;
+        message_put_hello(world_frame(w, KEYED), &h, served + first, NULL);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        expect_error(w, STINT_DENIED);
+    }
+    h.queues = 2;
+    message_put_hello(world_frame(w, KEYED), &h, served, NULL);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, KEYED, MESSAGE_WELCOME));
+    world_destroy(&w);
+}
+
+static void
 what_a_key_grants_is_kept_as_it_was_at_hello(void **state)
 {
     struct world *w = a_world_with_two_queues();
-    struct grant *g = malloc(sizeof *g);
+    struct grant g = grant_of("key", RIGHT_SEE, "mail.in");
     (void)state;
-    assert_non_null(g);
-    *g = grant_of("key", RIGHT_SEE, "mail.in");
-    w->grants[KEYED] = g;
+    w->grants[KEYED] = &g;
     put_hello(w, KEYED, ROLE_CLIENT, "");
     assert_int_equal(world_step(w, 0), STINT_OK);
+    g = grant_of("another", RIGHTS_ALL, NULL); /* what was lent is something else by now */
     w->grants[KEYED] = NULL;
-    free(g);
     message_put_numbered(world_frame(w, KEYED), MESSAGE_GET_STATS, 3);
     assert_int_equal(world_step(w, 0), STINT_OK);
     expect_error(w, STINT_DENIED);
@@ -387,6 +406,7 @@ main(void)
         cmocka_unit_test(a_submit_of_which_one_job_is_not_granted_stores_none),
         cmocka_unit_test(a_submission_that_is_stored_is_answered_as_it_was_whatever_is_granted_now),
         cmocka_unit_test(a_worker_that_names_no_queue_needs_the_default_one),
+        cmocka_unit_test(a_worker_needs_each_queue_that_it_names),
         cmocka_unit_test(what_a_key_grants_is_kept_as_it_was_at_hello),
         cmocka_unit_test(of_a_worker_that_also_serves_another_queue_its_work_is_not_told),
         cmocka_unit_test(a_cursor_of_another_queue_is_not_taken),
