@@ -26,7 +26,7 @@ gate_admits_hello(struct core *core, uint32_t number, const struct message *m)
     struct judgement *j = &core->scratch.judgement;
     rights_judge(g, &core->book, m, core->scratch.decoded, j);
     if (!j->why && g && !owns(core, g, m->hello.session))
-        j->why = "this session was made with another key";
+        j->why = "this session was not made with this key";
     if (j->why)
         reply_refuse(core, number, m, STINT_DENIED, j->why);
     return !j->why;
