@@ -134,8 +134,8 @@ one_argument_is_cut_into_words_and_nothing_is_expanded(void **state)
     assert_int_equal(template_new(&cli, bad, 2, true, true, &t), EX_USAGE);
     const char *talk = what_was_said();
     assert_string_equal(talk,
-        "stint test: the command can't be cut into words:   \n"
-        "stint test: the command can't be cut into words:   \n"
+        "stint test: the command can't be cut into words, there is no word in it:   \n"
+        "stint test: the command can't be cut into words, there is no word in it:   \n"
         "stint test: which command? see stint help test\n"
         "stint test: with --shell the command is one argument\n");
 }

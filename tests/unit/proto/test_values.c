@@ -6,6 +6,7 @@
 #include "json_bytes.h"
 #include "splitmix.h"
 #include "units.h"
+#include "words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,11 +213,39 @@ a_name_is_the_wanted_one_or_host_and_process_and_fits(void **state)
     assert_int_equal(strlen(defaults_name(large, 77, name)), STINT_LABEL_BYTES - 1);
 }
 
+static void
+words_are_cut_or_refused_as_a_shell_would(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *words; /* each with '|' behind it; NULL: it is refused */
+    } rows[] = {{"cat", "cat|"}, {"  a  b\tc ", "a|b|c|"}, {"'a b' \"c d\"", "a b|c d|"},
+        {"a\\ b", "a b|"}, {"'it\\'s'", "it's|"}, {"\"it's\"", "it's|"}, {"a'b'\"c\"", "abc|"},
+        {"'\"' \"'\"", "\"|'|"}, {"'a", NULL}, {"cmd \"a", NULL}, {"cmd 'a\"", NULL},
+        {"cmd \"a\\\"", NULL}, {"cmd \\", NULL}, {"", NULL}, {" \t", NULL},
+        {"cmd \\' a", "cmd|'|a|"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char **words, *why;
+        int count;
+        char got[128] = "";
+        why = words_cut(rows[i].text, &count, &words);
+        for (int k = 0; k < count && words; k++)
+            (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s|", words[k]);
+        assert_int_equal(why == NULL, rows[i].words != NULL);
+        assert_int_equal(words == NULL, why != NULL);
+        if (rows[i].words)
+            assert_string_equal(got, rows[i].words);
+        free(words);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_unit_scales_as_it_says),
+        cmocka_unit_test(words_are_cut_or_refused_as_a_shell_would),
         cmocka_unit_test(a_number_ends_where_its_digits_do),
         cmocka_unit_test(whatever_is_written_with_a_unit_is_read_back),
         cmocka_unit_test(every_exit_status_and_signal_is_read_back_also_with_text_behind_it),
