@@ -62,8 +62,7 @@ bool key_file_read(const char *text, size_t size, struct key_file *file, char wh
 size_t key_file_write(const struct key_file *file, bool secret, char text[KEY_FILE_BYTES]);
 
 /* What the file grants. False: nothing, and `why` says why. */
-bool key_file_grants(
-    const struct key_file *file, struct key_grant *grant, char why[KEY_WHY_BYTES]);
+bool key_file_grants(const struct key_file *file, struct key_grant *grant, char why[KEY_WHY_BYTES]);
 
 /* The names of rights, such as "submit, see"; `text` has room for KEY_WORD_BYTES. */
 void key_rights_text(uint32_t rights, char text[KEY_WORD_BYTES]);
