@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,8 +194,13 @@ open_by(char *line, const char *own)
     if (strncmp(own, field[ROOT], cut) != 0 || (own[cut] != '/' && own[cut] != '\0') ||
         strncmp(own, "/..", 3) == 0 || asprintf(&path, "%s%s", field[POINT], own + cut) < 0)
         return -1;
+    struct statfs s;
     int dir = open_directory(AT_FDCWD, path);
     free(path);
+    if (dir >= 0 && (fstatfs(dir, &s) != 0 || s.f_type != CGROUP2_SUPER_MAGIC)) {
+        close(dir); /* something else is mounted over it */
+        dir = -1;
+    }
     return dir;
 }
 

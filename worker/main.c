@@ -30,6 +30,9 @@ struct config {
     struct handlers handlers;
     struct cgroup_bounds bounds;
     const char *cpu;
+    struct confine confine; /* its niceness and limits go to the runner */
+    struct list variables;
+    bool clean;
 };
 
 /* Returns an exit code, or -1: go on. */
@@ -67,6 +70,15 @@ read_config(struct config *c, int argc, char **argv)
             "when stopped, wait so long for running jobs (30s)", NULL},
         {"result-max", 0, SETTING_SIZE, &c->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest standard output kept as a result (1M, at most 4M)", NULL},
+        {"env", 0, SETTING_EACH, &c->variables, 0, 0, "NAME[=VALUE]",
+            "a variable of all programs' environment; without a value, the worker's", list_add},
+        {"env-clean", 0, SETTING_FLAG, &c->clean, 0, 0, NULL,
+            "programs get of the worker's environment only what --env names", NULL},
+        {"limit", 0, SETTING_EACH, &c->confine, 0, 0, "NAME=SOFT[:HARD]",
+            "a limit of programs' resources: nofile, as, cpu, fsize, core, nproc, stack or data",
+            confine_add_limit},
+        {"nice", 0, SETTING_NUMBER, &c->confine.nice, 0, 19, "N",
+            "run programs with a priority so much lower (0)", NULL},
         {"memory", 0, SETTING_SIZE, &c->bounds.memory_bytes, 1 << 20, 0, "SIZE",
             "memory that a job may take, with all it starts (as much as there is)", NULL},
         {"cpu", 0, SETTING_TEXT, &c->cpu, 0, 0, "CORES",
@@ -165,7 +177,8 @@ run(struct config *c, struct runner *runner, uint32_t slots)
         return exit_code(status);
     }
     runner->worker = keeper.worker;
-    if (!surroundings_set(&runner->surroundings, c->endpoint, options.name) ||
+    const struct declared declared = {c->variables.items, c->variables.count, c->clean};
+    if (!surroundings_set(&runner->surroundings, c->endpoint, options.name, &declared) ||
         !runner_open(runner, slots)) {
         complain(strerror(errno), "starting");
         return EX_OSERR;
@@ -250,6 +263,13 @@ check_config(struct config *c)
         complain("a worker's name is at most 128 bytes", "--name");
         return EX_CONFIG;
     }
+    for (uint32_t i = 0; i < c->variables.count; i++) {
+        const char *why = declared_check(c->variables.items[i]);
+        if (why) {
+            complain(why, "--env");
+            return EX_CONFIG;
+        }
+    }
     if (c->cpu && !read_cores(c->cpu, &c->bounds.cpu_us)) {
         complain("write a number of cores from 0.01 to 10000, such as 0.5 or 2", "--cpu");
         return EX_CONFIG;
@@ -280,6 +300,7 @@ main(int argc, char **argv)
         return rc;
     runner.guard = &guard;
     runner.result_bytes = c.result_max;
+    runner.confine = c.confine;
     uint32_t slots = choose_slots(&c, &runner.files);
     if (slots == 0 || !check_system())
         return EX_OSERR;

@@ -89,7 +89,10 @@ become(const struct run *r, const int streams[3], char *const *argv, char **env,
         return STAGE_DIRECTORY;
     for (const int *s = runner->ignored; *s; s++)
         (void)signal(*s, SIG_DFL);
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* also what others left open in us */
     (void)setrlimit(RLIMIT_NOFILE, &runner->files);
+    if (!confine_apply(&runner->confine))
+        return STAGE_SETUP;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     execve(argv == c->argv ? r->path : argv[0], argv, env);
@@ -552,7 +555,8 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
         .out = -1,
         .err = -1};
     stay_if_abandoned(runner);
-    r.path = place_find(&slot->place, command->argv[0], command->environment, directory);
+    r.path = place_find(&slot->place, command->argv[0], surroundings_path(&runner->surroundings),
+        command->environment, directory);
     int error = r.path ? 0 : errno;
     if (!error) {
         char **env =

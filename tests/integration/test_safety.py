@@ -16,9 +16,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.setsid()
-        os.execve(sys.executable, [sys.executable, "-c",
-            "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'a'), flush=True); "
-            "time.sleep(1000)", sys.argv[1]], {})
+        os.execve("/bin/sh", ["sh", "-c", 'echo $$ >>"$1"; exec /bin/sleep 1000', "sh", sys.argv[1]], {})
     os._exit(0)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.01)
@@ -175,6 +173,67 @@ class Bounds(test_programs.Programs):
             worker = self.place.worker("--exec", option, value)
             self.assertIn(worker.process.wait(harness.DEADLINE_S), (64, 78))
             self.assertTrue(re.search(option, worker.log()), worker.log())
+
+
+class Confined(test_programs.Programs):
+    def environment(self, job):
+        lines = self.result(job).splitlines()
+        return {k: v for k, v in (line.split("=", 1) for line in lines) if k[:6] != "STINT_"}
+
+    def test_a_clean_environment_holds_what_is_declared_and_what_the_job_says(self):
+        self.place.worker("--exec", "--env-clean", "--env", "KEPT", "--env", "MISSING", "--env",
+                          "GIVEN=old", "--env", "GIVEN=a=b", "--env", "CHANGED=1",
+                          env={"KEPT": "k", "SECRET": "s"})
+        job = self.exec({"argv": ["env"], "env": {"CHANGED": "2"}})
+        self.assertEqual(self.environment(job),
+                         {"KEPT": "k", "GIVEN": "a=b", "CHANGED": "2",
+                          "PATH": "/usr/local/bin:/usr/bin:/bin"})
+
+    def test_a_declared_path_is_searched(self):
+        os.mkdir(self.place.path("bin"))
+        tool = self.place.path("bin", "tool")
+        with open(tool, "w") as f:
+            f.write("#!/bin/sh\necho found\n")
+        os.chmod(tool, 0o755)
+        self.place.worker("--exec", "--handle", "k=tool", "--env-clean", "--env",
+                          f"PATH={self.place.path('bin')}:/bin")
+        self.assertEqual(self.result(self.exec(["tool"])), "found\n")
+
+    def test_without_a_clean_one_what_is_declared_comes_on_top(self):
+        self.place.worker("--exec", "--env", "CHANGED=new", env={"CHANGED": "old", "OTHER": "o"})
+        found = self.environment(self.exec(["env"]))
+        self.assertEqual((found["CHANGED"], found["OTHER"]), ("new", "o"))
+
+    def test_limits_and_niceness_are_the_programs_and_not_the_workers(self):
+        worker = self.place.worker("--exec", "--limit", "nofile=50:60", "--limit", "core=0",
+                                   "--limit", "fsize=1M", "--nice", "7")
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        self.assertEqual(self.output_of("ulimit -S -n; ulimit -H -n; ulimit -c; nice"),
+                         f"50\n60\n0\n{min(mine + 7, 19)}\n")
+        path = self.place.path("large")
+        job = self.submit(f"exec head -c 2000000 /dev/zero >{path}", "-a", "1")
+        self.assertIn("File size limit exceeded", self.error(job))
+        self.assertEqual(os.path.getsize(path), 1 << 20)
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, worker.children()[0]), mine)
+
+    def test_no_descriptor_but_the_standard_ones_is_open(self):
+        self.shell_worker("exec 7</dev/null 9</", "--exec", "--slots", "2")
+        list_open = "import os; print(sorted(f for f in os.listdir('/proc/self/fd') " \
+                    "if os.path.exists('/proc/self/fd/' + f)))"
+        for payload in ({"argv": ["python3", "-c", list_open]},
+                        {"argv": ["python3", "-c", list_open], "stdin": b"x"}):
+            self.assertEqual(self.result(self.exec(payload)), "['0', '1', '2']\n")
+
+    def test_what_can_not_be_declared_is_named(self):
+        for option, value, word in (("--limit", "nofile", "nofile, as"), ("--limit", "x=1", "names"),
+                                    ("--limit", "core=2:1", "over the hard"),
+                                    ("--limit", "core=", "write NAME"),
+                                    ("--env", "=x", "NAME"), ("--env", "STINT_X=1", "stint's own"),
+                                    ("--nice", "20", "0 to 19")):
+            worker = self.place.worker("--exec", option, value)
+            self.assertIn(worker.process.wait(harness.DEADLINE_S), (64, 78))
+            self.assertIn(word, worker.log())
+            self.assertIn(option[2:], worker.log())
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ make_runner(void **state)
     worker = (struct stint_worker){0};
     runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
     return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
-            surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test") &&
+            surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test", NULL) &&
             runner_open(&runner, 1)
         ? 0
         : -1;
@@ -154,6 +154,7 @@ destroy_runner(void **state)
     free(runner.strays.jobs);
     free(runner.surroundings.endpoint);
     free(runner.surroundings.worker);
+    free(runner.surroundings.base);
     return 0;
 }
 
