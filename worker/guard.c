@@ -62,6 +62,7 @@ end_all(const struct guard *g, struct keeper_of_worker *k)
     pid_t pids[CHILDREN_MAX];
     uint64_t end_ms = clock_ms() + END_MS;
     size_t left, seen = 0;
+    cgroups_kill(&g->cgroups);
     for (uint32_t i = 0; i < g->count; i++) {
         pid_t group = atomic_load(&g->groups[i]);
         if (group > 1)
@@ -81,6 +82,7 @@ end_all(const struct guard *g, struct keeper_of_worker *k)
         if (left)
             clock_pause(LOOK_MS / 10);
     } while (left && clock_ms() < end_ms);
+    cgroups_remove(&g->cgroups);
     if (k->end.si_code != CLD_EXITED)
         log_event(LOG_LEVEL_ERROR, "the worker was killed; what it ran was ended",
             LOG_FIELDS(

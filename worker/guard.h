@@ -7,6 +7,8 @@
 #ifndef GUARD_H
 #define GUARD_H
 
+#include "cgroups.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +19,7 @@ struct guard {
     uint32_t count;
     int stops; /* a byte for each signal to stop that the guard got; it ends with the guard */
     pid_t pid; /* of the guard */
+    struct cgroups cgroups; /* opened before; whoever lives longest removes them */
 };
 
 /* Go on as the guard's child, before any thread is made. The guard itself never returns: it exits

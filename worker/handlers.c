@@ -91,17 +91,17 @@ complain(const char *what, const char *value)
 
 /* A worker whose program is missing would take job after job and run none. */
 static bool
-check_program(const char *text, const char *name)
+check_program(const char *text, const char *name, const char *search)
 {
     struct place place = {0};
     char why[1000];
-    const char *path = place_find(&place, name, NULL, NULL);
+    const char *path = place_find(&place, name, search, NULL, NULL);
     bool good = path && program_check(path);
     if (!good && strchr(name, '/'))
         (void)snprintf(why, sizeof why, "can't run %.400s: %s", name, strerror(errno));
     else if (!good)
         (void)snprintf(why, sizeof why, "can't run %.400s: %s; PATH is %.400s", name,
-            errno == EACCES ? "it is not executable" : "there is no such program", program_path());
+            errno == EACCES ? "it is not executable" : "there is no such program", search);
     if (!good)
         complain(why, text);
     place_forget(&place);
@@ -151,7 +151,7 @@ add_program(struct stint_worker *w, struct handlers *all, struct runner *runner,
     h->argv = words_of(command + 1, shell, &why);
     if (!h->argv)
         return complain(why, text);
-    if (!check_program(text, h->argv[0]))
+    if (!check_program(text, h->argv[0], surroundings_path(&runner->surroundings)))
         return false;
     struct stint_handler handler = {.kind = h->kind,
         .run = run_program,

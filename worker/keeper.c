@@ -101,7 +101,9 @@ static _Noreturn void
 follow(struct keeper *k)
 {
     atomic_store(&k->runner->abandoned, true);
+    cgroups_kill(&k->guard->cgroups);
     strays_end_all(&k->runner->strays);
+    cgroups_remove(&k->guard->cgroups);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
 }

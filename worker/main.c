@@ -7,6 +7,7 @@
 #include "settings.h"
 #include "streams.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,8 @@
 #include <unistd.h>
 
 enum {
-    FILES_OF_OURS = 28, /* descriptors that a worker has open besides its jobs' */
-    FILES_A_SLOT = 9, /* and for each job, at most */
+    FILES_OF_OURS = 30, /* descriptors that a worker has open besides its jobs' */
+    FILES_A_SLOT = 10, /* and for each job, at most */
 };
 
 struct config {
@@ -27,6 +28,11 @@ struct config {
     bool no_prefetch;
     struct list queues;
     struct handlers handlers;
+    struct cgroup_bounds bounds;
+    const char *cpu;
+    struct confine confine; /* its niceness and limits go to the runner */
+    struct list variables;
+    bool clean;
 };
 
 /* Returns an exit code, or -1: go on. */
@@ -64,6 +70,21 @@ read_config(struct config *c, int argc, char **argv)
             "when stopped, wait so long for running jobs (30s)", NULL},
         {"result-max", 0, SETTING_SIZE, &c->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest standard output kept as a result (1M, at most 4M)", NULL},
+        {"env", 0, SETTING_EACH, &c->variables, 0, 0, "NAME[=VALUE]",
+            "a variable of all programs' environment; without a value, the worker's", list_add},
+        {"env-clean", 0, SETTING_FLAG, &c->clean, 0, 0, NULL,
+            "programs get of the worker's environment only what --env names", NULL},
+        {"limit", 0, SETTING_EACH, &c->confine, 0, 0, "NAME=SOFT[:HARD]",
+            "a limit of programs' resources: nofile, as, cpu, fsize, core, nproc, stack or data",
+            confine_add_limit},
+        {"nice", 0, SETTING_NUMBER, &c->confine.nice, 0, 19, "N",
+            "run programs with a priority so much lower (0)", NULL},
+        {"memory", 0, SETTING_SIZE, &c->bounds.memory_bytes, 1 << 20, 0, "SIZE",
+            "memory that a job may take, with all it starts (as much as there is)", NULL},
+        {"cpu", 0, SETTING_TEXT, &c->cpu, 0, 0, "CORES",
+            "processor time that a job may take, as 0.5 or 2 cores (as much as there is)", NULL},
+        {"tasks", 0, SETTING_NUMBER, &c->bounds.tasks, 1, 4194304, "N",
+            "processes and threads that a job may have (as many as there can be)", NULL},
         SETTINGS_OF_LOG(&c->log_level, &c->log_format),
     };
     const struct program program = {
@@ -156,7 +177,8 @@ run(struct config *c, struct runner *runner, uint32_t slots)
         return exit_code(status);
     }
     runner->worker = keeper.worker;
-    if (!surroundings_set(&runner->surroundings, c->endpoint, options.name) ||
+    const struct declared declared = {c->variables.items, c->variables.count, c->clean};
+    if (!surroundings_set(&runner->surroundings, c->endpoint, options.name, &declared) ||
         !runner_open(runner, slots)) {
         complain(strerror(errno), "starting");
         return EX_OSERR;
@@ -218,14 +240,38 @@ check_system(void)
     return true;
 }
 
+static bool
+read_cores(const char *text, uint64_t *cpu_us)
+{
+    char *end;
+    if (!isdigit((unsigned char)*text))
+        return false; /* neither -1 nor nan */
+    double cores = strtod(text, &end);
+    if (*end != '\0' || cores < 0.01 || cores > 10000)
+        return false;
+    *cpu_us = (uint64_t)(cores * CGROUP_PERIOD_US);
+    return true;
+}
+
 static int
-check_config(const struct config *c)
+check_config(struct config *c)
 {
     const struct handlers *h = &c->handlers;
     if (!log_choose("stint-worker", c->log_level, c->log_format))
         return EX_CONFIG;
     if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
         complain("a worker's name is at most 128 bytes", "--name");
+        return EX_CONFIG;
+    }
+    for (uint32_t i = 0; i < c->variables.count; i++) {
+        const char *why = declared_check(c->variables.items[i]);
+        if (why) {
+            complain(why, "--env");
+            return EX_CONFIG;
+        }
+    }
+    if (c->cpu && !read_cores(c->cpu, &c->bounds.cpu_us)) {
+        complain("write a number of cores from 0.01 to 10000, such as 0.5 or 2", "--cpu");
         return EX_CONFIG;
     }
     if (!queues_check(&c->queues))
@@ -244,6 +290,7 @@ main(int argc, char **argv)
     static struct config c; /* static: settings and handlers live as long as we do */
     static struct runner runner;
     struct guard guard;
+    char why[512];
     standard_streams_open();
     int rc = read_config(&c, argc, argv);
     if (rc >= 0)
@@ -253,10 +300,16 @@ main(int argc, char **argv)
         return rc;
     runner.guard = &guard;
     runner.result_bytes = c.result_max;
+    runner.confine = c.confine;
     uint32_t slots = choose_slots(&c, &runner.files);
     if (slots == 0 || !check_system())
         return EX_OSERR;
+    if (!cgroups_open(&guard.cgroups, &c.bounds, why, sizeof why)) {
+        complain(why, "--memory, --cpu and --tasks can't be kept here");
+        return EX_OSERR;
+    }
     if (!guard_start(&guard, slots)) {
+        cgroups_remove(&guard.cgroups);
         complain(strerror(errno), "starting");
         return EX_OSERR;
     }

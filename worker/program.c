@@ -10,14 +10,8 @@
 
 enum { VARIABLES = 8, VARIABLE_BYTES = 160 };
 
-static const char usual_path[] = "/usr/local/bin:/usr/bin:/bin";
-
-const char *
-program_path(void)
-{
-    const char *path = getenv("PATH");
-    return path ? path : usual_path;
-}
+static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+enum { PATH_NAME = sizeof "PATH=" - 1 };
 
 bool
 program_check(const char *path)
@@ -88,9 +82,9 @@ is_relative(const char *path)
 }
 
 const char *
-place_find(struct place *place, const char *name, char *const *environment, const char *directory)
+place_find(struct place *place, const char *name, const char *path, char *const *environment,
+    const char *directory)
 {
-    const char *path = program_path();
     if (strchr(name, '/'))
         return name; /* execve looks, in the directory where the program is to run */
     for (; environment && *environment; environment++)
@@ -111,13 +105,6 @@ place_find(struct place *place, const char *name, char *const *environment, cons
     return place->path;
 }
 
-bool
-surroundings_set(struct surroundings *s, const char *endpoint, const char *worker)
-{
-    return asprintf(&s->endpoint, "STINT_ENDPOINT=%s", endpoint) > 0 &&
-        asprintf(&s->worker, "STINT_JOB_WORKER=%s", worker) > 0;
-}
-
 /* Does `list` hold a variable of the same name? */
 static bool
 holds(char *const *list, const char *variable)
@@ -136,6 +123,65 @@ length(char *const *list)
     while (list && list[count])
         count++;
     return count;
+}
+
+const char *
+declared_check(const char *variable)
+{
+    if (*variable == '\0' || *variable == '=')
+        return "write NAME or NAME=VALUE";
+    return strncmp(variable, "STINT_", 6) == 0 ? "names that begin with STINT_ are stint's own"
+                                               : NULL;
+}
+
+/* The worker's own variable of that name. */
+static char *
+inherited(const char *name)
+{
+    size_t size = strlen(name);
+    for (char **e = environ; *e; e++)
+        if (strncmp(*e, name, size) == 0 && (*e)[size] == '=')
+            return *e;
+    return NULL;
+}
+
+static char **
+make_base(const struct declared *d)
+{
+    size_t count = 0;
+    char **base = calloc(length(environ) + d->count + 2, sizeof *base);
+    if (!base)
+        return NULL;
+    for (uint32_t i = d->count; i-- > 0;) { /* the last one of a name counts */
+        char *variable = (char *)(uintptr_t)d->variables[i];
+        variable = strchr(variable, '=') ? variable : inherited(variable);
+        if (variable && !holds(base, variable))
+            base[count++] = variable;
+    }
+    for (char **e = environ; *e && !d->clean; e++) /* our own settings are not the programs' */
+        if (strncmp(*e, "STINT_", 6) != 0 && !holds(base, *e))
+            base[count++] = *e;
+    if (d->clean && !holds(base, usual_path))
+        base[count] = usual_path;
+    return base;
+}
+
+bool
+surroundings_set(struct surroundings *s, const char *endpoint, const char *worker,
+    const struct declared *declared)
+{
+    s->base = make_base(declared ? declared : &(struct declared){0});
+    return s->base && asprintf(&s->endpoint, "STINT_ENDPOINT=%s", endpoint) > 0 &&
+        asprintf(&s->worker, "STINT_JOB_WORKER=%s", worker) > 0;
+}
+
+const char *
+surroundings_path(const struct surroundings *s)
+{
+    for (char **e = s->base; *e; e++)
+        if (strncmp(*e, usual_path, PATH_NAME) == 0)
+            return *e + PATH_NAME;
+    return usual_path + PATH_NAME;
 }
 
 static char *
@@ -160,7 +206,7 @@ environment_make(
     const struct surroundings *s, const struct stint_task_info *job, char *const *of_job)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(environ) + length(of_job) + VARIABLES + 3, count = 0;
+    size_t most = length(s->base) + length(of_job) + VARIABLES + 3, count = 0;
     char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES);
     if (!all)
         return NULL;
@@ -180,8 +226,8 @@ environment_make(
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0)
             all[count++] = of_job[i];
-    for (char **e = environ; *e; e++) /* our own settings are not the program's */
-        if (strncmp(*e, "STINT_", 6) != 0 && !holds(of_job, *e))
+    for (char **e = s->base; *e; e++)
+        if (!holds(of_job, *e))
             all[count++] = *e;
     all[count] = NULL;
     return all;

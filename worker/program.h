@@ -13,22 +13,33 @@ struct place {
 };
 
 /* The path of the program `name`; NULL with errno set (ENOENT, EACCES) if there is none. PATH is
- * taken from `environment` if it holds one, else from our own; parts of it that are relative are
+ * taken from `environment` if it holds one, else it is `path`; parts of it that are relative are
  * meant from `directory` on, unless that is NULL. */
-const char *
-place_find(struct place *place, const char *name, char *const *environment, const char *directory);
+const char *place_find(struct place *place, const char *name, const char *path,
+    char *const *environment, const char *directory);
 void place_forget(struct place *place);
 
 /* Is it a file that may be executed? Else false with errno set. */
 bool program_check(const char *path);
-/* As place_find searches, for a message: our PATH. */
-const char *program_path(void);
-
-/* What all programs of this worker are told of it. */
+/* What all programs of this worker find. */
 struct surroundings {
     char *endpoint, *worker; /* NAME=VALUE */
+    char **base; /* their environment before the job's own; ended by NULL; its texts are others' */
 };
-bool surroundings_set(struct surroundings *s, const char *endpoint, const char *worker);
+
+/* The declared part of it: NAME=VALUE, or NAME, whose value is the worker's. */
+struct declared {
+    const char *const *variables;
+    uint32_t count;
+    bool clean; /* nothing else but a PATH is the programs' */
+};
+/* Why a variable can't be declared; NULL: it can. */
+const char *declared_check(const char *variable);
+/* `declared` may be NULL: none. False without memory. */
+bool surroundings_set(struct surroundings *s, const char *endpoint, const char *worker,
+    const struct declared *declared);
+/* The PATH of programs whose job names none. */
+const char *surroundings_path(const struct surroundings *s);
 
 /* The environment of a job's program, in one allocation to be freed; NULL without memory. */
 char **environment_make(

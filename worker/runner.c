@@ -6,6 +6,7 @@
 #include "log.h"
 #include "now.h"
 #include "processes.h"
+#include "units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,7 @@ struct run {
     struct tail tail;
     int status; /* as waitid tells: code and status below */
     int code;
-    bool terminated;
+    bool terminated, out_of_memory;
     uint64_t kill_at_ms; /* 0: not yet, or done */
 };
 
@@ -88,7 +89,10 @@ become(const struct run *r, const int streams[3], char *const *argv, char **env,
         return STAGE_DIRECTORY;
     for (const int *s = runner->ignored; *s; s++)
         (void)signal(*s, SIG_DFL);
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* also what others left open in us */
     (void)setrlimit(RLIMIT_NOFILE, &runner->files);
+    if (!confine_apply(&runner->confine))
+        return STAGE_SETUP;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     execve(argv == c->argv ? r->path : argv[0], argv, env);
@@ -111,24 +115,56 @@ vfork_waits(void)
     return reached;
 }
 
-/* vfork, because posix_spawn can't tie the child's life to ours. What went wrong comes through a
- * pipe. It is not waited for where vfork waits: other slots' children may hold its end open until
- * they are programs of their own. */
+/* What the child is to know. */
+struct birth {
+    const struct run *run;
+    const int *streams;
+    char *const *argv;
+    char **env;
+    pid_t parent;
+    int report; /* a pipe */
+};
+
+/* The child; returns its exit status if it could not become the program. Its stack may be none that
+ * AddressSanitizer knows of. */
+__attribute__((no_sanitize("address"))) static int
+be_born(void *argument)
+{
+    const struct birth *b = argument;
+    int report[2];
+    report[1] = (int)become(b->run, b->streams, b->argv, b->env, b->parent);
+    report[0] = errno;
+    return write(b->report, report, sizeof report) > 0 ? 127 : 126;
+}
+
+/* In the slot's cgroup if there are any; else by vfork, because posix_spawn can't tie the child's
+ * life to ours. What is bounded does not start outside. */
+static pid_t
+bear(struct run *r, struct birth *birth)
+{
+    struct cgroups *cgroups = &r->runner->guard->cgroups;
+    pid_t pid = cgroups_start(cgroups, r->slot, be_born, birth);
+    if (pid >= 0 || cgroups_bounded(cgroups))
+        return pid;
+    pid = vfork(); /* NOLINT: see above */
+    if (pid == 0)
+        _exit(be_born(birth)); /* NOLINT: safe calls only */
+    return pid;
+}
+
+/* What went wrong comes through a pipe. It is not waited for where vfork waits: other slots'
+ * children may hold its end open until they are programs of their own. */
 static int
 spawn(struct run *r, const int streams[3], char *const *argv, char **env)
 {
     int failure[2] = {0, STAGE_SETUP}, ends[2];
-    pid_t parent = getpid();
+    struct birth birth = {
+        .run = r, .streams = streams, .argv = argv, .env = env, .parent = getpid()};
     r->stage = STAGE_SETUP;
     if (pipe2(ends, O_CLOEXEC | (r->runner->vfork_waits ? O_NONBLOCK : 0)) != 0)
         return errno;
-    r->pid = vfork(); /* NOLINT: see above */
-    if (r->pid == 0) {
-        int report[2];
-        report[1] = (int)become(r, streams, argv, env, parent); /* NOLINT: safe calls only */
-        report[0] = errno;
-        _exit(write(ends[1], report, sizeof report) > 0 ? 127 : 126); /* NOLINT: as above */
-    }
+    birth.report = ends[1];
+    r->pid = bear(r, &birth);
     if (r->pid < 0)
         failure[0] = errno;
     close(ends[1]);
@@ -209,6 +245,7 @@ start_with(struct run *r, const int streams[3], char **env)
         error = errno;
         r->stage = STAGE_SETUP;
         (void)kill(-r->pid, SIGKILL);
+        (void)cgroups_end(&r->runner->guard->cgroups, r->slot, &r->out_of_memory);
         (void)waitpid(r->pid, NULL, 0);
         atomic_store(&r->runner->guard->groups[r->slot], 0);
     }
@@ -348,7 +385,8 @@ static void
 reap(struct run *r)
 {
     siginfo_t info = {0};
-    if (!strays_end(&r->runner->strays, r->slot))
+    bool dead = cgroups_end(&r->runner->guard->cgroups, r->slot, &r->out_of_memory);
+    if (!strays_end(&r->runner->strays, r->slot) || !dead)
         log_event(LOG_LEVEL_WARN, "a process that a job left behind does not die",
             LOG_FIELDS(LOG_TEXT("program", r->command->argv[0])));
     read_end(r, &r->out, keep_output, READS_AT_END);
@@ -394,8 +432,9 @@ tell_failure(struct run *r, const char *what, bool for_good)
 static void
 tell(struct run *r)
 {
-    char what[64];
+    char what[128], size[UNITS_TEXT_BYTES];
     size_t bytes;
+    uint64_t memory_bytes = r->runner->guard->cgroups.bounds.memory_bytes;
     bool once = r->command->once;
     if (stint_task_timed_out(r->task)) {
         ending_write(ENDING_TIME_OVER, 0, what, sizeof what);
@@ -414,6 +453,9 @@ tell(struct run *r)
         tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
     } else {
         ending_write(ENDING_SIGNAL, r->status, what, sizeof what);
+        if (r->out_of_memory)
+            (void)snprintf(what + strlen(what), sizeof what - strlen(what),
+                ": out of memory, it may take %s", units_write_size(memory_bytes, size));
         tell_failure(r, what, once);
     }
 }
@@ -513,7 +555,8 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
         .out = -1,
         .err = -1};
     stay_if_abandoned(runner);
-    r.path = place_find(&slot->place, command->argv[0], command->environment, directory);
+    r.path = place_find(&slot->place, command->argv[0], surroundings_path(&runner->surroundings),
+        command->environment, directory);
     int error = r.path ? 0 : errno;
     if (!error) {
         char **env =
@@ -569,5 +612,5 @@ runner_open(struct runner *r, uint32_t slots)
     for (int s = 1; s < NSIG; s++)
         if (sigaction(s, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
             r->ignored[count++] = s;
-    return strays_open(&r->strays, slots);
+    return cgroups_prepare(&r->guard->cgroups, slots) && strays_open(&r->strays, slots);
 }

@@ -5,6 +5,7 @@
 #ifndef RUNNER_H
 #define RUNNER_H
 
+#include "confine.h"
 #include "guard.h"
 #include "program.h"
 #include "stint_worker.h"
@@ -20,6 +21,7 @@ struct runner {
     int null; /* /dev/null, for programs without a payload */
     size_t result_bytes; /* most standard output kept */
     struct surroundings surroundings;
+    struct confine confine; /* of programs */
     int ignored[NSIG]; /* signals that we were told to ignore, ended by 0; programs are not */
     struct rlimit files; /* as we found it: what programs get */
     bool vfork_waits; /* as it should; not under tools that watch a process */
@@ -32,7 +34,8 @@ struct runner {
     uint64_t until_ms, told_ms;
 };
 
-/* Everything but worker, guard, result_bytes, files and surroundings, which the caller has set.
+/* Everything but worker, guard, result_bytes, files, surroundings and confine,
+ * which the caller has set.
  * False with errno set if the system refuses. Main thread only. */
 bool runner_open(struct runner *runner, uint32_t slots);
 

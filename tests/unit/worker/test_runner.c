@@ -128,12 +128,15 @@ static int
 make_runner(void **state)
 {
     static _Atomic pid_t groups[1];
+    char why[256];
     (void)state;
     guard = (struct guard){.groups = groups, .count = 1};
+    if (!cgroups_open(&guard.cgroups, &(struct cgroup_bounds){0}, why, sizeof why))
+        return -1;
     worker = (struct stint_worker){0};
     runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
     return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
-            surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test") &&
+            surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test", NULL) &&
             runner_open(&runner, 1)
         ? 0
         : -1;
@@ -144,11 +147,14 @@ destroy_runner(void **state)
 {
     (void)state;
     close(runner.null);
+    cgroups_remove(&guard.cgroups);
+    free(guard.cgroups.slots);
     if (runner.strays.children >= 0)
         close(runner.strays.children);
     free(runner.strays.jobs);
     free(runner.surroundings.endpoint);
     free(runner.surroundings.worker);
+    free(runner.surroundings.base);
     return 0;
 }
 
