@@ -92,7 +92,7 @@ a_program_is_the_first_of_its_name_that_can_be_run(void **state)
         put_root(rows[i].found ? rows[i].found : "", found, sizeof found);
         for (unsigned again = 0; again < 2; again++) { /* once searched, once remembered */
             errno = 0;
-            const char *path = place_find(&place, rows[i].name, environment, root);
+            const char *path = place_find(&place, rows[i].name, "/nowhere", environment, root);
             assert_int_equal(path != NULL, rows[i].found != NULL);
             if (path)
                 assert_string_equal(path, found);
@@ -116,14 +116,14 @@ what_was_found_is_looked_for_anew_when_it_is_gone_or_path_is_another(void **stat
     make_file("a/p", 0700);
     make_file("b/p", 0700);
     (void)snprintf(path, sizeof path, "%s/a/p", root);
-    assert_string_equal(place_find(&place, "p", environment, NULL), path);
+    assert_string_equal(place_find(&place, "p", "/nowhere", environment, NULL), path);
     environment[0] = second;
-    assert_string_not_equal(place_find(&place, "p", environment, NULL), path);
+    assert_string_not_equal(place_find(&place, "p", "/nowhere", environment, NULL), path);
     environment[0] = first;
-    assert_string_equal(place_find(&place, "p", environment, NULL), path);
+    assert_string_equal(place_find(&place, "p", "/nowhere", environment, NULL), path);
     assert_int_equal(unlink(path), 0);
     (void)snprintf(path, sizeof path, "%s/b/p", root);
-    assert_string_equal(place_find(&place, "p", environment, NULL), path);
+    assert_string_equal(place_find(&place, "p", "/nowhere", environment, NULL), path);
     place_forget(&place);
 }
 
@@ -164,7 +164,7 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     setenv("STINT_ANY_SETTING", "ours", 1);
     setenv("PATH_X", "ours", 1);
     setenv("PATH_XY", "ours", 1);
-    assert_true(surroundings_set(&s, "ipc://here", "me"));
+    assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
     char **all = environment_make(&s, &job, of_job);
     static const char *const there[] = {"STINT_JOB_ID=0.1.7.9", "STINT_JOB_ATTEMPT=2",
         "STINT_JOB_MAX_ATTEMPTS=5", "STINT_JOB_QUEUE=q", "STINT_JOB_KIND=k", "STINT_JOB_PRIORITY=7",
