@@ -38,10 +38,12 @@ enum stint_worker_event {
     STINT_WORKER_LOST, /* the conversation ended; another is begun. detail: why, if it is known */
     STINT_WORKER_DRAINING, /* told to stop: takes no more jobs, waits for those that run */
     STINT_WORKER_CANCELLING, /* the drain is over: those that still run are cancelled */
+    STINT_WORKER_REFUSED, /* the broker lets no conversation begin. detail: why; it is tried again
+                           */
 };
 
 struct stint_worker_options {
-    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
+    const char *endpoint; /* NULL: STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT; several: "a,b" */
     const char *name; /* shown to people; NULL: host and process id */
     uint32_t slots; /* jobs at a time; 0: one a core */
     const char *const *queues; /* served in turn; NULL: STINT_DEFAULT_NAME */
@@ -56,6 +58,8 @@ struct stint_worker_options {
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *told_context;
+    const char *key,
+        *broker_key; /* as in struct stint_client_options; the usual file: worker.key */
 };
 #define STINT_NO_PREFETCH UINT32_MAX
 
@@ -85,9 +89,12 @@ struct stint_handler {
 };
 
 /* Make a worker; `options` may be NULL and is not kept.
- * Errors: STINT_BAD_ENDPOINT, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY, STINT_SYSTEM. */
+ * Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY,
+ * STINT_SYSTEM. */
 STINT_EXPORT enum stint_status
 stint_worker_new(const struct stint_worker_options *options, struct stint_worker **worker);
+/* As stint_client_new_error, of stint_worker_new. */
+STINT_EXPORT const char *stint_worker_new_error(void);
 STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
 
 /* Add a handler, before stint_worker_run. The handler is copied, its kind too.

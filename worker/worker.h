@@ -96,6 +96,7 @@ struct stint_worker {
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *told_context;
+    const char *refusal; /* that was told */
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];
