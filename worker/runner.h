@@ -33,7 +33,7 @@ struct runner {
 };
 
 /* Everything but worker, guard, result_bytes, files and surroundings, which the caller has set.
- * False with errno set if the system refuses. Main thread only. */
+ * `slots`: the most there will be. False with errno set if the system refuses. Main thread only. */
 bool runner_open(struct runner *runner, uint32_t slots);
 
 /* A slot's own part. */

@@ -119,6 +119,23 @@ name_queues(const struct worker *w, char *to, size_t size)
     to[used] = '\0';
 }
 
+static uint32_t
+state_of(const struct worker *w)
+{
+    return (w->control.paused ? STINT_IS_PAUSED : 0U) |
+        (w->control.leave != LEAVE_NOT ? STINT_IS_LEAVING : 0U) | (w->peer ? 0U : STINT_IS_AWAY);
+}
+
+/* As queues that are too many are cut. */
+static void
+write_cut(char *to, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n < size ? n + 1 : size);
+    if (n >= size)
+        memcpy(to + size - 4, "...", 4);
+}
+
 /* In the order in which they came. */
 void
 queues_list_workers(struct core *core, struct peer *peer, const struct message *m)
@@ -142,10 +159,17 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
             .held = w->counts.held,
             .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
             .succeeded = w->counts.succeeded,
-            .failed = w->counts.failed};
+            .failed = w->counts.failed,
+            .begun = w->counts.begun,
+            .cores = w->control.cores,
+            .load = w->control.load,
+            .state = state_of(w),
+            .since_ms_ago = core->clocks.listened_ms - w->times.joined_ms};
         memcpy(info.name, w->name, sizeof info.name);
         memcpy(info.software, w->software, sizeof info.software);
         name_queues(w, info.queues, sizeof info.queues);
+        if (w->control.labels)
+            write_cut(info.labels, sizeof info.labels, w->control.labels);
         kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
         message_put_worker_info(&core->scratch.page, &info);
         count++;
