@@ -30,7 +30,7 @@ _stint() {
         worker)
             case $before in
             worker) values="show resize pause resume drain stop" ;;
-            -l | --label) ;;
+            --label) ;;
             *) values=$(stint --values workers 2>/dev/null) ;;
             esac ;;
         fleet) values=size ;;

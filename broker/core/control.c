@@ -146,9 +146,11 @@ tell(struct core *core, struct worker *w)
 void
 control_greet(struct core *core, struct worker *w)
 {
-    w->control.greeted = false;
+    bool deaf = w->control.cores == 0;
+    w->control.greeted = deaf;
     core->wishes.undivided |= core->wishes.fleet_slots > 0;
-    tell(core, w);
+    if (deaf || w->control.divided || !core->wishes.fleet_slots)
+        tell(core, w); /* else it waits for its share, and gets nothing before */
 }
 
 void
@@ -210,6 +212,7 @@ divide(struct core *core)
 {
     uint64_t left = slots_to_share(core), cores = count_fleet(core).cores, passed = 0, given = 0;
     for (struct worker *w = core->fleet.by_session; w; w = w->hh.next) {
+        w->control.divided = true;
         if (!shares(core, w))
             continue; /* one that is paused keeps what it had */
         passed += w->control.cores;

@@ -33,7 +33,7 @@ enum {
 static bool
 is_willing(const struct worker *w)
 {
-    return !w->control.paused && w->control.leave == LEAVE_NOT;
+    return w->control.greeted && !w->control.paused && w->control.leave == LEAVE_NOT;
 }
 
 static bool

@@ -67,11 +67,12 @@ struct worker_times {
 struct worker_control {
     char *labels; /* separated by spaces; NULL: none */
     uint32_t cores, load; /* of its machine; cores 0: it takes no orders */
-    uint32_t share; /* of the fleet's size */
+    uint32_t share; /* of the fleet's size... */
+    bool divided; /* ...which it has one of */
     bool paused; /* it gets nothing */
     enum leave leave; /* nor does it now */
     struct order ordered; /* last, in this conversation... */
-    bool greeted; /* ...if there was one */
+    bool greeted; /* ...if there was one; else it gets nothing yet */
 };
 
 /* A session of role worker. It outlives its connection by the lost time. */

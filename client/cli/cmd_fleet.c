@@ -9,8 +9,8 @@ static char *label;
 static int all;
 
 static struct poptOption worker_options[] = {
-    {"label", 'l', POPT_ARG_STRING, &label, 0, "all workers that have this label", "NAME"},
-    {"all", 'a', POPT_ARG_NONE, &all, 0, "all workers", NULL}, POPT_TABLEEND};
+    {"label", 0, POPT_ARG_STRING, &label, 0, "all workers that have this label", "NAME"},
+    {"all", 0, POPT_ARG_NONE, &all, 0, "all workers", NULL}, POPT_TABLEEND};
 
 static struct poptOption no_options[] = {POPT_TABLEEND};
 
