@@ -3,6 +3,7 @@
 #include "client.h"
 #include "greedy.h"
 #include "oracle.h"
+#include "people.h"
 #include "worker.h"
 
 /* CERTAIN_MS: so much longer a submit may take, to make sure that it is not stored. */
@@ -29,6 +30,7 @@ struct sim_client {
     uint64_t known; /* its session's submissions up to here are answered */
     bool leaving; /* its client is being destroyed */
     bool waits; /* in a call of stint_wait */
+    bool relented; /* it has taken back what it had set for workers */
     struct stint_id waiting[SUBMISSIONS_MAX * JOBS_MAX]; /* not heard of yet */
     unsigned waiting_count;
     struct stint_id recent[RECENT];
@@ -236,20 +238,6 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
     return good;
 }
 
-static bool
-list_one(void *context, const struct stint_job_info *info)
-{
-    (void)context;
-    return info->state != STINT_UNKNOWN;
-}
-
-static bool
-each_queue(void *context, const struct stint_queue_info *info)
-{
-    (void)context;
-    return info->name[0] != '\0';
-}
-
 static void
 waited_for(void *context, const struct stint_job_info *info)
 {
@@ -272,13 +260,6 @@ wait_for_some(struct sim_client *c, uint32_t patience_ms)
     c->waits = false;
 }
 
-static bool
-each_worker(void *context, const struct stint_worker_info *info)
-{
-    (void)context;
-    return info->slots > 0;
-}
-
 /* Asks for something, or changes something; that it may fail is part of the world. */
 static void
 meddle(struct sim_client *c)
@@ -287,7 +268,6 @@ meddle(struct sim_client *c)
     struct chance *chance = &c->process.chance;
     const struct stint_job_info *info;
     struct stint_stats stats;
-    struct stint_filter filter = {.limit = chance_in_100(chance, 50) ? 20 : 0};
     unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
     struct stint_id *id = known ? &c->recent[chance_below(chance, known)] : NULL;
     switch (chance_below(chance, 10)) {
@@ -306,15 +286,14 @@ meddle(struct sim_client *c)
             (void)stint_get(c->client, id, STINT_PAYLOAD, &info, PATIENCE_MS);
         break;
     case 5:
-        (void)stint_list(c->client, &filter, list_one, NULL, PATIENCE_MS);
+        people_list_jobs(c->client, chance_in_100(chance, 50) ? 20 : 0, PATIENCE_MS);
         break;
     case 6:
     case 7:
         wait_for_some(c, (uint32_t)(1 + chance_skewed(chance, PATIENCE_MS)));
         break;
     case 8:
-        (void)stint_workers(c->client, each_worker, NULL, PATIENCE_MS);
-        (void)stint_queues(c->client, each_queue, NULL, PATIENCE_MS);
+        people_list_fleet(c->client, PATIENCE_MS);
         break;
     default:
         (void)stint_get_stats(c->client, &stats, PATIENCE_MS);
@@ -403,6 +382,10 @@ live(struct sim_client *c)
     while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c) && submit_some(c)) {
         if (!calm && chance_in_100(chance, 3))
             meddle(c);
+        if (!calm && load.ruled && chance_in_100(chance, 5))
+            people_meddle(c->client, chance, load.workers);
+        if (calm && load.ruled && !c->relented)
+            c->relented = people_relent(c->client, load.workers);
         uint64_t most_ms = calm ? 1000 : 300;
         enum stint_status status =
             stint_client_process(c->client, (uint32_t)(1 + chance_skewed(chance, most_ms)));
@@ -508,6 +491,7 @@ run(struct stint_task *task, void *state)
         return;
     }
     oracle_run_began(job, info->attempt, p->name);
+    people_judge(process_worker(p)->worker, p->name);
     if (wish->kills && !calm) {
         struct sim_worker *w = process_worker(p);
         w->down_us = chance_skewed(chance, 2 * US_A_SECOND);
@@ -544,11 +528,13 @@ work(struct sim_worker *w)
 {
     static const uint32_t prefetches[] = {0, 0, STINT_NO_PREFETCH, 1, 10};
     struct chance *chance = &w->process.chance;
-    const char *queues[3];
+    const char *queues[3], *label = (w - workers) % 2 ? "odd" : "even";
     struct stint_worker_options o = {.endpoint = "tcp://broker",
         .name = w->name,
         .slots = (uint32_t)chance_between(chance, 1, 4),
         .queues = queues,
+        .labels = &label,
+        .labels_count = 1,
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
     /* The first one handles all; some of the others but one kind. */

@@ -227,6 +227,28 @@ it_is_resized_no_further_than_it_may(void **state)
     end(w);
 }
 
+static void
+one_that_leaves_when_idle_is_not_idle_while_a_job_runs(void **state)
+{
+    struct stint_worker *w = worker_of(1);
+    (void)state;
+    w->orders.exit_idle_ms = 1;
+    w->orders.begun_ms = w->orders.idle_since_ms = wire_now_ms();
+    atomic_store(&seen.hold, true);
+    arrive(w, 0, 1);
+    wait_for_running(w, 1);
+    for (unsigned n = 0; n < 20; n++) {
+        orders_tick(w);
+        assert_false(orders_leaves(w));
+        (void)poll(NULL, 0, 1);
+    }
+    atomic_store(&seen.hold, false);
+    wait_until(w, all_idle);
+    while (!orders_leaves(w))
+        orders_tick(w);
+    end(w);
+}
+
 /* Up and down at random under load: each job runs once, and none is left behind asleep. */
 static void
 stress(void **state)
@@ -261,6 +283,7 @@ main(void)
         cmocka_unit_test(no_more_begin_than_there_are_slots),
         cmocka_unit_test(without_slots_nothing_begins_and_with_one_it_goes_on),
         cmocka_unit_test(it_is_resized_no_further_than_it_may),
+        cmocka_unit_test(one_that_leaves_when_idle_is_not_idle_while_a_job_runs),
         cmocka_unit_test(stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
