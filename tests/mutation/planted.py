@@ -4,9 +4,9 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
     f"broker/core/{n}.c"
     for n in ("core", "job", "submit", "dispatch", "settle", "sweep", "watch", "query", "attempt", "apart",
               "reply", "clock", "book", "fleet"))
-PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM = (
+PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, CONTROL = (
     f"broker/core/{n}.c"
-    for n in ("peers", "sessions", "conversation", "change", "queues", "random"))
+    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "control"))
 BOOKH = "broker/core/book.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
@@ -414,4 +414,31 @@ PLANTED = [
      "SCANNED_A_PAGE"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
+
+    # the fleet
+    ("a paused worker is handed jobs", DISPATCH, "w->control.greeted && !w->control.paused &&", "w->control.greeted &&"),
+    ("one that leaves is handed jobs", DISPATCH, "!w->control.paused && w->control.leave == LEAVE_NOT;", "!w->control.paused;"),
+    ("a newcomer is handed jobs before it has its share", DISPATCH, "    return w->control.greeted && !w->control", "    return !w->control"),
+    ("what is set is not stored", CONTROL, "    store_setting(core, &row, is_set);\n    if (!is_set)", "    if (!is_set)"),
+    ("what is set says nothing and is kept", CONTROL, "    store_setting(core, &row, is_set);\n    if (!is_set)", "    store_setting(core, &row, true);\n    if (!is_set)"),
+    ("a pause is forgotten at a restart", CONTROL, "            s->paused = row.paused;\n", ""),
+    ("the fleet's size is forgotten at a restart", CONTROL, "            core->wishes.fleet_slots = row.slots;\n", "            ;\n"),
+    ("shares are rounded one by one", CONTROL, "left * passed / cores - given;", "left * w->control.cores / cores;"),
+    ("slots that are set for one do not count for the fleet", CONTROL, "            left -= earlier(left, s->slots);\n", "            ;\n"),
+    ("who has gone keeps its share", CONTROL, "control_left(struct core *core)\n{\n    core->wishes.undivided |= core->wishes.fleet_slots > 0;",
+     "control_left(struct core *core)\n{\n    (void)core;"),
+    ("an order is not told again after a reconnect", CONTROL, "    w->control.greeted = deaf;\n", "    w->control.greeted |= deaf;\n"),
+    ("one that was told to stop is called back to drain", CONTROL, "leave > w->control.leave ? leave : w->control.leave;", "leave;"),
+    ("a label is met by its beginning", FLEET, "        if (size == label.size && memcmp", "        if (size >= label.size && memcmp"),
+    ("one that takes no orders is met", CONTROL, "    if (w->control.cores == 0 && c->action != CONTROL_PAUSE", "    if (false && c->action != CONTROL_PAUSE"),
+    ("a setting is made for a name that nobody has", CONTROL, "        find_setting(core, c->name)) {", "        c->name.size > 0) {"),
+    ("a job stands on two pages", CONTROL, "        if (at < passed)", "        if (at + 1 < passed)"),
+    ("slots that a worker tells do not count", CONTROL, "        w->slots = ping->slots;\n", ""),
+    ("verify passes over what is set", "broker/core/verify.c", "    each_row(&v, STORE_SETTINGS, 0, setting_row);\n", "    (void)setting_row;\n"),
+    ("slots that are too many go on", "worker/task.c", "    return h->closing || slot->number >= h->slots;", "    return h->closing;"),
+    ("more jobs begin than there are slots", "worker/task.c", "slot->number < h->slots && h->running < h->slots;", "slot->number < h->slots;"),
+    ("a paused worker keeps what has not begun", "worker/orders.c", "    if (o->paused)\n        leases_give_back(w);\n", ""),
+    ("a drain that was ordered is cut short", "worker/worker.c", "    return atomic_load(&w->shared.stops) > 0 || w->orders.left;", "    return w != NULL;"),
+    ("a worker is idle while a job runs", "worker/orders.c", "    if (held > 0)\n        o->idle_since_ms = now_ms;\n", "    (void)held;\n"),
+    ("slots that follow the work never go", "worker/orders.c", "    crew_resize(w, l->needed > least ? l->needed : least);\n", "    (void)least;\n"),
 ]
