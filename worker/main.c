@@ -217,6 +217,8 @@ choose_slots(const struct config *c, const struct rlimit *files, uint32_t most)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t slots = c->slots ? (uint32_t)c->slots : (uint32_t)(cores > 0 ? cores : 1);
+    if (c->local_max)
+        slots = c->local_min ? (uint32_t)c->local_min : 1; /* to begin with */
     if (most == 0)
         complain("it is too low for even one job; see ulimit -n", "the limit of open files");
     else if (slots > most)

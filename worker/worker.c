@@ -230,13 +230,20 @@ window_for(const struct stint_worker *w, double each_us)
     return slots + prefetch > LIMIT_WINDOW ? LIMIT_WINDOW : slots + prefetch;
 }
 
-/* The slots are others: the broker hears of it at once, and gets back what they can't hold. */
+/* The slots are others: the broker hears of it at once. Until it says so by its PONG it goes on
+ * with the old ones, and gets back what these can't hold, which would wait here behind all that
+ * runs. */
 static void
 tell_resized(struct stint_worker *w)
 {
+    if (w->orders.resized)
+        session_tell_window(&w->session);
+    w->orders.telling |= w->orders.resized;
     w->orders.resized = false;
+    if (!w->orders.telling)
+        return;
     leases_keep(w, w->session.window);
-    session_tell_window(&w->session);
+    w->orders.telling = !session_answered(&w->session);
 }
 
 /* How many jobs to hold: one a slot, and about PREFETCH_US of work ahead; none ahead before a run
@@ -266,10 +273,9 @@ choose_window(struct stint_worker *w)
     uint32_t window = window_for(w, each_us);
     bool again = w->session.window == 0 && window > 0 && w->claimed;
     w->session.window = window;
-    if (w->orders.resized)
-        tell_resized(w);
-    else if (again)
+    if (again && !w->orders.resized)
         session_tell_window(&w->session);
+    tell_resized(w);
 }
 
 /* Jobs that run longer than a moment are reported as started, once: their time to run counts from

@@ -91,7 +91,8 @@ struct local {
 /* What the broker has ordered, in its own conversation, and when this worker leaves by itself. */
 struct orders {
     bool paused; /* nothing is to be begun */
-    bool resized; /* the broker is to be told, and what is too much given back */
+    bool resized; /* the broker is to be told */
+    bool telling; /* it may not know yet: what it sends too much of is given back */
     enum leave leave; /* 0: it stays */
     bool left; /* by itself */
     uint64_t exit_idle_ms, exit_after_ms; /* 0: never */

@@ -90,12 +90,16 @@ static void
 change_setting(struct core *core, struct slice name, const struct control *c)
 {
     struct setting *s = find_setting(core, name);
+    uint32_t slots = s ? s->slots : SLOTS_OWN;
+    bool paused = s && s->paused, pause = c->action == CONTROL_PAUSE;
+    if (c->action == CONTROL_RESIZE ? slots == c->slots : paused == pause)
+        return; /* it is so */
     if (!s)
         s = add_setting(core, name);
     if (c->action == CONTROL_RESIZE)
         s->slots = c->slots;
     else
-        s->paused = c->action == CONTROL_PAUSE;
+        s->paused = pause;
     const struct row_setting row = {.of = SETTING_OF_WORKER,
         .name = text_slice(s->name),
         .slots = s->slots == SLOTS_OWN ? UINT32_MAX : s->slots,

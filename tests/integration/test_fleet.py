@@ -6,6 +6,7 @@ import signal
 
 import harness
 import peer
+import zmq
 
 OPTIONS = ["--heartbeat", "200ms", "--lost", "20s", "--grace", "20s"]
 
@@ -273,6 +274,36 @@ class Size(Fleet):
         self.tell("resize", "one", "3")
         self.submit(20, "sleep")
         self.shown("one", slots=3)
+
+
+class OnItsWay(harness.Case):
+    def test_what_was_on_its_way_to_a_worker_that_was_made_smaller_comes_back(self):
+        """A broker that has told a worker to have one slot, and has sent what eight could take."""
+        socket = zmq.Context.instance().socket(zmq.ROUTER)
+        socket.bind(self.place.endpoint)
+        self.addCleanup(socket.close, 0)
+        self.place.worker("--handle", "sleep=sleep 1000", "--slots", "8", "--no-prefetch")
+        say = lambda to, m: socket.send_multipart([to, peer.pack(m)])
+        jobs = [bytes([0, 0, 0, 0, 0, 1, 155, 0]) + n.to_bytes(8, "big") for n in range(1, 9)]
+        returned, sent = set(), False
+        while len(returned) < 7:
+            self.assertTrue(socket.poll(1000 * harness.DEADLINE_S), "the worker gives them back")
+            who, frame = socket.recv_multipart()
+            m = peer.unpack(frame)
+            if m[0] == peer.HELLO:
+                say(who, {0: peer.WELCOME, 2: 1, 3: 1, 4: 0, 5: 60000, 6: 120000, 7: 8 << 20, 8: 1 << 20,
+                          9: 1 << 20, 10: 0, 11: [[0, "x"]], 12: "scripted", 13: peer.FEATURES})
+            elif m[0] == peer.CLAIM:
+                say(who, {0: peer.CLAIMED, 1: m[1], 2: []})
+                say(who, {0: peer.ORDER, 2: 1})
+            elif m[0] == peer.PING and not sent and m.get(4) == 1:  # it has its one slot; we have not heard
+                sent = True
+                say(who, {0: peer.DISPATCH, 2: "default", 3: [{1: j, 2: 1, 3: "sleep", 4: b""} for j in jobs]})
+                say(who, {0: peer.PONG, 1: m[1], 2: 1})
+            elif m[0] == peer.SETTLE:
+                returned |= {o[0] for o in m[2] if o[2] == peer.RETURNED}
+                say(who, {0: peer.SETTLED, 2: [[m[1], []]]})
+        self.assertEqual(len(returned), 7)
 
 
 class Wire(Fleet):

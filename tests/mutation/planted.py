@@ -439,6 +439,7 @@ PLANTED = [
     ("slots that are too many go on", "worker/task.c", "    return h->closing || slot->number >= h->slots;", "    return h->closing;"),
     ("more jobs begin than there are slots", "worker/task.c", "slot->number < h->slots && h->running < h->slots;", "slot->number < h->slots;"),
     ("a paused worker keeps what has not begun", "worker/orders.c", "    if (o->paused)\n        leases_give_back(w);\n", ""),
+    ("what was on its way to fewer slots stays", "worker/worker.c", "    w->orders.telling = !session_answered(&w->session);", "    w->orders.telling = false;"),
     ("a drain that was ordered is cut short", "worker/worker.c", "    return atomic_load(&w->shared.stops) > 0 || w->orders.left;", "    return w != NULL;"),
     ("a worker is idle while a job runs", "worker/orders.c", "    if (held > 0)\n        o->idle_since_ms = now_ms;\n", "    (void)held;\n"),
     ("slots that follow the work never go", "worker/orders.c", "    crew_resize(w, l->needed > least ? l->needed : least);\n", "    (void)least;\n"),
