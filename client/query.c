@@ -90,6 +90,7 @@ struct listing {
     stint_job_fn *each_job; /* one of these */
     stint_queue_fn *each_queue;
     stint_worker_fn *each_worker;
+    stint_running_fn *each_running;
     void *context;
     uint64_t left; /* UINT64_MAX: no limit */
     struct cursor cursor;
@@ -135,6 +136,12 @@ static bool
 tell_worker(const struct listing *l, const struct message_arrays *room)
 {
     return l->each_worker(l->context, &room->worker_info);
+}
+
+static bool
+tell_running(const struct listing *l, const struct message_arrays *room)
+{
+    return l->each_running(l->context, &room->running_info);
 }
 
 static struct slice
@@ -279,6 +286,31 @@ stint_workers(struct stint_client *c, stint_worker_fn *each, void *context, uint
         .each_worker = each,
         .context = context};
     return list_all(c, MESSAGE_LIST_WORKERS, &l, timeout_ms, "asking for the workers");
+}
+
+enum stint_status
+stint_running(struct stint_client *c, const char *worker, stint_running_fn *each, void *context,
+    uint32_t timeout_ms)
+{
+    static const char what[] = "asking what a worker runs";
+    struct listing l = {.page = MESSAGE_RUNNING,
+        .next = message_next_running,
+        .tell = tell_running,
+        .each_running = each,
+        .context = context,
+        .left = UINT64_MAX};
+    if (strlen(worker) == 0 || strlen(worker) > LIMIT_LABEL_BYTES)
+        return client_fail(c, STINT_INVALID, what, "a worker's name has 1 to 128 bytes");
+    enum stint_status status = client_may_wait(c, what);
+    while (status == STINT_OK && !l.cursor.over) {
+        struct call *call = client_call(c, MESSAGE_LIST_RUNNING);
+        message_put_list_running(&call->request->frame, call->request->number, name_or_none(worker),
+            cursor_slice(&l.cursor));
+        status = client_ask(&call, timeout_ms, take_page, &l, what);
+    }
+    return status == STINT_UNKNOWN_TYPE
+        ? client_fail(c, STINT_UNSUPPORTED, what, "this broker has no fleet control")
+        : status;
 }
 
 static enum stint_status

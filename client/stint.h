@@ -234,6 +234,53 @@ STINT_EXPORT enum stint_status
 stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);
 STINT_EXPORT enum stint_status stint_workers(
     struct stint_client *client, stint_worker_fn *each, void *context, uint32_t timeout_ms);
+/* Called for each job that a worker holds; false ends the list. */
+typedef bool stint_running_fn(void *context, const struct stint_running_info *info);
+
+/* What the workers of this name run, and what waits in them, in pages; jobs that end meanwhile may
+ * be missed or seen twice. Errors: STINT_INVALID, STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_running(struct stint_client *client, const char *worker,
+    stint_running_fn *each, void *context, uint32_t timeout_ms);
+
+/* Whom fleet control is for: just one of these is set. */
+struct stint_target {
+    const char *worker; /* those of this name */
+    const char *label; /* those that have this label */
+    bool all;
+};
+
+#define STINT_OWN_SLOTS UINT32_MAX
+
+/* The functions below tell workers what to do. `*met` (NULL: not wanted): how many they were. Slots
+ * and pauses are kept by the worker's name, through restarts of broker and worker; who is not there
+ * can't be met, but what is set for a name can be taken back.
+ * Errors: STINT_INVALID, STINT_TOO_MANY, STINT_UNSUPPORTED (the broker is too old). */
+
+/* So many jobs at a time, also more than the worker was started with (0 to 65,536), or
+ * STINT_OWN_SLOTS: as many as it was started with. Jobs that run are not touched. */
+STINT_EXPORT enum stint_status stint_set_slots(struct stint_client *client,
+    const struct stint_target *target, uint32_t slots, uint32_t *met, uint32_t timeout_ms);
+/* They are given no jobs, and give back what has not begun; until they are resumed. */
+STINT_EXPORT enum stint_status stint_pause_workers(struct stint_client *client,
+    const struct stint_target *target, uint32_t *met, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_resume_workers(struct stint_client *client,
+    const struct stint_target *target, uint32_t *met, uint32_t timeout_ms);
+/* They finish what they run, however long that takes, and end. */
+STINT_EXPORT enum stint_status stint_drain_workers(struct stint_client *client,
+    const struct stint_target *target, uint32_t *met, uint32_t timeout_ms);
+/* They cancel what they run, which others run then, and end. */
+STINT_EXPORT enum stint_status stint_stop_workers(struct stint_client *client,
+    const struct stint_target *target, uint32_t *met, uint32_t timeout_ms);
+
+/* How many jobs at a time all workers together are to run: the broker divides that by their cores,
+ * again when workers come and go; those that have slots of their own by stint_set_slots keep them,
+ * as part of it. Kept through restarts. 0: each has its own again. `fleet` (NULL: not wanted): how
+ * it is then. Errors: STINT_INVALID (over 16,777,216), STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_set_fleet(
+    struct stint_client *client, uint32_t slots, struct stint_fleet *fleet, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t timeout_ms);
+
 STINT_EXPORT enum stint_status
 stint_get_stats(struct stint_client *client, struct stint_stats *stats, uint32_t timeout_ms);
 

@@ -27,6 +27,13 @@ _stint() {
         values=$(stint --words "$verb" 2>/dev/null)
     elif [ -z "$values" ]; then
         case $verb in
+        worker)
+            case $before in
+            worker) values="show resize pause resume drain stop" ;;
+            --label) ;;
+            *) values=$(stint --values workers 2>/dev/null) ;;
+            esac ;;
+        fleet) values=size ;;
         show | result | wait | cancel | retry | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac

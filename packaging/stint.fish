@@ -20,6 +20,8 @@ complete -c stint -n 'not __stint_verb >/dev/null' -f -a '(stint --words 2>/dev/
 complete -c stint -n '__stint_is help' -f -a '(stint --words 2>/dev/null)'
 complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb) 2>/dev/null)'
 complete -c stint -n '__stint_is show result wait cancel retry events' -f -a '(stint --values ids 2>/dev/null)'
+complete -c stint -n '__stint_is worker' -f -a 'show resize pause resume drain stop (stint --values workers 2>/dev/null)'
+complete -c stint -n '__stint_is fleet' -f -a size
 complete -c stint -s q -l queue -x -a '(stint --values queues 2>/dev/null)'
 complete -c stint -s k -l kind -x -a '(stint --values kinds 2>/dev/null)'
 complete -c stint -n '__stint_is ls' -s s -l states -x -a '(stint --values states 2>/dev/null)'

@@ -27,6 +27,12 @@ _stint() {
         case $verb in
         show | result | wait | cancel | retry | events)
             compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
+        worker)
+            case ${words[CURRENT-1]} in
+            worker) compadd -- show resize pause resume drain stop ;;
+            *) compadd -- ${(f)"$(stint --values workers 2>/dev/null)"} ;;
+            esac ;;
+        fleet) compadd -- size ;;
         run | map) _command_names -e || _files ;;
         *) _files ;;
         esac

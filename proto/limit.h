@@ -19,6 +19,9 @@ enum {
     LIMIT_KINDS = 64, /* kinds one worker handles */
     LIMIT_DEPTH = 8, /* nesting of the envelope, payloads not counted */
     LIMIT_WINDOW = 1 << 16, /* jobs a worker may hold */
+    LIMIT_LABELS = 16, /* of one worker */
+    LIMIT_CORES = 1 << 16, /* of one machine */
+    LIMIT_FLEET_SLOTS = 1 << 24, /* of all workers */
     LIMIT_ATTEMPTS = 65535, /* highest value of a job's max attempts */
     LIMIT_SUBMISSIONS_OPEN = 8192, /* unanswered submissions of one session */
     LIMIT_WATCHED = 65536, /* jobs one connection may wait for at once */

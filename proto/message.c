@@ -62,7 +62,11 @@ message_decode(const void *frame, size_t size, struct message *message, struct m
         d.r.bad = true;
     uint64_t type = pack_uint(&d.r);
     if (type == MESSAGE_PING)
-        message->ping.window = WINDOW_UNCHANGED;
+        message->ping = (struct ping){.window = WINDOW_UNCHANGED, .slots = SLOTS_UNCHANGED};
+    else if (type == MESSAGE_CONTROL)
+        message->control.slots = SLOTS_OWN;
+    else if (type == MESSAGE_ORDER)
+        message->order.slots = SLOTS_OWN;
     else if (type == MESSAGE_SETTLE)
         message->settle.window = WINDOW_UNCHANGED;
     *why = "not a map that begins with its type";

@@ -3,10 +3,11 @@
  * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_arrays` given,
  * until the next decode into it. No allocation depends on what a peer declares.
  *
- * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c and
- * message_figures.c, in each of which a message's keys, its decoder and its encoder stand together.
- * A new message touches three places: its row in message.def (which names its decoder), its struct
- * and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
+ * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c, message_figures.c
+ * and message_control.c, in each of which a message's keys, its decoder and its encoder stand
+ * together. A new message touches three places: its row in message.def (which names its decoder),
+ * its struct and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it
+ * to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -40,6 +41,23 @@ struct job_spec {
 
 /* PING and SETTLE tell how many jobs a worker may hold; absent, it stays as it was. */
 #define WINDOW_UNCHANGED UINT32_MAX
+
+/* PING: slots as they were. ORDER and CONTROL: as many as the worker was started with. */
+#define SLOTS_UNCHANGED UINT32_MAX
+#define SLOTS_OWN (UINT32_MAX - 1)
+
+/* Whom a CONTROL is for, and what they are to do. The numbers are the protocol's. */
+enum control_target { CONTROL_ALL = 1, CONTROL_NAMED = 2, CONTROL_LABELLED = 3 };
+enum control_action {
+    CONTROL_RESIZE = 1,
+    CONTROL_PAUSE = 2,
+    CONTROL_RESUME = 3,
+    CONTROL_DRAIN = 4,
+    CONTROL_STOP = 5
+};
+
+/* How a worker is to leave: after what it runs, or at once. */
+enum leave { LEAVE_NOT, LEAVE_DRAIN = 1, LEAVE_STOP = 2 };
 
 /* How a run ended. The numbers are the protocol's. */
 enum outcome_type {
@@ -97,7 +115,28 @@ struct hello {
     uint8_t session[SESSION_BYTES];
     struct slice name, software;
     uint32_t slots, window;
-    uint32_t queues, kinds; /* their names are in message_arrays */
+    uint32_t cores; /* of its machine; it takes orders if it tells them */
+    uint32_t queues, kinds, labels; /* their names are in message_arrays */
+};
+
+struct ping {
+    uint32_t window, slots; /* slots: SLOTS_UNCHANGED: it does not say them */
+    uint32_t load; /* of a worker's machine, in hundredths of a core */
+    uint64_t token; /* of the last PONG read; 0: none */
+};
+
+struct control {
+    enum control_action action;
+    enum control_target target;
+    struct slice name; /* of a worker, or a label */
+    uint32_t slots; /* SLOTS_OWN */
+};
+
+/* How things are to stand, all of it. */
+struct order {
+    uint32_t slots; /* SLOTS_OWN */
+    bool paused;
+    enum leave leave;
 };
 
 struct welcome {
@@ -131,10 +170,7 @@ struct message {
     union {
         struct hello hello;
         struct welcome welcome;
-        struct {
-            uint32_t window;
-            uint64_t token; /* of the last PONG read; 0: none */
-        } ping;
+        struct ping ping;
         struct {
             uint64_t token;
         } pong;
@@ -175,6 +211,15 @@ struct message {
             uint32_t events; /* bits 1 << enum stint_event_type */
         } subscribe;
         struct stint_stats stats;
+        struct control control;
+        struct {
+            uint32_t met; /* workers */
+        } controlled;
+        struct order order;
+        struct stint_fleet fleet;
+        struct {
+            struct slice worker, cursor;
+        } list_running;
     };
 };
 
@@ -192,15 +237,17 @@ struct message_arrays {
         struct answer answers[LIMIT_JOBS];
         uint32_t statuses[LIMIT_JOBS];
         struct {
-            struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS];
+            struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
         } names;
         struct broker_ref brokers[64];
         struct stint_event events[LIMIT_JOBS];
         struct stint_job_info info; /* JOBS, OUTCOMES: one at a time */
         struct stint_queue_info queue_info; /* QUEUES: one at a time */
         struct stint_worker_info worker_info;
+        struct stint_running_info running_info; /* RUNNING: one at a time */
     };
-    struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS: what message_next_* reads */
+    struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
+                               */
 };
 
 /* Decode one frame. On an error the message holds the type and number as far as they were read.
@@ -209,11 +256,12 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *room, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES and WORKERS are read one element at a time into the room: call `count`
- * times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the room: call
+ * `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *room);
 bool message_next_queue(struct message_arrays *room);
 bool message_next_worker(struct message_arrays *room);
+bool message_next_running(struct message_arrays *room);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -230,10 +278,12 @@ bool name_is_valid(struct slice name);
 
 /* Encoders append one message to a buffer. A `window` may be WINDOW_UNCHANGED. */
 void message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues,
-    const struct slice *kinds);
+    const struct slice *kinds, const struct slice *labels);
 void message_put_welcome(
     struct pack_buffer *b, const struct welcome *welcome, const struct broker_ref *brokers);
 void message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window, uint64_t token);
+/* A worker's, which tells its slots and load. */
+void message_put_worker_ping(struct pack_buffer *b, uint64_t number, const struct ping *ping);
 void message_put_pong(struct pack_buffer *b, uint64_t number, uint64_t token);
 void message_put_numbered(struct pack_buffer *b, enum message_type type, uint64_t number);
 void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t number,
@@ -285,5 +335,15 @@ void message_put_job_info(struct pack_buffer *b, const struct stint_job_info *in
 void message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info);
 void message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *info);
 void message_put_event(struct pack_buffer *b, const struct stint_event *event);
+void message_put_running_info(struct pack_buffer *b, const struct stint_running_info *info);
+
+void message_put_control(struct pack_buffer *b, uint64_t number, const struct control *control);
+void message_put_controlled(struct pack_buffer *b, uint64_t number, uint32_t met);
+void message_put_order(struct pack_buffer *b, const struct order *order);
+/* SET_FLEET, of which only the slots count, and FLEET. */
+void message_put_fleet(struct pack_buffer *b, enum message_type type, uint64_t number,
+    const struct stint_fleet *fleet);
+void message_put_list_running(
+    struct pack_buffer *b, uint64_t number, struct slice worker, struct slice cursor);
 
 #endif

@@ -80,6 +80,12 @@ enum worker_key {
     WORKER_SUCCEEDED = 8,
     WORKER_FAILED = 9,
     WORKER_KINDS = 10,
+    WORKER_LABELS = 11,
+    WORKER_BEGUN = 12,
+    WORKER_CORES = 13,
+    WORKER_LOAD = 14,
+    WORKER_STATE = 15,
+    WORKER_SINCE_AGO = 16,
 };
 
 bool
@@ -89,6 +95,7 @@ message_next_worker(struct message_arrays *room)
     struct stint_worker_info *info = &room->worker_info;
     uint32_t *const counts[] = {&info->slots, &info->window, &info->held};
     uint64_t *const totals[] = {&info->seen_ms_ago, &info->succeeded, &info->failed};
+    uint32_t *const figures[] = {&info->begun, &info->cores, &info->load, &info->state};
     int64_t last = -1;
     *info = (struct stint_worker_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
@@ -105,6 +112,12 @@ message_next_worker(struct message_arrays *room)
             *totals[key - WORKER_SEEN_AGO] = pack_uint(r);
         else if (key == WORKER_KINDS)
             slice_to_text(info->kinds, sizeof info->kinds, pack_text(r));
+        else if (key == WORKER_LABELS)
+            slice_to_text(info->labels, sizeof info->labels, pack_text(r));
+        else if (key >= WORKER_BEGUN && key <= WORKER_STATE)
+            *figures[key - WORKER_BEGUN] = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == WORKER_SINCE_AGO)
+            info->since_ms_ago = pack_uint(r);
         else
             pack_skip(r);
     }
@@ -114,7 +127,12 @@ message_next_worker(struct message_arrays *room)
 void
 message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *info)
 {
-    pack_put_map(b, 9U + (info->kinds[0] != 0));
+    const uint64_t figures[] = {
+        info->begun, info->cores, info->load, info->state, info->since_ms_ago};
+    uint32_t fields = 9U + (info->kinds[0] != 0) + (info->labels[0] != 0);
+    for (uint8_t i = 0; i < 5; i++)
+        fields += figures[i] != 0;
+    pack_put_map(b, fields);
     put_key_string(b, WORKER_NAME, info->name);
     put_key_string(b, WORKER_SOFTWARE, info->software);
     put_key_string(b, WORKER_QUEUES, info->queues);
@@ -126,6 +144,11 @@ message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *i
     pack_put_key_uint(b, WORKER_FAILED, info->failed);
     if (info->kinds[0])
         put_key_string(b, WORKER_KINDS, info->kinds);
+    if (info->labels[0])
+        put_key_string(b, WORKER_LABELS, info->labels);
+    for (uint8_t i = 0; i < 5; i++)
+        if (figures[i])
+            pack_put_key_uint(b, (uint8_t)(WORKER_BEGUN + i), figures[i]);
 }
 
 /* The figures have the keys from 2 on, in the order of their list. */

@@ -14,6 +14,8 @@ enum hello_key {
     HELLO_WINDOW = 9,
     HELLO_QUEUES = 10,
     HELLO_KINDS = 11,
+    HELLO_LABELS = 12,
+    HELLO_CORES = 13,
 };
 
 static uint32_t
@@ -63,6 +65,13 @@ hello_field(struct decoding *d, uint64_t key)
         h->kinds =
             read_names(d, d->room->names.kinds, LIMIT_KINDS, "a worker names at most 64 kinds");
         break;
+    case HELLO_LABELS:
+        h->labels =
+            read_names(d, d->room->names.labels, LIMIT_LABELS, "a worker has at most 16 labels");
+        break;
+    case HELLO_CORES:
+        h->cores = (uint32_t)decoding_ranged(d, 0, LIMIT_CORES, "a machine has 0 to 65536 cores");
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -70,10 +79,10 @@ hello_field(struct decoding *d, uint64_t key)
 
 void
 message_put_hello(struct pack_buffer *b, const struct hello *h, const struct slice *queues,
-    const struct slice *kinds)
+    const struct slice *kinds, const struct slice *labels)
 {
     bool worker = h->role == ROLE_WORKER;
-    put_head(b, MESSAGE_HELLO, worker ? 9 + (h->kinds > 0) : 6);
+    put_head(b, MESSAGE_HELLO, worker ? 9U + (h->kinds > 0) + (h->labels > 0) + (h->cores > 0) : 6);
     pack_put_key_uint(b, HELLO_VERSION_MIN, h->version_min);
     pack_put_key_uint(b, HELLO_VERSION_MAX, h->version_max);
     pack_put_key_uint(b, HELLO_ROLE, h->role);
@@ -87,6 +96,10 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
     put_names(b, HELLO_QUEUES, queues, h->queues);
     if (h->kinds)
         put_names(b, HELLO_KINDS, kinds, h->kinds);
+    if (h->labels)
+        put_names(b, HELLO_LABELS, labels, h->labels);
+    if (h->cores)
+        pack_put_key_uint(b, HELLO_CORES, h->cores);
 }
 
 enum welcome_key {
@@ -233,6 +246,8 @@ message_put_welcome(
 enum ping_key {
     PING_WINDOW = 2,
     PING_TOKEN = 3,
+    PING_SLOTS = 4,
+    PING_LOAD = 5,
 };
 
 void
@@ -243,18 +258,36 @@ ping_field(struct decoding *d, uint64_t key)
             (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "the window is 0 to 65536");
     else if (key == PING_TOKEN)
         d->m->ping.token = pack_uint(&d->r);
+    else if (key == PING_SLOTS)
+        d->m->ping.slots = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
+    else if (key == PING_LOAD)
+        d->m->ping.load = (uint32_t)decoding_ranged(
+            d, 0, 100 * LIMIT_CORES, "the load is at most that of 65536 cores");
     else
         pack_skip(&d->r);
 }
 
 void
+message_put_worker_ping(struct pack_buffer *b, uint64_t number, const struct ping *p)
+{
+    uint32_t fields = 1U + (p->window != WINDOW_UNCHANGED) + (p->token != 0) +
+        (p->slots != SLOTS_UNCHANGED) + (p->load != 0);
+    put_head_numbered(b, MESSAGE_PING, fields, number);
+    if (p->window != WINDOW_UNCHANGED)
+        pack_put_key_uint(b, PING_WINDOW, p->window);
+    if (p->token)
+        pack_put_key_uint(b, PING_TOKEN, p->token);
+    if (p->slots != SLOTS_UNCHANGED)
+        pack_put_key_uint(b, PING_SLOTS, p->slots);
+    if (p->load)
+        pack_put_key_uint(b, PING_LOAD, p->load);
+}
+
+void
 message_put_ping(struct pack_buffer *b, uint64_t number, uint32_t window, uint64_t token)
 {
-    put_head_numbered(b, MESSAGE_PING, 1U + (window != WINDOW_UNCHANGED) + (token != 0), number);
-    if (window != WINDOW_UNCHANGED)
-        pack_put_key_uint(b, PING_WINDOW, window);
-    if (token)
-        pack_put_key_uint(b, PING_TOKEN, token);
+    const struct ping ping = {.window = window, .slots = SLOTS_UNCHANGED, .token = token};
+    message_put_worker_ping(b, number, &ping);
 }
 
 enum pong_key { PONG_TOKEN = 2 };

@@ -25,7 +25,7 @@ clear_control(struct session *s)
 static void
 say_hello(struct session *s, uint64_t now_ms)
 {
-    struct slice names[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS];
+    struct slice names[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
     const struct session_options *o = &s->options;
     struct hello h = {.version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
@@ -34,15 +34,19 @@ say_hello(struct session *s, uint64_t now_ms)
         .software = {(const uint8_t *)o->software, strlen(o->software)},
         .slots = o->slots,
         .window = s->window,
+        .cores = o->cores,
         .queues = o->queues_count,
-        .kinds = o->kinds_count};
+        .kinds = o->kinds_count,
+        .labels = o->labels_count};
     memcpy(h.session, o->id, SESSION_BYTES);
     for (uint32_t i = 0; i < o->queues_count; i++)
         names[i] = (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
     for (uint32_t i = 0; i < o->kinds_count; i++)
         kinds[i] = (struct slice){(const uint8_t *)o->kinds[i], strlen(o->kinds[i])};
+    for (uint32_t i = 0; i < o->labels_count; i++)
+        labels[i] = (struct slice){(const uint8_t *)o->labels[i], strlen(o->labels[i])};
     clear_control(s);
-    message_put_hello(&s->control.frames, &h, names, kinds);
+    message_put_hello(&s->control.frames, &h, names, kinds, labels);
     s->control.ends[s->control.count++] = s->control.frames.used;
     s->state = SESSION_GREETING;
     s->pings.sent = s->pings.answered = s->pings.token = s->pings.open = 0;
@@ -215,7 +219,11 @@ session_tell_window(struct session *s)
     struct pack_buffer frame = {0};
     if (s->state != SESSION_OPEN)
         return;
-    message_put_ping(&frame, ++s->pings.sent, s->window, s->pings.token);
+    const struct ping ping = {.window = s->window,
+        .slots = s->options.cores > 0 ? s->options.slots : SLOTS_UNCHANGED,
+        .load = s->load,
+        .token = s->pings.token};
+    message_put_worker_ping(&frame, ++s->pings.sent, &ping);
     s->pings.unread_bytes = 0;
     s->pings.open += session_control(s, &frame);
     pack_buffer_free(&frame);

@@ -23,9 +23,10 @@ struct session_options {
     enum message_role role;
     uint8_t id[SESSION_BYTES];
     const char *name, *software; /* borrowed for life, as are the queues */
-    uint32_t slots;
-    const char *const *queues;
-    uint32_t queues_count;
+    uint32_t slots; /* now: told in HELLO and with each PING */
+    uint32_t cores; /* of a worker's machine */
+    const char *const *queues, *const *labels;
+    uint32_t queues_count, labels_count;
     const char *const *kinds; /* that a worker handles; none: all */
     uint32_t kinds_count;
     uint64_t seed; /* for the jitter */
@@ -83,7 +84,7 @@ struct session {
     char software[STINT_LABEL_BYTES]; /* the broker's */
     char endpoint[256]; /* not "": another broker to go to, told by MOVED */
     uint64_t random;
-    uint32_t window; /* told with each PING */
+    uint32_t window, load; /* told with each PING */
     struct session_pings pings;
     struct session_times times;
     uint32_t failures; /* conversations in a row that came to nothing */

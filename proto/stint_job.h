@@ -125,7 +125,37 @@ struct stint_worker_info {
     char kinds[1024]; /* likewise, those it handles; "": all */
     uint32_t slots, window, held; /* held: leases now, prefetched ones counted */
     uint64_t seen_ms_ago, succeeded, failed;
+    char labels[1024]; /* as the queues */
+    uint32_t begun; /* jobs that run, as far as it was told */
+    uint32_t cores, load; /* of its machine; load: in hundredths of a core; cores 0: not told */
+    uint32_t state; /* bits of enum stint_worker_state */
+    uint64_t since_ms_ago; /* it came, to this broker in this life */
     uint64_t reserved[8];
+};
+
+enum stint_worker_state {
+    STINT_IS_PAUSED = 1, /* it is given nothing */
+    STINT_IS_LEAVING = 2, /* it was told to drain or to stop */
+    STINT_IS_AWAY = 4, /* its connection is gone; it is not lost yet */
+};
+
+/* A job that a worker holds. */
+struct stint_running_info {
+    struct stint_id id;
+    char queue[STINT_NAME_BYTES], kind[STINT_NAME_BYTES];
+    uint32_t attempt;
+    bool begun; /* it runs, or may; else it waits in the worker */
+    uint64_t ms_ago; /* it was handed out */
+    uint64_t reserved[4];
+};
+
+/* How many jobs at a time the fleet is to run, and what it has. */
+struct stint_fleet {
+    uint32_t slots; /* that are divided among its workers by their cores; 0: each has its own */
+    uint32_t workers; /* that share them */
+    uint64_t cores; /* of these workers' machines */
+    uint64_t given; /* slots that workers have now, of all of them */
+    uint64_t reserved[4];
 };
 
 /* The broker's own figures since its start. */

@@ -22,8 +22,8 @@ struct guard {
     struct cgroups cgroups; /* opened before; whoever lives longest removes them */
 };
 
-/* Go on as the guard's child, before any thread is made. The guard itself never returns: it exits
- * as the worker did. False with errno set if the system refuses. */
+/* Go on as the guard's child, before any thread is made; `slots`: the most there will be. The guard
+ * itself never returns: it exits as the worker did. False with errno set if the system refuses. */
 bool guard_start(struct guard *guard, uint32_t slots);
 
 #endif

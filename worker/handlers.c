@@ -206,14 +206,15 @@ list_add(void *to, const char *value, const char **why)
 }
 
 bool
-queues_check(const struct list *queues)
+names_check(const struct list *names, const char *setting, const char *what)
 {
-    for (uint32_t i = 0; i < queues->count; i++) {
-        const char *name = queues->items[i];
+    for (uint32_t i = 0; i < names->count; i++) {
+        const char *name = names->items[i];
         if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)})) {
-            char setting[256];
-            (void)snprintf(setting, sizeof setting, "--queue '%.200s'", name);
-            return complain("a queue's name is " NAME_RULE, setting);
+            char text[256], rule[128];
+            (void)snprintf(text, sizeof text, "%.20s '%.200s'", setting, name);
+            (void)snprintf(rule, sizeof rule, "%.40s is " NAME_RULE, what);
+            return complain(rule, text);
         }
     }
     return true;

@@ -23,8 +23,8 @@ struct handlers {
 
 /* Register them. False if one can't be run here; a line on standard error has said why. */
 bool handlers_add(struct stint_worker *worker, struct handlers *handlers, struct runner *runner);
-/* Are these names of queues? Likewise. */
-bool queues_check(const struct list *queues);
+/* Are these names? Likewise; `setting` is whose they are, `what` one of them is called. */
+bool names_check(const struct list *names, const char *setting, const char *what);
 
 /* `VALUE: WHAT` on standard error; false. */
 bool complain(const char *what, const char *value);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -71,6 +72,19 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
     case STINT_WORKER_CANCELLING:
         log_event(LOG_LEVEL_WARN, "ends the running jobs and gives them back",
             LOG_FIELDS(LOG_NUMBER("running", running)));
+        break;
+    case STINT_WORKER_RESIZED:
+        log_event(LOG_LEVEL_INFO, "resized",
+            LOG_FIELDS(
+                LOG_NUMBER("slots", strtoul(detail, NULL, 10)), LOG_NUMBER("running", running)));
+        break;
+    case STINT_WORKER_PAUSED:
+    case STINT_WORKER_RESUMED:
+        log_event(LOG_LEVEL_INFO, event == STINT_WORKER_PAUSED ? "paused" : "resumed",
+            LOG_FIELDS(LOG_NUMBER("running", running)));
+        break;
+    case STINT_WORKER_LEAVES:
+        log_event(LOG_LEVEL_INFO, "leaves", LOG_FIELDS(LOG_TEXT("why", detail)));
         break;
     }
 }

@@ -136,7 +136,7 @@ take_dispatch(struct stint_worker *w, const struct message *m)
     if (m->count == 0 || w->leaving)
         return;
     struct held *jobs = unpack(w, m);
-    bool stopping = atomic_load(&w->shared.stops) > 0 || worker_holds_off(w);
+    bool stopping = orders_leaves(w) || w->orders.paused || worker_holds_off(w);
     pthread_mutex_lock(&w->handover.lock);
     for (uint32_t i = 0; i < m->count; i++) {
         if (jobs[i].asked) {
@@ -184,6 +184,15 @@ leases_give_back(struct stint_worker *w)
     pthread_mutex_unlock(&w->handover.lock);
 }
 
+void
+leases_keep(struct stint_worker *w, uint32_t most)
+{
+    pthread_mutex_lock(&w->handover.lock);
+    while (w->handover.waiting && w->handover.running + w->handover.waiting_count > most)
+        give_back(w, w->handover.waiting->prev);
+    pthread_mutex_unlock(&w->handover.lock);
+}
+
 static bool
 is_it(const struct held *h, const struct lease_ref *lease)
 {
@@ -204,8 +213,8 @@ drop_lease(struct stint_worker *w, const struct lease_ref *lease)
                 held_free(h);
                 break;
             }
-    for (uint32_t i = 0; i < w->slots_count; i++) {
-        struct stint_task *t = &w->slots[i].task;
+    for (uint32_t i = 0; i < w->crew.count; i++) {
+        struct stint_task *t = &w->crew.slots[i]->task;
         if (t->held && is_it(t->held, lease)) {
             t->held->revoked = lease->status != STINT_TIMEOUT;
             slot_cancel(t, lease->status == STINT_TIMEOUT);
@@ -258,6 +267,9 @@ leases_take(void *owner, const struct message *m)
             drop_lease(w, &room->leases[i]);
         if (m->type == MESSAGE_CONFIRMED)
             take_confirmed(w, m->number);
+        break;
+    case MESSAGE_ORDER:
+        orders_take(w, m);
         break;
     case MESSAGE_BYE:
         w->gone = true;
@@ -326,11 +338,13 @@ leases_claim(struct stint_worker *w)
         claim_one(c, h);
     DL_FOREACH (w->handover.asked, h)
         claim_one(c, h);
-    for (uint32_t i = 0; i < w->slots_count; i++)
-        if (w->slots[i].task.held) {
-            w->slots[i].task.held->begun = true;
-            claim_one(c, w->slots[i].task.held);
-        }
+    for (uint32_t i = 0; i < w->crew.count; i++) {
+        struct held *runs = w->crew.slots[i]->task.held;
+        if (!runs)
+            continue;
+        runs->begun = true;
+        claim_one(c, runs);
+    }
     pthread_mutex_unlock(&w->handover.lock);
     send_claim(c, false);
     free(c);
@@ -381,7 +395,7 @@ take_done(struct stint_worker *w)
     struct held *done = NULL;
     uint64_t now_us = wire_now_us();
     pthread_mutex_lock(&w->handover.lock);
-    if (w->handover.waiting_count <= w->slots_count ||
+    if (w->handover.waiting_count <= w->crew.wanted ||
         now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
         done = w->handover.done;
         w->handover.done = NULL;

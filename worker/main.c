@@ -22,11 +22,17 @@ enum {
     FILES_A_SLOT = 10, /* and for each job, at most */
 };
 
+/* How many slots when, and when it ends by itself. */
+struct sizing {
+    uint64_t local_min, local_max, cool_down_ms, exit_idle_ms, exit_after_ms;
+};
+
 struct config {
+    struct sizing sizing;
     const char *endpoint, *key, *broker_key, *name, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
     bool no_prefetch;
-    struct list queues;
+    struct list queues, labels;
     struct handlers handlers;
     struct cgroup_bounds bounds;
     const char *cpu;
@@ -68,12 +74,26 @@ read_config(struct config *c, int argc, char **argv)
             NULL},
         {"plugin", 'p', SETTING_EACH, &c->handlers.plugins, 0, 0, "FILE",
             "load handlers from this shared object", list_add},
+        {"label", 'l', SETTING_EACH, &c->labels, 0, 0, "NAME",
+            "a name by which several workers are told what to do; may be given several times",
+            list_add},
         {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)", NULL},
         {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, LIMIT_WINDOW, "N",
             "jobs to hold ahead (as many as take about 50 ms)", NULL},
         {"no-prefetch", 0, SETTING_FLAG, &c->no_prefetch, 0, 0, NULL, "hold no jobs ahead", NULL},
         {"drain", 0, SETTING_DURATION, &c->drain_ms, 1, 86400000, "TIME",
             "when stopped, wait so long for running jobs (30s)", NULL},
+        {"local-min", 0, SETTING_NUMBER, &c->sizing.local_min, 1, LIMIT_WINDOW, "N",
+            "with --local-max: have at least so many slots (1)", NULL},
+        {"local-max", 0, SETTING_NUMBER, &c->sizing.local_max, 1, LIMIT_WINDOW, "N",
+            "more slots as jobs wait, up to so many; fewer again when there is less to do", NULL},
+        {"cool-down", 0, SETTING_DURATION, &c->sizing.cool_down_ms, 1, 86400000, "TIME",
+            "with --local-max: have fewer slots after so long in which fewer were enough (30s)",
+            NULL},
+        {"exit-idle", 0, SETTING_DURATION, &c->sizing.exit_idle_ms, 1, LIMIT_TIME_MS, "TIME",
+            "end once nothing has run for so long", NULL},
+        {"exit-after", 0, SETTING_DURATION, &c->sizing.exit_after_ms, 1, LIMIT_TIME_MS, "TIME",
+            "end after so long, as when stopped", NULL},
         {"result-max", 0, SETTING_SIZE, &c->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest standard output kept as a result (1M, at most 4M)", NULL},
         {"env", 0, SETTING_EACH, &c->variables, 0, 0, "NAME[=VALUE]",
@@ -160,7 +180,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
 }
 
 static int
-run(struct config *c, struct runner *runner, uint32_t slots)
+run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
 {
     char name[STINT_LABEL_BYTES];
     struct keeper keeper = {
@@ -176,7 +196,15 @@ run(struct config *c, struct runner *runner, uint32_t slots)
         .prefetch = c->prefetch == UINT64_MAX ? 0 : (uint32_t)c->prefetch,
         .drain_ms = (uint32_t)c->drain_ms,
         .told = keeper_told,
-        .told_context = &keeper};
+        .told_context = &keeper,
+        .labels = c->labels.items,
+        .labels_count = c->labels.count,
+        .slots_max = most,
+        .local_min = (uint32_t)c->sizing.local_min,
+        .local_max = (uint32_t)c->sizing.local_max,
+        .cool_down_ms = (uint32_t)c->sizing.cool_down_ms,
+        .exit_idle_ms = c->sizing.exit_idle_ms,
+        .exit_after_ms = c->sizing.exit_after_ms};
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
@@ -192,7 +220,7 @@ run(struct config *c, struct runner *runner, uint32_t slots)
     runner->worker = keeper.worker;
     const struct declared declared = {c->variables.items, c->variables.count, c->clean};
     if (!surroundings_set(&runner->surroundings, c->endpoint, options.name, &declared) ||
-        !runner_open(runner, slots)) {
+        !runner_open(runner, most)) {
         complain(strerror(errno), "starting");
         return EX_OSERR;
     }
@@ -225,11 +253,12 @@ slots_possible(struct rlimit *found)
 
 /* As many as were asked for, or as can be; 0: none can, as was told. */
 static uint32_t
-choose_slots(const struct config *c, struct rlimit *files)
+choose_slots(const struct config *c, const struct rlimit *files, uint32_t most)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t slots = c->slots ? (uint32_t)c->slots : (uint32_t)(cores > 0 ? cores : 1);
-    uint32_t most = slots_possible(files);
+    if (c->sizing.local_max)
+        slots = c->sizing.local_min ? (uint32_t)c->sizing.local_min : 1; /* to begin with */
     if (most == 0)
         complain("it is too low for even one job; see ulimit -n", "the limit of open files");
     else if (slots > most)
@@ -266,6 +295,21 @@ read_cores(const char *text, uint64_t *cpu_us)
     return true;
 }
 
+static bool
+check_size(const struct config *c)
+{
+    if (c->labels.count > LIMIT_LABELS)
+        return complain("a worker has at most 16 labels", "--label");
+    if (c->sizing.local_max && c->slots)
+        return complain("with --local-max the slots follow the work", "--slots");
+    if (!c->sizing.local_max && (c->sizing.local_min || c->sizing.cool_down_ms))
+        return complain("it says nothing without --local-max",
+            c->sizing.local_min ? "--local-min" : "--cool-down");
+    if (c->sizing.local_min > c->sizing.local_max)
+        return complain("it is more than --local-max", "--local-min");
+    return true;
+}
+
 static int
 check_config(struct config *c)
 {
@@ -287,7 +331,8 @@ check_config(struct config *c)
         complain("write a number of cores from 0.01 to 10000, such as 0.5 or 2", "--cpu");
         return EX_CONFIG;
     }
-    if (!queues_check(&c->queues))
+    if (!names_check(&c->queues, "--queue", "a queue's name") ||
+        !names_check(&c->labels, "--label", "a label") || !check_size(c))
         return EX_CONFIG;
     if (!h->exec && h->handles.count + h->shells.count + h->plugins.count == 0) {
         log_refusal("it has nothing to run jobs with; give --handle, --shell, --plugin or --exec, "
@@ -314,17 +359,18 @@ main(int argc, char **argv)
     runner.guard = &guard;
     runner.result_bytes = c.result_max;
     runner.confine = c.confine;
-    uint32_t slots = choose_slots(&c, &runner.files);
+    uint32_t most = slots_possible(&runner.files);
+    uint32_t slots = choose_slots(&c, &runner.files, most);
     if (slots == 0 || !check_system())
         return EX_OSERR;
     if (!cgroups_open(&guard.cgroups, &c.bounds, why, sizeof why)) {
         complain(why, "--memory, --cpu and --tasks can't be kept here");
         return EX_OSERR;
     }
-    if (!guard_start(&guard, slots)) {
+    if (!guard_start(&guard, most)) {
         cgroups_remove(&guard.cgroups);
         complain(strerror(errno), "starting");
         return EX_OSERR;
     }
-    return run(&c, &runner, slots);
+    return run(&c, &runner, slots, most);
 }

@@ -34,9 +34,9 @@ struct runner {
     uint64_t until_ms, told_ms;
 };
 
-/* Everything but worker, guard, result_bytes, files, surroundings and confine,
- * which the caller has set.
- * False with errno set if the system refuses. Main thread only. */
+/* Everything but worker, guard, result_bytes, files, surroundings and confine, which the caller has
+ * set. `slots`: the most there will be. False with errno set if the system refuses. Main thread
+ * only. */
 bool runner_open(struct runner *runner, uint32_t slots);
 
 /* A slot's own part. */

@@ -1,24 +1,23 @@
 /* Slots: threads that run handlers. A slot takes a job from the handover, runs its handler, and
  * puts the outcome back on the handover, under one lock a job. What happens to a job meanwhile is
- * in task.c, so that the simulator can do without threads.
+ * in task.c and how many slots there are in crew.c, so that the simulator can do without threads,
+ * and on a machine of its own.
  */
 #include "worker.h"
 
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static void *
 slot_main(void *argument)
 {
     struct slot *slot = argument;
-    struct stint_worker *w = slot->worker;
-    struct handover *handover = &w->handover;
+    struct handover *handover = &slot->worker->handover;
     pthread_mutex_lock(&handover->lock);
     for (;;) {
-        while (!handover->waiting && !handover->closing)
+        while (!slot_may_begin(slot) && !slot_is_over(slot))
             pthread_cond_wait(&handover->work, &handover->lock);
-        if (!handover->waiting)
+        if (!slot_may_begin(slot))
             break;
         slot_begin(slot, handover->waiting);
         pthread_mutex_unlock(&handover->lock);
@@ -26,43 +25,46 @@ slot_main(void *argument)
         pthread_mutex_lock(&handover->lock);
         slot_finish(slot);
     }
+    slot->life = SLOT_ENDING;
+    pthread_cond_signal(&handover->work); /* whoever may begin now, or was to be woken for us */
     pthread_mutex_unlock(&handover->lock);
     slot_end(slot);
+    pthread_mutex_lock(&handover->lock);
+    slot_ended(slot);
+    pthread_mutex_unlock(&handover->lock);
     return NULL;
 }
 
-enum stint_status
-slots_start(struct stint_worker *w)
+bool
+slot_start(struct slot *slot)
 {
-    w->slots = calloc(w->slots_count, sizeof *w->slots);
-    if (!w->slots)
-        return STINT_NO_MEMORY;
-    for (uint32_t i = 0; i < w->slots_count; i++) {
-        struct slot *slot = &w->slots[i];
-        slot->worker = w;
-        slot->number = i;
-        slot->task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (slot->task.cancel_fd < 0 || pthread_create(&slot->thread, NULL, slot_main, slot) != 0) {
-            if (slot->task.cancel_fd >= 0)
-                close(slot->task.cancel_fd);
-            w->slots_count = i; /* those before it are to be joined */
-            return STINT_SYSTEM;
-        }
-    }
-    return STINT_OK;
+    return pthread_create(&slot->thread, NULL, slot_main, slot) == 0;
 }
 
 void
-slots_join(struct stint_worker *w)
+slot_join(struct slot *slot)
 {
-    pthread_mutex_lock(&w->handover.lock);
-    w->handover.closing = true;
+    pthread_join(slot->thread, NULL);
+}
+
+void
+slots_wake(struct stint_worker *w)
+{
     pthread_cond_broadcast(&w->handover.work);
-    pthread_mutex_unlock(&w->handover.lock);
-    for (uint32_t i = 0; w->slots && i < w->slots_count; i++) {
-        pthread_join(w->slots[i].thread, NULL);
-        close(w->slots[i].task.cancel_fd);
-    }
-    free(w->slots);
-    w->slots = NULL;
+}
+
+uint32_t
+machine_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > LIMIT_CORES ? LIMIT_CORES : (uint32_t)cores;
+}
+
+uint32_t
+machine_load(void)
+{
+    double load;
+    if (getloadavg(&load, 1) != 1 || load < 0)
+        return 0;
+    return load < LIMIT_CORES ? (uint32_t)(100 * load) : 100 * LIMIT_CORES;
 }

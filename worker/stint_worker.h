@@ -38,14 +38,17 @@ enum stint_worker_event {
     STINT_WORKER_LOST, /* the conversation ended; another is begun. detail: why, if it is known */
     STINT_WORKER_DRAINING, /* told to stop: takes no more jobs, waits for those that run */
     STINT_WORKER_CANCELLING, /* the drain is over: those that still run are cancelled */
-    STINT_WORKER_REFUSED, /* the broker lets no conversation begin. detail: why; it is tried again
-                           */
+    STINT_WORKER_RESIZED, /* it has another number of slots; detail: how many */
+    STINT_WORKER_PAUSED, /* the broker was told to give it nothing */
+    STINT_WORKER_RESUMED,
+    STINT_WORKER_LEAVES, /* it is to end by itself; detail: why. DRAINING follows */
+    STINT_WORKER_REFUSED, /* no conversation may begin; detail: why. It is tried again */
 };
 
 struct stint_worker_options {
     const char *endpoint; /* NULL: STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT; several: "a,b" */
     const char *name; /* shown to people; NULL: host and process id */
-    uint32_t slots; /* jobs at a time; 0: one a core */
+    uint32_t slots; /* jobs at a time, until it is resized; 0: one a core */
     const char *const *queues; /* served in turn; NULL: STINT_DEFAULT_NAME */
     uint32_t queues_count; /* at most 256 */
     /* How many jobs to hold beyond those running; 0: as many as take about 50 ms, by the run times
@@ -58,8 +61,17 @@ struct stint_worker_options {
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *told_context;
-    const char *key,
-        *broker_key; /* as in struct stint_client_options; the usual file: worker.key */
+    const char *const *labels; /* names by which several workers are addressed; NULL: none */
+    uint32_t labels_count; /* at most 16 */
+    uint32_t slots_max; /* the most slots that it can be given later; 0: 65,536 */
+    /* If `local_max` is not 0: slots follow the jobs that wait here, between the two, and go again
+     * after `cool_down_ms` (0: 30000) in which fewer were enough. */
+    uint32_t local_min, local_max, cool_down_ms;
+    uint64_t exit_idle_ms; /* leave once nothing has run for so long; 0: never */
+    uint64_t exit_after_ms; /* leave after so long, as stint_worker_stop; 0: never */
+    /* As in struct stint_client_options; where our key usually is: worker.key. */
+    const char *key, *broker_key;
+    uint64_t reserved[6];
 };
 #define STINT_NO_PREFETCH UINT32_MAX
 

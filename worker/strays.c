@@ -21,7 +21,7 @@ enum {
 bool
 strays_open(struct strays *s, uint32_t slots)
 {
-    *s = (struct strays){.children = children_open(), .count = slots};
+    *s = (struct strays){.children = children_open()};
     s->jobs = calloc(slots, sizeof *s->jobs);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     return s->jobs && pthread_mutex_init(&s->lock, NULL) == 0;
@@ -31,6 +31,8 @@ void
 strays_expect(struct strays *s, uint32_t slot, const struct stint_id *id, uint32_t attempt)
 {
     pthread_mutex_lock(&s->lock);
+    if (slot >= s->count)
+        s->count = slot + 1;
     s->jobs[slot] =
         (struct living){.here = true, .id = *id, .attempt = attempt, .begun_ticks = clock_ticks()};
     pthread_mutex_unlock(&s->lock);

@@ -29,10 +29,11 @@ struct strays {
     pthread_mutex_t lock;
     int children; /* see children_open */
     struct living *jobs; /* a slot each */
-    uint32_t count;
+    uint32_t count; /* of the slots that had one yet */
 };
 
-/* To be called on the main thread, which is where orphans come to. False without memory. */
+/* To be called on the main thread, which is where orphans come to; `slots`: at most so many there
+ * will be. False without memory. */
 bool strays_open(struct strays *strays, uint32_t slots);
 /* Before a job's program is started in a slot, and after. */
 void

@@ -75,10 +75,25 @@ ring(struct handover *handover)
         return; /* it is rung already */
 }
 
+bool
+slot_may_begin(const struct slot *slot)
+{
+    const struct handover *h = &slot->worker->handover;
+    return h->waiting && slot->number < h->slots && h->running < h->slots;
+}
+
+bool
+slot_is_over(const struct slot *slot)
+{
+    const struct handover *h = &slot->worker->handover;
+    return h->closing || slot->number >= h->slots;
+}
+
 void
 slot_begin(struct slot *slot, struct held *held)
 {
     struct stint_task *t = &slot->task;
+    slot->worker->handover.running++;
     DL_DELETE(slot->worker->handover.waiting, held);
     slot->worker->handover.waiting_count--;
     held->info.slot = slot->number;
@@ -94,6 +109,7 @@ slot_finish(struct slot *slot)
     struct handover *handover = &slot->worker->handover;
     struct stint_task *t = &slot->task;
     uint64_t value;
+    handover->running--;
     handover->finished++;
     handover->run_us += wire_now_us() - t->started_us;
     if (!handover->done)
@@ -114,6 +130,14 @@ slot_end(struct slot *slot)
     for (uint32_t i = 0; i < w->served.handlers_count; i++)
         if (slot->made[i] && w->served.handlers[i].destroy)
             w->served.handlers[i].destroy(w->served.handlers[i].context, slot->states[i]);
+    memset(slot->made, 0, sizeof slot->made); /* it may start again */
+}
+
+void
+slot_ended(struct slot *slot)
+{
+    slot->life = SLOT_ENDED;
+    ring(&slot->worker->handover);
 }
 
 static void
@@ -255,11 +279,10 @@ void
 worker_say(struct stint_worker *w, enum stint_worker_event event, const char *detail)
 {
     uint32_t running = 0;
-    if (!w->told)
+    if (!w->telling.told)
         return;
     pthread_mutex_lock(&w->handover.lock);
-    for (uint32_t i = 0; w->slots && i < w->slots_count; i++)
-        running += w->slots[i].task.held != NULL;
+    running = w->handover.running;
     pthread_mutex_unlock(&w->handover.lock);
-    w->told(w->told_context, event, running, detail);
+    w->telling.told(w->telling.context, event, running, detail);
 }

@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 enum {
+    COOL_DOWN_MS = 30000,
     PREFETCH_US = 50000, /* hold about so much work ahead */
     PREFETCH_MAX = 16384,
     STARTED_AFTER_US = 50000, /* a job that runs longer is reported as started */
@@ -60,14 +61,36 @@ copy_queues(struct stint_worker *w, const struct stint_worker_options *o)
 }
 
 static enum stint_status
+copy_labels(struct stint_worker *w, const struct stint_worker_options *o)
+{
+    if (o->labels_count > LIMIT_LABELS)
+        return STINT_TOO_MANY;
+    w->served.labels = calloc(o->labels_count + 1U, sizeof *w->served.labels);
+    if (!w->served.labels)
+        return STINT_NO_MEMORY;
+    for (uint32_t i = 0; i < o->labels_count; i++) {
+        if (!name_is_valid((struct slice){(const uint8_t *)o->labels[i], strlen(o->labels[i])}))
+            return STINT_BAD_NAME;
+        w->served.labels[i] = strdup(o->labels[i]);
+        if (!w->served.labels[i])
+            return STINT_NO_MEMORY;
+        w->served.labels_count++;
+    }
+    return STINT_OK;
+}
+
+static enum stint_status
 open_link(struct stint_worker *w, const struct stint_worker_options *o)
 {
     struct session_options s = {.role = ROLE_WORKER,
         .name = w->name,
         .software = "libstint " STINT_VERSION_TEXT,
-        .slots = w->slots_count,
+        .slots = w->crew.wanted,
+        .cores = machine_cores(),
         .queues = (const char *const *)w->served.queues,
-        .queues_count = w->served.queues_count};
+        .labels = (const char *const *)w->served.labels,
+        .queues_count = w->served.queues_count,
+        .labels_count = w->served.labels_count};
     wire_random(s.id, sizeof s.id);
     wire_random(&s.seed, sizeof s.seed);
     session_init(&w->session, &s, wire_now_ms());
@@ -81,29 +104,47 @@ open_link(struct stint_worker *w, const struct stint_worker_options *o)
     return status;
 }
 
+/* How many slots it has, may have, and when it leaves. */
+static void
+set_size(struct stint_worker *w, const struct stint_worker_options *o)
+{
+    struct crew *crew = &w->crew;
+    crew->most = o->slots_max && o->slots_max < LIMIT_WINDOW ? o->slots_max : LIMIT_WINDOW;
+    crew->own = o->local_max ? o->local_max : o->slots ? o->slots : machine_cores();
+    if (crew->own > crew->most)
+        crew->own = crew->most;
+    w->orders = (struct orders){.exit_idle_ms = o->exit_idle_ms, .exit_after_ms = o->exit_after_ms};
+    w->orders.local = (struct local){.min = o->local_min,
+        .max = o->local_max ? crew->own : 0,
+        .cool_down_ms = o->cool_down_ms ? o->cool_down_ms : COOL_DOWN_MS};
+    crew->wanted = o->local_max && o->local_min < crew->own ? o->local_min : crew->own;
+    if (crew->wanted == 0)
+        crew->wanted = 1; /* it would not hear of work */
+    w->orders.local.min = o->local_min ? o->local_min : 1;
+}
+
 enum stint_status
 stint_worker_new(const struct stint_worker_options *options, struct stint_worker **worker)
 {
     static const struct stint_worker_options none;
     const struct stint_worker_options *o = options ? options : &none;
     struct stint_worker *w = calloc(1, sizeof *w);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *worker = NULL;
     if (!w)
         return STINT_NO_MEMORY;
-    w->slots_count = o->slots ? o->slots : (uint32_t)(cores > 0 ? cores : 1);
-    if (w->slots_count > LIMIT_WINDOW)
-        w->slots_count = LIMIT_WINDOW;
+    set_size(w, o);
     w->prefetch = o->prefetch;
     w->drain_ms = o->drain_ms ? o->drain_ms : DEFAULT_DRAIN_MS;
-    w->told = o->told;
-    w->told_context = o->told_context;
+    w->telling.told = o->told;
+    w->telling.context = o->told_context;
     (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", defaults_endpoint(o->endpoint));
     (void)defaults_name(o->name, (long)getpid(), w->name);
     pthread_mutex_init(&w->handover.lock, NULL);
     pthread_cond_init(&w->handover.work, NULL);
     w->handover.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum stint_status status = w->handover.wake_fd < 0 ? STINT_SYSTEM : copy_queues(w, o);
+    if (status == STINT_OK)
+        status = copy_labels(w, o);
     if (status == STINT_OK)
         status = open_link(w, o);
     if (status != STINT_OK)
@@ -130,6 +171,9 @@ stint_worker_destroy(struct stint_worker **worker)
     for (uint32_t i = 0; w->served.queues && i < w->served.queues_count; i++)
         free(w->served.queues[i]);
     free(w->served.queues);
+    for (uint32_t i = 0; i < w->served.labels_count; i++)
+        free(w->served.labels[i]);
+    free(w->served.labels);
     for (uint32_t i = 0; i < w->served.handlers_count; i++)
         free((char *)(uintptr_t)w->served.handlers[i].kind);
     if (w->handover.wake_fd >= 0)
@@ -176,6 +220,48 @@ stint_worker_connected(const struct stint_worker *w)
     return atomic_load(&w->shared.connected);
 }
 
+/* How much to hold ahead where slots follow the work: as much again, so that what waits is seen. */
+static uint32_t
+ahead_of_growth(const struct stint_worker *w)
+{
+    uint32_t more = w->orders.local.max > w->crew.wanted ? w->orders.local.max - w->crew.wanted : 0;
+    return more < w->crew.wanted ? more : w->crew.wanted;
+}
+
+static uint32_t
+window_for(const struct stint_worker *w, double each_us)
+{
+    const uint32_t slots = w->crew.wanted;
+    uint32_t prefetch = 0;
+    if (orders_leaves(w) || w->orders.paused || worker_holds_off(w) || slots == 0)
+        return 0;
+    if (w->mean_us > 0 && each_us <= PREFETCH_US)
+        prefetch = (uint32_t)(PREFETCH_US / each_us * slots);
+    if (w->prefetch)
+        prefetch = w->prefetch == STINT_NO_PREFETCH ? 0 : w->prefetch;
+    if (prefetch > PREFETCH_MAX)
+        prefetch = PREFETCH_MAX;
+    if (prefetch < ahead_of_growth(w))
+        prefetch = ahead_of_growth(w);
+    return slots + prefetch > LIMIT_WINDOW ? LIMIT_WINDOW : slots + prefetch;
+}
+
+/* The slots are others: the broker hears of it at once. Until it says so by its PONG it goes on
+ * with the old ones, and gets back what these can't hold, which would wait here behind all that
+ * runs. */
+static void
+tell_resized(struct stint_worker *w)
+{
+    if (w->orders.resized)
+        session_tell_window(&w->session);
+    w->orders.telling |= w->orders.resized;
+    w->orders.resized = false;
+    if (!w->orders.telling)
+        return;
+    leases_keep(w, w->session.window);
+    w->orders.telling = !session_answered(&w->session);
+}
+
 /* How many jobs to hold: one a slot, and about PREFETCH_US of work ahead; none ahead before a run
  * time is known. If every slot is busy with something longer than the mean, that is the better
  * guess. */
@@ -187,8 +273,8 @@ choose_window(struct stint_worker *w)
     uint64_t now_us = wire_now_us(); /* with the lock held, no slot begins after it */
     uint64_t finished = w->handover.finished, run_us = w->handover.run_us;
     w->handover.finished = w->handover.run_us = 0;
-    for (uint32_t i = 0; i < w->slots_count; i++) {
-        uint64_t started_us = w->slots[i].task.started_us;
+    for (uint32_t i = 0; i < w->crew.count; i++) {
+        uint64_t started_us = w->crew.slots[i]->task.started_us;
         uint64_t elapsed_us = started_us ? now_us - started_us : 0;
         least_us = elapsed_us < least_us ? elapsed_us : least_us;
     }
@@ -200,21 +286,12 @@ choose_window(struct stint_worker *w)
         w->mean_us += (mean - w->mean_us) * (weight > 0.5 ? 0.5 : weight);
     }
     double each_us = w->mean_us > (double)least_us ? w->mean_us : (double)least_us;
-    uint32_t prefetch = 0;
-    if (w->mean_us > 0 && each_us <= PREFETCH_US)
-        prefetch = (uint32_t)(PREFETCH_US / each_us * w->slots_count);
-    if (w->prefetch)
-        prefetch = w->prefetch == STINT_NO_PREFETCH ? 0 : w->prefetch;
-    if (prefetch > PREFETCH_MAX)
-        prefetch = PREFETCH_MAX;
-    uint32_t window = w->slots_count + prefetch;
-    window = window > LIMIT_WINDOW ? LIMIT_WINDOW : window;
-    if (atomic_load(&w->shared.stops) > 0 || worker_holds_off(w))
-        window = 0;
+    uint32_t window = window_for(w, each_us);
     bool again = w->session.window == 0 && window > 0 && w->claimed;
     w->session.window = window;
-    if (again)
+    if (again && !w->orders.resized)
         session_tell_window(&w->session);
+    tell_resized(w);
 }
 
 /* Jobs that run longer than a moment are reported as started, once: their time to run counts from
@@ -226,8 +303,8 @@ watch_slots(struct stint_worker *w)
     uint32_t count = 0;
     pthread_mutex_lock(&w->handover.lock);
     uint64_t now_us = wire_now_us(); /* with the lock held, no slot begins after it */
-    for (uint32_t i = 0; i < w->slots_count; i++) {
-        struct stint_task *t = &w->slots[i].task;
+    for (uint32_t i = 0; i < w->crew.count; i++) {
+        struct stint_task *t = &w->crew.slots[i]->task;
         if (!t->held)
             continue;
         uint64_t limit_us = t->held->time_to_run_ms * 1000;
@@ -256,10 +333,8 @@ watch_slots(struct stint_worker *w)
 static bool
 busy_slots(struct stint_worker *w)
 {
-    bool any = false;
     pthread_mutex_lock(&w->handover.lock);
-    for (uint32_t i = 0; i < w->slots_count && !any; i++)
-        any = w->slots[i].task.held != NULL;
+    bool any = w->handover.running > 0;
     pthread_mutex_unlock(&w->handover.lock);
     return any;
 }
@@ -283,16 +358,17 @@ tick_of(struct stint_worker *w)
     pthread_mutex_unlock(&w->handover.lock);
     if (done)
         return LEASES_TOLD_AFTER_US / 1000;
-    return busy(w) || worker_holds_off(w) ? TICK_MS : UINT32_MAX;
+    uint64_t wake_ms = orders_wake_ms(w);
+    return (busy(w) || worker_holds_off(w)) && wake_ms > TICK_MS ? TICK_MS : wake_ms;
 }
 
 static void
 cancel_all(struct stint_worker *w)
 {
     pthread_mutex_lock(&w->handover.lock);
-    for (uint32_t i = 0; w->slots && i < w->slots_count; i++)
-        if (w->slots[i].task.held)
-            slot_cancel(&w->slots[i].task, false);
+    for (uint32_t i = 0; i < w->crew.count; i++)
+        if (w->crew.slots[i]->task.held)
+            slot_cancel(&w->crew.slots[i]->task, false);
     pthread_mutex_unlock(&w->handover.lock);
 }
 
@@ -317,9 +393,9 @@ static void
 tell_refusal(struct stint_worker *w)
 {
     const char *refusal = link_refusal(w->link);
-    if (refusal && refusal != w->refusal)
+    if (refusal && refusal != w->telling.refusal)
         worker_say(w, STINT_WORKER_REFUSED, refusal);
-    w->refusal = refusal;
+    w->telling.refusal = refusal;
 }
 
 static enum stint_status
@@ -338,6 +414,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     if (w->session.opened) {
         w->session.opened = false;
         leases_claim(w);
+        orders_forget(w);
     }
     if (atomic_exchange(&w->shared.connected, w->session.state == SESSION_OPEN) !=
         (w->session.state == SESSION_OPEN))
@@ -346,6 +423,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     if (worker_holds_off(w))
         leases_give_back(w);
     watch_slots(w);
+    orders_tick(w);
     choose_window(w);
     leases_settle(w);
     if (status == STINT_OK)
@@ -355,6 +433,19 @@ turn(struct stint_worker *w, uint64_t until_ms)
     return status == STINT_OK ? status : complain(w, status, "");
 }
 
+/* A drain that the broker was asked for takes as long as it takes. Others are bounded. */
+static bool
+is_pressed(const struct stint_worker *w)
+{
+    return atomic_load(&w->shared.stops) > 0 || w->orders.left;
+}
+
+static bool
+is_to_cancel(const struct stint_worker *w)
+{
+    return atomic_load(&w->shared.stops) > 1 || w->orders.leave == LEAVE_STOP;
+}
+
 /* No new jobs; give back what waits and what was on its way, let finish what runs, see it
  * confirmed, say goodbye. */
 static enum stint_status
@@ -362,7 +453,7 @@ drain(struct stint_worker *w)
 {
     struct pack_buffer frame = {0};
     uint64_t now_ms = wire_now_ms(), open_ms = now_ms;
-    uint64_t end_ms = now_ms + w->drain_ms, answered_ms = now_ms + GOODBYE_MS;
+    uint64_t end_ms = UINT64_MAX, answered_ms = now_ms + GOODBYE_MS;
     enum stint_status status = STINT_OK;
     bool cancelled = false;
     worker_say(w, STINT_WORKER_DRAINING, "");
@@ -377,7 +468,9 @@ drain(struct stint_worker *w)
             open_ms = now_ms;
         if (now_ms - open_ms >= AWAY_MS)
             break; /* the broker is away; it will find out by our silence */
-        if (!cancelled && (now_ms >= end_ms || atomic_load(&w->shared.stops) > 1)) {
+        if (end_ms == UINT64_MAX && is_pressed(w))
+            end_ms = now_ms + w->drain_ms;
+        if (!cancelled && (now_ms >= end_ms || is_to_cancel(w))) {
             cancelled = true;
             worker_say(w, STINT_WORKER_CANCELLING, "");
             cancel_all(w);
@@ -414,15 +507,16 @@ stint_worker_run(struct stint_worker *w)
     if (w->served.handlers_count == 0)
         return complain(w, STINT_INVALID, "it has no handler");
     tell_kinds(w);
-    enum stint_status status = slots_start(w);
+    enum stint_status status = crew_start(w);
+    w->orders.begun_ms = w->orders.idle_since_ms = w->orders.local.since_ms = wire_now_ms();
     if (status != STINT_OK)
         complain(w, status, "can't start threads");
-    while (status == STINT_OK && atomic_load(&w->shared.stops) == 0)
+    while (status == STINT_OK && !orders_leaves(w))
         status = turn(w, UINT64_MAX);
     if (status == STINT_OK)
         status = drain(w);
     else
         cancel_all(w);
-    slots_join(w);
+    crew_join(w);
     return status;
 }

@@ -1,6 +1,6 @@
-/* What the worker's own files share: worker.c and leases.c, which talk to the broker on one thread,
- * and slots.c and task.c, which run handlers on others. Between them stands `struct handover`: jobs
- * that wait on one side, outcomes on the other, one lock.
+/* What the worker's own files share: worker.c, leases.c, orders.c and crew.c, which talk to the
+ * broker on one thread, and slots.c and task.c, which run handlers on others. Between them stands
+ * `struct handover`: jobs that wait on one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -45,9 +45,13 @@ struct stint_task {
     uint64_t started_us; /* 0: idle */
 };
 
+/* ENDING: its thread takes no more jobs and gives its handlers' states back. */
+enum slot_life { SLOT_NONE, SLOT_LIVES, SLOT_ENDING, SLOT_ENDED };
+
 struct slot {
     struct stint_worker *worker;
     uint32_t number;
+    enum slot_life life; /* with the handover's lock held */
     pthread_t thread;
     struct stint_task task;
     void *states[HANDLERS_MAX];
@@ -59,18 +63,50 @@ struct handover {
     pthread_cond_t work;
     struct held *waiting, *done;
     uint32_t waiting_count;
+    uint32_t running; /* jobs in slots */
+    uint32_t slots; /* no more jobs than these begin, and no slot from this number on lives on */
     struct held *asked; /* jobs that may begin when the broker has confirmed it */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
     int wake_fd; /* eventfd: rung when `done` gets its first */
 };
 
+/* The slots there are. They come and go while others run jobs; only the thread of the conversation
+ * looks here. */
+struct crew {
+    struct slot **slots;
+    uint32_t count; /* made; more than wanted while some still run */
+    uint32_t wanted; /* as handover.slots */
+    uint32_t own, most; /* as it was made with; as many as it can be given */
+    bool restless; /* slots are to be started, or joined */
+};
+
+/* Slots that follow the work. */
+struct local {
+    uint32_t min, max; /* max 0: they do not */
+    uint32_t needed; /* the most that ran at a time since `since_ms` */
+    uint64_t since_ms, cool_down_ms;
+};
+
+/* What the broker has ordered, in its own conversation, and when this worker leaves by itself. */
+struct orders {
+    bool paused; /* nothing is to be begun */
+    bool resized; /* the broker is to be told */
+    bool telling; /* it may not know yet: what it sends too much of is given back */
+    enum leave leave; /* 0: it stays */
+    bool left; /* by itself */
+    uint64_t exit_idle_ms, exit_after_ms; /* 0: never */
+    uint64_t begun_ms, idle_since_ms;
+    uint64_t load_ms; /* when the machine was asked last */
+    struct local local;
+};
+
 /* What the worker runs, from which queues. */
 struct served {
-    char **queues;
+    char **queues, **labels;
     struct stint_handler handlers[HANDLERS_MAX];
     const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
-    uint32_t queues_count, handlers_count;
+    uint32_t queues_count, labels_count, handlers_count;
 };
 
 /* What other threads ask for, and are told. */
@@ -80,23 +116,29 @@ struct shared {
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
 };
 
+/* Whom to tell what happens. */
+struct telling {
+    void (*told)(
+        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
+    void *context;
+    const char *refusal; /* that was told last; NULL: none since there was a conversation */
+};
+
 struct stint_worker {
     struct session session;
     struct link *link;
     char endpoint[256], name[STINT_LABEL_BYTES];
-    uint32_t slots_count, prefetch, drain_ms;
+    uint32_t prefetch, drain_ms;
     struct served served;
     struct handover handover;
-    struct slot *slots;
+    struct crew crew;
+    struct orders orders;
     bool claimed; /* in this conversation */
     uint64_t number; /* of the last request */
     double mean_us; /* of run times, lately; 0: nothing was measured yet */
     uint64_t settled_us; /* outcomes were last sent then */
     struct shared shared;
-    void (*told)(
-        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
-    void *told_context;
-    const char *refusal; /* that was told */
+    struct telling telling;
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];
@@ -112,21 +154,56 @@ void leases_claim(struct stint_worker *w);
 void leases_settle(struct stint_worker *w);
 /* Give back all that has not begun. */
 void leases_give_back(struct stint_worker *w);
+/* Give back of that what is held beyond so many jobs. */
+void leases_keep(struct stint_worker *w, uint32_t most);
 /* The request is over; of a SETTLE, so are its jobs. */
 void leases_end_request(struct stint_worker *w, struct request **request);
 void held_free_all(struct held *list);
 
-/* slots.c */
-enum stint_status slots_start(struct stint_worker *w);
-/* Let slots end after what they run now, and wait for them. */
-void slots_join(struct stint_worker *w);
+/* orders.c */
+/* An ORDER of the broker. */
+void orders_take(struct stint_worker *w, const struct message *m);
+/* A conversation has begun: it orders what is not so by itself. */
+void orders_forget(struct stint_worker *w);
+/* Time passes; each turn of the loop. */
+void orders_tick(struct stint_worker *w);
+/* When orders_tick is to be called next, in ms from now. */
+uint64_t orders_wake_ms(const struct stint_worker *w);
+/* Is it to take no more jobs: stopped, or ordered to leave? */
+bool orders_leaves(const struct stint_worker *w);
 
-/* task.c: what a slot does, in this order; begin and finish with the handover's lock held. */
+/* crew.c */
+/* Start as many slots as are wanted. Errors: STINT_NO_MEMORY, STINT_SYSTEM. */
+enum stint_status crew_start(struct stint_worker *w);
+/* So many from now on, at most crew.most: new ones start, those that are too many end after what
+ * they run now. */
+void crew_resize(struct stint_worker *w, uint32_t wanted);
+/* Start and join those whose time it is; each turn of the loop. */
+void crew_tend(struct stint_worker *w);
+/* Let all end after what they run now, and wait for them. */
+void crew_join(struct stint_worker *w);
+
+/* slots.c */
+/* The slot's thread. False: the system has no more. */
+bool slot_start(struct slot *slot);
+/* Wait for its end. */
+void slot_join(struct slot *slot);
+/* Something has changed that idle slots wait for. */
+void slots_wake(struct stint_worker *w);
+/* Of this machine: its cores, and its load in hundredths of one. */
+uint32_t machine_cores(void);
+uint32_t machine_load(void);
+
+/* task.c: what a slot does, in this order; all but run and end with the handover's lock held. */
+bool slot_may_begin(const struct slot *slot);
+/* Is it to end, once it has nothing to begin? */
+bool slot_is_over(const struct slot *slot);
 void slot_begin(struct slot *slot, struct held *held);
 void slot_run(struct slot *slot);
 void slot_finish(struct slot *slot);
-/* The slot takes no more jobs: its handlers' states go. */
+/* The slot takes no more jobs: its handlers' states go. Then ended, with the lock held. */
 void slot_end(struct slot *slot);
+void slot_ended(struct slot *slot);
 void slot_cancel(struct stint_task *task, bool timed_out);
 void held_free(struct held *held);
 bool worker_holds_off(const struct stint_worker *w);

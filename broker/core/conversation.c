@@ -4,6 +4,7 @@
  */
 #include "conversation.h"
 #include "attempt.h"
+#include "control.h"
 #include "peers.h"
 #include "random.h"
 #include "reply.h"
@@ -59,6 +60,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
         w = fleet_worker_add(fleet, h->session);
         if (peer->grant)
             memcpy(w->key, peer->grant->name, sizeof w->key);
+        w->times.joined_ms = core->clocks.listened_ms;
     }
     peer->worker = w;
     w->peer = peer;
@@ -69,6 +71,8 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     w->window = h->window;
     slice_to_text(w->name, sizeof w->name, h->name);
     slice_to_text(w->software, sizeof w->software, h->software);
+    w->control.cores = h->cores;
+    fleet_worker_label(w, core->scratch.decoded->names.labels, h->labels);
     return serve_queues(core, w, h->queues, h->kinds);
 }
 
@@ -159,6 +163,8 @@ conversation_hello(struct core *core, uint32_t number, const struct message *m)
         return;
     }
     say_welcome(core, peer, h);
+    if (peer->worker)
+        control_greet(core, peer->worker);
 }
 
 void
@@ -166,6 +172,8 @@ conversation_ping(struct core *core, struct peer *peer, const struct message *m)
 {
     if (peer->worker && m->ping.window != WINDOW_UNCHANGED)
         peer->worker->window = m->ping.window;
+    if (peer->worker)
+        control_ping(core, peer->worker, &m->ping);
     struct account *a = &peer->account;
     if (a->token && m->ping.token == a->token) { /* it has read that PONG and all before */
         peers_have_read(core, peer, a->sent_at_token);
@@ -190,6 +198,7 @@ conversation_bye(struct core *core, struct peer *peer, const struct message *m)
             NOTE_NUMBER("held", peer->worker->counts.held),
             NOTE_NUMBER("begun", peer->worker->counts.begun));
         attempt_end_worker(core, peer->worker);
+        control_left(core);
     }
     sessions_store(core, peer);
     if (peer->submissions.stored)
@@ -228,6 +237,7 @@ conversation_judge(struct core *core, enum hearing heard)
             core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", w->name),
                 NOTE_NUMBER("held", w->counts.held), NOTE_NUMBER("begun", w->counts.begun));
             attempt_end_worker(core, w);
+            control_left(core);
             if (peer)
                 peers_drop(core, peer);
         }

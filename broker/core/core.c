@@ -6,6 +6,7 @@
 #include "attempt.h"
 #include "change.h"
 #include "clock.h"
+#include "control.h"
 #include "conversation.h"
 #include "dispatch.h"
 #include "gate.h"
@@ -111,7 +112,7 @@ load_rows(struct core *core, const char **error)
     if (status != STINT_OK)
         return status;
     *error = "a row of the broker's own books is damaged; restore the data directory";
-    if (!load_epoch(core) || book_load(&core->book) != STINT_OK)
+    if (!load_epoch(core) || book_load(&core->book) != STINT_OK || !control_load(core))
         return STINT_DAMAGED;
     *error = "the row of the broker's clock is damaged; restore the data directory";
     return clock_load(core) ? STINT_OK : STINT_DAMAGED;
@@ -174,6 +175,7 @@ core_destroy(struct core **core)
     if (!*core)
         return;
     apart_fini(*core);
+    control_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -208,7 +210,7 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
 static bool
 can_wait(enum message_type type)
 {
-    return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE);
+    return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) || type >= MESSAGE_CONTROL;
 }
 
 static void
@@ -263,6 +265,16 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_UNSUBSCRIBE:
         watch_unsubscribe(core, peer, m);
+        break;
+    case MESSAGE_CONTROL:
+        control_message(core, peer, m);
+        break;
+    case MESSAGE_SET_FLEET:
+    case MESSAGE_GET_FLEET:
+        control_fleet(core, peer, m);
+        break;
+    case MESSAGE_LIST_RUNNING:
+        control_list_running(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
@@ -364,6 +376,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     core->step.grant = NULL;
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);
+    control_tell(core);
     dispatch_all(core);
     dispatch_recall(core);
     store_sessions(core);
@@ -389,7 +402,7 @@ core_idle_ms(const struct core *core)
         idle = earlier(idle, BUSY_MS);
     if (core->step.unfinished)
         return 0;
-    return earlier(idle, sweep_idle_ms(core));
+    return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }
 
 void

@@ -29,11 +29,19 @@ enum {
     SAMPLED = 16, /* a worker's newest jobs, for their kinds */
 };
 
+/* May it be given anything, as far as people have said? */
+static bool
+is_willing(const struct worker *w)
+{
+    return w->control.greeted && !w->control.paused && w->control.leave == LEAVE_NOT;
+}
+
 static bool
 has_free_window(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && w->counts.held < limit && w->counts.held < w->window &&
-        core->clocks.now_ms >= w->times.rests_ms && peers_can_take(core, w->peer);
+    return w->claimed && w->peer && is_willing(w) && w->counts.held < limit &&
+        w->counts.held < w->window && core->clocks.now_ms >= w->times.rests_ms &&
+        peers_can_take(core, w->peer);
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */
@@ -282,7 +290,7 @@ rounds(struct core *core, bool windows)
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
             if (w->serves.draining &&
-                (w->window == 0 || !w->peer || !peers_can_take(core, w->peer)))
+                (w->window == 0 || !w->peer || !is_willing(w) || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!has_free_window(core, w, limit))
                 continue;

@@ -228,6 +228,40 @@ fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *con
 }
 
 void
+fleet_worker_label(struct worker *worker, const struct slice *labels, uint32_t count)
+{
+    size_t size = 0, at = 0;
+    free(worker->control.labels);
+    worker->control.labels = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        size += labels[i].size + 1;
+    if (size == 0)
+        return;
+    char *text = allocate(size);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(text + at, labels[i].data, labels[i].size);
+        at += labels[i].size;
+        text[at++] = i + 1 < count ? ' ' : '\0';
+    }
+    worker->control.labels = text;
+}
+
+bool
+fleet_worker_has_label(const struct worker *worker, struct slice label)
+{
+    const char *at = worker->control.labels;
+    while (at && *at) {
+        size_t size = 0;
+        while (at[size] && at[size] != ' ')
+            size++;
+        if (size == label.size && memcmp(at, label.data, size) == 0)
+            return true;
+        at += size + (at[size] == ' ');
+    }
+    return false;
+}
+
+void
 fleet_worker_remove(struct fleet *fleet, struct worker *worker)
 {
     if (worker->peer)
@@ -237,6 +271,7 @@ fleet_worker_remove(struct fleet *fleet, struct worker *worker)
     fleet->workers_count--;
     HASH_DEL(fleet->by_session, worker); /* NOLINT: it is in the table */
     DL_DELETE(fleet->workers, worker);
+    free(worker->control.labels);
     free(worker);
 }
 

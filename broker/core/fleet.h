@@ -61,6 +61,19 @@ struct worker_times {
     uint64_t seen_ms; /* by listened_ms */
     uint64_t recalled_ms; /* by now_ms */
     uint64_t rests_ms; /* it gets nothing before, by now_ms */
+    uint64_t joined_ms; /* by listened_ms */
+};
+
+/* What it told of itself, and what it was told to be. */
+struct worker_control {
+    char *labels; /* separated by spaces; NULL: none */
+    uint32_t cores, load; /* of its machine; cores 0: it takes no orders */
+    uint32_t share; /* of the fleet's size... */
+    bool divided; /* ...which it has one of */
+    bool paused; /* it gets nothing */
+    enum leave leave; /* nor does it now */
+    struct order ordered; /* last, in this conversation... */
+    bool greeted; /* ...if there was one; else it gets nothing yet */
 };
 
 /* A session of role worker. It outlives its connection by the lost time. */
@@ -73,6 +86,7 @@ struct worker {
     struct worker_counts counts;
     struct worker_serves serves;
     struct worker_times times;
+    struct worker_control control;
     uint64_t joined; /* the how-manieth it is: the order in which workers are listed */
     bool claimed; /* it has said what it holds, so it may get more */
     bool known; /* it has done so before, in another conversation */
@@ -201,6 +215,9 @@ struct worker *fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSI
 /* The queues it serves, copied, and the kinds it handles, whose order may be changed. */
 void fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
     uint32_t count, struct slice *kinds, uint32_t kinds_count);
+/* The labels it has, copied. */
+void fleet_worker_label(struct worker *worker, const struct slice *labels, uint32_t count);
+bool fleet_worker_has_label(const struct worker *worker, struct slice label);
 /* The worker waits until it can take a suspect of this queue; NULL: it does not wait any more. */
 void fleet_worker_drain(struct worker *worker, struct queue *queue);
 /* Forget a worker that has no leases any more. */

@@ -11,7 +11,7 @@
 /* As the log's, where an audit note is one that informs. */
 enum note_level { NOTE_ERROR, NOTE_WARN, NOTE_AUDIT, NOTE_INFO, NOTE_DEBUG };
 
-enum { NOTE_FIELDS = 6, NOTES_A_STEP = 64, NOTES_MAX = 1 << 17, NOTE_TEXT_BYTES = 200 };
+enum { NOTE_FIELDS = 7, NOTES_A_STEP = 64, NOTES_MAX = 1 << 17, NOTE_TEXT_BYTES = 200 };
 
 struct note_field {
     const char *key; /* a constant */

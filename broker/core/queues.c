@@ -160,19 +160,43 @@ name_queues(const struct peer *peer, const struct worker *w, char *to, size_t si
     to[used] = '\0';
 }
 
+static uint32_t
+state_of(const struct worker *w)
+{
+    return (w->control.paused ? STINT_IS_PAUSED : 0U) |
+        (w->control.leave != LEAVE_NOT ? STINT_IS_LEAVING : 0U) | (w->peer ? 0U : STINT_IS_AWAY);
+}
+
+/* As queues that are too many are cut. */
+static void
+write_cut(char *to, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n < size ? n + 1 : size);
+    if (n >= size)
+        memcpy(to + size - 4, "...", 4);
+}
+
 /* Of one that also serves queues which the peer may not see, it is not told what it does there: its
- * kinds, and how many jobs it holds and has run. */
+ * kinds, how many jobs it holds and has run, and how busy it is. */
 static void
 put_worker(struct core *core, const struct peer *peer, const struct worker *w)
 {
     struct stint_worker_info info = {.slots = w->slots,
         .window = w->window,
-        .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms};
+        .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
+        .cores = w->control.cores,
+        .state = state_of(w),
+        .since_ms_ago = core->clocks.listened_ms - w->times.joined_ms};
     memcpy(info.name, w->name, sizeof info.name);
     memcpy(info.software, w->software, sizeof info.software);
     name_queues(peer, w, info.queues, sizeof info.queues);
+    if (w->control.labels)
+        write_cut(info.labels, sizeof info.labels, w->control.labels);
     if (count_seen(peer, w) == w->serves.queues_count) {
         info.held = w->counts.held;
+        info.begun = w->counts.begun;
+        info.load = w->control.load;
         info.succeeded = w->counts.succeeded;
         info.failed = w->counts.failed;
         kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);

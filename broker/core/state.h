@@ -12,6 +12,9 @@
 
 #include <assert.h>
 
+/* A worker's name, as a key of uthash. */
+enum { SETTING_NAME_BYTES = (STINT_LABEL_BYTES + 7) / 8 * 8 };
+
 /* Connections that the router is to hear of at the end of the step. */
 struct ended {
     uint32_t number;
@@ -63,6 +66,23 @@ struct sweeps {
     struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
 };
 
+/* What a person has set for the workers of a name. */
+struct setting {
+    char name[SETTING_NAME_BYTES]; /* with zeros to its end */
+    uint32_t slots; /* SLOTS_OWN: none are set */
+    bool paused;
+    UT_hash_handle hh;
+};
+
+/* How the fleet is to be. */
+struct wishes {
+    struct setting *settings; /* uthash by name */
+    uint32_t fleet_slots; /* divided among workers; 0: none are set */
+    bool changed; /* in this step: workers are to be told */
+    bool undivided; /* the fleet's size is to be divided anew */
+    uint64_t divided_ms; /* by now_ms: when that was last done */
+};
+
 /* What one step has done and has to do at its end. */
 struct step {
     struct outbox *out;
@@ -109,6 +129,7 @@ struct core {
     struct {
         uint64_t noted_ms, untold;
     } refusals;
+    struct wishes wishes;
     struct step step;
     struct scratch scratch;
     struct stint_stats figures;

@@ -21,12 +21,13 @@ complain(struct verify *v, const char *what, const struct stint_id *id)
         v->report->problem(v->report->context, what, id ? stint_id_format(id, text) : text);
 }
 
-/* Calls `each` for every row; keys of another size are a problem of their own. */
+/* Calls `each` for every row; keys of another size are a problem of their own, unless any will do:
+ * 0. */
 static void
 each_row(struct verify *v, enum store_table table, size_t key_bytes,
     void (*each)(struct verify *v, struct slice key, struct slice value))
 {
-    uint8_t at[64] = {0};
+    uint8_t at[SETTING_KEY_BYTES_MAX + 2] = {0};
     struct slice key, value, from = {at, 1};
     while (store_seek(v->store, table, from, &key, &value)) {
         if (key.size >= sizeof at) {
@@ -42,7 +43,7 @@ each_row(struct verify *v, enum store_table table, size_t key_bytes,
             complain(v, "a key is not found where it stands: a page of the tree is damaged", NULL);
         at[key.size] = 0; /* the least key after this one */
         from.size = key.size + 1;
-        if (key.size == key_bytes)
+        if (key.size == key_bytes || key_bytes == 0)
             each(v, (struct slice){at, key.size}, value);
         else
             complain(v, "a key has a wrong size", NULL);
@@ -201,6 +202,14 @@ answer_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
+setting_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct row_setting row;
+    if (!row_setting_read(key, value, &row))
+        complain(v, "what was set for a worker or the fleet is damaged", NULL);
+}
+
+static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
     (void)key;
@@ -243,6 +252,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_SESSIONS, SESSION_BYTES, session_row);
     each_row(&v, STORE_ANSWERS, ANSWER_KEY_BYTES, answer_row);
     each_row(&v, STORE_DAMAGED, STINT_ID_BYTES, damaged_row);
+    each_row(&v, STORE_SETTINGS, 0, setting_row);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

@@ -60,3 +60,45 @@ row_queue_read(struct slice key, struct slice value, struct row_queue *row)
         row->settings.size <= QUEUE_SETTINGS_MAX && name_is_valid(row->name) &&
         get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number);
 }
+
+struct slice
+setting_key(uint8_t key[SETTING_KEY_BYTES_MAX], enum setting_of of, struct slice name)
+{
+    assert(name.size <= LIMIT_LABEL_BYTES);
+    key[0] = (uint8_t)of;
+    if (name.size)
+        memcpy(key + 1, name.data, name.size);
+    return (struct slice){key, 1 + name.size};
+}
+
+static uint64_t
+setting_seed(struct slice key)
+{
+    return record_check(key.data, key.size, 0);
+}
+
+/* Slots are stored one higher, so that 0 says that none are set. */
+struct slice
+row_setting_write(uint8_t buffer[ROW_SETTING_BYTES_MAX], const struct row_setting *row)
+{
+    uint8_t key[SETTING_KEY_BYTES_MAX];
+    uint64_t slots = row->slots == UINT32_MAX ? 0 : row->slots + UINT64_C(1);
+    const uint64_t words[SETTING_WORDS] = {slots, row->paused};
+    return row_words_write(
+        buffer, setting_seed(setting_key(key, row->of, row->name)), words, SETTING_WORDS);
+}
+
+bool
+row_setting_read(struct slice key, struct slice value, struct row_setting *row)
+{
+    uint64_t words[SETTING_WORDS];
+    if (key.size < 1 || key.size > SETTING_KEY_BYTES_MAX ||
+        !row_words_read(value, setting_seed(key), words, SETTING_WORDS) || words[0] > UINT32_MAX ||
+        words[1] > 1)
+        return false;
+    *row = (struct row_setting){.of = (enum setting_of)key.data[0],
+        .name = {key.data + 1, key.size - 1},
+        .slots = words[0] ? (uint32_t)(words[0] - 1) : UINT32_MAX,
+        .paused = words[1] != 0};
+    return row->of == SETTING_OF_WORKER || (row->of == SETTING_OF_FLEET && row->name.size == 0);
+}

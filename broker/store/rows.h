@@ -11,6 +11,7 @@
  *     parts     id, u16 number -> u64 check, the piece. Versioned by the record it belongs to
  *     sessions  session -> words: last submission, pruned up to, when it was used, whose it is
  *     answers   session, u64 submission -> an answer (struct row_answer)
+ *     settings  u8 of what, name -> words: slots, paused (enum setting_of)
  *
  * A row of words:                                A queue:
  *
@@ -37,6 +38,7 @@ enum {
     TRANSIT_WORDS = 4,
     SESSION_WORDS = 4,
     META_WORDS = 2,
+    SETTING_WORDS = 2,
     ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
 
     TIME_KEY_BYTES = 8 + STINT_ID_BYTES,
@@ -44,11 +46,13 @@ enum {
     LEVEL_KEY_BYTES = 8,
     PART_KEY_BYTES = STINT_ID_BYTES + 2,
     ANSWER_KEY_BYTES = SESSION_BYTES + 8,
+    SETTING_KEY_BYTES_MAX = 1 + LIMIT_LABEL_BYTES,
 
     ROW_LEVEL_BYTES_MAX = ROW_HEAD_BYTES + 8 * LEVEL_WORDS,
     ROW_TRANSIT_BYTES_MAX = ROW_HEAD_BYTES + 8 * TRANSIT_WORDS,
     ROW_SESSION_BYTES_MAX = ROW_HEAD_BYTES + 8 * SESSION_WORDS,
     ROW_META_BYTES_MAX = ROW_HEAD_BYTES + 8 * META_WORDS,
+    ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_MAX = 1024,
     ROW_QUEUE_BYTES_MAX = QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_MAX,
@@ -123,6 +127,26 @@ struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);
 struct slice row_queue_write(uint8_t buffer[ROW_QUEUE_BYTES_MAX], const struct row_queue *row);
 /* False if it is damaged. Slices borrow from `value`. */
 bool row_queue_read(struct slice key, struct slice value, struct row_queue *row);
+
+/* ---- STORE_SETTINGS ---- */
+
+enum setting_of {
+    SETTING_OF_FLEET = 1, /* its size; the name is empty */
+    SETTING_OF_WORKER = 2, /* of all workers of that name */
+};
+
+struct row_setting {
+    enum setting_of of;
+    struct slice name;
+    uint32_t slots; /* UINT32_MAX: not set */
+    bool paused;
+};
+
+struct slice setting_key(uint8_t key[SETTING_KEY_BYTES_MAX], enum setting_of of, struct slice name);
+struct slice
+row_setting_write(uint8_t buffer[ROW_SETTING_BYTES_MAX], const struct row_setting *row);
+/* False if it is damaged. The name borrows from `key`. */
+bool row_setting_read(struct slice key, struct slice value, struct row_setting *row);
 
 /* ---- STORE_LEVELS ---- */
 

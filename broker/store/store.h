@@ -27,6 +27,8 @@ enum store_table {
     STORE_SESSIONS, /* session -> last submission, pruned up to, when used */
     STORE_ANSWERS, /* session, submission -> its answer */
     STORE_DAMAGED, /* id -> the bytes of a record whose check failed, set aside */
+    STORE_SETTINGS, /* whose -> what a person has set: the fleet's size, a worker's slots and pause
+                     */
     STORE_TABLES
 };
 

@@ -132,9 +132,9 @@ store_upgrade(struct store *store, unsigned *from)
         if (!row_meta_read(value, words))
             return STINT_DAMAGED;
         *from = (unsigned)words[0];
-        return words[0] > DATA_FORMAT ? STINT_VERSION_MISMATCH : STINT_OK;
-    }
-    if (store_get(store, STORE_META, meta_key(META_EPOCH), &value)) {
+        if (words[0] >= DATA_FORMAT)
+            return words[0] > DATA_FORMAT ? STINT_VERSION_MISMATCH : STINT_OK;
+    } else if (store_get(store, STORE_META, meta_key(META_EPOCH), &value)) {
         *from = OLD_FORMAT;
         for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
             upgrade_table(store, &tables[i]);

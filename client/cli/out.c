@@ -132,7 +132,35 @@ out_worker(const struct stint_worker_info *i)
         (json_int_t)i->held, "seen_ms_ago", (json_int_t)i->seen_ms_ago, "succeeded",
         (json_int_t)i->succeeded, "failed", (json_int_t)i->failed);
     put_text(o, "kinds", i->kinds);
+    put_text(o, "labels", i->labels);
+    put_number(o, "running", i->begun);
+    put_number(o, "cores", i->cores);
+    put_number(o, "load_percent", i->load);
+    put_text(o, "state",
+        i->state & STINT_IS_AWAY          ? "away"
+            : i->state & STINT_IS_LEAVING ? "leaving"
+            : i->state & STINT_IS_PAUSED  ? "paused"
+                                          : "");
+    put_number(o, "since_ms_ago", i->since_ms_ago);
     return o;
+}
+
+json_t *
+out_running(const struct stint_running_info *i)
+{
+    char id[STINT_ID_TEXT_BYTES];
+    return json_pack("{ss ss ss ss sI ss sI}", "schema", "stint.running/1", "id",
+        stint_id_format(&i->id, id), "queue", i->queue, "kind", i->kind, "attempt",
+        (json_int_t)i->attempt, "state", i->begun ? "running" : "waiting", "ms_ago",
+        (json_int_t)i->ms_ago);
+}
+
+json_t *
+out_fleet(const struct stint_fleet *f)
+{
+    return json_pack("{ss sI sI sI sI}", "schema", "stint.fleet/1", "slots", (json_int_t)f->slots,
+        "workers", (json_int_t)f->workers, "cores", (json_int_t)f->cores, "given",
+        (json_int_t)f->given);
 }
 
 json_t *

@@ -24,6 +24,13 @@ each_job(void *context, const struct stint_job_info *info)
     return fprintf(console_out(), "%s\n", ids ? stint_id_format(&info->id, text) : info->kind) > 0;
 }
 
+static bool
+each_worker(void *context, const struct stint_worker_info *info)
+{
+    (void)context;
+    return fprintf(console_out(), "%s\n", info->name) > 0;
+}
+
 int
 values_print(const char *what, const char *endpoint)
 {
@@ -35,15 +42,16 @@ values_print(const char *what, const char *endpoint)
             fprintf(console_out(), "%s\n", stint_state_name((enum stint_state)s));
         return EX_OK;
     }
-    if (strcmp(name, "queues") != 0 && strcmp(name, "ids") != 0 && strcmp(name, "kinds") != 0)
-        return cli_usage(&cli, "%s: write queues, kinds, states or ids", what);
+    if (strcmp(name, "queues") != 0 && strcmp(name, "ids") != 0 && strcmp(name, "kinds") != 0 &&
+        strcmp(name, "workers") != 0)
+        return cli_usage(&cli, "%s: write queues, workers, kinds, states or ids", what);
     struct stint_filter filter = {.limit = JOBS};
     struct stint_client_options options = {.endpoint = endpoint};
     if (stint_client_new(&options, &cli.client) != STINT_OK)
         return EX_UNAVAILABLE;
-    enum stint_status status = *name == 'q'
-        ? stint_queues(cli.client, each_queue, NULL, WAIT_MS)
-        : stint_list(cli.client, &filter, each_job, name, WAIT_MS);
+    enum stint_status status = *name == 'q' ? stint_queues(cli.client, each_queue, NULL, WAIT_MS)
+        : *name == 'w'                      ? stint_workers(cli.client, each_worker, NULL, WAIT_MS)
+                       : stint_list(cli.client, &filter, each_job, name, WAIT_MS);
     stint_client_destroy(&cli.client);
     return status == STINT_OK ? EX_OK : cli_exit(status);
 }

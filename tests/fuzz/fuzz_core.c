@@ -146,19 +146,52 @@ static void
 put_hello(struct pack_buffer *b)
 {
     static const char *const names[] = {"default", "a", "b", "c"};
-    struct slice queues[4];
+    struct slice queues[4] = {[3] = {(const uint8_t *)"c", 1}};
     uint8_t what = next();
     struct hello h = {.version_min = 1,
         .version_max = 1 + (what == 255),
         .role = what % 2 ? ROLE_WORKER : ROLE_CLIENT,
         .name = {(const uint8_t *)"fuzz", 4},
         .slots = what % 2 ? next() % 4 : 0,
-        .window = what % 2 ? next() % 8 : 0};
+        .window = what % 2 ? next() % 8 : 0,
+        .cores = what % 4 == 3 ? 2 : 0,
+        .labels = what % 8 == 7};
     h.queues = what % 2 ? next() % 5 : 0;
     memset(h.session, next() % 6, sizeof h.session);
     for (uint32_t i = 0; i < h.queues; i++)
         queues[i] = (struct slice){(const uint8_t *)names[i], strlen(names[i])};
-    message_put_hello(b, &h, queues, NULL);
+    message_put_hello(b, &h, queues, NULL, &queues[3]);
+}
+
+/* What a person does with the fleet, and a worker that says it has other slots now. */
+static void
+put_fleet(struct pack_buffer *b)
+{
+    static const struct slice names[] = {{(const uint8_t *)"fuzz", 4}, {(const uint8_t *)"c", 1}};
+    uint8_t what = next(), more = next();
+    const struct stint_fleet size = {.slots = more % 32};
+    const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
+    struct control c = {.action = (enum control_action)(1 + more % 5),
+        .target = (enum control_target)(1 + what % 3),
+        .slots = more % 2 ? SLOTS_OWN : more % 9};
+    switch (what % 8) {
+    case 0:
+        message_put_fleet(b, MESSAGE_SET_FLEET, more, &size);
+        break;
+    case 1:
+        message_put_numbered(b, MESSAGE_GET_FLEET, more);
+        break;
+    case 2:
+        message_put_list_running(b, more, names[0], (struct slice){0});
+        break;
+    case 3:
+        message_put_worker_ping(b, more, &ping);
+        break;
+    default:
+        if (c.target != CONTROL_ALL)
+            c.name = names[c.target == CONTROL_LABELLED];
+        message_put_control(b, more, &c);
+    }
 }
 
 static void
@@ -312,6 +345,9 @@ put_frame(uint8_t what, uint8_t connection)
         break;
     case 18:
         message_put_numbered(b, MESSAGE_GET_STATS, next());
+        break;
+    case 19:
+        put_fleet(b);
         break;
     default:
         put_raw(b);

@@ -69,11 +69,24 @@ read_answer(struct slice row)
 }
 
 static void
+read_setting(struct slice row)
+{
+    struct row_setting a, b;
+    uint8_t bytes[SETTING_KEY_BYTES_MAX], again[ROW_SETTING_BYTES_MAX];
+    struct slice name = {(const uint8_t *)"n", 1};
+    if (!row_setting_read(setting_key(bytes, SETTING_OF_WORKER, name), row, &a))
+        return;
+    MUST(row_setting_read(
+        setting_key(bytes, SETTING_OF_WORKER, name), row_setting_write(again, &a), &b));
+    MUST(a.slots == b.slots && a.paused == b.paused);
+}
+
+static void
 read_row(unsigned which, struct slice row)
 {
     uint64_t words[META_WORDS];
     struct slice piece;
-    switch (which % 7) {
+    switch (which % 8) {
     case 0:
         read_level(row);
         break;
@@ -89,6 +102,9 @@ read_row(unsigned which, struct slice row)
     case 4:
         read_answer(row);
         break;
+    case 6:
+        read_setting(row);
+        break;
     case 5:
         (void)row_meta_read(row, words);
         break;
@@ -101,11 +117,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
 {
     static uint8_t bytes[BYTES_MAX];
-    const uint64_t seeds[] = {
-        get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0, id_sequence(&id) + 1};
+    const uint64_t seeds[] = {get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0,
+        record_check("\2n", 2, 0), id_sequence(&id) + 1};
     if (size < 1 || size > sizeof bytes)
         return 0;
-    unsigned which = given[0] % 7;
+    unsigned which = given[0] % 8;
     struct slice row = {given + 1, size - 1};
     read_row(which, row);
     if (row.size < ROW_PART_BYTES)

@@ -11,7 +11,11 @@ import zmq
 (SUBMIT, SUBMITTED, DISPATCH, SETTLE, SETTLED, CLAIM, CLAIMED, STARTED, RECALL, REVOKE,
  CONFIRMED) = range(16, 27)
 (WAIT, OUTCOMES, GET, JOBS, LIST, CANCEL, RETRY, ANSWERS) = range(32, 40)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors"]  # that WELCOME tells
+(LIST_WORKERS, WORKERS) = range(42, 44)
+(CONTROL, CONTROLLED, ORDER, SET_FLEET, GET_FLEET, FLEET, LIST_RUNNING, RUNNING) = range(49, 57)
+(RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
+(ALL, NAMED, LABELLED) = range(1, 4)
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 
@@ -139,6 +143,25 @@ class Client(Peer):
             for info in message[2]:
                 self.outcomes[info[1]] = info
 
+    def control(self, action, name=None, label=None, slots=None):
+        """Tell a worker, or those with a label, or all, what to do; how many they were."""
+        fields = {2: action, 3: NAMED if name else LABELLED if label else ALL}
+        if name or label:
+            fields[4] = name or label
+        if slots is not None:
+            fields[5] = slots
+        return self.ask(CONTROL, CONTROLLED, fields)[2]
+
+    def running(self, worker):
+        """The jobs that a worker holds."""
+        jobs, cursor = [], None
+        while True:
+            page = self.ask(LIST_RUNNING, RUNNING, {3: worker, **({2: cursor} if cursor else {})})
+            jobs += page[2]
+            cursor = page.get(3)
+            if not cursor:
+                return jobs
+
     def wait(self, jobs, results=True):
         statuses = self.ask(WAIT, ANSWERS, {2: jobs, 3: results})[2]
         waiting = {j for j, s in zip(jobs, statuses) if s == OK}
@@ -150,15 +173,22 @@ class Client(Peer):
 class Worker(Peer):
     role = 2
 
-    def __init__(self, endpoint, queues=("default",), slots=1, window=1, **kwargs):
+    def __init__(self, endpoint, queues=("default",), slots=1, window=1, labels=(), cores=0, **kwargs):
         self.queues, self.slots, self.window = list(queues), slots, window
+        self.labels, self.cores = list(labels), cores
+        self.order = None   # the last one: how things are to stand
         self.held = {}      # id -> (attempt, queue, job)
         self.unsettled = {}  # number of the SETTLE -> frame
         super().__init__(endpoint, **kwargs)
         self.claim()
 
     def hello(self):
-        return {**super().hello(), 8: self.slots, 9: self.window, 10: self.queues}
+        said = {**super().hello(), 8: self.slots, 9: self.window, 10: self.queues}
+        if self.labels:
+            said[12] = self.labels
+        if self.cores:  # it takes orders
+            said[13] = self.cores
+        return said
 
     def claim(self):
         leases = [[j, a] for j, (a, _, _) in self.held.items()]
@@ -172,6 +202,8 @@ class Worker(Peer):
         if message[0] == DISPATCH:
             for job in message[3]:
                 self.held[job[1]] = (job[2], message[2], job)
+        elif message[0] == ORDER:
+            self.order = message
 
     def take(self):
         """Some job in hand: (id, attempt, queue, job)."""

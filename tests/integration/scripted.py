@@ -20,13 +20,13 @@ import threading
 import msgpack
 import zmq
 
-from peer import (ANSWERS, CANCEL, ERROR, GET, HELLO, JOBS, LIST, OUTCOMES, PING, PONG, SUBMIT, SUBMITTED,
+from peer import (ANSWERS, CANCEL, CONTROL, ERROR, GET, HELLO, JOBS, LIST, OUTCOMES, PING, PONG, SUBMIT, SUBMITTED,
                   FEATURES, WAIT, WELCOME, pack, unpack)
 
 BYE = 5
 LIST_QUEUES, QUEUES, LIST_WORKERS, WORKERS, GET_STATS, STATS, SUBSCRIBE, UNSUBSCRIBE, EVENTS = range(40, 49)
-OK, HELLO_FIRST, TOO_LARGE, NO_SUCH_JOB, QUEUE_FULL, TOO_MANY, OUT_OF_ORDER, CONFLICT = 0, 4, 5, 8, 12, 14, 15, 16
-DENIED = 20
+OK, UNKNOWN_TYPE, HELLO_FIRST, TOO_LARGE, NO_SUCH_JOB, QUEUE_FULL, TOO_MANY, OUT_OF_ORDER, CONFLICT, DENIED = (
+    0, 2, 4, 5, 8, 12, 14, 15, 16, 20)
 SUCCEEDED, CANCELLED, READY = 4, 6, 1
 
 
@@ -74,6 +74,8 @@ class Broker(threading.Thread):
             self.say(peer, {0: BYE, 1: m[1]})
         elif kind == SUBMIT:
             self.submit(peer, m)
+        elif kind >= CONTROL:  # of these an older broker knows none
+            self.say(peer, {0: ERROR, 1: m[1], 2: UNKNOWN_TYPE, 3: "", 4: kind})
         else:
             self.asked(peer, kind, m)
 

@@ -649,6 +649,22 @@ queues_and_workers_are_read_in_pages_until_the_caller_has_enough(void **state)
     stint_client_destroy(&c);
 }
 
+static void
+a_broker_without_fleet_control_is_told_so(void **state)
+{
+    const struct stint_target all = {.all = true};
+    struct stint_client *c = new_client(NULL);
+    struct stint_fleet fleet;
+    uint32_t met;
+    (void)state;
+    assert_int_equal(stint_set_slots(c, &all, 3, &met, TIMEOUT_MS), STINT_UNSUPPORTED);
+    assert_non_null(strstr(stint_client_error(c), "no fleet control"));
+    assert_int_equal(stint_drain_workers(c, &all, NULL, TIMEOUT_MS), STINT_UNSUPPORTED);
+    assert_int_equal(stint_get_fleet(c, &fleet, TIMEOUT_MS), STINT_UNSUPPORTED);
+    assert_int_equal(stint_running(c, "w", NULL, NULL, TIMEOUT_MS), STINT_UNSUPPORTED);
+    stint_client_destroy(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, count_stored)
 
 int
@@ -678,6 +694,7 @@ main(void)
         TEST(an_event_loop_keeps_its_descriptor_across_reconnects),
         TEST(what_does_not_fit_into_one_answer_is_asked_for_again),
         TEST(queues_and_workers_are_read_in_pages_until_the_caller_has_enough),
+        TEST(a_broker_without_fleet_control_is_told_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

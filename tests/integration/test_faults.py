@@ -69,8 +69,8 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 3", "stint-data 9"))
-        self.refuse(78, "format 9", "up to 3")
+            f.write(text.replace("stint-data 4", "stint-data 9"))
+        self.refuse(78, "format 9", "up to 4")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()

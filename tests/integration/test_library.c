@@ -367,6 +367,68 @@ a_broker_that_is_not_there_is_told_from_one_that_is_slow(void **state)
     assert_null(c);
 }
 
+static bool
+keep_worker(void *context, const struct stint_worker_info *info)
+{
+    *(struct stint_worker_info *)context = *info;
+    return true;
+}
+
+static bool
+no_job(void *context, const struct stint_running_info *info)
+{
+    (void)context;
+    (void)info;
+    return false;
+}
+
+/* Asks until the worker has so many slots; that it gets them is the broker's promise. */
+static struct stint_worker_info
+worker_with(struct stint_client *c, uint32_t slots)
+{
+    struct stint_worker_info w = {0};
+    do
+        assert_int_equal(stint_workers(c, keep_worker, &w, TIMEOUT_MS), STINT_OK);
+    while (w.slots != slots);
+    return w;
+}
+
+static void
+workers_are_told_what_to_do_and_how_many_they_were_is_told(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_worker_info w = {0};
+    struct stint_target named = {.worker = w.name}, all = {.all = true}, none = {.label = "none"};
+    struct stint_fleet fleet;
+    uint32_t met = 7;
+    (void)state;
+    assert_int_equal(stint_workers(c, keep_worker, &w, TIMEOUT_MS), STINT_OK);
+    assert_true(w.cores > 0);
+    assert_int_equal(stint_set_slots(c, &named, w.slots + 3, &met, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(met, 1);
+    (void)worker_with(c, w.slots + 3);
+    assert_int_equal(stint_set_slots(c, &named, STINT_OWN_SLOTS, NULL, TIMEOUT_MS), STINT_OK);
+    (void)worker_with(c, w.slots);
+    assert_int_equal(stint_pause_workers(c, &all, &met, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(met, 1);
+    assert_int_equal(worker_with(c, w.slots).state, STINT_IS_PAUSED);
+    assert_int_equal(stint_resume_workers(c, &all, &met, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(worker_with(c, w.slots).state, 0);
+    assert_int_equal(stint_stop_workers(c, &none, &met, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(met, 0);
+    assert_int_equal(stint_running(c, w.name, no_job, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_set_fleet(c, 5, &fleet, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(fleet.slots, 5);
+    assert_int_equal(fleet.workers, 1);
+    assert_int_equal(fleet.cores, w.cores);
+    (void)worker_with(c, 5);
+    assert_int_equal(stint_get_fleet(c, &fleet, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(fleet.given, 5);
+    assert_int_equal(stint_set_fleet(c, 0, NULL, TIMEOUT_MS), STINT_OK);
+    (void)worker_with(c, w.slots);
+    stint_client_destroy(&c);
+}
+
 int
 main(void)
 {
@@ -381,6 +443,7 @@ main(void)
         cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
+        cmocka_unit_test(workers_are_told_what_to_do_and_how_many_they_were_is_told),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
         cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),
     };

@@ -47,6 +47,13 @@ class Options(harness.Case):
                             (["run", "--kind", "k", "true"], "--kind k"),
                             (["--broker-timeout", "0", "ping"], "--broker-timeout=0"),
                             (["bench", "-n", "0"], "--jobs=0"), (["bench", "--payload", "x"], "--payload=x"),
+                            (["worker"], "resize"), (["worker", "nonsense", "x"], "nonsense"),
+                            (["worker", "pause"], "--all"), (["worker", "pause", "x", "y"], "y"),
+                            (["worker", "pause", "--all", "x"], "x"), (["worker", "resize", "x"], "how many"),
+                            (["worker", "pause", "--all", "--label", "l"], "--label"),
+                            (["worker", "resize", "x", "many"], "many"), (["worker", "show"], "name"),
+                            (["worker", "show", "--all"], "name"), (["fleet"], "size"),
+                            (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
                             (["ls", "--nonsense"], "--nonsense"), (["--nonsense"], "--nonsense"),
                             (["nonsense"], "nonsense"), (["map"], "which command"), (["run"], "which command")):
             with self.subTest(args=args):
@@ -172,7 +179,8 @@ class Options(harness.Case):
         job = self.place.json("submit", "-k", "echo", "x")[0]
         self.assertExit(self.place.stint("wait", "-Q", job["id"]), 0)
         objects = [job, *self.place.json("ls", "-1"), *self.place.json("ls"), *self.place.json("queues"),
-                   *self.place.json("workers"), *self.place.json("stats"), *self.place.json("ping"),
+                   *self.place.json("workers"), *self.place.json("fleet", "size"),
+                   *self.place.json("worker", "resume", "--all"), *self.place.json("stats"), *self.place.json("ping"),
                    *self.place.json("show", job["id"]), *self.place.json("cancel", job["id"]),
                    *self.place.json("bench", "-n", "1000"), *self.place.json("run", "true"),
                    *self.place.json("run", "--detach", "true"), *self.place.json("map", "echo", ":::", "x")]

@@ -89,7 +89,8 @@ class Silence(harness.Case):
             self.assertIn(p.wait(30), (69, 75), p.said())
         verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
-                 ["events"], ["stats"], ["workers"], ["result", job], ["retry", job])
+                 ["events"], ["stats"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
+                 ["fleet", "size", "3"], ["result", job], ["retry", job])
         for p in [self.start(*bound, *args) for args in verbs]:
             self.assertIn(p.wait(30), (69, 75), p.said())
             self.assertNotEqual(p.said(), "")

@@ -38,7 +38,7 @@ class Streams(harness.Case):
         self.assertExit(self.place.stint("wait", "-Q", job), 0)
         for args in (["map", "-i", self.lines(3), "echo"], ["wait", job], ["wait", "-r", job],
                      ["result", job], ["show", job], ["ls"], ["ls", "-1"], ["ls", "-j", "-n0"],
-                     ["queues"], ["workers"], ["stats"], ["ping"], ["run", "echo", "x"],
+                     ["queues"], ["workers"], ["fleet", "size"], ["stats"], ["ping"], ["run", "echo", "x"],
                      ["submit", "-k", "echo", "x"], ["--help"], ["--version"], ["help", "map"],
                      ["map", "--dry-run", "-i", self.lines(3), "echo"]):
             with self.subTest(args=args), open("/dev/full", "w") as full:

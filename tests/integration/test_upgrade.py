@@ -1,5 +1,5 @@
-"""A data directory of format 2, written by the last stintd of that format and then killed, is opened by
-this one. It holds jobs in every state, four queues, several priorities, bodies in parts, the output of
+"""Data directories of formats 2 and 3, each written by the last stintd of that format and then killed, are
+opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
 import os
@@ -9,7 +9,7 @@ import tarfile
 import harness
 import peer
 
-OLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "format-2.tar.xz")
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 JOBS = {"ready": 304, "scheduled": 2, "running": 4, "succeeded": 2, "dead": 1, "cancelled": 2}
 WRITTEN = 1795597860  # when it was, in seconds since 1970
 QUEUES = ["default", "other", "third", "fourth"]
@@ -20,9 +20,9 @@ OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep",
 FAULTS, WALL = "tests/faults/faults.so", "tests/faults/wall.so"
 
 
-def unpack(place):
+def unpack(place, number):
     os.makedirs(place.path("data"), 0o700)
-    with tarfile.open(OLD) as tar:
+    with tarfile.open(os.path.join(DATA, f"format-{number}.tar.xz")) as tar:
         for member in tar:
             with open(place.path("data", member.name), "wb") as f:
                 f.write(tar.extractfile(member).read())
@@ -35,11 +35,13 @@ def at_its_time(*libraries, **variables):
 
 
 class Upgrade(harness.Case):
+    old = 2
+
     def setUp(self):
         super().setUp()
         if not os.path.exists(os.path.join(harness.BUILD, WALL)):
             self.skipTest("built without the library that sets the clock")
-        unpack(self.place)
+        unpack(self.place, self.old)
 
     def broker(self):
         return self.place.broker(*OPTIONS, env=at_its_time())
@@ -86,7 +88,7 @@ class Upgrade(harness.Case):
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 3")
+        self.assertEqual(self.format(), "stint-data 4")
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -116,7 +118,7 @@ class Upgrade(harness.Case):
             found = self.verify()
             self.assertEqual({s: found[s] for s in JOBS}, JOBS)
             self.assertEqual((found["sessions"], found["answers"]), (2, 2))
-        self.assertEqual(self.format(), "stint-data 2")
+        self.assertEqual(self.format(), f"stint-data {self.old}")
         broker = self.broker()
         self.rows()
         self.assertEqual(broker.log().count("brought to a newer format"), 1)
@@ -137,7 +139,7 @@ class Upgrade(harness.Case):
         if it came to serving."""
         place = harness.Place()
         try:
-            unpack(place)
+            unpack(place, self.old)
             self.place, kept = place, self.place
             first = place.broker(*OPTIONS, env=at_its_time(
                 FAULTS, STINT_FAULTS_DIRECTORY=place.path("data"), STINT_FAULTS=f"crash:{point}"))
@@ -153,12 +155,16 @@ class Upgrade(harness.Case):
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 3")
+            self.assertEqual(self.format(), "stint-data 4")
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
             self.place = kept
             place.close()
+
+
+class UpgradeOfFormat3(Upgrade):
+    old = 3
 
 
 if __name__ == "__main__":

@@ -238,6 +238,36 @@ show_outcome(struct showing *s)
 }
 
 static void
+show_action(struct showing *s)
+{
+    static const char *const names[] = {[CONTROL_RESIZE] = "resize",
+        [CONTROL_PAUSE] = "pause",
+        [CONTROL_RESUME] = "resume",
+        [CONTROL_DRAIN] = "drain",
+        [CONTROL_STOP] = "stop"};
+    uint64_t value = pack_uint(&s->r);
+    show_known(s, value < sizeof names / sizeof *names ? names[value] : NULL, value);
+}
+
+static void
+show_target(struct showing *s)
+{
+    uint64_t value = pack_uint(&s->r);
+    const char *name = value == CONTROL_ALL ? "all"
+        : value == CONTROL_NAMED            ? "worker"
+        : value == CONTROL_LABELLED         ? "label"
+                                            : NULL;
+    show_known(s, name, value);
+}
+
+static void
+show_leave(struct showing *s)
+{
+    uint64_t value = pack_uint(&s->r);
+    show_known(s, value == LEAVE_DRAIN ? "drain" : value == LEAVE_STOP ? "stop" : NULL, value);
+}
+
+static void
 show_role(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
@@ -436,8 +466,15 @@ FIELDS(worker, map,
     {1, "name", show_text}, {2, "software", show_text}, {3, "queues", show_text},
     {4, "slots", show_uint}, {5, "window", show_uint}, {6, "held", show_uint},
     {7, "seen_ms_ago", show_uint}, {8, "succeeded", show_uint}, {9, "failed", show_uint},
-    {10, "kinds", show_text})
+    {10, "kinds", show_text}, {11, "labels", show_text}, {12, "begun", show_uint},
+    {13, "cores", show_uint}, {14, "load", show_uint}, {15, "state", show_uint},
+    {16, "since_ms_ago", show_uint})
 LIST(worker)
+
+FIELDS(running, map,
+    {1, "id", show_id}, {2, "queue", show_name}, {3, "kind", show_name}, {4, "attempt", show_uint},
+    {5, "begun", show_bool}, {6, "ms_ago", show_uint})
+LIST(running)
 
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
@@ -491,13 +528,14 @@ enum { STATS_BEFORE = 1, STINT_STATS_FIELDS(STAT_KEY) };
 MESSAGE(HELLO, {2, "version_min", show_uint}, {3, "version_max", show_uint}, {4, "role", show_role},
     {5, "session", show_session}, {6, "name", show_text}, {7, "software", show_text},
     {8, "slots", show_uint}, {9, "window", show_uint}, {10, "queues", show_name_list},
-    {11, "kinds", show_name_list}, NUMBER)
+    {11, "kinds", show_name_list}, {12, "labels", show_name_list}, {13, "cores", show_uint}, NUMBER)
 MESSAGE(WELCOME, {2, "version", show_uint}, {3, "epoch", show_uint}, {4, "broker", show_uint},
     {5, "heartbeat_ms", show_uint}, {6, "lost_ms", show_uint}, {7, "message_bytes", show_uint},
     {8, "payload_bytes", show_uint}, {9, "result_bytes", show_uint}, {10, "submission", show_uint},
     {11, "brokers", show_broker_list}, {12, "software", show_text},
     {13, "features", show_name_list}, NUMBER)
-MESSAGE(PING, NUMBER, {2, "window", show_uint}, {3, "token", show_token})
+MESSAGE(PING, NUMBER, {2, "window", show_uint}, {3, "token", show_token}, {4, "slots", show_uint},
+    {5, "load", show_uint})
 MESSAGE(PONG, NUMBER, {2, "token", show_token})
 MESSAGE(BYE, NUMBER)
 MESSAGE(ERROR, NUMBER, {2, "status", show_status}, {3, "detail", show_text},
@@ -533,6 +571,16 @@ MESSAGE(SUBSCRIBE, NUMBER, {2, "queue", show_name}, {3, "events", show_event_typ
     {4, "ids", show_id_list})
 MESSAGE(UNSUBSCRIBE, NUMBER)
 MESSAGE(EVENTS, NUMBER, {2, "events", show_told_event_list})
+MESSAGE(CONTROL, NUMBER, {2, "action", show_action}, {3, "target", show_target},
+    {4, "name", show_text}, {5, "slots", show_uint})
+MESSAGE(CONTROLLED, NUMBER, {2, "met", show_uint})
+MESSAGE(ORDER, {2, "slots", show_uint}, {3, "paused", show_bool}, {4, "leave", show_leave}, NUMBER)
+MESSAGE(SET_FLEET, NUMBER, {2, "slots", show_uint})
+MESSAGE(GET_FLEET, NUMBER)
+MESSAGE(FLEET, NUMBER, {2, "slots", show_uint}, {3, "workers", show_uint}, {4, "cores", show_uint},
+    {5, "given", show_uint})
+MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_text})
+MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
 /* clang-format on */
 
 static const struct field *

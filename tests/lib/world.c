@@ -231,7 +231,7 @@ say_hello(struct world *w, uint32_t peer, struct hello *h, uint8_t session)
     h->version_min = h->version_max = 1;
     h->name = (struct slice){(const uint8_t *)"peer", 4};
     h->software = (struct slice){(const uint8_t *)"test", 4};
-    message_put_hello(world_frame(w, peer), h, NULL, NULL);
+    message_put_hello(world_frame(w, peer), h, NULL, NULL, NULL);
 }
 
 void
@@ -246,6 +246,24 @@ world_hello_worker(struct world *w, uint32_t peer, uint8_t session, uint32_t slo
 {
     struct hello h = {.role = ROLE_WORKER, .slots = slots, .window = slots};
     say_hello(w, peer, &h, session);
+}
+
+void
+world_hello_ordered(
+    struct world *w, uint32_t peer, uint8_t session, uint32_t slots, const char *label)
+{
+    struct slice labels = {(const uint8_t *)label, strlen(label)};
+    struct hello h = {.version_min = 1,
+        .version_max = 1,
+        .role = ROLE_WORKER,
+        .name = {(const uint8_t *)"peer", 4},
+        .software = {(const uint8_t *)"test", 4},
+        .slots = slots,
+        .window = slots,
+        .cores = 4,
+        .labels = 1};
+    memset(h.session, session, sizeof h.session);
+    message_put_hello(world_frame(w, peer), &h, NULL, NULL, &labels);
 }
 
 void

@@ -69,6 +69,9 @@ bool world_told(struct world *w, const char *part);
 /* Common sentences. */
 void world_hello_client(struct world *w, uint32_t peer, uint8_t session);
 void world_hello_worker(struct world *w, uint32_t peer, uint8_t session, uint32_t slots);
+/* One that takes orders, on a machine of 4 cores, with a label. */
+void world_hello_ordered(
+    struct world *w, uint32_t peer, uint8_t session, uint32_t slots, const char *label);
 void world_claim(struct world *w, uint32_t peer, const struct lease_ref *leases, uint32_t count);
 struct job_spec world_job(const char *payload);
 void world_submit(

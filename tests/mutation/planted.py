@@ -4,9 +4,9 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
     f"broker/core/{n}.c"
     for n in ("core", "job", "submit", "dispatch", "settle", "sweep", "watch", "query", "attempt", "apart",
               "reply", "clock", "book", "fleet"))
-PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE = (
+PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL = (
     f"broker/core/{n}.c"
-    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note"))
+    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control"))
 BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
@@ -123,7 +123,7 @@ PLANTED = [
      "        if (l->deadline_ms && core->clocks.heard_ms >= l->deadline_ms)\n            take_back(core, worker, l);",
      "        (void)take_back;"),
     ("a goodbye keeps the leases", CONVERSATION,
-     "        attempt_end_worker(core, peer->worker);\n    }\n    sessions_store",
+     "        attempt_end_worker(core, peer->worker);\n        control_left(core);\n    }\n    sessions_store",
      "    }\n    sessions_store"),
     ("a forgotten session leaves its answers", SESSIONS,
      "        store_del(core->store, STORE_ANSWERS, answer_key(bytes, session, gone));\n    }", "        break;\n    }"),
@@ -210,7 +210,7 @@ PLANTED = [
     ("queues that are used go", QUEUES, "    return q->workers == 0 && q->watchers == 0;", "    return q->workers == 0;"),
 
     # dispatch.c
-    ("a worker is given more than it has room for", DISPATCH, "w->counts.held < limit && w->counts.held < w->window &&", "w->counts.held < limit &&"),
+    ("a worker is given more than it has room for", DISPATCH, "w->counts.held < limit &&\n        w->counts.held < w->window &&", "w->counts.held < limit &&"),
     ("dispatched before it has claimed", DISPATCH, "    return w->claimed && w->peer &&", "    return w->peer &&"),
     ("a dispatch is not on disk", DISPATCH,
      "    book_set_running(&core->book, id);\n",
@@ -340,7 +340,7 @@ PLANTED = [
     ("a peer does not ping", PEER, "        session_tell_window(s);\n    }\n    s->times.wake_ms", "    }\n    s->times.wake_ms"),
     ("a worker drops an outcome that was not confirmed", "worker/leases.c", "    session_request_add(&w->session, r);\n    free(outcomes);",
      "    session_request_add(&w->session, r);\n    if (count == 3)\n        leases_end_request(w, &r);\n    free(outcomes);"),
-    ("a worker does not claim what it runs", "worker/leases.c", "            claim_one(c, w->slots[i].task.held);", "            ;"),
+    ("a worker does not claim what it runs", "worker/leases.c", "        claim_one(c, runs);", "        ;"),
     ("a worker does not claim what is done", "worker/leases.c", "    DL_FOREACH (w->handover.done, h)\n        claim_one(c, h);\n    DL_FOREACH (w->handover.waiting",
      "    DL_FOREACH (w->handover.waiting"),
     ("a worker does not end a job that is over its time", "worker/worker.c",
@@ -351,7 +351,7 @@ PLANTED = [
     ("a worker begins a job that it was to ask for", "worker/leases.c", "            .asked = d->confirm,\n", ""),
     ("a worker begins what was refused", "worker/leases.c", "            drop_lease(w, &room->leases[i]);",
      "            if (m->type != MESSAGE_CONFIRMED)\n                drop_lease(w, &room->leases[i]);"),
-    ("a worker claims as not begun what it runs", "worker/leases.c", "            w->slots[i].task.held->begun = true;\n", ""),
+    ("a worker claims as not begun what it runs", "worker/leases.c", "        runs->begun = true;\n", ""),
     ("a worker keeps what it has asked for when it stops", "worker/leases.c",
      "    while (w->handover.asked)\n        give_back(w, w->handover.asked->prev);\n", ""),
     ("a cgroup that was killed is used again", "worker/cgroups.c", "    if (used)\n        drop_slot(c, slot);", "    if (used && !dead)\n        drop_slot(c, slot);"),
@@ -456,4 +456,33 @@ PLANTED = [
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
 
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
+
+    # the fleet
+    ("a paused worker is handed jobs", DISPATCH, "w->control.greeted && !w->control.paused &&", "w->control.greeted &&"),
+    ("one that leaves is handed jobs", DISPATCH, "!w->control.paused && w->control.leave == LEAVE_NOT;", "!w->control.paused;"),
+    ("a newcomer is handed jobs before it has its share", DISPATCH, "    return w->control.greeted && !w->control", "    return !w->control"),
+    ("what is set is not stored", CONTROL, "    store_setting(core, &row, is_set);\n    if (!is_set)", "    if (!is_set)"),
+    ("what is set says nothing and is kept", CONTROL, "    store_setting(core, &row, is_set);\n    if (!is_set)", "    store_setting(core, &row, true);\n    if (!is_set)"),
+    ("a pause is forgotten at a restart", CONTROL, "            s->paused = row.paused;\n", ""),
+    ("the fleet's size is forgotten at a restart", CONTROL, "            core->wishes.fleet_slots = row.slots;\n", "            ;\n"),
+    ("shares are rounded one by one", CONTROL, "left * passed / cores - given;", "left * w->control.cores / cores;"),
+    ("slots that are set for one do not count for the fleet", CONTROL, "            left -= earlier(left, s->slots);\n", "            ;\n"),
+    ("who has gone keeps its share", CONTROL, "control_left(struct core *core)\n{\n    core->wishes.undivided |= core->wishes.fleet_slots > 0;",
+     "control_left(struct core *core)\n{\n    (void)core;"),
+    ("an order is not told again after a reconnect", CONTROL, "    w->control.greeted = deaf;\n", "    w->control.greeted |= deaf;\n"),
+    ("one that was told to stop is called back to drain", CONTROL, "leave > w->control.leave ? leave : w->control.leave;", "leave;"),
+    ("a label is met by its beginning", FLEET, "        if (size == label.size && memcmp(at, label.data, size) == 0)",
+     "        if (size >= label.size && memcmp(at, label.data, label.size) == 0)"),
+    ("one that takes no orders is met", CONTROL, "    if (w->control.cores == 0 && c->action != CONTROL_PAUSE", "    if (false && c->action != CONTROL_PAUSE"),
+    ("a setting is made for a name that nobody has", CONTROL, "        find_setting(core, c->name)) {", "        c->name.size > 0) {"),
+    ("a job stands on two pages", CONTROL, "        if (at < passed)", "        if (at + 1 < passed)"),
+    ("slots that a worker tells do not count", CONTROL, "        w->slots = ping->slots;\n", ""),
+    ("verify passes over what is set", "broker/core/verify.c", "    each_row(&v, STORE_SETTINGS, 0, setting_row);\n", "    (void)setting_row;\n"),
+    ("slots that are too many go on", "worker/task.c", "    return h->closing || slot->number >= h->slots;", "    return h->closing;"),
+    ("more jobs begin than there are slots", "worker/task.c", "slot->number < h->slots && h->running < h->slots;", "slot->number < h->slots;"),
+    ("a paused worker keeps what has not begun", "worker/orders.c", "    if (o->paused)\n        leases_give_back(w);\n", ""),
+    ("what was on its way to fewer slots stays", "worker/worker.c", "    w->orders.telling = !session_answered(&w->session);", "    w->orders.telling = false;"),
+    ("a drain that was ordered is cut short", "worker/worker.c", "    return atomic_load(&w->shared.stops) > 0 || w->orders.left;", "    return w != NULL;"),
+    ("a worker is idle while a job runs", "worker/orders.c", "    if (held > 0)\n        o->idle_since_ms = now_ms;\n", "    (void)held;\n"),
+    ("slots that follow the work never go", "worker/orders.c", "    crew_resize(w, l->needed > least ? l->needed : least);\n", "    (void)least;\n"),
 ]

@@ -37,7 +37,7 @@ say_hello(void)
         .name = {(const uint8_t *)"greedy", 6},
         .software = {(const uint8_t *)"sim", 3}};
     memset(h.session, 0xee, sizeof h.session);
-    message_put_hello(&g.frame, &h, NULL, NULL);
+    message_put_hello(&g.frame, &h, NULL, NULL, NULL);
     send_frame();
 }
 

@@ -53,7 +53,7 @@ say_hello(void)
         .window = 8,
         .queues = 2};
     memset(h.session, 0xdd, sizeof h.session);
-    message_put_hello(&g.frame, &h, queues, NULL);
+    message_put_hello(&g.frame, &h, queues, NULL, NULL);
     send_frame();
 }
 

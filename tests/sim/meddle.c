@@ -2,27 +2,7 @@
 #include "meddle.h"
 #include "client.h"
 #include "id.h"
-
-static bool
-list_one(void *context, const struct stint_job_info *info)
-{
-    (void)context;
-    return info->state != STINT_UNKNOWN;
-}
-
-static bool
-each_queue(void *context, const struct stint_queue_info *info)
-{
-    (void)context;
-    return info->name[0] != '\0';
-}
-
-static bool
-each_worker(void *context, const struct stint_worker_info *info)
-{
-    (void)context;
-    return info->slots > 0;
-}
+#include "people.h"
 
 /* Of a job that may be anybody's, or nobody's. */
 static struct stint_id
@@ -38,7 +18,6 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
 {
     const struct stint_job_info *info;
     struct stint_stats stats;
-    struct stint_filter filter = {.limit = chance_in_100(chance, 50) ? 20 : 0};
     const struct stint_id *id = known ? &recent[chance_below(chance, known)] : NULL;
     struct stint_id guessed;
     if (key && chance_in_100(chance, 30)) {
@@ -61,14 +40,13 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
             (void)stint_get(client, id, STINT_PAYLOAD, &info, MEDDLE_PATIENCE_MS);
         break;
     case 5:
-        (void)stint_list(client, &filter, list_one, NULL, MEDDLE_PATIENCE_MS);
+        people_list_jobs(client, chance_in_100(chance, 50) ? 20 : 0, MEDDLE_PATIENCE_MS);
         break;
     case 6:
     case 7:
         return false;
     case 8:
-        (void)stint_workers(client, each_worker, NULL, MEDDLE_PATIENCE_MS);
-        (void)stint_queues(client, each_queue, NULL, MEDDLE_PATIENCE_MS);
+        people_list_fleet(client, MEDDLE_PATIENCE_MS);
         break;
     default:
         (void)stint_get_stats(client, &stats, MEDDLE_PATIENCE_MS);

@@ -73,6 +73,7 @@ party_of(const struct hello *h, const struct grant *key)
     p->key = key;
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
+    p->barred = false; /* it is told again */
     p->kinds[0] = '\0';
     for (uint32_t i = 0; i < h->kinds; i++) {
         char kind[STINT_NAME_BYTES];
@@ -240,6 +241,8 @@ frames_in(const struct batch *batch)
 static void
 see_dispatch(struct party *to, const struct message *m)
 {
+    if (to && to->barred)
+        sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct dispatched_job *d = &room->dispatched[i];
         struct sent_dispatch s = {
@@ -307,6 +310,8 @@ frames_out(const struct outbox *out)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
             see_settled(to, &m);
+        else if (m.type == MESSAGE_ORDER && to)
+            to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
         if (to && to->key)
             rights_check_told(to, &m, room);
     }

@@ -15,6 +15,7 @@ struct party {
     char name[STINT_LABEL_BYTES];
     uint64_t seen_us; /* its last frame was taken then */
     uint32_t window;
+    bool barred; /* it was told that it is paused, or to leave */
     char kinds[256]; /* that it handles, each between two spaces; "": all */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
     UT_hash_handle hh;

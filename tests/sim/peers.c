@@ -6,6 +6,7 @@
 #include "keys.h"
 #include "meddle.h"
 #include "oracle.h"
+#include "people.h"
 #include "wishes.h"
 #include "worker.h"
 
@@ -34,6 +35,7 @@ struct sim_client {
     uint64_t known; /* its session's submissions up to here are answered */
     bool leaving; /* its client is being destroyed */
     bool waits; /* in a call of stint_wait */
+    bool relented; /* it has taken back what it had set for workers */
     struct stint_id waiting[SUBMISSIONS_MAX * JOBS_MAX]; /* not heard of yet */
     unsigned waiting_count;
     struct stint_id recent[RECENT];
@@ -338,6 +340,10 @@ live(struct sim_client *c)
     while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c) && submit_some(c)) {
         if (!calm && chance_in_100(chance, 3))
             meddle(c);
+        if (!calm && load.ruled && chance_in_100(chance, 5))
+            people_meddle(c->client, chance, load.workers);
+        if (calm && load.ruled && !c->relented)
+            c->relented = people_relent(c->client, load.workers);
         uint64_t most_ms = calm ? 1000 : 300;
         enum stint_status status =
             stint_client_process(c->client, (uint32_t)(1 + chance_skewed(chance, most_ms)));
@@ -443,6 +449,7 @@ run(struct stint_task *task, void *state)
         return;
     }
     oracle_run_began(job, info->attempt, p->name);
+    people_judge(process_worker(p)->worker, p->name);
     if (wish->kills && !calm) {
         struct sim_worker *w = process_worker(p);
         w->down_us = chance_skewed(chance, 2 * US_A_SECOND);
@@ -479,11 +486,13 @@ work(struct sim_worker *w)
 {
     static const uint32_t prefetches[] = {0, 0, STINT_NO_PREFETCH, 1, 10};
     struct chance *chance = &w->process.chance;
-    const char *queues[3];
+    const char *queues[3], *label = (w - workers) % 2 ? "odd" : "even";
     struct stint_worker_options o = {.endpoint = "tcp://broker",
         .name = w->name,
         .slots = (uint32_t)chance_between(chance, 1, 4),
         .queues = queues,
+        .labels = &label,
+        .labels_count = 1,
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
     /* The first one handles all; some of the others but one kind. */

@@ -49,6 +49,7 @@ make_world(struct plan *p, struct chance *c)
         l->full = true;
     }
     l->keys = chance_in_100(c, 40);
+    l->ruled = chance_in_100(c, 40);
 }
 
 static void

@@ -5,8 +5,6 @@
 #include "worker.h"
 
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 static struct slot_actor {
     struct slot *slot;
@@ -18,70 +16,67 @@ static bool
 has_work(void *context)
 {
     const struct slot *slot = context;
-    return slot->worker->handover.waiting || slot->worker->handover.closing;
+    return slot_may_begin(slot) || slot_is_over(slot);
 }
 
 static void
 slot_main(void *context)
 {
     struct slot *slot = context;
-    struct handover *handover = &slot->worker->handover;
     for (;;) {
         actor_wait(has_work, slot, UINT64_MAX);
-        if (!handover->waiting)
+        if (!slot_may_begin(slot))
             break;
-        slot_begin(slot, handover->waiting);
+        slot_begin(slot, slot->worker->handover.waiting);
         slot_run(slot);
         slot_finish(slot);
     }
+    slot->life = SLOT_ENDING;
     slot_end(slot);
+    slot_ended(slot);
 }
 
-enum stint_status
-slots_start(struct stint_worker *w)
+bool
+slot_start(struct slot *slot)
 {
-    w->slots = calloc(w->slots_count, sizeof *w->slots);
-    if (!w->slots)
-        return STINT_NO_MEMORY;
-    for (uint32_t i = 0; i < w->slots_count; i++) {
-        struct slot *slot = &w->slots[i];
-        struct slot_actor *a = calloc(1, sizeof *a);
-        if (!a)
-            abort();
-        slot->worker = w;
-        slot->number = i;
-        slot->task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        a->slot = slot;
-        a->actor = actor_start(actor_process(), slot_main, slot);
-        a->next = running;
-        running = a;
-    }
-    return STINT_OK;
-}
-
-/* Takes an actor of this worker off the list; NULL if none is left. */
-static struct slot_actor *
-take_actor(const struct stint_worker *w)
-{
-    for (struct slot_actor **at = &running; *at; at = &(*at)->next)
-        if ((*at)->slot->worker == w) {
-            struct slot_actor *a = *at;
-            *at = a->next;
-            return a;
-        }
-    return NULL;
+    struct slot_actor *a = calloc(1, sizeof *a);
+    if (!a)
+        abort();
+    a->slot = slot;
+    a->actor = actor_start(actor_process(), slot_main, slot);
+    a->next = running;
+    running = a;
+    return true;
 }
 
 void
-slots_join(struct stint_worker *w)
+slot_join(struct slot *slot)
 {
-    struct slot_actor *a;
-    w->handover.closing = true;
-    while ((a = take_actor(w)) != NULL) {
-        actor_join(&a->actor);
-        close(a->slot->task.cancel_fd);
-        free(a);
-    }
-    free(w->slots);
-    w->slots = NULL;
+    struct slot_actor **at = &running;
+    while ((*at)->slot != slot)
+        at = &(*at)->next;
+    struct slot_actor *a = *at;
+    *at = a->next;
+    actor_join(&a->actor);
+    free(a);
+}
+
+/* Actors look for themselves. */
+void
+slots_wake(struct stint_worker *w)
+{
+    (void)w;
+}
+
+/* Every machine of the simulated world is alike. */
+uint32_t
+machine_cores(void)
+{
+    return 2;
+}
+
+uint32_t
+machine_load(void)
+{
+    return 150;
 }

@@ -38,7 +38,7 @@ put_hello(struct world *w, uint32_t peer, enum message_role role, const char *qu
         .software = text("test"),
         .queues = role == ROLE_WORKER};
     memset(h.session, (int)(10 + peer), sizeof h.session);
-    message_put_hello(world_frame(w, peer), &h, &name, NULL);
+    message_put_hello(world_frame(w, peer), &h, &name, NULL, NULL);
 }
 
 static inline void
@@ -65,7 +65,7 @@ a_world_with_two_queues(void)
     world_with_client(w);
     put_submit(w, LOCAL, 1, "mail.in");
     put_submit(w, LOCAL, 2, "pay.roll");
-    message_put_hello(world_frame(w, RUNS), &h, served, NULL);
+    message_put_hello(world_frame(w, RUNS), &h, served, NULL, NULL);
     assert_int_equal(world_step(w, 0), STINT_OK);
     return w;
 }

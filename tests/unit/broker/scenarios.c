@@ -99,7 +99,7 @@ play_hello(struct world *w)
     message_put_ping(world_frame(w, CLIENT), 3, WINDOW_UNCHANGED, w->message.pong.token);
     step(w, 1000);
     say(w, "A peer of versions that this broker does not know.");
-    message_put_hello(world_frame(w, SECOND), &newer, NULL, NULL);
+    message_put_hello(world_frame(w, SECOND), &newer, NULL, NULL, NULL);
     step(w, 0);
     say(w, "The client leaves.");
     message_put_numbered(world_frame(w, CLIENT), MESSAGE_BYE, 4);
@@ -545,6 +545,60 @@ play_denied(struct world *w)
     step(w, 0);
 }
 
+static void
+put_control(
+    struct world *w, uint64_t number, enum control_action action, const char *name, uint32_t slots)
+{
+    const struct control c = {.action = action,
+        .target = CONTROL_NAMED,
+        .name = {(const uint8_t *)name, strlen(name)},
+        .slots = slots};
+    message_put_control(world_frame(w, CLIENT), number, &c);
+}
+
+static void
+play_control(struct world *w)
+{
+    const struct stint_fleet size = {.slots = 6};
+    const struct control drain = {.action = CONTROL_DRAIN,
+        .target = CONTROL_LABELLED,
+        .name = {(const uint8_t *)"gpu", 3},
+        .slots = SLOTS_OWN};
+    const struct ping resized = {.window = 3, .slots = 3, .load = 150};
+    greet_client(w);
+    say(w, "A worker that takes orders hears how things stand.");
+    world_hello_ordered(w, WORKER, WORKER, 1, "gpu");
+    world_claim(w, WORKER, NULL, 0);
+    step(w, 0);
+    submit_three(w, 1);
+    step(w, 0);
+    say(w, "It is given two more slots, says so, and gets the other jobs.");
+    put_control(w, 2, CONTROL_RESIZE, "peer", 3);
+    step(w, 0);
+    message_put_worker_ping(world_frame(w, WORKER), 1, &resized);
+    step(w, 0);
+    message_put_list_running(
+        world_frame(w, CLIENT), 3, (struct slice){(const uint8_t *)"peer", 4}, (struct slice){0});
+    step(w, 0);
+    say(w, "It is paused, and gives back what it has not begun.");
+    put_control(w, 4, CONTROL_PAUSE, "peer", SLOTS_OWN);
+    step(w, 0);
+    struct outcome returned = {.id = job(3), .attempt = 1, .type = OUTCOME_RETURNED};
+    message_put_settle(world_frame(w, WORKER), 2, &returned, 1, 0);
+    step(w, 0);
+    say(w, "The fleet gets a size, of which nobody has a share who is paused or has slots set.");
+    message_put_fleet(world_frame(w, CLIENT), MESSAGE_SET_FLEET, 5, &size);
+    message_put_numbered(world_frame(w, CLIENT), MESSAGE_GET_FLEET, 6);
+    step(w, 0);
+    put_control(w, 7, CONTROL_RESUME, "peer", SLOTS_OWN);
+    put_control(w, 8, CONTROL_RESIZE, "peer", SLOTS_OWN);
+    step(w, 0);
+    say(w, "Those with a label are to leave. Nobody else is met.");
+    message_put_control(world_frame(w, CLIENT), 9, &drain);
+    put_control(w, 10, CONTROL_STOP, "nobody", SLOTS_OWN);
+    step(w, 0);
+}
+
 const struct scenario scenarios[] = {
     {.name = "hello",
         .heading = "Peers greet the broker, show that they are alive, and leave.",
@@ -594,5 +648,8 @@ const struct scenario scenarios[] = {
     {.name = "denied",
         .heading = "A peer with a key is denied what the key does not grant.",
         .play = play_denied},
+    {.name = "control",
+        .heading = "A worker is resized, paused, given a share of the fleet's size, and drained.",
+        .play = play_control},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -39,7 +39,7 @@ join(struct world *w, uint32_t peer, uint32_t slots, uint32_t window, const char
         .kinds = kind ? 1 : 0};
     struct slice name = {(const uint8_t *)kind, kind ? strlen(kind) : 0};
     memset(h.session, (int)peer, sizeof h.session);
-    message_put_hello(world_frame(w, peer), &h, NULL, &name);
+    message_put_hello(world_frame(w, peer), &h, NULL, &name, NULL);
     world_claim(w, peer, NULL, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
 }

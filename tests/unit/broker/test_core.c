@@ -51,7 +51,7 @@ a_worker_takes_its_queues_in_turn(void **state)
         set_queue(&jobs[i], i < 30 ? "one" : "two");
     }
     world_submit(w, 1, 1, jobs, 40);
-    message_put_hello(world_frame(w, 2), &h, queues, NULL);
+    message_put_hello(world_frame(w, 2), &h, queues, NULL, NULL);
     world_claim(w, 2, NULL, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     uint32_t of_two = 0, all = 0;

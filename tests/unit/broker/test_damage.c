@@ -29,6 +29,9 @@ full_world(struct stint_id *large)
     (void)world_submit_one(w, 4, "runs too");
     *large = world_submit_one(w, 5, text);
     (void)world_submit_one(w, 6, "waits");
+    const struct stint_fleet size = {.slots = 9};
+    message_put_fleet(world_frame(w, 1), MESSAGE_SET_FLEET, 1, &size);
+    assert_int_equal(world_step(w, 0), STINT_OK);
     return w;
 }
 
@@ -80,7 +83,7 @@ static void
 verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
-        STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS};
+        STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -198,7 +201,8 @@ verify_counts_what_was_set_aside(void **state)
 static void
 a_broker_whose_own_books_are_damaged_does_not_start(void **state)
 {
-    static const enum store_table tables[] = {STORE_META, STORE_LEVELS, STORE_TRANSIT};
+    static const enum store_table tables[] = {
+        STORE_META, STORE_LEVELS, STORE_TRANSIT, STORE_SETTINGS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;

@@ -141,12 +141,12 @@ a_worker_needs_each_queue_that_it_names(void **state)
     w->grants[KEYED] = &g;
     for (unsigned first = 0; first < 2; first++) { /* pay.roll is the last one, or the second */
         h.queues = 3 - first;
-        message_put_hello(world_frame(w, KEYED), &h, served + first, NULL);
+        message_put_hello(world_frame(w, KEYED), &h, served + first, NULL, NULL);
         assert_int_equal(world_step(w, 0), STINT_OK);
         expect_error(w, STINT_DENIED);
     }
     h.queues = 2;
-    message_put_hello(world_frame(w, KEYED), &h, served, NULL);
+    message_put_hello(world_frame(w, KEYED), &h, served, NULL, NULL);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, KEYED, MESSAGE_WELCOME));
     world_destroy(&w);

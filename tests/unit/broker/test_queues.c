@@ -45,7 +45,7 @@ hello_serving(struct world *w, uint32_t peer, const struct slice *queues, uint32
         .software = text("test")};
     memset(h.session, (int)(peer & 0xff), sizeof h.session);
     h.session[0] = (uint8_t)(peer >> 8 | 1);
-    message_put_hello(world_frame(w, peer), &h, queues, NULL);
+    message_put_hello(world_frame(w, peer), &h, queues, NULL, NULL);
     world_claim(w, peer, NULL, 0);
 }
 
@@ -300,7 +300,7 @@ lists_of_workers_are_told_to_their_end_in_pages(void **state)
             memcpy(h.session, &(uint32_t){i + 1}, 4);
             h.session[15] = 1;
             h.window = i;
-            message_put_hello(world_frame(w, 10 + i), &h, NULL, NULL);
+            message_put_hello(world_frame(w, 10 + i), &h, NULL, NULL, NULL);
         }
         assert_int_equal(world_step(w, 0), STINT_OK);
     }

@@ -45,6 +45,10 @@ static const struct expected {
     {MESSAGE_SUBSCRIBE, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
     {MESSAGE_SUBSCRIBE, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
     {MESSAGE_UNSUBSCRIBE, ABOUT_ALL, ROLE_CLIENT, 0, false, MESSAGE_ANSWERS, BY_ERROR},
+    {MESSAGE_CONTROL, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_CONTROLLED, BY_ERROR},
+    {MESSAGE_SET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FLEET, BY_ERROR},
+    {MESSAGE_GET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FLEET, BY_ERROR},
+    {MESSAGE_LIST_RUNNING, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_RUNNING, BY_ERROR},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -79,6 +83,19 @@ covers(unsigned scope, const struct expected *e, unsigned queue)
     if (e->about == ABOUT_ALL || (by_id && queue >= MAIL_GONE))
         return covers_all(scope);
     return (scopes[scope].covers >> queue & 1) != 0;
+}
+
+static void
+put_control(struct world *w, enum message_type type)
+{
+    const struct control pause = {.action = CONTROL_PAUSE, .target = CONTROL_ALL};
+    const struct stint_fleet fleet = {.slots = 4};
+    if (type == MESSAGE_CONTROL)
+        message_put_control(world_frame(w, KEYED), 3, &pause);
+    else if (type == MESSAGE_SET_FLEET)
+        message_put_fleet(world_frame(w, KEYED), type, 3, &fleet);
+    else
+        message_put_list_running(world_frame(w, KEYED), 3, text("peer"), (struct slice){0});
 }
 
 /* The message, about this queue or about a job of it. */
@@ -123,6 +140,11 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_SUBSCRIBE:
         message_put_subscribe(world_frame(w, KEYED), 3,
             e->about == ABOUT_ID ? (struct slice){0} : name, 0, &id, with_id);
+        break;
+    case MESSAGE_CONTROL:
+    case MESSAGE_SET_FLEET:
+    case MESSAGE_LIST_RUNNING:
+        put_control(w, e->type);
         break;
     default:
         message_put_numbered(world_frame(w, KEYED), e->type, 3);

@@ -180,7 +180,7 @@ say_hello(struct conversation *c, uint32_t peer, enum message_role role, struct 
         .software = text("test"),
         .queues = count};
     memset(h.session, (int)(10 + peer), sizeof h.session);
-    message_put_hello(world_frame(c->w, peer), &h, queues, NULL);
+    message_put_hello(world_frame(c->w, peer), &h, queues, NULL, NULL);
     if (role == ROLE_WORKER)
         message_put_leases(world_frame(c->w, peer), MESSAGE_CLAIM, 1, NULL, 0, false);
 }

@@ -74,11 +74,11 @@ a_peer_of_another_version_or_without_a_session_is_refused(void **state)
     struct world *w = world_new(NULL);
     (void)state;
     struct hello h = {.version_min = 2, .version_max = 3, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 1), &h, NULL, NULL);
+    message_put_hello(world_frame(w, 1), &h, NULL, NULL, NULL);
     h = (struct hello){.version_min = 1, .version_max = 1, .role = ROLE_CLIENT};
-    message_put_hello(world_frame(w, 2), &h, NULL, NULL);
+    message_put_hello(world_frame(w, 2), &h, NULL, NULL, NULL);
     h = (struct hello){.version_min = 1, .version_max = 9, .role = ROLE_CLIENT, .session = {1}};
-    message_put_hello(world_frame(w, 3), &h, NULL, NULL);
+    message_put_hello(world_frame(w, 3), &h, NULL, NULL, NULL);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ERROR));
     assert_int_equal(w->message.error.status, STINT_VERSION_MISMATCH);
@@ -391,7 +391,7 @@ sessions_that_rest_make_room_for_others(void **state)
     for (uint32_t n = 0; n < SESSIONS; n++) {
         struct hello h = {.role = ROLE_CLIENT, .version_min = 1, .version_max = 1};
         memcpy(h.session, &(uint32_t){n + 1}, 4);
-        message_put_hello(world_frame(w, 10 + n), &h, NULL, NULL);
+        message_put_hello(world_frame(w, 10 + n), &h, NULL, NULL, NULL);
         world_submit(w, 10 + n, 1, &job, 1);
         world_gone(w, 10 + n);
         if (n % 80 == 79 || n == SESSIONS - 1)

@@ -163,6 +163,8 @@ decoder_knows(const struct pack_buffer *b, struct message_arrays *room)
         return !message_next_job(room);
     if (m.count == 1 && m.type == MESSAGE_QUEUES)
         return !message_next_queue(room);
+    if (m.count == 1 && m.type == MESSAGE_RUNNING)
+        return !message_next_running(room);
     return m.count == 1 && m.type == MESSAGE_WORKERS && !message_next_worker(room);
 }
 
@@ -203,6 +205,7 @@ the_transcript_knows_every_key_that_the_decoder_knows(void **state)
     compare_keys(MESSAGE_OUTCOMES, 2);
     compare_keys(MESSAGE_QUEUES, 2);
     compare_keys(MESSAGE_WORKERS, 2);
+    compare_keys(MESSAGE_RUNNING, 2);
 }
 
 static void

@@ -469,6 +469,22 @@ what_is_not_answered_is_told_once_when_the_client_ends(void **state)
     assert_int_equal(never.status, STINT_CLOSED);
 }
 
+/* A slip must not reach every worker. */
+static void
+just_one_target_is_taken(void **state)
+{
+    static const struct stint_target bad[] = {{0}, {.worker = "w", .all = true},
+        {.worker = "w", .label = "l"}, {.label = "l", .all = true}, {.worker = ""}};
+    struct stint_client *c = client_of(be_silent);
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(stint_stop_workers(c, &bad[i], NULL, WAIT_MS), STINT_INVALID);
+    assert_int_equal(stint_set_slots(c, &(struct stint_target){.all = true}, 65537, NULL, WAIT_MS),
+        STINT_INVALID);
+    assert_int_equal(stint_set_fleet(c, (1U << 24) + 1, NULL, WAIT_MS), STINT_INVALID);
+    stint_client_destroy(&c);
+}
+
 int
 main(void)
 {
@@ -481,6 +497,7 @@ main(void)
         cmocka_unit_test(
             a_job_that_can_not_be_submitted_is_refused_by_its_field_and_nobody_is_told),
         cmocka_unit_test(names_and_numbers_of_other_calls_are_looked_at_too),
+        cmocka_unit_test(just_one_target_is_taken),
         cmocka_unit_test(what_is_not_answered_is_told_once_when_the_client_ends),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -271,7 +271,13 @@ say_WORKERS(uint64_t number)
             .held = (uint32_t)upto(UINT32_MAX),
             .seen_ms_ago = upto(UINT64_MAX),
             .succeeded = upto(UINT64_MAX),
-            .failed = upto(UINT64_MAX)};
+            .failed = upto(UINT64_MAX),
+            .begun = (uint32_t)upto(UINT32_MAX),
+            .cores = (uint32_t)upto(UINT32_MAX),
+            .load = (uint32_t)upto(UINT32_MAX),
+            .state = (uint32_t)upto(UINT32_MAX),
+            .since_ms_ago = upto(UINT64_MAX)};
+        text(w->labels, sizeof w->labels);
         text(w->name, sizeof w->name);
         text(w->software, sizeof w->software);
         text(w->queues, sizeof w->queues);
@@ -296,6 +302,12 @@ say_WORKERS(uint64_t number)
         ASSERT_FIELD(is, was, seen_ms_ago);
         ASSERT_FIELD(is, was, succeeded);
         ASSERT_FIELD(is, was, failed);
+        ASSERT_FIELD(is, was, begun);
+        ASSERT_FIELD(is, was, cores);
+        ASSERT_FIELD(is, was, load);
+        ASSERT_FIELD(is, was, state);
+        ASSERT_FIELD(is, was, since_ms_ago);
+        ASSERT_FIELD(is, was, labels);
     }
     pack_buffer_free(&elements);
 }

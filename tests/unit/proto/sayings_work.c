@@ -4,7 +4,7 @@
 void
 say_HELLO(uint64_t number)
 {
-    struct slice queues[9], kinds[9];
+    struct slice queues[9], kinds[9], labels[5];
     bool worker = chance();
     struct hello h = {.version_min = (uint32_t)upto(UINT32_MAX),
         .version_max = (uint32_t)upto(UINT32_MAX),
@@ -14,15 +14,19 @@ say_HELLO(uint64_t number)
         .slots = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
         .window = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
         .queues = worker ? (uint32_t)below(9) : 0,
-        .kinds = worker ? (uint32_t)below(9) : 0};
+        .kinds = worker ? (uint32_t)below(9) : 0,
+        .cores = worker ? (uint32_t)upto(UINT16_MAX) : 0,
+        .labels = worker ? (uint32_t)below(5) : 0};
     (void)number;
+    for (unsigned i = 0; i < 5; i++)
+        labels[i] = name();
     for (unsigned i = 0; i < 9; i++) {
         queues[i] = name();
         kinds[i] = name();
     }
     for (unsigned i = 0; i < SESSION_BYTES; i++)
         h.session[i] = (uint8_t)random_number();
-    message_put_hello(&frame, &h, queues, kinds);
+    message_put_hello(&frame, &h, queues, kinds, labels);
     hear(MESSAGE_HELLO, 0);
     assert_int_equal(heard.hello.version_min, h.version_min);
     assert_int_equal(heard.hello.version_max, h.version_max);
@@ -38,6 +42,10 @@ say_HELLO(uint64_t number)
         assert_same(room->names.queues[i], queues[i]);
     for (unsigned i = 0; i < h.kinds; i++)
         assert_same(room->names.kinds[i], kinds[i]);
+    assert_int_equal(heard.hello.cores, h.cores);
+    assert_int_equal(heard.hello.labels, h.labels);
+    for (unsigned i = 0; i < h.labels; i++)
+        assert_same(room->names.labels[i], labels[i]);
 }
 
 void
@@ -93,6 +101,17 @@ say_PING(uint64_t number)
     message_put_ping(&frame, number, told, token);
     hear(MESSAGE_PING, number);
     assert_int_equal(heard.ping.window, told);
+    assert_number(heard.ping.token, token);
+    struct ping p = {.window = told,
+        .slots = (uint32_t)upto(LIMIT_WINDOW),
+        .load = (uint32_t)upto(UINT16_MAX),
+        .token = token};
+    pack_buffer_free(&frame);
+    message_put_worker_ping(&frame, number, &p);
+    hear(MESSAGE_PING, number);
+    assert_int_equal(heard.ping.window, told);
+    assert_int_equal(heard.ping.slots, p.slots);
+    assert_int_equal(heard.ping.load, p.load);
     assert_number(heard.ping.token, token);
 }
 

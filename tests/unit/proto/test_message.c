@@ -237,6 +237,42 @@ welcome_tells_features_and_leaves_the_key_out_if_there_are_none(void **state)
     pack_buffer_free(&b);
 }
 
+static void
+fleet_control_is_written_as_its_vectors_have_it(void **state)
+{
+    const struct control controls[] = {
+        {CONTROL_RESIZE, CONTROL_NAMED, {(const uint8_t *)"host:407", 8}, 16},
+        {CONTROL_RESIZE, CONTROL_ALL, {NULL, 0}, SLOTS_OWN},
+        {CONTROL_DRAIN, CONTROL_LABELLED, {(const uint8_t *)"gpu", 3}, SLOTS_OWN}};
+    static const char *const control_vectors[] = {
+        "control.txt", "control_own.txt", "control_drain.txt"};
+    const struct order orders[] = {
+        {16, true, LEAVE_NOT}, {SLOTS_OWN, false, LEAVE_NOT}, {SLOTS_OWN, false, LEAVE_DRAIN}};
+    static const char *const order_vectors[] = {"order.txt", "order_plain.txt", "order_leave.txt"};
+    const struct stint_fleet fleet = {.slots = 100, .workers = 3, .cores = 20, .given = 96};
+    const struct ping ping = {.window = 8, .slots = 8, .load = 150, .token = 9};
+    struct pack_buffer b = {0};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        message_put_control(&b, 5 + i, &controls[i]);
+        assert_encodes(&b, control_vectors[i]);
+        message_put_order(&b, &orders[i]);
+        assert_encodes(&b, order_vectors[i]);
+    }
+    message_put_controlled(&b, 7, 3);
+    assert_encodes(&b, "controlled.txt");
+    message_put_fleet(&b, MESSAGE_SET_FLEET, 8, &fleet);
+    assert_encodes(&b, "set_fleet.txt");
+    message_put_fleet(&b, MESSAGE_FLEET, 9, &fleet);
+    assert_encodes(&b, "fleet.txt");
+    message_put_list_running(
+        &b, 10, (struct slice){(const uint8_t *)"host:407", 8}, (struct slice){NULL, 0});
+    assert_encodes(&b, "list_running.txt");
+    message_put_worker_ping(&b, 6, &ping);
+    assert_encodes(&b, "ping_slots.txt");
+    pack_buffer_free(&b);
+}
+
 int
 main(void)
 {
@@ -244,6 +280,7 @@ main(void)
         cmocka_unit_test(every_vector_decodes_as_it_says),
         cmocka_unit_test(frames_that_are_cut_are_refused_and_turned_ones_do_no_harm),
         cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
+        cmocka_unit_test(fleet_control_is_written_as_its_vectors_have_it),
         cmocka_unit_test(welcome_tells_features_and_leaves_the_key_out_if_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -434,12 +434,63 @@ bytes_that_move_are_as_good_as_hearing_the_broker(void **state)
     session_fini(&s);
 }
 
+static struct message
+next_message(struct session *s)
+{
+    struct message m;
+    const char *why;
+    struct slice frame = session_output(s, false);
+    assert_true(frame.size > 0);
+    assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
+    session_sent(s);
+    return m;
+}
+
+static void
+a_worker_tells_labels_and_cores_at_first_and_slots_and_load_as_they_are(void **state)
+{
+    static const char *const labels[] = {"gpu", "eu"};
+    const struct session_options o = {.role = ROLE_WORKER,
+        .name = "n",
+        .software = "s",
+        .slots = 2,
+        .cores = 8,
+        .labels = labels,
+        .labels_count = 2};
+    struct session s;
+    (void)state;
+    session_init(&s, &o, 0);
+    struct message m = next_message(&s);
+    assert_int_equal(m.hello.cores, 8);
+    assert_int_equal(m.hello.labels, 2);
+    assert_int_equal(m.hello.slots, 2);
+    assert_memory_equal(room->names.labels[0].data, "gpu", 3);
+    assert_memory_equal(room->names.labels[1].data, "eu", 2);
+    welcome(&s, 5);
+    s.opened = false;
+    s.options.slots = 5;
+    s.load = 150;
+    session_tell_window(&s);
+    m = next_message(&s);
+    assert_int_equal(m.type, MESSAGE_PING);
+    assert_int_equal(m.ping.slots, 5);
+    assert_int_equal(m.ping.load, 150);
+    session_fini(&s);
+    open_session(&s, 0); /* a client tells none of it */
+    assert_int_equal(next_message(&s).hello.cores, 0);
+    welcome(&s, 5);
+    session_tell_window(&s);
+    assert_int_equal(next_message(&s).ping.slots, SLOTS_UNCHANGED);
+    session_fini(&s);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_that_move_are_as_good_as_hearing_the_broker),
         cmocka_unit_test(it_says_hello_and_opens_with_welcome),
+        cmocka_unit_test(a_worker_tells_labels_and_cores_at_first_and_slots_and_load_as_they_are),
         cmocka_unit_test(a_hello_without_answer_is_said_again_on_a_new_connection_ever_more_slowly),
         cmocka_unit_test(a_silent_broker_is_lost_and_requests_are_sent_again),
         cmocka_unit_test(a_process_that_was_stopped_does_not_condemn_the_broker),

@@ -22,7 +22,7 @@ enum where { NOWHERE, WAITING, ASKED, RUNNING, DONE, TOLD, GONE };
 
 struct world {
     struct stint_worker w;
-    struct slot slots[SLOTS];
+    struct slot slots[SLOTS], *crew[SLOTS];
     struct {
         enum where where;
         bool revoked, confirmed, timed_out;
@@ -71,11 +71,13 @@ world_new(void)
     pthread_mutex_init(&w->handover.lock, NULL);
     pthread_cond_init(&w->handover.work, NULL);
     w->handover.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    w->slots = o->slots;
-    w->slots_count = SLOTS;
+    w->crew.slots = o->crew;
+    w->crew.count = w->crew.wanted = w->crew.own = w->crew.most = SLOTS;
+    w->handover.slots = SLOTS;
     w->served.handlers[0] = (struct stint_handler){.run = run_one};
     w->served.handlers_count = 1;
     for (uint32_t i = 0; i < SLOTS; i++) {
+        o->crew[i] = &o->slots[i];
         o->slots[i].worker = w;
         o->slots[i].number = i;
         o->slots[i].task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

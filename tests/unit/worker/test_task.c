@@ -15,13 +15,14 @@
 #include <utlist.h>
 
 static struct stint_worker w;
-static struct slot slot;
+static struct slot slot, *crew[] = {&slot};
 
 static int
 make_slot(void **state)
 {
     (void)state;
-    w = (struct stint_worker){.slots = &slot, .slots_count = 1};
+    w = (struct stint_worker){
+        .crew = {.slots = crew, .count = 1, .wanted = 1}, .handover.slots = 1};
     slot = (struct slot){.worker = &w, .number = 4};
     pthread_mutex_init(&w.handover.lock, NULL);
     w.handover.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -1,0 +1,227 @@
+/* Fleet control: CONTROL and what it makes of workers (ORDER), the fleet's size, and what a worker
+ * runs.
+ */
+#include "message_fields.h"
+
+/* A label, or the name of a worker, which is any text. */
+enum control_key {
+    CONTROL_ACTION = 2,
+    CONTROL_TARGET = 3,
+    CONTROL_NAME = 4,
+    CONTROL_SLOTS = 5,
+};
+
+void
+control_field(struct decoding *d, uint64_t key)
+{
+    struct control *c = &d->m->control;
+    switch (key) {
+    case CONTROL_ACTION:
+        c->action = (enum control_action)decoding_ranged(
+            d, CONTROL_RESIZE, CONTROL_STOP, "the action is 1 to 5");
+        break;
+    case CONTROL_TARGET:
+        c->target = (enum control_target)decoding_ranged(
+            d, CONTROL_ALL, CONTROL_LABELLED, "the target is 1 (all), 2 (name) or 3 (label)");
+        break;
+    case CONTROL_NAME:
+        c->name = decoding_label(d);
+        break;
+    case CONTROL_SLOTS:
+        c->slots = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+void
+message_put_control(struct pack_buffer *b, uint64_t number, const struct control *c)
+{
+    bool slots = c->slots != SLOTS_OWN;
+    put_head_numbered(b, MESSAGE_CONTROL, 3U + (c->name.size > 0) + slots, number);
+    pack_put_key_uint(b, CONTROL_ACTION, c->action);
+    pack_put_key_uint(b, CONTROL_TARGET, c->target);
+    if (c->name.size)
+        put_key_text(b, CONTROL_NAME, c->name);
+    if (slots)
+        pack_put_key_uint(b, CONTROL_SLOTS, c->slots);
+}
+
+enum controlled_key { CONTROLLED_MET = 2 };
+
+void
+controlled_field(struct decoding *d, uint64_t key)
+{
+    if (key == CONTROLLED_MET)
+        d->m->controlled.met = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_controlled(struct pack_buffer *b, uint64_t number, uint32_t met)
+{
+    put_head_numbered(b, MESSAGE_CONTROLLED, 2, number);
+    pack_put_key_uint(b, CONTROLLED_MET, met);
+}
+
+enum order_key {
+    ORDER_SLOTS = 2,
+    ORDER_PAUSED = 3,
+    ORDER_LEAVE = 4,
+};
+
+void
+order_field(struct decoding *d, uint64_t key)
+{
+    struct order *o = &d->m->order;
+    if (key == ORDER_SLOTS)
+        o->slots = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
+    else if (key == ORDER_PAUSED)
+        o->paused = pack_bool(&d->r);
+    else if (key == ORDER_LEAVE)
+        o->leave = (enum leave)decoding_ranged(
+            d, LEAVE_NOT, LEAVE_STOP, "a worker leaves by 1 (drain) or 2 (stop)");
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_order(struct pack_buffer *b, const struct order *o)
+{
+    bool slots = o->slots != SLOTS_OWN;
+    put_head(b, MESSAGE_ORDER, (uint32_t)slots + o->paused + (o->leave != LEAVE_NOT));
+    if (slots)
+        pack_put_key_uint(b, ORDER_SLOTS, o->slots);
+    if (o->paused)
+        put_key_bool(b, ORDER_PAUSED, true);
+    if (o->leave != LEAVE_NOT)
+        pack_put_key_uint(b, ORDER_LEAVE, o->leave);
+}
+
+/* SET_FLEET and FLEET. */
+enum fleet_key {
+    FLEET_SLOTS = 2,
+    FLEET_WORKERS = 3,
+    FLEET_CORES = 4,
+    FLEET_GIVEN = 5,
+};
+
+void
+fleet_field(struct decoding *d, uint64_t key)
+{
+    struct stint_fleet *f = &d->m->fleet;
+    if (key == FLEET_SLOTS)
+        f->slots = (uint32_t)decoding_ranged(
+            d, 0, LIMIT_FLEET_SLOTS, "a fleet has at most 16777216 slots");
+    else if (d->m->type == MESSAGE_SET_FLEET)
+        pack_skip(&d->r);
+    else if (key == FLEET_WORKERS)
+        f->workers = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else if (key == FLEET_CORES)
+        f->cores = pack_uint(&d->r);
+    else if (key == FLEET_GIVEN)
+        f->given = pack_uint(&d->r);
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_fleet(
+    struct pack_buffer *b, enum message_type type, uint64_t number, const struct stint_fleet *f)
+{
+    put_head_numbered(b, type, type == MESSAGE_FLEET ? 5 : 2, number);
+    pack_put_key_uint(b, FLEET_SLOTS, f->slots);
+    if (type != MESSAGE_FLEET)
+        return;
+    pack_put_key_uint(b, FLEET_WORKERS, f->workers);
+    pack_put_key_uint(b, FLEET_CORES, f->cores);
+    pack_put_key_uint(b, FLEET_GIVEN, f->given);
+}
+
+enum list_running_key {
+    LIST_RUNNING_CURSOR = 2,
+    LIST_RUNNING_WORKER = 3,
+};
+
+void
+list_running_field(struct decoding *d, uint64_t key)
+{
+    if (key == LIST_RUNNING_CURSOR)
+        d->m->list_running.cursor = pack_bytes(&d->r);
+    else if (key == LIST_RUNNING_WORKER)
+        d->m->list_running.worker = decoding_label(d);
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_list_running(
+    struct pack_buffer *b, uint64_t number, struct slice worker, struct slice cursor)
+{
+    put_head_numbered(b, MESSAGE_LIST_RUNNING, 2U + (cursor.size > 0), number);
+    if (cursor.size)
+        put_key_bytes(b, LIST_RUNNING_CURSOR, cursor.data, cursor.size);
+    put_key_text(b, LIST_RUNNING_WORKER, worker);
+}
+
+/* Of a job in RUNNING. */
+enum running_key {
+    RUNNING_ID = 1,
+    RUNNING_QUEUE = 2,
+    RUNNING_KIND = 3,
+    RUNNING_ATTEMPT = 4,
+    RUNNING_BEGUN = 5,
+    RUNNING_AGO = 6,
+};
+
+static void
+read_id(struct pack_reader *r, struct stint_id *id)
+{
+    struct slice bytes = pack_bytes(r);
+    if (r->bad || bytes.size != STINT_ID_BYTES)
+        r->bad = true;
+    else
+        memcpy(id->bytes, bytes.data, STINT_ID_BYTES);
+}
+
+bool
+message_next_running(struct message_arrays *room)
+{
+    struct pack_reader *r = &room->items;
+    struct stint_running_info *info = &room->running_info;
+    int64_t last = -1;
+    *info = (struct stint_running_info){0};
+    for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
+        uint64_t key = pack_key(r, &last);
+        if (key == RUNNING_ID)
+            read_id(r, &info->id);
+        else if (key == RUNNING_QUEUE)
+            slice_to_text(info->queue, sizeof info->queue, pack_text(r));
+        else if (key == RUNNING_KIND)
+            slice_to_text(info->kind, sizeof info->kind, pack_text(r));
+        else if (key == RUNNING_ATTEMPT)
+            info->attempt = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == RUNNING_BEGUN)
+            info->begun = pack_bool(r);
+        else if (key == RUNNING_AGO)
+            info->ms_ago = pack_uint(r);
+        else
+            pack_skip(r);
+    }
+    return !r->bad;
+}
+
+void
+message_put_running_info(struct pack_buffer *b, const struct stint_running_info *info)
+{
+    pack_put_map(b, 6);
+    put_key(b, RUNNING_ID);
+    put_id(b, &info->id);
+    put_key_string(b, RUNNING_QUEUE, info->queue);
+    put_key_string(b, RUNNING_KIND, info->kind);
+    pack_put_key_uint(b, RUNNING_ATTEMPT, info->attempt);
+    put_key_bool(b, RUNNING_BEGUN, info->begun);
+    pack_put_key_uint(b, RUNNING_AGO, info->ms_ago);
+}

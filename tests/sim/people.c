@@ -1,0 +1,135 @@
+/* People of the simulated world; the contract is in people.h. */
+#include "people.h"
+#include "worker.h"
+
+enum { PATIENCE_MS = 3000 };
+
+static bool
+each_job(void *context, const struct stint_job_info *info)
+{
+    (void)context;
+    return info->state != STINT_UNKNOWN;
+}
+
+static bool
+each_queue(void *context, const struct stint_queue_info *info)
+{
+    (void)context;
+    return info->name[0] != '\0';
+}
+
+static bool
+each_running(void *context, const struct stint_running_info *info)
+{
+    (void)context;
+    if (info->attempt == 0 || info->queue[0] == '\0' || info->kind[0] == '\0')
+        sim_broken("a worker is said to run what is no job");
+    return true;
+}
+
+/* Keeps the name of one of them. */
+static bool
+each_worker(void *context, const struct stint_worker_info *info)
+{
+    char *name = context;
+    if (info->begun > info->held)
+        sim_broken("what is told of %s can't be", info->name);
+    (void)snprintf(name, STINT_LABEL_BYTES, "%s", info->name);
+    return true;
+}
+
+void
+people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms)
+{
+    const struct stint_filter filter = {.limit = limit};
+    (void)stint_list(client, &filter, each_job, NULL, patience_ms);
+}
+
+void
+people_list_fleet(struct stint_client *client, uint32_t patience_ms)
+{
+    char name[STINT_LABEL_BYTES] = "";
+    (void)stint_workers(client, each_worker, name, patience_ms);
+    (void)stint_queues(client, each_queue, NULL, patience_ms);
+    if (*name)
+        (void)stint_running(client, name, each_running, NULL, patience_ms);
+}
+
+/* One by name, or those with a label, or all. */
+static struct stint_target
+choose_target(struct chance *chance, char name[16], unsigned workers)
+{
+    static const char *const labels[] = {"even", "odd"};
+    (void)snprintf(name, 16, "worker %u", (unsigned)chance_below(chance, workers));
+    if (chance_in_100(chance, 50))
+        return (struct stint_target){.worker = name};
+    return chance_in_100(chance, 50)
+        ? (struct stint_target){.all = true}
+        : (struct stint_target){.label = labels[chance_below(chance, 2)]};
+}
+
+void
+people_meddle(struct stint_client *client, struct chance *chance, unsigned workers)
+{
+    char name[16];
+    struct stint_target target = choose_target(chance, name, workers);
+    switch (chance_below(chance, 12)) {
+    case 0:
+    case 1:
+    case 2:
+        (void)stint_set_slots(
+            client, &target, (uint32_t)chance_below(chance, 8), NULL, PATIENCE_MS);
+        break;
+    case 3:
+        (void)stint_set_slots(client, &target, STINT_OWN_SLOTS, NULL, PATIENCE_MS);
+        break;
+    case 4:
+    case 5:
+        (void)stint_pause_workers(client, &target, NULL, PATIENCE_MS);
+        break;
+    case 6:
+    case 7:
+    case 8:
+        (void)stint_resume_workers(client, &target, NULL, PATIENCE_MS);
+        break;
+    case 9:
+        (void)stint_drain_workers(client, &target, NULL, PATIENCE_MS);
+        break;
+    case 10:
+        (void)stint_stop_workers(client, &target, NULL, PATIENCE_MS);
+        break;
+    default:
+        (void)stint_set_fleet(
+            client, (uint32_t)chance_below(chance, 4 * (uint64_t)workers), NULL, PATIENCE_MS);
+    }
+}
+
+/* By name, as a worker may be away for the moment for which something is set. */
+bool
+people_relent(struct stint_client *client, unsigned workers)
+{
+    char name[16];
+    const struct stint_target target = {.worker = name};
+    struct stint_fleet fleet;
+    bool done = stint_set_fleet(client, 0, &fleet, PATIENCE_MS) == STINT_OK;
+    if (done && fleet.slots != 0)
+        sim_broken("the fleet's size was taken back, and is %u", fleet.slots);
+    for (unsigned i = 0; i < workers && done; i++) {
+        (void)snprintf(name, sizeof name, "worker %u", i);
+        done = stint_resume_workers(client, &target, NULL, PATIENCE_MS) == STINT_OK &&
+            stint_set_slots(client, &target, STINT_OWN_SLOTS, NULL, PATIENCE_MS) == STINT_OK;
+    }
+    return done;
+}
+
+void
+people_judge(const struct stint_worker *w, const char *name)
+{
+    if (w->orders.paused)
+        sim_broken("%s is paused and begins a job", name);
+    if (w->orders.leave != LEAVE_NOT)
+        sim_broken("%s is to leave and begins a job", name);
+    if (w->handover.running > w->handover.slots)
+        sim_broken(
+            "%s has %u slots and runs %u jobs", name, w->handover.slots, w->handover.running);
+}

@@ -1,0 +1,23 @@
+/* People of the simulated world: they look at the broker's lists, and tell workers what to do. */
+#ifndef PEOPLE_H
+#define PEOPLE_H
+
+#include "sim.h"
+#include "stint.h"
+
+struct stint_worker;
+
+/* Read a list: of jobs, at most `limit` (0: all), or of workers and queues, and what one runs. */
+void people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms);
+void people_list_fleet(struct stint_client *client, uint32_t patience_ms);
+
+/* Resize, pause, resume, drain or stop some of `workers`, or set the fleet's size. Whether that
+ * reaches the broker is part of the world. */
+void people_meddle(struct stint_client *client, struct chance *chance, unsigned workers);
+/* Take back all that may be set for them. False: not all was answered, so try again. */
+bool people_relent(struct stint_client *client, unsigned workers);
+
+/* A job begins in this worker now: may it? */
+void people_judge(const struct stint_worker *worker, const char *name);
+
+#endif

@@ -1,0 +1,121 @@
+/* What is said of the fleet, with random fields. */
+#include "sayings.h"
+
+static uint32_t
+own_or_some(void)
+{
+    return chance() ? SLOTS_OWN : (uint32_t)upto(LIMIT_WINDOW);
+}
+
+void
+say_CONTROL(uint64_t number)
+{
+    struct control c = {.action = (enum control_action)(1 + below(CONTROL_STOP)),
+        .target = (enum control_target)(1 + below(CONTROL_LABELLED)),
+        .name = letters(0, LIMIT_LABEL_BYTES),
+        .slots = own_or_some()};
+    message_put_control(&frame, number, &c);
+    hear(MESSAGE_CONTROL, number);
+    assert_int_equal(heard.control.action, c.action);
+    assert_int_equal(heard.control.target, c.target);
+    assert_same(heard.control.name, c.name);
+    assert_int_equal(heard.control.slots, c.slots);
+}
+
+void
+say_CONTROLLED(uint64_t number)
+{
+    uint32_t met = (uint32_t)upto(UINT32_MAX);
+    message_put_controlled(&frame, number, met);
+    hear(MESSAGE_CONTROLLED, number);
+    assert_int_equal(heard.controlled.met, met);
+}
+
+void
+say_ORDER(uint64_t number)
+{
+    struct order o = {.slots = own_or_some(),
+        .paused = chance(),
+        .leave = (enum leave)below((uint64_t)LEAVE_STOP + 1)};
+    (void)number;
+    message_put_order(&frame, &o);
+    hear(MESSAGE_ORDER, 0);
+    assert_int_equal(heard.order.slots, o.slots);
+    assert_int_equal(heard.order.paused, o.paused);
+    assert_int_equal(heard.order.leave, o.leave);
+}
+
+void
+say_SET_FLEET(uint64_t number)
+{
+    struct stint_fleet f = {.slots = (uint32_t)upto(LIMIT_FLEET_SLOTS)};
+    message_put_fleet(&frame, MESSAGE_SET_FLEET, number, &f);
+    hear(MESSAGE_SET_FLEET, number);
+    assert_int_equal(heard.fleet.slots, f.slots);
+}
+
+void
+say_GET_FLEET(uint64_t number)
+{
+    message_put_numbered(&frame, MESSAGE_GET_FLEET, number);
+    hear(MESSAGE_GET_FLEET, number);
+}
+
+void
+say_FLEET(uint64_t number)
+{
+    struct stint_fleet f = {.slots = (uint32_t)upto(LIMIT_FLEET_SLOTS),
+        .workers = (uint32_t)upto(UINT32_MAX),
+        .cores = upto(UINT64_MAX),
+        .given = upto(UINT64_MAX)};
+    message_put_fleet(&frame, MESSAGE_FLEET, number, &f);
+    hear(MESSAGE_FLEET, number);
+    assert_int_equal(heard.fleet.slots, f.slots);
+    assert_int_equal(heard.fleet.workers, f.workers);
+    assert_number(heard.fleet.cores, f.cores);
+    assert_number(heard.fleet.given, f.given);
+}
+
+void
+say_LIST_RUNNING(uint64_t number)
+{
+    struct slice worker = letters(0, LIMIT_LABEL_BYTES), cursor = bytes();
+    message_put_list_running(&frame, number, worker, cursor);
+    hear(MESSAGE_LIST_RUNNING, number);
+    assert_same(heard.list_running.worker, worker);
+    assert_same(heard.list_running.cursor, cursor);
+}
+
+void
+say_RUNNING(uint64_t number)
+{
+    struct stint_running_info infos[3];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(4);
+    struct slice cursor = bytes();
+    for (uint32_t i = 0; i < count; i++) {
+        infos[i] = (struct stint_running_info){.id = id(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .begun = chance(),
+            .ms_ago = upto(UINT64_MAX)};
+        text(infos[i].queue, sizeof infos[i].queue);
+        text(infos[i].kind, sizeof infos[i].kind);
+        message_put_running_info(&elements, &infos[i]);
+    }
+    message_put_numbered_elements(&frame, MESSAGE_RUNNING, number,
+        (struct slice){elements.data, elements.used}, count, cursor);
+    hear(MESSAGE_RUNNING, number);
+    assert_same(heard.page.cursor, cursor);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct stint_running_info *is = &room->running_info, *was = &infos[i];
+        assert_true(message_next_running(room));
+        ASSERT_FIELD(is, was, id);
+        ASSERT_FIELD(is, was, queue);
+        ASSERT_FIELD(is, was, kind);
+        ASSERT_FIELD(is, was, attempt);
+        ASSERT_FIELD(is, was, begun);
+        ASSERT_FIELD(is, was, ms_ago);
+    }
+    pack_buffer_free(&elements);
+}
