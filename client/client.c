@@ -41,7 +41,8 @@ enum stint_status
 client_too_late(struct stint_client *c, const char *what)
 {
     enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
-    const char *refusal = link_refusal(c->link);
+    bool final;
+    const char *refusal = link_refusal(c->link, &final);
     return client_fail(c, status, what, refusal ? refusal : "");
 }
 
@@ -427,8 +428,9 @@ stint_connect(struct stint_client *c, uint32_t timeout_ms)
     if (status == STINT_OK)
         status = pump(c);
     while (status == STINT_OK && c->session.state != SESSION_OPEN) {
-        const char *refusal = link_refusal(c->link);
-        if (refusal)
+        bool final;
+        const char *refusal = link_refusal(c->link, &final);
+        if (final)
             return client_fail(c, STINT_DENIED, "connecting", refusal);
         if (wire_now_ms() >= end_ms)
             return client_too_late(c, "connecting");

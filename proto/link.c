@@ -134,16 +134,17 @@ look_for_refusal(struct link *l, uint64_t now_ms)
     bool final = false;
     const char *why = wire_refusal(l->wire, &final);
     if (why && l->session->state == SESSION_GREETING) {
-        l->refusal = final ? why : NULL;
+        l->refusal = why;
         l->refusals = final ? l->refusals + 1 : 0;
         session_refused(l->session, now_ms, why);
     }
 }
 
 const char *
-link_refusal(const struct link *l)
+link_refusal(const struct link *l, bool *final)
 {
-    return l->refusals >= reach_targets(&l->reach) ? l->refusal : NULL;
+    *final = l->refusals >= reach_targets(&l->reach);
+    return l->refusal;
 }
 
 enum stint_status

@@ -12,9 +12,9 @@ enum stint_status link_new(const struct reach *reach, struct session *session, s
 /* What was given to the socket has up to `linger_ms` to leave. */
 void link_destroy(struct link **link, int linger_ms);
 
-/* Whatever can be tried was tried, and the other side let no conversation begin: why, a constant
- * phrase. NULL otherwise. */
-const char *link_refusal(const struct link *link);
+/* Why the handshake failed the last time, a constant phrase; NULL: it did not. `*final`: whatever
+ * can be tried was tried, and the other side has said no each time. */
+const char *link_refusal(const struct link *link, bool *final);
 
 /* Readable when link_pump may have something to do. Edge-triggered by nature: call link_pump
  * before waiting for it, and after. */

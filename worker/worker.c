@@ -392,7 +392,8 @@ tell_connection(struct stint_worker *w)
 static void
 tell_refusal(struct stint_worker *w)
 {
-    const char *refusal = link_refusal(w->link);
+    bool final;
+    const char *refusal = link_refusal(w->link, &final);
     if (refusal && refusal != w->telling.refusal)
         worker_say(w, STINT_WORKER_REFUSED, refusal);
     w->telling.refusal = refusal;
