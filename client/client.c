@@ -16,6 +16,9 @@ stint_version(void)
     return STINT_VERSION_TEXT;
 }
 
+/* Why the last client that this thread asked for could not be made. */
+static _Thread_local char reach_why[REACH_WHY_BYTES];
+
 enum { MOVING_MS = 100 }; /* a deadline is over while a large frame is on its way: look so often */
 
 enum stint_status
@@ -38,7 +41,9 @@ enum stint_status
 client_too_late(struct stint_client *c, const char *what)
 {
     enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
-    return client_fail(c, status, what, "");
+    bool final;
+    const char *refusal = link_refusal(c->link, &final);
+    return client_fail(c, status, what, refusal ? refusal : "");
 }
 
 enum stint_status
@@ -65,6 +70,25 @@ client_good_name(const char *name)
     return name_is_valid((struct slice){(const uint8_t *)name, strlen(name)});
 }
 
+static enum stint_status
+open_link(struct stint_client *c, const struct stint_client_options *o)
+{
+    const struct reach_wish wish = {
+        .endpoint = o->endpoint, .key = o->key, .broker_key = o->broker_key, .file = "client.key"};
+    struct reach reach;
+    enum stint_status status = reach_find(&wish, &reach, reach_why);
+    if (status == STINT_OK)
+        status = link_new(&reach, &c->session, &c->link);
+    reach_forget(&reach);
+    return status;
+}
+
+const char *
+stint_client_new_error(void)
+{
+    return reach_why;
+}
+
 enum stint_status
 stint_client_new(const struct stint_client_options *options, struct stint_client **client)
 {
@@ -89,8 +113,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
         wire_random(s.id, SESSION_BYTES);
     wire_random(&s.seed, sizeof s.seed);
     session_init(&c->session, &s, wire_now_ms());
-    enum stint_status status =
-        c->lent.ids ? link_new(c->endpoint, &c->session, &c->link) : STINT_NO_MEMORY;
+    enum stint_status status = c->lent.ids ? open_link(c, o) : STINT_NO_MEMORY;
     if (status != STINT_OK)
         stint_client_destroy(&c);
     *client = c;
@@ -405,6 +428,10 @@ stint_connect(struct stint_client *c, uint32_t timeout_ms)
     if (status == STINT_OK)
         status = pump(c);
     while (status == STINT_OK && c->session.state != SESSION_OPEN) {
+        bool final;
+        const char *refusal = link_refusal(c->link, &final);
+        if (final)
+            return client_fail(c, STINT_DENIED, "connecting", refusal);
         if (wire_now_ms() >= end_ms)
             return client_too_late(c, "connecting");
         sleep_until(c, end_ms);

@@ -48,7 +48,9 @@ struct stint_client;
 STINT_EXPORT const char *stint_version(void);
 
 struct stint_client_options {
-    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
+    /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT. Several are parted by commas,
+     * and tried in turn. */
+    const char *endpoint;
     const char *name; /* shown to people; NULL: host and process id */
     /* NULL: a new session. Else 16 bytes that this client used before: its numbered submissions go
      * on where they stopped, across processes; see stint_client_answered. */
@@ -58,14 +60,25 @@ struct stint_client_options {
     /* "Try again later" (STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY) is
      * an answer: submits are told at once, instead of waiting until there is room. */
     bool refuse_at_once;
-    uint64_t reserved[7];
+    /* Keys: the path of our own key's file (NULL: STINT_KEY), and the broker's public key, or the
+     * path of a file of it; several are parted by commas (NULL: STINT_BROKER_KEY). Where none of
+     * these is given, and the broker is on another host, client.key and broker.pub are looked for
+     * in
+     * ~/.config/stint and /etc/stint. */
+    const char *key, *broker_key;
+    uint64_t reserved[5];
 };
 
 /* Make a client. It connects in the background: a broker that is away is not an error here.
  * `options` may be NULL and is not kept. The caller owns the client.
- * Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM, STINT_NO_MEMORY. */
+ * Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_SYSTEM, STINT_NO_MEMORY. */
 STINT_EXPORT enum stint_status
 stint_client_new(const struct stint_client_options *options, struct stint_client **client);
+
+/* A sentence about why stint_client_new failed last in this thread: which file, what is wrong with
+ * it;
+ * "" if there is no more to say than its status does. A string of the thread's own. */
+STINT_EXPORT const char *stint_client_new_error(void);
 
 /* End a client and set the pointer to NULL. If all was confirmed, the broker is told that the
  * session is over, unless the session was the caller's own. What was not confirmed is given up: the
@@ -78,7 +91,8 @@ STINT_EXPORT void stint_client_destroy(struct stint_client **client);
 STINT_EXPORT const char *stint_client_error(const struct stint_client *client);
 
 /* Wait until the conversation with the broker is open. timeout_ms 0: for ever.
- * Errors: STINT_UNREACHABLE, STINT_VERSION_MISMATCH, STINT_DENIED. */
+ * Errors: STINT_UNREACHABLE, STINT_VERSION_MISMATCH, STINT_DENIED (also if the broker does not take
+ * our key, as soon as it has said so). */
 STINT_EXPORT enum stint_status stint_connect(struct stint_client *client, uint32_t timeout_ms);
 
 /* The number of the last submission of this session that the broker has stored; 0 if none. Good

@@ -7,28 +7,36 @@ enum { FRAMES_A_PUMP = 1024 };
 
 struct link {
     struct wire *wire;
-    char endpoint[256];
+    struct reach reach;
     struct session *session;
+    bool opened; /* this connection has had its conversation */
+    const char *refusal; /* why the other side let none begin, the last time; NULL: it did */
+    unsigned refusals; /* so many times in a row */
     struct message_arrays *room;
     uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
 
+static enum stint_status
+open_wire(struct link *l)
+{
+    const struct wire_target target = reach_target(&l->reach);
+    l->opened = false;
+    return wire_open(l->wire, &target);
+}
+
 enum stint_status
-link_new(const char *endpoint, struct session *session, struct link **out)
+link_new(const struct reach *reach, struct session *session, struct link **out)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return STINT_NO_MEMORY;
-    enum stint_status status = STINT_BAD_ENDPOINT;
+    enum stint_status status = STINT_NO_MEMORY;
     l->session = session;
+    l->reach = *reach;
     l->room = calloc(1, sizeof *l->room);
     l->wire = wire_new();
-    if (!l->room || !l->wire)
-        status = STINT_NO_MEMORY;
-    else if (strlen(endpoint) < sizeof l->endpoint) {
-        memcpy(l->endpoint, endpoint, strlen(endpoint) + 1);
-        status = wire_open(l->wire, l->endpoint);
-    }
+    if (l->room && l->wire)
+        status = open_wire(l);
     if (status != STINT_OK)
         link_destroy(&l, 0);
     *out = l;
@@ -44,6 +52,7 @@ link_destroy(struct link **link, int linger_ms)
     if (l->wire)
         wire_close(l->wire, linger_ms);
     wire_destroy(&l->wire);
+    reach_forget(&l->reach);
     free(l->room);
     free(l);
     *link = NULL;
@@ -102,12 +111,40 @@ look_for_progress(struct link *l, uint64_t now_ms)
 static enum stint_status
 connect_anew(struct link *l)
 {
+    bool good = true;
     l->session->reconnect = false;
-    if (l->session->endpoint[0]) {
-        memcpy(l->endpoint, l->session->endpoint, sizeof l->endpoint);
-        l->session->endpoint[0] = '\0';
+    if (l->session->endpoint[0])
+        good = reach_move(&l->reach, l->session->endpoint);
+    else if (!l->opened) /* where there was a conversation, there may be another one */
+        reach_next(&l->reach);
+    l->session->endpoint[0] = '\0';
+    return good ? open_wire(l) : STINT_BAD_ENDPOINT;
+}
+
+/* A handshake that failed need not be waited for any longer. */
+static void
+look_for_refusal(struct link *l, uint64_t now_ms)
+{
+    if (l->session->state == SESSION_OPEN) {
+        l->opened = true;
+        l->refusal = NULL;
+        l->refusals = 0;
+        return;
     }
-    return wire_open(l->wire, l->endpoint);
+    bool final = false;
+    const char *why = wire_refusal(l->wire, &final);
+    if (why && l->session->state == SESSION_GREETING) {
+        l->refusal = why;
+        l->refusals = final ? l->refusals + 1 : 0;
+        session_refused(l->session, now_ms, why);
+    }
+}
+
+const char *
+link_refusal(const struct link *l, bool *final)
+{
+    *final = l->refusals >= reach_targets(&l->reach);
+    return l->refusal;
 }
 
 enum stint_status
@@ -117,6 +154,7 @@ link_pump(struct link *l, uint64_t now_ms, bool hold,
     enum stint_status status = STINT_OK;
     receive_all(l, now_ms, take, owner);
     look_for_progress(l, now_ms);
+    look_for_refusal(l, now_ms);
     session_tick(l->session, now_ms);
     if (l->session->reconnect)
         status = connect_anew(l);

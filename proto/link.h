@@ -2,15 +2,19 @@
 #ifndef LINK_H
 #define LINK_H
 
+#include "reach.h"
 #include "session.h"
-#include "wire.h"
 
 struct link;
 
-/* `endpoint` is copied. Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM, STINT_NO_MEMORY. */
-enum stint_status link_new(const char *endpoint, struct session *session, struct link **link);
+/* `reach` is copied. Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_SYSTEM, STINT_NO_MEMORY. */
+enum stint_status link_new(const struct reach *reach, struct session *session, struct link **link);
 /* What was given to the socket has up to `linger_ms` to leave. */
 void link_destroy(struct link **link, int linger_ms);
+
+/* Why the handshake failed the last time, a constant phrase; NULL: it did not. `*final`: whatever
+ * can be tried was tried, and the other side has said no each time. */
+const char *link_refusal(const struct link *link, bool *final);
 
 /* Readable when link_pump may have something to do. Edge-triggered by nature: call link_pump
  * before waiting for it, and after. */

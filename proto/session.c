@@ -94,6 +94,13 @@ give_up(struct session *s, uint64_t now_ms, const char *why)
 }
 
 void
+session_refused(struct session *s, uint64_t now_ms, const char *why)
+{
+    if (s->state == SESSION_GREETING)
+        give_up(s, now_ms, why);
+}
+
+void
 session_init(struct session *s, const struct session_options *options, uint64_t now_ms)
 {
     *s = (struct session){.options = *options, .random = options->seed, .window = options->slots};

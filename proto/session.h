@@ -121,6 +121,10 @@ bool session_moves(const struct session *s, uint64_t now_ms);
 /* Has nothing been heard for so long that it is worth a look whether bytes move? */
 bool session_wonders(const struct session *s, uint64_t now_ms);
 
+/* The other side let no conversation begin: this one need not be waited for. `why` is a constant.
+ */
+void session_refused(struct session *s, uint64_t now_ms, const char *why);
+
 /* Time passes. */
 void session_tick(struct session *s, uint64_t now_ms);
 /* When to call session_tick next. */

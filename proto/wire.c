@@ -15,6 +15,8 @@
 
 struct wire {
     void *context, *socket;
+    void *monitor; /* tells of handshakes that failed */
+    bool by_keys, heard; /* heard: a frame has come */
     zmq_msg_t frame; /* the last one received */
     /* What the connection is under, once a frame has come over it. libzmq may close the descriptor
      * at any time, and the process use it for something else: the cookie is given only once. */
@@ -55,11 +57,67 @@ wire_new(void)
     return w;
 }
 
+static bool
+set_keys(struct wire *w, const struct wire_target *t)
+{
+    return !t->broker_key ||
+        (zmq_setsockopt(w->socket, ZMQ_CURVE_SERVERKEY, t->broker_key, strlen(t->broker_key) + 1) ==
+                0 &&
+            zmq_setsockopt(
+                w->socket, ZMQ_CURVE_PUBLICKEY, t->public_key, strlen(t->public_key) + 1) == 0 &&
+            zmq_setsockopt(
+                w->socket, ZMQ_CURVE_SECRETKEY, t->secret_key, strlen(t->secret_key) + 1) == 0);
+}
+
+/* Without one we would only be silent about why there is no conversation. */
+static void
+open_monitor(struct wire *w)
+{
+    static const char endpoint[] = "inproc://handshakes";
+    int events = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int none = 0;
+    if (zmq_socket_monitor(w->socket, endpoint, events) != 0)
+        return;
+    w->monitor = zmq_socket(w->context, ZMQ_PAIR);
+    if (w->monitor &&
+        (zmq_setsockopt(w->monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
+            zmq_connect(w->monitor, endpoint) != 0)) {
+        zmq_close(w->monitor);
+        w->monitor = NULL;
+    }
+}
+
+/* An event is a frame of its number and a value, then one of the address. */
+const char *
+wire_refusal(struct wire *w, bool *final)
+{
+    const char *why = NULL;
+    uint8_t bytes[8];
+    char address[512];
+    int size;
+    while (w->monitor && (size = zmq_recv(w->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0) {
+        uint16_t event = 0;
+        (void)zmq_recv(w->monitor, address, sizeof address, ZMQ_DONTWAIT);
+        if (size == 6)
+            memcpy(&event, bytes, sizeof event);
+        *final |= event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ||
+            event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+            why = "the broker does not know our key";
+        else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+            why = "one side speaks by keys and the other does not, or it is no broker";
+        else if (event && w->by_keys)
+            why = "the handshake failed; the broker's key may be another one";
+    }
+    return why;
+}
+
 /* IMMEDIATE: frames wait in the session, which knows what became of them, not in a socket that is
  * not connected. No heartbeats of ZeroMQ's: they queue behind a large frame, and cut off a slow
  * link in the middle of it; the session judges, and knows that bytes move. */
 enum stint_status
-wire_open(struct wire *w, const char *endpoint)
+wire_open(struct wire *w, const struct wire_target *target)
 {
     static const struct {
         int option, value;
@@ -67,7 +125,7 @@ wire_open(struct wire *w, const char *endpoint)
         {ZMQ_RECONNECT_IVL, 50}, {ZMQ_RECONNECT_IVL_MAX, 1000}, {ZMQ_CONNECT_TIMEOUT, 3000}};
     int64_t message_bytes = LIMIT_MESSAGE_BYTES;
     struct endpoint e;
-    const char *why;
+    const char *why, *endpoint = target->endpoint;
     wire_close(w, 0);
     if (!endpoint_parse(endpoint, ENDPOINT_CONNECT, &e, &why))
         return STINT_BAD_ENDPOINT;
@@ -79,6 +137,13 @@ wire_open(struct wire *w, const char *endpoint)
         (void)zmq_setsockopt(w->socket, options[i].option, &options[i].value, sizeof(int));
     (void)zmq_setsockopt(w->socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
     (void)zmq_setsockopt(w->socket, ZMQ_MAXMSGSIZE, &message_bytes, sizeof message_bytes);
+    if (!set_keys(w, target)) {
+        wire_close(w, 0);
+        return STINT_BAD_KEY;
+    }
+    w->by_keys = target->broker_key != NULL;
+    w->heard = false;
+    open_monitor(w);
     return zmq_connect(w->socket, endpoint) == 0 ? STINT_OK : STINT_BAD_ENDPOINT;
 }
 
@@ -88,6 +153,11 @@ wire_close(struct wire *w, int linger_ms)
     if (!w->socket)
         return;
     (void)zmq_setsockopt(w->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    if (w->monitor) {
+        (void)zmq_socket_monitor(w->socket, NULL, 0);
+        zmq_close(w->monitor);
+        w->monitor = NULL;
+    }
     zmq_close(w->socket);
     w->socket = NULL;
     w->cookie = 0;
@@ -126,6 +196,7 @@ wire_receive(struct wire *w, struct slice *frame)
 {
     if (zmq_msg_recv(&w->frame, w->socket, ZMQ_DONTWAIT) < 0)
         return false;
+    w->heard = true;
     if (w->cookie == 0) {
         w->fd = zmq_msg_get(&w->frame, ZMQ_SRCFD);
         w->cookie = cookie_of(w->fd);
@@ -176,16 +247,19 @@ void
 wire_wait(struct wire *w, const int *fds, unsigned fds_count, bool sends, uint64_t until_ms)
 {
     enum { FDS_USUAL = 7 };
-    zmq_pollitem_t usual[1 + FDS_USUAL], *items = usual;
+    zmq_pollitem_t usual[2 + FDS_USUAL], *items = usual;
     uint64_t now_ms = wire_now_ms();
-    if (fds_count > FDS_USUAL && !(items = calloc(1 + fds_count, sizeof *items)))
+    unsigned count = 1 + fds_count;
+    if (fds_count > FDS_USUAL && !(items = calloc(2 + fds_count, sizeof *items)))
         abort();
     items[0] = (zmq_pollitem_t){
         .socket = w->socket, .events = (short)(ZMQ_POLLIN | (sends ? ZMQ_POLLOUT : 0))};
     for (unsigned i = 0; i < fds_count; i++)
         items[1 + i] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
+    if (w->monitor && !w->heard)
+        items[count++] = (zmq_pollitem_t){.socket = w->monitor, .events = ZMQ_POLLIN};
     uint64_t sleep_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    (void)zmq_poll(items, (int)(1 + fds_count), sleep_ms > 60000 ? 60000 : (long)sleep_ms);
+    (void)zmq_poll(items, (int)count, sleep_ms > 60000 ? 60000 : (long)sleep_ms);
     if (items != usual)
         free(items);
 }

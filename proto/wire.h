@@ -11,9 +11,16 @@ struct wire;
 
 /* NULL: no memory. */
 struct wire *wire_new(void);
+/* Where to, and by which keys, in Z85; broker_key NULL: by none. */
+struct wire_target {
+    const char *endpoint, *broker_key, *public_key, *secret_key;
+};
 /* Connect, in the background; what was open before is closed. Errors: STINT_BAD_ENDPOINT
- * (endpoint.h says why), STINT_SYSTEM. */
-enum stint_status wire_open(struct wire *wire, const char *endpoint);
+ * (endpoint.h says why), STINT_BAD_KEY, STINT_SYSTEM. */
+enum stint_status wire_open(struct wire *wire, const struct wire_target *target);
+/* Why the handshakes since the last call failed, a constant phrase; NULL: none did. `*final` is set
+ * if the other side has said so: else it may only have ended meanwhile. */
+const char *wire_refusal(struct wire *wire, bool *final);
 /* What was given to the socket has up to `linger_ms` to leave. */
 void wire_close(struct wire *wire, int linger_ms);
 void wire_destroy(struct wire **wire);

@@ -59,6 +59,10 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("running", running),
                 LOG_TEXT("why", *detail ? detail : NULL)));
         break;
+    case STINT_WORKER_REFUSED:
+        log_event(LOG_LEVEL_WARN, "the broker refuses us; keeps trying",
+            LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_TEXT("why", detail)));
+        break;
     case STINT_WORKER_DRAINING:
         log_event(LOG_LEVEL_INFO,
             running ? "stopping: waits for running jobs; stop it once more to end them"

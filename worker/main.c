@@ -29,7 +29,7 @@ struct sizing {
 
 struct config {
     struct sizing sizing;
-    const char *endpoint, *name, *log_level, *log_format;
+    const char *endpoint, *key, *broker_key, *name, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
     bool no_prefetch;
     struct list queues, labels;
@@ -53,7 +53,13 @@ read_config(struct config *c, int argc, char **argv)
         .result_max = LIMIT_RESULT_BYTES};
     const struct setting table[] = {
         {"endpoint", 'e', SETTING_TEXT, &c->endpoint, 0, 0, "ENDPOINT",
-            "the broker (" STINT_DEFAULT_ENDPOINT ")", NULL},
+            "the broker (" STINT_DEFAULT_ENDPOINT "); several, with commas, are tried in turn",
+            NULL},
+        {"key", 0, SETTING_TEXT, &c->key, 0, 0, "FILE",
+            "our own key (worker.key in ~/.config/stint or /etc/stint, for a broker elsewhere)",
+            NULL},
+        {"broker-key", 0, SETTING_TEXT, &c->broker_key, 0, 0, "KEY|FILE",
+            "the broker's public key, or several with commas (broker.pub, beside ours)", NULL},
         {"queue", 'q', SETTING_EACH, &c->queues, 0, 0, "NAME",
             "serve this queue; may be given several times (default)", list_add},
         {"slots", 's', SETTING_NUMBER, &c->slots, 1, LIMIT_WINDOW, "N",
@@ -124,6 +130,7 @@ exit_code(enum stint_status status)
     case STINT_DENIED:
         return EX_NOPERM;
     case STINT_BAD_ENDPOINT:
+    case STINT_BAD_KEY:
     case STINT_BAD_NAME:
     case STINT_TOO_MANY:
         return EX_CONFIG;
@@ -179,6 +186,8 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     struct keeper keeper = {
         .guard = runner->guard, .runner = runner, .endpoint = c->endpoint, .drain_ms = c->drain_ms};
     struct stint_worker_options options = {.endpoint = c->endpoint,
+        .key = c->key,
+        .broker_key = c->broker_key,
         /* By the guard's process: it is the one that the user has started. */
         .name = defaults_name(c->name, (long)runner->guard->pid, name),
         .slots = slots,
@@ -201,7 +210,11 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     keeper_block_signals();
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
-        complain(stint_status_text(status), c->endpoint);
+        const char *why = stint_worker_new_error();
+        if (*why)
+            log_refusal(why);
+        else
+            complain(stint_status_text(status), c->endpoint);
         return exit_code(status);
     }
     runner->worker = keeper.worker;

@@ -42,10 +42,11 @@ enum stint_worker_event {
     STINT_WORKER_PAUSED, /* the broker was told to give it nothing */
     STINT_WORKER_RESUMED,
     STINT_WORKER_LEAVES, /* it is to end by itself; detail: why. DRAINING follows */
+    STINT_WORKER_REFUSED, /* no conversation may begin; detail: why. It is tried again */
 };
 
 struct stint_worker_options {
-    const char *endpoint; /* NULL: environment STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT */
+    const char *endpoint; /* NULL: STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT; several: "a,b" */
     const char *name; /* shown to people; NULL: host and process id */
     uint32_t slots; /* jobs at a time, until it is resized; 0: one a core */
     const char *const *queues; /* served in turn; NULL: STINT_DEFAULT_NAME */
@@ -68,7 +69,9 @@ struct stint_worker_options {
     uint32_t local_min, local_max, cool_down_ms;
     uint64_t exit_idle_ms; /* leave once nothing has run for so long; 0: never */
     uint64_t exit_after_ms; /* leave after so long, as stint_worker_stop; 0: never */
-    uint64_t reserved[8];
+    /* As in struct stint_client_options; where our key usually is: worker.key. */
+    const char *key, *broker_key;
+    uint64_t reserved[6];
 };
 #define STINT_NO_PREFETCH UINT32_MAX
 
@@ -98,9 +101,12 @@ struct stint_handler {
 };
 
 /* Make a worker; `options` may be NULL and is not kept.
- * Errors: STINT_BAD_ENDPOINT, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY, STINT_SYSTEM. */
+ * Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY,
+ * STINT_SYSTEM. */
 STINT_EXPORT enum stint_status
 stint_worker_new(const struct stint_worker_options *options, struct stint_worker **worker);
+/* As stint_client_new_error, of stint_worker_new. */
+STINT_EXPORT const char *stint_worker_new_error(void);
 STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
 
 /* Add a handler, before stint_worker_run. The handler is copied, its kind too.

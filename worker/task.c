@@ -279,10 +279,10 @@ void
 worker_say(struct stint_worker *w, enum stint_worker_event event, const char *detail)
 {
     uint32_t running = 0;
-    if (!w->told)
+    if (!w->telling.told)
         return;
     pthread_mutex_lock(&w->handover.lock);
     running = w->handover.running;
     pthread_mutex_unlock(&w->handover.lock);
-    w->told(w->told_context, event, running, detail);
+    w->telling.told(w->telling.context, event, running, detail);
 }

@@ -22,6 +22,15 @@ enum {
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
 };
 
+/* Why the last worker that this thread asked for could not be made. */
+static _Thread_local char new_error[REACH_WHY_BYTES];
+
+const char *
+stint_worker_new_error(void)
+{
+    return new_error;
+}
+
 static enum stint_status
 complain(struct stint_worker *w, enum stint_status status, const char *detail)
 {
@@ -71,7 +80,7 @@ copy_labels(struct stint_worker *w, const struct stint_worker_options *o)
 }
 
 static enum stint_status
-open_link(struct stint_worker *w)
+open_link(struct stint_worker *w, const struct stint_worker_options *o)
 {
     struct session_options s = {.role = ROLE_WORKER,
         .name = w->name,
@@ -85,7 +94,14 @@ open_link(struct stint_worker *w)
     wire_random(s.id, sizeof s.id);
     wire_random(&s.seed, sizeof s.seed);
     session_init(&w->session, &s, wire_now_ms());
-    return link_new(w->endpoint, &w->session, &w->link);
+    const struct reach_wish wish = {
+        .endpoint = o->endpoint, .key = o->key, .broker_key = o->broker_key, .file = "worker.key"};
+    struct reach reach;
+    enum stint_status status = reach_find(&wish, &reach, new_error);
+    if (status == STINT_OK)
+        status = link_new(&reach, &w->session, &w->link);
+    reach_forget(&reach);
+    return status;
 }
 
 /* How many slots it has, may have, and when it leaves. */
@@ -119,8 +135,8 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     set_size(w, o);
     w->prefetch = o->prefetch;
     w->drain_ms = o->drain_ms ? o->drain_ms : DEFAULT_DRAIN_MS;
-    w->told = o->told;
-    w->told_context = o->told_context;
+    w->telling.told = o->told;
+    w->telling.context = o->told_context;
     (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", defaults_endpoint(o->endpoint));
     (void)defaults_name(o->name, (long)getpid(), w->name);
     pthread_mutex_init(&w->handover.lock, NULL);
@@ -130,7 +146,7 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     if (status == STINT_OK)
         status = copy_labels(w, o);
     if (status == STINT_OK)
-        status = open_link(w);
+        status = open_link(w, o);
     if (status != STINT_OK)
         stint_worker_destroy(&w);
     *worker = w;
@@ -361,7 +377,7 @@ cancel_all(struct stint_worker *w)
 static void
 tell_connection(struct stint_worker *w)
 {
-    char why[160];
+    char why[256];
     uint64_t now_ms = wire_now_ms(), wake_ms = session_wake_ms(&w->session);
     if (w->shared.connected) {
         worker_say(w, STINT_WORKER_CONNECTED, w->endpoint);
@@ -371,6 +387,16 @@ tell_connection(struct stint_worker *w)
         w->session.over ? w->session.over : "it was ended",
         (unsigned long long)(wake_ms > now_ms ? wake_ms - now_ms : 0));
     worker_say(w, STINT_WORKER_LOST, why);
+}
+
+static void
+tell_refusal(struct stint_worker *w)
+{
+    bool final;
+    const char *refusal = link_refusal(w->link, &final);
+    if (refusal && refusal != w->telling.refusal)
+        worker_say(w, STINT_WORKER_REFUSED, refusal);
+    w->telling.refusal = refusal;
 }
 
 static enum stint_status
@@ -394,6 +420,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     if (atomic_exchange(&w->shared.connected, w->session.state == SESSION_OPEN) !=
         (w->session.state == SESSION_OPEN))
         tell_connection(w);
+    tell_refusal(w);
     if (worker_holds_off(w))
         leases_give_back(w);
     watch_slots(w);

@@ -116,6 +116,14 @@ struct shared {
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
 };
 
+/* Whom to tell what happens. */
+struct telling {
+    void (*told)(
+        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
+    void *context;
+    const char *refusal; /* that was told last; NULL: none since there was a conversation */
+};
+
 struct stint_worker {
     struct session session;
     struct link *link;
@@ -130,9 +138,7 @@ struct stint_worker {
     double mean_us; /* of run times, lately; 0: nothing was measured yet */
     uint64_t settled_us; /* outcomes were last sent then */
     struct shared shared;
-    void (*told)(
-        void *context, enum stint_worker_event event, uint32_t running, const char *detail);
-    void *told_context;
+    struct telling telling;
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];

@@ -119,6 +119,7 @@ cli_exit(enum stint_status status)
     case STINT_DENIED:
         return EX_NOPERM;
     case STINT_BAD_ENDPOINT:
+    case STINT_BAD_KEY:
         return EX_CONFIG;
     case STINT_SYSTEM:
     case STINT_NO_MEMORY:
@@ -139,14 +140,18 @@ int
 cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
 {
     struct stint_client_options options = {.endpoint = cli->endpoint,
+        .key = cli->key,
+        .broker_key = cli->broker_key,
         .session = session,
         .submission = submission,
         .refuse_at_once = true};
     enum stint_status status = stint_client_new(&options, &cli->client);
     if (status == STINT_OK)
         return EX_OK;
-    cli_say(cli, "%s: %s; %s", cli->endpoint ? cli->endpoint : "STINT_ENDPOINT",
-        stint_status_text(status), stint_status_hint(status));
+    const char *why = stint_client_new_error();
+    if (!*why)
+        why = cli->endpoint ? cli->endpoint : "STINT_ENDPOINT";
+    cli_say(cli, "%s: %s; %s", why, stint_status_text(status), stint_status_hint(status));
     return cli_exit(status);
 }
 

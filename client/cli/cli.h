@@ -24,7 +24,7 @@ enum {
 
 /* What every verb has. */
 struct cli {
-    const char *endpoint;
+    const char *endpoint, *key, *broker_key;
     uint32_t timeout_ms; /* for connecting, and for each answer of the broker */
     bool bounded; /* it was given: verbs that wait for long give up too */
     bool json;

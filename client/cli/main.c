@@ -14,11 +14,13 @@ static const struct verb *const verbs[] = {&verb_submit, &verb_map, &verb_run, &
     &verb_worker, &verb_fleet, &verb_events, &verb_stats, &verb_bench, &verb_ping};
 
 /* Options of all verbs; they may stand before the verb and after it. */
-static char *endpoint, *broker_timeout;
+static char *endpoint, *key, *broker_key, *broker_timeout;
 static int json, help;
 
 static struct poptOption common[] = {
     {"endpoint", 'e', POPT_ARG_STRING, &endpoint, 0, "the broker", "ENDPOINT"},
+    {"key", 0, POPT_ARG_STRING, &key, 0, "our own key, for a broker that asks for one", "FILE"},
+    {"broker-key", 0, POPT_ARG_STRING, &broker_key, 0, "the broker's public key", "KEY|FILE"},
     {"broker-timeout", 0, POPT_ARG_STRING, &broker_timeout, 0,
         "give up when the broker is silent for so long (10s; map, run, wait and events: to "
         "connect, then for ever)",
@@ -85,6 +87,8 @@ take_common(struct cli *cli)
     if (timeout_ms == 0)
         return cli_usage(cli, "--broker-timeout=%s: write at least 1ms", broker_timeout);
     cli->endpoint = endpoint;
+    cli->key = key;
+    cli->broker_key = broker_key;
     cli->json = json != 0;
     cli->bounded = broker_timeout != NULL;
     cli->timeout_ms = timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout_ms;

@@ -328,7 +328,7 @@ live(struct sim_client *c)
 {
     struct chance *chance = &c->process.chance;
     struct stint_client_options o = {
-        .endpoint = "tcp://broker", .name = c->name, .refuse_at_once = c->refuse_at_once};
+        .endpoint = "tcp://127.0.0.1:1", .name = c->name, .refuse_at_once = c->refuse_at_once};
     if (c->own_session) {
         o.session = c->session;
         o.submission = c->known;
@@ -487,7 +487,7 @@ work(struct sim_worker *w)
     static const uint32_t prefetches[] = {0, 0, STINT_NO_PREFETCH, 1, 10};
     struct chance *chance = &w->process.chance;
     const char *queues[3], *label = (w - workers) % 2 ? "odd" : "even";
-    struct stint_worker_options o = {.endpoint = "tcp://broker",
+    struct stint_worker_options o = {.endpoint = "tcp://127.0.0.1:1",
         .name = w->name,
         .slots = (uint32_t)chance_between(chance, 1, 4),
         .queues = queues,

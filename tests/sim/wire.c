@@ -36,13 +36,21 @@ wire_new(void)
 }
 
 enum stint_status
-wire_open(struct wire *w, const char *endpoint)
+wire_open(struct wire *w, const struct wire_target *target)
 {
-    (void)endpoint;
+    (void)target;
     wire_close(w, 0);
     if (!w->process->killed)
         w->socket = network_open(w->process);
     return w->process->killed ? STINT_SYSTEM : STINT_OK;
+}
+
+const char *
+wire_refusal(struct wire *w, bool *final)
+{
+    (void)w;
+    (void) final;
+    return NULL;
 }
 
 void

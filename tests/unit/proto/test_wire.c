@@ -17,7 +17,8 @@ it_waits_for_as_many_descriptors_as_there_are(void **state)
     uint64_t one = 1;
     struct wire *w = wire_new();
     (void)state;
-    assert_int_equal(wire_open(w, "ipc://nobody-is-there"), STINT_OK);
+    assert_int_equal(
+        wire_open(w, &(struct wire_target){.endpoint = "ipc://nobody-is-there"}), STINT_OK);
     for (unsigned i = 0; i < MANY; i++)
         assert_true((fds[i] = eventfd(0, EFD_CLOEXEC)) >= 0);
     for (unsigned i = 0; i < MANY; i++) {
@@ -37,9 +38,12 @@ what_is_no_endpoint_is_refused(void **state)
 {
     struct wire *w = wire_new();
     (void)state;
-    assert_int_equal(wire_open(w, "tcp://127.0.0.1:80000"), STINT_BAD_ENDPOINT);
-    assert_int_equal(wire_open(w, "tcp://*:5670"), STINT_BAD_ENDPOINT);
-    assert_int_equal(wire_open(w, "tcp://h:1;h:2"), STINT_BAD_ENDPOINT);
+    assert_int_equal(wire_open(w, &(struct wire_target){.endpoint = "tcp://127.0.0.1:80000"}),
+        STINT_BAD_ENDPOINT);
+    assert_int_equal(
+        wire_open(w, &(struct wire_target){.endpoint = "tcp://*:5670"}), STINT_BAD_ENDPOINT);
+    assert_int_equal(
+        wire_open(w, &(struct wire_target){.endpoint = "tcp://h:1;h:2"}), STINT_BAD_ENDPOINT);
     assert_int_equal(wire_fd(w), -1);
     wire_destroy(&w);
 }
@@ -49,7 +53,8 @@ without_a_connection_nothing_moves(void **state)
 {
     struct wire *w = wire_new();
     (void)state;
-    assert_int_equal(wire_open(w, "tcp://127.0.0.1:1"), STINT_OK);
+    assert_int_equal(
+        wire_open(w, &(struct wire_target){.endpoint = "tcp://127.0.0.1:1"}), STINT_OK);
     uint64_t progress = wire_progress(w);
     assert_int_equal(wire_progress(w), progress);
     wire_destroy(&w);

@@ -64,7 +64,8 @@ world_new(void)
     assert_non_null(o);
     struct stint_worker *w = &o->w;
     session_init(&w->session, &s, 0);
-    assert_int_equal(link_new("ipc://@stint-nobody-is-there", &w->session, &w->link), STINT_OK);
+    struct reach reach = {.endpoints = {"ipc://@stint-nobody-is-there"}, .endpoints_count = 1};
+    assert_int_equal(link_new(&reach, &w->session, &w->link), STINT_OK);
     session_sent(&w->session); /* HELLO */
     w->session.state = SESSION_OPEN;
     pthread_mutex_init(&w->handover.lock, NULL);
