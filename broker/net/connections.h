@@ -21,6 +21,7 @@ enum {
     /* Bytes that the transport has read ahead of us. It counts messages, and they may be large: */
     CONNECTION_AHEAD_BYTES = 16 << 20, /* where there are too many, of those who sent so many */
     CONNECTIONS_AHEAD_BYTES = 128 << 20, /* of all */
+    CONNECTION_SEAL_BYTES = 33, /* what CURVE adds to a part of a message */
     CONNECTION_LIFE_BYTES =
         1000, /* fewer may be ZeroMQ's heartbeats, which a hung process sends, too */
     CONNECTION_CLOSE_MS = 1000, /* what was sent before a close has so long to leave */
@@ -44,6 +45,7 @@ struct connection {
     uint64_t cookie; /* the kernel's number for the socket: descriptors are used again */
     struct route *route; /* NULL: nothing has come yet, or it was forgotten */
     bool greeted;
+    bool sealed; /* its messages come encrypted (CURVE): longer than they are read */
     bool deaf; /* nothing it says counts any more */
     bool shut; /* its end is on its way */
     enum connection_end why; /* it is to end at... */
@@ -82,10 +84,11 @@ struct connection *connections_at(const struct connections *c, int fd);
 /* A message came over it from this route. Returns the route it had before: one of an older
  * connection with the same descriptor. */
 struct route *connections_tie(struct connection *connection, struct route *route);
-/* A message, or a part of one, was read: so many bytes. */
+/* A part of a message was read: so many bytes. */
 static inline void
 connections_take(struct connection *connection, uint64_t bytes)
 {
+    bytes += connection->sealed ? CONNECTION_SEAL_BYTES : 0;
     connection->taken += bytes + (bytes < 256 ? 2 : 9); /* with what ZMTP puts before it */
 }
 

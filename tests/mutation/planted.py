@@ -10,7 +10,8 @@ PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTR
 BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
-ANSWERS = "client/answers.c"
+ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -485,4 +486,19 @@ PLANTED = [
     ("a drain that was ordered is cut short", "worker/worker.c", "    return atomic_load(&w->shared.stops) > 0 || w->orders.left;", "    return w != NULL;"),
     ("a worker is idle while a job runs", "worker/orders.c", "    if (held > 0)\n        o->idle_since_ms = now_ms;\n", "    (void)held;\n"),
     ("slots that follow the work never go", "worker/orders.c", "    crew_resize(w, l->needed > least ? l->needed : least);\n", "    (void)least;\n"),
+
+    # keys
+    ("a key without a role may do anything", KEY, """    if (!file->role[0] && !file->rights[0])
+        return refuse(""", """    if (!file->role[0] && !file->rights[0])
+        return (*rights = 15) != 0;
+    if (!file->role[0] && !file->rights[0])
+        return refuse("""),
+    ("a list without a queue means all", KEY, "    if (!any)\n        return refuse", "    if (false)\n        return refuse"),
+    ("the secret is in the public file", KEY, "    if (secret)\n        n += ", "    if (file->secret_key[0])\n        n += "),
+    ("a key file may say a thing twice", KEY, "    if (*twice || value.size == 0", "    if (value.size == 0"),
+    ("what encryption adds is not counted", "broker/net/connections.h", "    bytes += connection->sealed ? CONNECTION_SEAL_BYTES : 0;\n", ""),
+    ("a key that nobody has is let in", ZAP, "    return number > 0;", "    return true;"),
+    ("whoever asks is told 200", ZAP, 'good ? "200" : "400"', '"200"'),
+    ("a secret that others may read is taken", KEY_FILES, "(st.st_mode & 077)", "(st.st_mode & 007)"),
+    ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
 ]

@@ -300,6 +300,42 @@ a_descriptor_is_used_again(void **state)
     end(&f);
 }
 
+/* What libzmq puts on the wire for a message of so many bytes. Under CURVE it is a command: its
+ * name (8 bytes), a nonce (8), a code (16), flags (1), and the message. */
+static uint64_t
+on_the_wire(uint64_t bytes, bool sealed)
+{
+    uint64_t body = sealed ? 8 + 8 + 16 + 1 + bytes : bytes;
+    return body + (body <= 255 ? 1 + 1 : 1 + 8);
+}
+
+static void
+what_encryption_adds_is_not_taken_for_what_waits(void **state)
+{
+    enum { FRAMES = 1200000 };
+    struct fixture f;
+    (void)state;
+    for (int sealed = 0; sealed <= 1; sealed++) {
+        begin(&f, 100);
+        struct connection *k = add_peer(&f, 5, "a");
+        k->sealed = sealed;
+        uint64_t arrived = 0;
+        for (uint64_t n = 0; n < FRAMES; n++) {
+            uint64_t bytes = n % 300; /* on both sides of where the length takes more room */
+            arrived += on_the_wire(bytes, sealed);
+            connections_take(k, bytes);
+        }
+        (void)connections_look(&f.all, k, true, arrived, 0, 1);
+        assert_int_equal(k->taken, arrived);
+        assert_int_equal(k->ahead, 0);
+        arrived += on_the_wire(1 << 20, sealed); /* and what does wait is seen */
+        (void)connections_look(&f.all, k, false, arrived, 0, 1);
+        assert_int_equal(k->ahead, on_the_wire(1 << 20, sealed));
+        assert_int_equal(f.all.ahead, k->ahead);
+        end(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -314,6 +350,7 @@ main(void)
         cmocka_unit_test(what_waits_to_be_read_is_no_unfinished_message),
         cmocka_unit_test(
             who_sends_more_than_can_be_read_is_ended_once_all_together_are_too_far_ahead),
+        cmocka_unit_test(what_encryption_adds_is_not_taken_for_what_waits),
         cmocka_unit_test(many_strangers_together_may_not_send_much_either),
         cmocka_unit_test(a_close_leaves_what_was_sent_a_moment),
         cmocka_unit_test(a_descriptor_is_used_again),
