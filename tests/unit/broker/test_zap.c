@@ -1,5 +1,6 @@
 /* Who is let in, and as whom: a ROUTER that has a listener with keys and one without. */
 #include "key_files.h"
+#include "key_files.h"
 #include "zap.h"
 
 #include <arpa/inet.h>
@@ -47,7 +48,7 @@ begin(void **state)
     int on = 1;
     assert_non_null(f);
     assert_true(
-        key_pair_make(&f->broker) && key_pair_make(&f->known) && key_pair_make(&f->stranger));
+        key_files_draw(&f->broker) && key_files_draw(&f->known) && key_files_draw(&f->stranger));
     assert_true(key_decode(f->known.public_key, KEY_TEXT_BYTES - 1, f->key));
     f->context = zmq_ctx_new();
     f->zap = zap_new(f->context, find, f);
