@@ -24,7 +24,7 @@ struct options {
     size_t endpoints_count;
     const char *data;
     const char *log_level, *log_format;
-    bool allow_remote, check_config, verify;
+    bool allow_remote, check_config, verify, init;
     uint64_t store_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
     struct option_times times;
