@@ -29,6 +29,7 @@ struct broker {
     struct data data;
     struct store *store;
     struct core *core;
+    struct keys *keys; /* NULL: nobody is asked for one */
     struct router *router;
     bool low; /* the disk's reserve is being used up */
     char endpoint[256]; /* told to peers; known once the router listens */
@@ -224,11 +225,32 @@ open_core(struct broker *b)
 }
 
 static int
+open_keys(struct broker *b)
+{
+    if (!b->options.has_keys)
+        return 0;
+    b->keys = keys_new(b->options.keys);
+    if (!keys_broker(b->keys)) {
+        log_refusal("the broker's own key, " KEYS_BROKER_FILE ", can't be used; see above");
+        return EX_CONFIG;
+    }
+    log_event(LOG_LEVEL_INFO, "asks for keys",
+        LOG_FIELDS(LOG_TEXT("keys", b->options.keys), LOG_NUMBER("known", keys_count(b->keys)),
+            LOG_TEXT("of", b->options.require_keys ? "all" : "other hosts")));
+    return 0;
+}
+
+static int
 open_router(struct broker *b)
 {
     const char *error = "";
+    int rc = open_keys(b);
+    if (rc)
+        return rc;
     struct router_options options = {.endpoints = b->options.endpoints,
         .endpoints_count = b->options.endpoints_count,
+        .keys = b->keys,
+        .keys_for_all = b->options.require_keys,
         .peers_max = (uint32_t)b->options.max.peers,
         .heartbeat_ms = b->options.times.heartbeat_ms,
         .linger_ms = 1000};
@@ -245,8 +267,9 @@ open_router(struct broker *b)
 static void
 on_hangup(void *context)
 {
-    (void)context;
-    log_event(LOG_LEVEL_INFO, "hangup; nothing to open again", NULL);
+    struct broker *b = context;
+    router_look_at_keys(b->router);
+    log_event(LOG_LEVEL_INFO, "hangup; has looked at the keys", NULL);
 }
 
 static bool
@@ -384,6 +407,7 @@ main(int argc, char **argv)
     raise_limits();
     rc = b.options.verify ? verify(&b) : run(&b, signals);
     router_destroy(&b.router);
+    keys_destroy(&b.keys);
     core_destroy(&b.core);
     if (b.store)
         b.store->ops->destroy(&b.store);

@@ -1,11 +1,13 @@
 /* stintd's settings: the table, and what must hold between them. */
 #include "options.h"
 #include "endpoint.h"
+#include "keys.h"
 #include "limit.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static bool
 add_endpoint(void *to, const char *value, const char **why)
@@ -30,19 +32,47 @@ is_local(const char *endpoint)
     return endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && endpoint_is_local(&e);
 }
 
-static bool
-check(const struct options *o)
+/* Keys are asked for if there is one of the broker's own. */
+static void
+find_keys(struct options *o)
 {
+    static char directory[4096], file[sizeof directory + sizeof KEYS_BROKER_FILE + 1];
+    if (!o->keys) {
+        (void)snprintf(directory, sizeof directory, "%s/keys", o->data);
+        o->keys = directory;
+    }
+    (void)snprintf(file, sizeof file, "%s/%s", o->keys, KEYS_BROKER_FILE);
+    o->has_keys = access(file, F_OK) == 0;
+}
+
+static bool
+check_keys(const struct options *o)
+{
+    char text[1024];
     for (size_t i = 0; i < o->endpoints_count; i++)
-        if (!is_local(o->endpoints[i]) && !o->allow_remote) {
-            char text[512];
+        if (!is_local(o->endpoints[i]) && !o->allow_remote && !o->has_keys) {
             (void)snprintf(text, sizeof text,
                 "%.200s can be reached from other hosts, and nobody would be asked for a key; "
-                "listen on 127.0.0.1, or say --allow-remote-without-keys",
+                "make keys with --init, listen on 127.0.0.1, or say --allow-remote-without-keys",
                 o->endpoints[i]);
             log_refusal(text);
             return false;
         }
+    if (o->require_keys && !o->has_keys) {
+        (void)snprintf(text, sizeof text,
+            "--require-keys: there is no " KEYS_BROKER_FILE " in %.300s; make keys with --init",
+            o->keys);
+        log_refusal(text);
+        return false;
+    }
+    return true;
+}
+
+static bool
+check(const struct options *o)
+{
+    if (!check_keys(o))
+        return false;
     if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
         log_refusal("--lost must be at least twice --heartbeat");
         return false;
@@ -78,7 +108,11 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         {"data", 'd', SETTING_TEXT, &o->data, 0, 0, "DIR",
             "keep the jobs in this directory, made if it is not there (./stint-data)", NULL},
         {"allow-remote-without-keys", 0, SETTING_FLAG, &o->allow_remote, 0, 0, NULL,
-            "let anybody who reaches a non-local endpoint submit and run jobs", NULL},
+            "without keys, let anybody who reaches a non-local endpoint submit and run jobs", NULL},
+        {"keys", 0, SETTING_TEXT, &o->keys, 0, 0, "DIR",
+            "the broker's key and those it has authorised (keys, in the data directory)", NULL},
+        {"require-keys", 0, SETTING_FLAG, &o->require_keys, 0, 0, NULL,
+            "ask for a key also who connects from this host", NULL},
         {"keep", 0, SETTING_DURATION, &o->times.keep_ms, 0, LIMIT_TIME_MS, "TIME",
             "keep outcomes and results so long, unless the job says otherwise (24h)", NULL},
         {"keep-dead", 0, SETTING_DURATION, &o->times.keep_dead_ms, 0, LIMIT_TIME_MS, "TIME",
@@ -129,6 +163,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         return false;
     if (o->endpoints_count == 0)
         o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
+    find_keys(o);
     if (!check(o)) {
         *exit_code = EX_CONFIG;
         return false;

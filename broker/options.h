@@ -24,7 +24,9 @@ struct options {
     size_t endpoints_count;
     const char *data;
     const char *log_level, *log_format;
-    bool allow_remote, check_config, verify, init;
+    const char *keys; /* directory */
+    bool has_keys; /* the broker has one of its own there */
+    bool allow_remote, require_keys, check_config, verify, init;
     uint64_t store_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
     struct option_times times;

@@ -296,6 +296,18 @@ open_again(struct stint_client *c)
     client_subscribe_again(c);
 }
 
+/* Does the broker let us in by no key that we have? Once there was a conversation, it is only that
+ * the key was revoked, or that the broker's is being changed: then it is tried again and again. */
+static enum stint_status
+refused(struct stint_client *c)
+{
+    bool final;
+    const char *why = link_refusal(c->link, &final);
+    if (!final || c->session.welcome.version != 0)
+        return STINT_OK;
+    return client_fail(c, STINT_DENIED, "connecting", why);
+}
+
 static enum stint_status
 pump(struct stint_client *c)
 {
@@ -311,7 +323,7 @@ pump(struct stint_client *c)
     follow_socket(c);
     if (c->session.state == SESSION_FAILED)
         return client_fail(c, c->session.failure.status, "the broker", c->session.failure.detail);
-    return status;
+    return status == STINT_OK ? refused(c) : status;
 }
 
 /* Pump until there is nothing to do now: an edge of the descriptor may have been used up by
@@ -428,10 +440,6 @@ stint_connect(struct stint_client *c, uint32_t timeout_ms)
     if (status == STINT_OK)
         status = pump(c);
     while (status == STINT_OK && c->session.state != SESSION_OPEN) {
-        bool final;
-        const char *refusal = link_refusal(c->link, &final);
-        if (final)
-            return client_fail(c, STINT_DENIED, "connecting", refusal);
         if (wire_now_ms() >= end_ms)
             return client_too_late(c, "connecting");
         sleep_until(c, end_ms);

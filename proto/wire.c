@@ -109,7 +109,7 @@ wire_refusal(struct wire *w, bool *final)
         else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
             why = "one side speaks by keys and the other does not, or it is no broker";
         else if (event && w->by_keys)
-            why = "the handshake failed; the broker's key may be another one";
+            why = "the handshake failed; the broker's key may be another one, or it asks for none";
     }
     return why;
 }

@@ -36,6 +36,7 @@ enum connection_end {
     END_FOREIGN_USER,
     END_TOO_MANY,
     END_AHEAD,
+    END_REVOKED,
     END_ASKED,
     CONNECTION_ENDS,
 };

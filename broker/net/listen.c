@@ -1,6 +1,7 @@
 /* Listening; the contract is in listen.h. */
 #include "listen.h"
 #include "endpoint.h"
+#include "limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,14 +115,30 @@ listen_ipc(void *socket, const char *endpoint, const struct endpoint *e, struct 
     return status;
 }
 
-enum stint_status
-listen_at(
+/* A frame is longer on the wire when it is encrypted. */
+static bool
+set_security(void *socket, const struct listen_security *security)
+{
+    enum { SEAL_BYTES = 33 };
+    int server = security->secret_key != NULL;
+    int64_t message_bytes = LIMIT_MESSAGE_BYTES + (server ? SEAL_BYTES : 0);
+    return zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
+        (!server ||
+            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, security->secret_key,
+                strlen(security->secret_key) + 1) == 0) &&
+        (!security->domain ||
+            zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, security->domain, strlen(security->domain)) ==
+                0) &&
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_bytes, sizeof message_bytes) == 0;
+}
+
+static enum stint_status
+bind_there(
     void *socket, const char *endpoint, struct listener *listener, char error[LISTEN_ERROR_BYTES])
 {
     struct endpoint e;
     const char *why;
     char address[ENDPOINT_BYTES + 16];
-    *listener = (struct listener){0};
     if (!endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why)) {
         (void)complain(error, endpoint, why);
         return STINT_BAD_ENDPOINT;
@@ -141,6 +158,29 @@ listen_at(
     }
     (void)complain(error, endpoint, zmq_strerror(zmq_errno()));
     return errno == EINVAL || errno == EPROTONOSUPPORT ? STINT_BAD_ENDPOINT : STINT_SYSTEM;
+}
+
+enum stint_status
+listen_at(void *socket, const char *endpoint, const struct listen_security *security,
+    struct listener *listener, char error[LISTEN_ERROR_BYTES])
+{
+    *listener = (struct listener){.secure = security->secret_key != NULL};
+    size_t size = sizeof listener->bound;
+    if (!set_security(socket, security))
+        return complain(error, endpoint, zmq_strerror(zmq_errno()));
+    enum stint_status status = bind_there(socket, endpoint, listener, error);
+    if (status == STINT_OK)
+        (void)zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, listener->bound, &size);
+    return status;
+}
+
+void
+listen_stop(void *socket, struct listener *listener)
+{
+    (void)zmq_unbind(socket, listener->bound);
+    listen_end(listener);
+    listener->path[0] = '\0';
+    listener->stopped = true;
 }
 
 void

@@ -52,6 +52,8 @@ struct monitor {
     uint64_t handshakes;
     uint32_t alive[ALIVE_MAX], alive_count;
     uint64_t ended[CONNECTION_ENDS], told_ms[CONNECTION_ENDS]; /* since the log was told */
+    uint64_t failed, failed_told_ms; /* handshakes, likewise */
+    const char *failure; /* why the last one failed */
 };
 
 static uint64_t
@@ -167,6 +169,17 @@ read_event(void *socket, uint16_t *event, uint32_t *value)
     return true;
 }
 
+/* Strangers can make these as fast as they like. */
+static void
+count_failure(struct monitor *m, uint16_t event)
+{
+    m->failed++;
+    m->failure = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "a key that is not known"
+        : event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+        ? "it does not speak as is asked for: by no key, or by a key of another broker"
+        : "it ended in the middle";
+}
+
 static void
 hear(struct monitor *m)
 {
@@ -179,6 +192,8 @@ hear(struct monitor *m)
             leave(m, (int)value);
         else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
             m->handshakes++;
+        else if (event)
+            count_failure(m, event);
     }
 }
 
@@ -246,7 +261,8 @@ tell(struct monitor *m, uint64_t now_ms)
         [END_FOREIGN_ID] = "a routing id of its own",
         [END_FOREIGN_USER] = "another user of this host",
         [END_TOO_MANY] = "too many connections",
-        [END_AHEAD] = "sent more than the broker could read"};
+        [END_AHEAD] = "sent more than the broker could read",
+        [END_REVOKED] = "its key is revoked, or grants something else now"};
     for (unsigned why = 0; why < CONNECTION_ENDS; why++) {
         if (!m->ended[why] || !reasons[why] ||
             (m->told_ms[why] && now_ms - m->told_ms[why] < TOLD_EVERY_MS))
@@ -255,6 +271,12 @@ tell(struct monitor *m, uint64_t now_ms)
             LOG_FIELDS(LOG_TEXT("reason", reasons[why]), LOG_NUMBER("count", m->ended[why])));
         m->ended[why] = 0;
         m->told_ms[why] = now_ms;
+    }
+    if (m->failed && (!m->failed_told_ms || now_ms - m->failed_told_ms >= TOLD_EVERY_MS)) {
+        log_event(LOG_LEVEL_WARN, "handshakes failed",
+            LOG_FIELDS(LOG_NUMBER("count", m->failed), LOG_TEXT("last", m->failure)));
+        m->failed = 0;
+        m->failed_told_ms = now_ms;
     }
 }
 
@@ -306,6 +328,7 @@ is_in_row(const struct monitor *m, const struct route *route)
 static void
 tie(struct monitor *m, struct connection *k, struct route *route)
 {
+    k->sealed = route->key > 0;
     bool newer = !k->route || (int32_t)(number_in(route->id) - number_in(k->route->id)) > 0;
     struct route *former = newer ? connections_tie(k, route) : route;
     if (former)
@@ -360,6 +383,23 @@ monitor_lost(struct monitor *m, const struct route *route)
 {
     if (route->connection)
         connections_forget(&m->connections, route->connection, m->clock_ms);
+}
+
+void
+monitor_revoke(struct monitor *m, const struct route *route)
+{
+    if (route->connection)
+        connections_close(&m->connections, route->connection, END_REVOKED, m->clock_ms);
+}
+
+void
+monitor_sweep(struct monitor *m)
+{
+    for (uint32_t fd = 0; fd < m->connections.by_fd_size; fd++) {
+        const struct connection *k = m->connections.by_fd[fd];
+        if (k && k->cookie && cookie_of((int)fd) != k->cookie)
+            leave(m, (int)fd);
+    }
 }
 
 void
@@ -422,7 +462,9 @@ static bool
 open_monitor(struct monitor *m)
 {
     static const char endpoint[] = "inproc://monitor";
-    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     int none = 0; /* no limit: else libzmq's I/O thread would wait for us */
     if (!learn_row(m) || zmq_socket_monitor(m->router, endpoint, events) != 0)
         return false;

@@ -45,6 +45,11 @@ void monitor_forget(struct monitor *monitor, const struct route *route, bool clo
  * another one by now, with the same descriptor: that is not to suffer for it. */
 void monitor_lost(struct monitor *monitor, const struct route *route);
 
+/* The route's key is revoked: its connection is to end. */
+void monitor_revoke(struct monitor *monitor, const struct route *route);
+/* Find the connections that ended without a word of libzmq's: those of a listener that stopped. */
+void monitor_sweep(struct monitor *monitor);
+
 /* All that had arrived at some moment has been read. */
 void monitor_round(struct monitor *monitor);
 

@@ -3,10 +3,12 @@
  * messages is gone.
  */
 #include "router.h"
-#include "limit.h"
+#include "endpoint.h"
 #include "listen.h"
+#include "log.h"
 #include "monitor.h"
 #include "now.h"
+#include "zap.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -20,11 +22,22 @@ enum {
     HIGH_WATER = 4000, /* messages; credit and windows keep peers far below */
     LISTENERS_MAX = 16,
     PART_BYTES = 2, /* what a part has on the wire beside its bytes, at least */
+    SWEEP_MS = 2000, /* connections of a listener that stopped have ended after so long */
     ENDING_MS = 5, /* a connection is over: how soon to look for its last words */
+};
+
+/* The keys, and what a new one of the broker's own makes to be done. */
+struct security {
+    struct keys *keys; /* NULL: nobody is asked for one */
+    bool for_all;
+    struct zap *zap;
+    uint64_t sweep_until_ms; /* connections end in silence, until then */
+    size_t unbound; /* listeners that could not be bound again yet */
 };
 
 struct router {
     void *context, *socket;
+    struct security security;
     struct monitor *monitor;
     struct listener listeners[LISTENERS_MAX];
     size_t listeners_count;
@@ -57,11 +70,33 @@ set_options(void *socket, const struct router_options *o)
         {ZMQ_BACKLOG, 1024},
         {ZMQ_IPV6, ipv6},
     };
-    int64_t message_bytes = LIMIT_MESSAGE_BYTES;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof(int)) != 0)
             return false;
-    return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_bytes, sizeof message_bytes) == 0;
+    return true;
+}
+
+/* Is whoever connects there asked for a key? */
+static bool
+is_secure(const struct security *s, const char *endpoint)
+{
+    struct endpoint e;
+    const char *why;
+    return s->keys &&
+        (s->for_all ||
+            (endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && !endpoint_is_local(&e)));
+}
+
+/* A peer may say who it is itself, unless it has been said before: so all have a domain. */
+static struct listen_security
+security_at(const struct security *s, bool secure)
+{
+    struct listen_security security = {0};
+    if (s->keys)
+        security.domain = secure ? ZAP_DOMAIN_KEYS : ZAP_DOMAIN_LOCAL;
+    if (secure)
+        security.secret_key = keys_broker(s->keys)->secret_key;
+    return security;
 }
 
 static enum stint_status
@@ -69,8 +104,10 @@ bind_all(struct router *r, const struct router_options *o)
 {
     assert(o->endpoints_count <= LISTENERS_MAX);
     for (size_t i = 0; i < o->endpoints_count; i++) {
+        const struct listen_security security =
+            security_at(&r->security, is_secure(&r->security, o->endpoints[i]));
         enum stint_status status =
-            listen_at(r->socket, o->endpoints[i], &r->listeners[i], error_text);
+            listen_at(r->socket, o->endpoints[i], &security, &r->listeners[i], error_text);
         if (status != STINT_OK)
             return status;
         r->listeners_count++;
@@ -90,6 +127,21 @@ seed_libzmq(void)
         srand(seed);
 }
 
+/* Before anything is bound: without it, libzmq would let every key in. */
+static bool
+ask_for_keys(struct router *r, const struct router_options *o)
+{
+    int enforce = 1;
+    if (!o->keys)
+        return true;
+    assert(keys_broker(o->keys));
+    r->security.keys = o->keys;
+    r->security.for_all = o->keys_for_all;
+    r->security.zap = zap_new(r->context, keys_find, o->keys);
+    return r->security.zap &&
+        zmq_setsockopt(r->socket, ZAP_ENFORCE_DOMAIN, &enforce, sizeof enforce) == 0;
+}
+
 static bool
 open_socket(struct router *r, const struct router_options *o)
 {
@@ -104,7 +156,7 @@ open_socket(struct router *r, const struct router_options *o)
         .peers_max = o->peers_max,
         .heartbeat_ms = o->heartbeat_ms};
     r->monitor = monitor_new(&options);
-    return r->monitor != NULL;
+    return r->monitor != NULL && ask_for_keys(r, o);
 }
 
 uint32_t
@@ -144,6 +196,7 @@ router_destroy(struct router **router)
     for (size_t i = 0; i < r->listeners_count; i++)
         listen_end(&r->listeners[i]);
     monitor_destroy(&r->monitor);
+    zap_destroy(&r->security.zap);
     if (r->socket)
         zmq_close(r->socket);
     if (r->context)
@@ -205,6 +258,30 @@ skip_parts(struct router *r)
 
 enum receipt { RECEIVED_NONE, RECEIVED_NOTHING_OF_USE, RECEIVED };
 
+/* Who it is that speaks for the first time, as was found when its connection began. */
+static bool
+identify(const struct security *s, struct route *route, zmq_msg_t *frame)
+{
+    if (!s->keys)
+        return true;
+    if (!zap_user(zmq_msg_gets(frame, "User-Id"), &route->key))
+        return false;
+    route->grant = route->key ? keys_grant(s->keys, route->key) : NULL;
+    route->barred = route->key && !route->grant;
+    return true;
+}
+
+static bool
+admit(struct router *r, struct route *route, zmq_msg_t *frame)
+{
+    int fd = zmq_msg_get(frame, ZMQ_SRCFD);
+    if (!identify(&r->security, route, frame) || !monitor_admit(r->monitor, route, fd))
+        return false;
+    if (route->barred)
+        monitor_revoke(r->monitor, route);
+    return true;
+}
+
 /* The second frame of a message; the rest is skipped. False if it is not to be heard. */
 static bool
 receive_body(struct router *r, struct route *route, zmq_msg_t *frame, size_t *size)
@@ -212,12 +289,11 @@ receive_body(struct router *r, struct route *route, zmq_msg_t *frame, size_t *si
     zmq_msg_init(frame);
     bool whole = zmq_msg_recv(frame, r->socket, ZMQ_DONTWAIT) >= 0;
     size_t bytes = *size = zmq_msg_size(frame);
-    int fd = route && !route->known ? zmq_msg_get(frame, ZMQ_SRCFD) : -1;
     if (zmq_msg_more(frame)) {
         bytes += skip_parts(r);
         *size = 0; /* a message has one frame: the core will say that this is none */
     }
-    bool good = whole && route && (route->known || monitor_admit(r->monitor, route, fd));
+    bool good = whole && route && (route->known || admit(r, route, frame)) && !route->barred;
     if (route && route->connection)
         connections_take(route->connection, bytes);
     if (!good)
@@ -250,8 +326,10 @@ receive(struct router *r, size_t *count, size_t *bytes)
     }
     assert(route);
     route->heard = true;
-    r->events[(*count)++] = (struct event){
-        .kind = EVENT_FRAME, .peer = route->number, .frame = {zmq_msg_data(frame), size}};
+    r->events[(*count)++] = (struct event){.kind = EVENT_FRAME,
+        .peer = route->number,
+        .frame = {zmq_msg_data(frame), size},
+        .grant = route->grant};
     r->frames_count++;
     *bytes += size;
     return RECEIVED;
@@ -271,12 +349,88 @@ tell(struct router *r)
     return count;
 }
 
+/* Whoever has a key that grants this no more is not heard from now on. */
+static void
+revoke_all(struct router *r)
+{
+    for (uint32_t i = 0; i < r->routes.count; i++) {
+        struct route *route = r->routes.all[i];
+        if (!route->used || !route->key || route->barred ||
+            keys_grant(r->security.keys, route->key) == route->grant)
+            continue;
+        route->barred = true;
+        route->grant = NULL;
+        monitor_revoke(r->monitor, route);
+        routes_mark_gone(&r->routes, route);
+    }
+    keys_drop(r->security.keys);
+}
+
+/* With the broker's key as it is now. Its address may not be free at once. */
+static void
+bind_again(struct router *r)
+{
+    const struct listen_security security = security_at(&r->security, true);
+    r->security.unbound = 0;
+    for (size_t i = 0; i < r->listeners_count; i++) {
+        struct listener *l = &r->listeners[i];
+        char endpoint[sizeof l->bound];
+        if (!l->secure || !l->stopped)
+            continue;
+        memcpy(endpoint, l->bound, sizeof endpoint);
+        if (listen_at(r->socket, endpoint, &security, l, error_text) == STINT_OK)
+            continue;
+        memcpy(l->bound, endpoint, sizeof endpoint);
+        l->secure = l->stopped = true;
+        r->security.unbound++;
+    }
+}
+
+static void
+change_key(struct router *r, uint64_t now_ms)
+{
+    for (size_t i = 0; i < r->listeners_count; i++)
+        if (r->listeners[i].secure && !r->listeners[i].stopped)
+            listen_stop(r->socket, &r->listeners[i]);
+    r->security.sweep_until_ms = now_ms + SWEEP_MS;
+    bind_again(r);
+    log_event(LOG_LEVEL_INFO, "the broker has a new key; its peers connect anew",
+        LOG_FIELDS(LOG_NUMBER("audit", 1)));
+}
+
+static void
+tend_keys(struct router *r, uint64_t now_ms, uint64_t look_ms)
+{
+    struct security *s = &r->security;
+    if (!s->keys)
+        return;
+    unsigned changed = keys_look(s->keys, look_ms);
+    if (changed & KEYS_CHANGED)
+        revoke_all(r);
+    if (changed & KEYS_BROKER_CHANGED)
+        change_key(r, now_ms);
+    if (s->unbound)
+        bind_again(r);
+    if (s->sweep_until_ms) {
+        monitor_sweep(r->monitor);
+        if (now_ms >= s->sweep_until_ms)
+            s->sweep_until_ms = 0;
+    }
+}
+
+void
+router_look_at_keys(struct router *r)
+{
+    tend_keys(r, clock_ms(), UINT64_MAX);
+}
+
 void
 router_drain(struct router *r, struct batch *batch)
 {
     size_t bytes = 0, read = 0;
     enum receipt receipt = RECEIVED;
     uint64_t now_ms = clock_ms();
+    tend_keys(r, now_ms, now_ms);
     monitor_hear(r->monitor, now_ms);
     size_t count = tell(r);
     for (size_t n = count; receipt && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++) {

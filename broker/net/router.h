@@ -6,12 +6,17 @@
 #define ROUTER_H
 
 #include "core.h"
+#include "keys.h"
 
 struct router;
 
 struct router_options {
     const char *const *endpoints;
     size_t endpoints_count;
+    /* NULL: nobody is asked for a key. Else whoever connects from another host is, and, with
+     * `keys_for_all`, everybody. Used for the router's life. */
+    struct keys *keys;
+    bool keys_for_all;
     uint32_t peers_max;
     uint64_t heartbeat_ms, linger_ms;
 };
@@ -27,6 +32,9 @@ void router_destroy(struct router **router);
 
 /* The first endpoint as bound, with the port that a wildcard got; borrowed. */
 const char *router_endpoint(const struct router *router);
+
+/* Look at the keys now. */
+void router_look_at_keys(struct router *router);
 
 /* Wait until a frame has come or `other_fd` is readable, `timeout_ms` at most. */
 void router_wait(struct router *router, int other_fd, uint64_t timeout_ms);

@@ -35,6 +35,9 @@ add(struct routes *r, const uint8_t *id, size_t size)
     }
     route->used = true;
     route->gone = route->heard = route->known = false;
+    route->barred = false;
+    route->key = 0;
+    route->grant = NULL;
     route->connection = NULL;
     route->ends_in = 0;
     route->next = NULL;

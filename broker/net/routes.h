@@ -16,12 +16,16 @@
 enum { ROUTING_BYTES = 255 };
 
 struct connection;
+struct grant;
 
 struct route {
     uint32_t number;
     bool used, gone;
     bool heard; /* something came from it since the router last looked */
     bool known; /* the router knows where its messages come from: */
+    bool barred; /* what it says is not heard: its key is revoked */
+    uint64_t key; /* the number of its key; 0: it was asked for none */
+    const struct grant *grant; /* of that key */
     struct connection *connection; /* NULL: from nowhere that it could end */
     uint8_t ends_in; /* not 0: its connection is over, and it is gone after so many rounds */
     uint8_t size;

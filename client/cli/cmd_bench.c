@@ -131,6 +131,8 @@ work(const struct cli *cli, struct shared *shared, uint64_t until)
     struct bench_worker w = {.shared = shared, .until = until};
     const char *queues[] = {queue};
     struct stint_worker_options o = {.endpoint = cli->endpoint,
+        .key = cli->key,
+        .broker_key = cli->broker_key,
         .name = "bench",
         .slots = 1,
         .queues = queues,

@@ -70,9 +70,9 @@ find_program(struct helper *h, const char *sibling)
 static void
 clear_environment(void)
 {
-    static const char *const names[] = {"STINT_ENDPOINT", "STINT_QUEUE", "STINT_KIND",
-        "STINT_JOB_ID", "STINT_ATTEMPT", "STINT_MAX_ATTEMPTS", "STINT_PRIORITY", "STINT_SLOT",
-        "STINT_DEADLINE"};
+    static const char *const names[] = {"STINT_ENDPOINT", "STINT_KEY", "STINT_BROKER_KEY",
+        "STINT_QUEUE", "STINT_KIND", "STINT_JOB_ID", "STINT_ATTEMPT", "STINT_MAX_ATTEMPTS",
+        "STINT_PRIORITY", "STINT_SLOT", "STINT_DEADLINE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         (void)unsetenv(names[i]);
 }
@@ -215,6 +215,7 @@ local_start(struct cli *cli, struct local *local, const char *queue, unsigned sl
         return EX_OSERR;
     }
     cli->endpoint = local->endpoint;
+    cli->key = cli->broker_key = ""; /* whatever the environment says: it is plain */
     return EX_OK;
 }
 

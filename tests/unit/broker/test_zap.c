@@ -1,6 +1,5 @@
 /* Who is let in, and as whom: a ROUTER that has a listener with keys and one without. */
 #include "key_files.h"
-#include "key_files.h"
 #include "zap.h"
 
 #include <arpa/inet.h>

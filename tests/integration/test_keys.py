@@ -1,0 +1,288 @@
+"""Keys between peers and broker: who is let in, what each may do, and what becomes of it when keys come, go
+and change while all run. On loopback, with --require-keys."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import zmq
+
+import harness
+
+
+def write(path, text, mode):
+    aside = path + ".new"
+    with open(aside, "w") as f:
+        f.write(text)
+    os.chmod(aside, mode)
+    os.rename(aside, path)
+    return path
+
+
+class Pair:
+    def __init__(self):
+        self.public, self.secret = (k.decode() for k in zmq.curve_keypair())
+
+    def save(self, path):
+        return write(path, f'curve\n    public-key = "{self.public}"\n    secret-key = "{self.secret}"\n', 0o600)
+
+    def authorise(self, path, **said):
+        lines = "".join(f'    {name} = "{value}"\n' for name, value in said.items())
+        return write(path, f'metadata\n{lines}curve\n    public-key = "{self.public}"\n', 0o644)
+
+
+class Keys(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.port = harness.socket_port()
+        self.place.endpoint = f"tcp://127.0.0.1:{self.port}"
+        self.keys = self.place.path("data", "keys")
+        os.makedirs(self.keys, mode=0o700)
+        self.broker_pair = Pair()
+        self.broker_pair.save(os.path.join(self.keys, "broker.key"))
+        self.pairs = {}
+        self.path_of = {}
+        for name in ("admin", "client", "worker"):
+            self.add(name, role=name)
+        self.quick = ("--heartbeat", "100ms", "--lost", "2s", "--grace", "2s", "--require-keys")
+
+    def add(self, name, **said):
+        pair = self.pairs.setdefault(name, Pair())
+        self.path_of[name] = pair.save(self.place.path(f"{name}.key"))
+        pair.authorise(os.path.join(self.keys, f"{name}.pub"), **said)
+
+    def revoke(self, name):
+        os.remove(os.path.join(self.keys, f"{name}.pub"))
+
+    def env(self, name, broker=None):
+        return {"STINT_KEY": self.path_of[name], "STINT_BROKER_KEY": broker or self.broker_pair.public}
+
+    def as_(self, name, *args, **kwargs):
+        kwargs.setdefault("timeout", 60)
+        return self.place.stint(*args, env=self.env(name), **kwargs)
+
+    def start(self, *options):
+        broker = self.place.broker(*self.quick, *options)
+        harness.wait_until(lambda: "event=ready" in broker.log(), "the broker is ready")
+        return broker
+
+    def worker(self, name="worker", *options):
+        w = self.place.worker("--exec", "--name", name, "--slots", "2", *options, env=self.env(name))
+        harness.wait_until(lambda: "event=connected" in w.log(), "the worker is connected")
+        return w
+
+    def test_each_may_do_what_its_role_grants(self):
+        self.start()
+        self.worker()
+        self.assertEqual(self.as_("client", "run", "echo", "hi").stdout, "hi\n")
+        self.assertExit(self.as_("admin", "worker", "pause", "worker"), 0)
+        self.assertExit(self.as_("admin", "worker", "resume", "worker"), 0)
+        for name, args in (("client", ["worker", "pause", "worker"]), ("client", ["fleet", "size", "3"]),
+                           ("worker", ["submit", "x"]), ("worker", ["queues"]), ("worker", ["ls"])):
+            r = self.as_(name, *args)
+            self.assertExit(r, 77)
+            self.assertIn("not allowed", r.stderr)
+
+    def test_whoever_is_not_known_is_told_so_at_once(self):
+        broker = self.start()
+        stranger = Pair().save(self.place.path("stranger.key"))
+        self.path_of["stranger"] = stranger
+        r = self.as_("stranger", "ping")
+        self.assertExit(r, 77)
+        self.assertIn("does not know our key", r.stderr)
+        r = self.place.stint("ping", env={"STINT_KEY": "", "STINT_BROKER_KEY": ""})
+        self.assertExit(r, 77)
+        self.assertIn("speaks by keys", r.stderr)
+        r = self.place.stint("ping", "--broker-timeout", "1s", env=self.env("client", Pair().public))
+        self.assertExit(r, 69)
+        self.assertIn("another one", r.stderr)
+        harness.wait_until(lambda: "handshakes failed" in broker.log(), "the broker tells of them")
+        self.assertExit(self.as_("client", "ping"), 0)
+
+    def test_a_plain_broker_is_no_broker_to_who_shows_a_key(self):
+        self.place.broker()
+        r = self.as_("client", "ping", "--broker-timeout", "2s")
+        self.assertIn(r.returncode, (69, 77))  # either side may be the first to notice
+        self.assertRegex(r.stderr, "speaks by keys|asks for none")
+
+    def test_a_key_is_taken_changed_and_revoked_while_all_run(self):
+        broker = self.start()
+        self.worker()
+        self.path_of["late"] = self.pairs.setdefault("late", Pair()).save(self.place.path("late.key"))
+        self.assertExit(self.as_("late", "queues"), 77)
+        self.add("late", role="client")
+        harness.wait_until(lambda: self.as_("late", "queues").returncode == 0, "the key is taken")
+        events = subprocess.Popen([harness.program("stint"), "events", "-e", self.place.endpoint, "--broker-timeout", "1s"],
+                                  env=dict(os.environ, **self.env("late")), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(events.wait)
+        self.addCleanup(events.kill)
+        harness.wait_until(lambda: len(self.as_("admin", "stats", "--json").stdout) and
+                           json.loads(self.as_("admin", "stats", "--json").stdout)["peers"] >= 3, "it listens")
+        self.revoke("late")
+        harness.wait_until(lambda: "its key is revoked" in broker.log(), "its connection is ended")
+        self.assertExit(self.as_("late", "queues"), 77)
+        self.add("late", rights="see")
+        harness.wait_until(lambda: self.as_("late", "queues").returncode == 0, "the key is taken")
+        self.assertExit(self.as_("late", "submit", "x"), 77)
+        for line in ('event="a key is taken" audit=1 key=late', 'event="a key is gone" audit=1 key=late'):
+            self.assertIn(line, broker.log())
+
+    def test_a_worker_whose_key_is_revoked_loses_its_jobs_and_gets_no_more(self):
+        self.start()
+        self.worker()
+        job = self.as_("client", "run", "--detach", "sleep", "300").stdout.strip()
+        state = lambda: json.loads(self.as_("client", "show", "--json", job).stdout)["state"]  # noqa: E731
+        harness.wait_until(lambda: state() == "running", "the job runs")
+        self.revoke("worker")
+        harness.wait_until(lambda: state() != "running", "its worker is lost")
+        self.assertEqual(state(), "ready")
+        self.add("worker", role="worker")
+        harness.wait_until(lambda: state() == "running", "the worker is let in again")
+
+    def test_rights_are_on_queues_and_nothing_of_others_is_told(self):
+        self.start()
+        self.add("mailer", role="client", queues="mail.*")
+        harness.wait_until(lambda: self.as_("mailer", "queues").returncode == 0, "the key is taken")
+        secret = self.as_("admin", "submit", "-q", "pay", "salary of all").stdout.strip()
+        mine = self.as_("mailer", "submit", "-q", "mail.in", "a letter").stdout.strip()
+        self.assertExit(self.as_("mailer", "submit", "-q", "pay", "x"), 77)
+        for args in (["show", "--payload", secret], ["ls", "-q", "pay"], ["cancel", secret], ["stats"]):
+            r = self.as_("mailer", *args)
+            self.assertNotEqual(r.returncode, 0, args)
+            self.assertNotIn("salary", r.stdout + r.stderr)
+        r = self.as_("mailer", "queues")
+        self.assertIn("mail.in", r.stdout)
+        self.assertNotIn("pay", r.stdout)
+        self.assertExit(self.as_("mailer", "show", mine), 0)
+        self.assertEqual(json.loads(self.as_("admin", "show", "--json", secret).stdout)["state"], "ready")
+
+    def test_the_broker_gets_another_key_without_a_stop(self):
+        self.start()
+        following = Pair()
+        both = f"{self.broker_pair.public},{following.public}"
+        w = self.place.worker("--exec", "--slots", "1", env=self.env("worker", both))
+        harness.wait_until(lambda: "event=connected" in w.log(), "the worker is connected")
+        job = self.as_("client", "run", "--detach", "sh", "-c", "sleep 3; echo done").stdout.strip()
+        state = lambda key: json.loads(self.place.stint(  # noqa: E731
+            "show", "--json", job, env=self.env("client", key)).stdout or '{"state": ""}')["state"]
+        harness.wait_until(lambda: state(both) == "running", "the job runs")
+        following.save(os.path.join(self.keys, "broker.key"))
+        harness.wait_until(lambda: self.place.stint("ping", "--broker-timeout", "1s", env=self.env("client", following.public)).returncode == 0,
+                           "the new key is the broker's")
+        self.assertExit(self.place.stint("ping", "--broker-timeout", "1s", env=self.env("client")), 69)
+        self.assertExit(self.place.stint("ping", env=self.env("client", both)), 0)
+        r = self.place.stint("wait", "--results", job, env=self.env("client", following.public))
+        self.assertExit(r, 0)
+        self.assertEqual(r.stdout, "done\n")
+        shown = json.loads(self.place.stint("show", "--json", job, env=self.env("client", following.public)).stdout)
+        self.assertEqual(shown["attempt"], 1)
+
+    def test_endpoints_are_tried_in_turn(self):
+        self.start()
+        dead = harness.socket_port()
+        r = self.place.stint("ping", "-e", f"tcp://127.0.0.1:{dead},{self.place.endpoint}", endpoint=False, env=self.env("client"))
+        self.assertExit(r, 0)
+
+    def test_files_that_are_wrong_authorise_nobody(self):
+        for name, text in (("rubbish", "hello"), ("empty", ""), ("binary", "\0\1\2"), ("norole", "curve\n    public-key = \"" + Pair().public + "\"\n"),
+                           ("local", Pair().public), ("a b", Pair().public)):
+            write(os.path.join(self.keys, f"{name}.pub"), text, 0o644)
+        twin = self.pairs["client"]
+        twin.authorise(os.path.join(self.keys, "twin.pub"), role="admin")
+        os.mkdir(os.path.join(self.keys, "directory.pub"))
+        os.mkfifo(os.path.join(self.keys, "pipe.pub"))
+        broker = self.start()
+        self.assertExit(self.as_("client", "ping"), 77)  # two files have its key
+        self.assertExit(self.as_("admin", "ping"), 0)
+        for name in ("rubbish", "norole", "directory", "pipe"):
+            self.assertRegex(broker.log(), rf'"a key is not taken" audit=1 key={name} why=')
+        os.remove(os.path.join(self.keys, "twin.pub"))
+        harness.wait_until(lambda: self.as_("client", "ping").returncode == 0, "its key is in one file alone")
+
+    def test_no_secret_is_told(self):
+        broker = self.start("--log-level", "debug")
+        w = self.worker("worker", "--log-level", "debug")
+        self.assertExit(self.as_("admin", "run", "true"), 0)
+        said = broker.log() + w.log()
+        for verb in ("workers", "queues", "stats", "ls"):
+            said += self.as_("admin", verb, "--json").stdout
+        for process in (broker, w):
+            with open(f"/proc/{process.pid}/cmdline") as f:
+                said += f.read()
+        env = self.as_("client", "run", "env").stdout
+        self.assertNotIn("STINT_KEY", env)
+        for pair in (self.broker_pair, *self.pairs.values()):
+            self.assertNotIn(pair.secret, said + env)
+
+    def test_a_secret_that_others_may_read_is_refused(self):
+        os.chmod(self.path_of["client"], 0o644)
+        r = self.as_("client", "ping")
+        self.assertExit(r, 78)
+        self.assertIn("chmod 600", r.stderr)
+        os.chmod(os.path.join(self.keys, "broker.key"), 0o640)
+        p = self.place.broker(*self.quick)
+        self.assertEqual(p.process.wait(30), 78)
+        self.assertIn("chmod 600", p.log())
+
+    def test_without_keys_other_hosts_are_refused_as_before(self):
+        os.remove(os.path.join(self.keys, "broker.key"))
+        for options, said in ((["--listen", "tcp://*:*"], "make keys with --init"), (["--require-keys"], "make keys with --init")):
+            p = harness.Process([harness.program("stintd"), "--data", self.place.path("data"), *options], self.place.path("refused.log"))
+            self.place.processes.append(p)
+            self.assertEqual(p.process.wait(30), 78)
+            self.assertIn(said, p.log())
+
+    def test_frames_of_those_who_are_not_let_in_reach_nobody(self):
+        """By libzmq itself: raw sockets, with a wrong key, with none, and with another mechanism."""
+        broker = self.start("--log-level", "debug")
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        hello = b"\x83\x00\x01\x02\x01\x03\x01"
+        for keys in (None, Pair()):
+            dealer = context.socket(zmq.DEALER)
+            if keys:
+                dealer.curve_serverkey = self.broker_pair.public.encode()
+                dealer.curve_publickey, dealer.curve_secretkey = keys.public.encode(), keys.secret.encode()
+            dealer.connect(self.place.endpoint)
+            dealer.send(hello)
+            self.assertEqual(dealer.poll(1000), 0)
+            dealer.close(0)
+        with socket.create_connection(("127.0.0.1", self.port)) as raw:
+            raw.sendall(b"\xff" + b"\0" * 8 + b"\x7f\x03\0NULL" + b"\0" * 48 + b"\x04\x19\x05READY")
+            raw.settimeout(30)
+            with contextlib.suppress(ConnectionResetError):
+                while raw.recv(4096):
+                    pass
+        self.assertNotIn("was refused", broker.log())
+        self.assertExit(self.as_("client", "ping"), 0)
+
+    def test_many_strangers_do_not_keep_others_out(self):
+        self.start()
+        done = threading.Event()
+
+        def knock():
+            while not done.is_set():
+                try:
+                    with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                        s.sendall(b"\xff" + b"\0" * 8 + b"\x7f\x03\0CURVE" + b"\0" * 47)
+                except OSError:
+                    pass
+
+        threads = [threading.Thread(target=knock) for _ in range(4)]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(20):
+                self.assertExit(self.as_("client", "ping"), 0)
+        finally:
+            done.set()
+            for t in threads:
+                t.join()
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
