@@ -1,5 +1,6 @@
 /* stintd --init; the contract is in init.h. */
 #include "init.h"
+#include "data.h"
 #include "endpoint.h"
 #include "key_files.h"
 #include "log.h"
@@ -17,13 +18,13 @@
 
 enum { PATH_BYTES = 4096, PORT_USUAL = 5670 };
 
-/* What is made: the pair, and what others are told of it. */
+/* What is made, in pairs: a secret key, and what others are told of it. */
 static const struct {
-    const char *role; /* "": it is the broker's own, and grants nothing */
-    const char *secret, *public; /* in the data directory */
-} made[] = {{"", "keys/broker.key", "keys/broker.pub"}, {"admin", "admin.key", "keys/admin.pub"},
-    {"worker", "worker.key", "keys/worker.pub"}};
-enum { PAIRS = sizeof made / sizeof *made };
+    bool among_keys; /* else it lies in the data directory */
+    const char *name, *role; /* role "": it is the broker's own, and grants nothing */
+} made[] = {{true, "broker.key", ""}, {true, "broker.pub", ""}, {false, "admin.key", "admin"},
+    {true, "admin.pub", "admin"}, {false, "worker.key", "worker"}, {true, "worker.pub", "worker"}};
+enum { FILES = sizeof made / sizeof *made };
 
 __attribute__((format(printf, 2, 3))) static int
 refuse(int exit_code, const char *format, ...)
@@ -38,9 +39,10 @@ refuse(int exit_code, const char *format, ...)
 }
 
 static void
-path_of(const char *data, const char *name, char path[PATH_BYTES])
+path_of(const struct options *o, unsigned file, char path[PATH_BYTES])
 {
-    (void)snprintf(path, PATH_BYTES, "%s/%s", data, name);
+    (void)snprintf(
+        path, PATH_BYTES, "%s/%s", made[file].among_keys ? o->keys : o->data, made[file].name);
 }
 
 /* Is there anything in the directory that we do not know? */
@@ -48,11 +50,9 @@ static bool
 is_foreign(const char *path)
 {
     static const char *const known[] = {".", "..", "lost+found", "keys"};
-    char manifest[PATH_BYTES];
     const struct dirent *entry;
     bool foreign = false;
-    path_of(path, "MANIFEST", manifest);
-    if (access(manifest, F_OK) == 0)
+    if (data_exists(path))
         return false; /* stintd's, without keys until now */
     DIR *directory = opendir(path);
     while (directory && !foreign && (entry = readdir(directory))) {
@@ -72,14 +72,16 @@ make_directory(const char *path, bool *was_made)
     struct stat st;
     *was_made = mkdir(path, 0700) == 0;
     if (!*was_made && errno != EEXIST)
-        return refuse(EX_CANTCREAT, "can't make the directory %s: %s; choose another with --data",
-            path, strerror(errno));
+        return refuse(EX_CANTCREAT,
+            "can't make the directory %s: %s; choose another with --data or --keys", path,
+            strerror(errno));
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-        return refuse(EX_CANTCREAT, "%s is not a directory; choose another with --data", path);
+        return refuse(
+            EX_CANTCREAT, "%s is not a directory; choose another with --data or --keys", path);
     if (st.st_uid != geteuid())
         return refuse(EX_CONFIG,
             "%s belongs to another user; let that user run stintd --init, or choose another "
-            "directory with --data",
+            "directory with --data or --keys",
             path);
     if (st.st_mode & 022)
         return refuse(EX_CONFIG,
@@ -88,14 +90,13 @@ make_directory(const char *path, bool *was_made)
     return 0;
 }
 
-/* None of the files is there. */
 static int
-check_none(const char *data)
+check_none(const struct options *o)
 {
     struct stat st;
     char path[PATH_BYTES];
-    for (unsigned i = 0; i < 2 * PAIRS; i++) {
-        path_of(data, i % 2 ? made[i / 2].public : made[i / 2].secret, path);
+    for (unsigned i = 0; i < FILES; i++) {
+        path_of(o, i, path);
         if (lstat(path, &st) == 0)
             return refuse(EX_CANTCREAT,
                 "%s is there already; nothing was changed: stint key makes single keys", path);
@@ -104,54 +105,53 @@ check_none(const char *data)
 }
 
 static int
-save(const char *data, const char *name, const struct key_file *file, bool secret)
+save(const struct options *o, unsigned file, const struct key_file *key, bool secret)
 {
     char path[PATH_BYTES];
-    path_of(data, name, path);
-    if (key_files_save(path, file, secret, false))
+    path_of(o, file, path);
+    if (key_files_save(path, key, secret, false))
         return 0;
     return refuse(EX_CANTCREAT, "can't write %s: %s", path, strerror(errno));
 }
 
 /* Draw and write the pairs; `broker` is for the broker's public key. What is made when one fails is
- * for the caller to take away; `*files` says how many files are there. */
+ * for the caller to take away: the first `*files` of them. */
 static int
-make_keys(const char *data, char broker[KEY_TEXT_BYTES], unsigned *files)
+make_keys(const struct options *o, char broker[KEY_TEXT_BYTES], unsigned *files)
 {
     int rc = 0;
-    for (unsigned i = 0; i < PAIRS && rc == 0; i++) {
+    for (*files = 0; *files < FILES && rc == 0;) {
         struct key_file pair = {0}, public = {0};
         if (!key_files_draw(&pair))
             return refuse(EX_UNAVAILABLE, "libzmq has no CURVE here; no key was made");
         memcpy(public.public_key, pair.public_key, sizeof public.public_key);
-        (void)snprintf(public.role, sizeof public.role, "%s", made[i].role);
-        rc = save(data, made[i].secret, &pair, true);
+        (void)snprintf(public.role, sizeof public.role, "%s", made[*files].role);
+        if (*files == 0)
+            memcpy(broker, public.public_key, KEY_TEXT_BYTES);
+        rc = save(o, *files, &pair, true);
+        explicit_bzero(&pair, sizeof pair);
         *files += rc == 0;
         if (rc == 0) {
-            rc = save(data, made[i].public, &public, false);
+            rc = save(o, *files, &public, false);
             *files += rc == 0;
         }
-        explicit_bzero(&pair, sizeof pair);
-        if (i == 0)
-            memcpy(broker, public.public_key, KEY_TEXT_BYTES);
     }
     return rc;
 }
 
 /* Leave nothing half made. */
 static void
-take_away(const char *data, unsigned files, bool keys_made, bool data_made)
+take_away(const struct options *o, unsigned files, bool keys_made, bool data_made)
 {
     char path[PATH_BYTES];
     for (unsigned i = 0; i < files; i++) {
-        path_of(data, i % 2 ? made[i / 2].public : made[i / 2].secret, path);
+        path_of(o, i, path);
         (void)unlink(path);
     }
-    path_of(data, "keys", path);
     if (keys_made)
-        (void)rmdir(path);
+        (void)rmdir(o->keys);
     if (data_made)
-        (void)rmdir(data);
+        (void)rmdir(o->data);
 }
 
 /* Where workers on other hosts reach us, as far as the settings tell. A wildcard is no address, so
@@ -180,41 +180,38 @@ endpoint_told(const struct options *o, char *told, size_t size)
 static void
 tell(const struct options *o, const char *broker)
 {
-    char endpoint[ENDPOINT_BYTES], whole[PATH_BYTES];
-    const char *data = realpath(o->data, whole) ? whole : o->data;
+    char endpoint[ENDPOINT_BYTES], data[PATH_BYTES], keys[PATH_BYTES];
+    const char *in = realpath(o->data, data) ? data : o->data;
     endpoint_told(o, endpoint, sizeof endpoint);
-    printf(
-        "# Made in %s: keys/broker.key and .pub, admin.key and worker.key, and what these two may"
-        " do in keys.\n"
-        "# For a worker's host: copy %s/worker.key to its /etc/stint/worker.key, and these lines"
-        " to its /etc/stint/worker.conf.\n"
-        "endpoint = %s\nbroker-key = \"%s\"\nkey = /etc/stint/worker.key\n",
-        data, data, endpoint, broker);
+    printf("# Made admin.key and worker.key in %s; broker.key, and what each may do, in %s.\n"
+           "# For a worker's host: copy %s/worker.key to its /etc/stint/worker.key, and these lines"
+           " to its /etc/stint/worker.conf.\n"
+           "endpoint = %s\nbroker-key = \"%s\"\nkey = /etc/stint/worker.key\n",
+        in, realpath(o->keys, keys) ? keys : o->keys, in, endpoint, broker);
 }
 
 int
 init_run(const struct options *o)
 {
-    char keys[PATH_BYTES], broker[KEY_TEXT_BYTES] = "";
+    char broker[KEY_TEXT_BYTES] = "";
     unsigned files = 0;
     bool data_made = false, keys_made = false;
-    path_of(o->data, "keys", keys);
-    if (strlen(o->data) > PATH_BYTES - 64)
-        return refuse(EX_CONFIG, "the path of --data is too long");
+    if (strlen(o->data) > PATH_BYTES - 64 || strlen(o->keys) > PATH_BYTES - 64)
+        return refuse(EX_CONFIG, "the path of --data or --keys is too long");
     (void)prctl(PR_SET_DUMPABLE, 0); /* no core file with a secret in it */
-    int rc = check_none(o->data);
+    int rc = check_none(o);
     if (rc == 0)
         rc = make_directory(o->data, &data_made);
     if (rc == 0 && is_foreign(o->data))
         rc = refuse(EX_CONFIG,
             "%s holds other things than stintd's; choose another directory with --data", o->data);
     if (rc == 0)
-        rc = make_directory(keys, &keys_made);
+        rc = make_directory(o->keys, &keys_made);
     if (rc == 0)
-        rc = make_keys(o->data, broker, &files);
+        rc = make_keys(o, broker, &files);
     if (rc == 0)
         tell(o, broker);
     else
-        take_away(o->data, files, keys_made, data_made);
+        take_away(o, files, keys_made, data_made);
     return rc;
 }

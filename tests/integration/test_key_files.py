@@ -247,7 +247,7 @@ class Init(harness.Case):
         self.assertTrue(all(line.startswith("#") for line in lines[:-3]))
         self.assertIn(os.path.realpath(self.place.path("data", "worker.key")), lines[-4])
 
-    def test_a_worker_takes_the_lines_that_were_told(self):
+    def test_a_worker_works_by_the_lines_that_were_told(self):
         port = harness.socket_port()
         told = self.init("--listen", "tcp://127.0.0.1:1", "--listen", f"tcp://broker.example:{port}",
                          "--allow-remote-without-keys").stdout
@@ -255,18 +255,28 @@ class Init(harness.Case):
         told = told.replace("broker.example", "127.0.0.1")
         config = self.place.path("worker.conf")
         write(config, told.replace("/etc/stint/worker.key", self.place.path("data", "worker.key")))
-        worker = harness.Process([harness.program("stint-worker"), "--config", config, "--handle", "e=cat"],
-                                 self.place.path("worker.log"))
-        self.place.processes.append(worker)
-        harness.wait_until(lambda: f"127.0.0.1:{port}" in worker.log() or not worker.running(),
-                           "it looks for its broker")
-        self.assertTrue(worker.running(), worker.log())
-        self.assertEqual(worker.stop(), 0, worker.log())
+        self.place.endpoint = f"tcp://127.0.0.1:{port}"
+        self.place.broker("--require-keys")
+        self.place.processes.append(harness.Process(
+            [harness.program("stint-worker"), "--config", config, "--exec"], self.place.path("worker.log")))
+        env = {"STINT_KEY": self.place.path("data", "admin.key"),
+               "STINT_BROKER_KEY": self.place.path("data", "keys", "broker.pub")}
+        r = self.place.stint("run", "echo", "done", env=env)
+        self.assertExit(r, 0)
+        self.assertEqual(r.stdout, "done\n")
         write(config, told.replace("/etc/stint/worker.key", self.place.path("nothing.key")))
-        r = subprocess.run([harness.program("stint-worker"), "--config", config, "--handle", "e=cat"],
+        r = subprocess.run([harness.program("stint-worker"), "--config", config, "--exec"],
                            capture_output=True, text=True, timeout=harness.DEADLINE_S)
         self.assertNotEqual(r.returncode, 0)
         self.assertIn("nothing.key", r.stderr)
+
+    def test_keys_may_lie_elsewhere(self):
+        keys = self.place.path("elsewhere")
+        told = self.init("--keys", keys).stdout
+        self.assertIn(keys, told)
+        self.assertEqual(sorted(os.listdir(keys)), ["admin.pub", "broker.key", "broker.pub", "worker.pub"])
+        self.assertEqual(sorted(os.listdir(self.place.path("data"))), ["admin.key", "worker.key"])
+        self.assertEqual(mode(keys), 0o700)
 
     def test_a_wildcard_is_told_as_this_hosts_name(self):
         told = self.init("--listen", "tcp://*:7777", "--allow-remote-without-keys").stdout
