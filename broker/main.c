@@ -2,6 +2,7 @@
  */
 #include "data.h"
 #include "id.h"
+#include "init.h"
 #include "listen.h"
 #include "log.h"
 #include "loop.h"
@@ -395,6 +396,10 @@ main(int argc, char **argv)
         return check_output();
     }
     (void)umask(0077);
+    if (b.options.init) {
+        rc = init_run(&b.options);
+        return rc ? rc : check_output();
+    }
     (void)signal(SIGBUS, on_memory_fault);
     (void)signal(SIGSEGV, on_memory_fault);
     (void)signal(SIGABRT, on_memory_fault); /* so that whoever starts us again sees an exit code */

@@ -150,6 +150,9 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         SETTINGS_OF_LOG(&o->log_level, &o->log_format),
         {"verify", 0, SETTING_FLAG, &o->verify, 0, 0, NULL,
             "read all that is in the data directory, say whether it fits together, and exit", NULL},
+        {"init", 0, SETTING_FLAG, &o->init, 0, 0, NULL,
+            "make the data directory with keys in it, tell what a worker's host needs, and exit",
+            NULL},
         {"check-config", 0, SETTING_FLAG, &o->check_config, 0, 0, NULL, "check settings and exit",
             NULL},
     };

@@ -14,9 +14,10 @@ _stint() {
     -k | --kind) values=$(stint --values kinds 2>/dev/null) ;;
     -s | --states) values=$(stint --values states 2>/dev/null) ;;
     -m | --mode) values="lifecycle submit drain latency start" ;;
+    --role) values="client worker admin" ;;
     --halt) values="now,fail=1 soon,fail=1 now,success=1 never" ;;
     -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    -L | --local | --state | --results | --wd | -d | --directory)
+    -L | --local | --state | --results | --wd | -d | --directory | --keys | --out)
         mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     esac
     if [ -z "$values" ] && [ -z "$verb" ]; then
@@ -34,6 +35,11 @@ _stint() {
             *) values=$(stint --values workers 2>/dev/null) ;;
             esac ;;
         fleet) values=size ;;
+        key)
+            case $before in
+            key) values="new add list show revoke" ;;
+            add | show) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+            esac ;;
         show | result | wait | cancel | retry | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac

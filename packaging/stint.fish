@@ -22,6 +22,10 @@ complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb)
 complete -c stint -n '__stint_is show result wait cancel retry events' -f -a '(stint --values ids 2>/dev/null)'
 complete -c stint -n '__stint_is worker' -f -a 'show resize pause resume drain stop (stint --values workers 2>/dev/null)'
 complete -c stint -n '__stint_is fleet' -f -a size
+complete -c stint -n '__stint_is key' -a 'new add list show revoke'
+complete -c stint -n '__stint_is key' -l role -x -a 'client worker admin'
+complete -c stint -n '__stint_is key' -l keys -x -a '(__fish_complete_directories)'
+complete -c stint -n '__stint_is key' -l out -x -a '(__fish_complete_directories)'
 complete -c stint -s q -l queue -x -a '(stint --values queues 2>/dev/null)'
 complete -c stint -s k -l kind -x -a '(stint --values kinds 2>/dev/null)'
 complete -c stint -n '__stint_is ls' -s s -l states -x -a '(stint --values states 2>/dev/null)'

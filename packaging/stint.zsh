@@ -14,9 +14,10 @@ _stint() {
     -k | --kind) compadd -- ${(f)"$(stint --values kinds 2>/dev/null)"}; return ;;
     -s | --states) compadd -- ${(f)"$(stint --values states 2>/dev/null)"}; return ;;
     -m | --mode) compadd -- lifecycle submit drain latency start; return ;;
+    --role) compadd -- client worker admin; return ;;
     --halt) compadd -- now,fail=1 soon,fail=1 now,success=1 never; return ;;
     -f | --file | -i | --input | --stdin | --joblog) _files; return ;;
-    -L | --local | --state | --results | --wd | -d | --directory) _files -/; return ;;
+    -L | --local | --state | --results | --wd | -d | --directory | --keys | --out) _files -/; return ;;
     esac
     if [[ -z $verb || $verb == help ]]; then
         compadd -- ${(f)"$(stint --words 2>/dev/null)"} help
@@ -33,6 +34,11 @@ _stint() {
             *) compadd -- ${(f)"$(stint --values workers 2>/dev/null)"} ;;
             esac ;;
         fleet) compadd -- size ;;
+        key)
+            case ${words[CURRENT-1]} in
+            key) compadd -- new add list show revoke ;;
+            *) _files ;;
+            esac ;;
         run | map) _command_names -e || _files ;;
         *) _files ;;
         esac

@@ -308,6 +308,13 @@ key_file_grants(const struct key_file *file, struct key_grant *grant, char why[K
     return true;
 }
 
+bool
+key_name_is_valid(const char *name)
+{
+    return name_is_valid((struct slice){(const uint8_t *)name, strlen(name)}) &&
+        strcmp(name, "local") != 0 && strcmp(name, "broker") != 0;
+}
+
 void
 key_rights_text(uint32_t rights, char text[KEY_WORD_BYTES])
 {

@@ -64,6 +64,10 @@ size_t key_file_write(const struct key_file *file, bool secret, char text[KEY_FI
 /* What the file grants. False: nothing, and `why` says why. */
 bool key_file_grants(const struct key_file *file, struct key_grant *grant, char why[KEY_WHY_BYTES]);
 
+/* May a key be called so? As queues are (letters, digits, ".", "_", "-"), but not "local", which is
+ * whoever shows no key, and not "broker", whose file lies beside theirs. */
+bool key_name_is_valid(const char *name);
+
 /* The names of rights, such as "submit, see"; `text` has room for KEY_WORD_BYTES. */
 void key_rights_text(uint32_t rights, char text[KEY_WORD_BYTES]);
 

@@ -112,6 +112,12 @@ key_files_save(const char *path, const struct key_file *file, bool secret, bool 
 }
 
 bool
+key_files_remove(const char *path)
+{
+    return unlink(path) == 0 && sync_directory(path);
+}
+
+bool
 key_files_draw(struct key_file *file)
 {
     return zmq_curve_keypair(file->public_key, file->secret_key) == 0;

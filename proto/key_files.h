@@ -12,6 +12,9 @@ bool key_files_load(const char *path, struct key_file *file, char why[KEY_WHY_BY
  * there may be a file at `path` already is for `replace` to say. False with errno set. */
 bool key_files_save(const char *path, const struct key_file *file, bool secret, bool replace);
 
+/* Remove the file, also from the disk. False with errno set. */
+bool key_files_remove(const char *path);
+
 /* A new pair of keys; false if libzmq was built without CURVE. */
 bool key_files_draw(struct key_file *file);
 

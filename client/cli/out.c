@@ -190,6 +190,28 @@ out_event(const struct stint_event *e)
     return o;
 }
 
+json_t *
+out_key(const char *name, const struct key_file *file, const struct key_grant *grant)
+{
+    char rights[KEY_WORD_BYTES] = "", queues[KEY_QUEUES_BYTES + KEY_PATTERNS_MAX] = "";
+    size_t n = 0;
+    if (grant) {
+        key_rights_text(grant->rights, rights);
+        (void)snprintf(queues, sizeof queues, "%s", grant->patterns_count ? "" : "*");
+        for (unsigned i = 0; i < grant->patterns_count && n < sizeof queues; i++)
+            n += (size_t)snprintf(
+                queues + n, sizeof queues - n, "%s%s", i ? ", " : "", grant->patterns[i]);
+    }
+    json_t *o = json_pack("{ss}", "schema", "stint.key/1");
+    if (name)
+        put_text(o, "name", name);
+    put_text(o, "public_key", file->public_key);
+    put_text(o, "role", grant ? file->role : "");
+    put_text(o, "rights", rights);
+    put_text(o, "queues", queues);
+    return o;
+}
+
 bool
 out_line(json_t *object)
 {

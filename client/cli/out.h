@@ -3,10 +3,11 @@
 #define OUT_H
 
 #include "cli.h"
+#include "key.h"
 
 /* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.running/1,
- * stint.fleet/1, stint.stats/1, stint.event/1. The caller owns them. Bytes that are valid UTF-8 are
- * strings; others are {"base64": "..."}. */
+ * stint.fleet/1, stint.stats/1, stint.event/1, stint.key/1. The caller owns them. Bytes that are
+ * valid UTF-8 are strings; others are {"base64": "..."}. */
 json_t *out_job(const struct stint_job_info *info);
 json_t *out_queue(const struct stint_queue_info *info);
 json_t *out_worker(const struct stint_worker_info *info);
@@ -14,6 +15,8 @@ json_t *out_running(const struct stint_running_info *info);
 json_t *out_fleet(const struct stint_fleet *fleet);
 json_t *out_stats(const struct stint_stats *stats);
 json_t *out_event(const struct stint_event *event);
+/* Never with the secret key. `name` and `grant` NULL: it has no name, and grants nothing. */
+json_t *out_key(const char *name, const struct key_file *file, const struct key_grant *grant);
 
 /* Bytes as JSON: a string if they are UTF-8, else {"base64": "..."}. */
 json_t *out_text(const void *bytes, size_t size);

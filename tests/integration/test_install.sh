@@ -93,7 +93,7 @@ compare() { # program, its settings, options that are none
     shift 2
     printf -- '--%s\n' "$@" | sort -u "$work/shipped" - | diff - "$work/options"
 }
-compare stintd stintd.conf check-config config help usage verify version ||
+compare stintd stintd.conf check-config config help init usage verify version ||
     fail "stintd.conf and its settings differ"
 compare stint-worker worker.conf config help usage version ||
     fail "worker.conf and its settings differ"

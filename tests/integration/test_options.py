@@ -53,6 +53,8 @@ class Options(harness.Case):
                             (["worker", "pause", "--all", "--label", "l"], "--label"),
                             (["worker", "resize", "x", "many"], "many"), (["worker", "show"], "name"),
                             (["worker", "show", "--all"], "name"), (["fleet"], "size"),
+                            (["key"], "revoke"), (["key", "nonsense"], "nonsense"), (["key", "new"], "which name"),
+                            (["key", "list", "x"], "x"), (["key", "show", "f", "--out", "d"], "--out"),
                             (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
                             (["ls", "--nonsense"], "--nonsense"), (["--nonsense"], "--nonsense"),
                             (["nonsense"], "nonsense"), (["map"], "which command"), (["run"], "which command")):
@@ -184,6 +186,7 @@ class Options(harness.Case):
                    *self.place.json("show", job["id"]), *self.place.json("cancel", job["id"]),
                    *self.place.json("bench", "-n", "1000"), *self.place.json("run", "true"),
                    *self.place.json("run", "--detach", "true"), *self.place.json("map", "echo", ":::", "x")]
+        objects += self.place.json("key", "new", "k", "--out", self.place.directory)
         for o in objects:
             self.assertRegex(o["schema"], r"^stint\.[a-z]+/1$")
         self.assertEqual(self.place.json("ls", "-1", "-k", "echo")[0], {"schema": "stint.id/1", "id": job["id"]})

@@ -36,7 +36,12 @@ class Streams(harness.Case):
     def test_a_full_disk_under_the_output_is_74_for_every_verb(self):
         job = self.submit("-k", "echo", "x")
         self.assertExit(self.place.stint("wait", "-Q", job), 0)
+        keys = self.place.path("keys")
+        os.mkdir(keys)
+        self.assertExit(self.place.stint("key", "new", "k", "--role", "client", "--out", keys), 0)
+        pub = os.path.join(keys, "k.pub")
         for args in (["map", "-i", self.lines(3), "echo"], ["wait", job], ["wait", "-r", job],
+                     ["key", "list", "--keys", keys], ["key", "show", pub],
                      ["result", job], ["show", job], ["ls"], ["ls", "-1"], ["ls", "-j", "-n0"],
                      ["queues"], ["workers"], ["fleet", "size"], ["stats"], ["ping"], ["run", "echo", "x"],
                      ["submit", "-k", "echo", "x"], ["--help"], ["--version"], ["help", "map"],

@@ -11,6 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
@@ -500,5 +501,10 @@ PLANTED = [
     ("a key that nobody has is let in", ZAP, "    return number > 0;", "    return true;"),
     ("whoever asks is told 200", ZAP, 'good ? "200" : "400"', '"200"'),
     ("a secret that others may read is taken", KEY_FILES, "(st.st_mode & 077)", "(st.st_mode & 007)"),
+    ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
+    ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
+    ("what a key may do is not checked when it is added", KEY_COMMAND, "    if (!key_file_grants(file, &grant, why)) {\n        cli_say(cli, \"%s: %s; see", "    if (!key_file_grants(file, &grant, why) && file->role[0]) {\n        cli_say(cli, \"%s: %s; see"),
+    ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
+    ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
 ]

@@ -278,6 +278,32 @@ what_is_no_file_is_refused_at_once(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static void
+what_is_removed_is_gone(void **state)
+{
+    struct key_file file;
+    (void)state;
+    assert_true(key_files_draw(&file));
+    assert_true(key_files_save(in_directory("a.pub"), &file, false, false));
+    assert_true(key_files_remove(path));
+    assert_int_equal(access(path, F_OK), -1);
+    assert_false(key_files_remove(path));
+    assert_int_equal(errno, ENOENT);
+}
+
+static void
+a_key_is_called_as_a_queue_may_be(void **state)
+{
+    static const char *const good[] = {"alice", "a", "7", "mail.worker-1_x", "locale", "brokers"};
+    static const char *const bad[] = {
+        "", "local", "broker", ".a", "-a", "a/b", "../a", "a b", "a\n", "a\"", "\xc3\xa4"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(key_name_is_valid(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(key_name_is_valid(bad[i]));
+}
+
 int
 main(void)
 {
@@ -289,6 +315,8 @@ main(void)
         cmocka_unit_test(a_file_grants_what_it_says),
         cmocka_unit_test(too_many_queues_are_refused),
         cmocka_unit_test(rights_are_told_by_name),
+        cmocka_unit_test(a_key_is_called_as_a_queue_may_be),
+        cmocka_unit_test_setup_teardown(what_is_removed_is_gone, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(files_are_saved_for_their_owner_and_never_over_another,
             make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(
