@@ -1,0 +1,185 @@
+/* stint fleet: workers on several hosts, from one place. */
+#include "console.h"
+#include "launch.h"
+#include "out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { UP_MS = 20000, DOWN_MS = 60000, AT_ONCE = 32 };
+
+static char *ssh, *wait_text, *at_once_text;
+static int now;
+
+static struct poptOption fleet_options[] = {
+    {"ssh", 0, POPT_ARG_STRING, &ssh, 0, "how to reach hosts (STINT_SSH, or else ssh)", "COMMAND"},
+    {"wait", 'w', POPT_ARG_STRING, &wait_text, 0,
+        "up: until a worker is connected (20s); down: until its jobs have ended (60s)", "TIME"},
+    {"now", 0, POPT_ARG_NONE, &now, 0, "down: end what runs, and give it back to the queue", NULL},
+    {"at-once", 0, POPT_ARG_STRING, &at_once_text, 0, "hosts at a time (32)", "N"}, POPT_TABLEEND};
+
+/* What the broker knows of a worker. */
+struct known {
+    char name[STINT_LABEL_BYTES];
+    uint32_t slots, held;
+    struct known *next;
+};
+
+struct fleet {
+    struct cli *cli;
+    struct known *known;
+    bool asked; /* the broker */
+};
+
+static bool
+each_worker(void *context, const struct stint_worker_info *info)
+{
+    struct fleet *f = context;
+    struct known *k = cli_allocate(sizeof *k);
+    (void)snprintf(k->name, sizeof k->name, "%s", info->name);
+    k->slots = info->slots;
+    k->held = info->held;
+    k->next = f->known;
+    f->known = k;
+    return true;
+}
+
+/* Whoever asks for the status wants to know of hosts also when the broker is away. */
+static void
+ask_broker(struct fleet *f)
+{
+    f->asked = cli_connect(f->cli, NULL, 0) == EX_OK &&
+        stint_workers(f->cli->client, each_worker, f, f->cli->timeout_ms) == STINT_OK;
+    if (!f->asked)
+        cli_say(f->cli, "the broker does not answer; told is what the hosts say");
+}
+
+static const struct known *
+find(const struct fleet *f, const char *name)
+{
+    const struct known *k = f->known;
+    while (k && strcmp(k->name, name) != 0)
+        k = k->next;
+    return k;
+}
+
+static void
+show_json(const struct fleet *f, const struct launch_report *r)
+{
+    json_t *object =
+        json_pack("{ss ss ss so sI so}", "schema", "stint.host/1", "host", r->host->name, "state",
+            r->state, "address", out_text(r->host->address, strlen(r->host->address)), "pid",
+            (json_int_t)r->pid, "detail", out_text(r->detail, strlen(r->detail)));
+    const struct known *k = find(f, r->host->name);
+    if (f->asked) {
+        (void)json_object_set_new(object, "connected", json_boolean(k != NULL));
+        if (k) {
+            (void)json_object_set_new(object, "slots", json_integer(k->slots));
+            (void)json_object_set_new(object, "held", json_integer(k->held));
+        }
+    }
+    (void)out_line(object);
+}
+
+static void
+show(void *context, const struct launch_report *r)
+{
+    const struct fleet *f = context;
+    const struct known *k = find(f, r->host->name);
+    if (f->cli->json) {
+        show_json(f, r);
+        return;
+    }
+    FILE *out = console_out();
+    (void)fprintf(out, "%-20s %-11s", r->host->name, r->state);
+    if (r->pid)
+        (void)fprintf(out, " pid %ld", r->pid);
+    if (f->asked && k)
+        (void)fprintf(out, ", %u slots, %u jobs held", k->slots, k->held);
+    else if (f->asked && strcmp(r->state, "running") == 0)
+        (void)fputs(", not connected", out);
+    /* A log line of another host: control characters in it are not for this terminal. */
+    (void)fputs(*r->detail ? r->pid ? ", " : " " : "", out);
+    for (const char *at = r->detail; *at; at++)
+        (void)putc((unsigned char)*at < ' ' || *at == 0x7f ? ' ' : *at, out);
+    (void)putc('\n', out);
+    (void)fflush(out);
+}
+
+static int
+read_options(struct cli *cli, struct launch_options *options)
+{
+    uint64_t at_once = AT_ONCE;
+    options->ssh = ssh;
+    options->now = now;
+    options->wait_ms = options->verb == LAUNCH_UP ? UP_MS : DOWN_MS;
+    if (now && options->verb != LAUNCH_DOWN)
+        return cli_usage(cli, "--now is for stint fleet down");
+    if (wait_text && options->verb == LAUNCH_STATUS)
+        return cli_usage(cli, "--wait has no effect on stint fleet status");
+    if ((wait_text && !cli_duration(cli, "wait", wait_text, &options->wait_ms)) ||
+        (at_once_text && !cli_number(cli, "at-once", at_once_text, 1, 1000, &at_once)))
+        return EX_USAGE;
+    options->at_once = (unsigned)at_once;
+    return EX_OK;
+}
+
+/* The workers connect to where the command does, unless the file says otherwise. */
+static int
+name_broker(struct cli *cli, struct hosts *hosts)
+{
+    const char *endpoint = cli->endpoint ? cli->endpoint : getenv("STINT_ENDPOINT");
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!host_has(&hosts->all[i], "endpoint") && !host_has(&hosts->all[i], "config")) {
+            if (!endpoint || !*endpoint)
+                return cli_usage(cli,
+                    "where is the broker? say endpoint= in the file, or --endpoint, as hosts "
+                    "reach it");
+            host_add(&hosts->all[i], "endpoint", endpoint);
+        }
+    return EX_OK;
+}
+
+static int
+run_launch(struct cli *cli, struct launch_options *options, const char *path)
+{
+    struct hosts hosts;
+    struct fleet fleet = {.cli = cli};
+    int rc = read_options(cli, options);
+    if (rc != EX_OK || (rc = hosts_read(cli, path, &hosts)) != EX_OK)
+        return rc;
+    if (options->verb == LAUNCH_UP)
+        rc = name_broker(cli, &hosts);
+    else if (options->verb == LAUNCH_STATUS)
+        ask_broker(&fleet);
+    if (rc == EX_OK)
+        rc = launch(cli, &hosts, options, show, &fleet);
+    while (fleet.known) {
+        struct known *next = fleet.known->next;
+        free(fleet.known);
+        fleet.known = next;
+    }
+    hosts_free(&hosts);
+    return rc;
+}
+
+static int
+run_fleet(struct cli *cli, const char **args)
+{
+    static const char *const verbs[] = {
+        [LAUNCH_UP] = "up", [LAUNCH_DOWN] = "down", [LAUNCH_STATUS] = "status"};
+    if (!args || !args[0])
+        return cli_usage(cli, "what is to be done? up, down or status, and a file of hosts");
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(args[0], verbs[i]) == 0) {
+            struct launch_options options = {.verb = (enum launch_verb)i};
+            if (!args[1] || args[2])
+                return cli_usage(cli, "%s takes one file of hosts", verbs[i]);
+            return run_launch(cli, &options, args[1]);
+        }
+    return cli_usage(cli, "what is %s? up, down or status", args[0]);
+}
+
+const struct verb verb_fleet = {"fleet", "[OPTION...] up|down|status FILE",
+    "start, stop and see workers on other hosts", fleet_options, run_fleet, VERB_TAKES_ARGUMENTS};
