@@ -46,8 +46,11 @@ is_one_too_many(struct note_log *log, const struct note *note)
 static void
 tell(const struct note *note)
 {
-    static const enum log_level levels[] = {
-        LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
+    static const enum log_level levels[] = {[NOTE_ERROR] = LOG_LEVEL_ERROR,
+        [NOTE_WARN] = LOG_LEVEL_WARN,
+        [NOTE_AUDIT] = LOG_LEVEL_INFO,
+        [NOTE_INFO] = LOG_LEVEL_INFO,
+        [NOTE_DEBUG] = LOG_LEVEL_DEBUG};
     struct log_field fields[NOTE_FIELDS + 1] = {{LOG_END, NULL, NULL, 0}};
     for (uint32_t i = 0; i < note->count; i++) {
         const struct note_field *f = &note->fields[i];

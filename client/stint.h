@@ -135,7 +135,8 @@ STINT_EXPORT size_t stint_client_pending(const struct stint_client *client);
 STINT_EXPORT enum stint_status
 stint_client_held(const struct stint_client *client, const char **why);
 
-/* A job that is settled, or that the broker does not know (state STINT_UNKNOWN). `info` is borrowed
+/* A job that is settled, or that the broker does not know or does not let the client see (state
+ * STINT_UNKNOWN). `info` is borrowed
  * for the call. */
 typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
 

@@ -101,6 +101,13 @@ settled(struct stint_client *c, const struct stint_job_info *info)
     }
 }
 
+/* There is no such job, or this client may not see it: nothing will be heard of it. */
+static bool
+is_final(enum stint_status status)
+{
+    return status == STINT_NO_SUCH_JOB || status == STINT_DENIED;
+}
+
 /* The answer to a WAIT says which jobs are not there; the rest comes as OUTCOMES. What was refused
  * for now is asked for again. The ids are read back from the request itself. */
 static void
@@ -116,17 +123,18 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
         abort();
     memcpy(statuses, room->statuses, count * sizeof *statuses);
     (void)message_decode(call->request->frame.data, call->request->frame.used, &asked, room, &why);
-    struct stint_id *unknown = malloc(((size_t)count + 1) * sizeof *unknown);
+    struct stint_id *unknown = malloc(((size_t)asked.count + 1) * sizeof *unknown);
     uint32_t unknowns = 0;
     if (!unknown)
         abort();
-    for (uint32_t i = 0; i < count && i < asked.count; i++) {
-        if (statuses[i] == STINT_NO_SUCH_JOB)
+    for (uint32_t i = 0; i < asked.count && (i < count || is_final(status)); i++) {
+        enum stint_status one = is_final(status) ? status : (enum stint_status)statuses[i];
+        if (is_final(one))
             unknown[unknowns++] = room->ids[i];
-        else if (statuses[i] != STINT_OK)
+        else if (one != STINT_OK)
             ask_again_later(c);
     }
-    if (count == 0)
+    if (count == 0 && unknowns == 0)
         ask_again_later(c);
     client_end(&call);
     for (uint32_t i = 0; i < unknowns; i++) {

@@ -137,7 +137,7 @@ put_features(struct pack_buffer *b, uint64_t features)
 {
     uint32_t count = 0;
     for (unsigned i = 0; i < FEATURES_COUNT; i++)
-        count += features >> i & 1;
+        count += (uint32_t)(features >> i & 1);
     put_key_array(b, WELCOME_FEATURES, count);
     for (unsigned i = 0; i < FEATURES_COUNT; i++)
         if (features >> i & 1)

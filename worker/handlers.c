@@ -2,10 +2,10 @@
 #include "handlers.h"
 #include "log.h"
 #include "message.h"
+#include "words.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,14 +110,14 @@ check_program(const char *text, const char *name)
 
 /* The command's words: cut as a shell would, but nothing is expanded; or one line for a shell. */
 static char **
-words_of(const char *command, bool shell)
+words_of(const char *command, bool shell, const char **why)
 {
     int argc;
     const char **words;
-    if (!shell)
-        return poptParseArgvString(command, &argc, &words) == 0 && argc > 0
-            ? (char **)(uintptr_t)words
-            : NULL;
+    if (!shell) {
+        *why = words_cut(command, &argc, &words);
+        return (char **)(uintptr_t)words;
+    }
     char **argv = calloc(4, sizeof *argv);
     if (!argv || !(argv[0] = strdup("/bin/sh")) || !(argv[1] = strdup("-c")) ||
         !(argv[2] = strdup(command)))
@@ -139,7 +139,7 @@ static bool
 add_program(struct stint_worker *w, struct handlers *all, struct runner *runner, const char *text,
     bool shell)
 {
-    const char *command = strchr(text, '=');
+    const char *command = strchr(text, '='), *why;
     if (!command)
         return complain("write KIND=COMMAND", text);
     struct program_handler *h = calloc(1, sizeof *h);
@@ -148,9 +148,9 @@ add_program(struct stint_worker *w, struct handlers *all, struct runner *runner,
     h->runner = runner;
     h->next = all->programs;
     all->programs = h;
-    h->argv = words_of(command + 1, shell);
+    h->argv = words_of(command + 1, shell, &why);
     if (!h->argv)
-        return complain("the command can't be cut into words", text);
+        return complain(why, text);
     if (!check_program(text, h->argv[0]))
         return false;
     struct stint_handler handler = {.kind = h->kind,

@@ -276,7 +276,8 @@ attempt_claim(struct core *core, struct peer *peer, const struct message *m)
     uint32_t refused = 0;
     for (uint32_t i = 0; i < m->count; i++) {
         struct lease_ref ref = core->scratch.decoded->leases[i];
-        ref.status = claim_one(core, worker, &ref);
+        bool denied = judgement_denies(&core->scratch.judgement, i);
+        ref.status = denied ? STINT_DENIED : claim_one(core, worker, &ref);
         if (ref.status != STINT_OK)
             core->scratch.decoded->leases[refused++] = ref;
     }
@@ -287,20 +288,27 @@ attempt_claim(struct core *core, struct peer *peer, const struct message *m)
         end_claim(core, worker);
 }
 
+static enum stint_status
+start_one(struct core *core, const struct worker *worker, const struct lease_ref *ref)
+{
+    enum stint_status why;
+    struct lease *l = lease_of(core, worker, ref, &why);
+    if (l && !l->worker)
+        return STINT_STALE; /* it is to be claimed first */
+    if (l && !begin(core, l))
+        return STINT_NO_SUCH_JOB;
+    return why;
+}
+
 void
 attempt_started(struct core *core, struct peer *peer, const struct message *m)
 {
     uint32_t refused = 0;
     for (uint32_t i = 0; i < m->count; i++) {
         struct lease_ref ref = core->scratch.decoded->leases[i];
-        enum stint_status why;
-        struct lease *l = lease_of(core, peer->worker, &ref, &why);
-        if (l && !l->worker)
-            why = STINT_STALE; /* it is to be claimed first */
-        else if (l && !begin(core, l))
-            why = STINT_NO_SUCH_JOB;
-        ref.status = why;
-        if (why != STINT_OK)
+        bool denied = judgement_denies(&core->scratch.judgement, i);
+        ref.status = denied ? STINT_DENIED : start_one(core, peer->worker, &ref);
+        if (ref.status != STINT_OK)
             core->scratch.decoded->leases[refused++] = ref;
     }
     if (m->number == 0)

@@ -51,24 +51,34 @@ retry_one(struct core *core, const struct stint_id *id)
 
 static void
 each_id(struct core *core, struct peer *peer, const struct message *m,
-    enum stint_status (*one)(struct core *core, const struct stint_id *id))
+    enum stint_status (*one)(struct core *core, const struct stint_id *id), const char *done)
 {
+    struct stint_id first = {{0}};
+    uint32_t count = 0;
     /* Statuses are written over the ids they answer: a status is smaller than an id. */
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->scratch.decoded->ids[i];
-        core->scratch.decoded->statuses[i] = one(core, &id);
+        bool denied = judgement_denies(&core->scratch.judgement, i);
+        enum stint_status status = denied ? STINT_DENIED : one(core, &id);
+        if (status == STINT_OK && count++ == 0)
+            first = id;
+        core->scratch.decoded->statuses[i] = status;
     }
+    char text[STINT_ID_TEXT_BYTES];
+    if (count > 0)
+        core_audit(core, peer, done, NOTE_NUMBER("jobs", count),
+            NOTE_TEXT("first", stint_id_format(&first, text)));
     reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);
 }
 
 void
 change_cancel(struct core *core, struct peer *peer, const struct message *m)
 {
-    each_id(core, peer, m, cancel_one);
+    each_id(core, peer, m, cancel_one, "jobs were cancelled");
 }
 
 void
 change_retry(struct core *core, struct peer *peer, const struct message *m)
 {
-    each_id(core, peer, m, retry_one);
+    each_id(core, peer, m, retry_one, "jobs begin anew");
 }

@@ -55,8 +55,11 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
 {
     struct fleet *fleet = &core->fleet;
     struct worker *w = fleet_worker(fleet, h->session);
-    if (!w)
+    if (!w) {
         w = fleet_worker_add(fleet, h->session);
+        if (peer->grant)
+            memcpy(w->key, peer->grant->name, sizeof w->key);
+    }
     peer->worker = w;
     w->peer = peer;
     w->claimed = false;
@@ -144,6 +147,7 @@ conversation_hello(struct core *core, uint32_t number, const struct message *m)
     sessions_finish(core, h->session);
     slice_to_text(peer->name, sizeof peer->name, h->name);
     peer->seen_ms = core->clocks.listened_ms;
+    fleet_peer_grant(&core->fleet, peer, core->step.grant);
     sessions_load(core, peer);
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
         reply_refuse(core, number, m, STINT_TOO_MANY,

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "conversation.h"
 #include "dispatch.h"
+#include "gate.h"
 #include "job.h"
 #include "peers.h"
 #include "query.h"
@@ -277,28 +278,32 @@ mark_seen(struct core *core, struct peer *peer)
 }
 
 static void
-handle_frame(struct core *core, uint32_t number, struct slice frame)
+handle_frame(struct core *core, const struct event *event)
 {
+    uint32_t number = event->peer;
     struct message *m = &core->scratch.message;
     const char *why;
     struct peer *peer = fleet_peer(&core->fleet, number);
     if (peer && peer->account.ending)
         return;
+    core->step.grant = event->grant;
     enum stint_status status =
-        message_decode(frame.data, frame.size, m, core->scratch.decoded, &why);
+        message_decode(event->frame.data, event->frame.size, m, core->scratch.decoded, &why);
     if (peer)
         mark_seen(core, peer);
     if (status != STINT_OK)
         reply_refuse(core, number, m, status, why);
     else if (m->type == MESSAGE_HELLO) {
-        conversation_hello(core, number, m);
+        if (gate_admits_hello(core, number, m))
+            conversation_hello(core, number, m);
         peer = fleet_peer(&core->fleet, number);
     } else if (!peer)
         reply_refuse(core, number, m, STINT_HELLO_FIRST, "");
     else if (!message_allowed(m->type, peer->role))
         reply_refuse(core, number, m, STINT_DENIED, "this role may not send this message");
     else {
-        peer_message(core, peer, m);
+        if (gate_admits(core, peer, m))
+            peer_message(core, peer, m);
         return; /* the peer may be gone */
     }
     if (!peer)
@@ -309,7 +314,7 @@ static void
 handle_event(struct core *core, const struct event *event)
 {
     if (event->kind == EVENT_FRAME) {
-        handle_frame(core, event->peer, event->frame);
+        handle_frame(core, event);
         return;
     }
     struct peer *peer = fleet_peer(&core->fleet, event->peer);
@@ -356,6 +361,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     set_clocks(core, batch);
     for (size_t i = 0; i < batch->count; i++)
         handle_event(core, &batch->events[i]);
+    core->step.grant = NULL;
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);
     dispatch_all(core);

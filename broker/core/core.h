@@ -11,6 +11,7 @@
 
 #include "note.h"
 #include "outbox.h"
+#include "rights.h"
 #include "stint_job.h"
 #include "store.h"
 
@@ -54,6 +55,8 @@ struct event {
     enum event_kind kind;
     uint32_t peer; /* the router's number for the connection */
     struct slice frame;
+    /* EVENT_FRAME: NULL: no key was asked for, everything is allowed; borrowed for the step */
+    const struct grant *grant;
 };
 
 /* How much was read of what had arrived. Nobody is judged by a silence that may only be ours. */

@@ -62,6 +62,42 @@ fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSI
     return peer;
 }
 
+static struct held_grant *
+find_grant(struct fleet *fleet, const struct grant *grant)
+{
+    struct held_grant *h = fleet->grants;
+    while (h && !grant_same(&h->grant, grant))
+        h = h->next;
+    return h;
+}
+
+void
+fleet_peer_grant(struct fleet *fleet, struct peer *peer, const struct grant *grant)
+{
+    assert(!peer->grant);
+    if (!grant)
+        return;
+    struct held_grant *h = find_grant(fleet, grant);
+    if (!h) {
+        h = allocate(sizeof *h);
+        h->grant = *grant;
+        DL_APPEND(fleet->grants, h);
+    }
+    h->peers++;
+    peer->grant = &h->grant;
+}
+
+static void
+let_go_of_grant(struct fleet *fleet, struct peer *peer)
+{
+    struct held_grant *h = peer->grant ? find_grant(fleet, peer->grant) : NULL;
+    peer->grant = NULL;
+    if (!h || --h->peers > 0)
+        return;
+    DL_DELETE(fleet->grants, h);
+    free(h);
+}
+
 static void
 unlink_watch(struct fleet *fleet, struct watch *watch)
 {
@@ -97,6 +133,7 @@ fleet_peer_remove(struct fleet *fleet, struct peer *peer)
     }
     if (peer->worker)
         peer->worker->peer = NULL;
+    let_go_of_grant(fleet, peer);
     pack_buffer_free(&peer->answers.submitted);
     pack_buffer_free(&peer->answers.settled);
     pack_buffer_free(&peer->answers.outcomes);

@@ -6,6 +6,7 @@
 
 #include "book.h"
 #include "message.h"
+#include "rights.h"
 
 enum { REFUSERS_MAX = 64 };
 
@@ -66,6 +67,7 @@ struct worker_times {
 struct worker {
     uint8_t session[SESSION_BYTES];
     struct peer *peer; /* NULL: cut off */
+    char key[STINT_LABEL_BYTES]; /* that made the session; "": none was asked for */
     char name[STINT_LABEL_BYTES], software[STINT_LABEL_BYTES];
     uint32_t slots, window;
     struct worker_counts counts;
@@ -119,6 +121,7 @@ struct peer_submissions {
     uint64_t last, pruned; /* last one stored; answers up to `pruned` are forgotten */
     bool stored, changed; /* the session's row */
     bool refused; /* the next one, in this conversation */
+    uint64_t owner; /* of the session: a hash of its key's name; 0: it was made without one */
 };
 
 /* Of this step, sent together at its end. */
@@ -135,6 +138,7 @@ struct peer {
     enum message_role role;
     uint8_t session[SESSION_BYTES];
     char name[STINT_LABEL_BYTES];
+    const struct grant *grant; /* of its key; NULL: none was asked for, and it may do everything */
     uint64_t seen_ms; /* by listened_ms */
     struct worker *worker; /* of role worker */
     struct peer_submissions submissions;
@@ -146,6 +150,13 @@ struct peer {
     uint32_t watches_count, subscriptions_count;
     struct peer *prev, *next;
     UT_hash_handle hh; /* by session */
+};
+
+/* A grant, for all the peers that came with its key. */
+struct held_grant {
+    struct grant grant;
+    uint32_t peers;
+    struct held_grant *prev, *next;
 };
 
 /* What is to be pushed, to all peers together. */
@@ -160,6 +171,7 @@ struct fleet {
     uint32_t by_number_size, peers_count, workers_count;
     struct pushed pushed;
     struct peer *peers, *peers_by_session;
+    struct held_grant *grants;
     uint64_t unread; /* of all accounts */
     uint64_t joined; /* workers, ever */
     struct worker *workers, *by_session;
@@ -179,6 +191,8 @@ struct peer *fleet_peer_of_session(struct fleet *fleet, const uint8_t session[SE
 /* The session has no other connection. */
 struct peer *
 fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSION_BYTES]);
+/* The peer has what this grants, which is copied, until it is forgotten. NULL: everything. */
+void fleet_peer_grant(struct fleet *fleet, struct peer *peer, const struct grant *grant);
 /* Forget a connection: its watches and subscriptions end; its worker is cut off, not lost. */
 void fleet_peer_remove(struct fleet *fleet, struct peer *peer);
 

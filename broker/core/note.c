@@ -38,7 +38,7 @@ void
 notes_add(struct notes *notes, enum note_level level, const char *event,
     const struct note_field *fields, uint32_t count)
 {
-    bool minor = level > NOTE_WARN;
+    bool minor = level > NOTE_AUDIT;
     assert(count <= NOTE_FIELDS);
     if ((minor && notes->minor >= NOTES_A_STEP) || notes->count == NOTES_MAX) {
         notes->dropped++;

@@ -1,15 +1,17 @@
 /* What the core has to tell a person: short constant sentences with fields, for the log. A step's
  * notes wait until the loop has taken them. Of those that are only of interest a step keeps a few
- * and counts the rest; warnings and errors are all kept, as each lost worker is to be a line.
+ * and counts the rest; warnings and errors are all kept, as each lost worker is to be a line, and
+ * so is who changed what (an audit note).
  */
 #ifndef NOTE_H
 #define NOTE_H
 
 #include "stint_job.h"
 
-enum note_level { NOTE_ERROR, NOTE_WARN, NOTE_INFO, NOTE_DEBUG }; /* as the log's */
+/* As the log's, where an audit note is one that informs. */
+enum note_level { NOTE_ERROR, NOTE_WARN, NOTE_AUDIT, NOTE_INFO, NOTE_DEBUG };
 
-enum { NOTE_FIELDS = 5, NOTES_A_STEP = 64, NOTES_MAX = 1 << 17, NOTE_TEXT_BYTES = 200 };
+enum { NOTE_FIELDS = 6, NOTES_A_STEP = 64, NOTES_MAX = 1 << 17, NOTE_TEXT_BYTES = 200 };
 
 struct note_field {
     const char *key; /* a constant */
@@ -38,7 +40,7 @@ struct note {
 struct notes {
     struct note *all;
     uint32_t count, size, taken;
-    uint32_t minor; /* of them, those that are no warning */
+    uint32_t minor; /* of them, those that are only of interest */
     uint64_t dropped;
 };
 

@@ -95,7 +95,9 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
         struct stint_id id = core->scratch.decoded->ids[i];
         struct job job;
         enum stint_status status = STINT_OK;
-        if (!job_find(core, &id, &job))
+        if (judgement_denies(&core->scratch.judgement, i))
+            status = STINT_DENIED;
+        else if (!job_find(core, &id, &job))
             status = STINT_NO_SUCH_JOB;
         else if (job.place == PLACE_SETTLED) {
             struct stint_job_info info;
@@ -117,7 +119,7 @@ struct listing {
     uint32_t states, limit, count, scanned, scanned_most;
     struct slice kind;
     enum place place;
-    struct stint_id at;
+    struct stint_id begin, at; /* of the queue, or of all; where the list goes on */
 };
 
 static bool
@@ -173,6 +175,29 @@ wanted(const struct listing *l)
     return (l->states & states[l->place]) != 0;
 }
 
+/* Where the page begins that this cursor names. One of another queue is none of this list's: it
+ * would show whether there is a job between there and here. */
+static bool
+read_cursor(const struct core *core, struct slice given, struct listing *l)
+{
+    if (given.size != CURSOR_BYTES || given.data[0] < PLACE_LIVE || given.data[0] > PLACE_SETTLED)
+        return false;
+    l->place = (enum place)given.data[0];
+    memcpy(l->at.bytes, given.data + 1, STINT_ID_BYTES);
+    return !l->queue ||
+        (id_broker(&l->at) == core->options.broker && id_queue(&l->at) == l->queue->number);
+}
+
+/* Collects a page; true when the list has come to its end, or else `l` says where it goes on. */
+static bool
+list_all(struct core *core, struct listing *l)
+{
+    for (; l->place <= PLACE_SETTLED; l->place++, l->at = l->begin)
+        if (wanted(l) && !list_place(core, l))
+            return false;
+    return true;
+}
+
 void
 query_list(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -183,30 +208,23 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
         .place = PLACE_LIVE};
     uint8_t cursor[CURSOR_BYTES];
     struct slice next = {0};
-    struct slice given = m->list.cursor;
     reply_page_begin(core);
     if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
         reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
         return;
     }
-    struct stint_id begin =
-        l.queue ? id_make(core->options.broker, l.queue->number, 255, 0) : (struct stint_id){{0}};
-    l.at = begin;
-    if (given.size == CURSOR_BYTES && given.data[0] >= PLACE_LIVE &&
-        given.data[0] <= PLACE_SETTLED) {
-        l.place = (enum place)given.data[0];
-        memcpy(l.at.bytes, given.data + 1, STINT_ID_BYTES);
-    } else if (given.size) {
+    if (l.queue)
+        l.begin = id_make(core->options.broker, l.queue->number, 255, 0);
+    l.at = l.begin;
+    if (m->list.cursor.size && !read_cursor(core, m->list.cursor, &l)) {
         reply_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
         return;
     }
-    for (; l.place <= PLACE_SETTLED; l.place++, l.at = begin)
-        if (wanted(&l) && !list_place(core, &l)) {
-            cursor[0] = (uint8_t)l.place;
-            memcpy(cursor + 1, l.at.bytes, STINT_ID_BYTES);
-            next = (struct slice){cursor, sizeof cursor};
-            break;
-        }
+    if (!list_all(core, &l)) {
+        cursor[0] = (uint8_t)l.place;
+        memcpy(cursor + 1, l.at.bytes, STINT_ID_BYTES);
+        next = (struct slice){cursor, sizeof cursor};
+    }
     reply_page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
 }
 

@@ -63,6 +63,21 @@ put_queue(struct core *core, struct queue *q)
     message_put_queue_info(&core->scratch.page, &info);
 }
 
+static bool
+sees(const struct peer *peer, const struct queue *q)
+{
+    struct slice name = {(const uint8_t *)q->name, q->name_bytes};
+    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);
+}
+
+/* Where an entry stands in a list, for a cursor. The broker's own numbers count what there is of
+ * everybody, so a peer with a key is told which of those it is that the peer may see. */
+static uint64_t
+place_of(const struct peer *peer, uint64_t seen, uint64_t number)
+{
+    return peer->grant ? seen : number;
+}
+
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
 queues_list(struct core *core, struct peer *peer, const struct message *m)
@@ -81,6 +96,8 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
         for (q = core->book.by_name; q && q->number < at.next;)
             q = q->hh.next;
     for (; q && !next.size; q = q->hh.next) {
+        if (!sees(peer, q))
+            continue;
         if (page_is_full(core, count))
             next = write_cursor(cursor, (struct place_in_list){0, q->number});
         else {
@@ -88,11 +105,15 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
             count++;
         }
     }
+    uint64_t seen = 0;
     for (q = core->book.expected; q && !next.size; q = q->hh.next) {
-        if (q->workers == 0 || (at.list == 1 && q->serial < at.next))
+        if (q->workers == 0 || !sees(peer, q))
+            continue;
+        uint64_t place = place_of(peer, seen++, q->serial);
+        if (at.list == 1 && place < at.next)
             continue;
         if (page_is_full(core, count))
-            next = write_cursor(cursor, (struct place_in_list){1, q->serial});
+            next = write_cursor(cursor, (struct place_in_list){1, place});
         else {
             put_queue(core, q);
             count++;
@@ -101,12 +122,32 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     reply_page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
 }
 
+/* How many of the queues that the worker serves the peer may see. */
+static uint32_t
+count_seen(const struct peer *peer, const struct worker *w)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        seen += sees(peer, w->serves.queues[i]);
+    return seen;
+}
+
+/* May the peer not know of the worker at all? */
+static bool
+is_hidden(const struct peer *peer, const struct worker *w)
+{
+    return peer->grant && count_seen(peer, w) == 0;
+}
+
+/* Those that the peer may see. */
 static void
-name_queues(const struct worker *w, char *to, size_t size)
+name_queues(const struct peer *peer, const struct worker *w, char *to, size_t size)
 {
     size_t used = 0;
     for (uint32_t i = 0; i < w->serves.queues_count; i++) {
         const struct queue *q = w->serves.queues[i];
+        if (!sees(peer, q))
+            continue;
         if (used + q->name_bytes + 5 > size) {
             memcpy(to + used, "...", 4);
             return;
@@ -117,6 +158,26 @@ name_queues(const struct worker *w, char *to, size_t size)
         used += q->name_bytes;
     }
     to[used] = '\0';
+}
+
+/* Of one that also serves queues which the peer may not see, it is not told what it does there: its
+ * kinds, and how many jobs it holds and has run. */
+static void
+put_worker(struct core *core, const struct peer *peer, const struct worker *w)
+{
+    struct stint_worker_info info = {.slots = w->slots,
+        .window = w->window,
+        .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms};
+    memcpy(info.name, w->name, sizeof info.name);
+    memcpy(info.software, w->software, sizeof info.software);
+    name_queues(peer, w, info.queues, sizeof info.queues);
+    if (count_seen(peer, w) == w->serves.queues_count) {
+        info.held = w->counts.held;
+        info.succeeded = w->counts.succeeded;
+        info.failed = w->counts.failed;
+        kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
+    }
+    message_put_worker_info(&core->scratch.page, &info);
 }
 
 /* In the order in which they came. */
@@ -130,24 +191,18 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
     if (!read_cursor(core, peer, m, &at))
         return;
     reply_page_begin(core);
+    uint64_t seen = 0;
     for (const struct worker *w = core->fleet.by_session; w && !next.size; w = w->hh.next) {
-        if (w->joined < at.next)
+        if (is_hidden(peer, w))
+            continue;
+        uint64_t place = place_of(peer, seen++, w->joined);
+        if (place < at.next)
             continue;
         if (page_is_full(core, count)) {
-            next = write_cursor(cursor, (struct place_in_list){0, w->joined});
+            next = write_cursor(cursor, (struct place_in_list){0, place});
             break;
         }
-        struct stint_worker_info info = {.slots = w->slots,
-            .window = w->window,
-            .held = w->counts.held,
-            .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
-            .succeeded = w->counts.succeeded,
-            .failed = w->counts.failed};
-        memcpy(info.name, w->name, sizeof info.name);
-        memcpy(info.software, w->software, sizeof info.software);
-        name_queues(w, info.queues, sizeof info.queues);
-        kinds_write(w->serves.kinds, info.kinds, sizeof info.kinds);
-        message_put_worker_info(&core->scratch.page, &info);
+        put_worker(core, peer, w);
         count++;
     }
     reply_page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);

@@ -21,7 +21,8 @@ note_refusal(
     core_say(core, NOTE_INFO, "a message was refused",
         NOTE_TEXT("peer", peer ? peer->name : "unknown"),
         NOTE_TEXT("message", message_name(about->type)),
-        NOTE_TEXT("status", stint_status_name(status)), NOTE_NUMBER("more", core->refusals.untold));
+        NOTE_TEXT("status", stint_status_name(status)), NOTE_NUMBER("more", core->refusals.untold),
+        NOTE_TEXT("key", grant_name(core->step.grant)));
     core->refusals.noted_ms = core->clocks.now_ms;
     core->refusals.untold = 0;
 }

@@ -7,11 +7,23 @@ enum {
     FORGOTTEN_A_STEP = 16384, /* answers of sessions that are over */
 };
 
+bool
+sessions_owner(struct core *core, const uint8_t session[SESSION_BYTES], uint64_t *owner)
+{
+    struct slice key = session_key(session), value;
+    struct row_session row;
+    if (!store_get(core->store, STORE_SESSIONS, key, &value) || !row_session_read(key, value, &row))
+        return false;
+    *owner = row.owner;
+    return true;
+}
+
 void
 sessions_load(struct core *core, struct peer *peer)
 {
     struct slice key = session_key(peer->session), value;
     struct row_session row;
+    peer->submissions.owner = grant_owner(peer->grant);
     if (!store_get(core->store, STORE_SESSIONS, key, &value))
         return;
     if (!row_session_read(key, value, &row)) {
@@ -21,6 +33,7 @@ sessions_load(struct core *core, struct peer *peer)
     }
     peer->submissions.last = row.submission;
     peer->submissions.pruned = row.pruned;
+    peer->submissions.owner = row.owner;
     peer->submissions.stored = true;
 }
 
@@ -30,7 +43,8 @@ put_session(struct core *core, const struct peer *peer, uint64_t used_ms)
     uint8_t bytes[ROW_SESSION_BYTES_MAX];
     const struct row_session row = {.submission = peer->submissions.last,
         .pruned = peer->submissions.pruned,
-        .used_ms = used_ms};
+        .used_ms = used_ms,
+        .owner = peer->submissions.owner};
     store_put(core->store, STORE_SESSIONS, session_key(peer->session),
         row_session_write(bytes, peer->session, &row), (struct slice){0});
 }

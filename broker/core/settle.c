@@ -211,8 +211,9 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
     if (m->settle.window != WINDOW_UNCHANGED)
         peer->worker->window = m->settle.window;
     for (uint32_t i = 0; i < m->count; i++) {
-        enum stint_status status =
-            settle_one(core, peer->worker, &core->scratch.decoded->outcomes[i]);
+        enum stint_status status = judgement_denies(&core->scratch.judgement, i)
+            ? STINT_DENIED
+            : settle_one(core, peer->worker, &core->scratch.decoded->outcomes[i]);
         if (status == STINT_OK)
             continue;
         core->figures.stale += status == STINT_STALE;

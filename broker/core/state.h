@@ -66,6 +66,7 @@ struct sweeps {
 /* What one step has done and has to do at its end. */
 struct step {
     struct outbox *out;
+    const struct grant *grant; /* of who sent the frame that is heard now; NULL: everything */
     uint64_t room_bytes; /* the batch's: what new jobs may take */
     uint64_t written_bytes; /* of records and their parts */
     uint64_t forgotten; /* answers */
@@ -82,6 +83,7 @@ struct scratch {
     struct message message;
     struct message_arrays *decoded; /* the arrays of the message */
     struct places *places; /* of the jobs of a message */
+    struct judgement judgement; /* of the message: which of its elements are denied */
     uint8_t record[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
@@ -153,5 +155,11 @@ page_bytes(const struct core *core)
 #define core_say(core, level, event, ...) \
     notes_add(&(core)->notes, level, event, (const struct note_field[]){__VA_ARGS__}, \
         sizeof((const struct note_field[]){__VA_ARGS__}) / sizeof(struct note_field))
+
+/* Who changed what, and how much of it: core_audit(core, peer, "jobs were cancelled",
+ * NOTE_NUMBER("jobs", count)). */
+#define core_audit(core, peer, event, ...) \
+    core_say(core, NOTE_AUDIT, event, NOTE_NUMBER("audit", 1), \
+        NOTE_TEXT("key", grant_name((peer)->grant)), NOTE_TEXT("peer", (peer)->name), __VA_ARGS__)
 
 #endif

@@ -438,6 +438,15 @@ check_peer(struct core *core, const struct peer *peer, struct verdict *v)
             LIMIT_SUBMISSIONS_OPEN);
 }
 
+void
+submit_refuse(struct core *core, struct peer *peer, const struct message *m,
+    enum stint_status status, uint32_t index, const char *why)
+{
+    answer_refused(core, peer, m->number, status, index, text_slice(why));
+    reply_refused(core, peer->number, m, status);
+    peer->submissions.refused |= m->number == peer->submissions.last + 1;
+}
+
 static void
 accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, uint64_t hash)
 {
@@ -446,9 +455,7 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
     if (v.status == STINT_OK)
         check_jobs(core, m, &v);
     if (v.status != STINT_OK) {
-        answer_refused(core, peer, m->number, v.status, v.index, text_slice(v.detail));
-        reply_refused(core, peer->number, m, v.status);
-        peer->submissions.refused = true;
+        submit_refuse(core, peer, m, v.status, v.index, v.detail);
         return;
     }
     insert_jobs(core, peer, m);
@@ -471,10 +478,8 @@ submit_message(struct core *core, struct peer *peer, const struct message *m)
     }
     /* One that is stored is answered as it was, whatever is unread: a refusal would be a lie. */
     if (number > peer->submissions.last && !peers_can_take(core, peer)) {
-        answer_refused(core, peer, number, STINT_TOO_MANY, 0,
-            text_slice("too much of what was answered is unread: read it, and PING"));
-        reply_refused(core, peer->number, m, STINT_TOO_MANY);
-        peer->submissions.refused |= number == peer->submissions.last + 1;
+        submit_refuse(core, peer, m, STINT_TOO_MANY, 0,
+            "too much of what was answered is unread: read it, and PING");
         return;
     }
     uint64_t hash = record_check(m->submit.jobs.data, m->submit.jobs.size, 0);

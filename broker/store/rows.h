@@ -9,7 +9,7 @@
  *     due       time, id -> nothing
  *     expiry    slot of time, id of the first of 1,024 -> nothing
  *     parts     id, u16 number -> u64 check, the piece. Versioned by the record it belongs to
- *     sessions  session -> words: last submission, pruned up to, when it was used
+ *     sessions  session -> words: last submission, pruned up to, when it was used, whose it is
  *     answers   session, u64 submission -> an answer (struct row_answer)
  *
  * A row of words:                                A queue:
@@ -35,7 +35,7 @@ enum {
     ROW_HEAD_BYTES = 16,
     LEVEL_WORDS = 1 + STINT_STATES,
     TRANSIT_WORDS = 4,
-    SESSION_WORDS = 3,
+    SESSION_WORDS = 4,
     META_WORDS = 2,
     ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
 
@@ -248,6 +248,7 @@ struct row_session {
     uint64_t submission; /* the last one */
     uint64_t pruned; /* answers up to this one are gone */
     uint64_t used_ms; /* the broker's time; 0: it is to be forgotten */
+    uint64_t owner; /* a hash of the name of the key that made it; 0: it was made without one */
 };
 
 static inline struct slice
@@ -260,7 +261,7 @@ static inline struct slice
 row_session_write(uint8_t buffer[ROW_SESSION_BYTES_MAX], const uint8_t session[SESSION_BYTES],
     const struct row_session *row)
 {
-    const uint64_t words[SESSION_WORDS] = {row->submission, row->pruned, row->used_ms};
+    const uint64_t words[SESSION_WORDS] = {row->submission, row->pruned, row->used_ms, row->owner};
     return row_words_write(buffer, row_seed(session), words, SESSION_WORDS);
 }
 
@@ -271,7 +272,7 @@ row_session_read(struct slice key, struct slice value, struct row_session *row)
     if (key.size != SESSION_BYTES ||
         !row_words_read(value, row_seed(key.data), words, SESSION_WORDS))
         return false;
-    *row = (struct row_session){words[0], words[1], words[2]};
+    *row = (struct row_session){words[0], words[1], words[2], words[3]};
     return true;
 }
 

@@ -8,6 +8,7 @@ enum {
     OLD_FORMAT = 2,
     OLD_STATES = 7,
     OLD_WORDS_MAX = 1 + OLD_STATES,
+    OLD_SESSION_WORDS = 3,
     OLD_LAST_QUEUE_BYTES = 12, /* check, and 32 bits */
     KEY_BYTES_MAX = 32,
 };
@@ -44,7 +45,7 @@ static const struct table {
 } tables[] = {
     {STORE_LEVELS, LEVEL_KEY_BYTES, 1 + OLD_STATES, level_seeds},
     {STORE_TRANSIT, STINT_ID_BYTES, TRANSIT_WORDS, transit_seeds},
-    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},
+    {STORE_SESSIONS, SESSION_BYTES, OLD_SESSION_WORDS, session_seeds},
 };
 
 static bool

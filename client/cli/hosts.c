@@ -1,5 +1,6 @@
 /* The hosts of a fleet; the contract is in hosts.h. */
 #include "hosts.h"
+#include "words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -214,8 +215,9 @@ take_line(struct reading *r, const char *text)
     text += strspn(text, " \t");
     if (*text == '\0' || *text == '#')
         return EX_OK;
-    if (poptParseArgvString(text, &count, &words) != 0)
-        return wrong(r, "a quote is not closed", "");
+    const char *why = words_cut(text, &count, &words);
+    if (why)
+        return wrong(r, why, "");
     for (int i = 1; i < count && rc == EX_OK; i++)
         rc = take_setting(r, &host, words[i]);
     if (rc == EX_OK)

@@ -197,8 +197,8 @@ input_next(struct input *in, int wait_ms, struct row *row)
 uint64_t
 input_total(const struct input *in)
 {
-    uint64_t total = 1;
-    if (!in->sets)
+    uint64_t total = in->sets_count > 0; /* ::: with nothing behind it is no set at all */
+    if (in->lines)
         return (lines_total(in->lines) + in->o.together - 1) / in->o.together;
     for (size_t i = 0; i < in->sets_count; i++)
         total *= in->sets[i].count;

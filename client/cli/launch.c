@@ -4,6 +4,7 @@
  */
 #include "launch.h"
 #include "console.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -408,8 +409,9 @@ launch(struct cli *cli, const struct hosts *hosts, const struct launch_options *
     struct launching l = {
         .cli = cli, .options = options, .count = hosts->count, .told = told, .context = context};
     const char *ssh = options->ssh ? options->ssh : getenv("STINT_SSH");
-    if (poptParseArgvString(ssh && *ssh ? ssh : "ssh", &l.ssh_count, &l.ssh) != 0)
-        return cli_usage(cli, "--ssh=%s: that is no command", ssh);
+    const char *why = words_cut(ssh && *ssh ? ssh : "ssh", &l.ssh_count, &l.ssh);
+    if (why)
+        return cli_usage(cli, "--ssh=%s: %s", ssh, why);
     l.tasks = cli_allocate(hosts->count * sizeof *l.tasks);
     for (size_t i = 0; i < hosts->count; i++)
         l.tasks[i].host = &hosts->all[i];

@@ -2,6 +2,7 @@
 #include "template.h"
 #include "jobs.h"
 #include "quoting.h"
+#include "words.h"
 
 #include <errno.h>
 #include <msgpack.h>
@@ -183,8 +184,9 @@ template_new(const struct cli *cli, const char *const *words, size_t count, bool
     else if (shell)
         rc = set_shell(cli, words, count, places, t);
     else if (count == 1 && strpbrk(words[0], " \t'\"")) {
-        if (poptParseArgvString(words[0], &pieces, &cut) != 0 || pieces == 0)
-            rc = cli_usage(cli, "the command can't be cut into words: %s", words[0]);
+        const char *why = words_cut(words[0], &pieces, &cut);
+        if (why)
+            rc = cli_usage(cli, "the command can't be cut into words, %s: %s", why, words[0]);
         words = cut;
         count = (size_t)pieces;
     }

@@ -9,6 +9,7 @@ has stored can be listed. What stands behind a "-" in a name makes it another qu
     silent      stored; nothing is answered any more, nor the next HELLO
     lost        not stored; the same
     forget      stored, and the session is forgotten after the answer
+    denied      nobody may see its jobs; denied-all: nor wait for anything in the same message
     never       its jobs are never settled; all others succeed as soon as somebody waits for them
 """
 
@@ -25,6 +26,7 @@ from peer import (ANSWERS, CANCEL, ERROR, GET, HELLO, JOBS, LIST, OUTCOMES, PING
 BYE = 5
 LIST_QUEUES, QUEUES, LIST_WORKERS, WORKERS, GET_STATS, STATS, SUBSCRIBE, UNSUBSCRIBE, EVENTS = range(40, 49)
 OK, HELLO_FIRST, TOO_LARGE, NO_SUCH_JOB, QUEUE_FULL, TOO_MANY, OUT_OF_ORDER, CONFLICT = 0, 4, 5, 8, 12, 14, 15, 16
+DENIED = 20
 SUCCEEDED, CANCELLED, READY = 4, 6, 1
 
 
@@ -157,9 +159,13 @@ class Broker(threading.Thread):
 
     def asked(self, peer, kind, m):
         number = m[1]
-        if kind == WAIT:
-            self.say(peer, {0: ANSWERS, 1: number, 2: [OK if j in self.jobs else NO_SUCH_JOB for j in m[2]]})
-            for job in m[2]:
+        if kind == WAIT and any(self.queue(j) == "denied-all" for j in m[2]):
+            self.say(peer, {0: ERROR, 1: number, 2: DENIED, 3: "not yours", 4: WAIT})
+        elif kind == WAIT:
+            denied = [self.queue(j) == "denied" for j in m[2]]
+            self.say(peer, {0: ANSWERS, 1: number, 2: [
+                DENIED if d else OK if j in self.jobs else NO_SUCH_JOB for j, d in zip(m[2], denied)]})
+            for job in [j for j, d in zip(m[2], denied) if not d]:
                 self.watchers.setdefault(job, {})[peer] = m.get(3, False)
                 if job in self.jobs and self.jobs[job][3] != "never":
                     self.settle(job, SUCCEEDED)
@@ -183,6 +189,9 @@ class Broker(threading.Thread):
         elif kind == UNSUBSCRIBE:
             self.subscribers.pop(number, None)
             self.say(peer, {0: ANSWERS, 1: number, 2: [OK]})
+
+    def queue(self, job):
+        return self.jobs[job][3] if job in self.jobs else None
 
     def info(self, job, parts):
         return {k: v for k, v in job.items() if (k != 16 or parts & 1) and (k != 17 or parts & 2)}

@@ -508,6 +508,27 @@ a_wait_waits_for_its_own_jobs_only(void **state)
 }
 
 static void
+count_unknown(void *context, const struct stint_job_info *info)
+{
+    *(unsigned *)context += info->state == STINT_UNKNOWN;
+}
+
+static void
+a_wait_for_what_the_client_may_not_see_comes_to_its_end(void **state)
+{
+    struct stint_client *c = new_client(NULL);
+    unsigned unknown = 0;
+    (void)state;
+    struct stint_id ids[] = {submit(c, "denied", "1"), submit(c, "soon", "2")};
+    struct stint_id all[] = {submit(c, "denied-all", "3"), submit(c, "soon", "4")};
+    assert_int_equal(stint_wait(c, ids, 2, true, count_unknown, &unknown, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(unknown, 1);
+    assert_int_equal(stint_wait(c, all, 2, true, count_unknown, &unknown, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(unknown, 3);
+    stint_client_destroy(&c);
+}
+
+static void
 a_client_that_is_destroyed_tells_no_outcomes(void **state)
 {
     struct stint_client *c = new_client(NULL), *other = new_client(NULL);
@@ -651,6 +672,7 @@ main(void)
         TEST(a_call_that_waits_is_refused_in_a_callback),
         TEST(a_wait_that_is_over_calls_nobody_and_leaves_earlier_watches_alone),
         TEST(a_wait_waits_for_its_own_jobs_only),
+        TEST(a_wait_for_what_the_client_may_not_see_comes_to_its_end),
         TEST(a_client_that_is_destroyed_tells_no_outcomes),
         TEST(a_subscription_can_be_ended_also_by_what_it_tells),
         TEST(an_event_loop_keeps_its_descriptor_across_reconnects),

@@ -134,7 +134,10 @@ world_step(struct world *w, uint64_t ms)
         assert_non_null(copy);
         if (w->frames[i].used)
             memcpy(copy, w->frames[i].data, w->frames[i].used);
-        b->events[i] = (struct event){w->kinds[i], w->peers[i], {copy, w->frames[i].used}};
+        b->events[i] = (struct event){.kind = w->kinds[i],
+            .peer = w->peers[i],
+            .frame = {copy, w->frames[i].used},
+            .grant = w->peers[i] < WORLD_KEYS ? w->grants[w->peers[i]] : NULL};
     }
     w->pending = 0;
     assert_true(w->steps < WORLD_LOG);

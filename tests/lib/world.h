@@ -18,7 +18,7 @@
 #include "store_model.h"
 #include "transcript.h"
 
-enum { WORLD_EVENTS = 256, WORLD_LOG = 4096 };
+enum { WORLD_EVENTS = 256, WORLD_LOG = 4096, WORLD_KEYS = 16 };
 
 struct world_batch { /* as it was given to the core, frames copied */
     struct batch batch;
@@ -40,6 +40,7 @@ struct world {
     uint32_t peers[WORLD_EVENTS];
     enum event_kind kinds[WORLD_EVENTS];
     size_t pending;
+    const struct grant *grants[WORLD_KEYS]; /* of the first peers' keys; NULL: it has none */
     struct transcript *transcript; /* NULL, or where all that is said is written */
 };
 

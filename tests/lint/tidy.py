@@ -31,12 +31,12 @@ PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.
             "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
             "proto/now.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c"}
 # What the command includes of proto besides the public headers: nothing that knows of jobs.
-SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h"}
+SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h", "words.h"}
 CORE = re.compile(r"broker/(core/.*|store/(store|record|rows|upgrade))\.[ch]$")
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.
 PURE_SYMBOLS = {
-    "memcpy", "memmove", "memset", "memcmp", "strlen", "malloc", "calloc", "realloc", "free",
+    "memcpy", "memmove", "memset", "memcmp", "strlen", "strcmp", "malloc", "calloc", "realloc", "free",
     "abort", "qsort", "strcpy", "__assert_fail", "__stack_chk_fail", "__memcpy_chk",
     "__memset_chk", "__strcpy_chk", "_GLOBAL_OFFSET_TABLE_"}
 

@@ -4,10 +4,10 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
     f"broker/core/{n}.c"
     for n in ("core", "job", "submit", "dispatch", "settle", "sweep", "watch", "query", "attempt", "apart",
               "reply", "clock", "book", "fleet"))
-PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM = (
+PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE = (
     f"broker/core/{n}.c"
-    for n in ("peers", "sessions", "conversation", "change", "queues", "random"))
-BOOKH = "broker/core/book.h"
+    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note"))
+BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS = "client/answers.c"
@@ -192,7 +192,7 @@ PLANTED = [
     ("a gap in the numbers is taken", SUBMIT, "    else if (number == peer->submissions.last + 1) {", "    else if (number > peer->submissions.last) {"),
     ("other bytes under an old number are answered", SUBMIT, "    else if (hash != row.hash)", "    else if (false)"),
     ("the answer is not stored", SUBMIT, "    store_put(core->store, STORE_ANSWERS,", "    if (false)\n        store_put(core->store, STORE_ANSWERS,"),
-    ("a refusal uses a number", SUBMIT, "        peer->submissions.refused = true;\n        return;", "        peer->submissions.refused = true;\n        peer->submissions.last = m->number;\n        return;"),
+    ("a refusal uses a number", SUBMIT, "        submit_refuse(core, peer, m, v.status, v.index, v.detail);\n", "        submit_refuse(core, peer, m, v.status, v.index, v.detail);\n        peer->submissions.last = m->number;\n"),
     ("what is behind a refusal is taken for the refused one", SUBMIT, "    else if (number == peer->submissions.last + 1) {",
      "    else if (number == peer->submissions.last + 1 || (peer->submissions.refused && number == peer->submissions.last + 2)) {"),
     ("one answer too many is forgotten", SUBMIT, "    acked = earlier(acked, peer->submissions.last);", "    acked = earlier(acked + 1, peer->submissions.last);"),
@@ -305,8 +305,8 @@ PLANTED = [
 
     # upgrade.c
     ("sessions are not brought up to date", UPGRADE,
-     "    {STORE_SESSIONS, SESSION_BYTES, SESSION_WORDS, session_seeds},\n",
-     "    {STORE_SESSIONS, SESSION_BYTES + 1, SESSION_WORDS, session_seeds},\n"),
+     "    {STORE_SESSIONS, SESSION_BYTES, OLD_SESSION_WORDS, session_seeds},\n",
+     "    {STORE_SESSIONS, SESSION_BYTES + 1, OLD_SESSION_WORDS, session_seeds},\n"),
     ("queues are not brought up to date", UPGRADE, "        upgrade_table(store, NULL);\n", ""),
     ("the last number of a queue is not brought up to date", UPGRADE, "        value.size == OLD_LAST_QUEUE_BYTES &&", "        false &&"),
     ("a damaged row is made good by the upgrade", UPGRADE,
@@ -388,6 +388,13 @@ PLANTED = [
     ("a client does not ask again for what was left out", "client/watch.c", "    c->watching.again_at_pong = 0;\n    ask_for_all(c);\n}",
      "    c->watching.again_at_pong = 0;\n}"),
 
+    # what the command and the worker's half do by themselves
+    ("nothing behind ::: is counted as lines of a file", "client/cli/input.c", "    if (in->lines)\n        return (lines_total",
+     "    if (!in->sets)\n        return (lines_total"),
+    ("a line is put into a shell's comment as if that were code", "client/cli/quoting.c", "!quoted && !q->in_word)", "!quoted)"),
+    ("an outcome of a lease that is over is told", "worker/leases.c", "            t->held->revoked = lease->status != STINT_TIMEOUT;\n", ""),
+    ("a job names the id of another in its environment", "worker/program.c", "strncmp(of_job[i], \"STINT_JOB_\", 10) != 0", "of_job[i]"),
+
     # what one peer may cost
     ("a wait is answered with all results at once", QUERY, "            if (m->wait.results && peers_can_take(core, peer))",
      "            if (m->wait.results)"),
@@ -413,5 +420,36 @@ PLANTED = [
     ("lists in one step look at all rows", QUERY, "core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
      "SCANNED_A_PAGE"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
+
+    # rights: rights.c, gate.c, and who tells only what may be seen
+    ("rights: the gate is open", CORE, "        if (gate_admits(core, peer, m))\n            peer_message", "        (void)gate_admits;\n        peer_message"),
+    ("rights: any hello is let in", CORE, "        if (gate_admits_hello(core, number, m))\n", "        (void)gate_admits_hello;\n"),
+    ("rights: a name that begins alike is covered", RIGHTS, "    return name.size == size && memcmp", "    return name.size >= size && memcmp"),
+    ("rights: a prefix covers everything", RIGHTS, "        return name.size >= size - 1 && memcmp(pattern, name.data, size - 1) == 0;", "        return name.size > 0;"),
+    ("rights: an id of a queue that is gone is not denied", RIGHTS, "last->covered = q && covers(", "last->covered = !q || covers("),
+    ("rights: another broker's id is taken for ours", RIGHTS, "    if (id_broker(id) != book->broker || number == 0)", "    if (number == 0)"),
+    ("rights: all ids are taken for the first one's queue", RIGHTS, "    if (number != last->number) {", "    if (last->number == 0) {"),
+    ("rights: whatever a key grants grants all on its queues", RIGHTS, "    if ((g->rights & need.rights) == 0)", "    if (g->rights == 0)"),
+    ("rights: only the first job of a message is judged", RIGHTS, "    for (uint32_t i = 0; i < m->count && !j->why; i++) {\n        bool again",
+     "    for (uint32_t i = 0; i < 1 && !j->why; i++) {\n        bool again"),
+    ("rights: a worker serves any queue beside its own", RIGHTS, "    for (uint32_t i = 0; i < m->hello.queues; i++)", "    for (uint32_t i = 0; i < m->hello.queues; i += 2)"),
+    ("rights: who submits may not cancel", RIGHTS_DEF, "X(CANCEL, RIGHT_SUBMIT | RIGHT_CONTROL, IDS)", "X(CANCEL, RIGHT_CONTROL, IDS)"),
+    ("rights: the figures of all are told to who may see some", RIGHTS_DEF, "X(GET_STATS, RIGHT_SEE, EVERYWHERE)", "X(GET_STATS, RIGHT_SEE, SOMEWHERE)"),
+    ("rights: a claim needs none", RIGHTS_DEF, "X(CLAIM, RIGHT_RUN, LEASES)", "X(CLAIM, 0, NOWHERE)"),
+    ("rights: a denied id is watched", QUERY, "        if (judgement_denies(&core->scratch.judgement, i))\n            status = STINT_DENIED;\n        else if", "        if"),
+    ("rights: a denied job is cancelled", CHANGE, "        bool denied = judgement_denies(&core->scratch.judgement, i);", "        bool denied = false;"),
+    ("rights: a denied outcome counts", SETTLE, "judgement_denies(&core->scratch.judgement, i)", "false"),
+    ("rights: all queues are listed", QUEUES, "    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);", "    return !peer->grant || name.size > 0;"),
+    ("rights: a shared worker's work is told", QUEUES, "    if (count_seen(peer, w) == w->serves.queues_count) {", "    if (count_seen(peer, w) > 0) {"),
+    ("rights: places in a list count everybody's", QUEUES, "    return peer->grant ? seen : number;", "    return peer ? number : seen;"),
+    ("rights: a list goes on from another queue's place", QUERY, "    return !l->queue ||\n        (id_broker", "    return true ||\n        (id_broker"),
+    ("rights: a session is whoever's that names it", GATE, "    if (!j->why && g && !owns(core, g, m->hello.session))", "    (void)owns;\n    if (false)"),
+    ("rights: a worker that is cut off is anybody's", GATE, "    if ((w && strcmp(w->key, g->name) != 0) ||\n        (p &&", "    if ((w && w->key[0] == 0) ||\n        (p &&"),
+    ("rights: a stored session has no owner", SESSIONS, "        .owner = peer->submissions.owner};", "        .owner = 0};"),
+    ("rights: what is stored is denied when it is sent again", GATE, "    if (!j->why || adds_nothing(peer, m))", "    (void)adds_nothing;\n    if (!j->why)"),
+    ("rights: a grant is not copied", FLEET, "    peer->grant = &h->grant;", "    peer->grant = grant;"),
+    ("rights: who cancelled is not noted", CHANGE, "    if (count > 0)\n        core_audit", "    if (count > 1)\n        core_audit"),
+    ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
+
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
 ]

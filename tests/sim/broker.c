@@ -51,8 +51,9 @@ drain(struct batch *batch)
     while (count < limit) {
         uint64_t connection;
         uint8_t id[8];
+        const struct grant *key;
         struct pack_buffer *frame = &b.frames[count];
-        if (!network_take(&connection, frame)) {
+        if (!network_take(&connection, &key, frame)) {
             batch->heard = HEARD_ALL;
             break;
         }
@@ -60,8 +61,10 @@ drain(struct batch *batch)
         struct route *route = routes_find(&b.routes, id, sizeof id);
         if (!route)
             continue;
-        b.events[count++] = (struct event){
-            .kind = EVENT_FRAME, .peer = route->number, .frame = {frame->data, frame->used}};
+        b.events[count++] = (struct event){.kind = EVENT_FRAME,
+            .peer = route->number,
+            .frame = {frame->data, frame->used},
+            .grant = key};
     }
     if (routes_round(&b.routes, count - from) && batch->heard != HEARD_ALL)
         batch->heard = HEARD_EACH;

@@ -331,12 +331,13 @@ network_arrived(void)
 }
 
 bool
-network_take(uint64_t *number, struct pack_buffer *frame)
+network_take(uint64_t *number, const struct grant **key, struct pack_buffer *frame)
 {
     struct connection *c = first_arrived();
     if (!c)
         return false;
     *number = c->number;
+    *key = c->process->key;
     pop(&c->ways[UP], arrived(&c->ways[UP]), frame);
     DL_DELETE(connections, c);
     DL_APPEND(connections, c);

@@ -1,6 +1,7 @@
 /* The oracle's ears: what the frames of a step say, and who said it. It trusts the codec, which has
  * tests and fuzzers of its own, and nothing else.
  */
+#include "keys.h"
 #include "oracle_inside.h"
 
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static struct settle settles[SETTLES_MAX];
 static unsigned settles_next;
 
 static struct party *
-party_of(const struct hello *h)
+party_of(const struct hello *h, const struct grant *key)
 {
     struct party *p;
     HASH_FIND(hh, parties, h->session, SESSION_BYTES, p);
@@ -69,6 +70,7 @@ party_of(const struct hello *h)
         HASH_ADD(hh, parties, session, SESSION_BYTES, p);
     }
     p->role = h->role;
+    p->key = key;
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
     p->kinds[0] = '\0';
@@ -107,16 +109,32 @@ remember_settle(const struct message *m, struct party *from)
             .delay_ms = o->delay_ms,
             .number = m->number,
             .index = i,
-            .from = from};
-        LIST_ADD(traffic.outcomes, s->outcomes[i]);
+            .from = from,
+            .denied = !rights_let(from->key, RIGHT_RUN, &o->id)};
+        if (!s->outcomes[i].denied)
+            LIST_ADD(traffic.outcomes, s->outcomes[i]);
     }
     if (m->settle.window != WINDOW_UNCHANGED)
         from->window = m->settle.window;
 }
 
-static void
-hear_submit(const struct message *m)
+static bool
+may_submit(const struct party *from, const struct message *m)
 {
+    bool may = true;
+    for (uint32_t i = 0; i < m->count; i++) {
+        char queue[STINT_NAME_BYTES];
+        slice_to_text(queue, sizeof queue, room->specs[i].queue);
+        may &= keys_allow(from->key, RIGHT_SUBMIT, queue);
+    }
+    return may;
+}
+
+static void
+hear_submit(const struct party *from, const struct message *m)
+{
+    if (!may_submit(from, m))
+        return; /* none of it may ever be stored */
     for (uint32_t i = 0; i < m->count; i++) {
         uint32_t job, attempt;
         if (!oracle_number(room->specs[i].payload, &job, &attempt))
@@ -125,39 +143,61 @@ hear_submit(const struct message *m)
     }
 }
 
+/* What a peer may not do has no effect, so that nothing is explained by it. */
+static void
+hear_leases(struct party *from, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct lease_ref *l = &room->leases[i];
+        struct heard_claim claim = {l->id, l->attempt, from, l->begun};
+        if (!rights_let(from->key, RIGHT_RUN, &l->id))
+            continue;
+        if (m->type == MESSAGE_CLAIM)
+            LIST_ADD(traffic.claims, claim);
+        else {
+            claim.begun = true;
+            LIST_ADD(traffic.started, claim);
+        }
+    }
+}
+
+static void
+hear_change(const struct party *from, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (!rights_let(from->key, RIGHT_SUBMIT | RIGHT_CONTROL, &room->ids[i]))
+            continue;
+        if (m->type == MESSAGE_CANCEL)
+            LIST_ADD(traffic.cancels, room->ids[i]);
+        else
+            LIST_ADD(traffic.retries, room->ids[i]);
+    }
+}
+
 static void
 hear(struct party *from, const struct message *m)
 {
     switch (m->type) {
     case MESSAGE_SUBMIT:
-        hear_submit(m);
+        hear_submit(from, m);
         break;
     case MESSAGE_SETTLE:
         remember_settle(m, from);
         break;
     case MESSAGE_CLAIM:
-        for (uint32_t i = 0; i < m->count; i++)
-            LIST_ADD(traffic.claims,
-                (struct heard_claim){
-                    room->leases[i].id, room->leases[i].attempt, from, room->leases[i].begun});
+        hear_leases(from, m);
         from->claimed |= !m->claim.more;
         break;
     case MESSAGE_STARTED:
-        for (uint32_t i = 0; i < m->count; i++)
-            LIST_ADD(traffic.started,
-                (struct heard_claim){room->leases[i].id, room->leases[i].attempt, from, true});
+        hear_leases(from, m);
         break;
     case MESSAGE_PING:
         if (m->ping.window != WINDOW_UNCHANGED)
             from->window = m->ping.window;
         break;
     case MESSAGE_CANCEL:
-        for (uint32_t i = 0; i < m->count; i++)
-            LIST_ADD(traffic.cancels, room->ids[i]);
-        break;
     case MESSAGE_RETRY:
-        for (uint32_t i = 0; i < m->count; i++)
-            LIST_ADD(traffic.retries, room->ids[i]);
+        hear_change(from, m);
         break;
     case MESSAGE_BYE:
         from->left = true;
@@ -186,7 +226,7 @@ frames_in(const struct batch *batch)
         sim_trace(
             "  in  %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
         if (m.type == MESSAGE_HELLO)
-            connect_party(e->peer, party_of(&m.hello));
+            connect_party(e->peer, party_of(&m.hello, e->grant));
         struct party *from = connected[e->peer];
         if (!from)
             continue; /* a stranger: it will be told to say HELLO first */
@@ -232,9 +272,14 @@ see_settled(const struct party *to, const struct message *m)
             if (!message_next_exception(a, &index, &status) || index >= s->count)
                 sim_broken("a SETTLED that can't be read");
             refused[index] = true;
+            const struct heard_outcome *o = &s->outcomes[index];
+            if (o->denied ? status != STINT_DENIED : status == STINT_DENIED && job_known(&o->id))
+                sim_broken("an outcome is answered with %s", stint_status_name(status));
         }
         for (uint32_t n = 0; n < s->count; n++)
-            if (!refused[n])
+            if (!refused[n] && s->outcomes[n].denied)
+                sim_broken("an outcome was taken from who may not tell it");
+            else if (!refused[n])
                 LIST_ADD(traffic.confirmed, s->outcomes[n]);
     }
 }
@@ -262,6 +307,8 @@ frames_out(const struct outbox *out)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
             see_settled(to, &m);
+        if (to && to->key)
+            rights_check_told(to, &m, room);
     }
 }
 

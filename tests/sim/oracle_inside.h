@@ -11,6 +11,7 @@
 struct party {
     uint8_t session[SESSION_BYTES];
     enum message_role role;
+    const struct grant *key; /* it came with; NULL: none. Borrowed */
     char name[STINT_LABEL_BYTES];
     uint64_t seen_us; /* its last frame was taken then */
     uint32_t window;
@@ -26,6 +27,7 @@ struct heard_outcome {
     uint64_t delay_ms, number;
     uint32_t index;
     struct party *from;
+    bool denied; /* its key does not let it: its answer has to say so */
 };
 
 struct heard_claim { /* or STARTED */
@@ -120,6 +122,8 @@ extern struct known {
     uint64_t restarted_us;
 } known;
 
+/* The job of this id; NULL: there never was one. */
+const struct job *job_known(const struct stint_id *id);
 /* A job's number and id, for a message; in a static buffer. */
 const char *job_named(const struct job *j);
 
@@ -127,6 +131,15 @@ const char *job_named(const struct job *j);
  * If not, that is a broken promise. */
 void life_explain(struct job *j, bool was_there);
 void life_tell(const struct job *j, const char *what, const struct life *l);
+
+/* oracle_rights.c: what does not come of a key's rights. */
+
+/* May who came with it do one of these to the job of this id? NULL may do everything. Of a job
+ * that is not known yet, it is not known to be denied. */
+bool rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id);
+/* Does this message tell it of a queue that it may not know of? That is a broken promise. */
+void
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

@@ -2,7 +2,11 @@
 #include "peers.h"
 #include "client.h"
 #include "greedy.h"
+#include "intruder.h"
+#include "keys.h"
+#include "meddle.h"
 #include "oracle.h"
+#include "wishes.h"
 #include "worker.h"
 
 /* CERTAIN_MS: so much longer a submit may take, to make sure that it is not stored. */
@@ -18,6 +22,7 @@ struct plan {
 
 struct sim_client {
     struct process process;
+    struct grant key;
     struct actor *actor;
     struct stint_client *client; /* of this life */
     uint8_t session[SESSION_BYTES];
@@ -39,6 +44,8 @@ struct sim_client {
 
 struct sim_worker {
     struct process process;
+    struct grant key;
+    unsigned first, count; /* queues that its key is for */
     struct actor *actor;
     struct stint_worker *worker; /* of this life */
     uint64_t down_us;
@@ -48,8 +55,6 @@ struct sim_worker {
 static struct load load;
 static struct sim_client clients[CLIENTS_MAX];
 static struct sim_worker workers[WORKERS_MAX];
-static const char *const queue_names[] = {"alpha", "beta", "gamma"};
-static const char *const kind_names[] = {"default", "odd", "rare"};
 static bool calm, stopping;
 
 /* ---- clients ---- */
@@ -85,6 +90,16 @@ watch(struct sim_client *c, const struct stint_id *ids, size_t count)
         sim_broken("a client can't watch: %s", stint_client_error(c->client));
 }
 
+static bool
+may_submit(const struct plan *p)
+{
+    bool may = true;
+    for (uint32_t i = 0; i < p->count; i++)
+        may &= keys_allow(
+            p->client->process.key, RIGHT_SUBMIT, keys_queues[oracle_wish_of(p->first + i)->queue]);
+    return may;
+}
+
 /* Writes down what a client is told of a submission. If the outcome is unknown, a client with a
  * session of its own sends the same again in its next life. */
 static void
@@ -95,6 +110,8 @@ learn(struct plan *p, enum stint_status status, const struct stint_id *ids)
     c->known = stint_client_answered(c->client);
     if (p->answered || (open && c->own_session))
         return;
+    if (may_submit(p) ? status == STINT_DENIED : status == STINT_OK)
+        sim_broken("%s has a key, and is told %s", c->name, stint_status_name(status));
     p->answered = true;
     p->refused = status != STINT_OK;
     for (uint32_t i = 0; i < p->count; i++)
@@ -124,35 +141,6 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
     learn(p, status, ids);
 }
 
-static struct wish
-make_wish(struct chance *c)
-{
-    static const uint8_t priorities[] = {100, 100, 100, 0, 255, 7};
-    static const uint32_t attempts[] = {5, 5, 1, 2, 3};
-    struct wish w = {.queue = (unsigned)chance_below(c, load.queues),
-        .kind = kind_names[chance_below(c, load.kinds)],
-        .kills = chance_in_100(c, load.killers),
-        .picky = chance_in_100(c, load.picky),
-        .priority = priorities[chance_below(c, sizeof priorities)],
-        .max_attempts = attempts[chance_below(c, 5)],
-        .keep_ms = -1,
-        .backoff_base_ms = 1 + chance_skewed(c, 3000),
-        .backoff_cap_ms = 1 + chance_skewed(c, 20000),
-        .payload_bytes = 13 + chance_skewed(c, 200),
-        .result_bytes = 19 + chance_skewed(c, 200)};
-    if (chance_in_100(c, 30))
-        w.keep_ms = 0;
-    else if (load.brief || chance_in_100(c, 20))
-        w.keep_ms = (int64_t)chance_between(c, 1000, 60000);
-    if (chance_in_100(c, 15))
-        w.time_to_run_ms = chance_between(c, 100, 5000);
-    if (chance_in_100(c, load.large)) {
-        w.payload_bytes += chance_below(c, 9000);
-        w.result_bytes += chance_below(c, 9000);
-    }
-    return w;
-}
-
 /* Writes a submission down: it is the same however often it is sent. */
 static void
 make_plan(struct sim_client *c)
@@ -162,7 +150,7 @@ make_plan(struct sim_client *c)
     p->answered = false;
     p->count = (uint32_t)chance_between(&c->process.chance, 1, load.jobs_most);
     for (uint32_t i = 0; i < p->count; i++) {
-        struct wish w = make_wish(&c->process.chance);
+        struct wish w = wishes_make(&load, c->process.key, &c->process.chance);
         uint32_t job = oracle_wish(&w);
         if (i == 0)
             p->first = job;
@@ -216,7 +204,7 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
         return true;
     for (uint32_t i = 0; i < p->count; i++) {
         const struct wish *w = oracle_wish_of(p->first + i);
-        jobs[i] = (struct stint_job){.queue = queue_names[w->queue],
+        jobs[i] = (struct stint_job){.queue = keys_queues[w->queue],
             .kind = w->kind,
             .payload = oracle_payload(p->first + i),
             .payload_bytes = w->payload_bytes,
@@ -234,20 +222,6 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
     for (uint32_t i = 0; i < p->count; i++)
         free((void *)(uintptr_t)jobs[i].payload);
     return good;
-}
-
-static bool
-list_one(void *context, const struct stint_job_info *info)
-{
-    (void)context;
-    return info->state != STINT_UNKNOWN;
-}
-
-static bool
-each_queue(void *context, const struct stint_queue_info *info)
-{
-    (void)context;
-    return info->name[0] != '\0';
 }
 
 static void
@@ -272,53 +246,14 @@ wait_for_some(struct sim_client *c, uint32_t patience_ms)
     c->waits = false;
 }
 
-static bool
-each_worker(void *context, const struct stint_worker_info *info)
-{
-    (void)context;
-    return info->slots > 0;
-}
-
-/* Asks for something, or changes something; that it may fail is part of the world. */
+/* That it may fail is part of the world. */
 static void
 meddle(struct sim_client *c)
 {
-    enum { PATIENCE_MS = 3000 };
-    struct chance *chance = &c->process.chance;
-    const struct stint_job_info *info;
-    struct stint_stats stats;
-    struct stint_filter filter = {.limit = chance_in_100(chance, 50) ? 20 : 0};
     unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
-    struct stint_id *id = known ? &c->recent[chance_below(chance, known)] : NULL;
-    switch (chance_below(chance, 10)) {
-    case 0:
-    case 1:
-        if (id)
-            (void)stint_cancel(c->client, id, 1, NULL, PATIENCE_MS);
-        break;
-    case 2:
-    case 3:
-        if (id)
-            (void)stint_retry(c->client, id, 1, NULL, PATIENCE_MS);
-        break;
-    case 4:
-        if (id)
-            (void)stint_get(c->client, id, STINT_PAYLOAD, &info, PATIENCE_MS);
-        break;
-    case 5:
-        (void)stint_list(c->client, &filter, list_one, NULL, PATIENCE_MS);
-        break;
-    case 6:
-    case 7:
-        wait_for_some(c, (uint32_t)(1 + chance_skewed(chance, PATIENCE_MS)));
-        break;
-    case 8:
-        (void)stint_workers(c->client, each_worker, NULL, PATIENCE_MS);
-        (void)stint_queues(c->client, each_queue, NULL, PATIENCE_MS);
-        break;
-    default:
-        (void)stint_get_stats(c->client, &stats, PATIENCE_MS);
-    }
+    struct chance *chance = &c->process.chance;
+    if (!meddle_with(c->client, c->process.key, chance, c->recent, known))
+        wait_for_some(c, (uint32_t)(1 + chance_skewed(chance, MEDDLE_PATIENCE_MS)));
 }
 
 static bool
@@ -554,12 +489,16 @@ work(struct sim_worker *w)
     /* The first one handles all; some of the others but one kind. */
     bool choosy = w != workers && load.kinds > 1 && chance_in_100(chance, 50);
     struct stint_handler handler = {
-        .kind = choosy ? kind_names[chance_below(chance, load.kinds)] : NULL, .run = run};
+        .kind = choosy ? wishes_kinds[chance_below(chance, load.kinds)] : NULL, .run = run};
     unsigned first = (unsigned)chance_below(chance, load.queues);
     /* The first one serves all, so that no queue is forgotten. */
     o.queues_count = w == workers ? load.queues : (uint32_t)chance_between(chance, 1, load.queues);
+    if (w->process.key) {
+        first = w->first;
+        o.queues_count = w->count;
+    }
     for (uint32_t i = 0; i < o.queues_count; i++)
-        queues[i] = queue_names[(first + i) % load.queues];
+        queues[i] = keys_queues[(first + i) % load.queues];
     if (stint_worker_new(&o, &w->worker) != STINT_OK)
         return;
     if (stint_worker_handle(w->worker, &handler) != STINT_OK)
@@ -595,6 +534,28 @@ begin_process(struct process *p, const char *name, uint64_t seed, unsigned index
     p->far_us = chance_below(&p->network, load.far_us + 1);
 }
 
+/* The key of a worker is for the queues that it serves. */
+static void
+give_keys(uint64_t seed)
+{
+    struct chance chance = chance_of(seed, 5);
+    for (unsigned i = 0; i < load.clients; i++) {
+        uint32_t rights = RIGHT_SUBMIT | RIGHT_SEE;
+        unsigned first = (unsigned)chance_below(&chance, load.queues);
+        unsigned count = (unsigned)chance_between(&chance, 1, load.queues);
+        keys_make(&clients[i].key, clients[i].name, rights, first, count, load.queues);
+        clients[i].process.key = &clients[i].key;
+    }
+    for (unsigned i = 0; i < load.workers; i++) {
+        struct sim_worker *w = &workers[i];
+        w->first = (unsigned)chance_below(&chance, load.queues);
+        w->count = i ? (unsigned)chance_between(&chance, 1, load.queues) : load.queues;
+        keys_make(&w->key, w->name, RIGHT_RUN, w->first, w->count, load.queues);
+        w->process.key = &w->key;
+    }
+    intruder_begin(seed);
+}
+
 void
 peers_begin(const struct load *l, uint64_t seed)
 {
@@ -620,6 +581,8 @@ peers_begin(const struct load *l, uint64_t seed)
     }
     if (load.greedy)
         greedy_begin(seed);
+    if (load.keys)
+        give_keys(seed);
 }
 
 struct process *
@@ -661,6 +624,7 @@ peers_calm(void)
 {
     calm = true;
     greedy_stop();
+    intruder_stop();
 }
 
 bool
@@ -694,6 +658,7 @@ peers_stop(void)
 {
     stopping = true;
     greedy_stop();
+    intruder_stop();
     for (unsigned i = 0; i < load.workers; i++)
         if (workers[i].worker)
             stint_worker_stop(workers[i].worker);

@@ -23,6 +23,7 @@ struct load {
     unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool greedy; /* a peer asks for much and reads little */
+    bool keys; /* peers come with keys, most of which are for some queues only */
     bool full; /* some clients will never find room: they are told so */
 };
 

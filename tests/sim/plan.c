@@ -48,6 +48,7 @@ make_world(struct plan *p, struct chance *c)
         o->max.sessions = (uint32_t)chance_between(c, 1, l->clients);
         l->full = true;
     }
+    l->keys = chance_in_100(c, 40);
 }
 
 static void

@@ -45,8 +45,11 @@ struct weather {
     unsigned wild_percent;
 };
 
+struct grant;
+
 struct process {
     const char *name; /* borrowed for life */
+    const struct grant *key; /* it comes with; NULL: it is asked for none. Borrowed for life */
     struct chance chance, network;
     struct weather weather;
     uint64_t far_us; /* a frame takes at least so long to the broker, or back */
@@ -100,7 +103,7 @@ bool network_ready(struct socket *socket, bool sends);
 void network_listen(struct process *broker);
 void network_unlisten(void);
 bool network_arrived(void);
-bool network_take(uint64_t *connection, struct pack_buffer *frame);
+bool network_take(uint64_t *connection, const struct grant **key, struct pack_buffer *frame);
 /* False: there is no such connection any more. A frame that is larger than a peer takes ends it. */
 bool network_give(uint64_t connection, struct slice frame);
 void network_end_connection(uint64_t connection);

@@ -501,6 +501,50 @@ play_recall(struct world *w)
     step(w, 0);
 }
 
+static void
+submit_to(struct world *w, uint32_t peer, uint64_t number, const char *queue)
+{
+    struct job_spec spec = world_job("a");
+    spec.queue = (struct slice){(const uint8_t *)queue, strlen(queue)};
+    world_submit(w, peer, number, &spec, 1);
+}
+
+static void
+play_denied(struct world *w)
+{
+    static const struct grant key = {.name = "mailer",
+        .rights = RIGHT_SUBMIT | RIGHT_SEE,
+        .patterns_count = 1,
+        .patterns = {"mail.*"}};
+    struct stint_id ids[] = {
+        id_make(0, 2, DEFAULT_PRIORITY, 1), job(1), id_make(0, 77, DEFAULT_PRIORITY, 1)};
+    greet_client(w);
+    submit_to(w, CLIENT, 1, "pay.roll");
+    submit_to(w, CLIENT, 2, "mail.out");
+    step(w, 0);
+    say(w, "Client 2 has a key that grants submit and see on mail.*, and the first client none.");
+    w->grants[SECOND - 1] = w->grants[SECOND] = &key;
+    world_hello_client(w, SECOND - 1, SECOND - 1);
+    submit_to(w, SECOND - 1, 1, "pay.roll");
+    step(w, 250);
+    submit_to(w, SECOND - 1, 1, "mail.in");
+    step(w, 0);
+    say(w, "Of three jobs one may be seen. It is not told whether the others are there.");
+    message_put_ids(world_frame(w, SECOND - 1), MESSAGE_WAIT, 2, ids, 3, 0);
+    message_put_ids(world_frame(w, SECOND - 1), MESSAGE_GET, 3, ids, 3, 0);
+    message_put_ids(world_frame(w, SECOND - 1), MESSAGE_CANCEL, 4, ids, 3, 0);
+    step(w, 250);
+    say(w, "It is told of its queues, and nothing that is told of all.");
+    message_put_page(world_frame(w, SECOND - 1), MESSAGE_LIST_QUEUES, 5, (struct slice){0});
+    message_put_numbered(world_frame(w, SECOND - 1), MESSAGE_GET_STATS, 6);
+    step(w, 250);
+    say(w, "The key does not grant run; and the first client's session is not its own.");
+    world_hello_worker(w, SECOND, SECOND, 1);
+    step(w, 250);
+    world_hello_client(w, SECOND, CLIENT);
+    step(w, 0);
+}
+
 const struct scenario scenarios[] = {
     {.name = "hello",
         .heading = "Peers greet the broker, show that they are alive, and leave.",
@@ -547,5 +591,8 @@ const struct scenario scenarios[] = {
     {.name = "recall",
         .heading = "A worker is asked to give back jobs for which another one is free.",
         .play = play_recall},
+    {.name = "denied",
+        .heading = "A peer with a key is denied what the key does not grant.",
+        .play = play_denied},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -31,7 +31,7 @@ every_row_comes_back_as_it_was(void **state)
     struct slice first = {transit.first.bytes, STINT_ID_BYTES};
     assert_true(row_transit_read(first, row_transit_write(bytes, &transit), &transit_back));
     assert_memory_equal(transit_back.bits, transit.bits, sizeof transit.bits);
-    struct row_session session = {.submission = 5, .pruned = 4, .used_ms = 123456789};
+    struct row_session session = {.submission = 5, .pruned = 4, .used_ms = 123456789, .owner = 99};
     struct row_session session_back;
     uint8_t name[SESSION_BYTES] = {1, 2, 3};
     assert_true(row_session_read(

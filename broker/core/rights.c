@@ -1,0 +1,277 @@
+/* Rights: what a grant covers, and what the messages need; the contract is in rights.h. */
+#include "rights.h"
+#include "book.h"
+
+struct need {
+    uint32_t rights; /* any of them */
+    enum need_where where;
+};
+
+/* Every message that a peer may send has a row: what has none is not declared here. */
+enum {
+#define X(name, rights, where) HAS_ROW_##name = 1,
+#include "rights.def"
+#undef X
+#define HAS_ROW_OF_P(name) HAS_ROW_##name
+#define HAS_ROW_OF_C(name) HAS_ROW_##name
+#define HAS_ROW_OF_W(name) HAS_ROW_##name
+#define HAS_ROW_OF_A(name) HAS_ROW_##name
+#define HAS_ROW_OF_B(name) 1
+#define X(number, name, sender, decoder) ROW_IS_THERE_##name = 1 / HAS_ROW_OF_##sender(name),
+#include "message.def"
+#undef X
+};
+
+static struct need
+need_of(enum message_type type)
+{
+    switch ((unsigned)type) {
+#define X(name, rights, where) \
+    case MESSAGE_##name: \
+        return (struct need){(rights), NEED_##where};
+#include "rights.def"
+#undef X
+    default: /* only a broker sends it */
+        return (struct need){RIGHTS_ALL, NEED_EVERYWHERE};
+    }
+}
+
+static bool
+is_prefix(const char *pattern)
+{
+    size_t size = strlen(pattern);
+    return size > 0 && pattern[size - 1] == '*';
+}
+
+static bool
+matches(const char *pattern, struct slice name)
+{
+    size_t size = strlen(pattern);
+    if (is_prefix(pattern))
+        return name.size >= size - 1 && memcmp(pattern, name.data, size - 1) == 0;
+    return name.size == size && memcmp(pattern, name.data, size) == 0;
+}
+
+static bool
+covers(const struct grant *g, struct slice name)
+{
+    for (uint32_t i = 0; i < g->patterns_count; i++)
+        if (matches(g->patterns[i], name))
+            return true;
+    return g->patterns_count == 0;
+}
+
+static bool
+covers_all(const struct grant *g)
+{
+    for (uint32_t i = 0; i < g->patterns_count; i++)
+        if (strcmp(g->patterns[i], "*") == 0)
+            return true;
+    return g->patterns_count == 0;
+}
+
+/* What stands next to each other is mostly of one queue. */
+struct last_queue {
+    uint32_t number; /* 0: none */
+    bool covered;
+};
+
+static bool
+covers_id(
+    const struct grant *g, struct book *book, const struct stint_id *id, struct last_queue *last)
+{
+    uint32_t number = id_queue(id);
+    if (id_broker(id) != book->broker || number == 0)
+        return false;
+    if (number != last->number) {
+        const struct queue *q = book_queue_by_number(book, number);
+        last->number = number;
+        last->covered = q && covers(g, (struct slice){(const uint8_t *)q->name, q->name_bytes});
+    }
+    return last->covered;
+}
+
+bool
+grant_allows(const struct grant *g, uint32_t rights, struct slice queue)
+{
+    return !g || ((g->rights & rights) != 0 && covers(g, queue));
+}
+
+const char *
+grant_name(const struct grant *g)
+{
+    return g ? g->name : "local";
+}
+
+uint64_t
+grant_owner(const struct grant *g)
+{
+    return g ? record_check(g->name, strlen(g->name), 0) | 1 : 0;
+}
+
+bool
+grant_same(const struct grant *a, const struct grant *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->rights != b->rights ||
+        a->patterns_count != b->patterns_count)
+        return false;
+    for (uint32_t i = 0; i < a->patterns_count; i++)
+        if (strcmp(a->patterns[i], b->patterns[i]) != 0)
+            return false;
+    return true;
+}
+
+/* ---- what a message is about ---- */
+
+static void
+deny(struct judgement *j, uint32_t index, const char *why)
+{
+    if (j->why)
+        return;
+    j->why = why;
+    j->index = index;
+}
+
+static void
+deny_one(struct judgement *j, uint32_t index)
+{
+    if (j->denied_count++ == 0)
+        memset(j->denied, 0, sizeof j->denied);
+    j->denied[index / 64] |= UINT64_C(1) << index % 64;
+}
+
+static void
+judge_hello(const struct grant *g, const struct message *m, const struct message_arrays *a,
+    struct judgement *j)
+{
+    static const struct slice unnamed = {(const uint8_t *)"default", 7};
+    static const char why[] = "this key may not run jobs of a queue that the worker serves";
+    for (uint32_t i = 0; i < m->hello.queues; i++)
+        if (!covers(g, a->names.queues[i]))
+            deny(j, i, why);
+    if (m->hello.queues == 0 && !covers(g, unnamed))
+        deny(j, 0, why);
+}
+
+static void
+judge_jobs(const struct grant *g, const struct message *m, const struct message_arrays *a,
+    struct judgement *j)
+{
+    for (uint32_t i = 0; i < m->count && !j->why; i++) {
+        bool again = i > 0 && a->specs[i].queue.data == a->specs[i - 1].queue.data;
+        if (!again && !covers(g, a->specs[i].queue))
+            deny(j, i, "this key may not submit to that queue");
+    }
+}
+
+/* The id of an element. */
+static const struct stint_id *
+id_of(enum need_where where, const struct message_arrays *a, uint32_t i)
+{
+    if (where == NEED_OUTCOMES)
+        return &a->outcomes[i].id;
+    return where == NEED_LEASES ? &a->leases[i].id : &a->ids[i];
+}
+
+static void
+judge_elements(const struct grant *g, struct book *book, enum need_where where,
+    const struct message *m, const struct message_arrays *a, struct judgement *j)
+{
+    struct last_queue last = {0};
+    for (uint32_t i = 0; i < m->count; i++)
+        if (!covers_id(g, book, id_of(where, a, i), &last))
+            deny_one(j, i);
+}
+
+static void
+judge_all_ids(const struct grant *g, struct book *book, const struct message *m,
+    const struct message_arrays *a, struct judgement *j)
+{
+    struct last_queue last = {0};
+    for (uint32_t i = 0; i < m->count && !j->why; i++)
+        if (!covers_id(g, book, &a->ids[i], &last))
+            deny(j, i, "this key may not see the queue of one of these jobs, if it is there");
+}
+
+static void
+judge_named(const struct grant *g, struct slice queue, struct judgement *j)
+{
+    if (queue.size == 0)
+        deny(j, 0, "this key is for some queues only: name one");
+    else if (!covers(g, queue))
+        deny(j, 0, "this key may not see that queue");
+}
+
+static const char *
+lacks(uint32_t rights)
+{
+    switch (rights) {
+    case RIGHT_SUBMIT:
+        return "this key does not grant `submit`";
+    case RIGHT_RUN:
+        return "this key does not grant `run`";
+    case RIGHT_SEE:
+        return "this key does not grant `see`";
+    case RIGHT_CONTROL:
+        return "this key does not grant `control`";
+    case RIGHT_SUBMIT | RIGHT_CONTROL:
+        return "this key grants neither `submit` nor `control`";
+    default:
+        return "this key does not grant this";
+    }
+}
+
+static void
+judge_queues(const struct grant *g, struct book *book, enum need_where where,
+    const struct message *m, const struct message_arrays *a, struct judgement *j)
+{
+    switch (where) {
+    case NEED_NOWHERE:
+    case NEED_SOMEWHERE:
+        break;
+    case NEED_SERVED:
+        judge_hello(g, m, a, j);
+        break;
+    case NEED_JOBS:
+        judge_jobs(g, m, a, j);
+        break;
+    case NEED_OUTCOMES:
+    case NEED_LEASES:
+    case NEED_IDS:
+        judge_elements(g, book, where, m, a, j);
+        break;
+    case NEED_ALL_IDS:
+        judge_all_ids(g, book, m, a, j);
+        break;
+    case NEED_LISTED:
+        judge_named(g, m->list.queue, j);
+        break;
+    case NEED_WATCHED:
+        if (m->subscribe.queue.size == 0 && m->count > 0)
+            judge_all_ids(g, book, m, a, j);
+        else
+            judge_named(g, m->subscribe.queue, j);
+        break;
+    case NEED_EVERYWHERE:
+        deny(j, 0, "this is told of all queues together, and this key is for some only");
+        break;
+    }
+}
+
+void
+rights_judge(const struct grant *g, struct book *book, const struct message *m,
+    const struct message_arrays *arrays, struct judgement *j)
+{
+    j->why = NULL;
+    j->denied_count = 0;
+    if (!g)
+        return;
+    struct need need = need_of(m->type);
+    bool is_client = m->type == MESSAGE_HELLO && m->hello.role != ROLE_WORKER;
+    if (need.where == NEED_NOWHERE || is_client)
+        return;
+    if ((g->rights & need.rights) == 0)
+        deny(j, 0, lacks(need.rights));
+    else if (!covers_all(g))
+        judge_queues(g, book, need.where, m, arrays, j);
+}

@@ -1,0 +1,68 @@
+/* What the oracle knows of rights: who may do something to which job, and what a peer with a key
+ * may be told. It knows which queue a job is in from what its client wished, not from the broker.
+ */
+#include "keys.h"
+#include "oracle_inside.h"
+
+bool
+rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id)
+{
+    const struct job *j = job_known(id);
+    if (!keys_restrict(key) || !j) /* of a job of this very batch nothing is known yet */
+        return !key || (key->rights & rights) != 0;
+    return keys_allow(key, rights, keys_queues[j->wish.queue]);
+}
+
+static void
+check_queue(const struct party *to, uint32_t rights, const char *queue, const struct message *m)
+{
+    if (queue[0] && !keys_allow(to->key, rights, queue))
+        sim_broken(
+            "%s was told of the queue %s by %s", to->key->name, queue, message_name(m->type));
+}
+
+static void
+check_job(const struct party *to, const struct stint_id *id, const struct message *m)
+{
+    const struct job *j = job_known(id);
+    if (j)
+        check_queue(to, RIGHT_SEE, keys_queues[j->wish.queue], m);
+}
+
+/* Names, with a space between two. */
+static void
+check_names(const struct party *to, const char *names, const struct message *m)
+{
+    char name[STINT_NAME_BYTES];
+    while (*names) {
+        size_t size = strcspn(names, " ");
+        (void)snprintf(name, sizeof name, "%.*s", (int)size, names);
+        check_queue(to, RIGHT_SEE, name, m);
+        names += size + strspn(names + size, " ");
+    }
+}
+
+void
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room)
+{
+    char queue[STINT_NAME_BYTES];
+    if (m->type == MESSAGE_STATS && keys_restrict(to->key))
+        sim_broken("%s was told the figures of all queues", to->key->name);
+    if (m->type == MESSAGE_DISPATCH) {
+        slice_to_text(queue, sizeof queue, m->dispatch.queue);
+        check_queue(to, RIGHT_RUN, queue, m);
+    }
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (m->type == MESSAGE_EVENTS) {
+            check_job(to, &room->events[i].id, m);
+            check_queue(to, RIGHT_SEE, room->events[i].queue, m);
+        } else if ((m->type == MESSAGE_JOBS || m->type == MESSAGE_OUTCOMES) &&
+            message_next_job(room)) {
+            check_job(to, &room->info.id, m);
+            check_queue(to, RIGHT_SEE, room->info.queue, m);
+        } else if (m->type == MESSAGE_QUEUES && message_next_queue(room))
+            check_queue(to, RIGHT_SEE, room->queue_info.name, m);
+        else if (m->type == MESSAGE_WORKERS && message_next_worker(room))
+            check_names(to, room->worker_info.queues, m);
+    }
+}

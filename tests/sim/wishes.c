@@ -1,0 +1,37 @@
+/* Wishes; the contract is in wishes.h. */
+#include "wishes.h"
+#include "keys.h"
+
+const char *const wishes_kinds[3] = {"default", "odd", "rare"};
+
+struct wish
+wishes_make(const struct load *load, const struct grant *key, struct chance *c)
+{
+    static const uint8_t priorities[] = {100, 100, 100, 0, 255, 7};
+    static const uint32_t attempts[] = {5, 5, 1, 2, 3};
+    struct wish w = {.queue = (unsigned)chance_below(c, load->queues),
+        .kind = wishes_kinds[chance_below(c, load->kinds)],
+        .kills = chance_in_100(c, load->killers),
+        .picky = chance_in_100(c, load->picky),
+        .priority = priorities[chance_below(c, sizeof priorities)],
+        .max_attempts = attempts[chance_below(c, 5)],
+        .keep_ms = -1,
+        .backoff_base_ms = 1 + chance_skewed(c, 3000),
+        .backoff_cap_ms = 1 + chance_skewed(c, 20000),
+        .payload_bytes = 13 + chance_skewed(c, 200),
+        .result_bytes = 19 + chance_skewed(c, 200)};
+    if (chance_in_100(c, 30))
+        w.keep_ms = 0;
+    else if (load->brief || chance_in_100(c, 20))
+        w.keep_ms = (int64_t)chance_between(c, 1000, 60000);
+    if (chance_in_100(c, 15))
+        w.time_to_run_ms = chance_between(c, 100, 5000);
+    if (chance_in_100(c, load->large)) {
+        w.payload_bytes += chance_below(c, 9000);
+        w.result_bytes += chance_below(c, 9000);
+    }
+    /* What it may not do, it tries now and then. */
+    while (key && !keys_allow(key, RIGHT_SUBMIT, keys_queues[w.queue]) && !chance_in_100(c, 5))
+        w.queue = (unsigned)chance_below(c, load->queues);
+    return w;
+}

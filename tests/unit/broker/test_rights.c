@@ -1,0 +1,254 @@
+/* Rights, message by message: what each needs is said here once more, and for every grant and every
+ * queue the broker's answer has to be as that says.
+ */
+#include "keyed.h"
+
+/* ---- every message, every grant, every queue ---- */
+
+/* What a message asks for, so that each way of asking is a case. */
+enum about { ABOUT_NAME, ABOUT_ID, ABOUT_BOTH, ABOUT_ALL };
+
+/* How it is told that it is denied. */
+enum telling { BY_ERROR, BY_STATUS, BY_HELLO };
+
+/* What the answer is if it is not denied, and on which queues the right is needed. */
+static const struct expected {
+    enum message_type type;
+    enum about about;
+    enum message_role role;
+    uint32_t rights; /* any of them; 0: none is needed */
+    bool filtered; /* it needs them on no queue, as the answer only tells what may be seen */
+    enum message_type answer;
+    enum telling telling;
+} table[] = {
+    {MESSAGE_HELLO, ABOUT_NAME, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_WELCOME, BY_HELLO},
+    {MESSAGE_HELLO, ABOUT_ALL, ROLE_CLIENT, 0, false, MESSAGE_WELCOME, BY_HELLO},
+    {MESSAGE_PING, ABOUT_ALL, ROLE_CLIENT, 0, false, MESSAGE_PONG, BY_ERROR},
+    {MESSAGE_BYE, ABOUT_ALL, ROLE_CLIENT, 0, false, MESSAGE_BYE, BY_ERROR},
+    {MESSAGE_SUBMIT, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT, false, MESSAGE_SUBMITTED, BY_STATUS},
+    {MESSAGE_SETTLE, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_SETTLED, BY_STATUS},
+    {MESSAGE_CLAIM, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CLAIMED, BY_STATUS},
+    {MESSAGE_STARTED, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CONFIRMED, BY_STATUS},
+    {MESSAGE_WAIT, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_STATUS},
+    {MESSAGE_GET, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
+    {MESSAGE_LIST, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
+    {MESSAGE_LIST, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
+    {MESSAGE_CANCEL, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_RETRY, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_LIST_QUEUES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_QUEUES, BY_ERROR},
+    {MESSAGE_LIST_WORKERS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_WORKERS, BY_ERROR},
+    {MESSAGE_GET_STATS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_STATS, BY_ERROR},
+    {MESSAGE_SUBSCRIBE, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
+    {MESSAGE_SUBSCRIBE, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
+    {MESSAGE_SUBSCRIBE, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
+    {MESSAGE_SUBSCRIBE, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_ERROR},
+    {MESSAGE_UNSUBSCRIBE, ABOUT_ALL, ROLE_CLIENT, 0, false, MESSAGE_ANSWERS, BY_ERROR},
+};
+enum { ROWS = sizeof table / sizeof *table };
+
+/* The queues that are asked about, and what of them the broker holds. */
+static const struct {
+    const char *name;
+    uint32_t number; /* which it has */
+} queues[] = {{"mail.in", 1}, {"pay.roll", 2}, {"mail.gone", 77}, {"pay.gone", 78}};
+enum { MAIL, PAY, MAIL_GONE, PAY_GONE, QUEUES };
+
+/* What keys are for. `covers`: a bit for each of the queues. By an id it is not told which queue it
+ * was that is gone, so that one is covered only by what covers all. */
+static const struct {
+    const char *pattern; /* NULL: all */
+    unsigned covers;
+    const char *serves; /* a queue that such a key may run */
+} scopes[] = {{NULL, 0xf, "mail.in"}, {"*", 0xf, "mail.in"}, {"mail.in", 1, "mail.in"},
+    {"mail.*", 1 | 4, "mail.in"}, {"pay.roll", 2, "pay.roll"}, {"mail", 0, "other"},
+    {"mail.in.*", 0, "other"}, {"mail.in2", 0, "other"}, {"m*", 1 | 4, "mail.in"}};
+enum { SCOPES = sizeof scopes / sizeof *scopes };
+
+static bool
+covers_all(unsigned scope)
+{
+    return scopes[scope].covers == 0xf;
+}
+
+static bool
+covers(unsigned scope, const struct expected *e, unsigned queue)
+{
+    bool by_id = e->about == ABOUT_ID;
+    if (e->about == ABOUT_ALL || (by_id && queue >= MAIL_GONE))
+        return covers_all(scope);
+    return (scopes[scope].covers >> queue & 1) != 0;
+}
+
+/* The message, about this queue or about a job of it. */
+static void
+put_message(struct world *w, const struct expected *e, unsigned queue)
+{
+    struct stint_id id = id_make(w->options.broker, queues[queue].number, DEFAULT_PRIORITY, 1);
+    struct lease_ref ref = {.id = id, .attempt = 1};
+    struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
+    struct message list = {.list.queue = name};
+    bool with_id = e->about == ABOUT_ID || e->about == ABOUT_BOTH;
+    switch (e->type) {
+    case MESSAGE_HELLO:
+        put_hello(w, KEYED, e->role, queues[queue].name);
+        break;
+    case MESSAGE_PING:
+        message_put_ping(world_frame(w, KEYED), 3, WINDOW_UNCHANGED, 0);
+        break;
+    case MESSAGE_SUBMIT:
+        put_submit(w, KEYED, 1, queues[queue].name);
+        break;
+    case MESSAGE_SETTLE:
+        world_settle(w, KEYED, 3, id, 1, OUTCOME_SUCCEEDED, "");
+        break;
+    case MESSAGE_CLAIM:
+    case MESSAGE_STARTED:
+        message_put_leases(world_frame(w, KEYED), e->type, 3, &ref, 1, false);
+        break;
+    case MESSAGE_WAIT:
+    case MESSAGE_GET:
+    case MESSAGE_CANCEL:
+    case MESSAGE_RETRY:
+        message_put_ids(world_frame(w, KEYED), e->type, 3, &id, 1, e->type == MESSAGE_GET ? 3 : 1);
+        break;
+    case MESSAGE_LIST:
+        message_put_list(world_frame(w, KEYED), 3, &list);
+        break;
+    case MESSAGE_LIST_QUEUES:
+    case MESSAGE_LIST_WORKERS:
+        message_put_page(world_frame(w, KEYED), e->type, 3, (struct slice){0});
+        break;
+    case MESSAGE_SUBSCRIBE:
+        message_put_subscribe(world_frame(w, KEYED), 3,
+            e->about == ABOUT_ID ? (struct slice){0} : name, 0, &id, with_id);
+        break;
+    default:
+        message_put_numbered(world_frame(w, KEYED), e->type, 3);
+    }
+}
+
+/* Is what is listed just what may be seen? */
+static void
+check_listed(struct world *w, const struct expected *e, unsigned scope)
+{
+    unsigned seen = 0;
+    assert_non_null(world_read(w, KEYED, e->answer));
+    uint32_t count = w->message.count;
+    for (uint32_t i = 0; i < count; i++) {
+        bool of_queue = e->type == MESSAGE_LIST_QUEUES;
+        assert_true(of_queue ? message_next_queue(w->room) : message_next_worker(w->room));
+        const char *names = of_queue ? w->room->queue_info.name : w->room->worker_info.queues;
+        if (strcmp(names, "mail.in pay.roll") == 0)
+            seen |= 3;
+        else
+            seen |= strcmp(names, "mail.in") == 0 ? 1U : strcmp(names, "pay.roll") == 0 ? 2U : 4U;
+    }
+    assert_int_equal(seen, scopes[scope].covers & 3);
+}
+
+static void
+check_answer(struct world *w, const struct expected *e, unsigned scope, unsigned queue, bool right)
+{
+    bool allowed = e->rights == 0 || (right && (e->filtered || covers(scope, e, queue)));
+    if (!allowed && (e->telling != BY_STATUS || (!right && e->type != MESSAGE_SUBMIT))) {
+        expect_error(w, STINT_DENIED);
+        assert_null(world_read(w, KEYED, e->answer));
+    } else if (!allowed)
+        assert_int_equal(status_told(w, e->answer), STINT_DENIED);
+    else if (e->type == MESSAGE_LIST && e->about == ABOUT_NAME && queue >= MAIL_GONE)
+        expect_error(w, STINT_NO_SUCH_QUEUE);
+    else if (e->filtered)
+        check_listed(w, e, scope);
+    else if (e->telling == BY_STATUS)
+        assert_int_not_equal(status_told(w, e->answer), STINT_DENIED);
+    else
+        assert_non_null(world_read(w, KEYED, e->answer));
+}
+
+static void
+try_one(const struct expected *e, uint32_t rights, unsigned scope, unsigned queue)
+{
+    struct world *w = a_world_with_two_queues();
+    struct grant g = grant_of("key", rights, scopes[scope].pattern);
+    bool right = (rights & e->rights) != 0;
+    w->grants[KEYED] = &g;
+    if (e->type != MESSAGE_HELLO) {
+        put_hello(w, KEYED, e->role, scopes[scope].serves);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        if (e->role == ROLE_WORKER && !right) {
+            expect_error(w, STINT_DENIED);
+            put_message(w, e, queue);
+            assert_int_equal(world_step(w, 0), STINT_OK);
+            expect_error(w, STINT_HELLO_FIRST);
+            world_destroy(&w);
+            return;
+        }
+    }
+    put_message(w, e, queue);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    check_answer(w, e, scope, queue, right);
+    world_destroy(&w);
+}
+
+static void
+every_message_is_answered_as_the_key_grants_on_each_queue(void **state)
+{
+    (void)state;
+    for (unsigned row = 0; row < ROWS; row++)
+        for (uint32_t rights = 0; rights <= RIGHTS_ALL; rights++)
+            for (unsigned scope = 0; scope < SCOPES; scope++)
+                for (unsigned queue = 0; queue < QUEUES; queue++)
+                    try_one(&table[row], rights, scope, queue);
+}
+
+static void
+the_table_of_this_test_has_every_message_of_a_peer(void **state)
+{
+    (void)state;
+    static const enum message_type all[] = {
+#define X(number, name, sender, decoder) MESSAGE_##name,
+#include "message.def"
+#undef X
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bool there = false;
+        for (unsigned row = 0; row < ROWS; row++)
+            there |= table[row].type == all[i];
+        if (there != (message_allowed(all[i], ROLE_CLIENT) || message_allowed(all[i], ROLE_WORKER)))
+            fail_msg("%s", message_name(all[i]));
+    }
+}
+
+static void
+what_only_a_broker_sends_is_denied_whatever_the_key(void **state)
+{
+    struct world *w = a_world_with_two_queues();
+    struct grant g = grant_of("key", RIGHTS_ALL, NULL);
+    static const enum message_type types[] = {
+        MESSAGE_WELCOME, MESSAGE_DISPATCH, MESSAGE_SUBMITTED, MESSAGE_STATS, MESSAGE_EVENTS};
+    (void)state;
+    w->grants[KEYED] = &g;
+    put_hello(w, KEYED, ROLE_CLIENT, "");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        message_put_numbered(world_frame(w, KEYED), types[i], 3);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        expect_error(w, STINT_DENIED);
+    }
+    message_put_leases(world_frame(w, KEYED), MESSAGE_CLAIM, 3, NULL, 0, false);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    expect_error(w, STINT_DENIED); /* a client's */
+    world_destroy(&w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_is_answered_as_the_key_grants_on_each_queue),
+        cmocka_unit_test(the_table_of_this_test_has_every_message_of_a_peer),
+        cmocka_unit_test(what_only_a_broker_sends_is_denied_whatever_the_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

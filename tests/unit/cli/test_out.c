@@ -1,0 +1,232 @@
+/* What the command prints: each thing as one JSON object of its schema, what is 0 left out, and
+ * what a command line says read as people mean it. */
+#include "cli.h"
+#include "map.h"
+#include "out.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct cli cli = {.verb = "test"};
+
+/* The object as text, and freed. */
+static const char *
+text_of(json_t *object)
+{
+    static char text[4096];
+    char *dump = json_dumps(object, JSON_COMPACT);
+    assert_non_null(dump);
+    (void)snprintf(text, sizeof text, "%s", dump);
+    free(dump);
+    json_decref(object);
+    return text;
+}
+
+static struct stint_job_info
+job_of(enum stint_state state, const char *kind)
+{
+    struct stint_job_info i = {.state = state, .priority = 100};
+    assert_int_equal(stint_id_parse("0.1.100.7", &i.id), STINT_OK);
+    (void)snprintf(i.kind, sizeof i.kind, "%s", kind);
+    (void)snprintf(i.queue, sizeof i.queue, "q");
+    return i;
+}
+
+static void
+a_job_is_told_with_what_is_known_of_it(void **state)
+{
+    struct stint_job_info i = job_of(STINT_UNKNOWN, "k");
+    (void)state;
+    assert_string_equal(text_of(out_job(&i)),
+        "{\"schema\":\"stint.job/1\",\"id\":\"0.1.100.7\",\"state\":\"unknown\"}");
+    i = job_of(STINT_READY, "k");
+    i.submitted_ms = 1700000000123;
+    i.payload = "p\xff";
+    i.payload_bytes = 2;
+    assert_string_equal(text_of(out_job(&i)),
+        "{\"schema\":\"stint.job/1\",\"id\":\"0.1.100.7\",\"state\":\"ready\",\"queue\":\"q\","
+        "\"kind\":\"k\",\"priority\":100,\"submitted\":\"2023-11-14T22:13:20.123Z\","
+        "\"payload_bytes\":2,\"payload\":{\"base64\":\"cP8=\"}}");
+    i = job_of(STINT_DEAD, "exec");
+    i.attempt = i.failures = i.max_attempts = 2;
+    (void)snprintf(i.error, sizeof i.error, "exit status 3\nwhy");
+    assert_string_equal(text_of(out_job(&i)),
+        "{\"schema\":\"stint.job/1\",\"id\":\"0.1.100.7\",\"state\":\"dead\",\"queue\":\"q\","
+        "\"kind\":\"exec\",\"priority\":100,\"attempt\":2,\"failures\":2,\"max_attempts\":2,"
+        "\"exit_status\":3,\"error\":\"exit status 3\\nwhy\"}");
+    (void)snprintf(i.error, sizeof i.error, "killed by signal 9 (Killed)");
+    assert_non_null(strstr(text_of(out_job(&i)), "\"signal\":9,\"error\":\"killed by"));
+    i = job_of(STINT_SUCCEEDED, "exec");
+    i.result = "out";
+    i.result_bytes = 3;
+    (void)snprintf(i.error, sizeof i.error, "talk");
+    assert_non_null(strstr(text_of(out_job(&i)),
+        "\"result_bytes\":3,\"result\":\"out\",\"exit_status\":0,\"stderr\":\"talk\"}"));
+    i = job_of(STINT_SUCCEEDED, "other"); /* of other kinds it is not known what an exit is */
+    assert_null(strstr(text_of(out_job(&i)), "exit_status"));
+}
+
+static void
+how_a_command_ended_is_read_from_its_error(void **state)
+{
+    static const struct {
+        enum stint_state state;
+        const char *error;
+        bool known;
+        int code, signal;
+    } rows[] = {{STINT_SUCCEEDED, "exit status 3", true, 0, 0},
+        {STINT_DEAD, "exit status 3", true, 3, 0},
+        {STINT_DEAD, "killed by signal 15 (Terminated)", true, 0, 15},
+        {STINT_DEAD, "the time to run was over", false, 0, 0},
+        {STINT_DEAD, "can't run x: No such file or directory", false, 0, 0},
+        {STINT_CANCELLED_JOB, "", false, 0, 0}};
+    (void)state;
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        struct stint_job_info i = job_of(rows[n].state, "exec");
+        int code = -1, signal = -1;
+        (void)snprintf(i.error, sizeof i.error, "%s", rows[n].error);
+        assert_int_equal(out_exit_status(&i, &code, &signal), rows[n].known);
+        assert_int_equal(code, rows[n].code);
+        assert_int_equal(signal, rows[n].signal);
+    }
+}
+
+static void
+a_result_that_is_lost_is_told_from_one_that_is_empty(void **state)
+{
+    struct stint_job_info i = job_of(STINT_SUCCEEDED, "k");
+    (void)state;
+    assert_null(out_lost_result(&i));
+    i.result_bytes = 3;
+    assert_non_null(strstr(out_lost_result(&i), "was not kept long enough"));
+    (void)snprintf(i.error, sizeof i.error, "it is damaged");
+    assert_string_equal(out_lost_result(&i), "it is damaged");
+    assert_non_null(strstr(text_of(out_job(&i)), "\"error\":\"it is damaged\""));
+    i.result = "abc";
+    assert_null(out_lost_result(&i));
+    i.result = NULL;
+    i.state = STINT_DEAD;
+    assert_null(out_lost_result(&i));
+}
+
+static void
+queues_workers_figures_and_events_have_their_shapes(void **state)
+{
+    struct stint_queue_info q = {
+        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6}};
+    struct stint_worker_info w = {.name = "w",
+        .software = "s",
+        .queues = "a b",
+        .slots = 1,
+        .window = 2,
+        .held = 3,
+        .seen_ms_ago = 4,
+        .succeeded = 5,
+        .failed = 6};
+    struct stint_event e = {.type = STINT_EVENT_LOST, .at_ms = 1700000000000, .count = 7};
+    struct stint_stats s = {.epoch = 1, .damaged = 2};
+    (void)state;
+    assert_string_equal(text_of(out_queue(&q)),
+        "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,\"ready\":1,"
+        "\"scheduled\":2,\"running\":3,\"succeeded\":4,\"dead\":5,\"cancelled\":6}");
+    (void)snprintf(q.unserved, sizeof q.unserved, "mail");
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));
+    assert_string_equal(text_of(out_worker(&w)),
+        "{\"schema\":\"stint.worker/1\",\"name\":\"w\",\"software\":\"s\",\"queues\":\"a b\","
+        "\"slots\":1,\"window\":2,\"held\":3,\"seen_ms_ago\":4,\"succeeded\":5,\"failed\":6}");
+    assert_string_equal(text_of(out_event(&e)),
+        "{\"schema\":\"stint.event/1\",\"event\":\"lost\",\"at\":\"2023-11-14T22:13:20.000Z\","
+        "\"lost\":7}");
+    json_t *o = out_stats(&s);
+    assert_int_equal(json_integer_value(json_object_get(o, "epoch")), 1);
+    assert_int_equal(json_integer_value(json_object_get(o, "damaged")), 2);
+    assert_true(json_is_integer(json_object_get(o, "commits"))); /* a figure is told also as 0 */
+    assert_int_equal(json_object_size(json_object_get(o, "jobs")), STINT_STATES - 1);
+    json_decref(o);
+}
+
+static void
+every_status_has_its_exit_code_and_only_a_full_broker_passes(void **state)
+{
+    (void)state;
+#define X(code, name, text, hint) \
+    assert_int_equal(cli_exit(STINT_##name) == EX_OK, (code) == 0); \
+    assert_int_equal(cli_passing(STINT_##name), \
+        STINT_##name == STINT_STORE_FULL || STINT_##name == STINT_QUEUE_FULL || \
+            STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY);
+    STINT_STATUS_MAP(X)
+#undef X
+    assert_int_equal(cli_exit(STINT_NO_SUCH_JOB), EXIT_NO_SUCH_JOB);
+    assert_int_equal(cli_exit(STINT_QUEUE_FULL), EX_TEMPFAIL);
+    assert_int_equal(cli_exit(STINT_UNREACHABLE), EX_UNAVAILABLE);
+    assert_int_equal(cli_exit(STINT_BAD_NAME), EX_DATAERR);
+    assert_int_equal(cli_exit(STINT_VERSION_MISMATCH), EX_PROTOCOL);
+}
+
+static void
+numbers_times_ids_and_halts_are_read_or_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+        unsigned when, what;
+        uint64_t count, percent;
+    } halts[] = {{"never", true, HALT_NEVER, HALT_FAIL, 0, 0},
+        {"now,fail=1", true, HALT_NOW, HALT_FAIL, 1, 0},
+        {"soon,success=20%", true, HALT_SOON, HALT_SUCCESS, 0, 20},
+        {"now,done=100%", true, HALT_NOW, HALT_DONE, 0, 100}, {"now,fail=0", false, 0, 0, 0, 0},
+        {"now,fail=101%", false, 0, 0, 0, 0}, {"now,fail=", false, 0, 0, 0, 0},
+        {"fail=1", false, 0, 0, 0, 0}, {"later,fail=1", false, 0, 0, 0, 0},
+        {"now,fail=1x", false, 0, 0, 0, 0}, {"now", false, 0, 0, 0, 0}, {"", false, 0, 0, 0, 0}};
+    const char *ids[] = {"0.1.100.7", "0.1.100.8", NULL}, *bad[] = {"0.1.100.7", "x", NULL};
+    int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    uint64_t n = 0;
+    size_t count = 0;
+    (void)state;
+    dup2(null, STDERR_FILENO);
+    for (size_t i = 0; i < sizeof halts / sizeof *halts; i++) {
+        struct halt h;
+        bool good = map_read_halt(&cli, halts[i].text, &h);
+        assert_int_equal(good, halts[i].good);
+        if (!good)
+            continue;
+        assert_int_equal(h.when, halts[i].when);
+        assert_int_equal(h.what, halts[i].what);
+        assert_true(h.count == halts[i].count && h.percent == halts[i].percent);
+    }
+    bool numbers = cli_number(&cli, "n", "2", 2, 9, &n) && n == 2 &&
+        cli_number(&cli, "n", "9", 2, 9, &n) && n == 9 && !cli_number(&cli, "n", "1", 2, 9, &n) &&
+        !cli_number(&cli, "n", "10", 2, 9, &n) && !cli_number(&cli, "n", "5x", 2, 9, &n);
+    bool times = cli_duration(&cli, "t", "36500d", &n) && !cli_duration(&cli, "t", "36501d", &n) &&
+        !cli_duration(&cli, "t", "soon", &n);
+    struct stint_id *read = cli_ids(&cli, ids, &count), *none = cli_ids(&cli, bad, &count);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(null);
+    assert_true(numbers && times);
+    assert_non_null(read);
+    assert_int_equal(count, 2);
+    assert_null(none);
+    free(read);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_is_told_with_what_is_known_of_it),
+        cmocka_unit_test(how_a_command_ended_is_read_from_its_error),
+        cmocka_unit_test(a_result_that_is_lost_is_told_from_one_that_is_empty),
+        cmocka_unit_test(queues_workers_figures_and_events_have_their_shapes),
+        cmocka_unit_test(every_status_has_its_exit_code_and_only_a_full_broker_passes),
+        cmocka_unit_test(numbers_times_ids_and_halts_are_read_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

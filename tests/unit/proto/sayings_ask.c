@@ -1,0 +1,346 @@
+/* Questions and answers, figures and events: what is said of them, with random fields. */
+#include "sayings.h"
+
+static uint32_t
+say_ids(enum message_type type, uint64_t number, uint32_t option)
+{
+    struct stint_id ids[6];
+    uint32_t count = (uint32_t)below(6);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = id();
+    message_put_ids(&frame, type, number, ids, count, option);
+    hear(type, number);
+    assert_int_equal(heard.count, count);
+    assert_memory_equal(room->ids, ids, count * sizeof *ids);
+    return count;
+}
+
+void
+say_WAIT(uint64_t number)
+{
+    bool results = chance();
+    (void)say_ids(MESSAGE_WAIT, number, results);
+    assert_int_equal(heard.wait.results, results);
+}
+
+void
+say_GET(uint64_t number)
+{
+    uint32_t parts = (uint32_t)below(4);
+    (void)say_ids(MESSAGE_GET, number, parts);
+    assert_int_equal(heard.get.parts, parts);
+}
+
+void
+say_CANCEL(uint64_t number)
+{
+    (void)say_ids(MESSAGE_CANCEL, number, 0);
+}
+
+void
+say_RETRY(uint64_t number)
+{
+    (void)say_ids(MESSAGE_RETRY, number, 0);
+}
+
+void
+say_LIST(uint64_t number)
+{
+    struct message list = {.type = MESSAGE_LIST};
+    list.list.queue = chance() ? name() : (struct slice){NULL, 0};
+    list.list.kind = chance() ? name() : (struct slice){NULL, 0};
+    list.list.cursor = bytes();
+    list.list.states = (uint32_t)upto(UINT32_MAX);
+    list.list.limit = (uint32_t)upto(UINT32_MAX);
+    message_put_list(&frame, number, &list);
+    hear(MESSAGE_LIST, number);
+    assert_same(heard.list.queue, list.list.queue);
+    assert_same(heard.list.kind, list.list.kind);
+    assert_same(heard.list.cursor, list.list.cursor);
+    assert_int_equal(heard.list.states, list.list.states);
+    assert_int_equal(heard.list.limit, list.list.limit);
+}
+
+static void
+say_page(enum message_type type, uint64_t number)
+{
+    struct slice cursor = bytes();
+    message_put_page(&frame, type, number, cursor);
+    hear(type, number);
+    assert_same(heard.page.cursor, cursor);
+}
+
+void
+say_LIST_QUEUES(uint64_t number)
+{
+    say_page(MESSAGE_LIST_QUEUES, number);
+}
+
+void
+say_LIST_WORKERS(uint64_t number)
+{
+    say_page(MESSAGE_LIST_WORKERS, number);
+}
+
+void
+say_GET_STATS(uint64_t number)
+{
+    message_put_numbered(&frame, MESSAGE_GET_STATS, number);
+    hear(MESSAGE_GET_STATS, number);
+}
+
+void
+say_UNSUBSCRIBE(uint64_t number)
+{
+    message_put_numbered(&frame, MESSAGE_UNSUBSCRIBE, number);
+    hear(MESSAGE_UNSUBSCRIBE, number);
+}
+
+void
+say_SUBSCRIBE(uint64_t number)
+{
+    struct stint_id ids[4] = {id(), id(), id(), id()};
+    struct slice queue = chance() ? name() : (struct slice){NULL, 0};
+    uint32_t events = (uint32_t)upto(UINT32_MAX), count = (uint32_t)below(5);
+    message_put_subscribe(&frame, number, queue, events, ids, count);
+    hear(MESSAGE_SUBSCRIBE, number);
+    assert_same(heard.subscribe.queue, queue);
+    assert_int_equal(heard.subscribe.events, events);
+    assert_int_equal(heard.count, count);
+    assert_memory_equal(room->ids, ids, count * sizeof *ids);
+}
+
+/* ---- answers ---- */
+
+void
+say_ANSWERS(uint64_t number)
+{
+    uint32_t statuses[6], count = (uint32_t)below(6);
+    for (uint32_t i = 0; i < count; i++)
+        statuses[i] = (uint32_t)upto(UINT16_MAX);
+    message_put_answers(&frame, number, statuses, count);
+    hear(MESSAGE_ANSWERS, number);
+    assert_int_equal(heard.count, count);
+    assert_memory_equal(room->statuses, statuses, count * sizeof *statuses);
+}
+
+static void
+fill_numbers(uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = chance() ? 0 : upto(UINT64_MAX);
+}
+
+static struct stint_job_info
+job_info(void)
+{
+    struct stint_job_info i = {.id = id(), .state = (enum stint_state)below(STINT_STATES)};
+    uint64_t *const numbers[] = {&i.submitted_ms, &i.due_ms, &i.started_ms, &i.settled_ms,
+        &i.keep_ms, &i.time_to_run_ms, &i.backoff_base_ms, &i.backoff_cap_ms};
+    struct slice payload = bytes(), result = bytes();
+    i.priority = id_priority(&i.id);
+    i.attempt = (uint32_t)upto(UINT32_MAX);
+    i.failures = (uint32_t)upto(UINT32_MAX);
+    i.max_attempts = (uint32_t)upto(UINT32_MAX);
+    for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
+        fill_numbers(numbers[n], 1);
+    i.payload_bytes = payload.size;
+    i.result_bytes = result.size;
+    i.payload = chance() ? payload.data : NULL;
+    i.result = chance() ? result.data : NULL;
+    text(i.queue, sizeof i.queue);
+    text(i.kind, sizeof i.kind);
+    text(i.worker, sizeof i.worker);
+    text(i.error, sizeof i.error);
+    return i;
+}
+
+/* Bodies are elsewhere now. */
+static void
+assert_job_info(const struct stint_job_info *was)
+{
+    const struct stint_job_info *is = &room->info;
+    ASSERT_FIELD(is, was, id);
+    ASSERT_FIELD(is, was, state);
+    ASSERT_FIELD(is, was, queue);
+    ASSERT_FIELD(is, was, kind);
+    ASSERT_FIELD(is, was, priority);
+    ASSERT_FIELD(is, was, attempt);
+    ASSERT_FIELD(is, was, failures);
+    ASSERT_FIELD(is, was, max_attempts);
+    ASSERT_FIELD(is, was, submitted_ms);
+    ASSERT_FIELD(is, was, due_ms);
+    ASSERT_FIELD(is, was, started_ms);
+    ASSERT_FIELD(is, was, settled_ms);
+    ASSERT_FIELD(is, was, keep_ms);
+    ASSERT_FIELD(is, was, time_to_run_ms);
+    ASSERT_FIELD(is, was, backoff_base_ms);
+    ASSERT_FIELD(is, was, backoff_cap_ms);
+    ASSERT_FIELD(is, was, payload_bytes);
+    ASSERT_FIELD(is, was, result_bytes);
+    ASSERT_FIELD(is, was, worker);
+    ASSERT_FIELD(is, was, error);
+    assert_int_equal(was->payload != NULL, is->payload != NULL);
+    assert_int_equal(was->result != NULL, is->result != NULL);
+    if (was->payload)
+        assert_memory_equal(is->payload, was->payload, was->payload_bytes);
+    if (was->result)
+        assert_memory_equal(is->result, was->result, was->result_bytes);
+}
+
+static void
+say_jobs(enum message_type type, uint64_t number)
+{
+    struct stint_job_info infos[3];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(4);
+    struct slice cursor = type == MESSAGE_JOBS ? bytes() : (struct slice){NULL, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        infos[i] = job_info();
+        message_put_job_info(&elements, &infos[i]);
+    }
+    struct slice all = {elements.data, elements.used};
+    if (type == MESSAGE_JOBS)
+        message_put_numbered_elements(&frame, type, number, all, count, cursor);
+    else
+        message_put_elements(&frame, type, all, count);
+    hear(type, type == MESSAGE_JOBS ? number : 0);
+    assert_same(heard.page.cursor, cursor);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(message_next_job(room));
+        assert_job_info(&infos[i]);
+    }
+    pack_buffer_free(&elements);
+}
+
+void
+say_OUTCOMES(uint64_t number)
+{
+    say_jobs(MESSAGE_OUTCOMES, number);
+}
+
+void
+say_JOBS(uint64_t number)
+{
+    say_jobs(MESSAGE_JOBS, number);
+}
+
+void
+say_QUEUES(uint64_t number)
+{
+    struct stint_queue_info infos[3];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(4);
+    struct slice cursor = bytes();
+    for (uint32_t i = 0; i < count; i++) {
+        infos[i] = (struct stint_queue_info){
+            .number = (uint32_t)upto(UINT32_MAX), .workers = (uint32_t)upto(UINT32_MAX)};
+        text(infos[i].name, sizeof infos[i].name);
+        text(infos[i].unserved, sizeof infos[i].unserved);
+        fill_numbers(infos[i].jobs, STINT_STATES);
+        message_put_queue_info(&elements, &infos[i]);
+    }
+    message_put_numbered_elements(&frame, MESSAGE_QUEUES, number,
+        (struct slice){elements.data, elements.used}, count, cursor);
+    hear(MESSAGE_QUEUES, number);
+    assert_same(heard.page.cursor, cursor);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(message_next_queue(room));
+        ASSERT_FIELD(&room->queue_info, &infos[i], name);
+        ASSERT_FIELD(&room->queue_info, &infos[i], number);
+        ASSERT_FIELD(&room->queue_info, &infos[i], jobs);
+        ASSERT_FIELD(&room->queue_info, &infos[i], workers);
+        ASSERT_FIELD(&room->queue_info, &infos[i], unserved);
+    }
+    pack_buffer_free(&elements);
+}
+
+void
+say_WORKERS(uint64_t number)
+{
+    struct stint_worker_info infos[3];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(4);
+    struct slice cursor = bytes();
+    for (uint32_t i = 0; i < count; i++) {
+        struct stint_worker_info *w = &infos[i];
+        *w = (struct stint_worker_info){.slots = (uint32_t)upto(UINT32_MAX),
+            .window = (uint32_t)upto(UINT32_MAX),
+            .held = (uint32_t)upto(UINT32_MAX),
+            .seen_ms_ago = upto(UINT64_MAX),
+            .succeeded = upto(UINT64_MAX),
+            .failed = upto(UINT64_MAX)};
+        text(w->name, sizeof w->name);
+        text(w->software, sizeof w->software);
+        text(w->queues, sizeof w->queues);
+        text(w->kinds, sizeof w->kinds);
+        message_put_worker_info(&elements, w);
+    }
+    message_put_numbered_elements(&frame, MESSAGE_WORKERS, number,
+        (struct slice){elements.data, elements.used}, count, cursor);
+    hear(MESSAGE_WORKERS, number);
+    assert_same(heard.page.cursor, cursor);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct stint_worker_info *is = &room->worker_info, *was = &infos[i];
+        assert_true(message_next_worker(room));
+        ASSERT_FIELD(is, was, name);
+        ASSERT_FIELD(is, was, software);
+        ASSERT_FIELD(is, was, queues);
+        ASSERT_FIELD(is, was, kinds);
+        ASSERT_FIELD(is, was, slots);
+        ASSERT_FIELD(is, was, window);
+        ASSERT_FIELD(is, was, held);
+        ASSERT_FIELD(is, was, seen_ms_ago);
+        ASSERT_FIELD(is, was, succeeded);
+        ASSERT_FIELD(is, was, failed);
+    }
+    pack_buffer_free(&elements);
+}
+
+void
+say_STATS(uint64_t number)
+{
+    struct stint_stats s = {0};
+#define X(field) s.field = upto(UINT64_MAX);
+    STINT_STATS_FIELDS(X)
+#undef X
+    fill_numbers(s.jobs, STINT_STATES);
+    message_put_stats(&frame, number, &s);
+    hear(MESSAGE_STATS, number);
+#define X(field) assert_number(heard.stats.field, s.field);
+    STINT_STATS_FIELDS(X)
+#undef X
+    ASSERT_FIELD(&heard.stats, &s, jobs);
+}
+
+void
+say_EVENTS(uint64_t number)
+{
+    struct stint_event events[4];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(5);
+    for (uint32_t i = 0; i < count; i++) {
+        events[i] = (struct stint_event){.type = (enum stint_event_type)upto(UINT16_MAX),
+            .id = id(),
+            .at_ms = upto(UINT64_MAX),
+            .count = upto(UINT64_MAX)};
+        text(events[i].queue, sizeof events[i].queue);
+        message_put_event(&elements, &events[i]);
+    }
+    message_put_numbered_elements(&frame, MESSAGE_EVENTS, number,
+        (struct slice){elements.data, elements.used}, count, (struct slice){NULL, 0});
+    hear(MESSAGE_EVENTS, number);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct stint_event *is = &room->events[i], *was = &events[i];
+        ASSERT_FIELD(is, was, type);
+        ASSERT_FIELD(is, was, id);
+        ASSERT_FIELD(is, was, at_ms);
+        ASSERT_FIELD(is, was, count);
+        assert_string_equal(is->queue, was->queue);
+    }
+    pack_buffer_free(&elements);
+}

@@ -1,0 +1,426 @@
+/* Conversations open and end, jobs come in and go out: what is said of that, with random fields. */
+#include "sayings.h"
+
+void
+say_HELLO(uint64_t number)
+{
+    struct slice queues[9], kinds[9];
+    bool worker = chance();
+    struct hello h = {.version_min = (uint32_t)upto(UINT32_MAX),
+        .version_max = (uint32_t)upto(UINT32_MAX),
+        .role = worker ? ROLE_WORKER : ROLE_CLIENT,
+        .name = letters(0, LIMIT_LABEL_BYTES),
+        .software = letters(0, LIMIT_LABEL_BYTES),
+        .slots = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
+        .window = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
+        .queues = worker ? (uint32_t)below(9) : 0,
+        .kinds = worker ? (uint32_t)below(9) : 0};
+    (void)number;
+    for (unsigned i = 0; i < 9; i++) {
+        queues[i] = name();
+        kinds[i] = name();
+    }
+    for (unsigned i = 0; i < SESSION_BYTES; i++)
+        h.session[i] = (uint8_t)random_number();
+    message_put_hello(&frame, &h, queues, kinds);
+    hear(MESSAGE_HELLO, 0);
+    assert_int_equal(heard.hello.version_min, h.version_min);
+    assert_int_equal(heard.hello.version_max, h.version_max);
+    assert_int_equal(heard.hello.role, h.role);
+    assert_memory_equal(heard.hello.session, h.session, SESSION_BYTES);
+    assert_same(heard.hello.name, h.name);
+    assert_same(heard.hello.software, h.software);
+    assert_int_equal(heard.hello.slots, h.slots);
+    assert_int_equal(heard.hello.window, h.window);
+    assert_int_equal(heard.hello.queues, h.queues);
+    assert_int_equal(heard.hello.kinds, h.kinds);
+    for (unsigned i = 0; i < h.queues; i++)
+        assert_same(room->names.queues[i], queues[i]);
+    for (unsigned i = 0; i < h.kinds; i++)
+        assert_same(room->names.kinds[i], kinds[i]);
+}
+
+void
+say_WELCOME(uint64_t number)
+{
+    struct broker_ref brokers[4];
+    struct welcome w = {.version = (uint32_t)upto(UINT32_MAX),
+        .epoch = upto(UINT64_MAX),
+        .broker = (uint16_t)upto(UINT16_MAX),
+        .heartbeat_ms = 1 + (uint32_t)upto(UINT32_MAX / 4 - 1),
+        .lost_ms = 1 + (uint32_t)upto(UINT32_MAX / 4 - 1),
+        .message_bytes = upto(UINT64_MAX),
+        .payload_bytes = upto(UINT64_MAX),
+        .result_bytes = upto(UINT64_MAX),
+        .submission = upto(UINT64_MAX),
+        .brokers = (uint32_t)below(5),
+        .software = letters(0, LIMIT_LABEL_BYTES),
+        .features = random_number() & FEATURES_ALL};
+    (void)number;
+    for (unsigned i = 0; i < 4; i++)
+        brokers[i] = (struct broker_ref){(uint16_t)upto(UINT16_MAX), letters(0, 30)};
+    message_put_welcome(&frame, &w, brokers);
+    hear(MESSAGE_WELCOME, 0);
+    assert_int_equal(heard.welcome.version, w.version);
+    assert_number(heard.welcome.epoch, w.epoch);
+    assert_int_equal(heard.welcome.broker, w.broker);
+    assert_int_equal(heard.welcome.heartbeat_ms, w.heartbeat_ms);
+    assert_int_equal(heard.welcome.lost_ms, w.lost_ms);
+    assert_number(heard.welcome.message_bytes, w.message_bytes);
+    assert_number(heard.welcome.payload_bytes, w.payload_bytes);
+    assert_number(heard.welcome.result_bytes, w.result_bytes);
+    assert_number(heard.welcome.submission, w.submission);
+    assert_same(heard.welcome.software, w.software);
+    assert_number(heard.welcome.features, w.features);
+    assert_int_equal(heard.welcome.brokers, w.brokers);
+    for (unsigned i = 0; i < w.brokers; i++) {
+        assert_int_equal(room->brokers[i].number, brokers[i].number);
+        assert_same(room->brokers[i].endpoint, brokers[i].endpoint);
+    }
+}
+
+static uint32_t
+window(void)
+{
+    return chance() ? WINDOW_UNCHANGED : (uint32_t)upto(LIMIT_WINDOW);
+}
+
+void
+say_PING(uint64_t number)
+{
+    uint32_t told = window();
+    uint64_t token = chance() ? 0 : upto(UINT64_MAX);
+    message_put_ping(&frame, number, told, token);
+    hear(MESSAGE_PING, number);
+    assert_int_equal(heard.ping.window, told);
+    assert_number(heard.ping.token, token);
+}
+
+void
+say_PONG(uint64_t number)
+{
+    uint64_t token = upto(UINT64_MAX);
+    message_put_pong(&frame, number, token);
+    hear(MESSAGE_PONG, number);
+    assert_number(heard.pong.token, token);
+}
+
+static void
+say_number(enum message_type type, uint64_t number)
+{
+    message_put_numbered(&frame, type, number);
+    hear(type, number);
+}
+
+void
+say_BYE(uint64_t number)
+{
+    say_number(MESSAGE_BYE, number);
+}
+
+void
+say_ERROR(uint64_t number)
+{
+    char detail[30], endpoint[30];
+    enum message_type about = (enum message_type)below(128);
+    enum stint_status status = (enum stint_status)upto(UINT16_MAX);
+    bool moved = chance();
+    text(detail, sizeof detail);
+    text(endpoint, sizeof endpoint);
+    message_put_error(&frame, about, number, status, detail, moved ? endpoint : NULL);
+    hear(MESSAGE_ERROR, number);
+    assert_int_equal(heard.error.status, status);
+    assert_int_equal(heard.error.about, about);
+    assert_same(heard.error.detail, (struct slice){(const uint8_t *)detail, strlen(detail)});
+    assert_same(heard.error.endpoint,
+        (struct slice){(const uint8_t *)endpoint, moved ? strlen(endpoint) : 0});
+}
+
+/* ---- jobs come in ---- */
+
+static struct job_spec
+spec(void)
+{
+    struct job_spec s = {.queue = {(const uint8_t *)"default", 7},
+        .kind = {(const uint8_t *)"default", 7},
+        .payload = bytes(),
+        .keep_ms = KEEP_DEFAULT,
+        .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
+        .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
+        .max_attempts = DEFAULT_MAX_ATTEMPTS,
+        .priority = DEFAULT_PRIORITY};
+    if (chance())
+        return s;
+    if (chance())
+        s.queue = name();
+    if (chance())
+        s.kind = name();
+    if (chance())
+        s.keep_ms = upto(LIMIT_TIME_MS);
+    if (chance())
+        s.time_to_run_ms = 1 + upto(LIMIT_TIME_MS - 1);
+    if (chance())
+        s.backoff_base_ms = 1 + upto(LIMIT_TIME_MS - 1);
+    if (chance())
+        s.backoff_cap_ms = 1 + upto(LIMIT_TIME_MS - 1);
+    if (chance())
+        s.max_attempts = 1 + (uint32_t)upto(LIMIT_ATTEMPTS - 1);
+    if (chance())
+        s.priority = (uint8_t)below(256);
+    return s;
+}
+
+static void
+assert_specs(const struct job_spec *jobs, uint32_t count)
+{
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct job_spec *s = &room->specs[i];
+        assert_same(s->queue, jobs[i].queue);
+        assert_same(s->kind, jobs[i].kind);
+        assert_same(s->payload, jobs[i].payload);
+        assert_number(s->keep_ms, jobs[i].keep_ms);
+        assert_number(s->time_to_run_ms, jobs[i].time_to_run_ms);
+        assert_number(s->backoff_base_ms, jobs[i].backoff_base_ms);
+        assert_number(s->backoff_cap_ms, jobs[i].backoff_cap_ms);
+        assert_int_equal(s->max_attempts, jobs[i].max_attempts);
+        assert_int_equal(s->priority, jobs[i].priority);
+    }
+}
+
+void
+say_SUBMIT(uint64_t number)
+{
+    struct job_spec jobs[6];
+    uint32_t count = 1 + (uint32_t)below(6);
+    uint64_t acked = upto(UINT64_MAX), other = upto(UINT64_MAX);
+    struct pack_buffer again = {0};
+    for (uint32_t i = 0; i < count; i++)
+        jobs[i] = i && chance() ? jobs[0] : spec();
+    message_put_submit(&frame, number, acked, jobs, count);
+    hear(MESSAGE_SUBMIT, number);
+    assert_number(heard.submit.acked, acked);
+    assert_specs(jobs, count);
+    struct slice said = heard.submit.jobs;
+    message_put_submit_again(&again, (struct slice){frame.data, frame.used}, other, number);
+    struct pack_buffer first = frame;
+    frame = again;
+    hear(MESSAGE_SUBMIT, other);
+    assert_number(heard.submit.acked, number);
+    assert_specs(jobs, count);
+    assert_same(heard.submit.jobs, said); /* what tells a submission from another */
+    pack_buffer_free(&first);
+}
+
+void
+say_SUBMITTED(uint64_t number)
+{
+    struct pack_buffer elements = {0};
+    struct stint_id firsts[6][3];
+    uint32_t counts[6][3], runs[6], answers = (uint32_t)below(6);
+    struct slice details[6];
+    uint64_t numbers[6];
+    for (uint32_t i = 0; i < answers; i++) {
+        numbers[i] = upto(UINT64_MAX);
+        runs[i] = (uint32_t)below(4);
+        details[i] = letters(0, 20);
+        if (runs[i] == 0) {
+            message_put_refused(&elements, numbers[i], STINT_QUEUE_FULL, i, details[i]);
+            continue;
+        }
+        message_put_accepted(&elements, numbers[i]);
+        pack_put_array(&elements, runs[i]);
+        for (uint32_t n = 0; n < runs[i]; n++) {
+            firsts[i][n] = id();
+            counts[i][n] = (uint32_t)upto(LIMIT_JOBS);
+            message_put_run(&elements, &firsts[i][n], counts[i][n]);
+        }
+    }
+    (void)number;
+    message_put_elements(
+        &frame, MESSAGE_SUBMITTED, (struct slice){elements.data, elements.used}, answers);
+    hear(MESSAGE_SUBMITTED, 0);
+    assert_int_equal(heard.count, answers);
+    for (uint32_t i = 0; i < answers; i++) {
+        struct answer a = room->answers[i];
+        assert_number(a.number, numbers[i]);
+        assert_int_equal(a.status, runs[i] ? STINT_OK : STINT_QUEUE_FULL);
+        assert_int_equal(a.count, runs[i]);
+        assert_int_equal(a.index, runs[i] ? 0 : i);
+        assert_same(a.detail, runs[i] ? (struct slice){NULL, 0} : details[i]);
+        for (uint32_t n = 0; n < runs[i]; n++) {
+            struct stint_id first;
+            uint32_t count;
+            assert_true(message_next_run(&a, &first, &count));
+            assert_memory_equal(&first, &firsts[i][n], sizeof first);
+            assert_int_equal(count, counts[i][n]);
+        }
+    }
+    pack_buffer_free(&elements);
+}
+
+/* ---- and go out ---- */
+
+void
+say_DISPATCH(uint64_t number)
+{
+    struct dispatched_job jobs[6];
+    struct slice queue = name();
+    uint32_t count = (uint32_t)below(6);
+    size_t at = message_open_dispatch(&frame, queue);
+    (void)number;
+    for (uint32_t i = 0; i < count; i++) {
+        jobs[i] = (struct dispatched_job){.id = id(),
+            .kind = name(),
+            .payload = bytes(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .max_attempts = chance() ? DEFAULT_MAX_ATTEMPTS : (uint32_t)upto(LIMIT_ATTEMPTS),
+            .time_to_run_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
+            .submitted_ms = upto(UINT64_MAX),
+            .confirm = chance()};
+        message_put_dispatched(&frame, &jobs[i]);
+    }
+    pack_close_array(&frame, at, count);
+    hear(MESSAGE_DISPATCH, 0);
+    assert_same(heard.dispatch.queue, queue);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct dispatched_job *d = &room->dispatched[i];
+        assert_memory_equal(&d->id, &jobs[i].id, sizeof d->id);
+        assert_same(d->kind, jobs[i].kind);
+        assert_same(d->payload, jobs[i].payload);
+        assert_int_equal(d->attempt, jobs[i].attempt);
+        assert_int_equal(d->max_attempts, jobs[i].max_attempts);
+        assert_number(d->time_to_run_ms, jobs[i].time_to_run_ms);
+        assert_number(d->submitted_ms, jobs[i].submitted_ms);
+        assert_int_equal(d->confirm, jobs[i].confirm);
+    }
+}
+
+void
+say_SETTLE(uint64_t number)
+{
+    struct outcome outcomes[6];
+    uint32_t count = (uint32_t)below(6), told = window();
+    for (uint32_t i = 0; i < count; i++)
+        outcomes[i] = (struct outcome){.id = id(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .type = (enum outcome_type)(1 + below(OUTCOME_UNABLE)),
+            .body = chance() ? bytes() : (struct slice){NULL, 0},
+            .delay_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
+            .extra = chance() ? bytes() : (struct slice){NULL, 0}};
+    message_put_settle(&frame, number, outcomes, count, told);
+    hear(MESSAGE_SETTLE, number);
+    assert_int_equal(heard.settle.window, told);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct outcome *o = &room->outcomes[i];
+        assert_memory_equal(&o->id, &outcomes[i].id, sizeof o->id);
+        assert_int_equal(o->attempt, outcomes[i].attempt);
+        assert_int_equal(o->type, outcomes[i].type);
+        assert_same(o->body, outcomes[i].body);
+        assert_number(o->delay_ms, outcomes[i].delay_ms);
+        assert_same(o->extra, outcomes[i].extra);
+    }
+}
+
+void
+say_SETTLED(uint64_t number)
+{
+    struct pack_buffer elements = {0};
+    uint64_t numbers[5];
+    uint32_t answers = (uint32_t)below(5), exceptions[5], indexes[5][4];
+    for (uint32_t i = 0; i < answers; i++) {
+        numbers[i] = upto(UINT64_MAX);
+        exceptions[i] = (uint32_t)below(4);
+        size_t at = message_open_settled(&elements, numbers[i]);
+        for (uint32_t n = 0; n < exceptions[i]; n++) {
+            indexes[i][n] = (uint32_t)upto(LIMIT_JOBS);
+            message_put_exception(&elements, indexes[i][n], STINT_STALE);
+        }
+        pack_close_array(&elements, at, exceptions[i]);
+    }
+    (void)number;
+    message_put_elements(
+        &frame, MESSAGE_SETTLED, (struct slice){elements.data, elements.used}, answers);
+    hear(MESSAGE_SETTLED, 0);
+    assert_int_equal(heard.count, answers);
+    for (uint32_t i = 0; i < answers; i++) {
+        struct answer a = room->answers[i];
+        assert_number(a.number, numbers[i]);
+        assert_int_equal(a.count, exceptions[i]);
+        for (uint32_t n = 0; n < exceptions[i]; n++) {
+            uint32_t index;
+            enum stint_status status;
+            assert_true(message_next_exception(&a, &index, &status));
+            assert_int_equal(index, indexes[i][n]);
+            assert_int_equal(status, STINT_STALE);
+        }
+    }
+    pack_buffer_free(&elements);
+}
+
+static void
+say_leases(enum message_type type, uint64_t number)
+{
+    struct lease_ref leases[6];
+    uint32_t count = (uint32_t)below(6);
+    bool more = chance(), claim = type == MESSAGE_CLAIM;
+    bool told = type != MESSAGE_CLAIM && type != MESSAGE_STARTED; /* why, lease by lease */
+    for (uint32_t i = 0; i < count; i++)
+        leases[i] = (struct lease_ref){.id = id(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .status = told ? (uint32_t)upto(UINT32_MAX) : 0,
+            .begun = claim && chance()};
+    message_put_leases(&frame, type, number, leases, count, more);
+    hear(type, number);
+    assert_int_equal(heard.count, count);
+    assert_int_equal(heard.claim.more, claim && more);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_memory_equal(&room->leases[i].id, &leases[i].id, STINT_ID_BYTES);
+        assert_int_equal(room->leases[i].attempt, leases[i].attempt);
+        assert_int_equal(room->leases[i].begun, leases[i].begun);
+        if (!claim)
+            assert_int_equal(room->leases[i].status, leases[i].status);
+    }
+}
+
+void
+say_CLAIM(uint64_t number)
+{
+    say_leases(MESSAGE_CLAIM, number);
+}
+
+void
+say_CLAIMED(uint64_t number)
+{
+    say_leases(MESSAGE_CLAIMED, number);
+}
+
+void
+say_STARTED(uint64_t number)
+{
+    say_leases(MESSAGE_STARTED, number);
+}
+
+void
+say_CONFIRMED(uint64_t number)
+{
+    say_leases(MESSAGE_CONFIRMED, number);
+}
+
+void
+say_REVOKE(uint64_t number)
+{
+    say_leases(MESSAGE_REVOKE, number);
+}
+
+void
+say_RECALL(uint64_t number)
+{
+    uint32_t count = (uint32_t)upto(LIMIT_WINDOW);
+    (void)number;
+    message_put_recall(&frame, count);
+    hear(MESSAGE_RECALL, 0);
+    assert_int_equal(heard.count, count);
+}
