@@ -1,181 +1,170 @@
-/* stint worker and stint fleet: what workers are to do, and how many jobs the fleet runs. */
+/* stint fleet: workers on several hosts, from one place, and how many jobs they run together. */
 #include "console.h"
+#include "launch.h"
 #include "out.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static char *label;
-static int all;
+enum { UP_MS = 20000, DOWN_MS = 60000, AT_ONCE = 32 };
 
-static struct poptOption worker_options[] = {
-    {"label", 0, POPT_ARG_STRING, &label, 0, "all workers that have this label", "NAME"},
-    {"all", 0, POPT_ARG_NONE, &all, 0, "all workers", NULL}, POPT_TABLEEND};
+static char *ssh, *wait_text, *at_once_text;
+static int now;
 
-static struct poptOption no_options[] = {POPT_TABLEEND};
+static struct poptOption fleet_options[] = {
+    {"ssh", 0, POPT_ARG_STRING, &ssh, 0, "how to reach hosts (STINT_SSH, or else ssh)", "COMMAND"},
+    {"wait", 'w', POPT_ARG_STRING, &wait_text, 0,
+        "up: until a worker is connected (20s); down: until its jobs have ended (60s)", "TIME"},
+    {"now", 0, POPT_ARG_NONE, &now, 0, "down: end what runs, and give it back to the queue", NULL},
+    {"at-once", 0, POPT_ARG_STRING, &at_once_text, 0, "hosts at a time (32)", "N"}, POPT_TABLEEND};
 
-typedef enum stint_status control_fn(struct stint_client *client, const struct stint_target *target,
-    uint32_t *met, uint32_t timeout_ms);
+/* What the broker knows of a worker. */
+struct known {
+    char name[STINT_LABEL_BYTES];
+    uint32_t slots, held;
+    struct known *next;
+};
 
-static const struct action {
-    const char *name;
-    control_fn *fn; /* NULL: resize */
-    const char *done;
-} actions[] = {{"resize", NULL, "resized"}, {"pause", stint_pause_workers, "paused"},
-    {"resume", stint_resume_workers, "resumed"}, {"drain", stint_drain_workers, "told to drain"},
-    {"stop", stint_stop_workers, "told to stop"}};
-
-static const struct out_column running_columns[] = {{"JOB", "id", OUT_LEFT, 0},
-    {"QUEUE", "queue", OUT_LEFT, 60}, {"KIND", "kind", OUT_LEFT, 0},
-    {"ATTEMPT", "attempt", OUT_RIGHT, 70}, {"STATE", "state", OUT_LEFT, 0},
-    {"SINCE MS", "ms_ago", OUT_RIGHT, 0}};
-
-/* ---- show ---- */
-
-struct showing {
-    const struct cli *cli;
-    const char *name;
-    struct out_table *table;
-    unsigned found;
+struct fleet {
+    struct cli *cli;
+    struct known *known;
+    bool asked; /* the broker */
 };
 
 static bool
 each_worker(void *context, const struct stint_worker_info *info)
 {
-    struct showing *s = context;
-    if (strcmp(info->name, s->name) != 0)
-        return true;
-    s->found++;
-    if (s->cli->json)
-        return out_line(out_worker(info));
-    out_fields(out_worker(info));
-    return !console_failed();
-}
-
-static bool
-each_running(void *context, const struct stint_running_info *info)
-{
-    const struct showing *s = context;
-    if (s->cli->json)
-        return out_line(out_running(info));
-    out_table_add(s->table, out_running(info));
-    return !console_failed();
-}
-
-static int
-say_none(const struct cli *cli, const char *name)
-{
-    cli_say(cli, "there is no worker %s; stint workers lists them", name);
-    return EXIT_NO_SUCH_JOB;
-}
-
-static int
-show(struct cli *cli, const char *name)
-{
-    struct showing s = {.cli = cli, .name = name};
-    int rc = cli_connect(cli, NULL, 0);
-    if (rc != EX_OK)
-        return rc;
-    enum stint_status status = stint_workers(cli->client, each_worker, &s, cli->timeout_ms);
-    if (status == STINT_OK && s.found == 0)
-        return say_none(cli, name);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
-    s.table = out_table_new(running_columns, sizeof running_columns / sizeof *running_columns);
-    status = stint_running(cli->client, name, each_running, &s, cli->timeout_ms);
-    (void)out_table_show(&s.table);
-    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
-}
-
-/* ---- the others ---- */
-
-static int
-control(
-    struct cli *cli, const struct action *action, const struct stint_target *target, uint32_t slots)
-{
-    uint32_t met = 0;
-    const char *whom = target->worker ? target->worker : target->label ? target->label : "all";
-    int rc = cli_connect(cli, NULL, 0);
-    if (rc != EX_OK)
-        return rc;
-    enum stint_status status = action->fn
-        ? action->fn(cli->client, target, &met, cli->timeout_ms)
-        : stint_set_slots(cli->client, target, slots, &met, cli->timeout_ms);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
-    if (cli->json &&
-        !out_line(json_pack("{ss ss ss sI}", "schema", "stint.controlled/1", "action", action->name,
-            "target", whom, "workers", (json_int_t)met)))
-        return EX_IOERR;
-    if (met == 0 && target->worker)
-        return say_none(cli, whom);
-    if (met == 0)
-        cli_say(cli, target->label ? "no worker has the label %s" : "no worker is connected", whom);
-    if (met > 0 && !cli->json)
-        cli_say(cli, "%u worker%s %s", met, met == 1 ? "" : "s", action->done);
-    return EX_OK;
-}
-
-/* A number, or "own": as many as it was started with. */
-static bool
-read_slots(const struct cli *cli, const char *text, uint32_t *slots)
-{
-    uint64_t number;
-    *slots = STINT_OWN_SLOTS;
-    if (strcmp(text, "own") == 0)
-        return true;
-    if (!cli_number(cli, "slots", text, 0, 65536, &number))
-        return false;
-    *slots = (uint32_t)number;
+    struct fleet *f = context;
+    struct known *k = cli_allocate(sizeof *k);
+    (void)snprintf(k->name, sizeof k->name, "%s", info->name);
+    k->slots = info->slots;
+    k->held = info->held;
+    k->next = f->known;
+    f->known = k;
     return true;
 }
 
-static int
-read_target(const struct cli *cli, const char ***args, struct stint_target *target)
+/* Whoever asks for the status wants to know of hosts also when the broker is away. */
+static void
+ask_broker(struct fleet *f)
 {
-    *target = (struct stint_target){.label = label, .all = all != 0};
-    if (label && all)
-        return cli_usage(cli, "--label or --all, not both");
-    if (label || all)
-        return EX_OK;
-    if (!**args)
-        return cli_usage(cli, "which worker? give its name, or --label, or --all");
-    target->worker = *(*args)++;
+    f->asked = cli_connect(f->cli, NULL, 0) == EX_OK &&
+        stint_workers(f->cli->client, each_worker, f, f->cli->timeout_ms) == STINT_OK;
+    if (!f->asked)
+        cli_say(f->cli, "the broker does not answer; told is what the hosts say");
+}
+
+static const struct known *
+find(const struct fleet *f, const char *name)
+{
+    const struct known *k = f->known;
+    while (k && strcmp(k->name, name) != 0)
+        k = k->next;
+    return k;
+}
+
+static void
+show_json(const struct fleet *f, const struct launch_report *r)
+{
+    json_t *object =
+        json_pack("{ss ss ss so sI so}", "schema", "stint.host/1", "host", r->host->name, "state",
+            r->state, "address", out_text(r->host->address, strlen(r->host->address)), "pid",
+            (json_int_t)r->pid, "detail", out_text(r->detail, strlen(r->detail)));
+    const struct known *k = find(f, r->host->name);
+    if (f->asked) {
+        (void)json_object_set_new(object, "connected", json_boolean(k != NULL));
+        if (k) {
+            (void)json_object_set_new(object, "slots", json_integer(k->slots));
+            (void)json_object_set_new(object, "held", json_integer(k->held));
+        }
+    }
+    (void)out_line(object);
+}
+
+static void
+show(void *context, const struct launch_report *r)
+{
+    const struct fleet *f = context;
+    const struct known *k = find(f, r->host->name);
+    if (f->cli->json) {
+        show_json(f, r);
+        return;
+    }
+    FILE *out = console_out();
+    (void)fprintf(out, "%-20s %-11s", r->host->name, r->state);
+    if (r->pid)
+        (void)fprintf(out, " pid %ld", r->pid);
+    if (f->asked && k)
+        (void)fprintf(out, ", %u slots, %u jobs held", k->slots, k->held);
+    else if (f->asked && strcmp(r->state, "running") == 0)
+        (void)fputs(", not connected", out);
+    /* A log line of another host: control characters in it are not for this terminal. */
+    (void)fputs(*r->detail ? r->pid ? ", " : " " : "", out);
+    for (const char *at = r->detail; *at; at++)
+        (void)putc((unsigned char)*at < ' ' || *at == 0x7f ? ' ' : *at, out);
+    (void)putc('\n', out);
+    (void)fflush(out);
+}
+
+static int
+read_options(struct cli *cli, struct launch_options *options)
+{
+    uint64_t at_once = AT_ONCE;
+    options->ssh = ssh;
+    options->now = now;
+    options->wait_ms = options->verb == LAUNCH_UP ? UP_MS : DOWN_MS;
+    if (now && options->verb != LAUNCH_DOWN)
+        return cli_usage(cli, "--now is for stint fleet down");
+    if (wait_text && options->verb == LAUNCH_STATUS)
+        return cli_usage(cli, "--wait has no effect on stint fleet status");
+    if ((wait_text && !cli_duration(cli, "wait", wait_text, &options->wait_ms)) ||
+        (at_once_text && !cli_number(cli, "at-once", at_once_text, 1, 1000, &at_once)))
+        return EX_USAGE;
+    options->at_once = (unsigned)at_once;
+    return EX_OK;
+}
+
+/* The workers connect to where the command does, unless the file says otherwise. */
+static int
+name_broker(struct cli *cli, struct hosts *hosts)
+{
+    const char *endpoint = cli->endpoint ? cli->endpoint : getenv("STINT_ENDPOINT");
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!host_has(&hosts->all[i], "endpoint") && !host_has(&hosts->all[i], "config")) {
+            if (!endpoint || !*endpoint)
+                return cli_usage(cli,
+                    "where is the broker? say endpoint= in the file, or --endpoint, as hosts "
+                    "reach it");
+            host_add(&hosts->all[i], "endpoint", endpoint);
+        }
     return EX_OK;
 }
 
 static int
-run_action(struct cli *cli, const struct action *action, const char **args)
+run_launch(struct cli *cli, struct launch_options *options, const char *path)
 {
-    struct stint_target target;
-    uint32_t slots = STINT_OWN_SLOTS;
-    int rc = read_target(cli, &args, &target);
-    if (rc != EX_OK)
+    struct hosts hosts;
+    struct fleet fleet = {.cli = cli};
+    int rc = read_options(cli, options);
+    if (rc != EX_OK || (rc = hosts_read(cli, path, &hosts)) != EX_OK)
         return rc;
-    if (!action->fn && !*args)
-        return cli_usage(cli, "how many slots? give a number, or own");
-    if (!action->fn && !read_slots(cli, *args++, &slots))
-        return EX_USAGE;
-    if (*args)
-        return cli_usage(cli, "what is %s?", *args);
-    return control(cli, action, &target, slots);
+    if (options->verb == LAUNCH_UP)
+        rc = name_broker(cli, &hosts);
+    else if (options->verb == LAUNCH_STATUS)
+        ask_broker(&fleet);
+    if (rc == EX_OK)
+        rc = launch(cli, &hosts, options, show, &fleet);
+    while (fleet.known) {
+        struct known *next = fleet.known->next;
+        free(fleet.known);
+        fleet.known = next;
+    }
+    hosts_free(&hosts);
+    return rc;
 }
 
-static int
-run_worker(struct cli *cli, const char **args)
-{
-    if (!args || !args[0])
-        return cli_usage(cli, "what about it? show, resize, pause, resume, drain or stop");
-    if (strcmp(args[0], "show") == 0) {
-        if (label || all || !args[1] || args[2])
-            return cli_usage(cli, "which worker? give one name");
-        return show(cli, args[1]);
-    }
-    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-        if (strcmp(actions[i].name, args[0]) == 0)
-            return run_action(cli, &actions[i], args + 1);
-    return cli_usage(cli, "%s: write show, resize, pause, resume, drain or stop", args[0]);
-}
+/* ---- its size ---- */
 
 static int
 show_size(struct cli *cli, const uint64_t *slots)
@@ -196,23 +185,40 @@ show_size(struct cli *cli, const uint64_t *slots)
 }
 
 static int
-run_fleet(struct cli *cli, const char **args)
+run_size(struct cli *cli, const char **args)
 {
     uint64_t slots;
-    if (!args || !args[0] || strcmp(args[0], "size") != 0)
-        return cli_usage(cli, "what about it? write size, or size N");
-    if (!args[1])
+    if (ssh || wait_text || now || at_once_text)
+        return cli_usage(cli, "size takes none of these options");
+    if (!args[0])
         return show_size(cli, NULL);
-    if (args[2])
-        return cli_usage(cli, "what is %s?", args[2]);
-    if (!cli_number(cli, "size", args[1], 0, 1 << 24, &slots))
+    if (args[1])
+        return cli_usage(cli, "what is %s?", args[1]);
+    if (!cli_number(cli, "size", args[0], 0, 1 << 24, &slots))
         return EX_USAGE;
     return show_size(cli, &slots);
 }
 
-const struct verb verb_worker = {"worker",
-    "[OPTION...] show|resize|pause|resume|drain|stop [NAME] [SLOTS]",
-    "show a worker, or tell workers what to do", worker_options, run_worker, VERB_TAKES_ARGUMENTS};
-const struct verb verb_fleet = {"fleet", "[OPTION...] size [SLOTS]",
-    "tell or set how many jobs at a time all workers run", no_options, run_fleet,
-    VERB_TAKES_ARGUMENTS};
+static int
+run_fleet(struct cli *cli, const char **args)
+{
+    static const char *const verbs[] = {
+        [LAUNCH_UP] = "up", [LAUNCH_DOWN] = "down", [LAUNCH_STATUS] = "status"};
+    if (!args || !args[0])
+        return cli_usage(
+            cli, "what about it? write up, down or status and a file of hosts, or size");
+    if (strcmp(args[0], "size") == 0)
+        return run_size(cli, args + 1);
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(args[0], verbs[i]) == 0) {
+            struct launch_options options = {.verb = (enum launch_verb)i};
+            if (!args[1] || args[2])
+                return cli_usage(cli, "%s takes one file of hosts", verbs[i]);
+            return run_launch(cli, &options, args[1]);
+        }
+    return cli_usage(cli, "what is %s? write up, down, status or size", args[0]);
+}
+
+const struct verb verb_fleet = {"fleet", "[OPTION...] up|down|status FILE | size [SLOTS]",
+    "start, stop and see workers on other hosts; how many jobs at a time they run", fleet_options,
+    run_fleet, VERB_TAKES_ARGUMENTS};
