@@ -211,8 +211,8 @@ class Keys(harness.Case):
 class Init(harness.Case):
     FILES = ("keys/broker.key", "keys/broker.pub", "admin.key", "keys/admin.pub", "worker.key", "keys/worker.pub")
 
-    def init(self, *args, code=0):
-        r = subprocess.run([*harness.WRAP, harness.program("stintd"), "--init", "--data", self.place.path("data"),
+    def init(self, *args, code=0, data="data"):
+        r = subprocess.run([*harness.WRAP, harness.program("stintd"), "--init", "--data", self.place.path(data),
                             *args], capture_output=True, text=True, timeout=harness.DEADLINE_S)
         self.assertExit(r, code)
         if code:
@@ -323,7 +323,7 @@ class Init(harness.Case):
         os.chmod(self.place.path("data", "keys"), 0o722)
         self.init(code=78)
         self.assertEqual(os.listdir(self.place.path("data")), ["keys"])
-        self.assertIn("can't make", self.init("--data", self.place.path("no", "where"), code=73).stderr)
+        self.assertIn("can't make", self.init(data="no/where", code=73).stderr)
 
     def test_a_brokers_directory_gets_keys_and_a_broker_takes_it(self):
         self.place.broker()
