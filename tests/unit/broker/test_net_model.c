@@ -341,6 +341,8 @@ check_connections(struct model_connections *m)
         unknown += !mine->greeted && !mine->closing;
         unfinished[k->greeted] += k->unfinished;
         ahead += k->ahead;
+        if (mine->closing)
+            assert_int_equal(k->unfinished + k->ahead, 0); /* it costs nobody anything */
         assert_ptr_equal(k->route, mine->route);
     }
     assert_int_equal(length(m->all.unknown), unknown);
