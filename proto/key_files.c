@@ -96,7 +96,7 @@ key_files_save(const char *path, const struct key_file *file, bool secret, bool 
     size_t size = key_file_write(file, secret, text);
     (void)snprintf(aside, sizeof aside, "%.4000s.new-%ld", path, (long)getpid());
     int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, secret ? 0600 : 0644);
-    bool good = fd >= 0 && write_all(fd, text, size);
+    bool good = fd >= 0 && write_all(fd, text, size) && (secret || fchmod(fd, 0644) == 0);
     int error = errno;
     explicit_bzero(text, sizeof text);
     if (fd >= 0)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -208,6 +209,8 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
+    if (c->key || getenv("STINT_KEY"))
+        (void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold our key */
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
         const char *why = stint_worker_new_error();

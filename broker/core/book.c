@@ -542,20 +542,19 @@ book_flush(struct book *book)
     book->changed_blocks = NULL;
 }
 
-/* Calls `row` for each row of a table; stops when it says false. */
+/* Calls `row` for each row of a table; stops when it says false, or the keys go backwards. */
 static bool
 each_row(struct book *book, enum store_table table,
     bool (*row)(struct book *book, struct slice key, struct slice value))
 {
     uint8_t from[32] = {0};
-    size_t from_bytes = 1;
-    struct slice key, value;
-    while (store_seek(book->store, table, (struct slice){from, from_bytes}, &key, &value)) {
-        if (key.size >= sizeof from || !row(book, key, value))
+    struct slice key, value, at = {from, 1};
+    while (store_seek(book->store, table, at, &key, &value)) {
+        if (key.size >= sizeof from || store_key_before(key, at) || !row(book, key, value))
             return false;
         memcpy(from, key.data, key.size); /* the smallest key behind this one: one zero more */
         from[key.size] = 0;
-        from_bytes = key.size + 1;
+        at.size = key.size + 1;
     }
     return true;
 }

@@ -34,7 +34,7 @@ each_row(struct verify *v, enum store_table table, size_t key_bytes,
             complain(v, "a key is too long", NULL);
             return;
         }
-        if (memcmp(key.data, at, key.size < from.size ? key.size : from.size) < 0) {
+        if (store_key_before(key, from)) {
             complain(v, "keys are out of order: a page of the tree is damaged", NULL);
             return;
         }

@@ -69,9 +69,7 @@ is_key_name(const char *file, char name[STINT_NAME_BYTES])
         return false;
     memcpy(name, file, size);
     name[size] = '\0';
-    /* The broker's own public key lies there for people; "local" is who needs no key. */
-    return name_is_valid((struct slice){(const uint8_t *)name, size}) &&
-        strcmp(name, "broker") != 0 && strcmp(name, "local") != 0;
+    return key_name_is_valid(name);
 }
 
 /* A hash of names, sizes and times; 0: there is no directory. */

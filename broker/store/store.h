@@ -63,6 +63,15 @@ struct store {
 /* What get and seek hand out is borrowed until the next put or del, or the end of the
  * transaction. */
 
+/* Does key `a` stand before key `b`? Where the pages of a tree are damaged, seek may find one that
+ * stands before what it was asked for; a walk that goes on from there may never end. */
+static inline bool
+store_key_before(struct slice a, struct slice b)
+{
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    return order < 0 || (order == 0 && a.size < b.size);
+}
+
 static inline bool
 store_get(struct store *s, enum store_table table, struct slice key, struct slice *value)
 {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static volatile sig_atomic_t interrupted;
 
@@ -136,6 +137,15 @@ cli_failed(struct cli *cli, enum stint_status status)
     return cli_exit(status);
 }
 
+/* A core file would hold our key. */
+static void
+hide_secrets(const struct cli *cli)
+{
+    const char *variable = getenv("STINT_KEY");
+    if ((cli->key && *cli->key) || (!cli->key && variable && *variable))
+        (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
 int
 cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
 {
@@ -145,6 +155,7 @@ cli_connect(struct cli *cli, const uint8_t *session, uint64_t submission)
         .session = session,
         .submission = submission,
         .refuse_at_once = true};
+    hide_secrets(cli);
     enum stint_status status = stint_client_new(&options, &cli->client);
     if (status == STINT_OK)
         return EX_OK;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEYS_USUAL "/var/lib/stint/keys"
+#define KEYS_USUAL "/var/lib/stintd/keys"
 
 enum { PATH_BYTES = 4000 };
 
@@ -264,7 +264,6 @@ add(const struct cli *cli, const char *name, const struct key_file *file, const 
     int rc = check_unique(cli, name, file);
     if (rc != EX_OK)
         return rc;
-    (void)umask(022); /* the broker, which may be another user, is to read it */
     if (!key_files_save(path, file, false, replace != 0)) {
         bool there = errno == EEXIST;
         rc = cannot_write(cli, path);

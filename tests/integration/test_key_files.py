@@ -250,7 +250,7 @@ class Init(harness.Case):
     def test_a_worker_works_by_the_lines_that_were_told(self):
         port = harness.socket_port()
         told = self.init("--listen", "tcp://127.0.0.1:1", "--listen", f"tcp://broker.example:{port}",
-                         "--allow-remote-without-keys").stdout
+                         "--keep", "1h").stdout
         self.assertIn(f"endpoint = tcp://broker.example:{port}\n", told)
         told = told.replace("broker.example", "127.0.0.1")
         config = self.place.path("worker.conf")
@@ -279,7 +279,7 @@ class Init(harness.Case):
         self.assertEqual(mode(keys), 0o700)
 
     def test_a_wildcard_is_told_as_this_hosts_name(self):
-        told = self.init("--listen", "tcp://*:7777", "--allow-remote-without-keys").stdout
+        told = self.init("--listen", "tcp://*:7777").stdout
         self.assertIn(f"endpoint = tcp://{os.uname().nodename}:7777\n", told)
 
     def test_a_second_time_changes_nothing(self):

@@ -204,7 +204,6 @@ class Launch(harness.Case):
 
     def test_workers_connect_by_the_keys_that_were_copied(self):
         self.place.broker_process.kill()
-        shutil.rmtree(self.place.path("data"))
         data, port = self.place.path("keyed"), harness.socket_port()
         subprocess.run([harness.program("stintd"), "--init", "--data", data], check=True, stdout=subprocess.DEVNULL)
         endpoint = f"tcp://127.0.0.1:{port}"

@@ -190,9 +190,8 @@ world_replays(struct world *w)
     return same;
 }
 
-/* Decodes the next message to a peer from entry `*i` on; false if there is none. */
-static bool
-next_message(struct world *w, uint32_t peer, size_t *i)
+bool
+world_next(struct world *w, uint32_t peer, size_t *i)
 {
     const char *why;
     for (; *i < w->out.count; (*i)++) {
@@ -209,7 +208,7 @@ next_message(struct world *w, uint32_t peer, size_t *i)
 const struct message *
 world_read(struct world *w, uint32_t peer, enum message_type type)
 {
-    for (size_t i = 0; next_message(w, peer, &i);)
+    for (size_t i = 0; world_next(w, peer, &i);)
         if (w->message.type == type)
             return &w->message;
     return NULL;
@@ -219,7 +218,7 @@ size_t
 world_count(struct world *w, uint32_t peer, enum message_type type)
 {
     size_t count = 0;
-    for (size_t i = 0; next_message(w, peer, &i);)
+    for (size_t i = 0; world_next(w, peer, &i);)
         count += w->message.type == type;
     return count;
 }

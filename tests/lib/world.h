@@ -62,6 +62,9 @@ bool world_replays(struct world *w);
 /* The first message of a type to a peer in the last step's outbox, decoded into w->room; NULL if
  * there is none. */
 const struct message *world_read(struct world *w, uint32_t peer, enum message_type type);
+/* The next message to a peer, from entry `*i` of the outbox on, which goes on behind it; it is in
+ * w->message. False: there is none. */
+bool world_next(struct world *w, uint32_t peer, size_t *i);
 size_t world_count(struct world *w, uint32_t peer, enum message_type type);
 /* Is there a note, since the last call, whose sentence holds this text? */
 bool world_told(struct world *w, const char *part);
