@@ -14,7 +14,7 @@ static int now;
 
 static struct poptOption fleet_options[] = {
     {"ssh", 0, POPT_ARG_STRING, &ssh, 0, "how to reach hosts (STINT_SSH, or else ssh)", "COMMAND"},
-    {"wait", 'w', POPT_ARG_STRING, &wait_text, 0,
+    {"wait", 0, POPT_ARG_STRING, &wait_text, 0,
         "up: until a worker is connected (20s); down: until its jobs have ended (60s)", "TIME"},
     {"now", 0, POPT_ARG_NONE, &now, 0, "down: end what runs, and give it back to the queue", NULL},
     {"at-once", 0, POPT_ARG_STRING, &at_once_text, 0, "hosts at a time (32)", "N"}, POPT_TABLEEND};
