@@ -167,6 +167,11 @@ open_file(struct broker *b)
     if (options.reserve_bytes > 64 << 20)
         options.reserve_bytes = 64 << 20;
     enum stint_status status = store_lmdb_new(&options, &b->store, &error);
+    if (status == STINT_DAMAGED && b->options.verify && b->data.least_bytes == 0) {
+        log_refusal(
+            "its first start did not come to an end, so it holds nothing; start stintd on it");
+        return EX_NOINPUT;
+    }
     if (status != STINT_OK) {
         log_refusal(error);
         return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
