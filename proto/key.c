@@ -120,7 +120,9 @@ take_metadata(struct reading *r, struct part name, struct part value)
     else if (is(name, "queues")) {
         good = copy_text(value, f->queues, sizeof f->queues, &twice);
         f->says_queues = true;
-    }
+    } else if (is(name, "queue") || is(name, "right") || is(name, "roles"))
+        return refuse(
+            r->why, r->line, "it is role, rights or queues"); /* a slip must not grant more */
     if (good)
         return true;
     return refuse(r->why, r->line, twice ? "it is said twice" : "it is empty or too long");

@@ -10,8 +10,10 @@ struct link {
     struct reach reach;
     struct session *session;
     bool opened; /* this connection has had its conversation */
-    const char *refusal; /* why the other side let none begin, the last time; NULL: it did */
-    unsigned refusals; /* so many times in a row */
+    const char *refusal; /* why a handshake failed, the last time; NULL: none did */
+    uint32_t refused; /* targets that have said no the last time they were tried: bits */
+    const char *failed; /* this connection's handshake did; NULL: not, or it was dealt with */
+    bool final, told; /* final: the other side said no; told: the session was told */
     struct message_arrays *room;
     uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
@@ -20,7 +22,8 @@ static enum stint_status
 open_wire(struct link *l)
 {
     const struct wire_target target = reach_target(&l->reach);
-    l->opened = false;
+    l->opened = l->told = false;
+    l->failed = NULL;
     return wire_open(l->wire, &target);
 }
 
@@ -113,37 +116,52 @@ connect_anew(struct link *l)
 {
     bool good = true;
     l->session->reconnect = false;
-    if (l->session->endpoint[0])
+    if (!l->told)
+        l->refused &= ~(1U << l->reach.at); /* it may only be away */
+    if (l->session->endpoint[0]) {
         good = reach_move(&l->reach, l->session->endpoint);
-    else if (!l->opened) /* where there was a conversation, there may be another one */
+        l->refused = 0;
+    } else if (!l->opened) /* where there was a conversation, there may be another one */
         reach_next(&l->reach);
     l->session->endpoint[0] = '\0';
     return good ? open_wire(l) : STINT_BAD_ENDPOINT;
 }
 
-/* A handshake that failed need not be waited for any longer. */
+/* A handshake that failed need not be waited for any longer. It may fail before HELLO is due: that
+ * is kept until then. */
 static void
 look_for_refusal(struct link *l, uint64_t now_ms)
 {
+    bool final = false;
     if (l->session->state == SESSION_OPEN) {
         l->opened = true;
-        l->refusal = NULL;
-        l->refusals = 0;
+        l->refusal = l->failed = NULL;
+        l->refused = 0;
         return;
     }
-    bool final = false;
     const char *why = wire_refusal(l->wire, &final);
-    if (why && l->session->state == SESSION_GREETING) {
-        l->refusal = why;
-        l->refusals = final ? l->refusals + 1 : 0;
-        session_refused(l->session, now_ms, why);
+    if (why) {
+        l->failed = why;
+        l->final = final;
     }
+    if (!l->failed || l->session->state != SESSION_GREETING)
+        return;
+    l->refusal = l->failed;
+    l->failed = NULL;
+    if (l->final)
+        l->refused |= 1U << l->reach.at;
+    else
+        l->refused &= ~(1U << l->reach.at);
+    l->told = true;
+    session_refused(l->session, now_ms, l->refusal);
 }
 
 const char *
 link_refusal(const struct link *l, bool *final)
 {
-    *final = l->refusals >= reach_targets(&l->reach);
+    unsigned targets = reach_targets(&l->reach);
+    _Static_assert(REACH_ENDPOINTS_MAX * REACH_BROKERS_MAX <= 32, "a bit a target");
+    *final = l->refused == (targets < 32 ? (1U << targets) - 1 : UINT32_MAX);
     return l->refusal;
 }
 

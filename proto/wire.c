@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -16,6 +17,7 @@
 struct wire {
     void *context, *socket;
     void *monitor; /* tells of handshakes that failed */
+    uint64_t opened; /* so many times */
     bool by_keys, heard; /* heard: a frame has come */
     zmq_msg_t frame; /* the last one received */
     /* What the connection is under, once a frame has come over it. libzmq may close the descriptor
@@ -74,10 +76,12 @@ set_keys(struct wire *w, const struct wire_target *t)
 static void
 open_monitor(struct wire *w)
 {
-    static const char endpoint[] = "inproc://handshakes";
+    char endpoint[64]; /* another one each time: libzmq gives a name back only some time after */
     int events = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
         ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     int none = 0;
+    (void)snprintf(
+        endpoint, sizeof endpoint, "inproc://handshakes-%llu", (unsigned long long)++w->opened);
     if (zmq_socket_monitor(w->socket, endpoint, events) != 0)
         return;
     w->monitor = zmq_socket(w->context, ZMQ_PAIR);

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -72,15 +73,17 @@ is_key_name(const char *file, char name[STINT_NAME_BYTES])
     return key_name_is_valid(name);
 }
 
-/* A hash of names, sizes and times; 0: there is no directory. */
-static uint64_t
-look(const struct keys *k)
+/* A hash of names, sizes and times; 0: there is no directory. False: the system does not say, for
+ * now. */
+static bool
+look(const struct keys *k, uint64_t *seen)
 {
     uint64_t sum = 0;
     DIR *dir = opendir(k->directory);
     const struct dirent *entry;
+    *seen = 0;
     if (!dir)
-        return 0;
+        return errno == ENOENT || errno == ENOTDIR;
     while ((entry = readdir(dir)) != NULL) {
         struct stat st;
         if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &st, 0) != 0)
@@ -96,7 +99,8 @@ look(const struct keys *k)
         sum += splitmix64(&one); /* in whichever order they come */
     }
     (void)closedir(dir);
-    return sum | 1;
+    *seen = sum | 1;
+    return true;
 }
 
 static bool
@@ -116,8 +120,20 @@ read_grant(
     return true;
 }
 
-/* Adds the file's key to the table that is being made. */
-static void
+/* Is it there, and can't be opened for a reason that passes (no descriptor, no memory, a disk that
+ * fails)? Nobody is to be cut off for that. */
+static bool
+is_withheld(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP &&
+        errno != ENXIO;
+}
+
+/* Adds the file's key to the table that is being made. False: it can't be read for now. */
+static bool
 take_file(struct keys *k, struct known **made, const char *file, const char *name)
 {
     char path[PATH_BYTES + 300], why[KEY_WHY_BYTES];
@@ -131,9 +147,10 @@ take_file(struct keys *k, struct known **made, const char *file, const char *nam
         key_decode(content.public_key, KEY_TEXT_BYTES - 1, known->key);
     explicit_bzero(&content, sizeof content);
     if (!good) {
+        bool withheld = is_withheld(path);
         audit("a key is not taken", name, why);
         free(known);
-        return;
+        return !withheld;
     }
     HASH_FIND(hh, *made, known->key, KEY_BYTES, other);
     if (other) {
@@ -142,22 +159,37 @@ take_file(struct keys *k, struct known **made, const char *file, const char *nam
         free(known);
     } else
         HASH_ADD(hh, *made, key, KEY_BYTES, known);
+    return true;
 }
 
-static struct known *
-read_all(struct keys *k)
+static void
+free_all(struct known *made)
 {
-    struct known *made = NULL;
+    struct known *known, *next;
+    HASH_ITER (hh, made, known, next) {
+        HASH_DEL(made, known);
+        free(known);
+    }
+}
+
+/* False: not all can be read for now. */
+static bool
+read_all(struct keys *k, struct known **made)
+{
     DIR *dir = opendir(k->directory);
     const struct dirent *entry;
-    while (dir && (entry = readdir(dir)) != NULL && HASH_COUNT(made) < KEYS_MAX) {
+    bool good = dir || errno == ENOENT || errno == ENOTDIR;
+    *made = NULL;
+    while (dir && good && (entry = readdir(dir)) != NULL && HASH_COUNT(*made) < KEYS_MAX) {
         char name[STINT_NAME_BYTES];
         if (is_key_name(entry->d_name, name))
-            take_file(k, &made, entry->d_name, name);
+            good = take_file(k, made, entry->d_name, name);
     }
     if (dir)
         (void)closedir(dir);
-    return made;
+    if (!good)
+        free_all(*made);
+    return good;
 }
 
 static void
@@ -247,17 +279,21 @@ keys_look(struct keys *k, uint64_t now_ms)
         return KEYS_SAME;
     struct timespec begin, end;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
-    uint64_t seen = look(k);
+    uint64_t seen;
+    bool said = look(k, &seen);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     uint64_t took_ms = (uint64_t)((end.tv_sec - begin.tv_sec) * 1000) +
         (uint64_t)(end.tv_nsec / 1000000) - (uint64_t)(begin.tv_nsec / 1000000);
     if (now_ms != UINT64_MAX)
-        k->look_ms = now_ms + LOOK_MS + LOOK_SHARE * took_ms;
-    if (seen == k->seen && now_ms != UINT64_MAX)
+        k->look_ms = now_ms + LOOK_MS + LOOK_SHARE * (took_ms < LOOK_MS ? took_ms : LOOK_MS);
+    if (!said || (seen == k->seen && now_ms != UINT64_MAX))
         return KEYS_SAME;
-    k->seen = seen;
+    struct known *made;
     unsigned changed = read_broker(k) ? KEYS_BROKER_CHANGED : KEYS_SAME;
-    return changed | (replace(k, read_all(k)) ? KEYS_CHANGED : KEYS_SAME);
+    if (!read_all(k, &made))
+        return changed; /* and the next look tries it again */
+    k->seen = seen;
+    return changed | (replace(k, made) ? KEYS_CHANGED : KEYS_SAME);
 }
 
 void

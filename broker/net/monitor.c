@@ -345,13 +345,15 @@ monitor_admit(struct monitor *m, struct route *route, int fd)
     }
     route->known = true;
     if (!k) { /* it has ended already; this was its last word */
-        if (!is_in_row(m, route))
+        if (!is_in_row(m, route) || route->barred)
             return false;
         routes_mark_ending(m->routes, route);
         return true;
     }
     if (!is_in_row(m, route))
         connections_close(&m->connections, k, END_FOREIGN_ID, m->clock_ms);
+    else if (route->barred)
+        connections_close(&m->connections, k, END_REVOKED, m->clock_ms);
     if (k->deaf)
         return false;
     tie(m, k, route);

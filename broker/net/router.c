@@ -22,6 +22,8 @@ enum {
     HIGH_WATER = 4000, /* messages; credit and windows keep peers far below */
     LISTENERS_MAX = 16,
     PART_BYTES = 2, /* what a part has on the wire beside its bytes, at least */
+    TEND_MS = 50,
+    COMPLAIN_MS = 10000,
     SWEEP_MS = 2000, /* connections of a listener that stopped have ended after so long */
     ENDING_MS = 5, /* a connection is over: how soon to look for its last words */
 };
@@ -32,6 +34,7 @@ struct security {
     bool for_all;
     struct zap *zap;
     uint64_t sweep_until_ms; /* connections end in silence, until then */
+    uint64_t tend_ms, complain_ms; /* not before */
     size_t unbound; /* listeners that could not be bound again yet */
 };
 
@@ -275,11 +278,7 @@ static bool
 admit(struct router *r, struct route *route, zmq_msg_t *frame)
 {
     int fd = zmq_msg_get(frame, ZMQ_SRCFD);
-    if (!identify(&r->security, route, frame) || !monitor_admit(r->monitor, route, fd))
-        return false;
-    if (route->barred)
-        monitor_revoke(r->monitor, route);
-    return true;
+    return identify(&r->security, route, frame) && monitor_admit(r->monitor, route, fd);
 }
 
 /* The second frame of a message; the rest is skipped. False if it is not to be heard. */
@@ -361,14 +360,14 @@ revoke_all(struct router *r)
         route->barred = true;
         route->grant = NULL;
         monitor_revoke(r->monitor, route);
-        routes_mark_gone(&r->routes, route);
+        routes_mark_gone(&r->routes, route); /* it may be already */
     }
     keys_drop(r->security.keys);
 }
 
 /* With the broker's key as it is now. Its address may not be free at once. */
 static void
-bind_again(struct router *r)
+bind_again(struct router *r, uint64_t now_ms)
 {
     const struct listen_security security = security_at(&r->security, true);
     r->security.unbound = 0;
@@ -382,7 +381,11 @@ bind_again(struct router *r)
             continue;
         memcpy(l->bound, endpoint, sizeof endpoint);
         l->secure = l->stopped = true;
-        r->security.unbound++;
+        if (r->security.unbound++ == 0 && now_ms >= r->security.complain_ms) {
+            log_event(LOG_LEVEL_ERROR, "can't listen with the new key yet",
+                LOG_FIELDS(LOG_TEXT("error", error_text)));
+            r->security.complain_ms = now_ms + COMPLAIN_MS;
+        }
     }
 }
 
@@ -393,7 +396,8 @@ change_key(struct router *r, uint64_t now_ms)
         if (r->listeners[i].secure && !r->listeners[i].stopped)
             listen_stop(r->socket, &r->listeners[i]);
     r->security.sweep_until_ms = now_ms + SWEEP_MS;
-    bind_again(r);
+    r->security.complain_ms = now_ms + SWEEP_MS; /* its address may not be free at once */
+    bind_again(r, now_ms);
     log_event(LOG_LEVEL_INFO, "the broker has a new key; its peers connect anew",
         LOG_FIELDS(LOG_NUMBER("audit", 1)));
 }
@@ -409,8 +413,11 @@ tend_keys(struct router *r, uint64_t now_ms, uint64_t look_ms)
         revoke_all(r);
     if (changed & KEYS_BROKER_CHANGED)
         change_key(r, now_ms);
+    if (now_ms < s->tend_ms)
+        return;
+    s->tend_ms = now_ms + TEND_MS;
     if (s->unbound)
-        bind_again(r);
+        bind_again(r, now_ms);
     if (s->sweep_until_ms) {
         monitor_sweep(r->monitor);
         if (now_ms >= s->sweep_until_ms)

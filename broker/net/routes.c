@@ -1,6 +1,8 @@
 /* The router's numbers for connections; the contract is in routes.h. */
 #include "routes.h"
 
+#include <assert.h>
+
 void
 routes_init(struct routes *r, uint32_t max)
 {
@@ -87,6 +89,7 @@ routes_mark_ending(struct routes *r, struct route *route)
 {
     if (route->gone || route->ends_in)
         return;
+    assert(route->used);
     route->ends_in = 2;
     route->next_ending = r->ending;
     r->ending = route;
@@ -110,6 +113,9 @@ routes_end_round(struct routes *r)
 void
 routes_mark_gone(struct routes *r, struct route *route)
 {
+    if (route->gone)
+        return; /* the core is told once */
+    assert(route->used);
     unlink_ending(r, route);
     route->gone = true;
     route->next = r->gone;
@@ -128,6 +134,7 @@ routes_take_gone(struct routes *r)
 void
 routes_forget(struct routes *r, struct route *route)
 {
+    assert(!route->connection); /* it would come back to a route that is somebody else's */
     HASH_DEL(r->by_id, route);
     unlink_ending(r, route);
     route->used = false;
