@@ -99,10 +99,8 @@ show(void *context, const struct launch_report *r)
         (void)fprintf(out, ", %u slots, %u jobs held", k->slots, k->held);
     else if (f->asked && strcmp(r->state, "running") == 0)
         (void)fputs(", not connected", out);
-    /* A log line of another host: control characters in it are not for this terminal. */
     (void)fputs(*r->detail ? r->pid ? ", " : " " : "", out);
-    for (const char *at = r->detail; *at; at++)
-        (void)putc((unsigned char)*at < ' ' || *at == 0x7f ? ' ' : *at, out);
+    console_text(r->detail);
     (void)putc('\n', out);
     (void)fflush(out);
 }

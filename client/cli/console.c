@@ -145,6 +145,17 @@ cleaned(const char *bytes, size_t size, bool lines, char *to)
     return n;
 }
 
+void
+console_text(const char *text)
+{
+    size_t size = strlen(text);
+    char *clean = malloc(4 * size + 1);
+    if (!clean)
+        abort();
+    (void)fwrite(clean, 1, cleaned(text, size, false, clean), console_out());
+    free(clean);
+}
+
 static void
 say(const char *bytes, size_t size, bool lines)
 {

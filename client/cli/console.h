@@ -12,6 +12,8 @@
  * and full, the progress line makes room for what goes to a terminal, and the first error is kept.
  */
 FILE *console_out(void);
+/* Text of somebody else's to it: what might drive a terminal is written as text, on one line. */
+void console_text(const char *text);
 /* Has writing failed? Then the rest is dropped. */
 bool console_failed(void);
 /* Has whoever read our output gone? Asks the pipe, so that it is known before the next write. */

@@ -21,20 +21,36 @@
 #define MARK "stint-fleet: "
 #define END_OF_FILE "end-of-file-of-stint-fleet"
 
-enum { SAID_BYTES = 8192, KEY_BYTES_MAX = 16384, ONCE_MORE_MS = 200, MORE_MS = 30000 };
+enum {
+    SAID_BYTES = 8192,
+    KEY_BYTES_MAX = 16384,
+    ONCE_MORE_MS = 200,
+    MORE_MS = 30000,
+    KILL_MS = 2000
+};
 
-/* What all scripts begin with. Whoever holds the lock is the worker, or what is left of it. */
+/* What all scripts begin with. Whoever holds the lock is the worker, or what is left of it. One
+ * that was told to end is not told again, as the second time it would not wait for its jobs. */
 static const char script_head[] =
     "set -u; umask 077\n"
     "d=${XDG_STATE_HOME:-$HOME/.local/state}/stint/fleet/$name\n"
     "say() { printf '" MARK "%s\\n' \"$*\"; }\n"
     "fail() { say failed 0 \"$*\"; exit 1; }\n"
     "runs() { [ -e \"$d/lock\" ] && ! flock -n \"$d/lock\" true; }\n"
-    "pid() { cat \"$d/pid\" 2>/dev/null || echo 0; }\n"
+    "pid() { p=$(cat \"$d/pid\" 2>/dev/null); [ \"${p:-0}\" -gt 1 ] 2>/dev/null && echo \"$p\" || "
+    "echo 0; }\n"
     "last() { tail -n 1 \"$d/log\" 2>/dev/null; }\n"
-    "end() { kill -TERM \"$(pid)\"; [ -z \"$now\" ] || { sleep 0.2; kill -TERM \"$(pid)\"; }\n"
+    "term() { p=$(pid); [ \"$p\" = 0 ] || kill -TERM \"$p\"; }\n"
+    "end() { [ -e \"$d/ending\" ] || term; : >\"$d/ending\"; [ -z \"$now\" ] || { sleep 0.2; term; "
+    "}\n"
     "    flock -w \"$wait\" \"$d/lock\" true; }\n"
     "command -v flock >/dev/null || fail 'there is no flock there, of util-linux'\n";
+
+/* One at a time: its lock is held by the script alone, and not by what it starts. */
+static const char script_turn[] =
+    "mkdir -p \"$d\" || fail \"can't make $d\"\n"
+    "exec 9>\"$d/launch.lock\" || fail \"can't write in $d\"\n"
+    "flock -w \"$wait\" 9 || fail 'another launch of it is under way'\n";
 
 static const char script_status[] =
     "if runs; then say running \"$(pid)\" \"since $(date -r \"$d/pid\" '+%F %T')\"\n"
@@ -44,25 +60,27 @@ static const char script_down[] =
     "runs || { say not-running 0; exit 0; }\n"
     "was=$(pid)\n"
     "end 2>/dev/null || fail \"it still runs jobs, and ends when they do (process $was)\"\n"
-    "rm -f \"$d/pid\"; say stopped \"$was\"\n";
+    "rm -f \"$d/pid\" \"$d/ending\"; say stopped \"$was\"\n";
 
-/* Its command line is put beside the one that runs: the same needs nothing, another one a restart.
- * Its process id is that of the shell that becomes the worker. */
+/* Its command line is put beside the one that runs: the same needs nothing, another one a restart,
+ * and so does one that was told to end. Its process id is that of the shell that becomes the
+ * worker, written by whoever has the lock. */
 static const char script_up[] =
     "how=started\n"
     "if runs; then\n"
-    "    if [ -z \"$changed\" ] && cmp -s \"$d/command.new\" \"$d/command\"; then\n"
+    "    if [ ! -e \"$d/ending\" ] && [ ! -e \"$d/differs\" ] && cmp -s \"$d/command.new\" "
+    "\"$d/command\"; then\n"
     "        rm -f \"$d/command.new\"; say running \"$(pid)\"; exit 0; fi\n"
     "    how=restarted\n"
-    "    end 2>/dev/null || fail 'its settings differ, and it still runs jobs; it was told to end: "
-    "try again'\n"
+    "    end 2>/dev/null || fail 'it still runs jobs, and starts anew when they have ended: try "
+    "again'\n"
     "fi\n"
     "command -v \"$program\" >/dev/null || fail \"there is no program $program\"\n"
     "mv -f \"$d/command.new\" \"$d/command\"\n"
     "[ ! -e \"$d/log\" ] || mv -f \"$d/log\" \"$d/log.1\"\n"
-    ": >\"$d/log\"; rm -f \"$d/pid\"\n"
-    "setsid sh -c 'echo $$ >\"$1/pid\"; exec flock -F -n \"$1/lock\" sh \"$1/command\"' sh \"$d\" "
-    "</dev/null >>\"$d/log\" 2>&1 &\n"
+    ": >\"$d/log\"; rm -f \"$d/pid\" \"$d/ending\" \"$d/differs\"\n"
+    "setsid flock -F -n \"$d/lock\" sh -c 'echo $$ >\"$1/pid\"; exec sh \"$1/command\"' sh \"$d\" "
+    "</dev/null >>\"$d/log\" 2>&1 9>&- &\n"
     "begun=$!; turns=$((wait * 10))\n"
     "while ! grep -q 'event[\":=]*connected' \"$d/log\"; do\n"
     "    grep -q '^State:[[:space:]]*[^ZX]' \"/proc/$begun/status\" 2>/dev/null ||\n"
@@ -76,6 +94,8 @@ struct task {
     const struct host *host;
     pid_t pid; /* of ssh; 0: it does not run */
     int out; /* what it says */
+    bool late;
+    uint64_t ends_ms; /* it is ended then, however far it came; later, killed */
     char said[SAID_BYTES]; /* the last of it, with a final NUL */
     size_t bytes;
 };
@@ -137,7 +157,7 @@ end_file(FILE *f)
 
 /* A key is text. Returns why it is none, or NULL. */
 static const char *
-read_key(const char *path, char text[KEY_BYTES_MAX])
+read_key(const char *path, bool secret_is_wrong, char text[KEY_BYTES_MAX])
 {
     FILE *key = fopen(path, "re");
     if (!key)
@@ -146,6 +166,8 @@ read_key(const char *path, char text[KEY_BYTES_MAX])
     const char *why = ferror(key) ? "it can't be read" : NULL;
     (void)fclose(key);
     text[n] = '\0';
+    if (!why && secret_is_wrong && strstr(text, "secret-key"))
+        why = "it holds a secret key; the broker's public one is broker.pub";
     if (!why &&
         (n == 0 || n == KEY_BYTES_MAX - 1 || strlen(text) != n || strstr(text, END_OF_FILE)))
         why = "it is no key";
@@ -157,7 +179,7 @@ static bool
 put_key(struct launching *l, FILE *f, const struct host *host, const char *path, const char *name)
 {
     char text[KEY_BYTES_MAX] = "", detail[512];
-    const char *why = path ? read_key(path, text) : NULL;
+    const char *why = path ? read_key(path, path == host->copy_broker_key, text) : NULL;
     if (why) {
         (void)snprintf(detail, sizeof detail, "%.300s: %s", path, why);
         tell(l, host, "failed", 0, detail);
@@ -167,7 +189,7 @@ put_key(struct launching *l, FILE *f, const struct host *host, const char *path,
         end_file(f);
         (void)fprintf(f,
             "if cmp -s \"$d/key.new\" \"$d/%s\"; then rm -f \"$d/key.new\"\n"
-            "else mv -f \"$d/key.new\" \"$d/%s\"; changed=yes; fi\n",
+            "else mv -f \"$d/key.new\" \"$d/%s\"; : >\"$d/differs\"; fi\n",
             name, name);
     }
     explicit_bzero(text, sizeof text);
@@ -206,13 +228,15 @@ put_script(struct launching *l, FILE *f, const struct host *host)
     put_variable(f, "name", host->name);
     put_variable(f, "program", host->program ? host->program : "stint-worker");
     put_variable(f, "now", l->options->now ? "yes" : "");
-    (void)fprintf(f, "wait=%llu\nchanged=\n%s", (unsigned long long)wait_s, script_head);
-    if (l->options->verb == LAUNCH_STATUS)
+    (void)fprintf(f, "wait=%llu\n%s", (unsigned long long)wait_s, script_head);
+    if (l->options->verb == LAUNCH_STATUS) {
         (void)fputs(script_status, f);
-    else if (l->options->verb == LAUNCH_DOWN)
+        return true;
+    }
+    (void)fputs(script_turn, f);
+    if (l->options->verb == LAUNCH_DOWN)
         (void)fputs(script_down, f);
     else {
-        (void)fputs("mkdir -p \"$d\" || fail \"can't make $d\"\n", f);
         if (!put_key(l, f, host, host->copy_key, "key") ||
             !put_key(l, f, host, host->copy_broker_key, "broker.pub"))
             return false;
@@ -261,7 +285,6 @@ run_ssh(const struct launching *l, const struct host *host, int script, int out)
         argv[n++] = usual[i];
     argv[n++] = host->address;
     argv[n] = "sh -s";
-    (void)setpgid(0, 0);
     (void)dup2(script, 0);
     (void)dup2(out, 1);
     (void)dup2(out, 2);
@@ -282,8 +305,11 @@ begin(struct launching *l, struct task *t)
         return;
     }
     t->pid = fork();
-    if (t->pid == 0)
+    if (t->pid == 0) {
+        (void)setpgid(0, 0);
         run_ssh(l, t->host, script, pipe_fds[1]);
+    }
+    (void)setpgid(t->pid, t->pid); /* whichever of us comes first */
     if (t->pid < 0) {
         tell(l, t->host, "failed", 0, strerror(errno));
         t->pid = 0;
@@ -291,6 +317,7 @@ begin(struct launching *l, struct task *t)
     close(script);
     close(pipe_fds[1]);
     t->out = pipe_fds[0];
+    t->ends_ms = clock_ms() + 2 * l->options->wait_ms + MORE_MS;
     if (t->pid == 0)
         close(t->out);
     else
@@ -336,6 +363,10 @@ report(struct launching *l, struct task *t, int status)
                 rest);
             return;
         }
+    if (t->late) {
+        tell(l, t->host, "failed", 0, cli_interrupted() ? "interrupted" : "no answer in time");
+        return;
+    }
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SIGNAL + WTERMSIG(status);
     const char *last = last_line(t->said);
     (void)snprintf(
@@ -388,15 +419,30 @@ listen_once(struct launching *l)
     free(fds);
 }
 
+/* A host that answers and then stands still holds up nobody else. */
+static void
+end_late(struct launching *l)
+{
+    uint64_t now_ms = clock_ms();
+    for (size_t i = 0; i < l->count; i++) {
+        struct task *t = &l->tasks[i];
+        if (!t->pid || now_ms < t->ends_ms)
+            continue;
+        (void)kill(-t->pid, t->late ? SIGKILL : SIGTERM);
+        t->late = true;
+        t->ends_ms = now_ms + KILL_MS;
+    }
+}
+
 static void
 stop_all(struct launching *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        if (l->tasks[i].pid)
-            (void)kill(-l->tasks[i].pid, SIGTERM);
-    for (size_t i = 0; i < l->count; i++)
-        if (l->tasks[i].pid)
-            end(l, &l->tasks[i]);
+        l->tasks[i].ends_ms = 0;
+    while (l->running > 0) {
+        end_late(l);
+        listen_once(l);
+    }
     for (; l->begun < l->count; l->begun++)
         tell(l, l->tasks[l->begun].host, "failed", 0, "interrupted before its turn");
 }
@@ -408,6 +454,7 @@ run_all(struct launching *l)
         while (l->begun < l->count && l->running < l->options->at_once)
             begin(l, &l->tasks[l->begun++]);
         listen_once(l);
+        end_late(l);
     }
     if (cli_interrupted())
         stop_all(l);

@@ -260,6 +260,56 @@ class Keys(harness.Case):
         self.assertNotIn("was refused", broker.log())
         self.assertExit(self.as_("client", "ping"), 0)
 
+    def test_those_who_speak_first_when_their_key_is_revoked_harm_nobody(self):
+        """Their connections end; those that come meanwhile are others, and stay."""
+        broker = self.start()
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+
+        def dealer(name):
+            s = context.socket(zmq.DEALER)
+            s.linger = 0
+            s.curve_serverkey = self.broker_pair.public.encode()
+            pair = self.pairs[name]
+            s.curve_publickey, s.curve_secretkey = pair.public.encode(), pair.secret.encode()
+            ready = s.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            s.connect(self.place.endpoint)
+            self.assertEqual(ready.poll(30000), zmq.POLLIN)
+            s.disable_monitor()
+            return s
+
+        silent = [dealer("client") for _ in range(40)]
+        self.revoke("client")
+        harness.wait_until(lambda: 'event="a key is gone" audit=1 key=client' in broker.log(), "the key is revoked")
+        others = []
+        for n, s in enumerate(silent):
+            s.send(b"x")
+            c = subprocess.Popen([harness.program("stint"), "events", "-e", self.place.endpoint, "--broker-timeout", "20s"],
+                                 env=dict(os.environ, **self.env("admin")), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) if n % 4 == 0 else None
+            others += [c] if c else []
+        harness.wait_until(lambda: self.as_("admin", "stats", "--json").returncode == 0 and json.loads(
+            self.as_("admin", "stats", "--json").stdout)["peers"] > len(others), "all others are there")
+        for s in silent:
+            s.close(0)
+        for _ in range(10):
+            self.assertExit(self.as_("admin", "ping"), 0)
+        self.assertGreater(json.loads(self.as_("admin", "stats", "--json").stdout)["peers"], len(others))
+        for c in others:
+            self.assertIsNone(c.poll())
+            c.kill()
+            c.communicate()
+
+    def test_an_unknown_key_is_told_also_with_several_endpoints(self):
+        self.start("--listen", f"tcp://127.0.0.1:{harness.socket_port()}")
+        self.path_of["stranger"] = Pair().save(self.place.path("stranger.key"))
+        both = f"{self.place.endpoint},{self.place.endpoint}"
+        r = self.place.stint("ping", "-e", both, endpoint=False, env=self.env("stranger"))
+        self.assertExit(r, 77)
+        dead = f"tcp://127.0.0.1:{harness.socket_port()},{self.place.endpoint}"
+        r = self.place.stint("ping", "-e", dead, "--broker-timeout", "5s", endpoint=False, env=self.env("stranger"))
+        self.assertExit(r, 69)  # the other may only be away, and let us in
+        self.assertIn("does not know our key", r.stderr)
+
     def test_many_strangers_do_not_keep_others_out(self):
         self.start()
         done = threading.Event()

@@ -18,6 +18,7 @@ echo "$2" >>"{root}/asked"
 case $2 in
 *away) echo "ssh: connect to host $2: No route to host" >&2; exit 255 ;;
 *silent) exec sleep 600 ;;
+*hostile) printf 'stint-fleet: not-running 0 a\\302\\2332Jb\\033[31mc\\tstint-fleet: running 1\\n'; exit 0 ;;
 *chatty) echo "Welcome to $2"; echo "stint-fleet: not so" | tr a-z A-Z; echo "mail: none" >&2 ;;
 esac
 unset XDG_STATE_HOME
@@ -133,6 +134,38 @@ class Launch(harness.Case):
         self.assertEqual(self.place.state(job), "running")
         self.assertEqual(self.states("down", "--now"), {"one": "stopped"})
         self.assertEqual(self.place.state(job), "ready")
+
+    def test_up_after_a_down_that_still_waits_starts_a_worker_anew(self):
+        self.file(self.usual(), "one slots=1 drain=10m")
+        self.states("up")
+        gate = self.place.path("gate")
+        job = self.place.stint("run", "--detach", "sh", "-c", f"until [ -e {gate} ]; do sleep 0.02; done").stdout.strip()
+        harness.wait_until(lambda: self.place.state(job) == "running", "the job runs")
+        self.assertExit(self.fleet("down", "--wait", "100ms"), 1)
+        self.assertEqual(self.states("up", "--wait", "100ms", code=1), {"one": "failed"})  # it is to end
+        with open(gate, "w"):
+            pass
+        harness.wait_until(lambda: self.states("up")["one"] in ("started", "restarted"), "it is started anew")
+        self.assertEqual(self.states("up"), {"one": "running"})
+        self.assertEqual(self.workers(), [("one", 1)])
+
+    def test_what_a_host_says_drives_no_terminal(self):
+        self.file("one address=hostile")
+        r = self.fleet("status")
+        self.assertRegex(r.stdout, r"^one +not running")
+        self.assertNotIn("\x9b", r.stdout)
+        self.assertNotIn("\x1b", r.stdout)
+        self.assertEqual(r.stdout.count("\n"), 1)
+
+    def test_the_brokers_secret_is_not_copied(self):
+        key = self.place.path("broker.key")
+        with open(key, "w") as f:
+            f.write('curve\n    public-key = "x"\n    secret-key = "y"\n')
+        self.file(self.usual(), f"one copy-broker-key={key}")
+        r = self.fleet("up")
+        self.assertExit(r, 1)
+        self.assertIn("it holds a secret key", r.stdout)
+        self.assertFalse(os.path.exists(self.home("one", "broker.pub")))
 
     def test_what_a_worker_says_at_its_end_is_told(self):
         self.file(self.usual(), "one program=/no/such/worker", "two slots=none", "three handle=x=/no/such/handler")
