@@ -39,6 +39,7 @@ add_setting(struct core *core, struct slice name)
 static void
 remove_setting(struct core *core, struct setting *s)
 {
+    assert(core->wishes.settings);
     HASH_DEL(core->wishes.settings, s);
     free(s);
 }

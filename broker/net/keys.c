@@ -209,13 +209,21 @@ put_in(struct keys *k, struct known *known)
     HASH_ADD(by_number, k->by_number, number, sizeof known->number, known);
 }
 
+static bool
+is_same_grant(const struct grant *a, const struct grant *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->rights == b->rights &&
+        a->patterns_count == b->patterns_count &&
+        memcmp(a->patterns, b->patterns, sizeof a->patterns) == 0;
+}
+
 /* What was there, is the same in what was made now, and so stays as it is. */
 static bool
 stays(struct known *made, const struct known *was)
 {
     struct known *is;
     HASH_FIND(hh, made, was->key, KEY_BYTES, is);
-    return is && !is->twice && memcmp(&is->grant, &was->grant, sizeof is->grant) == 0;
+    return is && !is->twice && is_same_grant(&is->grant, &was->grant);
 }
 
 /* Brings the table to what was made. True if something changed. */
