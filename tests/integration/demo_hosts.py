@@ -170,13 +170,16 @@ class Fleet:
                     "IdentitiesOnly yes\nBatchMode yes\nLogLevel ERROR\n")
 
     def start_sshd(self, host):
-        # All namespaces have the same files: of its own each host has the place for a worker's state.
+        # All namespaces have the same files: each host has a home of its own, for a worker's state, and so
+        # that nothing of root's own is run, by a shell that reads ~/.bashrc, or killed halfway.
+        home = self.place.path(f"host{host}")
+        os.mkdir(home)
         self.start(host, f"sshd{host}", shutil.which("sshd"), "-D", "-e", "-f", "/dev/null",
                    "-o", f"ListenAddress={self.network.address(host)}",
                    "-o", f"HostKey={self.place.path('host_key')}",
                    "-o", f"AuthorizedKeysFile={self.place.path('user_key.pub')}",
                    "-o", "StrictModes=no", "-o", "UsePAM=no", "-o", "PidFile=none",
-                   "-o", f"SetEnv=XDG_STATE_HOME={self.place.path(f'host{host}')}", ready="listening")
+                   "-o", f"SetEnv=HOME={home} XDG_STATE_HOME={home}/state", ready="listening")
 
     def launch(self, slow):
         data = self.place.path("data")
