@@ -195,6 +195,7 @@ read_all(struct keys *k, struct known **made)
 static void
 take_out(struct keys *k, struct known *known)
 {
+    assert(k->all && k->by_number);
     HASH_DEL(k->all, known);
     HASH_DELETE(by_number, k->by_number, known);
     known->next = k->gone;

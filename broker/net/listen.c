@@ -120,15 +120,12 @@ static bool
 set_security(void *socket, const struct listen_security *security)
 {
     enum { SEAL_BYTES = 33 };
-    int server = security->secret_key != NULL;
+    const char *key = security->secret_key, *domain = security->domain;
+    int server = key != NULL;
     int64_t message_bytes = LIMIT_MESSAGE_BYTES + (server ? SEAL_BYTES : 0);
     return zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
-        (!server ||
-            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, security->secret_key,
-                strlen(security->secret_key) + 1) == 0) &&
-        (!security->domain ||
-            zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, security->domain, strlen(security->domain)) ==
-                0) &&
+        (!key || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key, strlen(key) + 1) == 0) &&
+        (!domain || zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) == 0) &&
         zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_bytes, sizeof message_bytes) == 0;
 }
 

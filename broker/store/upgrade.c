@@ -62,7 +62,7 @@ read_old(struct slice value, uint64_t seed, uint64_t *words, unsigned count)
 static void
 upgrade_words(struct store *store, const struct table *t, struct slice key, struct slice value)
 {
-    uint64_t words[OLD_WORDS_MAX];
+    uint64_t words[OLD_WORDS_MAX] = {0};
     uint8_t row[ROW_HEAD_BYTES + 8 * OLD_WORDS_MAX];
     struct seeds seeds = t->seeds(key.data);
     if (read_old(value, seeds.old, words, t->words))
@@ -110,7 +110,7 @@ put_meta(struct store *store, enum meta_row which, const uint64_t words[META_WOR
 static void
 upgrade_meta(struct store *store)
 {
-    uint64_t words[META_WORDS];
+    uint64_t words[META_WORDS] = {0};
     struct slice value;
     for (enum meta_row which = META_EPOCH; which <= META_CLOCK; which++)
         if (store_get(store, STORE_META, meta_key(which), &value) &&

@@ -312,7 +312,7 @@ class Launch(harness.Case):
                                 "-o", f"HostKey={self.place.path('host_key')}", "-o", "ListenAddress=127.0.0.1",
                                 "-o", f"AuthorizedKeysFile={self.place.path('user_key.pub')}", "-o", "StrictModes=no",
                                 "-o", "UsePAM=no", "-o", f"PidFile={self.place.path('sshd.pid')}",
-                                "-o", f"SetEnv=XDG_STATE_HOME={self.place.path('one', '.local', 'state')}"],
+                                "-o", f"SetEnv=HOME={self.place.path('one')} XDG_STATE_HOME={self.place.path('one', '.local', 'state')}"],
                                self.place.path("sshd.log"))
         self.place.processes.append(sshd)
         harness.wait_until(lambda: "listening" in sshd.log(), "sshd listens")
