@@ -279,7 +279,7 @@ map_summary(struct map *m)
     if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up > 0)
         cli_say(m->cli,
             "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
-            (unsigned long long)(m->counts.skipped + m->counts.skipped_failed),
+            (unsigned long long)m->counts.skipped + m->counts.skipped_failed,
             (unsigned long long)m->counts.taken_up, (unsigned long long)m->counts.fresh);
     if (m->counts.skipped_failed > 0)
         cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
@@ -292,8 +292,8 @@ map_summary(struct map *m)
     if (m->counts.told > FAILURES_TOLD)
         cli_say(m->cli, "%llu of %llu failed; %d are told here, --joblog FILE or --json tells all",
             (unsigned long long)m->counts.failed,
-            (unsigned long long)(m->counts.failed + m->counts.succeeded), FAILURES_TOLD);
+            (unsigned long long)m->counts.failed + m->counts.succeeded, FAILURES_TOLD);
     else if (m->counts.failed > 1)
         cli_say(m->cli, "%llu of %llu failed", (unsigned long long)m->counts.failed,
-            (unsigned long long)(m->counts.failed + m->counts.succeeded));
+            (unsigned long long)m->counts.failed + m->counts.succeeded);
 }
