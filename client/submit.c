@@ -235,7 +235,7 @@ static enum stint_status
 submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count, bool alone,
     struct piece *piece, size_t first, uint64_t end_ms)
 {
-    struct call from = {.done = piece_done, .context = piece, .first = first}, *call;
+    struct call from = {.done = piece_done, .context = piece, .first = first}, *call = NULL;
     enum stint_status status = submit(c, jobs, count, alone, &from, &call);
     if (status != STINT_OK)
         return status;

@@ -262,7 +262,7 @@ ping_field(struct decoding *d, uint64_t key)
         d->m->ping.slots = (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "slots are 0 to 65536");
     else if (key == PING_LOAD)
         d->m->ping.load = (uint32_t)decoding_ranged(
-            d, 0, 100 * LIMIT_CORES, "the load is at most that of 65536 cores");
+            d, 0, 100ULL * LIMIT_CORES, "the load is at most that of 65536 cores");
     else
         pack_skip(&d->r);
 }

@@ -372,7 +372,9 @@ session_sent(struct session *s)
             clear_control(s);
         return;
     }
-    struct request **row = next_row(s, false), *r = *row;
+    struct request **row = next_row(s, false);
+    assert(row); /* what went is still the next */
+    struct request *r = *row;
     r->sent = r->ever_sent = true;
     *row = r->next;
     if (r->type != MESSAGE_SUBMIT)
