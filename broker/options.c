@@ -23,15 +23,6 @@ add_endpoint(void *to, const char *value, const char **why)
     return true;
 }
 
-/* Is the endpoint one that only this host reaches? */
-static bool
-is_local(const char *endpoint)
-{
-    struct endpoint e;
-    const char *why;
-    return endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && endpoint_is_local(&e);
-}
-
 /* Keys are asked for if there is one of the broker's own. */
 static void
 find_keys(struct options *o)
@@ -50,7 +41,8 @@ check_keys(const struct options *o)
 {
     char text[1024];
     for (size_t i = 0; i < o->endpoints_count; i++)
-        if (!is_local(o->endpoints[i]) && !o->allow_remote && !o->has_keys) {
+        if (!endpoint_text_is_local(o->endpoints[i], ENDPOINT_BIND) && !o->allow_remote &&
+            !o->has_keys) {
             (void)snprintf(text, sizeof text,
                 "%.200s can be reached from other hosts, and nobody would be asked for a key; "
                 "make keys with --init, listen on 127.0.0.1, or say --allow-remote-without-keys",

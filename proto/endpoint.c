@@ -149,3 +149,11 @@ endpoint_is_local(const struct endpoint *e)
             return true;
     return is_loopback(e->host, e->host_bytes);
 }
+
+bool
+endpoint_text_is_local(const char *text, enum endpoint_use use)
+{
+    struct endpoint e;
+    const char *why;
+    return endpoint_parse(text, use, &e, &why) && endpoint_is_local(&e);
+}

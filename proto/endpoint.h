@@ -27,5 +27,7 @@ bool endpoint_parse(
 
 /* Do only processes of this host reach it? */
 bool endpoint_is_local(const struct endpoint *endpoint);
+/* Is the text an endpoint at all, and such a one? */
+bool endpoint_text_is_local(const char *text, enum endpoint_use use);
 
 #endif

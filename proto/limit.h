@@ -8,6 +8,7 @@ enum {
     /* One message. Large enough for a thousand common jobs or a few of the largest; small enough
      * that a thousand peers sending one each do not hurt. The transport refuses larger frames. */
     LIMIT_MESSAGE_BYTES = 8 << 20,
+    LIMIT_SEAL_BYTES = 33, /* that CURVE adds to a message on the wire */
     LIMIT_PAYLOAD_BYTES = 1 << 20, /* default, a job's payload */
     LIMIT_RESULT_BYTES = 1 << 20, /* default, a job's result */
     LIMIT_BODY_BYTES_MAX = 4 << 20, /* what the two defaults above may be raised to */

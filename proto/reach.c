@@ -17,14 +17,6 @@ refuse(char why[REACH_WHY_BYTES], enum stint_status status, const char *where, c
     return status;
 }
 
-static bool
-is_local(const char *text)
-{
-    struct endpoint e;
-    const char *why;
-    return endpoint_parse(text, ENDPOINT_CONNECT, &e, &why) && endpoint_is_local(&e);
-}
-
 /* A comma may stand in a path; one that begins an endpoint parts two. */
 static size_t
 first_endpoint(const char *text)
@@ -147,7 +139,7 @@ find_keys(struct reach *r, const struct reach_wish *wish, char why[REACH_WHY_BYT
     enum stint_status status = STINT_OK;
     bool far = false;
     for (unsigned i = 0; i < r->endpoints_count; i++)
-        far |= !is_local(r->endpoints[i]);
+        far |= !endpoint_text_is_local(r->endpoints[i], ENDPOINT_CONNECT);
     r->everywhere = key || broker;
     if (!r->everywhere && !far)
         return STINT_OK;
@@ -190,7 +182,8 @@ struct wire_target
 reach_target(const struct reach *r)
 {
     struct wire_target t = {.endpoint = r->endpoints[r->at % r->endpoints_count]};
-    if (r->brokers_count > 0 && (r->everywhere || !is_local(t.endpoint))) {
+    if (r->brokers_count > 0 &&
+        (r->everywhere || !endpoint_text_is_local(t.endpoint, ENDPOINT_CONNECT))) {
         t.broker_key = r->brokers[r->at / r->endpoints_count % r->brokers_count];
         t.public_key = r->public_key;
         t.secret_key = r->secret_key;

@@ -30,7 +30,6 @@ struct wire {
 
 enum {
     WAITING_BYTES = 4096,
-    SEAL_BYTES = 33, /* what CURVE adds to a message; the limit of its size is on what comes */
     LIFE_BYTES = 1000, /* fewer may be ZeroMQ's own heartbeats */
 };
 
@@ -128,7 +127,7 @@ wire_open(struct wire *w, const struct wire_target *target)
         int option, value;
     } options[] = {{ZMQ_LINGER, 0}, {ZMQ_IMMEDIATE, 1}, {ZMQ_SNDHWM, 1000}, {ZMQ_RCVHWM, 20000},
         {ZMQ_RECONNECT_IVL, 50}, {ZMQ_RECONNECT_IVL_MAX, 1000}, {ZMQ_CONNECT_TIMEOUT, 3000}};
-    int64_t message_bytes = LIMIT_MESSAGE_BYTES + (target->broker_key ? SEAL_BYTES : 0);
+    int64_t message_bytes = LIMIT_MESSAGE_BYTES + (target->broker_key ? LIMIT_SEAL_BYTES : 0);
     struct endpoint e;
     const char *why, *endpoint = target->endpoint;
     wire_close(w, 0);

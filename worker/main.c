@@ -1,5 +1,6 @@
 /* stint-worker: settings, handlers from programs and plugins, and the worker's run. */
 #include "defaults.h"
+#include "endpoint.h"
 #include "handlers.h"
 #include "keeper.h"
 #include "limit.h"
@@ -166,8 +167,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
     const struct list kinds[] = {h->handles, h->shells, h->plugins, exec};
     char *kinds_text = join(kinds, sizeof kinds / sizeof *kinds);
     char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
-    bool near = strncmp(c->endpoint, "ipc:", 4) == 0 || strstr(c->endpoint, "//127.") ||
-        strstr(c->endpoint, "//localhost") || strstr(c->endpoint, "//[::1]");
+    bool near = endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT);
     log_event(LOG_LEVEL_INFO, "started",
         LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_TEXT("name", name),
             LOG_TEXT("queues", queues_text), LOG_TEXT("kinds", kinds_text),

@@ -8,6 +8,7 @@
 #ifndef CONNECTIONS_H
 #define CONNECTIONS_H
 
+#include "limit.h"
 #include "routes.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
     /* Bytes that the transport has read ahead of us. It counts messages, and they may be large: */
     CONNECTION_AHEAD_BYTES = 16 << 20, /* where there are too many, of those who sent so many */
     CONNECTIONS_AHEAD_BYTES = 128 << 20, /* of all */
-    CONNECTION_SEAL_BYTES = 33, /* what CURVE adds to a part of a message */
     CONNECTION_LIFE_BYTES =
         1000, /* fewer may be ZeroMQ's heartbeats, which a hung process sends, too */
     CONNECTION_CLOSE_MS = 1000, /* what was sent before a close has so long to leave */
@@ -89,7 +89,7 @@ struct route *connections_tie(struct connection *connection, struct route *route
 static inline void
 connections_take(struct connection *connection, uint64_t bytes)
 {
-    bytes += connection->sealed ? CONNECTION_SEAL_BYTES : 0;
+    bytes += connection->sealed ? LIMIT_SEAL_BYTES : 0;
     connection->taken += bytes + (bytes < 256 ? 2 : 9); /* with what ZMTP puts before it */
 }
 

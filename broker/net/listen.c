@@ -119,10 +119,9 @@ listen_ipc(void *socket, const char *endpoint, const struct endpoint *e, struct 
 static bool
 set_security(void *socket, const struct listen_security *security)
 {
-    enum { SEAL_BYTES = 33 };
     const char *key = security->secret_key, *domain = security->domain;
     int server = key != NULL;
-    int64_t message_bytes = LIMIT_MESSAGE_BYTES + (server ? SEAL_BYTES : 0);
+    int64_t message_bytes = LIMIT_MESSAGE_BYTES + (server ? LIMIT_SEAL_BYTES : 0);
     return zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
         (!key || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key, strlen(key) + 1) == 0) &&
         (!domain || zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) == 0) &&

@@ -83,11 +83,7 @@ set_options(void *socket, const struct router_options *o)
 static bool
 is_secure(const struct security *s, const char *endpoint)
 {
-    struct endpoint e;
-    const char *why;
-    return s->keys &&
-        (s->for_all ||
-            (endpoint_parse(endpoint, ENDPOINT_BIND, &e, &why) && !endpoint_is_local(&e)));
+    return s->keys && (s->for_all || !endpoint_text_is_local(endpoint, ENDPOINT_BIND));
 }
 
 /* A peer may say who it is itself, unless it has been said before: so all have a domain. */

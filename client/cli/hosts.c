@@ -125,8 +125,6 @@ take_setting(const struct reading *r, struct host *host, const char *word)
         return wrong(r, "a setting is NAME=VALUE or NAME, as stint-worker --help has them", word);
     if (strchr(word, '\n'))
         return wrong(r, "a value has no line break", "settings");
-    if (size == strlen("config") && strncmp(word, "config", size) == 0 && !value)
-        return wrong(r, "it takes a value", word);
     char *option = cli_allocate(strlen(word) + 3);
     (void)snprintf(option, strlen(word) + 3, "--%s", word);
     append(host, option);

@@ -497,7 +497,7 @@ PLANTED = [
     ("a list without a queue means all", KEY, "    if (!any)\n        return refuse", "    if (false)\n        return refuse"),
     ("the secret is in the public file", KEY, "    if (secret)\n        n += ", "    if (file->secret_key[0])\n        n += "),
     ("a key file may say a thing twice", KEY, "    if (*twice || value.size == 0", "    if (value.size == 0"),
-    ("what encryption adds is not counted", "broker/net/connections.h", "    bytes += connection->sealed ? CONNECTION_SEAL_BYTES : 0;\n", ""),
+    ("what encryption adds is not counted", "broker/net/connections.h", "    bytes += connection->sealed ? LIMIT_SEAL_BYTES : 0;\n", ""),
     ("what a revoked key says first is tied to its connection", "broker/net/monitor.c", "    else if (route->barred)\n", "    else if (false)\n"),
     ("who has gone is told gone again", "broker/net/routes.c", "    if (route->gone)\n        return; /* the core is told once */\n", ""),
     ("a target that is only away has refused", "proto/link.c", "    if (!l->told)\n        l->refused &=", "    if (false)\n        l->refused &="),
