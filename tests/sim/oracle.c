@@ -12,6 +12,7 @@ static unsigned scan;
 static uint64_t stepped_us;
 /* How far the wall clock was from the world's, as the broker met it, and at its last commit. */
 static int64_t clock_met, clock_stored;
+static bool clock_is_stored; /* there was a commit */
 static bool in_doubt; /* the last step's commit failed */
 
 enum { JOBS_MAX = 8192 };
@@ -24,7 +25,7 @@ oracle_begin(const struct core_options *o)
     if (!known.jobs)
         abort();
     known.count = scan = 0;
-    in_doubt = false;
+    clock_is_stored = in_doubt = false;
     known.wall_ms = known.wall_us = stepped_us = known.restarted_us = 0;
     clock_met = clock_stored = 0;
     frames_begin();
@@ -527,14 +528,15 @@ remember_all(void)
 
 /* The latest that the broker's time can be. It goes on by the monotonic clock; of what the wall
  * clock is set forward, it may follow a little, and while it is down a week. What it noticed in a
- * step that failed it has forgotten. */
+ * step that failed it has forgotten, and before its first commit it goes by the wall clock alone.
+ */
 static void
 follow_clock(const struct batch *batch)
 {
     const int64_t drift_ms = 1000, away_ms = 7 * 86400000LL;
     int64_t set = (int64_t)batch->wall_ms - (int64_t)(world_us() / 1000), by = set - clock_stored;
     known.wall_us += world_us() - stepped_us;
-    if (known.wall_us == 0 || known.wall_ms == 0)
+    if (!clock_is_stored && known.wall_us < batch->wall_ms * 1000)
         known.wall_us = batch->wall_ms * 1000;
     else if (by > 0 && (by <= drift_ms + 1 || known.restarted_us >= stepped_us))
         known.wall_us += 1000 * (uint64_t)(by < away_ms ? by : away_ms);
@@ -558,6 +560,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
 {
     frames_out(out);
     clock_stored = clock_met;
+    clock_is_stored = true;
     read_store(store);
     judge();
     note_refusals();
