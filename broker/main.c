@@ -12,6 +12,7 @@
 #include "rows.h"
 #include "store_lmdb.h"
 #include "streams.h"
+#include "upkeep.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -341,30 +342,11 @@ run(struct broker *b, int signals)
     return rc;
 }
 
-static void
-print_problem(void *context, const char *what, const char *id)
-{
-    (void)context;
-    char text[512];
-    (void)snprintf(text, sizeof text, "%s%s%s", what, *id ? ": job " : "", id);
-    log_refusal(text);
-}
-
-/* What was printed must have arrived. */
-static int
-check_output(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EX_OK;
-    log_refusal("can't write to standard output");
-    return EX_IOERR;
-}
-
 /* Reads all that is stored and says whether it fits together. */
 static int
 verify(struct broker *b)
 {
-    struct verify_report report = {.problem = print_problem};
+    struct verify_report report = {0};
     if (!data_exists(b->options.data)) {
         char text[512];
         (void)snprintf(text, sizeof text,
@@ -375,22 +357,17 @@ verify(struct broker *b)
     int rc = open_store(b);
     if (rc)
         return rc;
-    core_verify(b->store, (uint16_t)b->options.broker, &report);
-    for (enum stint_state s = STINT_READY; s < STINT_STATES; s++)
-        printf("%-10s %" PRIu64 "\n", stint_state_name(s), report.jobs[s]);
-    printf("%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n",
-        "sessions", report.sessions, "answers", report.answers, "set aside", report.damaged,
-        "problems", report.problems);
-    rc = check_output();
-    return rc || !report.problems ? rc : EX_DATAERR;
+    upkeep_verify(b->store, (uint16_t)b->options.broker, &report);
+    return upkeep_tell(&report);
 }
 
 int
 main(int argc, char **argv)
 {
-    static struct broker b = {
-        .data = {
-            .lock = -1, .held = -1, .file = -1}}; /* static: its settings live as long as we do */
+    static struct broker b = {.data = {.lock = -1,
+                                  .held = -1,
+                                  .file = -1,
+                                  .readers = -1}}; /* static: its settings live as long as we do */
     int rc = EX_OK;
     standard_streams_open();
     int signals = loop_block_signals();
@@ -398,18 +375,20 @@ main(int argc, char **argv)
         return rc;
     if (b.options.check_config) {
         printf("stintd: the settings are good\n");
-        return check_output();
+        return upkeep_printed();
     }
     (void)umask(0077);
     if (b.options.init) {
         rc = init_run(&b.options);
-        return rc ? rc : check_output();
+        return rc ? rc : upkeep_printed();
     }
     (void)signal(SIGBUS, on_memory_fault);
     (void)signal(SIGSEGV, on_memory_fault);
     (void)signal(SIGABRT, on_memory_fault); /* so that whoever starts us again sees an exit code */
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limits();
+    if (upkeep_wanted(&b.options))
+        return upkeep_run(&b.options, signals);
     rc = b.options.verify ? verify(&b) : run(&b, signals);
     router_destroy(&b.router);
     keys_destroy(&b.keys);

@@ -60,10 +60,25 @@ check_keys(const struct options *o)
     return true;
 }
 
+/* What else than serving is asked for: one thing at most. */
+static bool
+check_upkeep(const struct options *o, bool *serves)
+{
+    const struct option_upkeep *u = &o->upkeep;
+    int asked = o->verify + o->init + (u->backup != NULL) + (u->restore != NULL) +
+        (u->load != NULL) + u->compact + u->dump;
+    *serves = asked == 0;
+    if (asked > 1)
+        log_refusal(
+            "--verify, --init, --backup, --restore, --compact, --dump and --load: one at a time");
+    return asked <= 1;
+}
+
 static bool
 check(const struct options *o)
 {
-    if (!o->init && !check_keys(o)) /* which makes them */
+    bool serves;
+    if (!check_upkeep(o, &serves) || (serves && !check_keys(o)))
         return false;
     if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
         log_refusal("--lost must be at least twice --heartbeat");
@@ -83,6 +98,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         .store_size = 1ULL << 40,
         .disk_free = 256 << 20,
         .disk_reserve = 16 << 20,
+        .upkeep.growth_bytes = 1 << 30,
         .times.heartbeat_ms = core.heartbeat_ms,
         .times.lost_ms = core.lost_ms,
         .times.grace_ms = core.grace_ms,
@@ -142,6 +158,23 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         SETTINGS_OF_LOG(&o->log_level, &o->log_format),
         {"verify", 0, SETTING_FLAG, &o->verify, 0, 0, NULL,
             "read all that is in the data directory, say whether it fits together, and exit", NULL},
+        {"backup", 0, SETTING_TEXT, &o->upkeep.backup, 0, 0, "FILE",
+            "copy the data, also of a stintd that runs, to this file (-: standard output), and "
+            "exit",
+            NULL},
+        {"restore", 0, SETTING_TEXT, &o->upkeep.restore, 0, 0, "FILE",
+            "make a data directory from a backup (-: standard input), and exit", NULL},
+        {"compact", 0, SETTING_FLAG, &o->upkeep.compact, 0, 0, NULL,
+            "make the data file as small as what is in it, and exit", NULL},
+        {"dump", 0, SETTING_FLAG, &o->upkeep.dump, 0, 0, NULL,
+            "write the data, or a backup's, to standard output as JSON lines, and exit", NULL},
+        {"load", 0, SETTING_TEXT, &o->upkeep.load, 0, 0, "FILE",
+            "make a data directory from what --dump wrote (-: standard input), and exit", NULL},
+        {"ignore-unknown", 0, SETTING_FLAG, &o->upkeep.ignore_unknown, 0, 0, NULL,
+            "let --load pass over lines and fields that it does not know", NULL},
+        {"growth-max", 0, SETTING_SIZE, &o->upkeep.growth_bytes, 0, 0, "SIZE",
+            "give up reading when the data file has grown by so much meanwhile; 0: never (1G)",
+            NULL},
         {"init", 0, SETTING_FLAG, &o->init, 0, 0, NULL,
             "make the data directory with keys in it, tell what a worker's host needs, and exit",
             NULL},

@@ -19,6 +19,13 @@ struct option_limits {
     uint64_t queues, peers, sessions;
 };
 
+/* What is to be done with the data instead of serving them (upkeep.h). */
+struct option_upkeep {
+    const char *backup, *restore, *load; /* a file; NULL: it was not asked for */
+    bool compact, dump, ignore_unknown;
+    uint64_t growth_bytes; /* by which a data file that is read may grow meanwhile */
+};
+
 struct options {
     const char *endpoints[LISTEN_MAX];
     size_t endpoints_count;
@@ -30,6 +37,7 @@ struct options {
     uint64_t store_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
     struct option_times times;
+    struct option_upkeep upkeep;
     struct option_limits max;
 };
 

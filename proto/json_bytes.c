@@ -1,13 +1,15 @@
 /* Bytes in JSON; the contract is in json_bytes.h. */
 #include "json_bytes.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static json_t *
 base64(const uint8_t *bytes, size_t size)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *text = malloc(size / 3 * 4 + 5), *at = text;
     if (!text)
         return NULL;
@@ -30,4 +32,55 @@ json_bytes(const void *bytes, size_t size)
 {
     json_t *text = json_stringn(bytes, size);
     return text ? text : base64(bytes, size);
+}
+
+/* Four digits, of which the last ones may be "=", to three bytes or fewer. Returns how many; 0:
+ * they are none that base64 writes. */
+static size_t
+read_four(const char *text, bool last, uint8_t bytes[3])
+{
+    size_t count = last && text[3] == '=' ? (text[2] == '=' ? 1 : 2) : 3;
+    uint32_t word = 0;
+    for (size_t i = 0; i < 4; i++) {
+        const char *digit = i <= count ? memchr(digits, text[i], sizeof digits - 1) : digits;
+        if (!digit)
+            return 0;
+        word = word << 6 | (uint32_t)(digit - digits);
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (uint8_t)(word >> (16 - 8 * i));
+    return (word & ((1U << (24 - 8 * count)) - 1)) == 0 ? count : 0;
+}
+
+static uint8_t *
+read_base64(const char *text, size_t text_bytes, size_t *size)
+{
+    uint8_t *bytes = malloc(text_bytes / 4 * 3 + 1);
+    *size = 0;
+    for (size_t i = 0; bytes && i < text_bytes; i += 4) {
+        size_t count =
+            i + 4 <= text_bytes ? read_four(text + i, i + 4 == text_bytes, bytes + *size) : 0;
+        if (count == 0) {
+            free(bytes);
+            return NULL;
+        }
+        *size += count;
+    }
+    return bytes;
+}
+
+uint8_t *
+json_bytes_read(const json_t *value, size_t *size)
+{
+    if (json_is_string(value)) {
+        *size = json_string_length(value);
+        uint8_t *bytes = malloc(*size + 1);
+        if (bytes)
+            memcpy(bytes, json_string_value(value), *size);
+        return bytes;
+    }
+    const json_t *text = json_object_get(value, "base64");
+    if (!json_is_string(text) || json_object_size(value) != 1)
+        return NULL;
+    return read_base64(json_string_value(text), json_string_length(text), size);
 }

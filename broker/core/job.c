@@ -5,10 +5,6 @@
 #include "apart.h"
 #include "clock.h"
 
-enum {
-    NEIGHBOURS = 1024, /* sequences of a level that share the marks of when they expire */
-};
-
 static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
 
@@ -260,40 +256,24 @@ job_forget(struct core *core, struct level *level, const struct stint_id *id, en
     book_count(&core->book, level, from, STINT_UNKNOWN);
 }
 
-struct stint_id
-job_neighbourhood(const struct stint_id *id)
-{
-    struct stint_id first = *id;
-    id_set_sequence(&first, id_sequence(id) & ~(uint64_t)(NEIGHBOURS - 1));
-    return first;
-}
-
-/* When the slot has begun, all of what it is for is over. */
-static uint64_t
-slot_of(uint64_t expires_ms)
-{
-    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;
-}
-
 bool
 job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms)
 {
     uint8_t key[TIME_KEY_BYTES];
     struct slice nothing;
-    struct stint_id first = job_neighbourhood(id);
-    return store_get(store, STORE_EXPIRY, time_key(key, slot_of(expires_ms), &first), &nothing);
+    return store_get(store, STORE_EXPIRY, expiry_key(key, id, expires_ms), &nothing);
 }
 
 void
 job_mark_expiry(
     struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms)
 {
-    uint64_t slot = slot_of(expires_ms);
-    struct stint_id first = job_neighbourhood(id);
+    uint64_t slot = expiry_slot(expires_ms);
+    struct stint_id first = expiry_first(id);
     if (level->expiry_mark == slot && level->expiry_block == id_sequence(&first))
         return;
     uint8_t key[TIME_KEY_BYTES];
-    store_put(core->store, STORE_EXPIRY, time_key(key, slot, &first), (struct slice){0},
+    store_put(core->store, STORE_EXPIRY, expiry_key(key, id, expires_ms), (struct slice){0},
         (struct slice){0});
     level->expiry_mark = slot;
     level->expiry_block = id_sequence(&first);

@@ -57,11 +57,6 @@ void job_forget(struct core *core, struct level *level, const struct stint_id *i
 
 void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
 
-/* A mark is for a slot of 2^14 ms, which has begun when all of it is over. */
-enum { EXPIRY_SLOT_SHIFT = 14 };
-
-/* Where the marks of what expires say that something does: the first id of 1,024 neighbours. */
-struct stint_id job_neighbourhood(const struct stint_id *id);
 /* Is there a mark for an outcome that expires then? */
 bool job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms);
 void job_mark_expiry(

@@ -2,7 +2,7 @@
  * bounded steps inside normal batches.
  *
  * A settled record carries the time it expires; the expiry table only says in which
- * job_neighbourhood (1,024 sequences of a level) something expires in which slot of time (16 s), so
+ * neighbourhood (1,024 sequences of a level) something expires in which slot of time (16 s), so
  * that keeping an outcome costs one row and, now and then, one more.
  */
 #include "sweep.h"
@@ -52,7 +52,7 @@ sweep_due(struct core *core)
     }
 }
 
-/* Removes what has expired in a job_neighbourhood. False if the step's share was used up before its
+/* Removes what has expired in a neighbourhood. False if the step's share was used up before its
  * end; then something was removed, so that the next step comes further. */
 static bool
 sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *share)
@@ -65,7 +65,7 @@ sweep_neighbourhood(struct core *core, const struct stint_id *first, uint64_t *s
         if (key.size != STINT_ID_BYTES)
             return true;
         memcpy(at.bytes, key.data, STINT_ID_BYTES);
-        struct stint_id home = job_neighbourhood(&at);
+        struct stint_id home = expiry_first(&at);
         if (id_compare(&home, first) != 0)
             return true;
         if (job_load(core, &at, PLACE_SETTLED, &job) &&

@@ -132,14 +132,12 @@ manifest_text(
 }
 
 static int
-write_manifest(const struct data *d, uint64_t size, int number, char *error)
+write_manifest(const struct data *d, int format, uint64_t size, int number, char *error)
 {
-    char path[4096], fresh[4096];
+    char path[4096], fresh[4096], text[MANIFEST_BYTES];
     (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
     (void)snprintf(fresh, sizeof fresh, "%s/MANIFEST.new", d->directory);
-    char text[160];
-    int n = snprintf(text, sizeof text, "stint-data %d\nidentity %s\nsize %" PRIu64 "\nbroker %d\n",
-        DATA_FORMAT, d->identity, size, number);
+    int n = manifest_text(text, format, d->identity, size, number);
     errno = 0;
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool good = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
@@ -165,7 +163,7 @@ begin_anew(struct data *d, int number, char *error)
     }
     for (unsigned i = 0; i < sizeof bytes; i++)
         (void)snprintf(d->identity + (size_t)2 * i, 3, "%02x", bytes[i]);
-    return write_manifest(d, 0, number, error);
+    return write_manifest(d, DATA_FORMAT, 0, number, error);
 }
 
 /* Where LMDB's newer root says the file ends. Reads the two meta pages; their size is the system's
@@ -380,10 +378,10 @@ check_manifest(struct data *d, uint16_t number, bool verify, char *error)
     return check_file(d, error);
 }
 
-int
-data_open(struct data *d, const char *directory, uint16_t number, bool verify, char error[1024])
+static int
+begin(struct data *d, const char *directory, char *error)
 {
-    *d = (struct data){.lock = -1, .held = -1, .file = -1};
+    *d = DATA_CLOSED;
     error[0] = '\0';
     if (strlen(directory) >= sizeof d->directory - 32) {
         COMPLAIN(error, "the path of --data is too long");
@@ -391,7 +389,15 @@ data_open(struct data *d, const char *directory, uint16_t number, bool verify, c
     }
     (void)snprintf(d->directory, sizeof d->directory, "%s", directory);
     (void)snprintf(d->path, sizeof d->path, "%s/jobs.lmdb", directory);
-    int rc = make_directory(directory, error);
+    return 0;
+}
+
+int
+data_open(struct data *d, const char *directory, uint16_t number, bool verify, char error[1024])
+{
+    int rc = begin(d, directory, error);
+    if (!rc)
+        rc = make_directory(directory, error);
     if (!rc)
         rc = check_file_system(directory, error);
     if (!rc)
@@ -415,12 +421,161 @@ data_complete(struct data *d, uint16_t number, char error[1024])
         COMPLAIN(error, "can't look at %s: %s", d->path, strerror(errno));
         return EX_IOERR;
     }
-    rc = write_manifest(d, (uint64_t)st.st_size, number, error);
+    rc = write_manifest(d, DATA_FORMAT, (uint64_t)st.st_size, number, error);
     d->size_is_old = rc && (errno == ENOSPC || errno == EDQUOT) && d->format == DATA_FORMAT &&
         d->number == number && d->least_bytes > 0;
     if (!d->size_is_old)
         d->least_bytes = (uint64_t)st.st_size;
     return d->size_is_old ? 0 : rc;
+}
+
+/* ---- looked at, made and replaced as a whole ---- */
+
+/* Whoever reads beside a broker holds a shared lock on LMDB's lock file, so that the data file is
+ * not replaced under it: the lock file says what is in use of that one. Where there is none no
+ * broker has run yet, and none is to begin. */
+static int
+lock_shared(struct data *d, char *error)
+{
+    char path[4096 + 8];
+    (void)snprintf(path, sizeof path, "%s-lock", d->path);
+    d->lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (d->lock >= 0) {
+        if (flock(d->lock, LOCK_SH | LOCK_NB) == 0)
+            return 0;
+        COMPLAIN(error, "%s is being compacted; try again later", d->directory);
+        return EX_TEMPFAIL;
+    }
+    if (errno != ENOENT) {
+        COMPLAIN(error, "can't open %s: %s", path, strerror(errno));
+        return EX_NOPERM;
+    }
+    d->alone = true;
+    d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->held >= 0 && flock(d->held, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    COMPLAIN(error,
+        "%s is in use and %s is gone, without which it can't be read; stop stintd first",
+        d->directory, path);
+    return EX_TEMPFAIL;
+}
+
+static int
+look_at_file(struct data *d, char *error)
+{
+    struct stat st;
+    if (d->least_bytes == 0) {
+        COMPLAIN(error,
+            "%s holds nothing: its first start did not come to an end; start stintd on it",
+            d->directory);
+        return EX_NOINPUT;
+    }
+    if (d->number < 0) {
+        COMPLAIN(error, "%s has format 1; start this stintd on it once", d->directory);
+        return EX_CONFIG;
+    }
+    d->file = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (d->file < 0 || fstat(d->file, &st) != 0) {
+        COMPLAIN(error, "can't open %s: %s", d->path, strerror(errno));
+        return EX_NOINPUT;
+    }
+    if ((uint64_t)st.st_size >= d->least_bytes)
+        return 0;
+    COMPLAIN(error, "%s is damaged: it has %" PRIu64 " bytes and had at least %" PRIu64, d->path,
+        (uint64_t)st.st_size, d->least_bytes);
+    return EX_DATAERR;
+}
+
+int
+data_look(struct data *d, const char *directory, char error[1024])
+{
+    bool missing = false;
+    int rc = begin(d, directory, error);
+    if (!rc && !data_exists(directory)) {
+        COMPLAIN(error, "%s is no data directory of stintd's; name one with --data", directory);
+        rc = EX_NOINPUT;
+    }
+    if (!rc)
+        rc = lock_shared(d, error);
+    if (!rc)
+        rc = read_manifest(d, &missing, error);
+    if (!rc)
+        rc = look_at_file(d, error);
+    if (rc)
+        data_close(d);
+    return rc;
+}
+
+int
+data_make(struct data *d, const char *directory, char error[1024])
+{
+    int rc = begin(d, directory, error);
+    bool was_there = access(directory, F_OK) == 0;
+    if (!rc)
+        rc = make_directory(directory, error);
+    d->made = !rc && !was_there;
+    if (!rc)
+        rc = check_file_system(directory, error);
+    if (!rc && (data_exists(directory) || access(d->path, F_OK) == 0)) {
+        COMPLAIN(error, "%s holds a broker's data already; name another directory with --data",
+            directory);
+        rc = EX_CANTCREAT;
+    }
+    if (!rc)
+        rc = take_lock(d, error);
+    if (rc)
+        data_close(d);
+    return rc;
+}
+
+int
+data_adopt(struct data *d, int format, const char *identity, uint16_t number, char error[1024])
+{
+    struct stat st;
+    if (stat(d->path, &st) != 0) {
+        COMPLAIN(error, "can't look at %s: %s", d->path, strerror(errno));
+        return EX_IOERR;
+    }
+    (void)snprintf(d->identity, sizeof d->identity, "%s", identity);
+    return write_manifest(d, format, (uint64_t)st.st_size, number, error);
+}
+
+void
+data_unmake(struct data *d)
+{
+    char path[4096];
+    if (d->lock < 0)
+        return;
+    (void)snprintf(path, sizeof path, "%s/LOCK", d->directory);
+    (void)unlink(path);
+    if (d->made)
+        (void)rmdir(d->directory);
+    data_close(d);
+}
+
+int
+data_hold(struct data *d, char error[1024])
+{
+    struct flock first = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    char path[4096 + 8];
+    (void)snprintf(path, sizeof path, "%s-lock", d->path);
+    d->readers = open(path, O_RDWR | O_CLOEXEC);
+    if (d->readers < 0 && errno == ENOENT)
+        return 0;
+    if (d->readers >= 0 && flock(d->readers, LOCK_EX | LOCK_NB) == 0 &&
+        fcntl(d->readers, F_SETLK, &first) == 0)
+        return 0;
+    COMPLAIN(error, "somebody reads %s, as a backup does; try again later", d->path);
+    return EX_TEMPFAIL;
+}
+
+int
+data_shrink(struct data *d, uint64_t size, char error[1024])
+{
+    int rc = write_manifest(d, d->format, size, d->number, error);
+    if (!rc)
+        d->least_bytes = size;
+    return rc;
 }
 
 bool
@@ -453,7 +608,7 @@ data_exists(const char *directory)
 void
 data_close(struct data *d)
 {
-    int *all[] = {&d->file, &d->lock, &d->held};
+    int *all[] = {&d->file, &d->lock, &d->held, &d->readers};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
         if (*all[i] >= 0)
             close(*all[i]);

@@ -33,8 +33,12 @@ struct data {
     int number; /* of the broker; -1: the manifest, being of format 1, does not say it */
     uint64_t least_bytes; /* the data file has never been shorter */
     int lock, held, file; /* descriptors of LOCK, the directory and the data file, all locked */
+    int readers; /* descriptor of LMDB's lock file; see data_hold */
     bool size_is_old; /* the disk was too full to bring the manifest up to date */
+    bool alone; /* data_look: no other process has it open */
+    bool made; /* data_make: it was not there */
 };
+#define DATA_CLOSED ((struct data){.lock = -1, .held = -1, .file = -1, .readers = -1})
 
 /* Lock a directory and check identity, version, size and whose it is: broker `number`'s. Unless it
  * is only to be looked at (`verify`), it is made if it is not there. After an unclean end whose
@@ -51,6 +55,28 @@ int data_refuse_number(const struct data *data, uint16_t number, char error[1024
 /* The data file is there, open and good: record so, and for which broker. Returns 0, or an exit
  * code with a sentence. */
 int data_complete(struct data *data, uint16_t number, char error[1024]);
+
+/* Look at a directory that may be in use, with nothing changed and nobody hindered but who would
+ * replace the data file. The store is to be opened read_only, and `alone` if that is set. Its
+ * number is in `data`. Returns as data_open. */
+int data_look(struct data *data, const char *directory, char error[1024]);
+
+/* Make a directory that is to get a data file from elsewhere, or take one that has none yet; lock
+ * it. Returns as data_open; EX_CANTCREAT: there is a broker's data in it. */
+int data_make(struct data *data, const char *directory, char error[1024]);
+/* The data file stands at data->path now: write the manifest that belongs to it. Returns 0, or an
+ * exit code with a sentence. */
+int
+data_adopt(struct data *data, int format, const char *identity, uint16_t number, char error[1024]);
+/* It came to nothing: leave nothing of what data_make made. */
+void data_unmake(struct data *data);
+
+/* After data_open: nobody may be reading the data file, until data_close. Returns 0, or an exit
+ * code with a sentence. */
+int data_hold(struct data *data, char error[1024]);
+/* The data file is about to be replaced by one of `size` bytes. Returns 0, or an exit code with a
+ * sentence. */
+int data_shrink(struct data *data, uint64_t size, char error[1024]);
 
 /* Is the data file still the one that was opened, where it was opened? Costs two calls of stat.
  * False with a sentence if it was removed, replaced or cut short: whatever is committed from then

@@ -8,6 +8,41 @@
 
 enum { RECORD_VERSION = 1 };
 
+/* Dumps have them (broker/dump.h): they are never changed. */
+static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms",
+    [FIELD_TIME_TO_RUN] = "time_to_run_ms",
+    [FIELD_MAX_ATTEMPTS] = "max_attempts",
+    [FIELD_BACKOFF_BASE] = "backoff_base_ms",
+    [FIELD_BACKOFF_CAP] = "backoff_cap_ms",
+    [FIELD_DUE] = "due_ms",
+    [FIELD_STARTED] = "started_ms",
+    [FIELD_SETTLED] = "settled_ms",
+    [FIELD_EXPIRES] = "expires_ms",
+    [FIELD_OUTPUT] = "output_bytes"};
+
+static const char *const last_names[] = {[LAST_NONE] = "none",
+    [LAST_FAILED] = "failed",
+    [LAST_LOST] = "lost",
+    [LAST_RETURNED] = "returned",
+    [LAST_SNOOZED] = "snoozed",
+    [LAST_SUCCEEDED] = "succeeded",
+    [LAST_LOST_WAITING] = "lost_waiting",
+    [LAST_BEGUN] = "begun",
+    [LAST_UNABLE] = "unable",
+    [LAST_OVERTIME] = "overtime"};
+
+const char *
+record_field_name(enum record_field field)
+{
+    return field_names[field];
+}
+
+const char *
+record_last_name(enum record_last last)
+{
+    return last_names[last];
+}
+
 uint64_t
 record_check(const void *data, size_t size, uint64_t seed)
 {

@@ -19,7 +19,7 @@
  *     ..       kind, error text, body (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
- * a member here, a row in record.c. Old readers refuse bits they do not know, so raise the store's
+ * a row in record.c. Old readers refuse bits they do not know, so raise the store's
  * format version with it (data.c).
  */
 #ifndef RECORD_H
@@ -77,6 +77,10 @@ struct record {
     struct slice kind, error;
     struct slice body; /* empty if chunked */
 };
+
+/* What people call a field that has a value, and how the last attempt ended. */
+const char *record_field_name(enum record_field field);
+const char *record_last_name(enum record_last last);
 
 static inline bool
 record_has(const struct record *r, enum record_field field)

@@ -238,6 +238,32 @@ time_key_read(struct slice key, uint64_t *time, struct stint_id *id)
     return true;
 }
 
+/* A mark of STORE_EXPIRY is for a slot of 2^14 ms, which has begun when all of it is over, and for
+ * 1,024 neighbours. */
+enum { EXPIRY_SLOT_SHIFT = 14, EXPIRY_NEIGHBOURS = 1024 };
+
+static inline uint64_t
+expiry_slot(uint64_t expires_ms)
+{
+    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;
+}
+
+static inline struct stint_id
+expiry_first(const struct stint_id *id)
+{
+    struct stint_id first = *id;
+    id_set_sequence(&first, id_sequence(id) & ~(uint64_t)(EXPIRY_NEIGHBOURS - 1));
+    return first;
+}
+
+/* Of the mark that says that this job's outcome expires then. */
+static inline struct slice
+expiry_key(uint8_t key[TIME_KEY_BYTES], const struct stint_id *id, uint64_t expires_ms)
+{
+    struct stint_id first = expiry_first(id);
+    return time_key(key, expiry_slot(expires_ms), &first);
+}
+
 /* ---- STORE_PARTS ---- */
 
 static inline struct slice

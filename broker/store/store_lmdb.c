@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ enum {
     BALLAST_PAUSE = 64,
 };
 
+/* One that a file of an older format has not, when it is only read. */
+static const MDB_dbi NO_TABLE = UINT_MAX;
+
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings"};
 
@@ -70,7 +74,7 @@ ready(struct store_lmdb *s)
         return false;
     if (s->txn)
         return true;
-    int rc = mdb_txn_begin(s->env, NULL, 0, &s->txn);
+    int rc = mdb_txn_begin(s->env, NULL, s->options.read_only ? MDB_RDONLY : 0, &s->txn);
     if (rc) {
         s->txn = NULL;
         fail(s, "can't begin a transaction in", rc);
@@ -81,7 +85,7 @@ ready(struct store_lmdb *s)
 static MDB_cursor *
 cursor(struct store_lmdb *s, enum store_table table, enum cursor_role role)
 {
-    if (!ready(s))
+    if (s->tables[table] == NO_TABLE || !ready(s))
         return NULL;
     MDB_cursor **c = &s->cursors[table][role];
     if (!*c) {
@@ -166,9 +170,31 @@ uint64_t
 store_lmdb_tend(struct store *store)
 {
     struct store_lmdb *s = self(store);
+    int dead;
     s->ballast_pause = 0;
     keep_ballast(s);
+    (void)mdb_reader_check(s->env, &dead);
     return missing_ballast(s);
+}
+
+enum stint_status
+store_lmdb_copy(struct store *store, int fd)
+{
+    struct store_lmdb *s = self(store);
+    int rc = mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT);
+    if (rc)
+        fail(s, "can't copy", rc);
+    return rc ? STINT_IO : STINT_OK;
+}
+
+enum stint_status
+store_lmdb_sync(struct store *store)
+{
+    struct store_lmdb *s = self(store);
+    int rc = mdb_env_sync(s->env, 1);
+    if (rc)
+        fail(s, "can't sync", rc);
+    return rc ? STINT_IO : STINT_OK;
 }
 
 static void
@@ -417,12 +443,15 @@ static int
 open_tables(struct store_lmdb *s)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    bool reads = s->options.read_only;
+    int rc = mdb_txn_begin(s->env, NULL, reads ? MDB_RDONLY : 0, &txn);
     if (rc)
         return rc;
     for (unsigned t = 0; t < STORE_TABLES; t++) {
-        rc = mdb_dbi_open(txn, table_names[t], MDB_CREATE, &s->tables[t]);
-        if (rc) {
+        rc = mdb_dbi_open(txn, table_names[t], reads ? 0 : MDB_CREATE, &s->tables[t]);
+        if (rc == MDB_NOTFOUND && reads) {
+            s->tables[t] = NO_TABLE;
+        } else if (rc) {
             mdb_txn_abort(txn);
             return rc;
         }
@@ -448,10 +477,12 @@ open_environment(struct store_lmdb *s)
         (void)mdb_env_set_assert(s->env, on_assertion);
     }
     rc = mdb_env_set_maxdbs(s->env, STORE_TABLES);
-    if (!rc)
+    if (!rc && !s->options.read_only) /* which takes the size that the writer gave it */
         rc = mdb_env_set_mapsize(s->env, s->options.size_bytes);
+    unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (s->options.read_only ? MDB_RDONLY : 0) |
+        (s->options.alone ? MDB_NOLOCK : 0) | (s->options.unsynced ? MDB_NOSYNC : 0);
     if (!rc)
-        rc = mdb_env_open(s->env, s->options.path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+        rc = mdb_env_open(s->env, s->options.path, flags, 0600);
     if (!rc)
         rc = open_tables(s);
     return rc;

@@ -286,7 +286,7 @@ PLANTED = [
     ("outcomes expire with their neighbours", SWEEP,
      "            record_get(&job.record, FIELD_EXPIRES, 0) <= core->clocks.wall_ms) {",
      "            true) {"),
-    ("a mark goes before its outcomes", JOB, "    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;",
+    ("a mark goes before its outcomes", "broker/store/rows.h", "    return (expires_ms >> EXPIRY_SLOT_SHIFT) + 1;",
      "    return expires_ms >> EXPIRY_SLOT_SHIFT;"),
     ("sessions are never forgotten", SWEEP, "            sessions_forget(core, at);", "            ;"),
     ("sessions that are open are forgotten", SWEEP, " &&\n            !fleet_peer_of_session(&core->fleet, at)) {", ") {"),

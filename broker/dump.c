@@ -1,0 +1,297 @@
+/* --dump: all that is stored, a line a row; the format is told in dump.h. One read transaction sees
+ * all of it, so it fits together also while a stintd goes on writing.
+ */
+#include "dump.h"
+#include "key_files.h"
+#include "keys.h"
+#include "log.h"
+#include "minder.h"
+#include "upkeep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+void
+dump_line(struct dump *d, json_t *o)
+{
+    if (!o || json_dumpf(o, d->to, JSON_COMPACT) != 0 || fputc('\n', d->to) == EOF)
+        (void)fflush(d->to); /* what failed shows in ferror */
+    json_decref(o);
+}
+
+json_t *
+dump_number(uint64_t value)
+{
+    char digits[24];
+    if (value <= INT64_MAX)
+        return json_integer((json_int_t)value);
+    (void)snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return json_string(digits);
+}
+
+static json_t *
+hex(const uint8_t *bytes, size_t size)
+{
+    char text[2 * SESSION_BYTES + 1];
+    for (size_t i = 0; i < size && i < SESSION_BYTES; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return json_string(text);
+}
+
+static json_t *
+hex_number(uint64_t value)
+{
+    char text[17];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, value);
+    return json_string(text);
+}
+
+void
+dump_each(struct dump *d, enum store_table table,
+    void (*each)(struct dump *d, struct slice key, struct slice value))
+{
+    uint8_t at[SETTING_KEY_BYTES_MAX + 2] = {0};
+    struct slice key, value, from = {at, 1};
+    while (store_seek(d->store, table, from, &key, &value) && !ferror(d->to)) {
+        if (key.size >= sizeof at || store_key_before(key, from)) {
+            d->damaged++; /* a page of the tree is damaged: what stands behind it is not found */
+            return;
+        }
+        memcpy(at, key.data, key.size);
+        at[key.size] = 0; /* the least key after this one */
+        from.size = key.size + 1;
+        each(d, (struct slice){at, key.size}, value);
+    }
+}
+
+/* ---- rows ---- */
+
+static void
+each_queue(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_queue row;
+    if (!row_queue_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss sI ss%}", "type", "queue", "number", (json_int_t)row.number, "name",
+        row.name.data, row.name.size);
+    if (row.settings.size)
+        json_object_set_new(o, "settings", json_bytes(row.settings.data, row.settings.size));
+    dump_line(d, o);
+}
+
+static void
+each_level(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_level row;
+    if (!row_level_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    dump_line(d,
+        json_pack("{ss sI si so}", "type", "level", "queue", (json_int_t)id_queue(&row.level),
+            "priority", (int)id_priority(&row.level), "next", dump_number(row.next)));
+}
+
+static void
+each_setting(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_setting row;
+    if (!row_setting_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss}", "type", row.of == SETTING_OF_FLEET ? "fleet" : "worker");
+    if (row.name.size)
+        json_object_set_new(o, "name", json_bytes(row.name.data, row.name.size));
+    if (row.slots != UINT32_MAX)
+        json_object_set_new(o, "slots", json_integer(row.slots));
+    if (row.paused)
+        json_object_set_new(o, "paused", json_true());
+    dump_line(d, o);
+}
+
+static void
+each_session(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_session row;
+    if (!row_session_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss so so so so}", "type", "session", "session",
+        hex(key.data, SESSION_BYTES), "submission", dump_number(row.submission), "pruned",
+        dump_number(row.pruned), "used_ms", dump_number(row.used_ms));
+    if (row.owner)
+        json_object_set_new(o, "owner", hex_number(row.owner));
+    dump_line(d, o);
+}
+
+static json_t *
+starts_of(struct slice rest)
+{
+    struct row_start start;
+    json_t *all = json_array();
+    while (row_start_take(&rest, &start))
+        json_array_append_new(all,
+            json_pack(
+                "[IiO]", (json_int_t)start.queue, (int)start.priority, dump_number(start.first)));
+    return all;
+}
+
+static void
+each_answer(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_answer row;
+    uint64_t number;
+    if (!answer_key_read(key, &number) || !row_answer_read(number, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss so so so si}", "type", "answer", "session",
+        hex(key.data, SESSION_BYTES), "submission", dump_number(number), "hash",
+        hex_number(row.hash), "status", (int)row.status);
+    if (row.index)
+        json_object_set_new(o, "index", json_integer(row.index));
+    if (row.status == STINT_OK && row.rest.size % ROW_START_BYTES == 0)
+        json_object_set_new(o, "starts", starts_of(row.rest));
+    else if (row.rest.size)
+        json_object_set_new(o, "text", json_bytes(row.rest.data, row.rest.size));
+    dump_line(d, o);
+}
+
+void
+dump_store(struct dump *d)
+{
+    dump_each(d, STORE_QUEUES, each_queue);
+    dump_each(d, STORE_LEVELS, each_level);
+    dump_each(d, STORE_SETTINGS, each_setting);
+    dump_jobs(d);
+    dump_each(d, STORE_SESSIONS, each_session);
+    dump_each(d, STORE_ANSWERS, each_answer);
+}
+
+/* ---- header and keys ---- */
+
+static bool
+meta(struct dump *d, enum meta_row which, uint64_t words[META_WORDS])
+{
+    struct slice value;
+    memset(words, 0, META_WORDS * sizeof *words);
+    if (!store_get(d->store, STORE_META, meta_key(which), &value))
+        return false;
+    bool good = row_meta_read(value, words);
+    d->damaged += !good;
+    return good;
+}
+
+static json_t *
+date(uint64_t ms)
+{
+    char text[40] = "";
+    struct tm utc;
+    time_t seconds = (time_t)(ms / 1000);
+    if (!gmtime_r(&seconds, &utc))
+        return json_null();
+    size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)snprintf(text + used, sizeof text - used, ".%03uZ", (unsigned)(ms % 1000));
+    return json_string(text);
+}
+
+static void
+put_header(struct dump *d, const struct seal *seal)
+{
+    uint64_t words[META_WORDS];
+    json_t *o = json_pack("{ss si si ss si}", "type", "header", "stint_dump", DUMP_VERSION,
+        "data_format", seal->format, "identity", seal->identity, "broker", seal->broker);
+    (void)meta(d, META_EPOCH, words);
+    json_object_set_new(o, "epoch", dump_number(words[0]));
+    if (meta(d, META_CLOCK, words)) {
+        json_object_set_new(o, "clock_ms", dump_number(words[1]));
+        json_object_set_new(o, "ahead_ms", json_integer((json_int_t)words[0]));
+        json_object_set_new(o, "written", date(words[0] + words[1]));
+    }
+    if (meta(d, META_LAST_QUEUE, words))
+        json_object_set_new(o, "last_queue", dump_number(words[0]));
+    dump_line(d, o);
+}
+
+static int
+is_key(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.');
+    return end && strcmp(end, ".pub") == 0 && strncmp(entry->d_name, "broker", 6) != 0;
+}
+
+static void
+put_key(struct dump *d, const char *directory, const char *entry)
+{
+    char path[4096 + 256], why[KEY_WHY_BYTES];
+    struct key_file file;
+    (void)snprintf(path, sizeof path, "%s/%s", directory, entry);
+    if (!key_files_load(path, &file, why)) {
+        (void)upkeep_refuse(0, "%s: %s; it is left out", path, why);
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss ss% ss}", "type", "key", "name", entry,
+        strlen(entry) - strlen(".pub"), "public_key", file.public_key);
+    if (file.role[0])
+        json_object_set_new(o, "role", json_string(file.role));
+    if (file.rights[0])
+        json_object_set_new(o, "rights", json_string(file.rights));
+    if (file.says_queues)
+        json_object_set_new(o, "queues", json_string(file.queues));
+    explicit_bzero(&file, sizeof file);
+    dump_line(d, o);
+}
+
+static void
+put_keys(struct dump *d, const char *directory)
+{
+    struct dirent **found = NULL;
+    int count = scandir(directory, &found, is_key, alphasort);
+    for (int i = 0; i < count; i++) {
+        put_key(d, directory, found[i]->d_name);
+        free(found[i]);
+    }
+    free(found);
+}
+
+int
+dump_run(const struct options *o, int signals)
+{
+    struct source s;
+    struct dump d = {.to = stdout};
+    int rc = source_open(&s, o->data, false);
+    if (rc)
+        return rc;
+    minder_start(&(struct minder_options){
+        .signals = signals, .file = s.data.file, .growth_bytes = o->upkeep.growth_bytes});
+    d.store = s.store;
+    s.store->ops->begin(s.store);
+    put_header(&d, &s.seal);
+    put_keys(&d, o->keys);
+    dump_store(&d);
+    s.store->ops->abort(s.store);
+    uint64_t grown = minder_done_reading();
+    source_close(&s);
+    pack_buffer_free(&d.body);
+    dump_line(&d, json_pack("{ss}", "type", "end"));
+    rc = upkeep_printed();
+    if (!rc && d.damaged > 0)
+        rc = upkeep_refuse(EX_DATAERR,
+            "%" PRIu64 " rows are damaged and not whole in the dump (see --verify)", d.damaged);
+    if (!rc)
+        log_event(LOG_LEVEL_INFO, "dumped",
+            LOG_FIELDS(LOG_TEXT("data", o->data), LOG_NUMBER("jobs", d.jobs),
+                LOG_NUMBER("grown_bytes", grown)));
+    return rc;
+}

@@ -1,0 +1,64 @@
+/* Dumps: what a data directory holds as JSON lines, for people and for other versions. A line is an
+ * object with a "type"; what is not said is 0, empty or the default. Bytes are a string if they are
+ * UTF-8, else {"base64": "..."}; times are in ms since 1970, by the broker's clock; 64 bits that
+ * may be no number of JSON's stand as hexadecimal digits.
+ *
+ *     header    stint_dump: 1, data_format, identity, broker: its number, epoch: its starts,
+ *               clock_ms: its time, ahead_ms: how far the wall clock was ahead of it, last_queue:
+ *               highest number of a queue that went, written: the wall clock's time, for people
+ *     queue     number, name, settings
+ *     level     of a queue (its number) and a priority, next: sequence of the next job
+ *     fleet     slots: its size
+ *     worker    name, slots, paused: of all workers of this name
+ *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
+ *     job       id, state, queue, kind, attempt, uncounted, last: how the last attempt ended, and
+ *               the fields that record_field_name names; suspect, error, payload or, of one that
+ *               succeeded, result; output: of a dead one
+ *     session   session, submission: the last one, pruned: up to which answers are gone, used_ms,
+ *               owner: a hash of the key's name
+ *     answer    session, submission, hash: of what was sent, status, index, starts: queue,
+ *               priority and first sequence of each level, or text: of a refusal. A client that
+ *               sends a submission again gets it: exactly once is kept through a dump
+ *     damaged   id, bytes: a record that was set aside, or could not be read
+ *     end       nothing; a dump without it is cut short
+ *
+ * They stand in this order: queues and levels before jobs. What follows from these lines (counts,
+ * what is due, what expires, which jobs run, parts of large bodies) is not in a dump; loading makes
+ * it anew. Ids are kept.
+ */
+#ifndef DUMP_H
+#define DUMP_H
+
+#include "json_bytes.h"
+#include "rows.h"
+#include "store.h"
+
+#include <stdbool.h>
+
+enum { DUMP_VERSION = 1 };
+
+struct dump {
+    struct store *store;
+    FILE *to;
+    uint64_t jobs, damaged; /* damaged: rows that could not be read */
+    struct stint_id block; /* whose transit row is in `bits`; all 0: none */
+    uint64_t bits[TRANSIT_WORDS];
+    uint32_t queue; /* whose name is in `name`; 0: none */
+    char name[LIMIT_NAME_BYTES + 1];
+    struct pack_buffer body;
+};
+
+/* Write one line, which it frees. What goes wrong shows in ferror. */
+void dump_line(struct dump *dump, json_t *object);
+/* 64 bits: as a number if JSON's have room for it, else as its digits. */
+json_t *dump_number(uint64_t value);
+
+/* All lines of the store but header, keys and end; within a transaction. */
+void dump_store(struct dump *dump);
+/* Those of jobs. */
+void dump_jobs(struct dump *dump);
+/* Call `each` for all rows of a table. */
+void dump_each(struct dump *dump, enum store_table table,
+    void (*each)(struct dump *dump, struct slice key, struct slice value));
+
+#endif

@@ -1,0 +1,174 @@
+/* Jobs as lines of a dump; the format is told in dump.h. */
+#include "dump.h"
+
+static struct slice
+key_of(const struct stint_id *id)
+{
+    return (struct slice){id->bytes, STINT_ID_BYTES};
+}
+
+static bool
+is_running(struct dump *d, const struct stint_id *id)
+{
+    struct stint_id first = *id;
+    struct slice value;
+    unsigned bit = id->bytes[STINT_ID_BYTES - 1];
+    first.bytes[STINT_ID_BYTES - 1] = 0;
+    if (id_compare(&first, &d->block) != 0) {
+        struct row_transit row = {.bits = {0}};
+        if (store_get(d->store, STORE_TRANSIT, key_of(&first), &value))
+            (void)row_transit_read(key_of(&first), value, &row);
+        memcpy(d->bits, row.bits, sizeof d->bits);
+        d->block = first;
+    }
+    return (d->bits[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* The name of the queue that it stands in; NULL: its row is gone or damaged. */
+static const char *
+queue_of(struct dump *d, const struct stint_id *id)
+{
+    uint8_t key[QUEUE_KEY_BYTES];
+    struct slice value;
+    struct row_queue row;
+    if (d->queue == id_queue(id) && d->queue != 0)
+        return d->name;
+    struct slice k = queue_key(key, id_queue(id));
+    if (!store_get(d->store, STORE_QUEUES, k, &value) || !row_queue_read(k, value, &row))
+        return NULL;
+    memcpy(d->name, row.name.data, row.name.size);
+    d->name[row.name.size] = '\0';
+    d->queue = id_queue(id);
+    return d->name;
+}
+
+/* `size` bytes from the parts that begin with `part`, as a value; NULL: one is missing or damaged.
+ */
+static json_t *
+from_parts(struct dump *d, const struct stint_id *id, uint32_t part, size_t size)
+{
+    d->body.used = 0;
+    for (; d->body.used < size; part++) {
+        uint8_t key[PART_KEY_BYTES];
+        struct slice value, piece;
+        if (!store_get(d->store, STORE_PARTS, part_key(key, id, part), &value) ||
+            !row_part_read(id, part, value, &piece) || piece.size > size - d->body.used)
+            return NULL;
+        memcpy(pack_reserve(&d->body, piece.size), piece.data, piece.size);
+    }
+    return json_bytes(d->body.data, size);
+}
+
+static void
+put_bytes(json_t *o, const char *name, struct slice bytes)
+{
+    if (bytes.size > 0)
+        json_object_set_new(o, name, json_bytes(bytes.data, bytes.size));
+}
+
+static void
+put_number(json_t *o, const char *name, uint64_t value)
+{
+    if (value > 0)
+        json_object_set_new(o, name, dump_number(value));
+}
+
+/* False if a part of what belongs to it is missing. */
+static bool
+put_bodies(struct dump *d, json_t *o, const struct stint_id *id, const struct record *r)
+{
+    const char *name = r->state == STINT_SUCCEEDED ? "result" : "payload";
+    json_t *value;
+    if (record_chunked(r)) {
+        value = from_parts(d, id, 0, r->body_bytes);
+        if (!value)
+            return false;
+        json_object_set_new(o, name, value);
+    } else {
+        put_bytes(o, name, r->body);
+    }
+    if (!record_has(r, FIELD_OUTPUT))
+        return true;
+    value = from_parts(d, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
+    if (value)
+        json_object_set_new(o, "output", value);
+    return value != NULL;
+}
+
+static void
+put_record(json_t *o, const struct record *r)
+{
+    put_bytes(o, "kind", r->kind);
+    put_number(o, "attempt", r->attempt);
+    put_number(o, "uncounted", r->uncounted);
+    if (r->last != LAST_NONE)
+        json_object_set_new(o, "last", json_string(record_last_name(r->last)));
+    put_number(o, "submitted_ms", r->submitted_ms);
+    for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
+        if (record_has(r, f) && f != FIELD_OUTPUT) /* a length of what is said as a whole */
+            json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
+    if (record_has(r, FIELD_SUSPECT))
+        json_object_set_new(o, "suspect", json_true());
+    put_bytes(o, "error", r->error);
+}
+
+static void
+put_damaged(struct dump *d, const char *id, struct slice value)
+{
+    dump_line(d,
+        json_pack("{ss ss so}", "type", "damaged", "id", id, "bytes",
+            json_bytes(value.data, value.size)));
+}
+
+static void
+each_job(struct dump *d, struct slice key, struct slice value)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id id;
+    struct record r;
+    if (key.size != STINT_ID_BYTES) {
+        d->damaged++;
+        return;
+    }
+    memcpy(id.bytes, key.data, STINT_ID_BYTES);
+    stint_id_format(&id, text);
+    const char *queue = queue_of(d, &id);
+    json_t *o = NULL;
+    bool good = record_decode(&r, &id, value) && queue;
+    if (good) {
+        bool runs = r.state == STINT_READY && is_running(d, &id);
+        enum stint_state state = runs ? STINT_RUNNING : r.state;
+        o = json_pack("{ss ss ss ss}", "type", "job", "id", text, "state", stint_state_name(state),
+            "queue", queue);
+        put_record(o, &r);
+        good = put_bodies(d, o, &id, &r);
+    }
+    if (good) {
+        d->jobs++;
+        dump_line(d, o);
+        return;
+    }
+    json_decref(o);
+    d->damaged++;
+    put_damaged(d, text, value);
+}
+
+static void
+each_damaged(struct dump *d, struct slice key, struct slice value)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id id;
+    if (key.size != STINT_ID_BYTES)
+        return;
+    memcpy(id.bytes, key.data, STINT_ID_BYTES);
+    put_damaged(d, stint_id_format(&id, text), value);
+}
+
+void
+dump_jobs(struct dump *d)
+{
+    dump_each(d, STORE_LIVE, each_job);
+    dump_each(d, STORE_PARKED, each_job);
+    dump_each(d, STORE_SETTLED, each_job);
+    dump_each(d, STORE_DAMAGED, each_damaged);
+}

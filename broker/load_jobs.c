@@ -1,0 +1,167 @@
+/* Lines of jobs become records, with all that belongs to them; the contract is in load.h. */
+#include "load.h"
+
+#include <string.h>
+
+static const enum store_table tables[STINT_STATES] = {[STINT_READY] = STORE_LIVE,
+    [STINT_RUNNING] = STORE_LIVE,
+    [STINT_SCHEDULED] = STORE_PARKED,
+    [STINT_SUCCEEDED] = STORE_SETTLED,
+    [STINT_DEAD] = STORE_SETTLED,
+    [STINT_CANCELLED_JOB] = STORE_SETTLED};
+
+static struct slice
+key_of(const struct stint_id *id)
+{
+    return (struct slice){id->bytes, STINT_ID_BYTES};
+}
+
+static enum record_last
+read_last(struct load_line *l)
+{
+    const char *name = line_text(l, "last", 32);
+    for (enum record_last last = LAST_NONE; last <= LAST_OVERTIME; last++)
+        if (strcmp(record_last_name(last), name) == 0)
+            return last;
+    if (*name)
+        line_wrong(l, "%s is no way for an attempt to end", name);
+    return LAST_NONE;
+}
+
+/* All but what is in parts. */
+static void
+read_record(struct load_line *l, enum stint_state state, struct record *r)
+{
+    *r = (struct record){.state = state == STINT_RUNNING ? STINT_READY : state,
+        .last = read_last(l),
+        .attempt = (uint32_t)line_number(l, "attempt", UINT32_MAX),
+        .uncounted = (uint32_t)line_number(l, "uncounted", UINT32_MAX),
+        .submitted_ms = line_number(l, "submitted_ms", UINT64_MAX),
+        .kind = line_bytes(l, "kind", LIMIT_NAME_BYTES),
+        .error = line_bytes(l, "error", LIMIT_ERROR_BYTES)};
+    for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
+        if (f != FIELD_OUTPUT && line_has(l, record_field_name(f)))
+            record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
+    if (line_flag(l, "suspect"))
+        record_mark(r, FIELD_SUSPECT);
+    if (!name_is_valid(r->kind))
+        line_wrong(l, "kind is missing, or is no name");
+    if (r->uncounted > r->attempt)
+        line_wrong(l, "uncounted is more than attempt");
+    if (state == STINT_SCHEDULED && !record_has(r, FIELD_DUE))
+        line_wrong(l, "due_ms is missing of a scheduled job");
+    if (stint_state_settled(state) && !record_has(r, FIELD_EXPIRES))
+        line_wrong(l, "expires_ms is missing of a job that is over");
+}
+
+static void
+put_parts(struct store *store, const struct stint_id *id, uint32_t part, struct slice body)
+{
+    uint8_t key[PART_KEY_BYTES], head[ROW_PART_BYTES];
+    for (; body.size > 0; part++) {
+        struct slice piece = {body.data, body.size < PART_BYTES ? body.size : PART_BYTES};
+        store_put(store, STORE_PARTS, part_key(key, id, part),
+            row_part_write(head, id, part, piece), piece);
+        body.data += piece.size;
+        body.size -= piece.size;
+    }
+}
+
+/* What says where the job is found when its time comes. */
+static void
+put_marks(
+    struct load *load, const struct stint_id *id, enum stint_state state, const struct record *r)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    struct slice nothing = {NULL, 0};
+    if (state == STINT_SCHEDULED)
+        store_put(load->store, STORE_DUE, time_key(key, record_get(r, FIELD_DUE, 0), id), nothing,
+            nothing);
+    if (stint_state_settled(state))
+        store_put(load->store, STORE_EXPIRY, expiry_key(key, id, record_get(r, FIELD_EXPIRES, 0)),
+            nothing, nothing);
+    if (state == STINT_RUNNING)
+        book_set_running(&load->book, id);
+}
+
+static void
+put_job(struct load *load, const struct stint_id *id, enum stint_state state, struct record *r,
+    struct slice body, struct slice output)
+{
+    uint8_t head[RECORD_HEAD_MAX];
+    if (output.size > 0)
+        record_set(r, FIELD_OUTPUT, output.size);
+    record_set_body(r, body);
+    size_t size = record_encode(r, id, head);
+    store_put(load->store, tables[state], key_of(id), (struct slice){head, size}, r->body);
+    if (record_chunked(r))
+        put_parts(load->store, id, 0, body);
+    put_parts(load->store, id, OUTPUT_PARTS, output);
+    put_marks(load, id, state, r);
+}
+
+static bool
+is_there(struct load *load, const struct stint_id *id)
+{
+    struct slice value;
+    return store_get(load->store, STORE_LIVE, key_of(id), &value) ||
+        store_get(load->store, STORE_PARKED, key_of(id), &value) ||
+        store_get(load->store, STORE_SETTLED, key_of(id), &value);
+}
+
+/* The level that the id names, after looking whether all that is said of it fits together. */
+static struct level *
+level_of(struct load *load, const struct stint_id *id)
+{
+    struct load_line *l = &load->line;
+    const char *queue = line_text(l, "queue", LIMIT_NAME_BYTES);
+    struct level *level = l->why[0] ? NULL : book_level_of(&load->book, id);
+    if (!level)
+        line_wrong(l,
+            "its id is of another broker, of a queue or a priority that no line before names, or "
+            "not below the level's next");
+    else if (*queue && strcmp(queue, level->queue->name) != 0)
+        line_wrong(l, "its id is of the queue %s, not of %s", level->queue->name, queue);
+    else if (is_there(load, id))
+        line_wrong(l, "there is a job of this id already");
+    return level;
+}
+
+bool
+load_job(struct load *load)
+{
+    struct load_line *l = &load->line;
+    struct record r;
+    enum stint_state state;
+    struct stint_id id = line_id(l, "id");
+    const char *state_name = line_must_text(l, "state", 32);
+    if (stint_state_parse(state_name, &state) != STINT_OK || !tables[state])
+        return line_wrong(l, "%s is no state of a job", state_name);
+    struct level *level = level_of(load, &id);
+    read_record(l, state, &r);
+    struct slice body =
+        line_bytes(l, state == STINT_SUCCEEDED ? "result" : "payload", LIMIT_BODY_BYTES_MAX);
+    struct slice output = line_bytes(l, "output", LIMIT_BODY_BYTES_MAX);
+    if (output.size > 0 && state != STINT_DEAD)
+        line_wrong(l, "output is kept of dead jobs alone");
+    if (l->why[0])
+        return false;
+    put_job(load, &id, state, &r, body, output);
+    book_count(&load->book, level, STINT_UNKNOWN, state);
+    load->jobs++;
+    return true;
+}
+
+bool
+load_damaged(struct load *load)
+{
+    enum { MOST = 1 << 16 };
+    struct load_line *l = &load->line;
+    struct stint_id id = line_id(l, "id");
+    struct slice bytes = line_bytes(l, "bytes", MOST);
+    if (l->why[0])
+        return false;
+    store_put(load->store, STORE_DAMAGED, key_of(&id), bytes, (struct slice){NULL, 0});
+    load->damaged++;
+    return true;
+}

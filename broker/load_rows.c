@@ -1,0 +1,302 @@
+/* Lines of all types but jobs; the contract is in load.h. */
+#include "dump.h"
+#include "load.h"
+#include "upgrade.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct slice nothing;
+
+static bool
+take_header(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint64_t version = line_must_number(l, "stint_dump", INT32_MAX);
+    load->newer = version > DUMP_VERSION;
+    if (load->newer)
+        return line_wrong(l,
+            "the dump has version %d and this stintd knows up to %d; use a newer one", (int)version,
+            DUMP_VERSION);
+    if (version == 0)
+        return line_wrong(l, "stint_dump is missing: this is no dump");
+    (void)line_number(l, "data_format", INT32_MAX);
+    (void)line_text(l, "written", 64);
+    uint8_t identity[16];
+    line_hex(l, "identity", identity, sizeof identity);
+    const char *text = line_must_text(l, "identity", 32);
+    load->seal = (struct seal){.version = SEAL_VERSION,
+        .format = DATA_FORMAT,
+        .broker = (int)line_must_number(l, "broker", UINT16_MAX)};
+    memcpy(load->seal.identity, text, strlen(text) + 1);
+    load->has_clock = line_has(l, "clock_ms");
+    load->has_last_queue = line_has(l, "last_queue");
+    load->epoch = line_number(l, "epoch", UINT64_MAX);
+    load->clock_ms = line_number(l, "clock_ms", UINT64_MAX);
+    load->ahead_ms = line_signed(l, "ahead_ms");
+    load->last_queue = line_number(l, "last_queue", UINT32_MAX);
+    load->begun = true;
+    book_init(&load->book, load->store, (uint16_t)load->seal.broker, UINT32_MAX, UINT32_MAX);
+    return !l->why[0];
+}
+
+static bool
+take_queue(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t key[QUEUE_KEY_BYTES], bytes[ROW_QUEUE_BYTES_MAX];
+    const char *name = line_must_text(l, "name", LIMIT_NAME_BYTES);
+    struct row_queue row = {.number = (uint32_t)line_must_number(l, "number", UINT32_MAX),
+        .name = {(const uint8_t *)name, strlen(name)},
+        .settings = line_bytes(l, "settings", QUEUE_SETTINGS_MAX)};
+    if (!name_is_valid(row.name))
+        return line_wrong(l, "%s is no name of a queue", name);
+    if (row.number <= load->book.last_number)
+        return line_wrong(l, "queues are to stand in the order of their numbers, from 1 on");
+    if (book_queue(&load->book, row.name))
+        return line_wrong(l, "there is a queue of this name already");
+    if (l->why[0])
+        return false;
+    load->book.last_number = row.number - 1; /* it gives the next one */
+    (void)book_queue_make(&load->book, row.name);
+    store_put(load->store, STORE_QUEUES, queue_key(key, row.number), row_queue_write(bytes, &row),
+        nothing);
+    return true;
+}
+
+static bool
+take_level(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint32_t number = (uint32_t)line_must_number(l, "queue", UINT32_MAX);
+    uint8_t priority = (uint8_t)line_must_number(l, "priority", UINT8_MAX);
+    uint64_t next = line_must_number(l, "next", INT64_MAX);
+    struct queue *queue = book_queue_by_number(&load->book, number);
+    if (!queue)
+        return line_wrong(l, "no line before names the queue %u", number);
+    if (next < 1)
+        return line_wrong(l, "next is at least 1");
+    if (book_level(&load->book, queue, priority, false))
+        return line_wrong(l, "there is a level of this queue and priority already");
+    if (l->why[0])
+        return false;
+    book_level(&load->book, queue, priority, true)->next = next;
+    return true;
+}
+
+static bool
+take_setting(struct load *load, enum setting_of of)
+{
+    struct load_line *l = &load->line;
+    uint8_t key[SETTING_KEY_BYTES_MAX], bytes[ROW_SETTING_BYTES_MAX];
+    bool has_slots = line_has(l, "slots");
+    uint32_t slots = (uint32_t)line_number(l, "slots", UINT32_MAX - 1);
+    struct row_setting row = {.of = of,
+        .name = of == SETTING_OF_FLEET ? nothing : line_bytes(l, "name", LIMIT_LABEL_BYTES),
+        .slots = has_slots ? slots : UINT32_MAX,
+        .paused = line_flag(l, "paused")};
+    if (l->why[0])
+        return false;
+    store_put(load->store, STORE_SETTINGS, setting_key(key, of, row.name),
+        row_setting_write(bytes, &row), nothing);
+    return true;
+}
+
+static bool
+take_fleet(struct load *load)
+{
+    return take_setting(load, SETTING_OF_FLEET);
+}
+
+static bool
+take_worker(struct load *load)
+{
+    return take_setting(load, SETTING_OF_WORKER);
+}
+
+/* As a key file it is to say what the line said. */
+static bool
+is_whole(const struct key_file *file)
+{
+    static char text[KEY_FILE_BYTES];
+    char why[KEY_WHY_BYTES];
+    struct key_file again = {.role = ""};
+    size_t size = key_file_write(file, false, text);
+    return key_file_read(text, size, &again, why) &&
+        strcmp(file->public_key, again.public_key) == 0 && strcmp(file->role, again.role) == 0 &&
+        strcmp(file->rights, again.rights) == 0 && strcmp(file->queues, again.queues) == 0 &&
+        file->says_queues == again.says_queues;
+}
+
+static void
+copy_text(char *to, size_t size, const char *text)
+{
+    memcpy(to, text, strlen(text) < size ? strlen(text) + 1 : 0);
+}
+
+static bool
+take_key(struct load *load)
+{
+    struct load_line *l = &load->line;
+    struct loaded_key key = {.file.says_queues = line_has(l, "queues")};
+    struct key_file *f = &key.file;
+    copy_text(key.name, sizeof key.name, line_must_text(l, "name", LIMIT_NAME_BYTES));
+    copy_text(f->public_key, KEY_TEXT_BYTES, line_must_text(l, "public_key", KEY_TEXT_BYTES - 1));
+    copy_text(f->role, KEY_WORD_BYTES, line_text(l, "role", KEY_WORD_BYTES - 1));
+    copy_text(f->rights, KEY_WORD_BYTES, line_text(l, "rights", KEY_WORD_BYTES - 1));
+    copy_text(f->queues, KEY_QUEUES_BYTES, line_text(l, "queues", KEY_QUEUES_BYTES - 1));
+    if (!l->why[0] && !key_name_is_valid(key.name))
+        line_wrong(l, "%s is no name of a key", key.name);
+    if (!l->why[0] && !is_whole(f))
+        line_wrong(l, "it is no key that a file can hold");
+    if (l->why[0])
+        return false;
+    load->keys = realloc(load->keys, (load->keys_count + 1) * sizeof key);
+    if (!load->keys)
+        abort();
+    load->keys[load->keys_count++] = key;
+    return true;
+}
+
+/* ---- what is known of clients ---- */
+
+static bool
+take_session(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t session[SESSION_BYTES], owner[8] = {0}, bytes[ROW_SESSION_BYTES_MAX];
+    struct slice value;
+    line_hex(l, "session", session, SESSION_BYTES);
+    if (line_has(l, "owner"))
+        line_hex(l, "owner", owner, sizeof owner);
+    struct row_session row = {.submission = line_number(l, "submission", UINT64_MAX),
+        .pruned = line_number(l, "pruned", UINT64_MAX),
+        .used_ms = line_number(l, "used_ms", UINT64_MAX),
+        .owner = get_be(owner, 8)};
+    if (row.pruned > row.submission)
+        return line_wrong(l, "pruned is more than submission");
+    if (l->why[0])
+        return false;
+    if (store_get(load->store, STORE_SESSIONS, session_key(session), &value))
+        return line_wrong(l, "there is a session of this name already");
+    store_put(load->store, STORE_SESSIONS, session_key(session),
+        row_session_write(bytes, session, &row), nothing);
+    load->sessions++;
+    return true;
+}
+
+/* The starts of levels, as an answer has them. */
+static struct slice
+read_starts(struct load_line *l, uint8_t *bytes)
+{
+    json_t *all = json_object_get(l->object, "starts"), *one;
+    size_t i, used = 0;
+    if (l->taken_count < LINE_FIELDS_MAX)
+        l->taken[l->taken_count++] = "starts";
+    json_array_foreach(all, i, one)
+    {
+        json_int_t queue, priority, first;
+        if (i >= LIMIT_JOBS || json_unpack(one, "[III!]", &queue, &priority, &first) != 0 ||
+            queue < 0 || queue > UINT32_MAX || priority < 0 || priority > UINT8_MAX || first < 0) {
+            line_wrong(l, "starts is to be a list of queue, priority and first sequence");
+            break;
+        }
+        row_start_write(
+            bytes + used, &(struct row_start){(uint32_t)queue, (uint8_t)priority, (uint64_t)first});
+        used += ROW_START_BYTES;
+    }
+    return (struct slice){bytes, used};
+}
+
+static bool
+take_answer(struct load *load)
+{
+    enum { TEXT_MOST = 1 << 16 };
+    static uint8_t starts[LIMIT_JOBS * ROW_START_BYTES];
+    struct load_line *l = &load->line;
+    uint8_t session[SESSION_BYTES], hash[8], key[ANSWER_KEY_BYTES], head[ROW_ANSWER_BYTES];
+    struct slice value;
+    struct row_session owner;
+    line_hex(l, "session", session, SESSION_BYTES);
+    line_hex(l, "hash", hash, sizeof hash);
+    struct row_answer row = {.number = line_must_number(l, "submission", UINT64_MAX),
+        .hash = get_be(hash, 8),
+        .status = (enum stint_status)line_number(l, "status", UINT16_MAX),
+        .index = (uint32_t)line_number(l, "index", UINT32_MAX),
+        .rest = line_has(l, "starts") ? read_starts(l, starts) : line_bytes(l, "text", TEXT_MOST)};
+    if (l->why[0])
+        return false;
+    if (!store_get(load->store, STORE_SESSIONS, session_key(session), &value) ||
+        !row_session_read(session_key(session), value, &owner) || row.number > owner.submission ||
+        row.number <= owner.pruned)
+        return line_wrong(l, "it belongs to no session of a line before");
+    struct slice k = answer_key(key, session, row.number);
+    if (store_get(load->store, STORE_ANSWERS, k, &value))
+        return line_wrong(l, "there is an answer to this submission already");
+    store_put(load->store, STORE_ANSWERS, k, row_answer_write(head, &row), row.rest);
+    return true;
+}
+
+/* ---- all ---- */
+
+static bool
+take_end(struct load *load)
+{
+    load->ended = true;
+    return true;
+}
+
+static const struct {
+    const char *type;
+    bool (*take)(struct load *load);
+} types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
+    {"level", take_level}, {"queue", take_queue}, {"worker", take_worker}, {"fleet", take_fleet},
+    {"key", take_key}, {"damaged", load_damaged}, {"header", take_header}, {"end", take_end}};
+enum { TYPES = sizeof types / sizeof *types };
+
+bool
+load_knows(const char *type)
+{
+    for (unsigned i = 0; i < TYPES; i++)
+        if (strcmp(types[i].type, type) == 0)
+            return true;
+    return false;
+}
+
+bool
+load_take(struct load *load, const char *type)
+{
+    bool header = strcmp(type, "header") == 0;
+    if (load->ended)
+        return line_wrong(&load->line, "it stands behind the end");
+    if (header == load->begun)
+        return line_wrong(
+            &load->line, header ? "there is a header already" : "the header is missing before it");
+    for (unsigned i = 0; i < TYPES; i++)
+        if (strcmp(types[i].type, type) == 0)
+            return types[i].take(load);
+    return false;
+}
+
+static void
+put_meta(struct load *load, enum meta_row which, uint64_t first, uint64_t second)
+{
+    uint8_t bytes[ROW_META_BYTES_MAX];
+    const uint64_t words[META_WORDS] = {first, second};
+    store_put(load->store, STORE_META, meta_key(which), row_meta_write(bytes, words), nothing);
+}
+
+void
+load_finish(struct load *load)
+{
+    const char *identity = load->seal.identity;
+    book_flush(&load->book);
+    put_meta(load, META_FORMAT, DATA_FORMAT, 0);
+    put_meta(load, META_EPOCH, load->epoch, load->sessions);
+    if (load->has_clock)
+        put_meta(load, META_CLOCK, (uint64_t)load->ahead_ms, load->clock_ms);
+    if (load->has_last_queue)
+        put_meta(load, META_LAST_QUEUE, load->last_queue, 0);
+    store_put(load->store, STORE_META, meta_key(META_IDENTITY),
+        (struct slice){(const uint8_t *)identity, strlen(identity)}, nothing);
+}

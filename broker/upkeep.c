@@ -1,0 +1,280 @@
+/* What the ways of keeping a data directory have in common; the contract is in upkeep.h. */
+#include "upkeep.h"
+#include "id.h"
+#include "log.h"
+#include "rows.h"
+#include "store_lmdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+upkeep_refuse(int exit_code, const char *format, ...)
+{
+    char text[4096 + 512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_refusal(text);
+    return exit_code;
+}
+
+void
+upkeep_on_damage(const char *what)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text, "stintd: the data file is damaged (%.200s)\n", what);
+    log_last_words(text);
+    _exit(EX_DATAERR);
+}
+
+int
+upkeep_printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EX_OK;
+    return upkeep_refuse(EX_IOERR, "can't write to standard output");
+}
+
+static int
+open_store(const struct store_lmdb_options *o, struct store **store)
+{
+    const char *why = "";
+    enum stint_status status = store_lmdb_new(o, store, &why);
+    if (status == STINT_OK)
+        return EX_OK;
+    return upkeep_refuse(status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR, "%s", why);
+}
+
+int
+upkeep_open(const struct options *o, const char *path, bool unsynced, struct store **store)
+{
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    const struct store_lmdb_options options = {.path = path,
+        .size_bytes = o->store_size / page_bytes * page_bytes,
+        .alone = true,
+        .unsynced = unsynced,
+        .on_damage = upkeep_on_damage};
+    return open_store(&options, store);
+}
+
+static bool
+has_identity(struct store *store, const char *identity)
+{
+    struct slice value;
+    store->ops->begin(store);
+    bool same = store_get(store, STORE_META, meta_key(META_IDENTITY), &value) &&
+        value.size == strlen(identity) && memcmp(value.data, identity, value.size) == 0;
+    store->ops->abort(store);
+    return same;
+}
+
+static void
+print_problem(void *context, const char *what, const char *id)
+{
+    (void)context;
+    (void)upkeep_refuse(0, "%s%s%s", what, *id ? ": job " : "", id);
+}
+
+void
+upkeep_verify(struct store *store, uint16_t number, struct verify_report *report)
+{
+    report->problem = print_problem;
+    core_verify(store, number, report);
+}
+
+int
+upkeep_check(const struct options *o, const char *path, const struct seal *seal,
+    struct verify_report *report)
+{
+    struct store *store = NULL;
+    int rc = upkeep_open(o, path, false, &store);
+    if (rc)
+        return rc;
+    if (!has_identity(store, seal->identity))
+        rc = upkeep_refuse(EX_DATAERR, "the data file does not belong to what is said of it");
+    else
+        upkeep_verify(store, (uint16_t)seal->broker, report);
+    store->ops->destroy(&store);
+    if (!rc && report->problems > 0)
+        rc = upkeep_refuse(EX_DATAERR, "%" PRIu64 " problems; it is not used", report->problems);
+    return rc;
+}
+
+int
+upkeep_settle_in(struct data *data, struct fresh *f, const struct seal *seal)
+{
+    char text[1024];
+    if (!fresh_keep(f, false))
+        return upkeep_refuse(EX_IOERR, "can't write %s: %s", data->path, strerror(errno));
+    int rc = data_adopt(data, seal->format, seal->identity, (uint16_t)seal->broker, text);
+    return rc ? upkeep_refuse(rc, "%s", text) : EX_OK;
+}
+
+uint64_t
+upkeep_jobs(const struct verify_report *report)
+{
+    uint64_t jobs = 0;
+    for (unsigned s = 0; s < STINT_STATES; s++)
+        jobs += report->jobs[s];
+    return jobs;
+}
+
+/* ---- sources ---- */
+
+static bool
+is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int
+source_judge(enum seal_result result, const char *path, const struct seal *seal)
+{
+    switch (result) {
+    case SEAL_GOOD:
+        break;
+    case SEAL_NONE:
+        return upkeep_refuse(EX_DATAERR, "%s is no backup of stintd's, or it is cut short", path);
+    case SEAL_NEWER:
+        return upkeep_refuse(EX_CONFIG,
+            "%s is a backup of version %d and this stintd knows up to %d; use a newer stintd", path,
+            seal->version, SEAL_VERSION);
+    case SEAL_BROKEN:
+        return upkeep_refuse(EX_DATAERR, "%s is damaged: it is not what was written", path);
+    case SEAL_UNREAD:
+        return upkeep_refuse(EX_IOERR, "can't read %s: %s", path, strerror(errno));
+    }
+    if (seal->format > DATA_FORMAT)
+        return upkeep_refuse(EX_CONFIG,
+            "%s has format %d and this stintd knows up to %d; use a newer stintd", path,
+            seal->format, DATA_FORMAT);
+    return EX_OK;
+}
+
+int
+source_open_file(const char *path, int *file, struct seal *seal)
+{
+    *file = open(path, O_RDONLY | O_CLOEXEC);
+    if (*file < 0)
+        return upkeep_refuse(EX_NOINPUT, "can't open %s: %s", path, strerror(errno));
+    return source_judge(seal_read(*file, true, seal), path, seal);
+}
+
+static int
+open_directory(struct source *s, const char *path)
+{
+    char text[1024];
+    int rc = data_look(&s->data, path, text);
+    if (rc)
+        return upkeep_refuse(rc, "%s", text);
+    s->seal =
+        (struct seal){.version = SEAL_VERSION, .format = s->data.format, .broker = s->data.number};
+    memcpy(s->seal.identity, s->data.identity, sizeof s->seal.identity);
+    return EX_OK;
+}
+
+/* Of an older format the tables are not all there, and a reader can't make them. */
+static int
+refuse_old(const struct source *s, const char *path)
+{
+    if (s->seal.format == DATA_FORMAT)
+        return EX_OK;
+    return upkeep_refuse(EX_CONFIG,
+        "%s has format %d, and is of format %d once stintd was started "
+        "on it%s",
+        path, s->seal.format, DATA_FORMAT, s->file >= 0 ? " (--restore it first)" : "");
+}
+
+int
+source_open(struct source *s, const char *path, bool any_format)
+{
+    *s = (struct source){.data = DATA_CLOSED, .file = -1};
+    bool file = is_file(path);
+    int rc = file ? source_open_file(path, &s->file, &s->seal) : open_directory(s, path);
+    if (!rc && !any_format)
+        rc = refuse_old(s, path);
+    const struct store_lmdb_options options = {.path = file ? path : s->data.path,
+        .read_only = true,
+        .alone = file || s->data.alone,
+        .on_damage = upkeep_on_damage};
+    if (!rc)
+        rc = open_store(&options, &s->store);
+    if (!rc && !has_identity(s->store, s->seal.identity))
+        rc = upkeep_refuse(EX_DATAERR,
+            "the data file does not belong to the MANIFEST beside it; restore both together");
+    if (rc)
+        source_close(s);
+    return rc;
+}
+
+void
+source_close(struct source *s)
+{
+    if (s->store)
+        s->store->ops->destroy(&s->store);
+    if (s->file >= 0)
+        close(s->file);
+    s->file = -1;
+    data_close(&s->data);
+}
+
+/* ---- which one ---- */
+
+int
+upkeep_tell(const struct verify_report *r)
+{
+    for (enum stint_state s = STINT_READY; s < STINT_STATES; s++)
+        printf("%-10s %" PRIu64 "\n", stint_state_name(s), r->jobs[s]);
+    printf("%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n%-10s %" PRIu64 "\n",
+        "sessions", r->sessions, "answers", r->answers, "set aside", r->damaged, "problems",
+        r->problems);
+    int rc = upkeep_printed();
+    return rc || !r->problems ? rc : EX_DATAERR;
+}
+
+static int
+verify_file(const struct options *o)
+{
+    struct source s;
+    struct verify_report report = {0};
+    int rc = source_open(&s, o->data, false);
+    if (rc)
+        return rc;
+    upkeep_verify(s.store, (uint16_t)s.seal.broker, &report);
+    source_close(&s);
+    return upkeep_tell(&report);
+}
+
+bool
+upkeep_wanted(const struct options *o)
+{
+    const struct option_upkeep *u = &o->upkeep;
+    return u->backup || u->restore || u->compact || u->dump || u->load ||
+        (o->verify && is_file(o->data));
+}
+
+int
+upkeep_run(const struct options *o, int signals)
+{
+    const struct option_upkeep *u = &o->upkeep;
+    if (u->backup)
+        return backup_run(o, signals);
+    if (u->restore)
+        return restore_run(o, signals);
+    if (u->compact)
+        return compact_run(o, signals);
+    if (u->dump)
+        return dump_run(o, signals);
+    if (u->load)
+        return load_run(o, signals);
+    return verify_file(o);
+}
