@@ -1,7 +1,8 @@
 /* Dumps: what a data directory holds as JSON lines, for people and for other versions. A line is an
  * object with a "type"; what is not said is 0, empty or the default. Bytes are a string if they are
- * UTF-8, else {"base64": "..."}; times are in ms since 1970, by the broker's clock; 64 bits that
- * may be no number of JSON's stand as hexadecimal digits.
+ * UTF-8 without control characters but tab and line ends, else {"base64": "..."}; times are in ms
+ * since 1970, by the broker's clock; 64 bits that may be no number of JSON's stand as hexadecimal
+ * digits.
  *
  *     header    stint_dump: 1, data_format, identity, broker: its number, epoch: its starts,
  *               clock_ms: its time, ahead_ms: how far the wall clock was ahead of it, last_queue:
@@ -45,13 +46,15 @@ struct dump {
     uint64_t bits[TRANSIT_WORDS];
     uint32_t queue; /* whose name is in `name`; 0: none */
     char name[LIMIT_NAME_BYTES + 1];
-    struct pack_buffer body;
+    struct pack_buffer body, line; /* put together, or written */
 };
 
 /* Write one line, which it frees. What goes wrong shows in ferror. */
 void dump_line(struct dump *dump, json_t *object);
 /* 64 bits: as a number if JSON's have room for it, else as its digits. */
 json_t *dump_number(uint64_t value);
+
+json_t *dump_bytes(const void *bytes, size_t size);
 
 /* All lines of the store but header, keys and end; within a transaction. */
 void dump_store(struct dump *dump);

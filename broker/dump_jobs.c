@@ -56,14 +56,14 @@ from_parts(struct dump *d, const struct stint_id *id, uint32_t part, size_t size
             return NULL;
         memcpy(pack_reserve(&d->body, piece.size), piece.data, piece.size);
     }
-    return json_bytes(d->body.data, size);
+    return dump_bytes(d->body.data, size);
 }
 
 static void
 put_bytes(json_t *o, const char *name, struct slice bytes)
 {
     if (bytes.size > 0)
-        json_object_set_new(o, name, json_bytes(bytes.data, bytes.size));
+        json_object_set_new(o, name, dump_bytes(bytes.data, bytes.size));
 }
 
 static void
@@ -117,7 +117,7 @@ put_damaged(struct dump *d, const char *id, struct slice value)
 {
     dump_line(d,
         json_pack("{ss ss so}", "type", "damaged", "id", id, "bytes",
-            json_bytes(value.data, value.size)));
+            dump_bytes(value.data, value.size)));
 }
 
 static void

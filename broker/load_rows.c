@@ -12,7 +12,7 @@ static bool
 take_header(struct load *load)
 {
     struct load_line *l = &load->line;
-    uint64_t version = line_must_number(l, "stint_dump", INT32_MAX);
+    uint64_t version = line_number(l, "stint_dump", INT32_MAX);
     load->newer = version > DUMP_VERSION;
     if (load->newer)
         return line_wrong(l,

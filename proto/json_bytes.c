@@ -7,9 +7,10 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static json_t *
-base64(const uint8_t *bytes, size_t size)
+json_t *
+json_base64(const void *data, size_t size)
 {
+    const uint8_t *bytes = data;
     char *text = malloc(size / 3 * 4 + 5), *at = text;
     if (!text)
         return NULL;
@@ -31,7 +32,7 @@ json_t *
 json_bytes(const void *bytes, size_t size)
 {
     json_t *text = json_stringn(bytes, size);
-    return text ? text : base64(bytes, size);
+    return text ? text : json_base64(bytes, size);
 }
 
 /* Four digits, of which the last ones may be "=", to three bytes or fewer. Returns how many; 0:

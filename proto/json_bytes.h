@@ -8,7 +8,10 @@
 /* A string if the bytes are UTF-8, else {"base64": "..."}. The caller owns it; NULL: no memory. */
 json_t *json_bytes(const void *bytes, size_t size);
 
-/* The other way. The caller frees it; NULL: it is no such value, or no memory. */
+/* The latter, whatever the bytes are. */
+json_t *json_base64(const void *bytes, size_t size);
+
+/* The other way, of both. The caller frees it; NULL: it is no such value, or no memory. */
 uint8_t *json_bytes_read(const json_t *value, size_t *size);
 
 #endif

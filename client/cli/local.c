@@ -39,27 +39,26 @@ is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The program beside this one, or else the one on the path. False if there is none. */
-static bool
-find_program(struct helper *h, const char *sibling)
+bool
+local_find_program(const char *name, const char *sibling, char path[4096])
 {
     char self[4096] = "";
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     char *slash = n > 0 ? strrchr(self, '/') : NULL;
     if (slash) {
         *slash = '\0';
-        (void)snprintf(h->path, sizeof h->path, "%s/%s", self, h->name);
-        if (is_program(h->path))
+        (void)snprintf(path, 4096, "%s/%s", self, name);
+        if (is_program(path))
             return true;
-        (void)snprintf(h->path, sizeof h->path, "%s/%s/%s", self, sibling, h->name);
-        if (is_program(h->path))
+        (void)snprintf(path, 4096, "%s/%s/%s", self, sibling, name);
+        if (is_program(path))
             return true;
     }
     const char *at = getenv("PATH");
     for (at = at ? at : "/usr/local/bin:/usr/bin:/bin"; *at; at += strspn(at, ":")) {
         size_t size = strcspn(at, ":");
-        (void)snprintf(h->path, sizeof h->path, "%.*s/%s", (int)size, at, h->name);
-        if (is_program(h->path))
+        (void)snprintf(path, 4096, "%.*s/%s", (int)size, at, name);
+        if (is_program(path))
             return true;
         at += size;
     }
@@ -193,9 +192,9 @@ local_start(struct cli *cli, struct local *local, const char *queue, unsigned sl
     struct helper *b = &local->broker, *w = &local->worker;
     b->name = "stintd";
     w->name = "stint-worker";
-    struct helper *missing = !find_program(b, "../../broker") ? b
-        : !find_program(w, "../../worker")                    ? w
-                                                              : NULL;
+    struct helper *missing = !local_find_program(b->name, "../../broker", b->path) ? b
+        : !local_find_program(w->name, "../../worker", w->path)                    ? w
+                                                                                   : NULL;
     if (missing) {
         cli_say(cli, "can't find %s, neither beside stint nor on the PATH", missing->name);
         return EX_UNAVAILABLE;

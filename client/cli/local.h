@@ -8,6 +8,10 @@
 
 struct local;
 
+/* The program of ours beside this one (`sibling` is where a build tree has it), or else the one on
+ * the PATH. False if there is none. */
+bool local_find_program(const char *name, const char *sibling, char path[4096]);
+
 /* Take `directory` (made if it is not there): no other command may use it meanwhile. Returns an
  * exit code, after saying what is wrong. */
 int local_open(struct cli *cli, const char *directory, struct local **local);

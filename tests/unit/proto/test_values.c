@@ -178,8 +178,33 @@ bytes_that_are_no_text_come_through_json_as_they_are(void **state)
             assert_int_equal(from_base64(text, read), size);
             assert_memory_equal(read, bytes, size);
         }
+        size_t again = 0;
+        uint8_t *back = json_bytes_read(value, &again);
+        assert_non_null(back);
+        assert_int_equal(again, size);
+        assert_memory_equal(back, bytes, size);
+        free(back);
         json_decref(value);
     }
+}
+
+static void
+what_is_no_base64_is_not_read_as_bytes(void **state)
+{
+    static const char *const wrong[] = {"{\"base64\":\"YQ\"}", "{\"base64\":\"YQ=\"}",
+        "{\"base64\":\"YR==\"}", "{\"base64\":\"Y===\"}", "{\"base64\":\"YWI=YWI=\"}",
+        "{\"base64\":\"YW-_\"}", "{\"base64\":\"YWJj\",\"x\":1}", "{\"base64\":1}", "{}", "[]", "1",
+        "{\"base64\":\"====\"}", "{\"base64\":\"YWJ\\u0000\"}"};
+    size_t size;
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        json_t *value = json_loads(wrong[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        assert_non_null(value);
+        if (json_bytes_read(value, &size))
+            fail_msg("%s was read", wrong[i]);
+        json_decref(value);
+    }
+    assert_null(json_bytes_read(NULL, &size));
 }
 
 static void
@@ -251,6 +276,7 @@ main(void)
         cmocka_unit_test(every_exit_status_and_signal_is_read_back_also_with_text_behind_it),
         cmocka_unit_test(a_long_name_leaves_room_for_the_reason),
         cmocka_unit_test(bytes_that_are_no_text_come_through_json_as_they_are),
+        cmocka_unit_test(what_is_no_base64_is_not_read_as_bytes),
         cmocka_unit_test(an_endpoint_is_the_wanted_one_or_the_environments_or_the_usual),
         cmocka_unit_test(a_name_is_the_wanted_one_or_host_and_process_and_fits),
     };
