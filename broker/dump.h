@@ -32,9 +32,11 @@
 
 #include "json_bytes.h"
 #include "rows.h"
+#include "seal.h"
 #include "store.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { DUMP_VERSION = 1 };
 
@@ -56,6 +58,8 @@ json_t *dump_number(uint64_t value);
 
 json_t *dump_bytes(const void *bytes, size_t size);
 
+/* The header; `seal` has what the MANIFEST says. */
+void dump_header(struct dump *dump, const struct seal *seal);
 /* All lines of the store but header, keys and end; within a transaction. */
 void dump_store(struct dump *dump);
 /* Those of jobs. */

@@ -25,19 +25,20 @@ take_header(struct load *load)
     uint8_t identity[16];
     line_hex(l, "identity", identity, sizeof identity);
     const char *text = line_must_text(l, "identity", 32);
-    load->seal = (struct seal){.version = SEAL_VERSION,
-        .format = DATA_FORMAT,
-        .broker = (int)line_must_number(l, "broker", UINT16_MAX)};
-    memcpy(load->seal.identity, text, strlen(text) + 1);
+    uint16_t broker = (uint16_t)line_must_number(l, "broker", UINT16_MAX);
     load->has_clock = line_has(l, "clock_ms");
     load->has_last_queue = line_has(l, "last_queue");
     load->epoch = line_number(l, "epoch", UINT64_MAX);
     load->clock_ms = line_number(l, "clock_ms", UINT64_MAX);
     load->ahead_ms = line_signed(l, "ahead_ms");
     load->last_queue = line_number(l, "last_queue", UINT32_MAX);
+    if (l->why[0])
+        return false;
+    load->seal = (struct seal){.version = SEAL_VERSION, .format = DATA_FORMAT, .broker = broker};
+    memcpy(load->seal.identity, text, strlen(text) + 1);
     load->begun = true;
-    book_init(&load->book, load->store, (uint16_t)load->seal.broker, UINT32_MAX, UINT32_MAX);
-    return !l->why[0];
+    book_init(&load->book, load->store, broker, UINT32_MAX, UINT32_MAX);
+    return true;
 }
 
 static bool
