@@ -258,7 +258,8 @@ static int
 is_key(const struct dirent *entry)
 {
     const char *end = strrchr(entry->d_name, '.');
-    return end && strcmp(end, ".pub") == 0 && strncmp(entry->d_name, "broker", 6) != 0;
+    return end && end != entry->d_name && strcmp(end, ".pub") == 0 &&
+        strcmp(entry->d_name, "broker.pub") != 0; /* which grants nothing */
 }
 
 static void
@@ -289,6 +290,10 @@ put_keys(struct dump *d, const char *directory)
 {
     struct dirent **found = NULL;
     int count = scandir(directory, &found, is_key, alphasort);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR) {
+        (void)upkeep_refuse(0, "can't read %s: %s; keys are left out", directory, strerror(errno));
+        d->damaged++;
+    }
     for (int i = 0; i < count; i++) {
         put_key(d, directory, found[i]->d_name);
         free(found[i]);

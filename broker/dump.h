@@ -7,11 +7,11 @@
  *     header    stint_dump: 1, data_format, identity, broker: its number, epoch: its starts,
  *               clock_ms: its time, ahead_ms: how far the wall clock was ahead of it, last_queue:
  *               highest number of a queue that went, written: the wall clock's time, for people
+ *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
  *     queue     number, name, settings
  *     level     of a queue (its number) and a priority, next: sequence of the next job
  *     fleet     slots: its size
  *     worker    name, slots, paused: of all workers of this name
- *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
  *     job       id, state, queue, kind, attempt, uncounted, last: how the last attempt ended, and
  *               the fields that record_field_name names; suspect, error, payload or, of one that
  *               succeeded, result; output: of a dead one

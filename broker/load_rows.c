@@ -148,6 +148,9 @@ take_key(struct load *load)
     copy_text(f->queues, KEY_QUEUES_BYTES, line_text(l, "queues", KEY_QUEUES_BYTES - 1));
     if (!l->why[0] && !key_name_is_valid(key.name))
         line_wrong(l, "%s is no name of a key", key.name);
+    for (size_t i = 0; i < load->keys_count; i++)
+        if (strcmp(load->keys[i].name, key.name) == 0)
+            line_wrong(l, "there is a key of this name already");
     if (!l->why[0] && !is_whole(f))
         line_wrong(l, "it is no key that a file can hold");
     if (l->why[0])

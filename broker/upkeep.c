@@ -115,6 +115,8 @@ upkeep_settle_in(struct data *data, struct fresh *f, const struct seal *seal)
     if (!fresh_keep(f, false))
         return upkeep_refuse(EX_IOERR, "can't write %s: %s", data->path, strerror(errno));
     int rc = data_adopt(data, seal->format, seal->identity, (uint16_t)seal->broker, text);
+    if (rc)
+        (void)unlink(data->path); /* it is ours, and would stand in the way of the next try */
     return rc ? upkeep_refuse(rc, "%s", text) : EX_OK;
 }
 
