@@ -12,11 +12,10 @@
  *     level     of a queue (its number) and a priority, next: sequence of the next job
  *     fleet     slots: its size
  *     worker    name, slots, paused: of all workers of this name
- *     job       id, state, queue, kind, attempt, uncounted, last: how the last attempt ended, and
- *               the fields that record_field_name names; suspect, error, payload or, of one that
- *               succeeded, result; output: of a dead one
- *     session   session, submission: the last one, pruned: up to which answers are gone, used_ms,
- *               owner: a hash of the key's name
+ *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
+ * last: how the last attempt ended, and the fields that record_field_name names; suspect, error,
+ * payload or, of one that succeeded, result; output: of a dead one session   session, submission:
+ * the last one, pruned: up to which answers are gone, used_ms, owner: a hash of the key's name
  *     answer    session, submission, hash: of what was sent, status, index, starts: queue,
  *               priority and first sequence of each level, or text: of a refusal. A client that
  *               sends a submission again gets it: exactly once is kept through a dump

@@ -120,37 +120,58 @@ put_damaged(struct dump *d, const char *id, struct slice value)
             dump_bytes(value.data, value.size)));
 }
 
-static void
-each_job(struct dump *d, struct slice key, struct slice value)
+/* What the job that stands there is called. False if that is not found. */
+static bool
+name_of(struct dump *d, const struct stint_id *key, const struct record *r, struct stint_id *id)
+{
+    struct slice value;
+    *id = *key;
+    return !record_moved(r) ||
+        (store_get(d->store, STORE_NAMES, key_of(key), &value) &&
+            row_name_read(key_of(key), value, id));
+}
+
+/* The job whose record stands there; NULL if something of it is damaged. */
+static json_t *
+job_line(struct dump *d, const struct stint_id *key, struct slice value)
 {
     char text[STINT_ID_TEXT_BYTES];
     struct stint_id id;
     struct record r;
+    const char *queue = queue_of(d, key);
+    if (!queue || !record_decode(&r, key, value) || !name_of(d, key, &r, &id))
+        return NULL;
+    bool runs = r.state == STINT_READY && is_running(d, key);
+    json_t *o = json_pack("{ss ss ss}", "type", "job", "id", stint_id_format(&id, text), "state",
+        stint_state_name(runs ? STINT_RUNNING : r.state));
+    if (record_moved(&r))
+        json_object_set_new(o, "at", json_string(stint_id_format(key, text)));
+    json_object_set_new(o, "queue", json_string(queue));
+    put_record(o, &r);
+    if (put_bodies(d, o, &id, &r))
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+static void
+each_job(struct dump *d, struct slice key, struct slice value)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id at;
     if (key.size != STINT_ID_BYTES) {
         d->damaged++;
         return;
     }
-    memcpy(id.bytes, key.data, STINT_ID_BYTES);
-    stint_id_format(&id, text);
-    const char *queue = queue_of(d, &id);
-    json_t *o = NULL;
-    bool good = record_decode(&r, &id, value) && queue;
-    if (good) {
-        bool runs = r.state == STINT_READY && is_running(d, &id);
-        enum stint_state state = runs ? STINT_RUNNING : r.state;
-        o = json_pack("{ss ss ss ss}", "type", "job", "id", text, "state", stint_state_name(state),
-            "queue", queue);
-        put_record(o, &r);
-        good = put_bodies(d, o, &id, &r);
-    }
-    if (good) {
+    memcpy(at.bytes, key.data, STINT_ID_BYTES);
+    json_t *o = job_line(d, &at, value);
+    if (o) {
         d->jobs++;
         dump_line(d, o);
         return;
     }
-    json_decref(o);
     d->damaged++;
-    put_damaged(d, text, value);
+    put_damaged(d, stint_id_format(&at, text), value);
 }
 
 static void

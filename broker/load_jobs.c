@@ -1,5 +1,6 @@
 /* Lines of jobs become records, with all that belongs to them; the contract is in load.h. */
 #include "load.h"
+#include "names.h"
 
 #include <string.h>
 
@@ -67,62 +68,90 @@ put_parts(struct store *store, const struct stint_id *id, uint32_t part, struct 
     }
 }
 
-/* What says where the job is found when its time comes. */
+/* A job, and where it stands: its id says that, unless it was moved. */
+struct placed {
+    struct stint_id id, at;
+    enum stint_state state;
+};
+
+/* What says where the job is found, by its id and when its time comes. */
 static void
-put_marks(
-    struct load *load, const struct stint_id *id, enum stint_state state, const struct record *r)
+put_marks(struct load *load, const struct placed *p, const struct record *r)
 {
     uint8_t key[TIME_KEY_BYTES];
     struct slice nothing = {NULL, 0};
-    if (state == STINT_SCHEDULED)
-        store_put(load->store, STORE_DUE, time_key(key, record_get(r, FIELD_DUE, 0), id), nothing,
-            nothing);
-    if (stint_state_settled(state))
-        store_put(load->store, STORE_EXPIRY, expiry_key(key, id, record_get(r, FIELD_EXPIRES, 0)),
+    if (record_moved(r))
+        names_move(&load->book, &p->id, &p->id, &p->at);
+    if (p->state == STINT_SCHEDULED)
+        store_put(load->store, STORE_DUE, time_key(key, record_get(r, FIELD_DUE, 0), &p->at),
             nothing, nothing);
-    if (state == STINT_RUNNING)
-        book_set_running(&load->book, id);
+    if (stint_state_settled(p->state))
+        store_put(load->store, STORE_EXPIRY,
+            expiry_key(key, &p->at, record_get(r, FIELD_EXPIRES, 0)), nothing, nothing);
+    if (p->state == STINT_RUNNING)
+        book_set_running(&load->book, &p->at);
 }
 
 static void
-put_job(struct load *load, const struct stint_id *id, enum stint_state state, struct record *r,
-    struct slice body, struct slice output)
+put_job(struct load *load, const struct placed *p, struct record *r, struct slice body,
+    struct slice output)
 {
     uint8_t head[RECORD_HEAD_MAX];
     if (output.size > 0)
         record_set(r, FIELD_OUTPUT, output.size);
+    if (id_compare(&p->id, &p->at) != 0)
+        record_mark(r, FIELD_MOVED);
     record_set_body(r, body);
-    size_t size = record_encode(r, id, head);
-    store_put(load->store, tables[state], key_of(id), (struct slice){head, size}, r->body);
+    size_t size = record_encode(r, &p->at, head);
+    store_put(load->store, tables[p->state], key_of(&p->at), (struct slice){head, size}, r->body);
     if (record_chunked(r))
-        put_parts(load->store, id, 0, body);
-    put_parts(load->store, id, OUTPUT_PARTS, output);
-    put_marks(load, id, state, r);
+        put_parts(load->store, &p->id, 0, body);
+    put_parts(load->store, &p->id, OUTPUT_PARTS, output);
+    put_marks(load, p, r);
 }
 
 static bool
-is_there(struct load *load, const struct stint_id *id)
+stands(struct load *load, const struct stint_id *at)
 {
     struct slice value;
-    return store_get(load->store, STORE_LIVE, key_of(id), &value) ||
-        store_get(load->store, STORE_PARKED, key_of(id), &value) ||
-        store_get(load->store, STORE_SETTLED, key_of(id), &value);
+    return store_get(load->store, STORE_LIVE, key_of(at), &value) ||
+        store_get(load->store, STORE_PARKED, key_of(at), &value) ||
+        store_get(load->store, STORE_SETTLED, key_of(at), &value);
 }
 
-/* The level that the id names, after looking whether all that is said of it fits together. */
+/* Is there a job of this id? One that stands there and was moved has another. */
+static bool
+is_known(struct load *load, const struct stint_id *id)
+{
+    struct slice value;
+    return store_get(load->store, STORE_REDIRECTS, key_of(id), &value) ||
+        (stands(load, id) && !store_get(load->store, STORE_NAMES, key_of(id), &value));
+}
+
+/* Would this id be given again? Its queue or level may be gone by now. */
+static bool
+is_to_come(struct load *load, const struct stint_id *id)
+{
+    struct queue *queue = book_queue_by_number(&load->book, id_queue(id));
+    const struct level *level =
+        queue ? book_level(&load->book, queue, id_priority(id), false) : NULL;
+    return id_broker(id) != load->book.broker || (level && id_sequence(id) >= level->next);
+}
+
+/* The level that it stands in, after looking whether all that is said of it fits together. */
 static struct level *
-level_of(struct load *load, const struct stint_id *id)
+level_of(struct load *load, const struct placed *p)
 {
     struct load_line *l = &load->line;
     const char *queue = line_text(l, "queue", LIMIT_NAME_BYTES);
-    struct level *level = l->why[0] ? NULL : book_level_of(&load->book, id);
-    if (!level)
+    struct level *level = l->why[0] ? NULL : book_level_of(&load->book, &p->at);
+    if (!level || is_to_come(load, &p->id))
         line_wrong(l,
             "its id is of another broker, of a queue or a priority that no line before names, or "
             "not below the level's next");
     else if (*queue && strcmp(queue, level->queue->name) != 0)
         line_wrong(l, "its id is of the queue %s, not of %s", level->queue->name, queue);
-    else if (is_there(load, id))
+    else if (stands(load, &p->at) || is_known(load, &p->id))
         line_wrong(l, "there is a job of this id already");
     return level;
 }
@@ -132,22 +161,22 @@ load_job(struct load *load)
 {
     struct load_line *l = &load->line;
     struct record r;
-    enum stint_state state;
-    struct stint_id id = line_id(l, "id");
+    struct placed p = {.id = line_id(l, "id")};
     const char *state_name = line_must_text(l, "state", 32);
-    if (stint_state_parse(state_name, &state) != STINT_OK || !tables[state])
+    if (stint_state_parse(state_name, &p.state) != STINT_OK || !tables[p.state])
         return line_wrong(l, "%s is no state of a job", state_name);
-    struct level *level = level_of(load, &id);
-    read_record(l, state, &r);
+    p.at = line_has(l, "at") ? line_id(l, "at") : p.id;
+    struct level *level = level_of(load, &p);
+    read_record(l, p.state, &r);
     struct slice body =
-        line_bytes(l, state == STINT_SUCCEEDED ? "result" : "payload", LIMIT_BODY_BYTES_MAX);
+        line_bytes(l, p.state == STINT_SUCCEEDED ? "result" : "payload", LIMIT_BODY_BYTES_MAX);
     struct slice output = line_bytes(l, "output", LIMIT_BODY_BYTES_MAX);
-    if (output.size > 0 && state != STINT_DEAD)
+    if (output.size > 0 && p.state != STINT_DEAD)
         line_wrong(l, "output is kept of dead jobs alone");
     if (l->why[0])
         return false;
-    put_job(load, &id, state, &r, body, output);
-    book_count(&load->book, level, STINT_UNKNOWN, state);
+    put_job(load, &p, &r, body, output);
+    book_count(&load->book, level, STINT_UNKNOWN, p.state);
     load->jobs++;
     return true;
 }

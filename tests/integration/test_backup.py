@@ -385,6 +385,9 @@ class Dump(Case):
         """Brought to this format, with keys beside it, and jobs that run still."""
         broker = self.served("--grace", "1h")
         self.place.stint("fleet", "size", "7")
+        moved = self.place.json("ls", "--states", "ready", "--limit", "2")
+        self.assertExit(self.place.stint("change", "-p", "201", *[row["id"] for row in moved]), 0)
+        self.moved = {row["id"] for row in moved}
         self.assertEqual(broker.stop(), 0)
         os.mkdir(self.place.path("data", "keys"), 0o700)
         for name, options in (("one", ["--role", "worker", "--queues", "mail.*, default"]), ("two", ["--rights", "see"])):
@@ -411,6 +414,7 @@ class Dump(Case):
         self.assertEqual(set(types), {"header", "queue", "level", "fleet", "key", "job", "session", "answer", "end"})
         self.assertNotIn(b"secret", dump)
         jobs = [json.loads(line) for line in dump.splitlines() if b'"type":"job"' in line]
+        self.assertEqual({job["id"] for job in jobs if ".201." in job.get("at", "")}, self.moved)
         self.assertEqual(sum(job["state"] == "running" for job in jobs), test_upgrade.JOBS["running"])
 
     def test_what_is_loaded_serves_as_if_nothing_had_happened(self):
@@ -440,6 +444,7 @@ class Dump(Case):
         lines = self.dump().splitlines(keepends=True)
         at = {json.loads(line)["type"]: n for n, line in reversed(list(enumerate(lines)))}
         settled = next(n for n, line in enumerate(lines) if b'"state":"succeeded"' in line)
+        moved = next(n for n, line in enumerate(lines) if b'"at":' in line)
         waiting = next(n for n, line in enumerate(lines) if b'"state":"scheduled"' in line)
 
         def edit(n, old, new):
@@ -480,6 +485,9 @@ class Dump(Case):
             ((lines[:queue + 1] + [lines[queue]] + lines[queue + 1:], queue + 2), 65, "order of their numbers"),
             ((lines[:job] + [lines[at["level"]]] + lines[job:], job + 1), 65, "level of this queue and priority"),
             ((lines[:session] + [lines[session]] + lines[session:], session + 2), 65, "session of this name already"),
+            (edit(moved, b'"at":"', b'"at":"9'), 65, "another broker"),
+            (edit(moved, b'"id":"0.', b'"id":"9.'), 65, "another broker"),
+            ((lines[:moved] + [lines[moved]] + lines[moved:], moved + 2), 65, "of this id already"),
             ((lines[1:], 1), 65, "header is missing"),
             ((lines + [lines[1]], len(lines) + 1), 65, "behind the end"),
             ((lines[:-1], len(lines) - 1), 65, "cut short"),
