@@ -327,6 +327,8 @@ class Compact(Case):
         broker = self.place.broker("--disk-reserve", "0")
         ids = self.submit("q", 50)
         self.submit("load", 4000, size=1000)
+        self.assertEqual(broker.stop(), 0)
+        broker = self.place.broker("--disk-reserve", "0")  # its manifest knows how large the file is
         self.bench("-m", "drain", jobs=100)
         self.assertEqual(broker.stop(), 0)
         return ids
