@@ -35,6 +35,20 @@ json_bytes(const void *bytes, size_t size)
     return text ? text : json_base64(bytes, size);
 }
 
+enum { NO_DIGIT = 64 };
+
+static uint32_t
+value_of(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return (uint32_t)(digit - 'A');
+    if (digit >= 'a' && digit <= 'z')
+        return (uint32_t)(digit - 'a') + 26;
+    if (digit >= '0' && digit <= '9')
+        return (uint32_t)(digit - '0') + 52;
+    return digit == '+' ? 62 : digit == '/' ? 63 : NO_DIGIT;
+}
+
 /* Four digits, of which the last ones may be "=", to three bytes or fewer. Returns how many; 0:
  * they are none that base64 writes. */
 static size_t
@@ -43,10 +57,10 @@ read_four(const char *text, bool last, uint8_t bytes[3])
     size_t count = last && text[3] == '=' ? (text[2] == '=' ? 1 : 2) : 3;
     uint32_t word = 0;
     for (size_t i = 0; i < 4; i++) {
-        const char *digit = i <= count ? memchr(digits, text[i], sizeof digits - 1) : digits;
-        if (!digit)
+        uint32_t value = i <= count ? value_of(text[i]) : 0;
+        if (value == NO_DIGIT)
             return 0;
-        word = word << 6 | (uint32_t)(digit - digits);
+        word = word << 6 | value;
     }
     for (size_t i = 0; i < count; i++)
         bytes[i] = (uint8_t)(word >> (16 - 8 * i));

@@ -59,6 +59,15 @@ class Case(harness.Case):
         """What is in the place but what the broker itself makes."""
         return sorted(set(os.listdir(self.place.directory)) - {"data", "socket", "stintd.log"})
 
+    def only_whole(self, directory, name):
+        """A file has this name for a moment before it gets its own, and is finished then; where files can be
+        without a name, that is."""
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            with open(path, "rb") as f:
+                self.assertEqual(f.read(24)[16:20], bytes.fromhex("dec0efbe"))
+            os.remove(path)
+
     def held_dump(self, *options):
         """A dump that holds its read transaction, as nobody takes what it writes."""
         p = subprocess.Popen([harness.program("stintd"), "--dump", "--data", self.place.path("data"), *options],
@@ -181,6 +190,7 @@ class Backup(Case):
             except subprocess.TimeoutExpired:
                 p.send_signal(signal.SIGKILL if n % 2 else signal.SIGTERM)
             self.assertIn(p.wait(), (0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM))
+            self.only_whole(self.place.directory, f"backup.new-{p.pid}")
             self.assertEqual(self.files(), ["backup"])
             with open(backup, "rb") as f:
                 found = f.read()
@@ -357,6 +367,7 @@ class Compact(Case):
             p.wait()
             self.good("--verify")
             self.assertEqual(self.dump(), before)
+            self.only_whole(self.place.path("data"), f"jobs.lmdb.new-{p.pid}")
             self.assertLessEqual(set(os.listdir(self.place.path("data"))),
                                  {"LOCK", "MANIFEST", "MANIFEST.new", "jobs.lmdb", "jobs.lmdb-lock"})
 
