@@ -11,6 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+NAMES = "broker/core/names.c"
 KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
@@ -510,4 +511,30 @@ PLANTED = [
     ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
+
+    # names.c, change.c: moved jobs
+    ("a moved job loses its id", NAMES, "    put(book, STORE_REDIRECTS, id, to);\n", ""),
+    ("a moved job's name stays where it was", NAMES, "        store_del(book->store, STORE_NAMES, key_of(from));\n", "        ;\n"),
+    ("names of forgotten jobs are left behind", NAMES, "    store_del(book->store, STORE_REDIRECTS, key_of(id));\n", ""),
+    ("after a restart no job was moved", CORE, "    names_load(&core->book);\n", ""),
+    ("a lease goes by the key", DISPATCH, "attempt_lease(core, &job->id, &job->key, &job->record, w)",
+     "attempt_lease(core, &job->key, &job->key, &job->record, w)"),
+    ("what a job stands at is its id", JOB, "    if (job->place == PLACE_NONE || id_compare(&job->id, id) != 0)",
+     "    if (job->place == PLACE_NONE)"),
+    ("a moved outcome never expires", JOB,
+     "        job_mark_expiry(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));", "        ;"),
+    ("a moved scheduled job is never due", JOB,
+     "        store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},\n            (struct slice){0});\n    else",
+     "        ;\n    else"),
+    ("a moved job is not counted where it goes", JOB, "    book_count(&core->book, level, STINT_UNKNOWN, job->state);\n    job_write(core, job);", "    job_write(core, job);"),
+    ("a job that was apart is not found after a change", CHANGE,
+     "    if (job.place == PLACE_LIVE)\n        book_ready_at", "    if (false)\n        book_ready_at"),
+    ("a running job may be changed", CHANGE, "    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||", "    if (job.state == STINT_SUCCEEDED ||"),
+    ("who may not see a job's new queue goes on waiting", WATCH, "        if (may_see(w->peer, job->level->queue))\n            continue;", "        continue;"),
+    ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
+    ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
+    ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),
+    ("the old payload's parts stay", JOB, "    if (record_chunked(&job->record))\n        del_parts(core, &job->id, 0);\n    record_set_body(&job->record, payload);", "    record_set_body(&job->record, payload);"),
+    ("a deleted job is only cancelled", CHANGE, "    job_remove_settled(core, &job);\n    return STINT_OK;", "    return STINT_OK;"),
+    ("verify does not know what moved jobs are called", "broker/core/verify.c", "    if (v.names != v.moved || v.redirects != v.moved)", "    if (false)"),
 ]
