@@ -472,7 +472,7 @@ say_why(const struct store_lmdb_options *o, int rc, char *text, size_t size)
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error)
 {
-    static char text[512];
+    static _Thread_local char text[512];
     struct store_lmdb *s = calloc(1, sizeof *s);
     if (!s)
         return STINT_NO_MEMORY;

@@ -17,7 +17,8 @@ struct store_lmdb_options {
     void (*on_damage)(const char *what);
 };
 
-/* Open or make the store. `*error` is a sentence on failure, in a static buffer.
+/* Open or make the store. `*error` is a sentence on failure, in a buffer of the
+ * thread's own.
  * Errors: STINT_IO, STINT_DAMAGED (the file is not what it should be), STINT_NO_MEMORY. */
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error);

@@ -11,7 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
-KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
+KEY_COMMAND, INIT, EMBED = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
@@ -510,4 +510,13 @@ PLANTED = [
     ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
+
+    # the broker in somebody else's process
+    ("an embedded broker seeds the program's rand()", "broker/net/router.c", "    if (!o->shared_process)\n        seed_libzmq();", "    seed_libzmq();"),
+    ("who may connect follows the umask", "broker/net/listen.c", "fchmod(fd, 0600) == 0", "fchmod(fd, 0666) == 0"),
+    ("a child by fork keeps the directory", EMBED, "            if (e->descriptors[i] >= 0)\n", "            if (e->descriptors[i] < 0)\n"),
+    ("nobody is told that an embedded broker has ended", EMBED, "    answer_all(e);\n", "    (void)answer_all;\n"),
+    ("an embedded broker takes the program's signals", EMBED, "    (void)sigfillset(&all);\n", "    (void)sigemptyset(&all);\n"),
+    ("an embedded broker's directory moves with the program", EMBED, '"%s%s%s", here, *here', '"%s%s%s", "", !*here'),
+    ("the reason of a failure is not kept", "broker/embed_log.c", "    if (level == LOG_LEVEL_ERROR)\n", "    if (level > LOG_LEVEL_DEBUG)\n"),
 ]
