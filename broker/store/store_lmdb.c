@@ -478,6 +478,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
         return STINT_NO_MEMORY;
     s->base.ops = &lmdb_ops;
     s->options = *options;
+    *store = &s->base; /* so that whoever on_damage leads to can close it */
     int rc = open_environment(s);
     if (rc) {
         say_why(options, rc, text, sizeof text);
@@ -485,6 +486,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
         if (s->env)
             mdb_env_close(s->env);
         free(s);
+        *store = NULL;
         return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH
             ? STINT_DAMAGED
             : STINT_IO;
@@ -493,6 +495,5 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
     mdb_env_stat(s->env, &stat);
     s->page_bytes = stat.ms_psize;
     begin_ballast(s);
-    *store = &s->base;
     return STINT_OK;
 }

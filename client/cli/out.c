@@ -3,6 +3,7 @@
 #include "console.h"
 #include "ending.h"
 #include "json_bytes.h"
+#include "stint_objects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,18 @@ put_bytes(json_t *o, const char *field, const void *bytes, size_t size)
     if (!bytes)
         return;
     json_object_set_new(o, field, out_text(bytes, size));
+}
+
+/* Beside the bytes: who reads a program's output knows from the field's name what it is. */
+static void
+put_object(json_t *o, const char *field, const void *bytes, size_t size)
+{
+    char *text;
+    if (!bytes || !stint_is_object(bytes, size) ||
+        stint_msgpack_to_json(bytes, size, &text) != STINT_OK)
+        return;
+    json_object_set_new(o, field, json_loads(text, JSON_ALLOW_NUL, NULL));
+    free(text);
 }
 
 json_t *
@@ -89,7 +102,9 @@ out_job(const struct stint_job_info *i)
     put_number(o, "payload_bytes", i->payload_bytes);
     put_number(o, "result_bytes", i->result_bytes);
     put_bytes(o, "payload", i->payload, i->payload_bytes);
+    put_object(o, "payload_object", i->payload, i->payload_bytes);
     put_bytes(o, "result", i->result, i->result_bytes);
+    put_object(o, "result_object", i->result, i->result_bytes);
     put_text(o, "worker", i->worker);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&

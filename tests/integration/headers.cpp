@@ -1,6 +1,7 @@
 // The public headers as C++ sees them, from C++11 on: it only has to compile, without a warning.
 #include "stint.h"
 #include "stint_embed.h"
+#include "stint_objects.h"
 #include "stint_worker.h"
 
 #include <cstring>
@@ -79,5 +80,9 @@ main()
     if (stint_embed_open("queue", &how, &embed) == STINT_OK)
         stint_embed_status(embed, &why);
     stint_embed_close(&embed);
+    void *msgpack;
+    char *json;
+    if (stint_json_to_msgpack("{}", 2, &msgpack, &stored) == STINT_OK)
+        stint_msgpack_to_json(msgpack, stored, &json);
     return over ? 0 : 1;
 }

@@ -65,8 +65,14 @@ class Embedded(harness.Case):
         return {self.place.state(job) for job in ids}
 
     def test_a_broker_in_a_program_keeps_its_promises_and_leaves_the_rest_alone(self):
-        r = subprocess.run([*harness.WRAP, built("tests", "test_embed")], capture_output=True, text=True,
-                           timeout=500)
+        self.run_tests()
+
+    def test_a_damaged_file_ends_the_broker_alone(self):
+        self.run_tests("damaged", ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+
+    def run_tests(self, *which, **env):
+        r = subprocess.run([*harness.WRAP, built("tests", "test_embed"), *which], capture_output=True, text=True,
+                           timeout=500, env={**os.environ, **env})
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         self.assertFalse([c for c in harness.COMPLAINTS if c in r.stderr], r.stderr)
 

@@ -11,7 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
-KEY_COMMAND, INIT, EMBED = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c"
+KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
@@ -519,4 +519,11 @@ PLANTED = [
     ("an embedded broker takes the program's signals", EMBED, "    (void)sigfillset(&all);\n", "    (void)sigemptyset(&all);\n"),
     ("an embedded broker's directory moves with the program", EMBED, '"%s%s%s", here, *here', '"%s%s%s", "", !*here'),
     ("the reason of a failure is not kept", "broker/embed_log.c", "    if (level == LOG_LEVEL_ERROR)\n", "    if (level > LOG_LEVEL_DEBUG)\n"),
+    ("a map that looks like bytes is told as bytes", OBJECTS, "    if (!r->wrong && form_of(map) != FORM_NONE)\n", "    if (false)\n"),
+    ("an array may be a text", OBJECTS, "    if (count >= 32768)\n", "    if (count >= 65536)\n"),
+    ("a count is believed", OBJECTS, "    if (!r->wrong && count > (uint64_t)(r->end - r->at) / each)\n", "    if (false)\n"),
+    ("base64 has several forms", OBJECTS, "word = (word & 3) ? UINT32_MAX : word >> 2;", "word = word >> 2;"),
+    ("objects are nested without end", OBJECTS, """    if (depth++ == STINT_OBJECT_DEPTH)
+        return give_up""", """    if (depth > STINT_OBJECT_DEPTH)
+        return give_up"""),
 ]
