@@ -525,7 +525,7 @@ PLANTED = [
     ("an outcome that was lost is called stored", "client/cli/cmd_settle.c", "    if (outcome == TICKET_SUCCEED && (!same || info->state != STINT_SUCCEEDED))\n", "    if (outcome == TICKET_SUCCEED && !same)\n"),
     ("an outcome is given up when settle goes", "client/cli/hold.c", "        (void)poll(NULL, 0, LINGER_MS);\n", "        (void)LINGER_MS;\n"),
     ("a holder keeps what the script has open", "client/cli/cmd_take.c", "close_range(TO + 1, UINT32_MAX, 0) != 0", "close_range(TO + 100, UINT32_MAX, 0) != 0"),
-    ("anybody's directory holds tickets", "client/cli/ticket.c", "        (st.st_mode & 077) == 0;", "        (st.st_mode & 07) != 8;"),
+    ("anybody's directory holds tickets", "client/cli/ticket.c", "        (st.st_mode & 077) == 0;", "        st.st_mode != 0;"),
     ("an old ticket ends another run", "client/cli/ticket.c", "    return ticket->attempt ? connect_to(ticket) : find_holder(directory, ticket);", "    return find_holder(directory, ticket);"),
     ("base64 has several forms", OBJECTS, "word = (word & 3) ? UINT32_MAX : word >> 2;", "word = word >> 2;"),
     ("objects are nested without end", OBJECTS, """    if (depth++ == STINT_OBJECT_DEPTH)
