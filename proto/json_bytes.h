@@ -7,8 +7,7 @@
 
 /* A string if the bytes are UTF-8, else {"base64": "..."}. The caller owns it; NULL: no memory. */
 json_t *json_bytes(const void *bytes, size_t size);
-
-/* The latter, whatever the bytes are. */
+/* {"base64": "..."} in any case. */
 json_t *json_base64(const void *bytes, size_t size);
 
 /* The other way, of both. The caller frees it; NULL: it is no such value, or no memory. */

@@ -324,7 +324,7 @@ class Readers(Case):
         broker = self.place.broker()
         self.submit("q", 3000, size=100)
         reader, _ = self.held_dump()
-        self.refused(75, "another stintd", "--compact")
+        self.refused(75, "another broker", "--compact")
         broker.stop()
         self.refused(75, "somebody reads", "--compact")
         reader.kill()
