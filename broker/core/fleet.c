@@ -121,7 +121,7 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 void
 fleet_unwatch(struct fleet *fleet, struct watch *watch)
 {
-    assert(watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
+    assert(watch && watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
     unlink_watch(fleet, watch);
     DL_DELETE(watch->peer->watches, watch);
     watch->peer->watches_count--;
