@@ -165,7 +165,7 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     setenv("PATH_X", "ours", 1);
     setenv("PATH_XY", "ours", 1);
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job);
+    char **all = environment_make(&s, &job, of_job, NULL);
     static const char *const there[] = {"STINT_JOB_ID=0.1.7.9", "STINT_JOB_ATTEMPT=2",
         "STINT_JOB_MAX_ATTEMPTS=5", "STINT_JOB_QUEUE=q", "STINT_JOB_KIND=k", "STINT_JOB_PRIORITY=7",
         "STINT_JOB_SLOT=3", "STINT_JOB_DEADLINE=1234", "STINT_JOB_WORKER=me",
@@ -178,12 +178,12 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     free(all);
     of_job[3] = endpoint; /* the job's word on the endpoint is the last */
     job.deadline_ms = 0;
-    all = environment_make(&s, &job, of_job);
+    all = environment_make(&s, &job, of_job, NULL);
     assert_int_equal(named(all, "STINT_ENDPOINT="), 1);
     assert_int_equal(count_of(all, "STINT_ENDPOINT=other"), 1);
     assert_int_equal(count_of(all, "STINT_JOB_DEADLINE="), 1);
     free(all);
-    all = environment_make(&s, &job, NULL);
+    all = environment_make(&s, &job, NULL, NULL);
     assert_int_equal(count_of(all, "PATH_X=ours"), 1);
     free(all);
     free(s.endpoint);

@@ -134,7 +134,9 @@ make_runner(void **state)
     if (!cgroups_open(&guard.cgroups, &(struct cgroup_bounds){0}, why, sizeof why))
         return -1;
     worker = (struct stint_worker){0};
-    runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
+    static const struct identity self;
+    runner = (struct runner){
+        .worker = &worker, .guard = &guard, .identity = &self, .result_bytes = 100};
     return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
             surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test", NULL) &&
             runner_open(&runner, 1)
