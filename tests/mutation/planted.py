@@ -523,7 +523,7 @@ PLANTED = [
     ("a program outlives its worker after a change of the user", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "!identity_become(runner->identity)"),
     ("a program starts although its user could not be changed", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "((void)identity_become(runner->identity), !tie_to(parent))"),
     ("a directory is entered with root's rights", RUNNER, "    if (runner->identity->changes &&", "    if (c->directory && chdir(c->directory) != 0 && c->directory_required)\n        return STAGE_DIRECTORY;\n    if (runner->identity->changes &&"),
-    ("a program of another user can't open its streams", RUNNER, "    return identity_give(r->runner->identity, *theirs);", "    return identity_give(r->runner->identity, *theirs) || true; /* n */"),
+    ("a program of another user can't open its streams", RUNNER, "    return identity_give(r->runner->identity, *theirs);", "    return r != NULL;"),
     ("the worker's own TMPDIR stays beside a run's", "worker/program.c", "        if (!tells_of_scratch(*v))", "        if (!tells_of_scratch(*v) || d->count < 9)"),
     ("what a login sets is stronger than what is declared", "worker/program.c", "        if (!holds(base, *v))\n            base[count++] = *v;\n    for (char **e", "            base[count++] = *v;\n    for (char **e"),
     ("a job names the temporary directory of another", "worker/program.c", "            !(scratch && strncmp(", "            !(!scratch && strncmp("),
