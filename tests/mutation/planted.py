@@ -532,7 +532,7 @@ PLANTED = [
     ("a directory that we may not read stays", TREE, "    if (fd < 0 && errno == EACCES && make_accessible(parent, name))", "    if (fd < 0 && errno == EACCES)"),
     ("a directory that we may not write stays", TREE, "(s.st_mode & S_IRWXU) != S_IRWXU)", "(s.st_mode & S_IRWXU) == 0)"),
     ("a deep tree takes a descriptor a level", TREE, "    else if (depth < w->bounds->depth)", "    else if (depth < 100000)"),
-    ("what was moved up stays", TREE, "        if (w->removed == removed) {", "        if (!gone) {"),
+    ("what was moved up stays", TREE, "        if (w->removed == removed) {", "        if (!gone || w->removed == removed) {"),
     ("a removal ends when it ends", TREE, "    if (b->entries && looked >= b->entries)", "    if (b->entries && looked > UINT32_MAX)"),
     ("a removal that is to stop goes on", TREE, "(b->stop && atomic_load(b->stop)) ||", "(b->stop && false) ||"),
     ("what living workers have is removed", SCRATCH, "    return flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat", "    return fstat"),
