@@ -83,6 +83,7 @@ end_all(const struct guard *g, struct keeper_of_worker *k)
             clock_pause(LOOK_MS / 10);
     } while (left && clock_ms() < end_ms);
     cgroups_remove(&g->cgroups);
+    scratch_remove(&g->scratch);
     if (k->end.si_code != CLD_EXITED)
         log_event(LOG_LEVEL_ERROR, "the worker was killed; what it ran was ended",
             LOG_FIELDS(

@@ -8,6 +8,7 @@
 #define GUARD_H
 
 #include "cgroups.h"
+#include "scratch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +20,8 @@ struct guard {
     uint32_t count;
     int stops; /* a byte for each signal to stop that the guard got; it ends with the guard */
     pid_t pid; /* of the guard */
-    struct cgroups cgroups; /* opened before; whoever lives longest removes them */
+    struct cgroups cgroups; /* opened before, as is the next; whoever lives longest removes them */
+    struct scratch scratch;
 };
 
 /* Go on as the guard's child, before any thread is made; `slots`: the most there will be. The guard

@@ -119,9 +119,11 @@ static _Noreturn void
 follow(struct keeper *k)
 {
     atomic_store(&k->runner->abandoned, true);
+    atomic_store(&k->guard->scratch.stop, true);
     cgroups_kill(&k->guard->cgroups);
     strays_end_all(&k->runner->strays);
     cgroups_remove(&k->guard->cgroups);
+    scratch_remove(&k->guard->scratch);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
 }

@@ -12,7 +12,7 @@ ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/se
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 NAMES = "broker/core/names.c"
-KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
+IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
@@ -512,6 +512,41 @@ PLANTED = [
     ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
+    ("programs of another user keep root's groups", IDENTITY, "syscall(SET_GROUPS, i->groups.count, i->groups.all) != 0 ||\n        syscall(SET_GID", "syscall(SET_GID"),
+    ("programs of another user could be root again", IDENTITY, "syscall(SET_UID, i->uid, i->uid, i->uid)", "syscall(SET_UID, -1, i->uid, -1)"),
+    ("programs of another user keep root's group", IDENTITY, "syscall(SET_GID, i->gid, i->gid, i->gid)", "syscall(SET_GID, i->gid, -1, i->gid)"),
+    ("programs of another user have the keys of root's session", IDENTITY, "    if (!leave_keyring())\n", "    if (i->uid == 1 && !leave_keyring())\n"),
+    ("the number that means no change is a user", IDENTITY, "value < UINT32_MAX", "value <= UINT32_MAX"),
+    ("who could be root again is taken for the user that he is now", IDENTITY, "    for (int k = 0; k < 3; k++)\n        if (u[k]", "    for (int k = 1; k < 2; k++)\n        if (u[k]"),
+    ("who looks as another keeps root's groups", IDENTITY, "    if (syscall(SET_GROUPS, groups->count, groups->all) != 0)\n        return false;\n", "    (void)groups;\n"),
+    ("a look as another does not end", IDENTITY, "(!look_as(0, i->own_gid, &i->own_groups) ||", "(!look_as(i->uid, i->own_gid, &i->own_groups) ||"),
+    ("programs are looked for with root's rights", RUNNER, "bool looks = runner->identity->changes && !strchr(c->argv[0], '/');", "bool looks = false;"),
+    ("a program outlives its worker after a change of the user", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "!identity_become(runner->identity)"),
+    ("a program starts although its user could not be changed", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "((void)identity_become(runner->identity), !tie_to(parent))"),
+    ("a directory is entered with root's rights", RUNNER, "    if (runner->identity->changes &&", "    if (c->directory && chdir(c->directory) != 0 && c->directory_required)\n        return STAGE_DIRECTORY;\n    if (runner->identity->changes &&"),
+    ("a program of another user can't open its streams", RUNNER, "    return identity_give(r->runner->identity, *theirs);", "    return r != NULL;"),
+    ("the worker's own TMPDIR stays beside a run's", "worker/program.c", "        if (!tells_of_scratch(*v))", "        if (!tells_of_scratch(*v) || d->count < 9)"),
+    ("what a login sets is stronger than what is declared", "worker/program.c", "        if (!holds(base, *v))\n            base[count++] = *v;\n    for (char **e", "            base[count++] = *v;\n    for (char **e"),
+    ("a job names the temporary directory of another", "worker/program.c", "            !(scratch && strncmp(", "            !(!scratch && strncmp("),
+    ("mounts are entered to remove what is in them", TREE, " | RESOLVE_NO_XDEV", ""),
+    ("links are followed to remove what they name", TREE, "RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV", "RESOLVE_NO_XDEV"),
+    ("a directory that we may not read stays", TREE, "    if (fd < 0 && errno == EACCES && make_accessible(parent, name))", "    if (fd < 0 && errno == EACCES)"),
+    ("a directory that we may not write stays", TREE, "(s.st_mode & S_IRWXU) != S_IRWXU)", "(s.st_mode & S_IRWXU) == 0)"),
+    ("a deep tree takes a descriptor a level", TREE, "    else if (depth < w->bounds->depth)", "    else if (depth < 100000)"),
+    ("what was moved up stays", TREE, "        if (w->removed == removed) {", "        if (!gone || w->removed == removed) {"),
+    ("a removal ends when it ends", TREE, "    if (b->entries && looked >= b->entries)", "    if (b->entries && looked > UINT32_MAX)"),
+    ("a removal that is to stop goes on", TREE, "(b->stop && atomic_load(b->stop)) ||", "(b->stop && false) ||"),
+    ("what living workers have is removed", SCRATCH, "    return flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat", "    return fstat"),
+    ("what no worker has made is removed", SCRATCH, "((s.st_mode & 0777) == 0711 || (s.st_mode & 0777) == 0700) && take", "take"),
+    ("what killed workers have left stays", SCRATCH, "    r->dead_left = true;\n", ""),
+    ("new directories come while too many wait", SCRATCH, "s->remover.waiting >= SCRATCH_WAITING_MAX", "s->remover.waiting > SCRATCH_WAITING_MAX"),
+    ("what can't be removed keeps the room of others", SCRATCH, "at-- > 0 && r->left[at].due_ms == 0)", "at-- > 0)"),
+    ("a temporary directory is everybody's to read", SCRATCH, "    if (mkdirat(s->dir, name, 0700) != 0)", "    if (mkdirat(s->dir, name, 0755) != 0)"),
+    ("a temporary directory is root's", SCRATCH, "    if (i->changes && fchownat(", "    if (!i && fchownat("),
+    ("others may exchange the worker's directory", SCRATCH, "(st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)", "(st.st_mode & S_IWOTH) > 07777"),
+    ("a temporary directory stays after its run", RUNNER, "    scratch_end(&runner->guard->scratch, &r.scratch);\n", ""),
+    ("temporary directories stay after the worker", "worker/guard.c", "    scratch_remove(&g->scratch);\n", ""),
+    ("temporary directories stay after the guard", "worker/keeper.c", "    scratch_remove(&k->guard->scratch);\n", ""),
 
     # names.c, change.c: moved jobs
     ("a moved job loses its id", NAMES, "    put(book, STORE_REDIRECTS, id, to);\n", ""),
