@@ -209,7 +209,7 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
-    if (c->key || getenv("STINT_KEY"))
+    if (c->key || getenv("STINT_KEY") || !endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT))
         (void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold our key */
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
@@ -360,6 +360,7 @@ main(int argc, char **argv)
     if (rc != EX_OK)
         return rc;
     runner.guard = &guard;
+    guard.drain_ms = c.drain_ms;
     runner.result_bytes = c.result_max;
     runner.confine = c.confine;
     uint32_t most = slots_possible(&runner.files);

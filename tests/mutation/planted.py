@@ -11,6 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+GUARD = "worker/guard.c"
 KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
@@ -503,7 +504,11 @@ PLANTED = [
     ("a target that is only away has refused", "proto/link.c", "    if (!l->told)\n        l->refused &=", "    if (false)\n        l->refused &="),
     ("a key that nobody has is let in", ZAP, "    return number > 0;", "    return true;"),
     ("whoever asks is told 200", ZAP, 'good ? "200" : "400"', '"200"'),
-    ("a secret that others may read is taken", KEY_FILES, "(st.st_mode & 077)", "(st.st_mode & 007)"),
+    ("a secret that others may read is taken", KEY_FILES, "(is_credential(path) ? 037 : 077)", "(is_credential(path) ? 037 : 007)"),
+    ("without a service every file is one of its credentials", KEY_FILES, "    return size > 0 && strncmp(", "    return strncmp("),
+    ("a worker that stands still is said to be alive", GUARD, "    if (beats != t->beats) {\n        notify_alive();", "    notify_alive();\n    if (beats != t->beats) {"),
+    ("a stop is not told to take its time", GUARD, "            notify(text);\n", "            (void)text;\n"),
+    ("programs may speak for their worker", GUARD, "    notify_forget();\n", ""),
     ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
     ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
     ("what a key may do is not checked when it is added", KEY_COMMAND, "    if (!key_file_grants(file, &grant, why)) {\n        cli_say(cli, \"%s: %s; see", "    if (!key_file_grants(file, &grant, why) && file->role[0]) {\n        cli_say(cli, \"%s: %s; see"),
