@@ -508,6 +508,7 @@ PLANTED = [
     ("without a service every file is one of its credentials", KEY_FILES, "    return size > 0 && strncmp(", "    return strncmp("),
     ("a worker that stands still is said to be alive", GUARD, "    if (beats != t->beats) {\n        notify_alive();", "    notify_alive();\n    if (beats != t->beats) {"),
     ("a stop is not told to take its time", GUARD, "            notify(text);\n", "            (void)text;\n"),
+    ("a ping is over before it is answered", "client/client.c", "(wanted == 0 || pings->answered < wanted)) {", "wanted == 0) {"),
     ("programs may speak for their worker", GUARD, "    notify_forget();\n", ""),
     ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
     ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
