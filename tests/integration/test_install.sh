@@ -59,6 +59,13 @@ for page in stint.1 stint-worker.1 stintd.8 libstint.3 stint-protocol.7; do
     find "$work/usr" -name "$page" | grep -q . || fail "no $page"
 done
 
+# What batch systems and clusters are given is as it stands here, and can be run.
+for name in slurm/stint-worker.sbatch kubernetes/kustomization.yaml kubernetes/broker.yaml \
+    kubernetes/workers.yaml kubernetes/Dockerfile; do
+    cmp "$work/usr/share/stint/$name" "$(dirname "$0")/../../packaging/$name" || fail "no $name"
+done
+[ -x "$work/usr/share/stint/slurm/stint-worker.sbatch" ] || fail "stint-worker.sbatch can't be run"
+
 # Every path in a unit is there, and its settings are good as they are shipped.
 settings=$(find "$work/usr" -path '*/etc/stint')
 units=$work/usr/lib/systemd/system

@@ -2,15 +2,14 @@
 /run and cgroups, and no unit but ours. Skipped where that is not permitted, or where there is no systemd."""
 
 import contextlib
-import glob
 import json
 import os
 import shutil
-import signal
 import subprocess
 import unittest
 
 import harness
+from hosts import install
 
 SYSTEMD = "/lib/systemd/systemd"
 TARGETS = ("sysinit", "basic", "shutdown", "multi-user", "network", "network-online", "boot")
@@ -33,12 +32,6 @@ exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin container=test SYSTEMD_UNIT_P
     SYSTEMD_LOG_TARGET=console /lib/systemd/systemd --system --unit=boot.target --show-status=no
 """
 CLEAN = 'mount -t cgroup2 cgroup2 "$1" && find "$1/$2" -depth -type d -exec rmdir {} +'
-
-
-def install(root):
-    """The project as it is installed, below this directory."""
-    subprocess.run(["cmake", "--install", harness.BUILD, "--prefix", "/usr/local"], check=True,
-                   stdout=subprocess.DEVNULL, env=dict(os.environ, DESTDIR=root))
 
 
 class Manager:
@@ -120,10 +113,13 @@ class Units(harness.Case):
         self.manager.make_files()
         self.addCleanup(self.manager.stop)
 
-    def boot(self, worker="exec\n", name="worker.conf"):
+    def boot(self, worker="exec\n", name="worker.conf", before=()):
         self.configure(worker, name)
         if not self.manager.start():
             self.skipTest("no systemd in namespaces here: " + self.manager.said()[-300:])
+        for argv in before:
+            r = self.manager.run(*argv)
+            self.assertEqual(r.returncode, 0, r.stderr)
         self.systemctl("start", "stintd")
 
     def configure(self, text, name="worker.conf"):
@@ -228,9 +224,9 @@ class Units(harness.Case):
         self.assertGreater(int(lines[5]), 1000)
 
     def test_the_key_is_handed_to_it(self):
-        self.drop_in("stintd", "ExecStart=\nExecStart=/usr/local/bin/stintd --config /etc/stint/stintd.conf --require-keys\n"
-                     "ExecStartPre=sh -c '[ -e keys ] || /usr/local/bin/stintd --init --data . >/dev/null'\n")
-        self.boot("exec\nbroker-key = /etc/stint/broker.pub\n")
+        self.drop_in("stintd", "Environment=STINT_REQUIRE_KEYS=yes\n")
+        self.boot("exec\nbroker-key = /etc/stint/broker.pub\n",
+                  before=[["/usr/local/bin/stintd", "--init", "--data", "/var/lib/stintd"]])  # by root; they become the service's
         data = os.path.realpath(os.path.join(self.manager.root, "var/lib/private/stintd"))
         etc = os.path.join(self.manager.root, "etc/stint")
         self.systemctl("start", "stint-worker", code=1)  # without one: it has none of its own
