@@ -140,7 +140,7 @@ void life_tell(const struct job *j, const char *what, const struct life *l);
 bool rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id);
 /* Does this message tell it of a queue that it may not know of? That is a broken promise. */
 void
-rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room);
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

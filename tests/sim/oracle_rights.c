@@ -43,7 +43,7 @@ check_names(const struct party *to, const char *names, const struct message *m)
 }
 
 void
-rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room)
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays)
 {
     char queue[STINT_NAME_BYTES];
     if (m->type == MESSAGE_STATS && keys_restrict(to->key))
@@ -54,15 +54,15 @@ rights_check_told(const struct party *to, const struct message *m, struct messag
     }
     for (uint32_t i = 0; i < m->count; i++) {
         if (m->type == MESSAGE_EVENTS) {
-            check_job(to, &room->events[i].id, m);
-            check_queue(to, RIGHT_SEE, room->events[i].queue, m);
+            check_job(to, &arrays->events[i].id, m);
+            check_queue(to, RIGHT_SEE, arrays->events[i].queue, m);
         } else if ((m->type == MESSAGE_JOBS || m->type == MESSAGE_OUTCOMES) &&
-            message_next_job(room)) {
-            check_job(to, &room->info.id, m);
-            check_queue(to, RIGHT_SEE, room->info.queue, m);
-        } else if (m->type == MESSAGE_QUEUES && message_next_queue(room))
-            check_queue(to, RIGHT_SEE, room->queue_info.name, m);
-        else if (m->type == MESSAGE_WORKERS && message_next_worker(room))
-            check_names(to, room->worker_info.queues, m);
+            message_next_job(arrays)) {
+            check_job(to, &arrays->info.id, m);
+            check_queue(to, RIGHT_SEE, arrays->info.queue, m);
+        } else if (m->type == MESSAGE_QUEUES && message_next_queue(arrays))
+            check_queue(to, RIGHT_SEE, arrays->queue_info.name, m);
+        else if (m->type == MESSAGE_WORKERS && message_next_worker(arrays))
+            check_names(to, arrays->worker_info.queues, m);
     }
 }

@@ -160,8 +160,8 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
     uint32_t count = w->message.count;
     for (uint32_t i = 0; i < count; i++) {
         bool of_queue = e->type == MESSAGE_LIST_QUEUES;
-        assert_true(of_queue ? message_next_queue(w->room) : message_next_worker(w->room));
-        const char *names = of_queue ? w->room->queue_info.name : w->room->worker_info.queues;
+        assert_true(of_queue ? message_next_queue(w->arrays) : message_next_worker(w->arrays));
+        const char *names = of_queue ? w->arrays->queue_info.name : w->arrays->worker_info.queues;
         if (strcmp(names, "mail.in pay.roll") == 0)
             seen |= 3;
         else

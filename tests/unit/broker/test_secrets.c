@@ -222,7 +222,7 @@ static void
 listen(struct conversation *c)
 {
     const struct message *m = world_read(c->w, CLIENT, MESSAGE_SUBMITTED);
-    if (m && c->w->room->answers[0].status == STINT_OK)
+    if (m && c->w->arrays->answers[0].status == STINT_OK)
         c->submission++;
     for (size_t i = 0; i < c->w->out.count; i++) {
         const struct outbox_entry *e = &c->w->out.entries[i];
