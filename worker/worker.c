@@ -411,10 +411,12 @@ static enum stint_status
 turn(struct stint_worker *w, uint64_t until_ms)
 {
     uint64_t rings;
-    uint64_t now_ms = wire_now_ms(), tick = tick_of(w);
+    uint64_t now_ms = wire_now_ms(), tick_ms = tick_of(w);
     atomic_store(&w->shared.turned_ms, now_ms);
-    if (until_ms > now_ms + (tick < TURN_MS ? tick : TURN_MS))
-        until_ms = now_ms + (tick < TURN_MS ? tick : TURN_MS);
+    if (tick_ms > TURN_MS)
+        tick_ms = TURN_MS;
+    if (until_ms > now_ms + tick_ms)
+        until_ms = now_ms + tick_ms;
     link_wait(w->link, &w->handover.wake_fd, 1, until_ms);
     if (read(w->handover.wake_fd, &rings, sizeof rings) < 0)
         errno = 0; /* not rung */
@@ -517,8 +519,10 @@ stint_worker_run(struct stint_worker *w)
     if (w->served.handlers_count == 0)
         return complain(w, STINT_INVALID, "it has no handler");
     tell_kinds(w);
+    uint64_t now_ms = wire_now_ms();
+    atomic_store(&w->shared.turned_ms, now_ms);
     enum stint_status status = crew_start(w);
-    w->orders.begun_ms = w->orders.idle_since_ms = w->orders.local.since_ms = wire_now_ms();
+    w->orders.begun_ms = w->orders.idle_since_ms = w->orders.local.since_ms = now_ms;
     if (status != STINT_OK)
         complain(w, status, "can't start threads");
     while (status == STINT_OK && !orders_leaves(w))

@@ -384,6 +384,16 @@ class Limits(harness.Case):
             self.assertNotIn("NOTIFY_SOCKET", printed)
             self.assertNotIn("WATCHDOG", printed)
 
+    def test_a_worker_that_has_nothing_to_do_nor_to_say_is_alive(self):
+        self.place.broker("--heartbeat", "1m", "--lost", "10m")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(self.place.path("notify"))
+            s.settimeout(harness.DEADLINE_S)
+            self.place.worker("--exec", env={"NOTIFY_SOCKET": self.place.path("notify"), "WATCHDOG_USEC": "5000000"})
+            alive = 0
+            while alive < 13:  # longer than a conversation may stand still
+                alive += s.recv(200) == b"WATCHDOG=1"
+
 
 class Disk(harness.Case):
     """A file system of its own, which others fill."""

@@ -507,6 +507,8 @@ PLANTED = [
     ("a secret that others may read is taken", KEY_FILES, "(is_credential(path) ? 037 : 077)", "(is_credential(path) ? 037 : 007)"),
     ("without a service every file is one of its credentials", KEY_FILES, "    return size > 0 && strncmp(", "    return strncmp("),
     ("a worker that stands still is said to be alive", GUARD, "    if (beats != t->beats) {\n        notify_alive();", "    notify_alive();\n    if (beats != t->beats) {"),
+    ("a worker sleeps until somebody has something to say", "worker/worker.c", "    if (tick_ms > TURN_MS)\n        tick_ms = TURN_MS;\n", ""),
+    ("a worker stands still and nobody knows for how long", "worker/worker.c", "    atomic_store(&w->shared.turned_ms, now_ms);\n", "    atomic_store(&w->shared.turned_ms, 0);\n"),
     ("a stop is not told to take its time", GUARD, "            notify(text);\n", "            (void)text;\n"),
     ("a ping is over before it is answered", "client/client.c", "(wanted == 0 || pings->answered < wanted)) {", "wanted == 0) {"),
     ("programs may speak for their worker", GUARD, "    notify_forget();\n", ""),
