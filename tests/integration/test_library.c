@@ -439,7 +439,7 @@ block(void *context, enum stint_worker_event event, uint32_t running, const char
     char byte;
     (void)running;
     (void)detail;
-    if (event == STINT_WORKER_DRAINING)
+    if (event == STINT_WORKER_CONNECTED)
         assert_int_equal(read(*(int *)context, &byte, 1), 1);
 }
 
@@ -464,19 +464,20 @@ a_worker_tells_how_long_it_stands_still(void **state)
     pthread_t thread;
     struct stint_worker *w;
     const struct stint_handler handler = {.run = never_run};
+    const char *queue = "stands-still";
     (void)state;
     assert_int_equal(pipe(gate), 0);
     const struct stint_worker_options options = {
-        .endpoint = "ipc:///nonexistent/socket", .told = block, .told_context = &gate[0]};
+        .queues = &queue, .queues_count = 1, .told = block, .told_context = &gate[0]};
     assert_int_equal(stint_worker_new(&options, &w), STINT_OK);
     assert_int_equal(stint_worker_handle(w, &handler), STINT_OK);
     assert_int_equal(stint_worker_stalled_ms(w), 0);
     assert_int_equal(pthread_create(&thread, NULL, run_worker, w), 0);
-    stint_worker_stop(w);
     for (unsigned looks = 0; stint_worker_stalled_ms(w) < 200; looks++) {
         assert_true(looks < TIMEOUT_MS);
         (void)poll(NULL, 0, 1);
     }
+    stint_worker_stop(w);
     assert_int_equal(write(gate[1], "", 1), 1);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(stint_worker_stalled_ms(w), 0);
