@@ -13,7 +13,8 @@ def text():
 
 def blocks():
     """Those that are indented, without that."""
-    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text(), re.M)
+    indented = re.sub(r"^```c\n.*?^```$", "", text(), flags=re.M | re.S)
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", indented, re.M)
     return [re.sub(r"^    ", "", block, flags=re.M).strip("\n") + "\n" for block in found]
 
 

@@ -122,7 +122,7 @@ class Readme(harness.Case):
         self.assertEqual(set(prompts), {"$", "broker$"})
         self.assertEqual(len(list(readme.steps("$"))), 4)
         others = [block.split()[0] for block in readme.blocks() if not re.match(r"\w*[$#] ", block)]
-        self.assertEqual(others, ["./dev", "stint_submit(client,", "./dev", "proto/"])
+        self.assertEqual(others, ["./dev", "./dev", "proto/"])
 
 
 if __name__ == "__main__":
