@@ -224,7 +224,8 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
     /* A core file would hold our key. And a child that becomes another user shares our memory. */
-    if (c->key || getenv("STINT_KEY") || c->manner.identity.changes)
+    if (c->key || getenv("STINT_KEY") || !endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT) ||
+        c->manner.identity.changes)
         (void)prctl(PR_SET_DUMPABLE, 0);
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
@@ -437,6 +438,7 @@ main(int argc, char **argv)
     if (rc != EX_OK)
         return rc;
     runner.guard = &guard;
+    guard.drain_ms = c.drain_ms;
     runner.result_bytes = c.result_max;
     runner.confine = c.manner.confine;
     runner.identity = &c.manner.identity;

@@ -11,6 +11,7 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+GUARD = "worker/guard.c"
 NAMES = "broker/core/names.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
@@ -505,7 +506,14 @@ PLANTED = [
     ("a target that is only away has refused", "proto/link.c", "    if (!l->told)\n        l->refused &=", "    if (false)\n        l->refused &="),
     ("a key that nobody has is let in", ZAP, "    return number > 0;", "    return true;"),
     ("whoever asks is told 200", ZAP, 'good ? "200" : "400"', '"200"'),
-    ("a secret that others may read is taken", KEY_FILES, "(st.st_mode & 077)", "(st.st_mode & 007)"),
+    ("a secret that others may read is taken", KEY_FILES, "(is_credential(path) ? 037 : 077)", "(is_credential(path) ? 037 : 007)"),
+    ("without a service every file is one of its credentials", KEY_FILES, "    return size > 0 && strncmp(", "    return strncmp("),
+    ("a worker that stands still is said to be alive", GUARD, "    if (beats != t->beats) {\n        notify_alive();", "    notify_alive();\n    if (beats != t->beats) {"),
+    ("a worker sleeps until somebody has something to say", "worker/worker.c", "    if (tick_ms > TURN_MS)\n        tick_ms = TURN_MS;\n", ""),
+    ("a worker stands still and nobody knows for how long", "worker/worker.c", "    atomic_store(&w->shared.turned_ms, now_ms);\n", "    atomic_store(&w->shared.turned_ms, 0);\n"),
+    ("a stop is not told to take its time", GUARD, "            notify(text);\n", "            (void)text;\n"),
+    ("a ping is over before it is answered", "client/client.c", "(wanted == 0 || pings->answered < wanted)) {", "wanted == 0) {"),
+    ("programs may speak for their worker", GUARD, "    notify_forget();\n", ""),
     ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
     ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
     ("what a key may do is not checked when it is added", KEY_COMMAND, "    if (!key_file_grants(file, &grant, why)) {\n        cli_say(cli, \"%s: %s; see", "    if (!key_file_grants(file, &grant, why) && file->role[0]) {\n        cli_say(cli, \"%s: %s; see"),
