@@ -65,6 +65,7 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *id, const str
     a->shelf = shelf;
     a->suspect = record_suspect(r);
     a->grave = a->suspect && record_grave(r);
+    a->submitted_ms = r->submitted_ms;
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
     HASH_ADD(hh, core->apart.jobs, id, STINT_ID_BYTES, a);

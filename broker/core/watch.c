@@ -7,6 +7,7 @@
 #include "job.h"
 #include "peers.h"
 #include "reply.h"
+#include "sight.h"
 
 enum {
     EVENTS_A_STEP = LIMIT_JOBS,
@@ -71,6 +72,24 @@ listed(const struct subscription *s, const struct stint_id *id)
     return low < s->ids_count && id_compare(&s->ids[low], id) == 0;
 }
 
+/* What stands next to each other is mostly of one queue, whose number is no other queue's ever. */
+static bool
+sees(struct subscription *s, const struct queue *q)
+{
+    if (s->heard_queue != q->number) {
+        s->heard_queue = q->number;
+        s->heard = sight_covers(s->grant, q);
+    }
+    return s->heard;
+}
+
+/* Does it hear of this job? What it may not hear of is not counted as lost either. */
+static bool
+hears(struct subscription *s, const struct queue *q, const struct stint_id *id)
+{
+    return (!s->queue || s->queue == q) && (!s->ids || listed(s, id)) && (!s->grant || sees(s, q));
+}
+
 static void
 put_event(struct core *core, struct subscription *s, const struct stint_event *event)
 {
@@ -95,8 +114,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
     const struct stint_id *id, uint64_t count)
 {
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
-        if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
-            (s->ids && !listed(s, id)))
+        if (!(s->events >> type & 1) || (s->some && !hears(s, level->queue, id)))
             continue;
         if (!has_room(core, s)) {
             s->dropped++;
@@ -177,6 +195,8 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
         s->queue = queue;
         if (queue)
             queue->watchers++;
+        s->grant = !queue && sight_is_narrow(peer) ? peer->grant : NULL;
+        s->some = queue || m->count > 0 || s->grant;
         s->events = m->subscribe.events ? m->subscribe.events : UINT32_MAX;
         if (m->count > 0) {
             size_t bytes = m->count * sizeof *s->ids;

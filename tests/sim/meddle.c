@@ -24,7 +24,7 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
         guessed = guess(chance);
         id = &guessed;
     }
-    switch (chance_below(chance, 10)) {
+    switch (chance_below(chance, 11)) {
     case 0:
     case 1:
         if (id)
@@ -47,6 +47,9 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
         return false;
     case 8:
         people_list_fleet(client, MEDDLE_PATIENCE_MS);
+        break;
+    case 9:
+        people_subscribe(client, MEDDLE_PATIENCE_MS);
         break;
     default:
         (void)stint_get_stats(client, &stats, MEDDLE_PATIENCE_MS);

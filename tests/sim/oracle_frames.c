@@ -204,7 +204,7 @@ hear(struct party *from, const struct message *m)
         from->left = true;
         break;
     default:
-        break;
+        rights_hear(from, m);
     }
 }
 
@@ -324,7 +324,7 @@ frames_clear(void)
         p->left = p->claimed = false;
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
-    traffic.confirmed.count = traffic.started.count = 0;
+    traffic.confirmed.count = traffic.started.count = traffic.unlisted.count = 0;
 }
 
 void
