@@ -7,7 +7,7 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
 PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL, SIGHT = (
     f"broker/core/{n}.c"
     for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control", "sight"))
-BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
+BOOKH, RIGHTS_DEF, STATE_H = "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
@@ -423,8 +423,8 @@ PLANTED = [
     ("one connection speaks for any number of sessions", CONVERSATION, "    if (account->sessions > SESSIONS_A_CONNECTION)", "    if (false)"),
     ("all peers together have no bound", PEERS, "(core->fleet.unread < o->unread_total_bytes && core->step.out->bytes.used < STEP_BYTES)", "core->step.out->bytes.used < STEP_BYTES"),
     ("events are kept for who does not read", WATCH, "        peers_can_take(core, s->peer);", "        s->peer != NULL;"),
-    ("lists in one step look at all rows", QUERY, "core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
-     "SCANNED_A_PAGE"),
+    ("lists in one step look at all rows", STATE_H, "    return core->step.listed < LISTED_A_STEP ? most : LISTED_AT_LEAST;",
+     "    return core ? most : LISTED_AT_LEAST;"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
 
     # rights: rights.c, gate.c, and who tells only what may be seen
