@@ -14,11 +14,11 @@ keep_body(struct pack_buffer *b, const void *body, uint64_t size)
 static enum stint_status
 take_job(struct stint_client *c, const struct message *m, void *into)
 {
-    struct message_arrays *room = link_room(c->link);
+    struct message_arrays *arrays = link_arrays(c->link);
     (void)into;
-    if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(room))
+    if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(arrays))
         return STINT_BAD_MESSAGE;
-    c->lent.info = room->info;
+    c->lent.info = arrays->info;
     if (c->lent.info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
     c->lent.info.payload =
@@ -84,9 +84,9 @@ cursor_slice(const struct cursor *cursor)
 /* A list that comes page by page. */
 struct listing {
     enum message_type page; /* what carries one */
-    bool (*next)(struct message_arrays *room); /* decodes the next item of it */
+    bool (*next)(struct message_arrays *arrays); /* decodes the next item of it */
     /* Tells the application of that item. False: no more are wanted. */
-    bool (*tell)(const struct listing *l, const struct message_arrays *room);
+    bool (*tell)(const struct listing *l, const struct message_arrays *arrays);
     stint_job_fn *each_job; /* one of these */
     stint_queue_fn *each_queue;
     stint_worker_fn *each_worker;
@@ -100,15 +100,15 @@ static enum stint_status
 take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
-    struct message_arrays *room = link_room(c->link);
+    struct message_arrays *arrays = link_arrays(c->link);
     if (m->type != l->page || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!l->next(room))
+        if (!l->next(arrays))
             return STINT_BAD_MESSAGE;
         c->called++;
         c->calling++;
-        bool more = l->left > 0 && l->tell(l, room);
+        bool more = l->left > 0 && l->tell(l, arrays);
         c->calling--;
         if (!more) {
             l->cursor.over = true;
@@ -121,27 +121,27 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 }
 
 static bool
-tell_job(const struct listing *l, const struct message_arrays *room)
+tell_job(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_job(l->context, &room->info);
+    return l->each_job(l->context, &arrays->info);
 }
 
 static bool
-tell_queue(const struct listing *l, const struct message_arrays *room)
+tell_queue(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_queue(l->context, &room->queue_info);
+    return l->each_queue(l->context, &arrays->queue_info);
 }
 
 static bool
-tell_worker(const struct listing *l, const struct message_arrays *room)
+tell_worker(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_worker(l->context, &room->worker_info);
+    return l->each_worker(l->context, &arrays->worker_info);
 }
 
 static bool
-tell_running(const struct listing *l, const struct message_arrays *room)
+tell_running(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_running(l->context, &room->running_info);
+    return l->each_running(l->context, &arrays->running_info);
 }
 
 static struct slice
@@ -189,7 +189,7 @@ static enum stint_status
 take_answers(struct stint_client *c, const struct message *m, void *into)
 {
     struct answering *a = into;
-    const uint32_t *statuses = link_room(c->link)->statuses;
+    const uint32_t *statuses = link_arrays(c->link)->statuses;
     if (m->type != MESSAGE_ANSWERS || m->count != a->count)
         return STINT_BAD_MESSAGE;
     for (size_t i = 0; i < a->count; i++) {

@@ -166,7 +166,7 @@ uint64_t feature_bit(struct slice name);
 struct message {
     enum message_type type;
     uint64_t number;
-    uint32_t count; /* elements of the main array, in the room */
+    uint32_t count; /* elements of the main array, in the arrays */
     union {
         struct hello hello;
         struct welcome welcome;
@@ -254,14 +254,14 @@ struct message_arrays {
  * Errors: STINT_BAD_MESSAGE, STINT_UNKNOWN_TYPE, STINT_TOO_LARGE, STINT_INVALID; `*why` then is a
  * constant sentence. */
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
-    struct message_arrays *room, const char **why);
+    struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the room: call
+/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the arrays: call
  * `count` times. False if the element is malformed. */
-bool message_next_job(struct message_arrays *room);
-bool message_next_queue(struct message_arrays *room);
-bool message_next_worker(struct message_arrays *room);
-bool message_next_running(struct message_arrays *room);
+bool message_next_job(struct message_arrays *arrays);
+bool message_next_queue(struct message_arrays *arrays);
+bool message_next_worker(struct message_arrays *arrays);
+bool message_next_running(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);

@@ -91,7 +91,7 @@ items_field(struct decoding *d, uint64_t key)
 {
     if (key == KEY_ELEMENTS) {
         d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 elements in one message");
-        d->room->items = d->r;
+        d->arrays->items = d->r;
         for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
             pack_skip(&d->r);
     } else if (key == KEY_CURSOR)
@@ -109,7 +109,7 @@ answers_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        d->room->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
+        d->arrays->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
 }
 
 void
@@ -227,14 +227,14 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
 }
 
 bool
-message_next_job(struct message_arrays *room)
+message_next_job(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &room->items;
+    struct pack_reader *r = &arrays->items;
     int64_t last = -1;
-    room->info = (struct stint_job_info){0};
+    arrays->info = (struct stint_job_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
-        job_info_field(r, &room->info, pack_key(r, &last));
-    room->info.priority = (uint8_t)(255 - room->info.id.bytes[6]);
+        job_info_field(r, &arrays->info, pack_key(r, &last));
+    arrays->info.priority = (uint8_t)(255 - arrays->info.id.bytes[6]);
     return !r->bad;
 }
 

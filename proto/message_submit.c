@@ -85,7 +85,7 @@ read_specs(struct decoding *d, const struct job_spec *common)
 {
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct job_spec *spec = &d->room->specs[i];
+        struct job_spec *spec = &d->arrays->specs[i];
         *spec = *common;
         if (pack_is_bytes(&d->r))
             spec->payload = pack_bytes(&d->r);
@@ -105,12 +105,12 @@ submit_field(struct decoding *d, uint64_t key)
         d->m->submit.jobs = (struct slice){d->r.at, pack_left(&d->r)};
         break;
     case SUBMIT_COMMON:
-        d->room->specs[0] = spec_defaults;
-        read_spec(d, &d->room->specs[0]);
+        d->arrays->specs[0] = spec_defaults;
+        read_spec(d, &d->arrays->specs[0]);
         d->has_common = true;
         break;
     case SUBMIT_JOBS:
-        common = d->has_common ? d->room->specs[0] : spec_defaults;
+        common = d->has_common ? d->arrays->specs[0] : spec_defaults;
         d->has_jobs = true;
         read_specs(d, &common);
         if (d->m->count == 0 && !d->r.bad)
@@ -262,7 +262,7 @@ submitted_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        read_submitted_answer(d, &d->room->answers[i]);
+        read_submitted_answer(d, &d->arrays->answers[i]);
 }
 
 bool

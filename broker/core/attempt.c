@@ -102,6 +102,7 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
     fleet_lease_remove(&core->fleet, lease);
     if (!there)
         return;
+    assert(job.state == STINT_RUNNING);
     job.lease = NULL;
     book_clear_running(&core->book, &job.id);
     struct record *r = &job.record;
@@ -177,6 +178,7 @@ static bool
 begin(struct core *core, struct lease *l)
 {
     struct job job;
+    assert(l->worker);
     if (l->begun)
         return true;
     fleet_lease_begin(l);
@@ -333,6 +335,7 @@ take_back(struct core *core, struct worker *worker, struct lease *l)
     fleet_lease_remove(&core->fleet, l);
     if (!there)
         return;
+    assert(job.state == STINT_RUNNING);
     job.lease = NULL;
     job.record.attempt = attempt;
     book_clear_running(&core->book, &job.id);

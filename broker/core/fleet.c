@@ -52,6 +52,7 @@ fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSI
             (size - fleet->by_number_size) * sizeof(struct peer *));
         fleet->by_number_size = size;
     }
+    assert(!fleet->by_number[number] && !fleet_peer_of_session(fleet, session));
     struct peer *peer = allocate(sizeof *peer);
     peer->number = number;
     memcpy(peer->session, session, SESSION_BYTES);
@@ -122,6 +123,7 @@ void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
     struct watch *w, *next_watch;
+    assert(fleet->by_number[peer->number] == peer && peer->account.sent >= peer->account.read);
     fleet->pushed.watches_count -= peer->watches_count;
     DL_FOREACH_SAFE (peer->watches, w, next_watch) {
         unlink_watch(fleet, w);
@@ -157,6 +159,7 @@ fleet_worker(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
 struct worker *
 fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
 {
+    assert(!fleet_worker(fleet, session));
     struct worker *w = allocate(sizeof *w);
     memcpy(w->session, session, SESSION_BYTES);
     HASH_ADD(hh, fleet->by_session, session, SESSION_BYTES, w);
@@ -170,8 +173,9 @@ static void
 leave_queue(struct queue *q, const struct kinds *kinds)
 {
     uint32_t i = 0;
-    while (q->servings.list[i].kinds != kinds)
+    while (i < q->servings.count && q->servings.list[i].kinds != kinds)
         i++;
+    assert(i < q->servings.count && q->workers > 0);
     q->workers--;
     if (--q->servings.list[i].workers > 0)
         return;
@@ -201,8 +205,10 @@ join_queue(struct queue *q, struct kinds *kinds)
 void
 fleet_worker_drain(struct worker *worker, struct queue *queue)
 {
-    if (worker->serves.draining)
+    if (worker->serves.draining) {
+        assert(worker->serves.draining->draining > 0);
         worker->serves.draining->draining--;
+    }
     worker->serves.draining = queue;
     if (queue)
         queue->draining++;
@@ -265,6 +271,7 @@ fleet_worker_has_label(const struct worker *worker, struct slice label)
 void
 fleet_worker_remove(struct fleet *fleet, struct worker *worker)
 {
+    assert(!worker->leases && worker->counts.held == 0);
     if (worker->peer)
         worker->peer->worker = NULL;
     fleet_worker_serve(fleet, worker, NULL, 0, NULL, 0);
@@ -298,6 +305,7 @@ count_lease(struct lease *l, bool comes)
     uint32_t one = comes ? 1 : UINT32_MAX; /* minus one */
     if (!w)
         return;
+    assert(comes || w->counts.held > 0);
     w->counts.held += one;
     w->counts.begun += l->begun ? one : 0;
     w->counts.suspects += l->suspect ? one : 0;
@@ -346,6 +354,7 @@ fleet_lease_begin(struct lease *l)
 void
 fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker)
 {
+    assert(!lease->worker);
     DL_DELETE(fleet->orphans, lease);
     lease->worker = worker;
     DL_APPEND(worker->leases, lease);
@@ -409,6 +418,7 @@ fleet_watches_end(struct fleet *fleet, struct watch *first)
     HASH_DEL(fleet->watches, first);
     while (first) {
         struct watch *next = first->next_same;
+        assert(first->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
         DL_DELETE(first->peer->watches, first);
         first->peer->watches_count--;
         fleet->pushed.watches_count--;
@@ -432,6 +442,7 @@ fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number)
 void
 fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
 {
+    assert(s->peer->subscriptions_count > 0 && s->peer->events_bytes >= s->pending.used);
     DL_DELETE(fleet->subscriptions, s);
     fleet->pushed.subscriptions_count--;
     s->peer->subscriptions_count--;

@@ -76,6 +76,7 @@ static void
 apply(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
     struct record *r = &job->record;
+    assert(job->place == PLACE_LIVE && r->attempt == o->attempt);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         succeed(core, job, o);
@@ -121,6 +122,7 @@ settle_running(
     struct outcome o = *given;
     struct job job;
     enum stint_status status = bound_body(core, &o);
+    assert(lease->attempt == o.attempt && (!lease->worker || lease->worker == worker));
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;

@@ -46,6 +46,7 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
     if (!first)
         return;
     struct stint_job_info info;
+    assert(stint_state_settled(job->record.state));
     job_describe(core, job, &info);
     info.payload_bytes = 0;
     info.result_bytes = result.size;

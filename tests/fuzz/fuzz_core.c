@@ -19,7 +19,7 @@ static struct {
     struct core_options options;
     struct routes routes;
     struct outbox out;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     struct event events[EVENTS];
     struct pack_buffer frames[EVENTS];
     size_t count;
@@ -65,13 +65,13 @@ read_output(void)
                 routes_forget(&f.routes, route);
             continue;
         }
-        MUST(message_decode(frame.data, frame.size, &m, f.room, &why) == STINT_OK);
+        MUST(message_decode(frame.data, frame.size, &m, f.arrays, &why) == STINT_OK);
         for (uint32_t n = 0; n < m.count && m.type == MESSAGE_DISPATCH; n++)
-            learn(&f.room->dispatched[n].id, f.room->dispatched[n].attempt);
+            learn(&f.arrays->dispatched[n].id, f.arrays->dispatched[n].attempt);
         for (uint32_t n = 0; n < m.count && m.type == MESSAGE_SUBMITTED; n++) {
             struct stint_id id;
             uint32_t length;
-            if (f.room->answers[n].count && message_next_run(&f.room->answers[n], &id, &length))
+            if (f.arrays->answers[n].count && message_next_run(&f.arrays->answers[n], &id, &length))
                 learn(&id, 1);
         }
     }
@@ -417,9 +417,9 @@ prepare(void)
     f.options.session_keep_ms = 60000;
     f.options.unread_bytes = 6000;
     f.store = store_model_new();
-    if (!f.room)
-        f.room = calloc(1, sizeof *f.room);
-    MUST(f.room);
+    if (!f.arrays)
+        f.arrays = calloc(1, sizeof *f.arrays);
+    MUST(f.arrays);
     start();
 }
 

@@ -22,7 +22,7 @@ PLANTED = [
      "        return STINT_STALE;", ""),
     ("forget transit at restart", CORE, "    book_each_running(&core->book, restore_lease, core);\n",
      "    (void)restore_lease;\n"),
-    ("session row not in the transaction", CORE, "        sessions_store(core, p);\n", ""),
+    ("session row not in the transaction", CORE, "        sessions_store(core, p);\n", "        ;\n"),
 
     # core.c
     ("a commit is missed now and then", CORE, "    enum stint_status status = core->store->ops->commit(core->store);",
@@ -351,8 +351,8 @@ PLANTED = [
     ("a worker that leaves does not wait for what is on its way", "worker/worker.c",
      "            (now_ms < answered_ms && !session_answered(&w->session))))", "            false))"),
     ("a worker begins a job that it was to ask for", "worker/leases.c", "            .asked = d->confirm,\n", ""),
-    ("a worker begins what was refused", "worker/leases.c", "            drop_lease(w, &room->leases[i]);",
-     "            if (m->type != MESSAGE_CONFIRMED)\n                drop_lease(w, &room->leases[i]);"),
+    ("a worker begins what was refused", "worker/leases.c", "            drop_lease(w, &arrays->leases[i]);",
+     "            if (m->type != MESSAGE_CONFIRMED)\n                drop_lease(w, &arrays->leases[i]);"),
     ("a worker claims as not begun what it runs", "worker/leases.c", "        runs->begun = true;\n", ""),
     ("a worker keeps what it has asked for when it stops", "worker/leases.c",
      "    while (w->handover.asked)\n        give_back(w, w->handover.asked->prev);\n", ""),

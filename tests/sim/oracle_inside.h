@@ -148,7 +148,7 @@ void rights_hear(struct party *from, const struct message *m);
 void rights_check_lists(void);
 /* Does this message tell it of a queue that it may not know of? That is a broken promise. */
 void
-rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room);
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

@@ -120,16 +120,16 @@ rights_check_lists(void)
 }
 
 static void
-check_jobs(const struct party *to, const struct message *m, struct message_arrays *room)
+check_jobs(const struct party *to, const struct message *m, struct message_arrays *arrays)
 {
     struct stint_id *ids = calloc(m->count + 1, sizeof *ids);
     if (!ids)
         abort();
     uint32_t count = 0;
-    for (; count < m->count && message_next_job(room); count++) {
-        ids[count] = room->info.id;
-        check_job(to, &room->info.id, m);
-        check_queue(to, RIGHT_SEE, room->info.queue, m);
+    for (; count < m->count && message_next_job(arrays); count++) {
+        ids[count] = arrays->info.id;
+        check_job(to, &arrays->info.id, m);
+        check_queue(to, RIGHT_SEE, arrays->info.queue, m);
     }
     if (m->type == MESSAGE_JOBS) {
         check_cursor(to, m);
@@ -140,7 +140,7 @@ check_jobs(const struct party *to, const struct message *m, struct message_array
 }
 
 void
-rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room)
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays)
 {
     char queue[STINT_NAME_BYTES];
     if (m->type == MESSAGE_STATS && keys_restrict(to->key))
@@ -154,15 +154,15 @@ rights_check_told(const struct party *to, const struct message *m, struct messag
         (to->key->rights & RIGHT_SEE) != 0)
         sim_broken("%s is denied what it may see of all queues", to->key->name);
     if (m->type == MESSAGE_JOBS || m->type == MESSAGE_OUTCOMES) {
-        check_jobs(to, m, room);
+        check_jobs(to, m, arrays);
         return;
     }
     for (uint32_t i = 0; i < m->count; i++) {
         if (m->type == MESSAGE_EVENTS)
-            check_event(to, &room->events[i], m);
-        else if (m->type == MESSAGE_QUEUES && message_next_queue(room))
-            check_queue(to, RIGHT_SEE, room->queue_info.name, m);
-        else if (m->type == MESSAGE_WORKERS && message_next_worker(room))
-            check_names(to, room->worker_info.queues, m);
+            check_event(to, &arrays->events[i], m);
+        else if (m->type == MESSAGE_QUEUES && message_next_queue(arrays))
+            check_queue(to, RIGHT_SEE, arrays->queue_info.name, m);
+        else if (m->type == MESSAGE_WORKERS && message_next_worker(arrays))
+            check_names(to, arrays->worker_info.queues, m);
     }
 }

@@ -275,7 +275,7 @@ a_damaged_answer_is_not_given_again(void **state)
     world_submit(w, 1, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_DAMAGED);
+    assert_int_equal(w->arrays->answers[0].status, STINT_DAMAGED);
     world_destroy(&w);
 }
 

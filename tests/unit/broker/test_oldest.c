@@ -20,8 +20,8 @@ oldest(struct world *w)
     message_put_page(world_frame(w, 1), MESSAGE_LIST_QUEUES, 7, (struct slice){0});
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_QUEUES));
-    assert_true(message_next_queue(w->room));
-    return w->room->queue_info.oldest_ready_ms;
+    assert_true(message_next_queue(w->arrays));
+    return w->arrays->queue_info.oldest_ready_ms;
 }
 
 static struct stint_id
@@ -35,7 +35,7 @@ submit(struct world *w, uint64_t number, uint8_t priority, const char *kind)
     world_submit(w, 1, number, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_true(message_next_run(&w->room->answers[0], &id, &count));
+    assert_true(message_next_run(&w->arrays->answers[0], &id, &count));
     return id;
 }
 
@@ -194,8 +194,8 @@ a_page_looks_at_a_bounded_number_of_priorities_and_the_list_comes_to_its_end(voi
         assert_int_equal(world_step(w, 10), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_QUEUES));
         for (uint32_t i = 0; i < w->message.count; i++, told++) {
-            assert_true(message_next_queue(w->room));
-            assert_in_range(w->room->queue_info.oldest_ready_ms, 1, 1000);
+            assert_true(message_next_queue(w->arrays));
+            assert_in_range(w->arrays->queue_info.oldest_ready_ms, 1, 1000);
         }
         at = w->message.page.cursor;
         assert_true(at.size <= sizeof cursor);

@@ -157,16 +157,16 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
 {
     switch (e->type) {
     case MESSAGE_LIST_QUEUES:
-        assert_true(message_next_queue(w->room));
-        return w->room->queue_info.name;
+        assert_true(message_next_queue(w->arrays));
+        return w->arrays->queue_info.name;
     case MESSAGE_LIST_WORKERS:
-        assert_true(message_next_worker(w->room));
-        return w->room->worker_info.queues;
+        assert_true(message_next_worker(w->arrays));
+        return w->arrays->worker_info.queues;
     case MESSAGE_LIST:
-        assert_true(message_next_job(w->room));
-        return w->room->info.queue;
+        assert_true(message_next_job(w->arrays));
+        return w->arrays->info.queue;
     default:
-        return w->room->events[i].queue;
+        return w->arrays->events[i].queue;
     }
 }
 
@@ -177,7 +177,7 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
     unsigned seen = 0;
     assert_non_null(world_read(w, KEYED, e->answer));
     if (e->type == MESSAGE_SUBSCRIBE) {
-        assert_int_equal(w->room->statuses[0], STINT_OK);
+        assert_int_equal(w->arrays->statuses[0], STINT_OK);
         put_submit(w, LOCAL, 3, "pay.roll");
         put_submit(w, LOCAL, 4, "mail.in");
         assert_int_equal(world_step(w, 0), STINT_OK);

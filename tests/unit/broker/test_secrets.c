@@ -250,15 +250,15 @@ take_in(struct conversation *c)
 {
     for (size_t i = 0; world_next(c->w, CLIENT, &i);) {
         const struct message *m = &c->w->message;
-        if (m->type == MESSAGE_SUBMITTED && c->w->room->answers[0].status == STINT_OK)
-            c->submission = c->w->room->answers[0].number + 1;
+        if (m->type == MESSAGE_SUBMITTED && c->w->arrays->answers[0].status == STINT_OK)
+            c->submission = c->w->arrays->answers[0].number + 1;
         if (m->type == MESSAGE_JOBS && m->number == 4) {
             c->goes_on = m->page.cursor.size == sizeof c->cursor;
             if (c->goes_on)
                 memcpy(c->cursor, m->page.cursor.data, sizeof c->cursor);
         }
         for (uint32_t e = 0; m->type == MESSAGE_EVENTS && e < m->count; e++)
-            c->missed += c->w->room->events[e].type == STINT_EVENT_LOST;
+            c->missed += c->w->arrays->events[e].type == STINT_EVENT_LOST;
     }
 }
 

@@ -75,8 +75,8 @@ however_much_stands_in_another_queue_no_page_is_shorter_for_it(void **state)
     const struct message *m = page(w, list);
     assert_int_equal(m->count, 2);
     assert_int_equal(m->page.cursor.size, 0);
-    assert_true(message_next_job(w->room));
-    assert_string_equal(w->room->info.queue, "mail.out");
+    assert_true(message_next_job(w->arrays));
+    assert_string_equal(w->arrays->info.queue, "mail.out");
     world_destroy(&w);
 }
 
@@ -102,9 +102,9 @@ each_page_goes_on_where_the_one_before_ended_over_all_tables(void **state)
         assert_in_range(m->count, 0, 1);
         list.list.cursor = m->page.cursor;
         if (m->count > 0) {
-            assert_true(message_next_job(w->room));
+            assert_true(message_next_job(w->arrays));
             seen[jobs++] =
-                id_queue(&w->room->info.id) * 10 + (unsigned)id_sequence(&w->room->info.id);
+                id_queue(&w->arrays->info.id) * 10 + (unsigned)id_sequence(&w->arrays->info.id);
         }
     } while (list.list.cursor.size && ++pages < 20);
     static const unsigned expected[] = {12, 31, 33, 11, 32}; /* the cancelled ones last */
@@ -192,8 +192,9 @@ queues_told(struct world *w)
     assert_non_null(world_read(w, KEYED, MESSAGE_QUEUES));
     told[0] = '\0';
     for (uint32_t n = w->message.count; n > 0; n--) {
-        assert_true(message_next_queue(w->room));
-        used += (size_t)snprintf(told + used, sizeof told - used, "%s ", w->room->queue_info.name);
+        assert_true(message_next_queue(w->arrays));
+        used +=
+            (size_t)snprintf(told + used, sizeof told - used, "%s ", w->arrays->queue_info.name);
     }
     return told;
 }
@@ -254,9 +255,9 @@ events_that_are_lost_are_counted_as_far_as_they_may_be_heard_of(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     for (size_t i = 0; world_next(w, KEYED, &i);)
         for (uint32_t e = 0; w->message.type == MESSAGE_EVENTS && e < w->message.count; e++) {
-            bool is_lost = w->room->events[e].type == STINT_EVENT_LOST;
+            bool is_lost = w->arrays->events[e].type == STINT_EVENT_LOST;
             heard += !is_lost;
-            lost += is_lost ? w->room->events[e].count : 0;
+            lost += is_lost ? w->arrays->events[e].count : 0;
         }
     assert_true(heard > 0 && lost > 0);
     assert_int_equal(heard + lost, own);
@@ -268,7 +269,7 @@ of_a_shared_worker_neither_window_nor_moments_of_silence_are_told(void **state)
 {
     struct world *w = a_world_with_two_queues();
     struct grant g = grant_of("key", RIGHT_SEE, "mail.in");
-    const struct stint_worker_info *info = &w->room->worker_info;
+    const struct stint_worker_info *info = &w->arrays->worker_info;
     static const struct {
         uint64_t passes_ms, silent_ms;
     } cases[] = {{300, 0}, {900, 0}, {800, 0}, {1000, 3000}};
@@ -280,7 +281,7 @@ of_a_shared_worker_neither_window_nor_moments_of_silence_are_told(void **state)
         message_put_page(world_frame(w, KEYED), MESSAGE_LIST_WORKERS, 3, (struct slice){0});
         assert_int_equal(world_step(w, cases[i].passes_ms), STINT_OK);
         assert_non_null(world_read(w, KEYED, MESSAGE_WORKERS));
-        assert_true(message_next_worker(w->room));
+        assert_true(message_next_worker(w->arrays));
         assert_int_equal(info->window, 0);
         assert_int_equal(info->seen_ms_ago, cases[i].silent_ms);
     }

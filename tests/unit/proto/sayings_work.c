@@ -39,13 +39,13 @@ say_HELLO(uint64_t number)
     assert_int_equal(heard.hello.queues, h.queues);
     assert_int_equal(heard.hello.kinds, h.kinds);
     for (unsigned i = 0; i < h.queues; i++)
-        assert_same(room->names.queues[i], queues[i]);
+        assert_same(arrays->names.queues[i], queues[i]);
     for (unsigned i = 0; i < h.kinds; i++)
-        assert_same(room->names.kinds[i], kinds[i]);
+        assert_same(arrays->names.kinds[i], kinds[i]);
     assert_int_equal(heard.hello.cores, h.cores);
     assert_int_equal(heard.hello.labels, h.labels);
     for (unsigned i = 0; i < h.labels; i++)
-        assert_same(room->names.labels[i], labels[i]);
+        assert_same(arrays->names.labels[i], labels[i]);
 }
 
 void
@@ -82,8 +82,8 @@ say_WELCOME(uint64_t number)
     assert_number(heard.welcome.features, w.features);
     assert_int_equal(heard.welcome.brokers, w.brokers);
     for (unsigned i = 0; i < w.brokers; i++) {
-        assert_int_equal(room->brokers[i].number, brokers[i].number);
-        assert_same(room->brokers[i].endpoint, brokers[i].endpoint);
+        assert_int_equal(arrays->brokers[i].number, brokers[i].number);
+        assert_same(arrays->brokers[i].endpoint, brokers[i].endpoint);
     }
 }
 
@@ -194,7 +194,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
 {
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct job_spec *s = &room->specs[i];
+        const struct job_spec *s = &arrays->specs[i];
         assert_same(s->queue, jobs[i].queue);
         assert_same(s->kind, jobs[i].kind);
         assert_same(s->payload, jobs[i].payload);
@@ -261,7 +261,7 @@ say_SUBMITTED(uint64_t number)
     hear(MESSAGE_SUBMITTED, 0);
     assert_int_equal(heard.count, answers);
     for (uint32_t i = 0; i < answers; i++) {
-        struct answer a = room->answers[i];
+        struct answer a = arrays->answers[i];
         assert_number(a.number, numbers[i]);
         assert_int_equal(a.status, runs[i] ? STINT_OK : STINT_QUEUE_FULL);
         assert_int_equal(a.count, runs[i]);
@@ -304,7 +304,7 @@ say_DISPATCH(uint64_t number)
     assert_same(heard.dispatch.queue, queue);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct dispatched_job *d = &room->dispatched[i];
+        const struct dispatched_job *d = &arrays->dispatched[i];
         assert_memory_equal(&d->id, &jobs[i].id, sizeof d->id);
         assert_same(d->kind, jobs[i].kind);
         assert_same(d->payload, jobs[i].payload);
@@ -333,7 +333,7 @@ say_SETTLE(uint64_t number)
     assert_int_equal(heard.settle.window, told);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct outcome *o = &room->outcomes[i];
+        const struct outcome *o = &arrays->outcomes[i];
         assert_memory_equal(&o->id, &outcomes[i].id, sizeof o->id);
         assert_int_equal(o->attempt, outcomes[i].attempt);
         assert_int_equal(o->type, outcomes[i].type);
@@ -365,7 +365,7 @@ say_SETTLED(uint64_t number)
     hear(MESSAGE_SETTLED, 0);
     assert_int_equal(heard.count, answers);
     for (uint32_t i = 0; i < answers; i++) {
-        struct answer a = room->answers[i];
+        struct answer a = arrays->answers[i];
         assert_number(a.number, numbers[i]);
         assert_int_equal(a.count, exceptions[i]);
         for (uint32_t n = 0; n < exceptions[i]; n++) {
@@ -396,11 +396,11 @@ say_leases(enum message_type type, uint64_t number)
     assert_int_equal(heard.count, count);
     assert_int_equal(heard.claim.more, claim && more);
     for (uint32_t i = 0; i < count; i++) {
-        assert_memory_equal(&room->leases[i].id, &leases[i].id, STINT_ID_BYTES);
-        assert_int_equal(room->leases[i].attempt, leases[i].attempt);
-        assert_int_equal(room->leases[i].begun, leases[i].begun);
+        assert_memory_equal(&arrays->leases[i].id, &leases[i].id, STINT_ID_BYTES);
+        assert_int_equal(arrays->leases[i].attempt, leases[i].attempt);
+        assert_int_equal(arrays->leases[i].begun, leases[i].begun);
         if (!claim)
-            assert_int_equal(room->leases[i].status, leases[i].status);
+            assert_int_equal(arrays->leases[i].status, leases[i].status);
     }
 }
 
