@@ -59,6 +59,20 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
     fleet_watches_end(&core->fleet, first);
 }
 
+void
+watch_moved(struct core *core, const struct job *job)
+{
+    struct watch *next, *w = core->fleet.watches ? fleet_watches(&core->fleet, &job->id) : NULL;
+    const struct stint_job_info unknown = {.id = job->id};
+    for (; w; w = next) {
+        next = w->next_same;
+        if (sight_covers(w->peer->grant, job->level->queue))
+            continue;
+        watch_put_outcome(core, w->peer, &unknown);
+        fleet_unwatch(&core->fleet, w);
+    }
+}
+
 static bool
 listed(const struct subscription *s, const struct stint_id *id)
 {
