@@ -12,6 +12,7 @@ ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/se
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
+HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
@@ -474,6 +475,13 @@ PLANTED = [
     ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
     ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
     ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),
+
+    # stint fleet scale
+    ("what a command of the user's has started outlives it", HOOK, "    (void)kill(-h->pid, SIGTERM);", "    (void)kill(h->pid, SIGTERM);"),
+    ("a command of the user's that does not end is only asked to", HOOK, "    (void)kill(-h->pid, SIGKILL);\n", ""),
+    ("a failure of the same kind is told each time", SCALE, "    if (f->told_ms && now_ms - f->told_ms < AGAIN_MS)", "    if (f->told_ms > now_ms)"),
+    ("a worker counts in all as often as it has queues", SCALE, "            add_slots(&q->figures, info);", "            add_slots(&q->figures, info), add_slots(&s->total, info);"),
+    ("slots of a paused worker are free", SCALE, "(STINT_IS_PAUSED | STINT_IS_LEAVING | STINT_IS_AWAY)", "(STINT_IS_LEAVING | STINT_IS_AWAY)"),
 
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
 

@@ -265,6 +265,47 @@ events_that_are_lost_are_counted_as_far_as_they_may_be_heard_of(void **state)
 }
 
 static void
+move(struct world *w, struct stint_id id, const char *queue)
+{
+    struct change to = {.set = CHANGE_QUEUE};
+    to.to.queue = text(queue);
+    message_put_change(world_frame(w, LOCAL), 6, &id, 1, &to);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+}
+
+static void
+a_job_that_was_moved_is_listed_and_heard_of_where_it_stands(void **state)
+{
+    struct world *w = a_world_with_two_queues();
+    struct grant g = grant_of("key", RIGHTS_ALL, "mail.*");
+    struct stint_id other = id_make(w->options.broker, 2, DEFAULT_PRIORITY, 1);
+    struct message list = {.list.limit = 1};
+    (void)state;
+    come_with(w, &g);
+    message_put_subscribe(world_frame(w, KEYED), 5, (struct slice){0}, 0, NULL, 0);
+    move(w, other, "mail.in"); /* its id is of a queue that may not be seen */
+    const struct message *m = page(w, list);
+    assert_int_equal(m->count, 1);
+    list.list.cursor = m->page.cursor;
+    m = page(w, list);
+    assert_int_equal(m->count, 1);
+    assert_int_equal(m->page.cursor.size, 0);
+    assert_true(message_next_job(w->arrays));
+    assert_memory_equal(&w->arrays->info.id, &other, sizeof other);
+    assert_string_equal(w->arrays->info.queue, "mail.in");
+    message_put_ids(world_frame(w, LOCAL), MESSAGE_CANCEL, 3, &other, 1, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, KEYED, MESSAGE_EVENTS));
+    message_put_ids(world_frame(w, LOCAL), MESSAGE_RETRY, 3, &other, 1, 0);
+    move(w, other, "pay.roll");
+    assert_int_equal(page(w, (struct message){0})->count, 1);
+    message_put_ids(world_frame(w, LOCAL), MESSAGE_CANCEL, 3, &other, 1, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_null(world_read(w, KEYED, MESSAGE_EVENTS));
+    world_destroy(&w);
+}
+
+static void
 of_a_shared_worker_neither_window_nor_moments_of_silence_are_told(void **state)
 {
     struct world *w = a_world_with_two_queues();
@@ -298,6 +339,7 @@ main(void)
         cmocka_unit_test(a_page_passes_over_a_bounded_number_of_queues_and_every_list_ends),
         cmocka_unit_test(queues_that_come_and_go_are_seen_and_seen_no_more),
         cmocka_unit_test(events_that_are_lost_are_counted_as_far_as_they_may_be_heard_of),
+        cmocka_unit_test(a_job_that_was_moved_is_listed_and_heard_of_where_it_stands),
         cmocka_unit_test(of_a_shared_worker_neither_window_nor_moments_of_silence_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
