@@ -74,6 +74,8 @@ party_of(const struct hello *h, const struct grant *key)
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
     p->barred = false; /* it is told again */
+    p->asks_all = 0; /* a client that is new counts its requests anew */
+    p->asks_whole = false;
     p->kinds[0] = '\0';
     for (uint32_t i = 0; i < h->kinds; i++) {
         char kind[STINT_NAME_BYTES];
