@@ -190,13 +190,16 @@ class Command(Scale):
         stubborn = f"trap '' TERM; sleep 1000 & echo $! >>{pids}; sleep 1000 & echo $! >>{pids}; wait; wait; sleep 1000"
         r = self.once("--timeout", "500ms", "--", "sh", "-c", stubborn)
         self.assertExit(r, 124)
+        asked = self.place.path("asked")
+        polite = f"(trap 'echo x >>{asked}; exit' TERM; echo ready >>{pids}.ready; while :; do sleep 0.05; done) 2>/dev/null &"
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-            before = len(self.lines(pids))
-            p = self.start("--", "sh", "-c", f"sleep 1000 & echo $! >>{pids}; wait")
-            harness.wait_until(lambda: len(self.lines(pids)) > before, "it has begun")
+            before = len(self.lines(pids + ".ready"))
+            p = self.start("--", "sh", "-c", f"{polite} echo $! >>{pids}; wait")
+            harness.wait_until(lambda: len(self.lines(pids + ".ready")) > before, "it has begun")
             p.send_signal(number)
             self.assertEqual(p.wait(30), code, p.said())
             self.assertEqual(p.said(), "")
+        self.assertEqual(len(self.lines(asked)), 3)  # they were asked to end, and not killed at once
         for pid in self.lines(pids):
             harness.wait_until(lambda: self.is_gone(pid), f"process {pid} has ended")
 
