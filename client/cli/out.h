@@ -20,6 +20,10 @@ json_t *out_key(const char *name, const struct key_file *file, const struct key_
 
 /* How many jobs stand in each state, by the state's name; no schema. */
 json_t *out_states(const uint64_t *jobs);
+/* A time, unless it is 0; and a payload or result as out_job has it, with "FIELD_object" beside it
+ * if it is one. */
+void out_put_time(json_t *object, const char *field, uint64_t ms);
+void out_put_body(json_t *object, const char *field, const void *bytes, size_t size);
 
 /* Bytes as JSON: a string if they are UTF-8, else {"base64": "..."}. */
 json_t *out_text(const void *bytes, size_t size);

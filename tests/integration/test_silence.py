@@ -92,7 +92,7 @@ class Silence(harness.Case):
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
                  ["events"], ["stats"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
                  ["fleet", "size", "3"], ["fleet", "scale", "--", "true"],
-                 ["fleet", "scale", "--once", "--", "true"], ["result", job], ["retry", job])
+                 ["fleet", "scale", "--once", "--", "true"], ["result", job], ["retry", job], ["take"])
         for p in [self.start(*bound, *args) for args in verbs]:
             self.assertIn(p.wait(30), (69, 75), p.said())
             self.assertNotEqual(p.said(), "")

@@ -1,10 +1,21 @@
 /* What the oracle knows of rights: who may do something to which job, and what a peer with a key
- * may be told. It knows which queue a job is in from what its client wished, not from the broker.
+ * may be told. It knows which queue a job is in from where it stands in the store.
  */
 #include "keys.h"
 #include "oracle_inside.h"
 
 #include <stdlib.h>
+
+/* On its queue, or on one to which it may be moved in this batch. */
+static bool
+allowed_on_any(const struct grant *key, uint32_t rights, const struct job *j)
+{
+    uint32_t queues = j->moving | 1U << j->queue;
+    for (unsigned q = 0; q < KEYS_QUEUES; q++)
+        if ((queues >> q & 1) && keys_allow(key, rights, keys_queues[q]))
+            return true;
+    return false;
+}
 
 bool
 rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id)
@@ -12,7 +23,7 @@ rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id)
     const struct job *j = job_known(id);
     if (!keys_restrict(key) || !j) /* of a job of this very batch nothing is known yet */
         return !key || (key->rights & rights) != 0;
-    return keys_allow(key, rights, keys_queues[j->wish.queue]);
+    return allowed_on_any(key, rights, j);
 }
 
 static void
@@ -27,8 +38,8 @@ static void
 check_job(const struct party *to, const struct stint_id *id, const struct message *m)
 {
     const struct job *j = job_known(id);
-    if (j)
-        check_queue(to, RIGHT_SEE, keys_queues[j->wish.queue], m);
+    if (j && !allowed_on_any(to->key, RIGHT_SEE, j))
+        sim_broken("%s was told of %s by %s", to->key->name, job_named(j), message_name(m->type));
 }
 
 /* Names, with a space between two. */
@@ -77,7 +88,8 @@ check_event(const struct party *to, const struct stint_event *e, const struct me
     check_queue(to, RIGHT_SEE, e->queue, m);
 }
 
-/* A cursor has an id behind its first byte, of a queue that there are jobs in. */
+/* A cursor has an id behind its first byte, of a queue that there are jobs in. What a queue's
+ * number is called, jobs say that were submitted to it. */
 static void
 check_cursor(const struct party *to, const struct message *m)
 {
@@ -99,8 +111,8 @@ check_whole(const struct party *to, const struct stint_id *ids, uint32_t count)
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
         bool listed = false;
-        if (j->was.state == STINT_UNKNOWN ||
-            !keys_allow(to->key, RIGHT_SEE, keys_queues[j->wish.queue]))
+        if (j->was.state == STINT_UNKNOWN || j->moving != 0 ||
+            !keys_allow(to->key, RIGHT_SEE, keys_queues[j->queue]))
             continue;
         for (uint32_t n = 0; n < count && !listed; n++)
             listed = memcmp(&ids[n], &j->id, sizeof *ids) == 0;
