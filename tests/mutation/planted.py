@@ -556,7 +556,7 @@ PLANTED = [
     ("a job that was apart is not found after a change", CHANGE,
      "    if (job.place == PLACE_LIVE)\n        book_ready_at", "    if (false)\n        book_ready_at"),
     ("a running job may be changed", CHANGE, "    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||", "    if (job.state == STINT_SUCCEEDED ||"),
-    ("who may not see a job's new queue goes on waiting", WATCH, "        if (may_see(w->peer, job->level->queue))\n            continue;", "        continue;"),
+    ("who may not see a job's new queue goes on waiting", WATCH, "        if (sight_covers(w->peer->grant, job->level->queue))\n            continue;", "        continue;"),
     ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
     ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
     ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),
