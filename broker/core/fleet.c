@@ -96,6 +96,7 @@ let_go_of_grant(struct fleet *fleet, struct peer *peer)
     if (!h || --h->peers > 0)
         return;
     DL_DELETE(fleet->grants, h);
+    free(h->seen.queues);
     free(h);
 }
 

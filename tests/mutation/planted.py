@@ -4,16 +4,17 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
     f"broker/core/{n}.c"
     for n in ("core", "job", "submit", "dispatch", "settle", "sweep", "watch", "query", "attempt", "apart",
               "reply", "clock", "book", "fleet"))
-PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL = (
+PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL, SIGHT = (
     f"broker/core/{n}.c"
-    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control"))
-BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
+    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control", "sight"))
+BOOKH, RIGHTS_DEF, STATE_H = "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD = "worker/guard.c"
 NAMES = "broker/core/names.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
+HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
@@ -426,8 +427,8 @@ PLANTED = [
     ("one connection speaks for any number of sessions", CONVERSATION, "    if (account->sessions > SESSIONS_A_CONNECTION)", "    if (false)"),
     ("all peers together have no bound", PEERS, "(core->fleet.unread < o->unread_total_bytes && core->step.out->bytes.used < STEP_BYTES)", "core->step.out->bytes.used < STEP_BYTES"),
     ("events are kept for who does not read", WATCH, "        peers_can_take(core, s->peer);", "        s->peer != NULL;"),
-    ("lists in one step look at all rows", QUERY, "core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
-     "SCANNED_A_PAGE"),
+    ("lists in one step look at all rows", STATE_H, "    return core->step.listed < LISTED_A_STEP ? most : LISTED_AT_LEAST;",
+     "    return core ? most : LISTED_AT_LEAST;"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
 
     # rights: rights.c, gate.c, and who tells only what may be seen
@@ -448,10 +449,21 @@ PLANTED = [
     ("rights: a denied id is watched", QUERY, "        if (judgement_denies(&core->scratch.judgement, i))\n            status = STINT_DENIED;\n        else if", "        if"),
     ("rights: a denied job is cancelled", CHANGE, "        bool denied = judgement_denies(&core->scratch.judgement, i);", "        bool denied = false;"),
     ("rights: a denied outcome counts", SETTLE, "judgement_denies(&core->scratch.judgement, i)", "false"),
-    ("rights: all queues are listed", QUEUES, "    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);", "    return !peer->grant || name.size > 0;"),
+    ("rights: all queues are in sight", SIGHT, "    return grant_allows(grant, RIGHT_SEE,", "    return grant_allows(NULL, RIGHT_SEE * (grant != NULL),"),
+    ("rights: what a grant covers is looked at once", SIGHT, "    if (seen->changes == core->book.changes)", "    if (seen->changes > 0)"),
+    ("rights: events of all queues are heard", WATCH, "!queue && sight_is_narrow(peer) ? peer->grant : NULL;", "NULL;"),
+    ("rights: the queue that was heard of last stands for all", WATCH, "    if (s->heard_queue != q->number) {", "    if (s->heard_queue == 0) {"),
+    ("rights: what may not be heard of is counted as lost", WATCH, "(s->some && !hears(s, level->queue, id)))\n            continue;",
+     "(s->some && !hears(s, level->queue, id))) {\n            s->dropped += !has_room(core, s);\n            continue;\n        }"),
+    ("rights: a list of all queues is denied to who may see some", RIGHTS, "    if (queue.size > 0 && !covers(g, queue))", "    if (!covers(g, queue))"),
+    ("rights: a list of all queues goes on from anywhere", QUERY, "core->options.broker && q && q->number == number;", "core->options.broker && q;"),
+    ("rights: a list of all queues leaves one out", QUERY, "number = l->queue->number + 1ULL)", "number = l->queue->number + 2ULL)"),
+    ("rights: queues that nothing stands in cost a list nothing", QUERY, "        l->scanned++;\n        core->step.listed++;\n        if (!list_place", "        if (!list_place"),
+    ("rights: a shared worker's window is told", QUEUES, "        .seen_ms_ago = silence_of(core, w),", "        .window = w->window,\n        .seen_ms_ago = silence_of(core, w),"),
+    ("rights: when a shared worker spoke last is told", QUEUES, "    return silent_ms > 2ULL * core->options.heartbeat_ms ? silent_ms : 0;", "    return silent_ms;"),
     ("rights: a shared worker's work is told", QUEUES, "    if (count_seen(peer, w) == w->serves.queues_count) {", "    if (count_seen(peer, w) > 0) {"),
     ("rights: places in a list count everybody's", QUEUES, "    return peer->grant ? seen : number;", "    return peer ? number : seen;"),
-    ("rights: a list goes on from another queue's place", QUERY, "    return !l->queue ||\n        (id_broker", "    return true ||\n        (id_broker"),
+    ("rights: a list goes on from another queue's place", QUERY, "        return !l->queue ||\n            (id_broker", "        return true ||\n            (id_broker"),
     ("rights: a session is whoever's that names it", GATE, "    if (!j->why && g && !owns(core, g, m->hello.session))", "    (void)owns;\n    if (false)"),
     ("rights: a worker that is cut off is anybody's", GATE, "    if ((w && strcmp(w->key, g->name) != 0) ||\n        (p &&", "    if ((w && w->key[0] == 0) ||\n        (p &&"),
     ("rights: a stored session has no owner", SESSIONS, "        .owner = peer->submissions.owner};", "        .owner = 0};"),
@@ -459,6 +471,20 @@ PLANTED = [
     ("rights: a grant is not copied", FLEET, "    peer->grant = &h->grant;", "    peer->grant = grant;"),
     ("rights: who cancelled is not noted", CHANGE, "    if (count > 0)\n        core_audit", "    if (count > 1)\n        core_audit"),
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
+
+    # the age of the oldest ready job
+    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nstruct scan", "    return true;\n}\n\nstruct scan"),
+    ("who only asks for the next ready job searches for it", BOOK, "search(book, level, &level->head, GLANCED, id, bytes)", "search(book, level, &level->head, UINT_MAX, id, bytes)"),
+    ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
+    ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
+    ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),
+
+    # stint fleet scale
+    ("what a command of the user's has started outlives it", HOOK, "    (void)kill(-h->pid, SIGTERM);", "    (void)kill(h->pid, SIGTERM);"),
+    ("a command of the user's that does not end is only asked to", HOOK, "    (void)kill(-h->pid, SIGKILL);\n", ""),
+    ("a failure of the same kind is told each time", SCALE, "    if (f->told_ms && now_ms - f->told_ms < AGAIN_MS)", "    if (f->told_ms > now_ms)"),
+    ("a worker counts in all as often as it has queues", SCALE, "            add_slots(&q->figures, info);", "            add_slots(&q->figures, info), add_slots(&s->total, info);"),
+    ("slots of a paused worker are free", SCALE, "(STINT_IS_PAUSED | STINT_IS_LEAVING | STINT_IS_AWAY)", "(STINT_IS_LEAVING | STINT_IS_AWAY)"),
 
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
 
@@ -574,7 +600,7 @@ PLANTED = [
     ("a job that was apart is not found after a change", CHANGE,
      "    if (job.place == PLACE_LIVE)\n        book_ready_at", "    if (false)\n        book_ready_at"),
     ("a running job may be changed", CHANGE, "    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||", "    if (job.state == STINT_SUCCEEDED ||"),
-    ("who may not see a job's new queue goes on waiting", WATCH, "        if (may_see(w->peer, job->level->queue))\n            continue;", "        continue;"),
+    ("who may not see a job's new queue goes on waiting", WATCH, "        if (sight_covers(w->peer->grant, job->level->queue))\n            continue;", "        continue;"),
     ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
     ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
     ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),
