@@ -34,6 +34,11 @@ _stint() {
             --label) ;;
             *) values=$(stint --values workers 2>/dev/null) ;;
             esac ;;
+        queue)
+            case $before in
+            queue) values="pause resume close open rm" ;;
+            *) values=$(stint --values queues 2>/dev/null) ;;
+            esac ;;
         fleet) values="up down status size" ;;
         key)
             case $before in

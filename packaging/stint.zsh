@@ -33,6 +33,11 @@ _stint() {
             worker) compadd -- show resize pause resume drain stop ;;
             *) compadd -- ${(f)"$(stint --values workers 2>/dev/null)"} ;;
             esac ;;
+        queue)
+            case ${words[CURRENT-1]} in
+            queue) compadd -- pause resume close open rm ;;
+            *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
+            esac ;;
         fleet) compadd -- up down status size ;;
         key)
             case ${words[CURRENT-1]} in

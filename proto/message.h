@@ -193,6 +193,9 @@ struct message {
             bool more;
         } claim;
         struct {
+            struct slice queue; /* empty: any */
+        } recall;
+        struct {
             bool results;
         } wait;
         struct {
@@ -220,6 +223,11 @@ struct message {
         struct {
             struct slice worker, cursor;
         } list_running;
+        struct {
+            struct slice queue;
+            enum stint_queue_action action;
+        } set_queue;
+        struct stint_queue_setting queue; /* QUEUE */
     };
 };
 
@@ -297,7 +305,8 @@ void message_put_settle(struct pack_buffer *b, uint64_t number, const struct out
     uint32_t count, uint32_t window);
 void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more);
-void message_put_recall(struct pack_buffer *b, uint32_t count);
+/* Of this queue; empty: of any. */
+void message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue);
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
 /* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */
@@ -345,5 +354,9 @@ void message_put_fleet(struct pack_buffer *b, enum message_type type, uint64_t n
     const struct stint_fleet *fleet);
 void message_put_list_running(
     struct pack_buffer *b, uint64_t number, struct slice worker, struct slice cursor);
+void message_put_set_queue(
+    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
+void
+message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 
 #endif

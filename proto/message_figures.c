@@ -29,6 +29,8 @@ enum queue_key {
     QUEUE_JOBS = 3,
     QUEUE_WORKERS = 4,
     QUEUE_UNSERVED = 5,
+    QUEUE_PAUSED = 6,
+    QUEUE_CLOSED = 7,
 };
 
 bool
@@ -50,6 +52,10 @@ message_next_queue(struct message_arrays *arrays)
             info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
         else if (key == QUEUE_UNSERVED)
             slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
+        else if (key == QUEUE_PAUSED)
+            info->paused = pack_bool(r);
+        else if (key == QUEUE_CLOSED)
+            info->closed = pack_bool(r);
         else
             pack_skip(r);
     }
@@ -59,13 +65,17 @@ message_next_queue(struct message_arrays *arrays)
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
-    pack_put_map(b, 4U + (info->unserved[0] != 0));
+    pack_put_map(b, 4U + (info->unserved[0] != 0) + info->paused + info->closed);
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
     pack_put_key_uint(b, QUEUE_WORKERS, info->workers);
     if (info->unserved[0])
         put_key_string(b, QUEUE_UNSERVED, info->unserved);
+    if (info->paused)
+        put_key_bool(b, QUEUE_PAUSED, true);
+    if (info->closed)
+        put_key_bool(b, QUEUE_CLOSED, true);
 }
 
 /* Of a worker in WORKERS. */

@@ -115,7 +115,25 @@ struct stint_queue_info {
     uint64_t jobs[STINT_STATES];
     uint32_t workers; /* that serve it now */
     char unserved[STINT_NAME_BYTES]; /* a kind that waits and none of them handles, or "" */
+    bool paused; /* nothing of it is handed out */
+    bool closed; /* it takes no new jobs */
     uint64_t reserved[8];
+};
+
+/* What can be done with a queue. The numbers are the protocol's. */
+enum stint_queue_action {
+    STINT_PAUSE_QUEUE = 1, /* nothing of it is handed out */
+    STINT_RESUME_QUEUE = 2,
+    STINT_CLOSE_QUEUE = 3, /* it takes no new jobs; what is there is finished */
+    STINT_OPEN_QUEUE = 4,
+    STINT_REMOVE_QUEUE = 5, /* it holds nothing, and goes with its settings */
+};
+
+/* How a queue stands after that. */
+struct stint_queue_setting {
+    bool paused, closed;
+    bool made; /* it was not there before */
+    uint64_t reserved[4];
 };
 
 /* One worker of the fleet. */

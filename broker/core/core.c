@@ -13,6 +13,7 @@
 #include "job.h"
 #include "peers.h"
 #include "query.h"
+#include "queue_control.h"
 #include "queues.h"
 #include "random.h"
 #include "reply.h"
@@ -200,6 +201,8 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_CLAIM:
         attempt_claim(core, peer, m);
+        if (!m->claim.more)
+            dispatch_recall_paused(core, peer->worker);
         break;
     default:
         attempt_started(core, peer, m);
@@ -275,6 +278,9 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_LIST_RUNNING:
         control_list_running(core, peer, m);
+        break;
+    case MESSAGE_SET_QUEUE:
+        queue_control_message(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");

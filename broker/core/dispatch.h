@@ -6,6 +6,8 @@
 
 void dispatch_all(struct core *core);
 void dispatch_recall(struct core *core);
+/* What the worker holds of paused queues and has not begun, it is to give back. */
+void dispatch_recall_paused(struct core *core, const struct worker *worker);
 /* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
  * next call. */
 const char *dispatch_unserved(struct core *core, struct queue *queue);

@@ -252,6 +252,10 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         else
             judge_named(g, m->subscribe.queue, j);
         break;
+    case NEED_SET:
+        if (!covers(g, m->set_queue.queue))
+            deny(j, 0, "this key may not control that queue");
+        break;
     case NEED_EVERYWHERE:
         deny(j, 0, "this is told of all queues together, and this key is for some only");
         break;

@@ -33,6 +33,7 @@ enum need_where {
     NEED_ALL_IDS, /* on that of each id, or the message is refused */
     NEED_LISTED, /* on the one it names; if it names none, on all */
     NEED_WATCHED, /* likewise, or, if it names none, on that of each of its ids */
+    NEED_SET, /* on the one it names */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };

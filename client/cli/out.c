@@ -116,11 +116,25 @@ out_queue(const struct stint_queue_info *i)
 {
     json_t *o = json_pack("{ss ss sI sI}", "schema", "stint.queue/1", "name", i->name, "number",
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
+    json_object_set_new(o, "paused", json_boolean(i->paused));
+    json_object_set_new(o, "closed", json_boolean(i->closed));
+    put_text(o, "state",
+        i->paused && i->closed ? "paused, closed"
+            : i->paused        ? "paused"
+            : i->closed        ? "closed"
+                               : "");
     put_text(o, "unserved", i->unserved);
     json_t *states = states_of(i->jobs);
     json_object_update(o, states);
     json_decref(states);
     return o;
+}
+
+json_t *
+out_queue_setting(const char *name, const char *action, const struct stint_queue_setting *now)
+{
+    return json_pack("{ss ss ss sb sb sb}", "schema", "stint.queue_setting/1", "queue", name,
+        "action", action, "paused", now->paused, "closed", now->closed, "made", now->made);
 }
 
 json_t *

@@ -224,48 +224,28 @@ show_type(struct showing *s)
     show_known(s, strcmp(name, "UNKNOWN") == 0 ? NULL : name, value);
 }
 
+/* A number from 1 on, by its name; NULL ends the names. */
 static void
-show_outcome(struct showing *s)
+show_one_of(struct showing *s, const char *const *names)
 {
-    static const char *const names[] = {[OUTCOME_SUCCEEDED] = "succeeded",
-        [OUTCOME_FAILED] = "failed",
-        [OUTCOME_DEAD] = "dead",
-        [OUTCOME_SNOOZED] = "snoozed",
-        [OUTCOME_RETURNED] = "returned",
-        [OUTCOME_UNABLE] = "unable"};
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value < sizeof names / sizeof *names ? names[value] : NULL, value);
+    uint64_t value = pack_uint(&s->r), i = 1;
+    while (names[i - 1] && i < value)
+        i++;
+    show_known(s, i == value ? names[i - 1] : NULL, value);
 }
 
-static void
-show_action(struct showing *s)
-{
-    static const char *const names[] = {[CONTROL_RESIZE] = "resize",
-        [CONTROL_PAUSE] = "pause",
-        [CONTROL_RESUME] = "resume",
-        [CONTROL_DRAIN] = "drain",
-        [CONTROL_STOP] = "stop"};
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value < sizeof names / sizeof *names ? names[value] : NULL, value);
-}
+#define NAMES(what, ...) \
+    static void show_##what(struct showing *s) \
+    { \
+        static const char *const names[] = {__VA_ARGS__, NULL}; \
+        show_one_of(s, names); \
+    }
 
-static void
-show_target(struct showing *s)
-{
-    uint64_t value = pack_uint(&s->r);
-    const char *name = value == CONTROL_ALL ? "all"
-        : value == CONTROL_NAMED            ? "worker"
-        : value == CONTROL_LABELLED         ? "label"
-                                            : NULL;
-    show_known(s, name, value);
-}
-
-static void
-show_leave(struct showing *s)
-{
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value == LEAVE_DRAIN ? "drain" : value == LEAVE_STOP ? "stop" : NULL, value);
-}
+NAMES(outcome, "succeeded", "failed", "dead", "snoozed", "returned", "unable")
+NAMES(action, "resize", "pause", "resume", "drain", "stop")
+NAMES(queue_action, "pause", "resume", "close", "open", "remove")
+NAMES(target, "all", "worker", "label")
+NAMES(leave, "drain", "stop")
 
 static void
 show_role(struct showing *s)
@@ -459,7 +439,8 @@ LIST(info)
 
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
-    {4, "workers", show_uint}, {5, "unserved", show_name})
+    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "paused", show_bool},
+    {7, "closed", show_bool})
 LIST(queue)
 
 FIELDS(worker, map,
@@ -549,7 +530,7 @@ MESSAGE(SETTLED, NUMBER, {2, "answers", show_settled_list})
 MESSAGE(CLAIM, NUMBER, {2, "leases", show_claim_list}, {3, "more", show_bool})
 MESSAGE(CLAIMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(STARTED, NUMBER, {2, "leases", show_lease_list})
-MESSAGE(RECALL, NUMBER, {2, "count", show_uint})
+MESSAGE(RECALL, NUMBER, {2, "count", show_uint}, {3, "queue", show_name})
 MESSAGE(REVOKE, NUMBER, {2, "leases", show_lease_list})
 MESSAGE(CONFIRMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(WAIT, NUMBER, {2, "ids", show_id_list}, {3, "results", show_bool})
@@ -581,6 +562,8 @@ MESSAGE(FLEET, NUMBER, {2, "slots", show_uint}, {3, "workers", show_uint}, {4, "
     {5, "given", show_uint})
 MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_text})
 MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
+MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
+MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
 /* clang-format on */
 
 static const struct field *

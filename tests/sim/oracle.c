@@ -29,6 +29,7 @@ oracle_begin(const struct core_options *o)
     known.wall_ms = known.wall_us = stepped_us = known.restarted_us = 0;
     clock_met = clock_stored = 0;
     frames_begin();
+    queues_begin();
 }
 
 void
@@ -509,6 +510,8 @@ judge(void)
         bool was_there = j->was.state != STINT_UNKNOWN || j->been || j->was.attempt;
         bool as_before = is_unchanged(j) && !came_back(j);
         bool told = traffic.claims.count || traffic.started.count;
+        if (j->stored && !was_there && j->now.state != STINT_UNKNOWN)
+            queues_check_new(j);
         if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
             j->now.begun = j->was.begun;
@@ -551,6 +554,7 @@ void
 oracle_batch(const struct batch *batch)
 {
     frames_clear();
+    queues_batch();
     follow_clock(batch);
     frames_in(batch);
 }
@@ -562,6 +566,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     clock_stored = clock_met;
     clock_is_stored = true;
     read_store(store);
+    queues_check_store(store, false);
     judge();
     note_refusals();
     check_dispatches();
@@ -599,6 +604,7 @@ oracle_started(struct store *store, struct core *core)
 {
     bool as_before = true;
     read_store(store);
+    queues_check_store(store, in_doubt);
     for (uint32_t i = 0; i < known.count; i++)
         as_before &= is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {

@@ -234,6 +234,8 @@ frames_in(const struct batch *batch)
         from->seen_us = world_us();
         if (m.type == MESSAGE_PING)
             hear_ping(e->peer, &m);
+        else if (m.type == MESSAGE_SET_QUEUE)
+            queues_hear(e->peer, from->key, &m);
         hear(from, &m);
     }
 }
@@ -241,6 +243,7 @@ frames_in(const struct batch *batch)
 static void
 see_dispatch(struct party *to, const struct message *m)
 {
+    queues_check_dispatch(m->dispatch.queue);
     if (to && to->barred)
         sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);
     for (uint32_t i = 0; i < m->count; i++) {
@@ -310,6 +313,8 @@ frames_out(const struct outbox *out)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
             see_settled(to, &m);
+        else if (m.type == MESSAGE_QUEUE)
+            queues_told(e->peer, &m);
         else if (m.type == MESSAGE_ORDER && to)
             to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
         if (to && to->key)

@@ -142,6 +142,19 @@ bool rights_let(const struct grant *key, uint32_t rights, const struct stint_id 
 void
 rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
 
+/* oracle_queues.c: what people set for queues, what the broker says to it, and what is on disk. */
+void queues_begin(void);
+/* A batch comes. */
+void queues_batch(void);
+void queues_hear(uint32_t peer, const struct grant *key, const struct message *m);
+void queues_told(uint32_t peer, const struct message *m);
+/* Something of this queue was handed out: may it be? */
+void queues_check_dispatch(struct slice queue);
+/* A job was stored in this batch: did its queue take any? */
+void queues_check_new(const struct job *j);
+/* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
+void queues_check_store(struct store *s, bool in_doubt);
+
 /* oracle_frames.c */
 extern struct traffic traffic;
 

@@ -502,6 +502,41 @@ play_recall(struct world *w)
 }
 
 static void
+set_queue(struct world *w, uint64_t number, enum stint_queue_action action)
+{
+    const struct slice name = {(const uint8_t *)"default", 7};
+    message_put_set_queue(world_frame(w, CLIENT), number, name, action);
+    step(w, 0);
+}
+
+static void
+play_queues(struct world *w)
+{
+    greet_client(w);
+    greet_worker(w, WORKER, 1);
+    message_put_ping(world_frame(w, WORKER), 2, 2, 0);
+    submit_three(w, 1);
+    step(w, 0);
+    say(w, "The queue is paused: what waits in the worker is asked back.");
+    set_queue(w, 2, STINT_PAUSE_QUEUE);
+    struct outcome ended[] = {{.id = job(2), .attempt = 1, .type = OUTCOME_RETURNED},
+        {.id = job(1), .attempt = 1, .type = OUTCOME_SUCCEEDED}};
+    message_put_settle(world_frame(w, WORKER), 3, ended, 2, WINDOW_UNCHANGED);
+    step(w, 100);
+    say(w, "It is closed, too: a submit is refused, and taken when it is opened.");
+    set_queue(w, 3, STINT_CLOSE_QUEUE);
+    message_put_page(world_frame(w, CLIENT), MESSAGE_LIST_QUEUES, 4, (struct slice){0});
+    submit_three(w, 2);
+    step(w, 0);
+    set_queue(w, 5, STINT_OPEN_QUEUE);
+    submit_three(w, 2);
+    step(w, 100);
+    say(w, "It holds jobs, so it is not removed. It is resumed.");
+    set_queue(w, 6, STINT_REMOVE_QUEUE);
+    set_queue(w, 7, STINT_RESUME_QUEUE);
+}
+
+static void
 submit_to(struct world *w, uint32_t peer, uint64_t number, const char *queue)
 {
     struct job_spec spec = world_job("a");
@@ -651,5 +686,8 @@ const struct scenario scenarios[] = {
     {.name = "control",
         .heading = "A worker is resized, paused, given a share of the fleet's size, and drained.",
         .play = play_control},
+    {.name = "queues",
+        .heading = "A queue is paused, closed, opened, and resumed.",
+        .play = play_queues},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

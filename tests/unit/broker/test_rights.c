@@ -49,6 +49,7 @@ static const struct expected {
     {MESSAGE_SET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FLEET, BY_ERROR},
     {MESSAGE_GET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FLEET, BY_ERROR},
     {MESSAGE_LIST_RUNNING, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_RUNNING, BY_ERROR},
+    {MESSAGE_SET_QUEUE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_QUEUE, BY_ERROR},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -145,6 +146,9 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_SET_FLEET:
     case MESSAGE_LIST_RUNNING:
         put_control(w, e->type);
+        break;
+    case MESSAGE_SET_QUEUE:
+        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
         break;
     default:
         message_put_numbered(world_frame(w, KEYED), e->type, 3);

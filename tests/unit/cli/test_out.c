@@ -134,10 +134,18 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
     struct stint_stats s = {.epoch = 1, .damaged = 2};
     (void)state;
     assert_string_equal(text_of(out_queue(&q)),
-        "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,\"ready\":1,"
-        "\"scheduled\":2,\"running\":3,\"succeeded\":4,\"dead\":5,\"cancelled\":6}");
+        "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
+        "\"paused\":false,\"closed\":false,\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
+        "4,\"dead\":5,\"cancelled\":6}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");
     assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));
+    assert_null(strstr(text_of(out_queue(&q)), "state"));
+    q.paused = true;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"paused\""));
+    q.closed = true;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"paused, closed\""));
+    q.paused = false;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"closed\""));
     assert_string_equal(text_of(out_worker(&w)),
         "{\"schema\":\"stint.worker/1\",\"name\":\"w\",\"software\":\"s\",\"queues\":\"a b\","
         "\"slots\":1,\"window\":2,\"held\":3,\"seen_ms_ago\":4,\"succeeded\":5,\"failed\":6}");
@@ -153,14 +161,15 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
 }
 
 static void
-every_status_has_its_exit_code_and_only_a_full_broker_passes(void **state)
+every_status_has_its_exit_code_and_only_what_can_change_passes(void **state)
 {
     (void)state;
 #define X(code, name, text, hint) \
     assert_int_equal(cli_exit(STINT_##name) == EX_OK, (code) == 0); \
     assert_int_equal(cli_passing(STINT_##name), \
         STINT_##name == STINT_STORE_FULL || STINT_##name == STINT_QUEUE_FULL || \
-            STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY);
+            STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY || \
+            STINT_##name == STINT_QUEUE_CLOSED);
     STINT_STATUS_MAP(X)
 #undef X
     assert_int_equal(cli_exit(STINT_NO_SUCH_JOB), EXIT_NO_SUCH_JOB);
@@ -225,7 +234,7 @@ main(void)
         cmocka_unit_test(how_a_command_ended_is_read_from_its_error),
         cmocka_unit_test(a_result_that_is_lost_is_told_from_one_that_is_empty),
         cmocka_unit_test(queues_workers_figures_and_events_have_their_shapes),
-        cmocka_unit_test(every_status_has_its_exit_code_and_only_a_full_broker_passes),
+        cmocka_unit_test(every_status_has_its_exit_code_and_only_what_can_change_passes),
         cmocka_unit_test(numbers_times_ids_and_halts_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

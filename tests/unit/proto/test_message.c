@@ -273,6 +273,24 @@ fleet_control_is_written_as_its_vectors_have_it(void **state)
     pack_buffer_free(&b);
 }
 
+static void
+control_of_queues_is_written_as_its_vectors_have_it(void **state)
+{
+    const struct slice mail = {(const uint8_t *)"mail", 4};
+    const struct stint_queue_setting made = {.paused = true, .made = true}, plain = {.made = false};
+    struct pack_buffer b = {0};
+    (void)state;
+    message_put_set_queue(&b, 5, mail, STINT_PAUSE_QUEUE);
+    assert_encodes(&b, "set_queue.txt");
+    message_put_queue(&b, 5, &made);
+    assert_encodes(&b, "queue.txt");
+    message_put_queue(&b, 5, &plain);
+    assert_encodes(&b, "queue_plain.txt");
+    message_put_recall(&b, 2, mail);
+    assert_encodes(&b, "recall_queue.txt");
+    pack_buffer_free(&b);
+}
+
 int
 main(void)
 {
@@ -281,6 +299,7 @@ main(void)
         cmocka_unit_test(frames_that_are_cut_are_refused_and_turned_ones_do_no_harm),
         cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
         cmocka_unit_test(fleet_control_is_written_as_its_vectors_have_it),
+        cmocka_unit_test(control_of_queues_is_written_as_its_vectors_have_it),
         cmocka_unit_test(welcome_tells_features_and_leaves_the_key_out_if_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
