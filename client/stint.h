@@ -231,6 +231,15 @@ STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const st
 typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
 typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);
 
+/* Why jobs do not run, each in one reason with its numbers: `reasons` (count of them) are in the
+ * order of the ids. What is told is so at this moment; of a job that runs, or is over, that is its
+ * reason. The other one tells why nothing of a queue runs, and whether submits to it wait.
+ * Errors: STINT_BAD_NAME, STINT_NO_SUCH_QUEUE, STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_why(struct stint_client *client, const struct stint_id *ids,
+    size_t count, struct stint_reason *reasons, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_why_queue(struct stint_client *client, const char *queue,
+    struct stint_reason *reason, uint32_t timeout_ms);
+
 /* List the queues, or the workers, in pages; `timeout_ms` is for each page. */
 STINT_EXPORT enum stint_status
 stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);

@@ -136,6 +136,12 @@ book_queue(struct book *book, struct slice name)
     return find_queue(book->by_name, name);
 }
 
+struct queue *
+book_queue_expected(struct book *book, struct slice name)
+{
+    return find_queue(book->expected, name);
+}
+
 static void
 store_queue(struct book *book, const struct queue *q)
 {

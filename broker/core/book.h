@@ -116,6 +116,8 @@ enum stint_status book_load(struct book *book);
 void book_flush(struct book *book);
 
 struct queue *book_queue(struct book *book, struct slice name);
+/* One that is only in memory; NULL if there is none. */
+struct queue *book_queue_expected(struct book *book, struct slice name);
 /* One that a job is put into. Errors: NULL if there are queues_max of them. */
 struct queue *book_queue_make(struct book *book, struct slice name);
 /* One that a peer serves or watches: until a job comes, it is only in memory. Errors: NULL if too

@@ -23,6 +23,7 @@
 #include "sweep.h"
 #include "upgrade.h"
 #include "watch.h"
+#include "why.h"
 
 #include <stdlib.h>
 
@@ -281,6 +282,9 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_SET_QUEUE:
         queue_control_message(core, peer, m);
+        break;
+    case MESSAGE_WHY:
+        why_message(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");

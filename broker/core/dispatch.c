@@ -30,17 +30,16 @@ enum {
     SAMPLED = 16, /* a worker's newest jobs, for their kinds */
 };
 
-/* May it be given anything, as far as people have said? */
-static bool
-is_willing(const struct worker *w)
+bool
+dispatch_is_willing(const struct worker *w)
 {
     return w->control.greeted && !w->control.paused && w->control.leave == LEAVE_NOT;
 }
 
-static bool
-has_free_window(const struct core *core, const struct worker *w, uint32_t limit)
+bool
+dispatch_has_room(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && is_willing(w) && w->counts.held < limit &&
+    return w->claimed && w->peer && dispatch_is_willing(w) && w->counts.held < limit &&
         w->counts.held < w->window && core->clocks.now_ms >= w->times.rests_ms &&
         peers_can_take(core, w->peer);
 }
@@ -293,9 +292,10 @@ rounds(struct core *core, bool windows)
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
             if (w->serves.draining &&
-                (w->window == 0 || !w->peer || !is_willing(w) || !peers_can_take(core, w->peer)))
+                (w->window == 0 || !w->peer || !dispatch_is_willing(w) ||
+                    !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
-            if (!has_free_window(core, w, limit))
+            if (!dispatch_has_room(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
             if (want > limit - w->counts.held)
@@ -373,7 +373,7 @@ count_idle(struct core *core)
         for (uint32_t i = 0; i < w->serves.queues_count; i++)
             queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w->serves.draining || w->counts.trials > 0 || !has_free_window(core, w, w->slots))
+        if (w->serves.draining || w->counts.trials > 0 || !dispatch_has_room(core, w, w->slots))
             continue;
         for (uint32_t i = 0; i < w->serves.queues_count; i++)
             queue_serving(w->serves.queues[i], w->serves.kinds)->idle += w->slots - w->counts.held;

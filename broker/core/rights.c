@@ -252,6 +252,12 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         else
             judge_named(g, m->subscribe.queue, j);
         break;
+    case NEED_ASKED:
+        if (m->why.queue.size == 0)
+            judge_all_ids(g, book, m, a, j);
+        else
+            judge_named(g, m->why.queue, j);
+        break;
     case NEED_SET:
         if (!covers(g, m->set_queue.queue))
             deny(j, 0, "this key may not control that queue");

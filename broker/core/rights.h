@@ -34,6 +34,7 @@ enum need_where {
     NEED_LISTED, /* on the one it names; if it names none, on all */
     NEED_WATCHED, /* likewise, or, if it names none, on that of each of its ids */
     NEED_SET, /* on the one it names */
+    NEED_ASKED, /* likewise; if it names none, on that of each of its ids */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };

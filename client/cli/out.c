@@ -3,6 +3,7 @@
 #include "console.h"
 #include "ending.h"
 #include "json_bytes.h"
+#include "reasons.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,38 @@ out_worker(const struct stint_worker_info *i)
             : i->state & STINT_IS_PAUSED  ? "paused"
                                           : "");
     put_number(o, "since_ms_ago", i->since_ms_ago);
+    return o;
+}
+
+/* What it is about, the reason's name and its numbers, and the sentence made of them. */
+json_t *
+out_reason(const struct stint_reason *r)
+{
+    static const struct stint_id none;
+    char id[STINT_ID_TEXT_BYTES];
+    char *sentence = reason_sentence(r, clock_wall_ms());
+    json_t *o = json_pack("{ss}", "schema", "stint.why/1");
+    if (memcmp(&r->id, &none, sizeof none) != 0)
+        put_text(o, "id", stint_id_format(&r->id, id));
+    put_text(o, "reason", stint_why_name(r->why));
+    json_object_set_new(o, "sentence", out_text(sentence, strlen(sentence)));
+    put_text(o, "queue", r->queue);
+    put_text(o, "kind", r->kind);
+    put_text(o, "state", r->state ? stint_state_name(r->state) : "");
+    put_number(o, "workers", r->workers);
+    put_number(o, "paused", r->paused);
+    put_number(o, "leaving", r->leaving);
+    put_number(o, "away", r->away);
+    put_number(o, "slots", r->slots);
+    put_number(o, "before", r->before);
+    if (r->about)
+        json_object_set_new(o, "about", json_true());
+    put_time(o, "due", r->due_ms);
+    put_text(o, "worker", r->worker);
+    put_text(o, "error", r->error);
+    if (r->closed || r->full)
+        put_text(o, "submits", r->closed ? "closed" : "full");
+    free(sentence);
     return o;
 }
 

@@ -174,6 +174,7 @@ put_fleet(struct pack_buffer *b)
                                   {(const uint8_t *)"d", 1}};
     uint8_t what = next(), more = next();
     const struct stint_fleet size = {.slots = more % 32};
+    struct stint_id ids[1];
     const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
     struct control c = {.action = (enum control_action)(1 + more % 5),
         .target = (enum control_target)(1 + what % 3),
@@ -182,6 +183,11 @@ put_fleet(struct pack_buffer *b)
     case 4:
         message_put_set_queue(b, more, queues[what / 8 % 4],
             (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_REMOVE_QUEUE));
+        break;
+    case 5:
+        ids[0] = id_make(0, 1 + what / 8 % 3, DEFAULT_PRIORITY, more % 32);
+        message_put_why(
+            b, more, more % 2 ? queues[what / 8 % 4] : (struct slice){0}, ids, 1 - more % 2);
         break;
     case 0:
         message_put_fleet(b, MESSAGE_SET_FLEET, more, &size);

@@ -210,6 +210,13 @@ show_state(struct showing *s)
 }
 
 static void
+show_why(struct showing *s)
+{
+    uint64_t value = pack_uint(&s->r);
+    show_known(s, value < STINT_WHYS ? stint_why_name((enum stint_why)value) : NULL, value);
+}
+
+static void
 show_event(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
@@ -457,6 +464,15 @@ FIELDS(running, map,
     {5, "begun", show_bool}, {6, "ms_ago", show_uint})
 LIST(running)
 
+FIELDS(reason, map,
+    {1, "why", show_why}, {2, "id", show_id}, {3, "queue", show_name}, {4, "kind", show_name},
+    {5, "state", show_state}, {6, "closed", show_bool}, {7, "full", show_bool},
+    {8, "about", show_bool}, {9, "workers", show_uint}, {10, "paused", show_uint},
+    {11, "leaving", show_uint}, {12, "away", show_uint}, {13, "slots", show_uint},
+    {14, "before", show_uint}, {15, "due", show_time}, {16, "worker", show_text},
+    {17, "error", show_bytes})
+LIST(reason)
+
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
     {0, "queue", show_name})
@@ -564,6 +580,8 @@ MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_tex
 MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
 MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
 MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
+MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
+MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
 /* clang-format on */
 
 static const struct field *

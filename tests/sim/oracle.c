@@ -502,13 +502,19 @@ came_back(const struct job *j)
     return retried;
 }
 
+bool
+job_is_unchanged(const struct job *j)
+{
+    return is_unchanged(j) && !came_back(j);
+}
+
 static void
 judge(void)
 {
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
         bool was_there = j->was.state != STINT_UNKNOWN || j->been || j->was.attempt;
-        bool as_before = is_unchanged(j) && !came_back(j);
+        bool as_before = job_is_unchanged(j);
         bool told = traffic.claims.count || traffic.started.count;
         if (j->stored && !was_there && j->now.state != STINT_UNKNOWN)
             queues_check_new(j);
@@ -555,6 +561,7 @@ oracle_batch(const struct batch *batch)
 {
     frames_clear();
     queues_batch();
+    why_clear();
     follow_clock(batch);
     frames_in(batch);
 }
@@ -572,6 +579,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     check_dispatches();
     check_counts(core);
     check_limits();
+    why_judge();
     remember_all();
     check_confirmed();
 }

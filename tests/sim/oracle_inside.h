@@ -13,10 +13,11 @@ struct party {
     enum message_role role;
     const struct grant *key; /* it came with; NULL: none. Borrowed */
     char name[STINT_LABEL_BYTES];
-    uint64_t seen_us; /* its last frame was taken then */
+    uint64_t seen_us, greeted_us; /* its last frame, and its HELLO, were taken then */
     uint32_t window;
     bool barred; /* it was told that it is paused, or to leave */
     char kinds[256]; /* that it handles, each between two spaces; "": all */
+    char queues[256]; /* that it serves, likewise */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
     UT_hash_handle hh;
 };
@@ -101,6 +102,7 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was` */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
+    uint64_t next_since_us; /* nothing holds it up, as the broker has said since then; 0: else */
     bool confirm; /* its last worker was told to ask before it begins */
     uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
     const char *begun_by; /* which; NULL: none */
@@ -121,6 +123,7 @@ extern struct known {
     struct core_options options;
     uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
     uint64_t restarted_us;
+    uint64_t dispatched_us; /* anything was */
 } known;
 
 /* The job of this id; NULL: there never was one. */
@@ -152,8 +155,24 @@ void queues_told(uint32_t peer, const struct message *m);
 void queues_check_dispatch(struct slice queue);
 /* A job was stored in this batch: did its queue take any? */
 void queues_check_new(const struct job *j);
+/* Was it paused in this step? */
+enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
+enum queue_pause queues_pause(unsigned queue);
 /* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
 void queues_check_store(struct store *s, bool in_doubt);
+
+/* oracle_why.c: what the broker says of why jobs wait. */
+void why_clear(void);
+/* REASONS were sent, */
+void why_told(struct message_arrays *arrays, uint32_t count);
+/* and are they true? When it is known what became of all jobs in the step. */
+void why_judge(void);
+/* Is the job what it was before the step, and was nothing else within it? */
+bool job_is_unchanged(const struct job *j);
+
+/* Is a worker of its queue connected and not silent, since before this batch; of its kind, if that
+ * counts? */
+bool frames_served(const struct job *j, bool of_its_kind);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

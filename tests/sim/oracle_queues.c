@@ -22,7 +22,8 @@ struct heard_set {
 };
 
 static struct setting settings[KEYS_QUEUES], before[KEYS_QUEUES];
-static bool touched[KEYS_QUEUES]; /* somebody has opened or removed it in this batch */
+/* Somebody has, in this batch, opened or removed it; set anything of it. */
+static bool touched[KEYS_QUEUES], resumed[KEYS_QUEUES];
 static struct heard_set heard[HEARD_MAX];
 static unsigned heard_count;
 
@@ -49,6 +50,7 @@ queues_batch(void)
 {
     memcpy(before, settings, sizeof before);
     memset(touched, 0, sizeof touched);
+    memset(resumed, 0, sizeof resumed);
     heard_count = 0;
 }
 
@@ -67,6 +69,7 @@ static void
 apply(const struct heard_set *h)
 {
     struct setting *s = &settings[h->queue];
+    resumed[h->queue] = true;
     touched[h->queue] |= h->action == STINT_OPEN_QUEUE || h->action == STINT_REMOVE_QUEUE;
     if (h->action == STINT_REMOVE_QUEUE)
         *s = (struct setting){false, false};
@@ -111,6 +114,14 @@ queues_check_new(const struct job *j)
     unsigned q = j->wish.queue;
     if (before[q].closed && settings[q].closed && !touched[q])
         sim_broken("%s was taken into a queue that is closed", job_named(j));
+}
+
+enum queue_pause
+queues_pause(unsigned queue)
+{
+    if (resumed[queue] || before[queue].paused != settings[queue].paused)
+        return PAUSE_PARTLY;
+    return settings[queue].paused ? PAUSE_ALL_ALONG : PAUSE_NOT;
 }
 
 static void

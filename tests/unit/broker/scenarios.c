@@ -519,6 +519,11 @@ play_queues(struct world *w)
     step(w, 0);
     say(w, "The queue is paused: what waits in the worker is asked back.");
     set_queue(w, 2, STINT_PAUSE_QUEUE);
+    struct stint_id ids[] = {job(1), job(3), job(9)};
+    message_put_why(world_frame(w, CLIENT), 8, (struct slice){0}, ids, 3);
+    message_put_why(
+        world_frame(w, CLIENT), 9, (struct slice){(const uint8_t *)"default", 7}, NULL, 0);
+    step(w, 0);
     struct outcome ended[] = {{.id = job(2), .attempt = 1, .type = OUTCOME_RETURNED},
         {.id = job(1), .attempt = 1, .type = OUTCOME_SUCCEEDED}};
     message_put_settle(world_frame(w, WORKER), 3, ended, 2, WINDOW_UNCHANGED);
@@ -687,7 +692,7 @@ const struct scenario scenarios[] = {
         .heading = "A worker is resized, paused, given a share of the fleet's size, and drained.",
         .play = play_control},
     {.name = "queues",
-        .heading = "A queue is paused, closed, opened, and resumed.",
+        .heading = "A queue is paused, closed, opened, and resumed; and why jobs wait.",
         .play = play_queues},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;
