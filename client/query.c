@@ -202,9 +202,11 @@ take_answers(struct stint_client *c, const struct message *m, void *into)
     return STINT_OK;
 }
 
+/* A broker that is too old knows no such message. `change` is of MESSAGE_CHANGE. */
 static enum stint_status
 command(struct stint_client *c, enum message_type type, const char *what,
-    const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms)
+    const struct stint_id *ids, size_t count, const struct change *change,
+    enum stint_status *statuses, uint32_t timeout_ms)
 {
     struct answering a = {.first = STINT_OK, .what = what};
     enum stint_status status = client_may_wait(c, what);
@@ -214,9 +216,14 @@ command(struct stint_client *c, enum message_type type, const char *what,
         a.count = count - at < LIMIT_JOBS ? count - at : LIMIT_JOBS;
         a.statuses = statuses ? statuses + at : NULL;
         struct call *call = client_call(c, type);
-        message_put_ids(
-            &call->request->frame, type, call->request->number, ids + at, (uint32_t)a.count, 0);
+        struct pack_buffer *b = &call->request->frame;
+        if (change)
+            message_put_change(b, call->request->number, ids + at, (uint32_t)a.count, change);
+        else
+            message_put_ids(b, type, call->request->number, ids + at, (uint32_t)a.count, 0);
         status = client_ask(&call, timeout_ms, take_answers, &a, what);
+        if (status == STINT_UNKNOWN_TYPE && type >= MESSAGE_CHANGE)
+            return client_fail(c, STINT_UNSUPPORTED, what, "this broker can't change jobs so");
         if (status != STINT_OK)
             return status;
     }
@@ -227,14 +234,91 @@ enum stint_status
 stint_cancel(struct stint_client *c, const struct stint_id *ids, size_t count,
     enum stint_status *statuses, uint32_t timeout_ms)
 {
-    return command(c, MESSAGE_CANCEL, "cancelling", ids, count, statuses, timeout_ms);
+    return command(c, MESSAGE_CANCEL, "cancelling", ids, count, NULL, statuses, timeout_ms);
 }
 
 enum stint_status
 stint_retry(struct stint_client *c, const struct stint_id *ids, size_t count,
     enum stint_status *statuses, uint32_t timeout_ms)
 {
-    return command(c, MESSAGE_RETRY, "retrying", ids, count, statuses, timeout_ms);
+    return command(c, MESSAGE_RETRY, "retrying", ids, count, NULL, statuses, timeout_ms);
+}
+
+enum stint_status
+stint_delete(struct stint_client *c, const struct stint_id *ids, size_t count,
+    enum stint_status *statuses, uint32_t timeout_ms)
+{
+    return command(c, MESSAGE_DELETE, "deleting", ids, count, NULL, statuses, timeout_ms);
+}
+
+static struct slice
+name_of(const char *text)
+{
+    return text ? (struct slice){(const uint8_t *)text, strlen(text)} : (struct slice){0};
+}
+
+/* What it says, as the wire has it. */
+static struct change
+read_change(const struct stint_change *given)
+{
+    struct change c = {.set = 0,
+        .delay_ms = (uint64_t)given->delay_ms,
+        .to = {.queue = name_of(given->queue),
+            .kind = name_of(given->kind),
+            .payload = {given->payload, given->payload_bytes},
+            .keep_ms = (uint64_t)given->keep_ms,
+            .time_to_run_ms = given->time_to_run_ms,
+            .backoff_base_ms = given->backoff_base_ms,
+            .backoff_cap_ms = given->backoff_cap_ms,
+            .max_attempts = given->max_attempts,
+            .priority = (uint8_t)given->priority}};
+    const struct {
+        bool is_set;
+        enum change_bit bit;
+    } parts[] = {{given->queue, CHANGE_QUEUE}, {given->kind, CHANGE_KIND},
+        {given->payload, CHANGE_PAYLOAD}, {given->priority >= 0, CHANGE_PRIORITY},
+        {given->max_attempts, CHANGE_MAX_ATTEMPTS}, {given->keep_ms >= 0, CHANGE_KEEP},
+        {given->time_to_run_ms, CHANGE_TIME_TO_RUN}, {given->backoff_base_ms, CHANGE_BACKOFF_BASE},
+        {given->backoff_cap_ms, CHANGE_BACKOFF_CAP}, {given->delay_ms >= 0, CHANGE_DELAY}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        c.set |= parts[i].is_set ? (uint32_t)parts[i].bit : 0;
+    return c;
+}
+
+static enum stint_status
+check_change(struct stint_client *c, const struct stint_change *given, const struct change *change,
+    size_t count, const char *what)
+{
+    const struct job_spec *to = &change->to;
+    if ((given->queue && !name_is_valid(to->queue)) || (given->kind && !name_is_valid(to->kind)))
+        return client_fail(c, STINT_BAD_NAME, what, "");
+    if (given->priority > 255)
+        return client_fail(c, STINT_INVALID, what, "the priority is 0 to 255");
+    if (given->max_attempts > LIMIT_ATTEMPTS)
+        return client_fail(c, STINT_INVALID, what, "max attempts are 1 to 65535");
+    if (given->keep_ms > (int64_t)LIMIT_TIME_MS || given->delay_ms > (int64_t)LIMIT_TIME_MS ||
+        to->time_to_run_ms > LIMIT_TIME_MS || to->backoff_base_ms > LIMIT_TIME_MS ||
+        to->backoff_cap_ms > LIMIT_TIME_MS)
+        return client_fail(c, STINT_INVALID, what, "a duration is at most a hundred years");
+    if (change->set == 0)
+        return client_fail(c, STINT_INVALID, what, "nothing is to be changed");
+    if (given->payload && count > 1)
+        return client_fail(c, STINT_INVALID, what, "a payload is given to one job");
+    if (to->payload.size > LIMIT_BODY_BYTES_MAX)
+        return client_fail(c, STINT_TOO_LARGE, what, "");
+    return STINT_OK;
+}
+
+enum stint_status
+stint_change(struct stint_client *c, const struct stint_id *ids, size_t count,
+    const struct stint_change *given, enum stint_status *statuses, uint32_t timeout_ms)
+{
+    static const char what[] = "changing jobs";
+    struct change change = read_change(given);
+    enum stint_status status = check_change(c, given, &change, count, what);
+    return status == STINT_OK
+        ? command(c, MESSAGE_CHANGE, what, ids, count, &change, statuses, timeout_ms)
+        : status;
 }
 
 static enum stint_status

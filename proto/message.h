@@ -39,6 +39,26 @@ struct job_spec {
 };
 #define KEEP_DEFAULT UINT64_MAX
 
+/* What of a job is to be changed: bits of `set`. */
+enum change_bit {
+    CHANGE_QUEUE = 1 << 1,
+    CHANGE_KIND = 1 << 2,
+    CHANGE_PAYLOAD = 1 << 3,
+    CHANGE_PRIORITY = 1 << 4,
+    CHANGE_MAX_ATTEMPTS = 1 << 5,
+    CHANGE_KEEP = 1 << 6,
+    CHANGE_TIME_TO_RUN = 1 << 7,
+    CHANGE_BACKOFF_BASE = 1 << 8,
+    CHANGE_BACKOFF_CAP = 1 << 9,
+    CHANGE_DELAY = 1 << 10,
+};
+
+struct change {
+    uint32_t set;
+    uint64_t delay_ms; /* from now; 0: it is due */
+    struct job_spec to;
+};
+
 /* PING and SETTLE tell how many jobs a worker may hold; absent, it stays as it was. */
 #define WINDOW_UNCHANGED UINT32_MAX
 
@@ -219,6 +239,7 @@ struct message {
             uint32_t met; /* workers */
         } controlled;
         struct order order;
+        struct change change; /* of the jobs whose ids are in message_arrays */
         struct stint_fleet fleet;
         struct {
             struct slice worker, cursor;
@@ -312,6 +333,9 @@ void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t 
     const struct lease_ref *leases, uint32_t count, bool more);
 /* Of this queue; empty: of any. */
 void message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue);
+void message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
+    uint32_t count, const struct change *change);
+/* WAIT, GET, CANCEL, RETRY, DELETE. */
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
 /* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */

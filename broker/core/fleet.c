@@ -119,15 +119,22 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 }
 
 void
+fleet_unwatch(struct fleet *fleet, struct watch *watch)
+{
+    assert(watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
+    unlink_watch(fleet, watch);
+    DL_DELETE(watch->peer->watches, watch);
+    watch->peer->watches_count--;
+    fleet->pushed.watches_count--;
+    free(watch);
+}
+
+void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
-    struct watch *w, *next_watch;
     assert(fleet->by_number[peer->number] == peer && peer->account.sent >= peer->account.read);
-    fleet->pushed.watches_count -= peer->watches_count;
-    DL_FOREACH_SAFE (peer->watches, w, next_watch) {
-        unlink_watch(fleet, w);
-        free(w);
-    }
+    while (peer->watches)
+        fleet_unwatch(fleet, peer->watches);
     struct subscription *s, *next_subscription;
     DL_FOREACH_SAFE (fleet->subscriptions, s, next_subscription) {
         if (s->peer == peer)
@@ -313,8 +320,8 @@ count_lease(struct lease *l, bool comes)
 }
 
 struct lease *
-fleet_lease_add(
-    struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker)
+fleet_lease_add(struct fleet *fleet, const struct stint_id *id, const struct stint_id *key,
+    uint32_t attempt, struct worker *worker)
 {
     struct lease *l = fleet->spare;
     if (l) {
@@ -323,6 +330,7 @@ fleet_lease_add(
     } else
         l = allocate(sizeof *l);
     l->id = *id;
+    l->key = *key;
     l->attempt = attempt;
     l->worker = worker;
     HASH_ADD(hh, fleet->leases, id, STINT_ID_BYTES, l);

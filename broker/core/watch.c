@@ -59,6 +59,27 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
 }
 
 static bool
+may_see(const struct peer *peer, const struct queue *q)
+{
+    return grant_allows(
+        peer->grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
+}
+
+void
+watch_moved(struct core *core, const struct job *job)
+{
+    struct watch *next, *w = core->fleet.watches ? fleet_watches(&core->fleet, &job->id) : NULL;
+    const struct stint_job_info unknown = {.id = job->id};
+    for (; w; w = next) {
+        next = w->next_same;
+        if (may_see(w->peer, job->level->queue))
+            continue;
+        watch_put_outcome(core, w->peer, &unknown);
+        fleet_unwatch(&core->fleet, w);
+    }
+}
+
+static bool
 listed(const struct subscription *s, const struct stint_id *id)
 {
     uint32_t low = 0, high = s->ids_count;
@@ -97,7 +118,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
 {
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
-            (s->ids && !listed(s, id)))
+            (s->ids && (!listed(s, id) || !may_see(s->peer, level->queue))))
             continue;
         if (!has_room(core, s)) {
             s->dropped++;

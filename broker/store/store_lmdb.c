@@ -41,7 +41,8 @@ enum {
 };
 
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
-    "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings"};
+    "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings",
+    "names", "redirects"};
 
 static struct store_lmdb *
 self(struct store *store)

@@ -290,6 +290,30 @@ put_list(struct pack_buffer *b)
 }
 
 static void
+put_change(struct pack_buffer *b)
+{
+    static const struct slice queues[] = {
+        {(const uint8_t *)"default", 7}, {(const uint8_t *)"other", 5}};
+    struct stint_id ids[3];
+    uint32_t count = next() % 4;
+    struct change change = {.set = (uint32_t)next() << 1 | (next() % 2 ? CHANGE_BACKOFF_CAP : 0) |
+            (next() % 2 ? CHANGE_DELAY : 0),
+        .delay_ms = next() * 10,
+        .to = {.queue = queues[next() % 2],
+            .kind = queues[next() % 2],
+            .payload = {f.at, next() % 8 <= f.end - f.at ? next() % 2 : 0},
+            .priority = next(),
+            .max_attempts = 1 + next() % 3,
+            .keep_ms = next(),
+            .time_to_run_ms = 1 + next(),
+            .backoff_base_ms = 1 + next(),
+            .backoff_cap_ms = 1 + next()}};
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = known().id;
+    message_put_change(b, next(), ids, count, &change);
+}
+
+static void
 put_raw(struct pack_buffer *b)
 {
     size_t size = next();
@@ -299,6 +323,12 @@ put_raw(struct pack_buffer *b)
         memcpy(pack_reserve(b, size), f.at, size);
     f.at += size;
 }
+
+static const enum message_type ids_types[16] = {[9] = MESSAGE_WAIT,
+    [10] = MESSAGE_GET,
+    [11] = MESSAGE_CANCEL,
+    [12] = MESSAGE_RETRY,
+    [30 % 16] = MESSAGE_DELETE};
 
 static void
 put_frame(uint8_t what, uint8_t connection)
@@ -330,16 +360,11 @@ put_frame(uint8_t what, uint8_t connection)
         message_put_numbered(b, MESSAGE_BYE, next());
         break;
     case 9:
-        put_ids(b, MESSAGE_WAIT);
-        break;
     case 10:
-        put_ids(b, MESSAGE_GET);
-        break;
     case 11:
-        put_ids(b, MESSAGE_CANCEL);
-        break;
     case 12:
-        put_ids(b, MESSAGE_RETRY);
+    case 30:
+        put_ids(b, ids_types[what % 16]);
         break;
     case 13:
         put_list(b);
@@ -362,6 +387,10 @@ put_frame(uint8_t what, uint8_t connection)
         break;
     case 19:
         put_fleet(b);
+        break;
+    case 28:
+    case 29:
+        put_change(b);
         break;
     default:
         put_raw(b);

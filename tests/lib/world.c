@@ -9,6 +9,7 @@ start(struct world *w)
     const char *error = "";
     enum stint_status status = core_new(&w->options, w->store, w->now_ms, &w->core, &error);
     assert_int_equal(status, STINT_OK);
+    assert_true(w->starts_count < sizeof w->starts / sizeof *w->starts);
     w->starts[w->starts_count++] = w->steps;
 }
 

@@ -35,7 +35,7 @@ struct world {
     uint64_t now_ms, wall_ms, seed;
     enum hearing heard; /* how much of what arrived is in the next batch */
     struct world_batch *log[WORLD_LOG]; /* every batch since the start */
-    size_t steps, starts[8], starts_count;
+    size_t steps, starts[64], starts_count;
     struct pack_buffer frames[WORLD_EVENTS];
     uint32_t peers[WORLD_EVENTS];
     enum event_kind kinds[WORLD_EVENTS];

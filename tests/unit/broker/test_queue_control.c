@@ -369,6 +369,35 @@ a_closed_queue_refuses_what_is_new_and_takes_the_same_when_it_is_open(void **sta
     world_destroy(&w);
 }
 
+static enum stint_status
+move(struct world *w, struct stint_id id, const char *queue)
+{
+    const struct change c = {.set = CHANGE_QUEUE, .to.queue = text(queue)};
+    message_put_change(world_frame(w, CLIENT), 6, &id, 1, &c);
+    step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_ANSWERS));
+    return (enum stint_status)w->arrays->statuses[0];
+}
+
+static void
+nothing_is_moved_into_a_closed_queue(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct stint_id id = job(1, 1);
+    (void)state;
+    world_with_client(w);
+    submit_now(w, 1, "mail", 1);
+    (void)set(w, "other", STINT_CLOSE_QUEUE);
+    (void)set(w, "mail", STINT_CLOSE_QUEUE); /* what is there may be changed all the same */
+    assert_int_equal(move(w, id, "other"), STINT_QUEUE_CLOSED);
+    assert_int_equal(move(w, id, "mail"), STINT_OK);
+    (void)set(w, "other", STINT_OPEN_QUEUE);
+    assert_int_equal(move(w, id, "other"), STINT_OK);
+    (void)set(w, "mail", STINT_REMOVE_QUEUE); /* its only job stands elsewhere, and keeps its id */
+    assert_int_equal(world_state(w, id, NULL), STINT_READY);
+    world_destroy(&w);
+}
+
 static void
 a_queue_closed_behind_a_submit_of_the_same_batch_takes_that(void **state)
 {
@@ -533,6 +562,7 @@ main(void)
         cmocka_unit_test(a_worker_that_made_room_for_a_suspect_goes_on_when_its_queue_is_paused),
         cmocka_unit_test(nobody_is_recalled_for_a_worker_that_waits_at_a_paused_queue),
         cmocka_unit_test(a_closed_queue_refuses_what_is_new_and_takes_the_same_when_it_is_open),
+        cmocka_unit_test(nothing_is_moved_into_a_closed_queue),
         cmocka_unit_test(a_queue_closed_behind_a_submit_of_the_same_batch_takes_that),
         cmocka_unit_test(to_pause_or_close_makes_a_queue_and_nothing_else_does),
         cmocka_unit_test(a_set_queue_without_queue_or_action_is_invalid),

@@ -37,6 +37,12 @@ static const struct expected {
         BY_STATUS},
     {MESSAGE_RETRY, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
         BY_STATUS},
+    {MESSAGE_DELETE, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_CHANGE, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_CHANGE, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_ERROR},
     {MESSAGE_LIST_QUEUES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_QUEUES, BY_ERROR},
     {MESSAGE_LIST_WORKERS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_WORKERS, BY_ERROR},
     {MESSAGE_GET_STATS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_STATS, BY_ERROR},
@@ -109,6 +115,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     struct lease_ref ref = {.id = id, .attempt = 1};
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
     struct message list = {.list.queue = name};
+    struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
     bool with_id = e->about == ABOUT_ID || e->about == ABOUT_BOTH;
     switch (e->type) {
     case MESSAGE_HELLO:
@@ -131,7 +138,13 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_GET:
     case MESSAGE_CANCEL:
     case MESSAGE_RETRY:
+    case MESSAGE_DELETE:
         message_put_ids(world_frame(w, KEYED), e->type, 3, &id, 1, e->type == MESSAGE_GET ? 3 : 1);
+        break;
+    case MESSAGE_CHANGE:
+        change.set |= e->about == ABOUT_BOTH ? CHANGE_QUEUE : 0;
+        change.to.queue = name;
+        message_put_change(world_frame(w, KEYED), 3, &id, 1, &change);
         break;
     case MESSAGE_LIST:
         message_put_list(world_frame(w, KEYED), 3, &list);

@@ -44,6 +44,12 @@ say_RETRY(uint64_t number)
 }
 
 void
+say_DELETE(uint64_t number)
+{
+    (void)say_ids(MESSAGE_DELETE, number, 0);
+}
+
+void
 say_LIST(uint64_t number)
 {
     struct message list = {.type = MESSAGE_LIST};

@@ -232,6 +232,47 @@ say_SUBMIT(uint64_t number)
 }
 
 void
+say_CHANGE(uint64_t number)
+{
+    struct change change = {.to = spec()};
+    struct stint_id ids[6];
+    uint32_t count = (uint32_t)below(6);
+    change.set = (uint32_t)below(CHANGE_DELAY << 1) & ~1U;
+    if (change.to.time_to_run_ms == 0)
+        change.set &= ~(uint32_t)CHANGE_TIME_TO_RUN;
+    if (change.to.keep_ms == KEEP_DEFAULT)
+        change.set &= ~(uint32_t)CHANGE_KEEP;
+    change.delay_ms = upto(LIMIT_TIME_MS);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = id();
+    message_put_change(&frame, number, ids, count, &change);
+    hear(MESSAGE_CHANGE, number);
+    const struct change *is = &heard.change;
+    assert_int_equal(heard.count, count);
+    assert_memory_equal(arrays->ids, ids, count * sizeof *ids);
+    assert_int_equal(is->set, change.set);
+    assert_number(is->delay_ms, change.set & CHANGE_DELAY ? change.delay_ms : 0);
+    if (change.set & CHANGE_QUEUE)
+        assert_same(is->to.queue, change.to.queue);
+    if (change.set & CHANGE_KIND)
+        assert_same(is->to.kind, change.to.kind);
+    if (change.set & CHANGE_PAYLOAD)
+        assert_same(is->to.payload, change.to.payload);
+    if (change.set & CHANGE_PRIORITY)
+        assert_int_equal(is->to.priority, change.to.priority);
+    if (change.set & CHANGE_MAX_ATTEMPTS)
+        assert_int_equal(is->to.max_attempts, change.to.max_attempts);
+    if (change.set & CHANGE_KEEP)
+        assert_number(is->to.keep_ms, change.to.keep_ms);
+    if (change.set & CHANGE_TIME_TO_RUN)
+        assert_number(is->to.time_to_run_ms, change.to.time_to_run_ms);
+    if (change.set & CHANGE_BACKOFF_BASE)
+        assert_number(is->to.backoff_base_ms, change.to.backoff_base_ms);
+    if (change.set & CHANGE_BACKOFF_CAP)
+        assert_number(is->to.backoff_cap_ms, change.to.backoff_cap_ms);
+}
+
+void
 say_SUBMITTED(uint64_t number)
 {
     struct pack_buffer elements = {0};
