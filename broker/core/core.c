@@ -219,6 +219,29 @@ can_wait(enum message_type type)
     return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) || type >= MESSAGE_CONTROL;
 }
 
+/* Control, of the fleet and of queues. */
+static void
+people_message(struct core *core, struct peer *peer, const struct message *m)
+{
+    switch (m->type) {
+    case MESSAGE_CONTROL:
+        control_message(core, peer, m);
+        break;
+    case MESSAGE_SET_FLEET:
+    case MESSAGE_GET_FLEET:
+        control_fleet(core, peer, m);
+        break;
+    case MESSAGE_LIST_RUNNING:
+        control_list_running(core, peer, m);
+        break;
+    case MESSAGE_SET_QUEUE:
+        queue_control_message(core, peer, m);
+        break;
+    default:
+        reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
+    }
+}
+
 static void
 peer_message(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -272,24 +295,11 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_UNSUBSCRIBE:
         watch_unsubscribe(core, peer, m);
         break;
-    case MESSAGE_CONTROL:
-        control_message(core, peer, m);
-        break;
-    case MESSAGE_SET_FLEET:
-    case MESSAGE_GET_FLEET:
-        control_fleet(core, peer, m);
-        break;
-    case MESSAGE_LIST_RUNNING:
-        control_list_running(core, peer, m);
-        break;
-    case MESSAGE_SET_QUEUE:
-        queue_control_message(core, peer, m);
-        break;
     case MESSAGE_WHY:
         why_message(core, peer, m);
         break;
     default:
-        reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
+        people_message(core, peer, m);
     }
 }
 

@@ -206,14 +206,14 @@ static void
 show_state(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
-    show_known(s, state_name(value), value);
+    const char *name = value < STINT_STATES ? stint_state_name((enum stint_state)value) : NULL;
+    show_known(s, name, value);
 }
 
 static void
 show_why(struct showing *s)
 {
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value < STINT_WHYS ? stint_why_name((enum stint_why)value) : NULL, value);
+    (void)fputs(stint_why_name((enum stint_why)pack_uint(&s->r)), s->out);
 }
 
 static void
@@ -227,8 +227,8 @@ static void
 show_type(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
-    const char *name = message_name((enum message_type)value);
-    show_known(s, strcmp(name, "UNKNOWN") == 0 ? NULL : name, value);
+    bool known = strcmp(message_name((enum message_type)value), "UNKNOWN") != 0;
+    show_known(s, known ? message_name((enum message_type)value) : NULL, value);
 }
 
 /* A number from 1 on, by its name; NULL ends the names. */
@@ -271,8 +271,7 @@ show_bits(struct showing *s, const char *(*name)(uint64_t bit))
     for (uint64_t bit = 0; bits >> bit; bit++)
         if (bits >> bit & 1) {
             show_known(s, name(bit), bit);
-            if (bits >> bit > 1)
-                (void)fputc('+', s->out);
+            (void)fputs(bits >> bit > 1 ? "+" : "", s->out);
         }
 }
 

@@ -5,64 +5,6 @@
 
 #include "world.h"
 
-enum { CLIENT = 1, WORKER = 2, SECOND = 3 }; /* and their sessions */
-
-static void
-say(struct world *w, const char *sentence)
-{
-    transcript_say(w->transcript, sentence);
-}
-
-static void
-step(struct world *w, uint64_t ms)
-{
-    assert_int_equal(world_step(w, ms), STINT_OK);
-}
-
-/* Time passes in small steps, as a broker that is awake sees it. */
-static void
-wait_ms(struct world *w, uint64_t ms)
-{
-    for (uint64_t passed = 0; passed < ms; passed += 250)
-        step(w, ms - passed < 250 ? ms - passed : 250);
-}
-
-/* The n-th job of the first queue. */
-static struct stint_id
-job(uint64_t n)
-{
-    return id_make(0, 1, DEFAULT_PRIORITY, n);
-}
-
-static void
-greet_client(struct world *w)
-{
-    world_hello_client(w, CLIENT, CLIENT);
-    step(w, 0);
-}
-
-static void
-greet_worker(struct world *w, uint32_t peer, uint32_t slots)
-{
-    world_hello_worker(w, peer, (uint8_t)peer, slots);
-    world_claim(w, peer, NULL, 0);
-    step(w, 0);
-}
-
-static void
-submit(struct world *w, uint64_t number, const char *payload)
-{
-    struct job_spec spec = world_job(payload);
-    world_submit(w, CLIENT, number, &spec, 1);
-}
-
-static void
-submit_three(struct world *w, uint64_t number)
-{
-    struct job_spec specs[3] = {world_job("one"), world_job("two"), world_job("three")};
-    world_submit(w, CLIENT, number, specs, 3);
-}
-
 static void
 ask_ids(struct world *w, enum message_type type, uint64_t number, uint64_t n, uint32_t option)
 {
@@ -532,46 +474,6 @@ play_recall(struct world *w)
     struct outcome returned = {.id = job(3), .attempt = 1, .type = OUTCOME_RETURNED};
     message_put_settle(world_frame(w, WORKER), 3, &returned, 1, WINDOW_UNCHANGED);
     step(w, 0);
-}
-
-static void
-set_queue(struct world *w, uint64_t number, enum stint_queue_action action)
-{
-    const struct slice name = {(const uint8_t *)"default", 7};
-    message_put_set_queue(world_frame(w, CLIENT), number, name, action);
-    step(w, 0);
-}
-
-static void
-play_queues(struct world *w)
-{
-    greet_client(w);
-    greet_worker(w, WORKER, 1);
-    message_put_ping(world_frame(w, WORKER), 2, 2, 0);
-    submit_three(w, 1);
-    step(w, 0);
-    say(w, "The queue is paused: what waits in the worker is asked back.");
-    set_queue(w, 2, STINT_PAUSE_QUEUE);
-    struct stint_id ids[] = {job(1), job(3), job(9)};
-    message_put_why(world_frame(w, CLIENT), 8, (struct slice){0}, ids, 3);
-    message_put_why(
-        world_frame(w, CLIENT), 9, (struct slice){(const uint8_t *)"default", 7}, NULL, 0);
-    step(w, 0);
-    struct outcome ended[] = {{.id = job(2), .attempt = 1, .type = OUTCOME_RETURNED},
-        {.id = job(1), .attempt = 1, .type = OUTCOME_SUCCEEDED}};
-    message_put_settle(world_frame(w, WORKER), 3, ended, 2, WINDOW_UNCHANGED);
-    step(w, 100);
-    say(w, "It is closed, too: a submit is refused, and taken when it is opened.");
-    set_queue(w, 3, STINT_CLOSE_QUEUE);
-    message_put_page(world_frame(w, CLIENT), MESSAGE_LIST_QUEUES, 4, (struct slice){0});
-    submit_three(w, 2);
-    step(w, 0);
-    set_queue(w, 5, STINT_OPEN_QUEUE);
-    submit_three(w, 2);
-    step(w, 100);
-    say(w, "It holds jobs, so it is not removed. It is resumed.");
-    set_queue(w, 6, STINT_REMOVE_QUEUE);
-    set_queue(w, 7, STINT_RESUME_QUEUE);
 }
 
 static void
