@@ -65,6 +65,18 @@ class Pause(Queues):
         self.assertEqual([self.place.state(j) for j in jobs[1:]], ["ready"] * 3)
 
 
+    def test_who_waits_for_a_job_of_a_paused_queue_is_told_once(self):
+        self.queue("pause", "mail")
+        self.worker("--exec")
+        waiting = subprocess.Popen([harness.program("stint"), "run", "-e", self.place.endpoint, "-q", "mail", "echo",
+                                    "done"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(waiting.kill)
+        self.assertIn("queue mail is paused", waiting.stderr.readline())
+        self.queue("resume", "mail")
+        said, rest = waiting.communicate(timeout=60)
+        self.assertEqual((waiting.returncode, said, rest), (0, "done\n", ""))
+
+
 class Close(Queues):
     def test_who_submits_waits_and_is_told_why_once(self):
         self.queue("close", "mail")

@@ -235,11 +235,11 @@ PLANTED = [
     # why.c
     ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
     ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
-    ("why: workers of other queues count", WHY, "        if (!serves(w, q->queue) ||", "        if ("),
+    ("why: workers of other queues count", WHY, "        if (!serves(w, q->queue) ||", "        if ((!serves(w, q->queue) && s.serve == 0) ||"),
     ("why: workers of other kinds count", WHY, "(q->kind.size && !kinds_have(w->serves.kinds, q->kind))", "false"),
     ("why: paused workers have slots", WHY, "    else if (w->control.paused)\n        s->paused++;\n", ""),
     ("why: who is cut off is willing", WHY, "    if (!w->peer || !w->claimed)\n        s->away++;", "    if (!w->claimed)\n        s->away++;"),
-    ("why: a key is told how busy a worker is of which it does not see all", WHY, "        s->free += sees_all(q->peer, w) &&", "        s->free +="),
+    ("why: a key is told how busy a worker is of which it does not see all", WHY, "        s->free += sees_all(q->peer, w) &&", "        s->free += (sees_all(q->peer, w) || w->slots > 0) &&"),
     ("why: a full worker has room", WHY, "            dispatch_has_room(q->core, w, w->window);", "            w->window > 0;"),
     ("why: who can't start it is one that could", WHY, "        if (apart_has_refused(q->refusers, w))\n            s.refuse++;\n        else\n", ""),
     ("why: a suspect waits like the others", WHY, "    if (record_suspect(&job->record) &&", "    if (false &&"),
