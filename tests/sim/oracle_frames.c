@@ -90,6 +90,7 @@ party_of(const struct hello *h, const struct grant *key)
     write_words(p->kinds, sizeof p->kinds, arrays->names.kinds, h->kinds);
     write_words(p->queues, sizeof p->queues, arrays->names.queues, h->queues);
     p->greeted_us = world_us();
+    p->welcomed = false;
     return p;
 }
 
@@ -325,6 +326,8 @@ frames_out(const struct outbox *out)
             see_settled(to, &m);
         else if (m.type == MESSAGE_QUEUE)
             queues_told(e->peer, &m);
+        else if (m.type == MESSAGE_WELCOME && to)
+            to->welcomed = true;
         else if (m.type == MESSAGE_REASONS)
             why_told(arrays, m.count);
         else if (m.type == MESSAGE_ORDER && to)
@@ -348,7 +351,7 @@ frames_served(const struct job *j, bool of_its_kind)
     const uint64_t lost_us = (uint64_t)known.options.lost_ms * US_A_MS;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         const struct party *p = connected[i];
-        if (p && p->role == ROLE_WORKER && !p->left && p->greeted_us < world_us() &&
+        if (p && p->welcomed && p->role == ROLE_WORKER && !p->left && p->greeted_us < world_us() &&
             p->seen_us + lost_us / 2 > world_us() &&
             has_word(p->queues, keys_queues[j->wish.queue]) &&
             (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)))

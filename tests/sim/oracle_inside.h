@@ -19,6 +19,7 @@ struct party {
     char kinds[256]; /* that it handles, each between two spaces; "": all */
     char queues[256]; /* that it serves, likewise */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
+    bool welcomed; /* its last HELLO was answered so */
     UT_hash_handle hh;
 };
 
