@@ -16,7 +16,7 @@ _stint() {
     -m | --mode) values="lifecycle submit drain latency start" ;;
     --role) values="client worker admin" ;;
     --halt) values="now,fail=1 soon,fail=1 now,success=1 never" ;;
-    -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --result | -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     -L | --local | --state | --results | --wd | -d | --directory | --keys | --out)
         mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     esac

@@ -79,6 +79,7 @@ attempt_fail(struct core *core, struct job *job, const struct outcome *o)
         become_dead(core, job, o->extra);
         return;
     }
+    record_clear(&job->record, FIELD_SUSPECT);
     uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, &job->record);
     job_park(core, job, core->clocks.wall_ms + delay_ms);
     watch_event(core, STINT_EVENT_FAILED, job->level, &job->id, job->record.attempt);

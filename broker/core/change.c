@@ -140,7 +140,7 @@ change_one(struct core *core, const struct stint_id *id, const struct change *c)
         job_write(core, &job);
     if (c->set & CHANGE_DELAY)
         set_due(core, &job, c->delay_ms);
-    else if (job.place == PLACE_LIVE)
+    if (job.place == PLACE_LIVE)
         book_ready_at(job.level, id_sequence(&job.key)); /* it was apart, or of another kind */
     watch_moved(core, &job);
     watch_event(core, STINT_EVENT_CHANGED, job.level, id, job.record.attempt);

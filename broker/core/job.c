@@ -386,7 +386,6 @@ job_park(struct core *core, struct job *job, uint64_t due_ms)
     take_out(core, job);
     r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
-    record_clear(r, FIELD_SUSPECT);
     record_set(r, FIELD_DUE, due_ms);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);

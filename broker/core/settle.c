@@ -94,6 +94,7 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
     case OUTCOME_SNOOZED:
         r->uncounted++;
         r->last = LAST_SNOOZED;
+        record_clear(r, FIELD_SUSPECT);
         job_park(core, job, core->clocks.wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:

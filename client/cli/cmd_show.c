@@ -58,6 +58,16 @@ add_reason(struct cli *cli, const struct stint_id *id, json_t *job)
     json_decref(o);
 }
 
+/* For people: the object alone, in place of its bytes. */
+static void
+leave_one(json_t *job, const char *field, const char *object)
+{
+    json_t *value = json_object_get(job, object);
+    if (value)
+        json_object_set(job, field, value);
+    (void)json_object_del(job, object);
+}
+
 static int
 show_job(struct cli *cli, const struct stint_job_info *info)
 {
@@ -66,6 +76,8 @@ show_job(struct cli *cli, const struct stint_job_info *info)
         add_reason(cli, &info->id, o);
     if (cli->json)
         return out_line(o) ? EX_OK : EX_IOERR;
+    leave_one(o, "payload", "payload_object");
+    leave_one(o, "result", "result_object");
     out_fields(o);
     return EX_OK;
 }

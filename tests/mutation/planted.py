@@ -12,7 +12,9 @@ BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+NAMES = "broker/core/names.c"
 KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
+KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 
 PLANTED = [
@@ -558,4 +560,50 @@ PLANTED = [
     ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
+
+    # names.c, change.c: moved jobs
+    ("a moved job loses its id", NAMES, "    put(book, STORE_REDIRECTS, id, to);\n", ""),
+    ("a moved job's name stays where it was", NAMES, "        store_del(book->store, STORE_NAMES, key_of(from));\n", "        ;\n"),
+    ("names of forgotten jobs are left behind", NAMES, "    store_del(book->store, STORE_REDIRECTS, key_of(id));\n", ""),
+    ("after a restart no job was moved", CORE, "    names_load(&core->book);\n", ""),
+    ("a lease goes by the key", DISPATCH, "attempt_lease(core, &job->id, &job->key, &job->record, w)",
+     "attempt_lease(core, &job->key, &job->key, &job->record, w)"),
+    ("what a job stands at is its id", JOB, "    if (job->place == PLACE_NONE || id_compare(&job->id, id) != 0)",
+     "    if (job->place == PLACE_NONE)"),
+    ("a moved outcome never expires", JOB,
+     "        job_mark_expiry(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));", "        ;"),
+    ("a moved scheduled job is never due", JOB,
+     "        store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},\n            (struct slice){0});\n    else",
+     "        ;\n    else"),
+    ("a moved job is not counted where it goes", JOB, "    book_count(&core->book, level, STINT_UNKNOWN, job->state);\n    job_write(core, job);", "    job_write(core, job);"),
+    ("a job that was apart is not found after a change", CHANGE,
+     "    if (job.place == PLACE_LIVE)\n        book_ready_at", "    if (false)\n        book_ready_at"),
+    ("a running job may be changed", CHANGE, "    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||", "    if (job.state == STINT_SUCCEEDED ||"),
+    ("who may not see a job's new queue goes on waiting", WATCH, "        if (may_see(w->peer, job->level->queue))\n            continue;", "        continue;"),
+    ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
+    ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
+    ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),
+    ("the old payload's parts stay", JOB, "    if (record_chunked(&job->record))\n        del_parts(core, &job->id, 0);\n    record_set_body(&job->record, payload);", "    record_set_body(&job->record, payload);"),
+    ("a deleted job is only cancelled", CHANGE, "    job_remove_settled(core, &job);\n    return STINT_OK;", "    return STINT_OK;"),
+    ("verify does not know what moved jobs are called", "broker/core/verify.c", "    if (v.names != v.moved || v.redirects != v.moved)", "    if (false)"),
+    # the broker in somebody else's process
+    ("an embedded broker seeds the program's rand()", "broker/net/router.c", "    if (!o->shared_process)\n        seed_libzmq();", "    seed_libzmq();"),
+    ("who may connect follows the umask", "broker/net/listen.c", "fchmod(fd, 0600) == 0", "fchmod(fd, 0666) == 0"),
+    ("a child by fork keeps the directory", EMBED, "            if (e->descriptors[i] >= 0)\n", "            if (e->descriptors[i] < 0)\n"),
+    ("nobody is told that an embedded broker has ended", EMBED, "    answer_all(e);\n", "    (void)answer_all;\n"),
+    ("an embedded broker takes the program's signals", EMBED, "    (void)sigfillset(&all);\n", "    (void)sigemptyset(&all);\n"),
+    ("an embedded broker's directory moves with the program", EMBED, '"%s%s%s", here, *here', '"%s%s%s", "", !*here'),
+    ("the reason of a failure is not kept", "broker/embed_log.c", "    if (level == LOG_LEVEL_ERROR)\n", "    if (level > LOG_LEVEL_DEBUG)\n"),
+    ("a map that looks like bytes is told as bytes", OBJECTS, "    if (!r->wrong && form_of(map) != FORM_NONE)\n", "    if (false)\n"),
+    ("an array may be a text", OBJECTS, "    if (count >= 32768)\n", "    if (count >= 65536)\n"),
+    ("what was not printed is held for a script", "client/cli/hold.c", "ticket_receive(h->options->to, &answer, 1) && answer == HOLD_KEPT;", "(answer = HOLD_KEPT) != 0;"),
+    ("an outcome that was lost is called stored", "client/cli/cmd_settle.c", "    if (outcome == TICKET_SUCCEED && (!same || info->state != STINT_SUCCEEDED))\n", "    if (outcome == TICKET_SUCCEED && !same)\n"),
+    ("an outcome is given up when settle goes", "client/cli/hold.c", "        (void)poll(NULL, 0, LINGER_MS);\n", "        (void)LINGER_MS;\n"),
+    ("a holder keeps what the script has open", "client/cli/cmd_take.c", "close_range(TO + 1, UINT32_MAX, 0) != 0", "close_range(TO + 100, UINT32_MAX, 0) != 0"),
+    ("anybody's directory holds tickets", "client/cli/ticket.c", "        (st.st_mode & 077) == 0;", "        st.st_mode != 0;"),
+    ("an old ticket ends another run", "client/cli/ticket.c", "    return ticket->attempt ? connect_to(ticket) : find_holder(directory, ticket);", "    return find_holder(directory, ticket);"),
+    ("base64 has several forms", OBJECTS, "word = (word & 3) ? UINT32_MAX : word >> 2;", "word = word >> 2;"),
+    ("objects are nested without end", OBJECTS, """    if (depth++ == STINT_OBJECT_DEPTH)
+        return give_up""", """    if (depth > STINT_OBJECT_DEPTH)
+        return give_up"""),
 ]

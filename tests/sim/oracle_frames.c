@@ -173,6 +173,21 @@ hear_leases(struct party *from, const struct message *m)
 }
 
 static void
+hear_move(const struct change *c, const struct stint_id *id)
+{
+    struct heard_change heard = {.id = *id,
+        .set = c->set,
+        .delay_ms = c->delay_ms,
+        .priority = c->to.priority,
+        .queue = KEYS_QUEUES};
+    if (c->set & CHANGE_QUEUE) {
+        heard.queue = keys_index(c->to.queue);
+        job_may_move(id, heard.queue);
+    }
+    LIST_ADD(traffic.changes, heard);
+}
+
+static void
 hear_change(const struct party *from, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
@@ -180,8 +195,12 @@ hear_change(const struct party *from, const struct message *m)
             continue;
         if (m->type == MESSAGE_CANCEL)
             LIST_ADD(traffic.cancels, arrays->ids[i]);
-        else
+        else if (m->type == MESSAGE_RETRY)
             LIST_ADD(traffic.retries, arrays->ids[i]);
+        else if (m->type == MESSAGE_DELETE)
+            LIST_ADD(traffic.deletes, arrays->ids[i]);
+        else
+            hear_move(&m->change, &arrays->ids[i]);
     }
 }
 
@@ -208,6 +227,8 @@ hear(struct party *from, const struct message *m)
         break;
     case MESSAGE_CANCEL:
     case MESSAGE_RETRY:
+    case MESSAGE_CHANGE:
+    case MESSAGE_DELETE:
         hear_change(from, m);
         break;
     case MESSAGE_BYE:
@@ -353,7 +374,7 @@ frames_served(const struct job *j, bool of_its_kind)
         const struct party *p = connected[i];
         if (p && p->welcomed && p->role == ROLE_WORKER && !p->left && p->greeted_us < world_us() &&
             p->seen_us + lost_us / 2 > world_us() &&
-            has_word(p->queues, keys_queues[j->wish.queue]) &&
+            has_word(p->queues, keys_queues[j->now_queue]) &&
             (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)))
             return true;
     }
@@ -368,6 +389,7 @@ frames_clear(void)
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
     traffic.confirmed.count = traffic.started.count = 0;
+    traffic.changes.count = traffic.deletes.count = 0;
 }
 
 void

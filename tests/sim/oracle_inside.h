@@ -1,5 +1,6 @@
 /* What the oracle's files share: oracle_frames.c, which reads what came and went, oracle_lives.c,
- * which knows what may become of a job, and oracle.c, which reads the store and judges. */
+ * which knows what may become of a job, oracle_clock.c, and oracle.c, which reads the store and
+ * judges. */
 #ifndef ORACLE_INSIDE_H
 #define ORACLE_INSIDE_H
 
@@ -40,6 +41,14 @@ struct heard_claim { /* or STARTED */
     bool begun;
 };
 
+struct heard_change {
+    struct stint_id id;
+    uint32_t set; /* enum change_bit; the simulator's people change no payload and no limit */
+    uint64_t delay_ms;
+    unsigned queue; /* which of keys_queues */
+    uint8_t priority;
+};
+
 struct sent_dispatch {
     struct stint_id id;
     uint32_t attempt;
@@ -62,6 +71,8 @@ struct traffic {
     LIST_OF(struct heard_claim) started;
     LIST_OF(struct stint_id) cancels;
     LIST_OF(struct stint_id) retries;
+    LIST_OF(struct stint_id) deletes;
+    LIST_OF(struct heard_change) changes;
     LIST_OF(uint32_t) submits; /* numbers of jobs */
     LIST_OF(struct sent_dispatch) dispatches;
     LIST_OF(struct heard_outcome) confirmed; /* outcomes whose SETTLED took no exception to them */
@@ -98,9 +109,12 @@ struct job {
     enum told answer;
     struct stint_id told; /* by the broker to the client */
     struct stint_id id; /* in the store, once seen there */
+    struct stint_id key, now_key; /* where it stands */
+    unsigned queue, now_queue; /* which of keys_queues */
+    uint32_t moving; /* bits of the queues to which it is to be moved, as was heard in this batch */
     bool stored; /* was ever seen in the store */
     struct life was, now;
-    uint64_t due_ms, expires_ms; /* as of `was` */
+    uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
     uint64_t next_since_us; /* nothing holds it up, as the broker has said since then; 0: else */
@@ -129,6 +143,8 @@ extern struct known {
 
 /* The job of this id; NULL: there never was one. */
 const struct job *job_known(const struct stint_id *id);
+/* It may be moved to this queue, in this batch. */
+void job_may_move(const struct stint_id *id, unsigned queue);
 /* A job's number and id, for a message; in a static buffer. */
 const char *job_named(const struct job *j);
 
@@ -154,7 +170,7 @@ void queues_hear(uint32_t peer, const struct grant *key, const struct message *m
 void queues_told(uint32_t peer, const struct message *m);
 /* Something of this queue was handed out: may it be? */
 void queues_check_dispatch(struct slice queue);
-/* A job was stored in this batch: did its queue take any? */
+/* A job was stored, or moved to its queue, in this batch: did that take any? */
 void queues_check_new(const struct job *j);
 /* Was it paused in this step? */
 enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
@@ -174,6 +190,11 @@ bool job_is_unchanged(const struct job *j);
 /* Is a worker of its queue connected and not silent, since before this batch; of its kind, if that
  * counts? */
 bool frames_served(const struct job *j, bool of_its_kind);
+
+/* oracle_clock.c: known.wall_ms is the latest that the broker's time can be in this batch. */
+void clock_begin(void);
+void clock_follow(const struct batch *batch);
+void clock_committed(void);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

@@ -111,7 +111,7 @@ queues_check_dispatch(struct slice name)
 void
 queues_check_new(const struct job *j)
 {
-    unsigned q = j->wish.queue;
+    unsigned q = j->now_queue;
     if (before[q].closed && settings[q].closed && !touched[q])
         sim_broken("%s was taken into a queue that is closed", job_named(j));
 }

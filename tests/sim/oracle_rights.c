@@ -1,8 +1,19 @@
 /* What the oracle knows of rights: who may do something to which job, and what a peer with a key
- * may be told. It knows which queue a job is in from what its client wished, not from the broker.
+ * may be told. It knows which queue a job is in from where it stands in the store.
  */
 #include "keys.h"
 #include "oracle_inside.h"
+
+/* On its queue, or on one to which it may be moved in this batch. */
+static bool
+allowed_on_any(const struct grant *key, uint32_t rights, const struct job *j)
+{
+    uint32_t queues = j->moving | 1U << j->queue;
+    for (unsigned q = 0; q < KEYS_QUEUES; q++)
+        if ((queues >> q & 1) && keys_allow(key, rights, keys_queues[q]))
+            return true;
+    return false;
+}
 
 bool
 rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id)
@@ -10,7 +21,7 @@ rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id)
     const struct job *j = job_known(id);
     if (!keys_restrict(key) || !j) /* of a job of this very batch nothing is known yet */
         return !key || (key->rights & rights) != 0;
-    return keys_allow(key, rights, keys_queues[j->wish.queue]);
+    return allowed_on_any(key, rights, j);
 }
 
 static void
@@ -25,8 +36,8 @@ static void
 check_job(const struct party *to, const struct stint_id *id, const struct message *m)
 {
     const struct job *j = job_known(id);
-    if (j)
-        check_queue(to, RIGHT_SEE, keys_queues[j->wish.queue], m);
+    if (j && !allowed_on_any(to->key, RIGHT_SEE, j))
+        sim_broken("%s was told of %s by %s", to->key->name, job_named(j), message_name(m->type));
 }
 
 /* Names, with a space between two. */

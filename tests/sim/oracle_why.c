@@ -82,7 +82,7 @@ judge_next(struct job *j, const struct stint_reason *r)
 static void
 judge_ready(struct job *j, const struct stint_reason *r)
 {
-    enum queue_pause pause = queues_pause(j->wish.queue);
+    enum queue_pause pause = queues_pause(j->now_queue);
     if (pause == PAUSE_ALL_ALONG && r->why != STINT_WHY_PAUSED)
         sim_broken("the queue of %s is paused, and it is said to wait for %s", job_named(j),
             stint_why_name(r->why));
@@ -97,7 +97,7 @@ judge_ready(struct job *j, const struct stint_reason *r)
     if ((r->why == STINT_WHY_NO_HANDLER || r->why == STINT_WHY_GRACE) && frames_served(j, true) &&
         !sim_wild)
         sim_broken("%s is said to have no worker for its kind", job_named(j));
-    if (strcmp(r->queue, keys_queues[j->wish.queue]) != 0 || strcmp(r->kind, j->wish.kind) != 0)
+    if (strcmp(r->queue, keys_queues[j->now_queue]) != 0 || strcmp(r->kind, j->wish.kind) != 0)
         sim_broken("%s is said to be of another queue or kind", job_named(j));
     judge_next(j, r);
 }
@@ -108,7 +108,7 @@ why_judge(void)
     for (unsigned i = 0; i < told_count; i++) {
         const struct stint_reason *r = &told[i];
         struct job *j = (struct job *)(uintptr_t)job_known(&r->id);
-        if (!j || !job_is_unchanged(j))
+        if (!j || j->moving || !job_is_unchanged(j))
             continue;
         if (!fits(j->now.state, r->why))
             sim_broken("%s is %s, and said to wait for %s", job_named(j),

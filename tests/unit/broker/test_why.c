@@ -402,6 +402,12 @@ how_many_are_before_it_is_exact_where_nothing_has_moved_and_a_bound_where_it_has
     assert_int_equal(r.before, 7);
     assert_false(r.about);
     assert_int_equal(why(w, job(1), STINT_WHY_NO_WORKER).before, 0);
+    put_jobs(w, 2, 3, 200, 5);
+    put_jobs(w, 3, 4, 7, 5);
+    step(w, 0);
+    assert_int_equal(why(w, job(1), STINT_WHY_NO_WORKER).before, 3);
+    assert_int_equal(why(w, job(10), STINT_WHY_NO_WORKER).before, 10);
+    assert_int_equal(why(w, id_make(0, 1, 200, 2), STINT_WHY_NO_WORKER).before, 1);
     world_destroy(&w);
 }
 
