@@ -39,7 +39,7 @@ _stint() {
             queue) values="pause resume close open rm" ;;
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
-        fleet) values="up down status size" ;;
+        fleet) values="up down status size scale" ;;
         key)
             case $before in
             key) values="new add list show revoke" ;;

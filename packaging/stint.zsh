@@ -38,7 +38,7 @@ _stint() {
             queue) compadd -- pause resume close open rm ;;
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
-        fleet) compadd -- up down status size ;;
+        fleet) compadd -- up down status size scale ;;
         key)
             case ${words[CURRENT-1]} in
             key) compadd -- new add list show revoke ;;

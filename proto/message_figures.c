@@ -29,8 +29,9 @@ enum queue_key {
     QUEUE_JOBS = 3,
     QUEUE_WORKERS = 4,
     QUEUE_UNSERVED = 5,
-    QUEUE_PAUSED = 6,
-    QUEUE_CLOSED = 7,
+    QUEUE_OLDEST_READY = 6,
+    QUEUE_PAUSED = 7,
+    QUEUE_CLOSED = 8,
 };
 
 bool
@@ -52,6 +53,8 @@ message_next_queue(struct message_arrays *arrays)
             info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
         else if (key == QUEUE_UNSERVED)
             slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
+        else if (key == QUEUE_OLDEST_READY)
+            info->oldest_ready_ms = pack_uint(r);
         else if (key == QUEUE_PAUSED)
             info->paused = pack_bool(r);
         else if (key == QUEUE_CLOSED)
@@ -65,13 +68,16 @@ message_next_queue(struct message_arrays *arrays)
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
-    pack_put_map(b, 4U + (info->unserved[0] != 0) + info->paused + info->closed);
+    pack_put_map(b,
+        4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed);
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
     pack_put_key_uint(b, QUEUE_WORKERS, info->workers);
     if (info->unserved[0])
         put_key_string(b, QUEUE_UNSERVED, info->unserved);
+    if (info->oldest_ready_ms)
+        pack_put_key_uint(b, QUEUE_OLDEST_READY, info->oldest_ready_ms);
     if (info->paused)
         put_key_bool(b, QUEUE_PAUSED, true);
     if (info->closed)

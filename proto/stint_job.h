@@ -133,9 +133,13 @@ struct stint_queue_info {
     uint64_t jobs[STINT_STATES];
     uint32_t workers; /* that serve it now */
     char unserved[STINT_NAME_BYTES]; /* a kind that waits and none of them handles, or "" */
+    /* How long ago the job was submitted that is the oldest of those that are next: the first ready
+     * one of each priority. At least 1; 0: none is ready, or the broker is older and does not tell.
+     */
+    uint64_t oldest_ready_ms;
     bool paused; /* nothing of it is handed out */
     bool closed; /* it takes no new jobs */
-    uint64_t reserved[8];
+    uint64_t reserved[7];
 };
 
 /* What can be done with a queue. The numbers are the protocol's. */

@@ -96,6 +96,7 @@ let_go_of_grant(struct fleet *fleet, struct peer *peer)
     if (!h || --h->peers > 0)
         return;
     DL_DELETE(fleet->grants, h);
+    free(h->seen.queues);
     free(h);
 }
 
@@ -121,7 +122,7 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 void
 fleet_unwatch(struct fleet *fleet, struct watch *watch)
 {
-    assert(watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
+    assert(watch && watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
     unlink_watch(fleet, watch);
     DL_DELETE(watch->peer->watches, watch);
     watch->peer->watches_count--;

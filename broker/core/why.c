@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "job.h"
 #include "reply.h"
+#include "sight.h"
 
 /* Whose question it is, and about what. */
 struct question {
@@ -42,11 +43,8 @@ static bool
 sees_all(const struct peer *peer, const struct worker *w)
 {
     bool all = true;
-    for (uint32_t i = 0; peer->grant && i < w->serves.queues_count && all; i++) {
-        const struct queue *q = w->serves.queues[i];
-        all = grant_allows(
-            peer->grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
-    }
+    for (uint32_t i = 0; i < w->serves.queues_count && all; i++)
+        all = sight_covers(peer->grant, w->serves.queues[i]);
     return all;
 }
 

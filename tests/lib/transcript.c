@@ -446,8 +446,8 @@ LIST(info)
 
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
-    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "paused", show_bool},
-    {7, "closed", show_bool})
+    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint},
+    {7, "paused", show_bool}, {8, "closed", show_bool})
 LIST(queue)
 
 FIELDS(worker, map,

@@ -586,6 +586,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     note_refusals();
     check_dispatches();
     check_counts(core);
+    rights_check_lists();
     check_limits();
     why_judge();
     remember_all();

@@ -91,6 +91,8 @@ party_of(const struct hello *h, const struct grant *key)
     write_words(p->queues, sizeof p->queues, arrays->names.queues, h->queues);
     p->greeted_us = world_us();
     p->welcomed = false;
+    p->asks_all = 0; /* a client that is new counts its requests anew */
+    p->asks_whole = false;
     return p;
 }
 
@@ -235,7 +237,7 @@ hear(struct party *from, const struct message *m)
         from->left = true;
         break;
     default:
-        break;
+        rights_hear(from, m);
     }
 }
 
@@ -388,7 +390,7 @@ frames_clear(void)
         p->left = p->claimed = false;
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
-    traffic.confirmed.count = traffic.started.count = 0;
+    traffic.confirmed.count = traffic.started.count = traffic.unlisted.count = 0;
     traffic.changes.count = traffic.deletes.count = 0;
 }
 
