@@ -1,13 +1,15 @@
-/* Fleet control: what workers are to do, and how many jobs at a time the fleet runs. */
+/* Control: what workers are to do, how many jobs at a time the fleet runs, and what is done with
+ * queues.
+ */
 #include "client.h"
+
+static const char no_fleet[] = "this broker has no fleet control";
 
 /* A broker that is too old knows none of these messages. */
 static enum stint_status
-if_too_old(struct stint_client *c, enum stint_status status, const char *what)
+if_too_old(struct stint_client *c, enum stint_status status, const char *what, const char *lacks)
 {
-    return status == STINT_UNKNOWN_TYPE
-        ? client_fail(c, STINT_UNSUPPORTED, what, "this broker has no fleet control")
-        : status;
+    return status == STINT_UNKNOWN_TYPE ? client_fail(c, STINT_UNSUPPORTED, what, lacks) : status;
 }
 
 static enum stint_status
@@ -48,7 +50,7 @@ control(struct stint_client *c, const struct stint_target *target, struct contro
         return status;
     struct call *call = client_call(c, MESSAGE_CONTROL);
     message_put_control(&call->request->frame, call->request->number, what_to_do);
-    return if_too_old(c, client_ask(&call, timeout_ms, take_controlled, met, what), what);
+    return if_too_old(c, client_ask(&call, timeout_ms, take_controlled, met, what), what, no_fleet);
 }
 
 enum stint_status
@@ -125,7 +127,7 @@ ask_fleet(struct stint_client *c, enum message_type type, uint32_t slots, struct
         message_put_fleet(&call->request->frame, type, call->request->number, &wanted);
     else
         message_put_numbered(&call->request->frame, type, call->request->number);
-    return if_too_old(c, client_ask(&call, timeout_ms, take_fleet, fleet, what), what);
+    return if_too_old(c, client_ask(&call, timeout_ms, take_fleet, fleet, what), what, no_fleet);
 }
 
 enum stint_status
@@ -142,4 +144,35 @@ enum stint_status
 stint_get_fleet(struct stint_client *c, struct stint_fleet *fleet, uint32_t timeout_ms)
 {
     return ask_fleet(c, MESSAGE_GET_FLEET, 0, fleet, timeout_ms);
+}
+
+static enum stint_status
+take_queue(struct stint_client *c, const struct message *m, void *into)
+{
+    struct stint_queue_setting *now = into;
+    (void)c;
+    if (m->type != MESSAGE_QUEUE)
+        return STINT_BAD_MESSAGE;
+    if (now)
+        *now = m->queue;
+    return STINT_OK;
+}
+
+enum stint_status
+stint_set_queue(struct stint_client *c, const char *queue, enum stint_queue_action action,
+    struct stint_queue_setting *now, uint32_t timeout_ms)
+{
+    static const char what[] = "controlling a queue";
+    struct slice name = {(const uint8_t *)queue, strlen(queue)};
+    if (!name_is_valid(name))
+        return client_fail(c, STINT_BAD_NAME, what, queue);
+    if (action < STINT_PAUSE_QUEUE || action > STINT_REMOVE_QUEUE)
+        return client_fail(c, STINT_INVALID, what, "there is no such action");
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
+    struct call *call = client_call(c, MESSAGE_SET_QUEUE);
+    message_put_set_queue(&call->request->frame, call->request->number, name, action);
+    return if_too_old(c, client_ask(&call, timeout_ms, take_queue, now, what), what,
+        "this broker has no control of queues");
 }

@@ -57,8 +57,9 @@ struct stint_client_options {
     const uint8_t *session;
     uint64_t submission; /* with `session`: the last one whose answer this client has; the next
                             submit is the one after it, and is answered as it was the first time */
-    /* "Try again later" (STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY) is
-     * an answer: submits are told at once, instead of waiting until there is room. */
+    /* "Try again later" (STINT_QUEUE_FULL, STINT_QUEUE_CLOSED, STINT_BACKLOG_FULL,
+     * STINT_STORE_FULL, STINT_TOO_MANY) is an answer: submits are told at once, instead of waiting
+     * until there is room. */
     bool refuse_at_once;
     /* Keys: the path of our own key's file (NULL: STINT_KEY), and the broker's public key, or the
      * path of a file of it; several are parted by commas (NULL: STINT_BROKER_KEY). Where none of
@@ -114,6 +115,7 @@ STINT_EXPORT uint64_t stint_client_answered(const struct stint_client *client);
  * timeout_ms 0: for ever. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID: the sentence says
  * which job. STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY: there was no
  * room in all that time (to make sure that nothing was stored may take two seconds longer).
+ * STINT_QUEUE_CLOSED: the queue was closed all that time.
  * STINT_UNREACHABLE, STINT_TIMEOUT: it was never sent. STINT_UNKNOWN_OUTCOME: it was sent and not
  * answered; look for the jobs before you submit them again. After each of the others it is certain
  * that the message that failed was not stored. */
@@ -243,6 +245,15 @@ STINT_EXPORT enum stint_status stint_delete(struct stint_client *client, const s
 typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
 typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);
 
+/* Why jobs do not run, each in one reason with its numbers: `reasons` (count of them) are in the
+ * order of the ids. What is told is so at this moment; of a job that runs, or is over, that is its
+ * reason. The other one tells why nothing of a queue runs, and whether submits to it wait.
+ * Errors: STINT_BAD_NAME, STINT_NO_SUCH_QUEUE, STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_why(struct stint_client *client, const struct stint_id *ids,
+    size_t count, struct stint_reason *reasons, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status stint_why_queue(struct stint_client *client, const char *queue,
+    struct stint_reason *reason, uint32_t timeout_ms);
+
 /* List the queues, or the workers, in pages; `timeout_ms` is for each page. */
 STINT_EXPORT enum stint_status
 stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);
@@ -294,6 +305,17 @@ STINT_EXPORT enum stint_status stint_set_fleet(
     struct stint_client *client, uint32_t slots, struct stint_fleet *fleet, uint32_t timeout_ms);
 STINT_EXPORT enum stint_status
 stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t timeout_ms);
+
+/* Pause, resume, close, open or remove a queue. What is set is on the broker's disk when this
+ * returns, and lasts until it is taken back. Of a paused queue nothing is handed out, and workers
+ * give back what they have not begun; what runs goes on. A closed one takes no new jobs (submits
+ * wait, or are told STINT_QUEUE_CLOSED) and finishes what it has; stint_retry still brings its dead
+ * jobs back. To pause or close one that is not there makes it. Only one that holds no job and no
+ * outcome can be removed, with what is set for it. `now` (NULL: not wanted): how it stands then.
+ * Errors: STINT_BAD_NAME, STINT_INVALID, STINT_NO_SUCH_QUEUE (to resume, open or remove),
+ * STINT_NOT_EMPTY (to remove), STINT_TOO_MANY, STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, const char *queue,
+    enum stint_queue_action action, struct stint_queue_setting *now, uint32_t timeout_ms);
 
 STINT_EXPORT enum stint_status
 stint_get_stats(struct stint_client *client, struct stint_stats *stats, uint32_t timeout_ms);

@@ -34,13 +34,18 @@ _stint() {
             --label) ;;
             *) values=$(stint --values workers 2>/dev/null) ;;
             esac ;;
+        queue)
+            case $before in
+            queue) values="pause resume close open rm" ;;
+            *) values=$(stint --values queues 2>/dev/null) ;;
+            esac ;;
         fleet) values="up down status size scale" ;;
         key)
             case $before in
             key) values="new add list show revoke" ;;
             add | show) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
             esac ;;
-        show | result | wait | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
+        show | why | result | wait | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac
     fi

@@ -26,12 +26,17 @@ _stint() {
         compadd -- ${(f)"$(stint --words $verb 2>/dev/null)"}
     else
         case $verb in
-        show | result | wait | cancel | retry | change | promote | delete | events)
+        show | why | result | wait | cancel | retry | change | promote | delete | events)
             compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
         worker)
             case ${words[CURRENT-1]} in
             worker) compadd -- show resize pause resume drain stop ;;
             *) compadd -- ${(f)"$(stint --values workers 2>/dev/null)"} ;;
+            esac ;;
+        queue)
+            case ${words[CURRENT-1]} in
+            queue) compadd -- pause resume close open rm ;;
+            *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
         fleet) compadd -- up down status size scale ;;
         key)

@@ -51,4 +51,7 @@ enum {
 #define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
 
+/* Jobs, in a message that asks why they wait: each may take a look at all workers. */
+#define LIMIT_WHY 64
+
 #endif

@@ -213,6 +213,9 @@ struct message {
             bool more;
         } claim;
         struct {
+            struct slice queue; /* empty: any */
+        } recall;
+        struct {
             bool results;
         } wait;
         struct {
@@ -241,6 +244,14 @@ struct message {
         struct {
             struct slice worker, cursor;
         } list_running;
+        struct {
+            struct slice queue;
+            enum stint_queue_action action;
+        } set_queue;
+        struct stint_queue_setting queue; /* QUEUE */
+        struct {
+            struct slice queue; /* empty: jobs, whose ids are in the arrays */
+        } why;
     };
 };
 
@@ -266,6 +277,7 @@ struct message_arrays {
         struct stint_queue_info queue_info; /* QUEUES: one at a time */
         struct stint_worker_info worker_info;
         struct stint_running_info running_info; /* RUNNING: one at a time */
+        struct stint_reason reason; /* REASONS: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -277,12 +289,13 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the arrays: call
- * `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and REASONS are read one element at a time into the
+ * arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
 bool message_next_running(struct message_arrays *arrays);
+bool message_next_reason(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -318,7 +331,8 @@ void message_put_settle(struct pack_buffer *b, uint64_t number, const struct out
     uint32_t count, uint32_t window);
 void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more);
-void message_put_recall(struct pack_buffer *b, uint32_t count);
+/* Of this queue; empty: of any. */
+void message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue);
 void message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
     uint32_t count, const struct change *change);
 /* WAIT, GET, CANCEL, RETRY, DELETE. */
@@ -369,5 +383,13 @@ void message_put_fleet(struct pack_buffer *b, enum message_type type, uint64_t n
     const struct stint_fleet *fleet);
 void message_put_list_running(
     struct pack_buffer *b, uint64_t number, struct slice worker, struct slice cursor);
+/* Of a queue, or, if that is empty, of jobs. */
+void message_put_why(struct pack_buffer *b, uint64_t number, struct slice queue,
+    const struct stint_id *ids, uint32_t count);
+void message_put_reason(struct pack_buffer *b, const struct stint_reason *reason);
+void message_put_set_queue(
+    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
+void
+message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 
 #endif

@@ -1,5 +1,5 @@
 /* Fleet control: CONTROL and what it makes of workers (ORDER), the fleet's size, and what a worker
- * runs.
+ * runs. And control of queues.
  */
 #include "message_fields.h"
 
@@ -224,4 +224,62 @@ message_put_running_info(struct pack_buffer *b, const struct stint_running_info 
     pack_put_key_uint(b, RUNNING_ATTEMPT, info->attempt);
     put_key_bool(b, RUNNING_BEGUN, info->begun);
     pack_put_key_uint(b, RUNNING_AGO, info->ms_ago);
+}
+
+enum set_queue_key {
+    SET_QUEUE_NAME = 2,
+    SET_QUEUE_ACTION = 3,
+};
+
+void
+set_queue_field(struct decoding *d, uint64_t key)
+{
+    if (key == SET_QUEUE_NAME)
+        d->m->set_queue.queue = decoding_name(d);
+    else if (key == SET_QUEUE_ACTION)
+        d->m->set_queue.action = (enum stint_queue_action)decoding_ranged(
+            d, STINT_PAUSE_QUEUE, STINT_REMOVE_QUEUE, "the action is 1 to 5");
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_set_queue(
+    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action)
+{
+    put_head_numbered(b, MESSAGE_SET_QUEUE, 3, number);
+    put_key_text(b, SET_QUEUE_NAME, queue);
+    pack_put_key_uint(b, SET_QUEUE_ACTION, action);
+}
+
+enum queue_set_key {
+    QUEUE_SET_PAUSED = 2,
+    QUEUE_SET_CLOSED = 3,
+    QUEUE_SET_MADE = 4,
+};
+
+void
+queue_field(struct decoding *d, uint64_t key)
+{
+    struct stint_queue_setting *q = &d->m->queue;
+    if (key == QUEUE_SET_PAUSED)
+        q->paused = pack_bool(&d->r);
+    else if (key == QUEUE_SET_CLOSED)
+        q->closed = pack_bool(&d->r);
+    else if (key == QUEUE_SET_MADE)
+        q->made = pack_bool(&d->r);
+    else
+        pack_skip(&d->r);
+}
+
+void
+message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *q)
+{
+    put_head_numbered(b, MESSAGE_QUEUE, 1U + q->paused + q->closed + q->made, number);
+    if (q->paused)
+        put_key_bool(b, QUEUE_SET_PAUSED, true);
+    if (q->closed)
+        put_key_bool(b, QUEUE_SET_CLOSED, true);
+    if (q->made)
+        put_key_bool(b, QUEUE_SET_MADE, true);
 }

@@ -30,6 +30,8 @@ enum queue_key {
     QUEUE_WORKERS = 4,
     QUEUE_UNSERVED = 5,
     QUEUE_OLDEST_READY = 6,
+    QUEUE_PAUSED = 7,
+    QUEUE_CLOSED = 8,
 };
 
 bool
@@ -53,6 +55,10 @@ message_next_queue(struct message_arrays *arrays)
             slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
         else if (key == QUEUE_OLDEST_READY)
             info->oldest_ready_ms = pack_uint(r);
+        else if (key == QUEUE_PAUSED)
+            info->paused = pack_bool(r);
+        else if (key == QUEUE_CLOSED)
+            info->closed = pack_bool(r);
         else
             pack_skip(r);
     }
@@ -62,7 +68,8 @@ message_next_queue(struct message_arrays *arrays)
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
-    pack_put_map(b, 4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0));
+    pack_put_map(b,
+        4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed);
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
@@ -71,6 +78,10 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
         put_key_string(b, QUEUE_UNSERVED, info->unserved);
     if (info->oldest_ready_ms)
         pack_put_key_uint(b, QUEUE_OLDEST_READY, info->oldest_ready_ms);
+    if (info->paused)
+        put_key_bool(b, QUEUE_PAUSED, true);
+    if (info->closed)
+        put_key_bool(b, QUEUE_CLOSED, true);
 }
 
 /* Of a worker in WORKERS. */

@@ -255,7 +255,10 @@ message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t numbe
         put_key_bool(b, CLAIM_MORE, more);
 }
 
-enum recall_key { RECALL_COUNT = 2 };
+enum recall_key {
+    RECALL_COUNT = 2,
+    RECALL_QUEUE = 3,
+};
 
 void
 recall_field(struct decoding *d, uint64_t key)
@@ -263,13 +266,17 @@ recall_field(struct decoding *d, uint64_t key)
     if (key == RECALL_COUNT)
         d->m->count =
             (uint32_t)decoding_ranged(d, 0, LIMIT_WINDOW, "a recall is of at most 65536 jobs");
+    else if (key == RECALL_QUEUE)
+        d->m->recall.queue = decoding_name(d);
     else
         pack_skip(&d->r);
 }
 
 void
-message_put_recall(struct pack_buffer *b, uint32_t count)
+message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue)
 {
-    put_head(b, MESSAGE_RECALL, 1);
+    put_head(b, MESSAGE_RECALL, 1U + (queue.size > 0));
     pack_put_key_uint(b, RECALL_COUNT, count);
+    if (queue.size)
+        put_key_text(b, RECALL_QUEUE, queue);
 }

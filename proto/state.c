@@ -1,4 +1,4 @@
-/* Names of states and events, as the command line and JSON write them. */
+/* Names of states, events and reasons, as the command line and JSON write them. */
 #include "stint_job.h"
 
 #include <string.h>
@@ -35,4 +35,13 @@ stint_event_name(enum stint_event_type type)
     static const char *const names[] = {"unknown", "submitted", "started", "succeeded", "failed",
         "requeued", "dead", "cancelled", "lost", "changed"};
     return (unsigned)type < sizeof names / sizeof *names ? names[type] : names[0];
+}
+
+const char *
+stint_why_name(enum stint_why why)
+{
+    static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",
+        "unclaimed", "cut_off", "retry", "snoozed", "due", "paused", "grace", "no_worker",
+        "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing"};
+    return (unsigned)why < STINT_WHYS ? names[why] : names[0];
 }

@@ -137,7 +137,25 @@ struct stint_queue_info {
      * one of each priority. At least 1; 0: none is ready, or the broker is older and does not tell.
      */
     uint64_t oldest_ready_ms;
+    bool paused; /* nothing of it is handed out */
+    bool closed; /* it takes no new jobs */
     uint64_t reserved[7];
+};
+
+/* What can be done with a queue. The numbers are the protocol's. */
+enum stint_queue_action {
+    STINT_PAUSE_QUEUE = 1, /* nothing of it is handed out */
+    STINT_RESUME_QUEUE = 2,
+    STINT_CLOSE_QUEUE = 3, /* it takes no new jobs; what is there is finished */
+    STINT_OPEN_QUEUE = 4,
+    STINT_REMOVE_QUEUE = 5, /* it holds nothing, and goes with its settings */
+};
+
+/* How a queue stands after that. */
+struct stint_queue_setting {
+    bool paused, closed;
+    bool made; /* it was not there before */
+    uint64_t reserved[4];
 };
 
 /* One worker of the fleet. */
@@ -168,6 +186,53 @@ struct stint_running_info {
     uint32_t attempt;
     bool begun; /* it runs, or may; else it waits in the worker */
     uint64_t ms_ago; /* it was handed out */
+    uint64_t reserved[4];
+};
+
+/* Why a job does not run, or why nothing of a queue does. The numbers are the protocol's. */
+enum stint_why {
+    STINT_WHY_UNKNOWN = 0, /* there is no such job, or it was forgotten */
+    STINT_WHY_SETTLED = 1, /* it is over */
+    STINT_WHY_RUNNING = 2, /* a worker has it, and it runs as far as we were told */
+    STINT_WHY_HELD = 3, /* a worker has it, and it has not said that it runs */
+    STINT_WHY_UNCLAIMED = 4, /* it was handed out before a restart of the broker */
+    STINT_WHY_CUT_OFF = 5, /* its worker's connection is gone */
+    STINT_WHY_RETRY = 6, /* it failed, and is tried again at its due time */
+    STINT_WHY_SNOOZED = 7, /* it was put off by its own handler */
+    STINT_WHY_DUE = 8, /* it is not its time yet */
+    STINT_WHY_PAUSED = 9, /* its queue is paused */
+    STINT_WHY_GRACE = 10, /* the broker has just started, and no such worker is back yet */
+    STINT_WHY_NO_WORKER = 11, /* no worker serves its queue */
+    STINT_WHY_NO_HANDLER = 12, /* none of those handles its kind */
+    STINT_WHY_UNABLE = 13, /* one that does can't start it, and none of the others has room */
+    STINT_WHY_UNWILLING = 14, /* those that do take nothing: paused, leaving, without slots... */
+    STINT_WHY_SUSPECT = 15, /* it was lost with a worker, and waits for one that has nothing else */
+    STINT_WHY_BUSY = 16, /* all of them have as many jobs as they take */
+    STINT_WHY_NEXT = 17, /* nothing: it is handed out when its turn comes, in a moment */
+    STINT_WHY_NOTHING = 18, /* of a queue: nothing waits in it */
+};
+#define STINT_WHYS 19
+
+/* "paused", "no_worker", and so on; "unknown" for what this version does not know. A constant
+ * string; any thread. */
+STINT_EXPORT const char *stint_why_name(enum stint_why why);
+
+/* One reason, and its numbers; what does not apply is 0 or "". */
+struct stint_reason {
+    struct stint_id id; /* of the job; 0 of a queue */
+    enum stint_why why;
+    char queue[STINT_NAME_BYTES], kind[STINT_NAME_BYTES];
+    enum stint_state state; /* SETTLED: which */
+    bool closed, full; /* of a queue: submits wait */
+    bool about; /* `before` is an upper bound */
+    uint32_t workers; /* that serve the queue and handle the kind; NO_HANDLER: that serve it;
+                         UNABLE: that have not said so */
+    uint32_t paused, leaving, away; /* of them */
+    uint64_t slots; /* of them */
+    uint64_t before; /* jobs of the queue that are handed out before it */
+    uint64_t due_ms; /* when it is to run; GRACE, UNCLAIMED: when that is over */
+    char worker[STINT_LABEL_BYTES]; /* that has it */
+    char error[STINT_ERROR_BYTES]; /* RETRY, UNABLE: of the last attempt */
     uint64_t reserved[4];
 };
 

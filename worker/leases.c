@@ -176,6 +176,22 @@ give_back_newest(struct stint_worker *w, uint32_t count)
     pthread_mutex_unlock(&w->handover.lock);
 }
 
+/* All of this queue that has not begun, as it is paused: also what came after the broker counted.
+ */
+static void
+give_back_of(struct stint_worker *w, struct slice queue)
+{
+    struct held *h, *next;
+    pthread_mutex_lock(&w->handover.lock);
+    struct held *const lists[] = {w->handover.waiting, w->handover.asked};
+    for (unsigned i = 0; i < 2; i++)
+        DL_FOREACH_SAFE (lists[i], h, next)
+            if (strlen(h->info.queue) == queue.size &&
+                memcmp(h->info.queue, queue.data, queue.size) == 0)
+                give_back(w, h);
+    pthread_mutex_unlock(&w->handover.lock);
+}
+
 void
 leases_give_back(struct stint_worker *w)
 {
@@ -258,7 +274,10 @@ leases_take(void *owner, const struct message *m)
         take_settled(w, m);
         break;
     case MESSAGE_RECALL:
-        give_back_newest(w, m->count);
+        if (m->recall.queue.size)
+            give_back_of(w, m->recall.queue);
+        else
+            give_back_newest(w, m->count);
         break;
     case MESSAGE_CLAIMED:
     case MESSAGE_CONFIRMED:

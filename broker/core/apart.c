@@ -127,6 +127,12 @@ end(struct core *core, struct apart *a)
     }
 }
 
+const struct apart *
+apart_find(const struct core *core, const struct stint_id *id)
+{
+    return find(core, id);
+}
+
 void
 apart_forget(struct core *core, const struct stint_id *key)
 {
@@ -135,8 +141,8 @@ apart_forget(struct core *core, const struct stint_id *key)
         end(core, a);
 }
 
-static bool
-has_refused(const struct refusers *refusers, const struct worker *w)
+bool
+apart_has_refused(const struct refusers *refusers, const struct worker *w)
 {
     for (uint32_t i = 0; refusers && i < refusers->count; i++)
         if (memcmp(refusers->sessions[i], w->session, SESSION_BYTES) == 0)
@@ -174,7 +180,7 @@ static bool
 fits(const struct worker *w, const struct apart *a)
 {
     bool shares = !a->suspect || (w->counts.graves == 0 && (!a->grave || w->counts.suspects == 0));
-    return shares && !has_refused(a->refusers, w);
+    return shares && !apart_has_refused(a->refusers, w);
 }
 
 static struct apart *

@@ -21,6 +21,10 @@ bool apart_others(
     struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers);
 /* What this worker may be given of the queue, if it is of this priority at least; or NULL. */
 struct apart *apart_for(const struct worker *w, const struct queue *q, uint8_t priority);
+/* That of this job; NULL: it is not kept apart. */
+const struct apart *apart_find(const struct core *core, const struct stint_id *id);
+/* Has this worker said that it can't start it? */
+bool apart_has_refused(const struct refusers *refusers, const struct worker *worker);
 void apart_check(const struct core *core);
 void apart_fini(struct core *core);
 

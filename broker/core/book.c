@@ -19,13 +19,21 @@ book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queu
 }
 
 static void
-free_queue(struct queue *q)
+free_levels(struct queue *q)
 {
     for (uint32_t i = 0; i < q->levels_count; i++) {
         free(q->levels[i]->scans);
         free(q->levels[i]);
     }
     free(q->levels);
+    q->levels = NULL;
+    q->levels_count = q->levels_size = 0;
+}
+
+static void
+free_queue(struct queue *q)
+{
+    free_levels(q);
     free(q->servings.list);
     free(q);
 }
@@ -132,6 +140,24 @@ book_queue(struct book *book, struct slice name)
 }
 
 struct queue *
+book_queue_expected(struct book *book, struct slice name)
+{
+    return find_queue(book->expected, name);
+}
+
+static void
+store_queue(struct book *book, const struct queue *q)
+{
+    uint8_t key[QUEUE_KEY_BYTES], bytes[ROW_QUEUE_BYTES_MAX];
+    const struct row_queue row = {.number = q->number,
+        .name = {(const uint8_t *)q->name, q->name_bytes},
+        .paused = q->set.paused,
+        .closed = q->set.closed};
+    store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
+        (struct slice){0});
+}
+
+struct queue *
 book_queue_make(struct book *book, struct slice name)
 {
     struct queue *q = book_queue(book, name);
@@ -144,11 +170,24 @@ book_queue_make(struct book *book, struct slice name)
     } else
         q = new_queue(name);
     add_queue(book, q, book->last_number + 1);
-    uint8_t key[QUEUE_KEY_BYTES], bytes[ROW_QUEUE_BYTES_MAX];
-    struct row_queue row = {.number = q->number, .name = name};
-    store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
-        (struct slice){0});
+    store_queue(book, q);
     return q;
+}
+
+void
+book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
+{
+    assert(q->number != 0);
+    q->set = set;
+    store_queue(book, q);
+}
+
+static void
+expect(struct book *book, struct queue *q)
+{
+    HASH_ADD_KEYPTR(hh, book->expected, q->name, LIMIT_NAME_BYTES, q);
+    book->queues_expected++;
+    q->key = ++book->expected_ever;
 }
 
 struct queue *
@@ -160,9 +199,7 @@ book_queue_expect(struct book *book, struct slice name)
     if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->queues_max)
         return q;
     q = new_queue(name);
-    HASH_ADD_KEYPTR(hh, book->expected, q->name, LIMIT_NAME_BYTES, q);
-    book->queues_expected++;
-    q->serial = ++book->expected_ever;
+    expect(book, q);
     return q;
 }
 
@@ -193,7 +230,8 @@ load_last_number(struct book *book)
 bool
 book_queue_remove(struct book *book, struct queue *q)
 {
-    assert(q->workers == 0 && q->watchers == 0 && q->backlog == 0);
+    bool used = q->workers > 0 || q->watchers > 0;
+    assert(q->backlog == 0 && q->apart == 0 && (q->number != 0 || !used));
     if (q->number == 0) {
         HASH_DEL(book->expected, q);
         book->queues_expected--;
@@ -218,7 +256,14 @@ book_queue_remove(struct book *book, struct queue *q)
     book->queues--;
     book->changes++;
     book->levels -= q->levels_count;
-    free_queue(q);
+    if (!used) {
+        free_queue(q);
+        return true;
+    }
+    free_levels(q);
+    q->set = (struct queue_settings){false, false};
+    q->number = 0;
+    expect(book, q);
     return true;
 }
 
@@ -582,7 +627,9 @@ load_queue(struct book *book, struct slice key, struct slice value)
     if (!row_queue_read(key, value, &row) || row.number <= book->last_number ||
         book_queue(book, row.name))
         return false;
-    add_queue(book, new_queue(row.name), row.number);
+    struct queue *q = new_queue(row.name);
+    q->set = (struct queue_settings){row.paused, row.closed};
+    add_queue(book, q, row.number);
     return true;
 }
 

@@ -53,6 +53,12 @@ struct servings {
     uint32_t count, size;
 };
 
+/* What people have set for a queue; it is in its row. */
+struct queue_settings {
+    bool paused; /* nothing of it is handed out */
+    bool closed; /* it takes no new jobs */
+};
+
 struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
@@ -62,9 +68,10 @@ struct queue {
     struct servings servings; /* those workers, by what they handle */
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
-    uint64_t serial; /* of one that is only in memory: the how-manieth it is */
+    struct queue_settings set;
     uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
-    uint64_t key; /* its number, as wide as the hash wants it */
+    uint64_t key; /* its number, as wide as the hash wants it; of one that is only in memory: the
+                     how-manieth that is */
     UT_hash_handle hh, hh_number;
     uint8_t name_bytes;
     char name[STINT_NAME_BYTES];
@@ -111,13 +118,18 @@ enum stint_status book_load(struct book *book);
 void book_flush(struct book *book);
 
 struct queue *book_queue(struct book *book, struct slice name);
+/* One that is only in memory; NULL if there is none. */
+struct queue *book_queue_expected(struct book *book, struct slice name);
 /* One that a job is put into. Errors: NULL if there are queues_max of them. */
 struct queue *book_queue_make(struct book *book, struct slice name);
 /* One that a peer serves or watches: until a job comes, it is only in memory. Errors: NULL if too
  * many are expected. */
 struct queue *book_queue_expect(struct book *book, struct slice name);
-/* A queue that holds nothing and that nobody serves or watches goes. Its number is not used again,
- * so that no id is ever given twice. False if it was changed in this step: then it stays. */
+/* From now on, and after a restart. */
+void book_queue_set(struct book *book, struct queue *queue, struct queue_settings set);
+/* A queue that holds nothing goes, with what is set for it. Its number is not used again, so that
+ * no id is ever given twice. If somebody serves or watches it, it stays as one that is only in
+ * memory. False if it was changed since book_flush: then it stays. */
 bool book_queue_remove(struct book *book, struct queue *queue);
 struct queue *book_queue_by_number(struct book *book, uint32_t number);
 /* Errors: NULL if it is not there, or, where it is to be made, if there are levels_max. */

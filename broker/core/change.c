@@ -66,6 +66,10 @@ level_for(struct core *core, const struct job *job, const struct change *c, enum
     if (c->set & CHANGE_QUEUE) {
         uint64_t most = core->options.max.queue_backlog;
         q = book_queue(&core->book, c->to.queue);
+        if (q && q != job->level->queue && q->set.closed) {
+            *why = STINT_QUEUE_CLOSED;
+            return NULL;
+        }
         bool waits = job->place != PLACE_SETTLED && q != job->level->queue;
         if (waits && q && most && q->backlog >= most) {
             *why = STINT_QUEUE_FULL;

@@ -14,6 +14,7 @@
 #include "names.h"
 #include "peers.h"
 #include "query.h"
+#include "queue_control.h"
 #include "queues.h"
 #include "random.h"
 #include "reply.h"
@@ -23,6 +24,7 @@
 #include "sweep.h"
 #include "upgrade.h"
 #include "watch.h"
+#include "why.h"
 
 #include <stdlib.h>
 
@@ -202,6 +204,8 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_CLAIM:
         attempt_claim(core, peer, m);
+        if (!m->claim.more)
+            dispatch_recall_paused(core, peer->worker);
         break;
     default:
         attempt_started(core, peer, m);
@@ -213,6 +217,29 @@ static bool
 can_wait(enum message_type type)
 {
     return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) || type >= MESSAGE_CONTROL;
+}
+
+/* Control, of the fleet and of queues. */
+static void
+people_message(struct core *core, struct peer *peer, const struct message *m)
+{
+    switch (m->type) {
+    case MESSAGE_CONTROL:
+        control_message(core, peer, m);
+        break;
+    case MESSAGE_SET_FLEET:
+    case MESSAGE_GET_FLEET:
+        control_fleet(core, peer, m);
+        break;
+    case MESSAGE_LIST_RUNNING:
+        control_list_running(core, peer, m);
+        break;
+    case MESSAGE_SET_QUEUE:
+        queue_control_message(core, peer, m);
+        break;
+    default:
+        reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
+    }
 }
 
 static void
@@ -268,18 +295,11 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_UNSUBSCRIBE:
         watch_unsubscribe(core, peer, m);
         break;
-    case MESSAGE_CONTROL:
-        control_message(core, peer, m);
-        break;
-    case MESSAGE_SET_FLEET:
-    case MESSAGE_GET_FLEET:
-        control_fleet(core, peer, m);
-        break;
-    case MESSAGE_LIST_RUNNING:
-        control_list_running(core, peer, m);
+    case MESSAGE_WHY:
+        why_message(core, peer, m);
         break;
     default:
-        reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
+        people_message(core, peer, m);
     }
 }
 

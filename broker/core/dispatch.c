@@ -9,7 +9,8 @@
  * than there are suspects, and not for longer than a job takes to be told of as started.
  *
  * Recall is the other half of prefetch: a job must not wait behind a long one in a busy worker
- * while another worker is idle, so prefetched jobs that do not move are asked back.
+ * while another worker is idle, so prefetched jobs that do not move are asked back. So is what of a
+ * queue waits in workers when it is paused.
  */
 #include "dispatch.h"
 #include "apart.h"
@@ -30,17 +31,16 @@ enum {
     SHELVES_LOOKED_AT = 256, /* the most urgent ones, for the oldest job */
 };
 
-/* May it be given anything, as far as people have said? */
-static bool
-is_willing(const struct worker *w)
+bool
+dispatch_is_willing(const struct worker *w)
 {
     return w->control.greeted && !w->control.paused && w->control.leave == LEAVE_NOT;
 }
 
-static bool
-has_free_window(const struct core *core, const struct worker *w, uint32_t limit)
+bool
+dispatch_has_room(const struct core *core, const struct worker *w, uint32_t limit)
 {
-    return w->claimed && w->peer && is_willing(w) && w->counts.held < limit &&
+    return w->claimed && w->peer && dispatch_is_willing(w) && w->counts.held < limit &&
         w->counts.held < w->window && core->clocks.now_ms >= w->times.rests_ms &&
         peers_can_take(core, w->peer);
 }
@@ -251,6 +251,8 @@ static uint32_t
 help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 {
     uint32_t taken = 0;
+    if (q->set.paused)
+        return 0;
     while (taken < share && w->counts.trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
@@ -298,9 +300,10 @@ rounds(struct core *core, bool windows)
         for (struct worker *w = core->fleet.workers; w; w = w->next) {
             uint32_t limit = windows ? w->window : w->slots;
             if (w->serves.draining &&
-                (w->window == 0 || !w->peer || !is_willing(w) || !peers_can_take(core, w->peer)))
+                (w->window == 0 || !w->peer || !dispatch_is_willing(w) ||
+                    !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
-            if (!has_free_window(core, w, limit))
+            if (!dispatch_has_room(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
             if (want > limit - w->counts.held)
@@ -310,12 +313,52 @@ rounds(struct core *core, bool windows)
     }
 }
 
+/* Of a worker's jobs of this queue, those that have not begun, as far as we were told. */
+static uint32_t
+count_waiting(const struct worker *w, const struct queue *q)
+{
+    uint32_t count = 0;
+    for (const struct lease *l = w->leases; l; l = l->next)
+        count += !l->begun && id_queue(&l->id) == q->number;
+    return count;
+}
+
+void
+dispatch_recall_paused(struct core *core, const struct worker *w)
+{
+    for (uint32_t i = 0; w->peer && w->leases && i < w->serves.queues_count; i++) {
+        const struct queue *q = w->serves.queues[i];
+        uint32_t count = q->set.paused ? count_waiting(w, q) : 0;
+        if (count == 0)
+            continue;
+        message_put_recall(outbox_begin(core->step.out, w->peer->number), count,
+            (struct slice){(const uint8_t *)q->name, q->name_bytes});
+        outbox_end(core->step.out);
+        core->figures.recalled += count;
+    }
+}
+
+/* Queues were paused: nobody makes room for a suspect of theirs, and nothing of them is to begin.
+ */
+static void
+pause_workers(struct core *core)
+{
+    for (struct worker *w = core->fleet.workers; w; w = w->next) {
+        if (w->serves.draining && w->serves.draining->set.paused)
+            fleet_worker_drain(w, NULL);
+        dispatch_recall_paused(core, w);
+    }
+    core->step.paused = false;
+}
+
 void
 dispatch_all(struct core *core)
 {
     struct fleet *fleet = &core->fleet;
     core->step.searched = 0;
     core->step.unfinished = false;
+    if (core->step.paused)
+        pause_workers(core);
     if (core->book.jobs[STINT_READY] == 0 || !fleet->workers)
         return;
     struct worker *first = fleet->workers; /* somebody else begins next time */
@@ -338,7 +381,7 @@ count_idle(struct core *core)
         for (uint32_t i = 0; i < w->serves.queues_count; i++)
             queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w->serves.draining || w->counts.trials > 0 || !has_free_window(core, w, w->slots))
+        if (w->serves.draining || w->counts.trials > 0 || !dispatch_has_room(core, w, w->slots))
             continue;
         for (uint32_t i = 0; i < w->serves.queues_count; i++)
             queue_serving(w->serves.queues[i], w->serves.kinds)->idle += w->slots - w->counts.held;
@@ -366,6 +409,8 @@ idle_slots_for(const struct worker *busy)
     for (uint32_t i = 0; i < busy->serves.queues_count; i++) {
         const struct queue *q = busy->serves.queues[i];
         uint32_t idle = 0;
+        if (q->set.paused)
+            continue;
         for (uint32_t n = 0; n < q->servings.count; n++) {
             const struct serving *s = &q->servings.list[n];
             if (s->idle > 0 &&
@@ -398,7 +443,7 @@ dispatch_recall(struct core *core)
         if (count == 0)
             continue;
         w->times.recalled_ms = core->clocks.now_ms;
-        message_put_recall(outbox_begin(core->step.out, w->peer->number), count);
+        message_put_recall(outbox_begin(core->step.out, w->peer->number), count, (struct slice){0});
         outbox_end(core->step.out);
         core->figures.recalled += count;
     }

@@ -4,8 +4,14 @@
 
 #include "state.h"
 
+/* May the worker be given anything, as far as people have said? */
+bool dispatch_is_willing(const struct worker *worker);
+/* Has it room for another job, of `limit` and of its window? */
+bool dispatch_has_room(const struct core *core, const struct worker *worker, uint32_t limit);
 void dispatch_all(struct core *core);
 void dispatch_recall(struct core *core);
+/* What the worker holds of paused queues and has not begun, it is to give back. */
+void dispatch_recall_paused(struct core *core, const struct worker *worker);
 /* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
  * next call. */
 const char *dispatch_unserved(struct core *core, struct queue *queue);

@@ -57,6 +57,8 @@ put_queue(struct core *core, struct queue *q)
     const char *unserved = dispatch_unserved(core, q);
     struct stint_queue_info info = {.number = q->number,
         .workers = q->workers,
+        .paused = q->set.paused,
+        .closed = q->set.closed,
         .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
@@ -126,7 +128,7 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     for (q = core->book.expected; q && !next.size; q = q->hh.next) {
         if (q->workers == 0 || !sees(peer, q))
             continue;
-        uint64_t place = place_of(peer, seen++, q->serial);
+        uint64_t place = place_of(peer, seen++, q->key);
         if (at.list == 1 && place < at.next)
             continue;
         if (page_is_full(core, count))
@@ -259,20 +261,28 @@ queues_list_workers(struct core *core, struct peer *peer, const struct message *
     reply_page_send(core, peer, MESSAGE_WORKERS, m->number, count, next);
 }
 
-static bool
-is_empty(const struct queue *q)
+bool
+queues_is_empty(const struct queue *q)
 {
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = STINT_READY; s < STINT_STATES; s++)
             if (q->levels[l]->jobs[s] > 0)
                 return false;
-    return q->workers == 0 && q->watchers == 0;
+    return true;
+}
+
+/* It may go by itself: nobody would miss it. */
+static bool
+is_unused(const struct queue *q)
+{
+    return q->workers == 0 && q->watchers == 0 && !q->set.paused && !q->set.closed &&
+        queues_is_empty(q);
 }
 
 static void
 sweep_one(struct core *core, struct queue *q)
 {
-    if (!is_empty(q)) {
+    if (!is_unused(q)) {
         q->empty_ms = 0;
         return;
     }

@@ -265,6 +265,16 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         else
             judge_named(g, m->subscribe.queue, j);
         break;
+    case NEED_ASKED:
+        if (m->why.queue.size == 0)
+            judge_all_ids(g, book, m, a, j);
+        else
+            judge_named(g, m->why.queue, j);
+        break;
+    case NEED_SET:
+        if (!covers(g, m->set_queue.queue))
+            deny(j, 0, "this key may not control that queue");
+        break;
     case NEED_EVERYWHERE:
         deny(j, 0, "this is told of all queues together, and this key is for some only");
         break;

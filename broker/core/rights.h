@@ -34,6 +34,8 @@ enum need_where {
     NEED_ALL_IDS, /* on that of each id, or the message is refused */
     NEED_LISTED, /* on the one it names; if it names none, on any: of the others nothing is told */
     NEED_WATCHED, /* likewise; if it names none but ids, on that of each of them */
+    NEED_SET, /* on the one it names */
+    NEED_ASKED, /* on the one it names; if it names none, on that of each of its ids */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };

@@ -94,6 +94,7 @@ struct step {
     uint64_t listed; /* rows that lists have looked at */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
     bool unfinished; /* that goes on in the next step */
+    bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */
     struct ended *ended;
     size_t ended_count, ended_size;

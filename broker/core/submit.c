@@ -138,6 +138,16 @@ same_name(struct slice a, struct slice b)
 }
 
 static void
+write_detail(struct verdict *v, const char *const *parts, unsigned count)
+{
+    size_t used = 0;
+    for (unsigned i = 0; i < count; i++)
+        for (const char *c = parts[i]; *c && used < sizeof v->detail - 1; c++)
+            v->detail[used++] = *c;
+    v->detail[used] = '\0';
+}
+
+static void
 refuse(
     struct verdict *v, uint32_t index, enum stint_status status, const char *what, uint64_t limit)
 {
@@ -150,11 +160,7 @@ refuse(
     v->status = status;
     v->index = index;
     const char *parts[] = {what, digits + n};
-    size_t used = 0;
-    for (unsigned i = 0; i < 2; i++)
-        for (const char *c = parts[i]; *c && used < sizeof v->detail - 1; c++)
-            v->detail[used++] = *c;
-    v->detail[used] = '\0';
+    write_detail(v, parts, 2);
 }
 
 struct places *
@@ -211,7 +217,19 @@ struct tally {
     struct place_of_jobs *queue; /* of the last job */
 };
 
-/* False if there would be too many queues or levels; then the verdict says so. */
+/* By what people have set. */
+static void
+refuse_closed(struct verdict *v, uint32_t index, const struct queue *q)
+{
+    const char *parts[] = {
+        "queue ", q->name, " is closed: it takes no new jobs until it is opened"};
+    write_detail(v, parts, 3);
+    v->status = STINT_QUEUE_CLOSED;
+    v->index = index;
+}
+
+/* False if a queue is closed, or there would be too many queues or levels; then the verdict says
+ * so. */
 static bool
 tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
 {
@@ -224,6 +242,8 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
         t->queue->queue = book_queue(book, spec->queue);
         t->queues += t->queue->queue == NULL;
         t->bytes += t->queue->queue ? 0U : ROW_BYTES;
+        if (t->queue->queue && t->queue->queue->set.closed)
+            refuse_closed(v, i, t->queue->queue);
     }
     if (level->jobs++ == 0) {
         struct queue *q = t->queue->queue;
@@ -231,6 +251,8 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
         t->levels += is_new;
         t->bytes += ROW_START_BYTES + (is_new ? ROW_BYTES : 0U);
     }
+    if (v->status != STINT_OK)
+        return false;
     if (book->queues + t->queues > book->queues_max)
         refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->queues_max);
     else if (book->levels + t->levels > book->levels_max)

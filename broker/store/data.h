@@ -21,8 +21,9 @@
 
 /* The format is that of the manifest and of the rows together (DATA_FORMAT, upgrade.h). 1: without
  * the broker's number in the manifest, and records of the first form. 2: rows without versions.
- * 3: no settings. Such a directory is taken, and is one of this format from the end of the next
- * start on: first the store is, in one transaction, and then the manifest says so. */
+ * 3: no settings. 4: queues have none. Such a directory is taken, and is one of this format from
+ * the end of the next start on: first the store is, in one transaction, and then the manifest says
+ * so. */
 
 struct data {
     char path[4096]; /* of the data file */

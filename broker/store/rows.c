@@ -32,17 +32,51 @@ queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number)
     return (struct slice){key, QUEUE_KEY_BYTES};
 }
 
+/* Returns how many bytes that is. */
+static size_t
+write_settings(uint8_t *at, const struct row_queue *row)
+{
+    const uint64_t words[QUEUE_SETTINGS_WORDS] = {row->paused, row->closed};
+    if (!row->paused && !row->closed)
+        return 0;
+    at[0] = ROW_VERSION;
+    at[1] = QUEUE_SETTINGS_WORDS;
+    for (unsigned i = 0; i < QUEUE_SETTINGS_WORDS; i++)
+        put_be(at + QUEUE_SETTINGS_HEAD_BYTES + 8 * (size_t)i, words[i], 8);
+    return QUEUE_SETTINGS_HEAD_BYTES + 8 * (size_t)QUEUE_SETTINGS_WORDS;
+}
+
+/* As of a row of words: what is lacking is 0, and what is not known has to be. */
+static bool
+read_settings(struct slice settings, struct row_queue *row)
+{
+    uint64_t words[QUEUE_SETTINGS_WORDS] = {0};
+    bool good = true;
+    if (settings.size > 0 &&
+        (settings.size < QUEUE_SETTINGS_HEAD_BYTES || settings.data[0] != ROW_VERSION ||
+            settings.size != QUEUE_SETTINGS_HEAD_BYTES + 8 * (size_t)settings.data[1]))
+        return false;
+    for (unsigned i = 0; settings.size > 0 && i < settings.data[1]; i++) {
+        uint64_t word = get_be(settings.data + QUEUE_SETTINGS_HEAD_BYTES + 8 * (size_t)i, 8);
+        if (i < QUEUE_SETTINGS_WORDS)
+            words[i] = word;
+        good &= word <= (i < QUEUE_SETTINGS_WORDS);
+    }
+    row->paused = words[0] != 0;
+    row->closed = words[1] != 0;
+    return good;
+}
+
 struct slice
 row_queue_write(uint8_t buffer[ROW_QUEUE_BYTES_MAX], const struct row_queue *row)
 {
-    size_t size = QUEUE_HEAD_BYTES + row->name.size + row->settings.size;
-    assert(row->name.size <= LIMIT_NAME_BYTES && row->settings.size <= QUEUE_SETTINGS_MAX);
+    assert(row->name.size <= LIMIT_NAME_BYTES);
+    size_t settings = write_settings(buffer + QUEUE_HEAD_BYTES + row->name.size, row);
+    size_t size = QUEUE_HEAD_BYTES + row->name.size + settings;
     buffer[8] = ROW_VERSION;
     buffer[9] = (uint8_t)row->name.size;
-    put_be(buffer + 10, row->settings.size, 2);
+    put_be(buffer + 10, settings, 2);
     memcpy(buffer + QUEUE_HEAD_BYTES, row->name.data, row->name.size);
-    if (row->settings.size)
-        memcpy(buffer + QUEUE_HEAD_BYTES + row->name.size, row->settings.data, row->settings.size);
     put_be(buffer, record_check(buffer + 8, size - 8, row->number), 8);
     return (struct slice){buffer, size};
 }
@@ -55,10 +89,11 @@ row_queue_read(struct slice key, struct slice value, struct row_queue *row)
         return false;
     row->number = (uint32_t)get_be(key.data, QUEUE_KEY_BYTES);
     row->name = (struct slice){value.data + QUEUE_HEAD_BYTES, value.data[9]};
-    row->settings = (struct slice){row->name.data + row->name.size, get_be(value.data + 10, 2)};
-    return value.size == QUEUE_HEAD_BYTES + row->name.size + row->settings.size &&
-        row->settings.size <= QUEUE_SETTINGS_MAX && name_is_valid(row->name) &&
-        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number);
+    struct slice settings = {row->name.data + row->name.size, get_be(value.data + 10, 2)};
+    return value.size == QUEUE_HEAD_BYTES + row->name.size + settings.size &&
+        settings.size <= QUEUE_SETTINGS_MAX && name_is_valid(row->name) &&
+        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number) &&
+        read_settings(settings, row);
 }
 
 struct slice

@@ -23,6 +23,12 @@
  *     10       6 times 0                             10  u16  size of the settings
  *     16  u64  each word                             12       name, settings
  *
+ * A queue's settings (none are stored if none are set, as of most queues):
+ *
+ *     0   u8   version, 1
+ *     1   u8   how many words follow
+ *     2   u64  each word: paused, closed (each 0 or 1)
+ *
  * Words may be added at the end, as for one state more. A row that lacks some has 0 there. One that
  * has more than this program knows is read if they are 0: nothing is lost when it is written again.
  * What else changes a layout raises a version, and the data's format (data.h, upgrade.h).
@@ -58,8 +64,11 @@ enum {
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
     QUEUE_HEAD_BYTES = 12,
+    QUEUE_SETTINGS_HEAD_BYTES = 2,
+    QUEUE_SETTINGS_WORDS = 2,
     QUEUE_SETTINGS_MAX = 1024,
-    ROW_QUEUE_BYTES_MAX = QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_MAX,
+    ROW_QUEUE_BYTES_MAX =
+        QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_HEAD_BYTES + 8 * QUEUE_SETTINGS_WORDS,
     ROW_ANSWER_BYTES = 24, /* and what follows it */
     ROW_PART_BYTES = 8, /* and the piece */
     ROW_START_BYTES = 13,
@@ -124,7 +133,8 @@ bool row_meta_read(struct slice value, uint64_t words[META_WORDS]);
 struct row_queue {
     uint32_t number;
     struct slice name;
-    struct slice settings; /* none are known yet: kept as they are read; QUEUE_SETTINGS_MAX bytes */
+    bool paused; /* nothing of it is handed out */
+    bool closed; /* it takes no new jobs */
 };
 
 struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);

@@ -5,8 +5,9 @@
  *     2 to 3   levels, transit, sessions, queues and the meta rows got a version and room to grow,
  *              queues a check; the store got a META_FORMAT. Format 1 has the rows of format 2.
  *     3 to 4   there are STORE_SETTINGS; all other rows are as they were.
- *     4 to 5   there are STORE_NAMES and STORE_REDIRECTS, and records may say FIELD_MOVED; all
- *              rows are as they were.
+ *     4 to 5   there are STORE_NAMES and STORE_REDIRECTS, and records may say FIELD_MOVED; a
+ *              queue's row may say that it is paused or closed. A program of format 4 would read
+ *              that and do as if it were not.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */

@@ -90,7 +90,7 @@ bool
 cli_passing(enum stint_status status)
 {
     return status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL ||
-        status == STINT_STORE_FULL || status == STINT_TOO_MANY;
+        status == STINT_STORE_FULL || status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED;
 }
 
 int
@@ -105,6 +105,7 @@ cli_exit(enum stint_status status)
     case STINT_INVALID:
     case STINT_BAD_NAME:
     case STINT_WRONG_STATE:
+    case STINT_NOT_EMPTY:
     case STINT_TOO_LARGE:
         return EX_DATAERR;
     case STINT_UNREACHABLE:
@@ -115,6 +116,7 @@ cli_exit(enum stint_status status)
     case STINT_BACKLOG_FULL:
     case STINT_TOO_MANY:
     case STINT_CLOSING:
+    case STINT_QUEUE_CLOSED:
     case STINT_UNKNOWN_OUTCOME:
         return EX_TEMPFAIL;
     case STINT_DENIED:

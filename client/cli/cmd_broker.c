@@ -11,7 +11,7 @@ static const struct out_column queue_columns[] = {{"QUEUE", "name", OUT_LEFT, 0}
     {"RUNNING", "running", OUT_RIGHT, 0}, {"SUCCEEDED", "succeeded", OUT_RIGHT, 70},
     {"DEAD", "dead", OUT_RIGHT, 0}, {"CANCELLED", "cancelled", OUT_RIGHT, 80},
     {"OLDEST", "age:oldest_ready_ms", OUT_RIGHT, 90}, {"WORKERS", "workers", OUT_RIGHT, 0},
-    {"UNSERVED", "unserved", OUT_LONG, 50}};
+    {"STATE", "state", OUT_LEFT, 50}, {"UNSERVED", "unserved", OUT_LONG, 50}};
 
 static const struct out_column worker_columns[] = {{"WORKER", "name", OUT_LEFT, 0},
     {"SLOTS", "slots", OUT_RIGHT, 0}, {"HELD", "held", OUT_RIGHT, 0},

@@ -45,6 +45,19 @@ each_job(struct cli *cli, const char **args, enum stint_parts parts,
     return worst;
 }
 
+/* Of one that waits. A broker that is too old does not tell it. */
+static void
+add_reason(struct cli *cli, const struct stint_id *id, json_t *job)
+{
+    struct stint_reason reason;
+    const struct stint_id one = *id; /* the call that lent it is not the last one any more */
+    if (stint_why(cli->client, &one, 1, &reason, cli->timeout_ms) != STINT_OK)
+        return;
+    json_t *o = out_reason(&reason);
+    json_object_set(job, "why", json_object_get(o, "sentence"));
+    json_decref(o);
+}
+
 /* For people: the object alone, in place of its bytes. */
 static void
 leave_one(json_t *job, const char *field, const char *object)
@@ -58,12 +71,14 @@ leave_one(json_t *job, const char *field, const char *object)
 static int
 show_job(struct cli *cli, const struct stint_job_info *info)
 {
+    json_t *o = out_job(info);
+    if (!stint_state_settled(info->state) && info->state != STINT_RUNNING)
+        add_reason(cli, &info->id, o);
     if (cli->json)
-        return out_line(out_job(info)) ? EX_OK : EX_IOERR;
-    json_t *job = out_job(info);
-    leave_one(job, "payload", "payload_object");
-    leave_one(job, "result", "result_object");
-    out_fields(job);
+        return out_line(o) ? EX_OK : EX_IOERR;
+    leave_one(o, "payload", "payload_object");
+    leave_one(o, "result", "result_object");
+    out_fields(o);
     return EX_OK;
 }
 

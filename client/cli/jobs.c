@@ -161,6 +161,16 @@ hold_off(struct cli *cli)
     return cli_interrupted() ? EXIT_SIGNAL + cli_interrupted() : EX_OK;
 }
 
+static void
+say_later(const struct cli *cli, enum stint_status why, const char *queue)
+{
+    if (why == STINT_QUEUE_CLOSED)
+        cli_say(cli, "queue %s is closed; waiting until it is opened",
+            queue ? queue : STINT_DEFAULT_NAME);
+    else
+        cli_say(cli, "%s; waiting until there is room", stint_status_text(why));
+}
+
 int
 jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
     size_t *stored)
@@ -179,14 +189,14 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
         }
         if (!cli_passing(status) && !(status == STINT_TOO_LARGE && n > 1))
             return cli_failed(cli, status);
-        if (n > 1) {
+        if (n > 1 && status != STINT_QUEUE_CLOSED) {
             piece = n / 2;
             continue;
         }
         if (job_options.no_wait)
             return cli_failed(cli, status);
         if (!said)
-            cli_say(cli, "%s; waiting until there is room", stint_status_text(status));
+            say_later(cli, status, jobs[*stored].queue);
         said = true;
         int rc = hold_off(cli);
         if (rc != EX_OK)

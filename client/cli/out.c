@@ -3,6 +3,7 @@
 #include "console.h"
 #include "ending.h"
 #include "json_bytes.h"
+#include "reasons.h"
 #include "stint_objects.h"
 
 #include <stdio.h>
@@ -125,12 +126,26 @@ out_queue(const struct stint_queue_info *i)
 {
     json_t *o = json_pack("{ss ss sI sI}", "schema", "stint.queue/1", "name", i->name, "number",
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
+    json_object_set_new(o, "paused", json_boolean(i->paused));
+    json_object_set_new(o, "closed", json_boolean(i->closed));
+    put_text(o, "state",
+        i->paused && i->closed ? "paused, closed"
+            : i->paused        ? "paused"
+            : i->closed        ? "closed"
+                               : "");
     put_text(o, "unserved", i->unserved);
     put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
     json_t *states = out_states(i->jobs);
     json_object_update(o, states);
     json_decref(states);
     return o;
+}
+
+json_t *
+out_queue_setting(const char *name, const char *action, const struct stint_queue_setting *now)
+{
+    return json_pack("{ss ss ss sb sb sb}", "schema", "stint.queue_setting/1", "queue", name,
+        "action", action, "paused", now->paused, "closed", now->closed, "made", now->made);
 }
 
 json_t *
@@ -152,6 +167,38 @@ out_worker(const struct stint_worker_info *i)
             : i->state & STINT_IS_PAUSED  ? "paused"
                                           : "");
     put_number(o, "since_ms_ago", i->since_ms_ago);
+    return o;
+}
+
+/* What it is about, the reason's name and its numbers, and the sentence made of them. */
+json_t *
+out_reason(const struct stint_reason *r)
+{
+    static const struct stint_id none;
+    char id[STINT_ID_TEXT_BYTES];
+    char *sentence = reason_sentence(r, clock_wall_ms());
+    json_t *o = json_pack("{ss}", "schema", "stint.why/1");
+    if (memcmp(&r->id, &none, sizeof none) != 0)
+        put_text(o, "id", stint_id_format(&r->id, id));
+    put_text(o, "reason", stint_why_name(r->why));
+    json_object_set_new(o, "sentence", out_text(sentence, strlen(sentence)));
+    put_text(o, "queue", r->queue);
+    put_text(o, "kind", r->kind);
+    put_text(o, "state", r->state ? stint_state_name(r->state) : "");
+    put_number(o, "workers", r->workers);
+    put_number(o, "paused", r->paused);
+    put_number(o, "leaving", r->leaving);
+    put_number(o, "away", r->away);
+    put_number(o, "slots", r->slots);
+    put_number(o, "before", r->before);
+    if (r->about)
+        json_object_set_new(o, "about", json_true());
+    out_put_time(o, "due", r->due_ms);
+    put_text(o, "worker", r->worker);
+    put_text(o, "error", r->error);
+    if (r->closed || r->full)
+        put_text(o, "submits", r->closed ? "closed" : "full");
+    free(sentence);
     return o;
 }
 

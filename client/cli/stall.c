@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { ASK_MS = 1000, AGAIN_MS = 5000 };
-enum reason { AWAY = 1, NO_WORKER = 2, NO_HANDLER = 4, NOT_TAKEN = 8, LATER = 16 };
+enum reason { AWAY = 1, NO_WORKER = 2, NO_HANDLER = 4, NOT_TAKEN = 8, LATER = 16, PAUSED = 32 };
 
 void
 stall_begin(struct stall *s, struct cli *cli, const char *queue, const char *kind)
@@ -58,6 +58,17 @@ each_worker(void *context, const struct stint_worker_info *info)
             info->kinds[0] == '\0' || among(info->kinds, f->kind ? f->kind : STINT_DEFAULT_NAME);
     }
     return true;
+}
+
+/* A broker that is too old to be asked has no queues that are paused. */
+static void
+say_paused(struct stall *s, const char *queue)
+{
+    struct stint_reason reason;
+    if (stint_why_queue(s->cli->client, queue, &reason, ASK_MS) == STINT_OK &&
+        reason.why == STINT_WHY_PAUSED && first_time(s, PAUSED))
+        cli_say(s->cli, "queue %s is paused, so nothing of it begins; stint queue resume %s", queue,
+            queue);
 }
 
 static const char *
@@ -128,8 +139,10 @@ find_out(struct stall *s)
     if (s->held && first_time(s, NOT_TAKEN))
         cli_say(s->cli, "the broker takes no more jobs for now, and they wait until it does: %s",
             s->held);
-    if (fleet.queue)
+    if (fleet.queue) {
         say_fleet(s, &fleet);
+        say_paused(s, fleet.queue);
+    }
     return STINT_OK;
 }
 

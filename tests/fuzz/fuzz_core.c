@@ -163,18 +163,32 @@ put_hello(struct pack_buffer *b)
     message_put_hello(b, &h, queues, NULL, &queues[3]);
 }
 
-/* What a person does with the fleet, and a worker that says it has other slots now. */
+/* What a person does with the fleet and with queues, and a worker that says it has other slots now.
+ */
 static void
 put_fleet(struct pack_buffer *b)
 {
-    static const struct slice names[] = {{(const uint8_t *)"fuzz", 4}, {(const uint8_t *)"c", 1}};
+    static const struct slice names[] = {{(const uint8_t *)"fuzz", 4}, {(const uint8_t *)"c", 1}},
+                              queues[] = {{(const uint8_t *)"default", 7},
+                                  {(const uint8_t *)"a", 1}, {(const uint8_t *)"b", 1},
+                                  {(const uint8_t *)"d", 1}};
     uint8_t what = next(), more = next();
     const struct stint_fleet size = {.slots = more % 32};
+    struct stint_id ids[1];
     const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
     struct control c = {.action = (enum control_action)(1 + more % 5),
         .target = (enum control_target)(1 + what % 3),
         .slots = more % 2 ? SLOTS_OWN : more % 9};
     switch (what % 8) {
+    case 4:
+        message_put_set_queue(b, more, queues[what / 8 % 4],
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_REMOVE_QUEUE));
+        break;
+    case 5:
+        ids[0] = id_make(0, 1 + what / 8 % 3, DEFAULT_PRIORITY, more % 32);
+        message_put_why(
+            b, more, more % 2 ? queues[what / 8 % 4] : (struct slice){0}, ids, 1 - more % 2);
+        break;
     case 0:
         message_put_fleet(b, MESSAGE_SET_FLEET, more, &size);
         break;

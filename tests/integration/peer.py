@@ -15,7 +15,7 @@ import zmq
 (CONTROL, CONTROLLED, ORDER, SET_FLEET, GET_FLEET, FLEET, LIST_RUNNING, RUNNING) = range(49, 57)
 (RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
 (ALL, NAMED, LABELLED) = range(1, 4)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control"]  # that WELCOME tells
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 

@@ -655,13 +655,13 @@ a_broker_without_fleet_control_is_told_so(void **state)
     const struct stint_target all = {.all = true};
     struct stint_client *c = new_client(NULL);
     struct stint_fleet fleet;
-    uint32_t met;
     (void)state;
-    assert_int_equal(stint_set_slots(c, &all, 3, &met, TIMEOUT_MS), STINT_UNSUPPORTED);
+    assert_int_equal(stint_set_slots(c, &all, 3, NULL, TIMEOUT_MS), STINT_UNSUPPORTED);
     assert_non_null(strstr(stint_client_error(c), "no fleet control"));
     assert_int_equal(stint_drain_workers(c, &all, NULL, TIMEOUT_MS), STINT_UNSUPPORTED);
     assert_int_equal(stint_get_fleet(c, &fleet, TIMEOUT_MS), STINT_UNSUPPORTED);
     assert_int_equal(stint_running(c, "w", NULL, NULL, TIMEOUT_MS), STINT_UNSUPPORTED);
+    assert_int_equal(stint_set_queue(c, "q", STINT_PAUSE_QUEUE, NULL, 0), STINT_UNSUPPORTED);
     stint_client_destroy(&c);
 }
 

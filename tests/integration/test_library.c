@@ -432,6 +432,36 @@ workers_are_told_what_to_do_and_how_many_they_were_is_told(void **state)
     stint_client_destroy(&c);
 }
 
+static void
+a_queue_is_controlled_and_tells_how_it_stands(void **state)
+{
+    struct stint_client_options o = {.refuse_at_once = true};
+    struct stint_client *c = NULL;
+    struct stint_queue_setting now;
+    struct stint_job job = STINT_JOB_INIT;
+    (void)state;
+    assert_int_equal(stint_client_new(&o, &c), STINT_OK);
+    job.queue = "controlled";
+    assert_int_equal(
+        stint_set_queue(c, "controlled", STINT_CLOSE_QUEUE, &now, TIMEOUT_MS), STINT_OK);
+    assert_true(now.closed && now.made && !now.paused);
+    assert_int_equal(stint_submit(c, &job, 1, NULL, TIMEOUT_MS), STINT_QUEUE_CLOSED);
+    assert_int_equal(
+        stint_set_queue(c, "controlled", STINT_PAUSE_QUEUE, &now, TIMEOUT_MS), STINT_OK);
+    assert_true(now.closed && now.paused && !now.made);
+    assert_int_equal(
+        stint_set_queue(c, "controlled", STINT_OPEN_QUEUE, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_submit(c, &job, 1, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(
+        stint_set_queue(c, "controlled", STINT_REMOVE_QUEUE, NULL, TIMEOUT_MS), STINT_NOT_EMPTY);
+    assert_int_equal(
+        stint_set_queue(c, "no name", STINT_PAUSE_QUEUE, NULL, TIMEOUT_MS), STINT_BAD_NAME);
+    assert_int_equal(stint_set_queue(c, "controlled", 6, NULL, TIMEOUT_MS), STINT_INVALID);
+    assert_int_equal(
+        stint_set_queue(c, "nobodys", STINT_RESUME_QUEUE, NULL, TIMEOUT_MS), STINT_NO_SUCH_QUEUE);
+    stint_client_destroy(&c);
+}
+
 /* Its conversation stands still in here until it may go on. */
 static void
 block(void *context, enum stint_worker_event event, uint32_t running, const char *detail)
@@ -504,6 +534,7 @@ main(void)
         cmocka_unit_test(a_worker_tells_how_long_it_stands_still),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
         cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),
+        cmocka_unit_test(a_queue_is_controlled_and_tells_how_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

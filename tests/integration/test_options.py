@@ -53,6 +53,7 @@ class Options(harness.Case):
                             (["worker", "pause", "--all", "--label", "l"], "--label"),
                             (["worker", "resize", "x", "many"], "many"), (["worker", "show"], "name"),
                             (["worker", "show", "--all"], "name"), (["fleet"], "size"),
+                            (["queue"], "resume"), (["why"], "which job"),
                             (["key"], "revoke"), (["key", "nonsense"], "nonsense"), (["key", "new"], "which name"),
                             (["key", "list", "x"], "x"), (["key", "show", "f", "--out", "d"], "--out"),
                             (["take", "x"], "x"), (["settle"], "ticket"), (["settle", "x"], "x"),

@@ -170,6 +170,13 @@ class UpgradeOfFormat3(Upgrade):
 class UpgradeOfFormat4(Upgrade):
     old = 4
 
+    def test_no_queue_is_paused_or_closed(self):
+        self.broker()
+        for q in self.place.json("queues"):
+            self.assertEqual((q["paused"], q["closed"]), (False, False), q)
+        self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
+        self.assertEqual(self.format(), "stint-data 5")
+
 
 if __name__ == "__main__":
     harness.main()

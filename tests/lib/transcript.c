@@ -206,7 +206,14 @@ static void
 show_state(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
-    show_known(s, state_name(value), value);
+    const char *name = value < STINT_STATES ? stint_state_name((enum stint_state)value) : NULL;
+    show_known(s, name, value);
+}
+
+static void
+show_why(struct showing *s)
+{
+    (void)fputs(stint_why_name((enum stint_why)pack_uint(&s->r)), s->out);
 }
 
 static void
@@ -220,52 +227,32 @@ static void
 show_type(struct showing *s)
 {
     uint64_t value = pack_uint(&s->r);
-    const char *name = message_name((enum message_type)value);
-    show_known(s, strcmp(name, "UNKNOWN") == 0 ? NULL : name, value);
+    bool known = strcmp(message_name((enum message_type)value), "UNKNOWN") != 0;
+    show_known(s, known ? message_name((enum message_type)value) : NULL, value);
 }
 
+/* A number from 1 on, by its name; NULL ends the names. */
 static void
-show_outcome(struct showing *s)
+show_one_of(struct showing *s, const char *const *names)
 {
-    static const char *const names[] = {[OUTCOME_SUCCEEDED] = "succeeded",
-        [OUTCOME_FAILED] = "failed",
-        [OUTCOME_DEAD] = "dead",
-        [OUTCOME_SNOOZED] = "snoozed",
-        [OUTCOME_RETURNED] = "returned",
-        [OUTCOME_UNABLE] = "unable"};
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value < sizeof names / sizeof *names ? names[value] : NULL, value);
+    uint64_t value = pack_uint(&s->r), i = 1;
+    while (names[i - 1] && i < value)
+        i++;
+    show_known(s, i == value ? names[i - 1] : NULL, value);
 }
 
-static void
-show_action(struct showing *s)
-{
-    static const char *const names[] = {[CONTROL_RESIZE] = "resize",
-        [CONTROL_PAUSE] = "pause",
-        [CONTROL_RESUME] = "resume",
-        [CONTROL_DRAIN] = "drain",
-        [CONTROL_STOP] = "stop"};
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value < sizeof names / sizeof *names ? names[value] : NULL, value);
-}
+#define NAMES(what, ...) \
+    static void show_##what(struct showing *s) \
+    { \
+        static const char *const names[] = {__VA_ARGS__, NULL}; \
+        show_one_of(s, names); \
+    }
 
-static void
-show_target(struct showing *s)
-{
-    uint64_t value = pack_uint(&s->r);
-    const char *name = value == CONTROL_ALL ? "all"
-        : value == CONTROL_NAMED            ? "worker"
-        : value == CONTROL_LABELLED         ? "label"
-                                            : NULL;
-    show_known(s, name, value);
-}
-
-static void
-show_leave(struct showing *s)
-{
-    uint64_t value = pack_uint(&s->r);
-    show_known(s, value == LEAVE_DRAIN ? "drain" : value == LEAVE_STOP ? "stop" : NULL, value);
-}
+NAMES(outcome, "succeeded", "failed", "dead", "snoozed", "returned", "unable")
+NAMES(action, "resize", "pause", "resume", "drain", "stop")
+NAMES(queue_action, "pause", "resume", "close", "open", "remove")
+NAMES(target, "all", "worker", "label")
+NAMES(leave, "drain", "stop")
 
 static void
 show_role(struct showing *s)
@@ -284,8 +271,7 @@ show_bits(struct showing *s, const char *(*name)(uint64_t bit))
     for (uint64_t bit = 0; bits >> bit; bit++)
         if (bits >> bit & 1) {
             show_known(s, name(bit), bit);
-            if (bits >> bit > 1)
-                (void)fputc('+', s->out);
+            (void)fputs(bits >> bit > 1 ? "+" : "", s->out);
         }
 }
 
@@ -460,7 +446,8 @@ LIST(info)
 
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
-    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint})
+    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint},
+    {7, "paused", show_bool}, {8, "closed", show_bool})
 LIST(queue)
 
 FIELDS(worker, map,
@@ -476,6 +463,15 @@ FIELDS(running, map,
     {1, "id", show_id}, {2, "queue", show_name}, {3, "kind", show_name}, {4, "attempt", show_uint},
     {5, "begun", show_bool}, {6, "ms_ago", show_uint})
 LIST(running)
+
+FIELDS(reason, map,
+    {1, "why", show_why}, {2, "id", show_id}, {3, "queue", show_name}, {4, "kind", show_name},
+    {5, "state", show_state}, {6, "closed", show_bool}, {7, "full", show_bool},
+    {8, "about", show_bool}, {9, "workers", show_uint}, {10, "paused", show_uint},
+    {11, "leaving", show_uint}, {12, "away", show_uint}, {13, "slots", show_uint},
+    {14, "before", show_uint}, {15, "due", show_time}, {16, "worker", show_text},
+    {17, "error", show_bytes})
+LIST(reason)
 
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
@@ -550,7 +546,7 @@ MESSAGE(SETTLED, NUMBER, {2, "answers", show_settled_list})
 MESSAGE(CLAIM, NUMBER, {2, "leases", show_claim_list}, {3, "more", show_bool})
 MESSAGE(CLAIMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(STARTED, NUMBER, {2, "leases", show_lease_list})
-MESSAGE(RECALL, NUMBER, {2, "count", show_uint})
+MESSAGE(RECALL, NUMBER, {2, "count", show_uint}, {3, "queue", show_name})
 MESSAGE(REVOKE, NUMBER, {2, "leases", show_lease_list})
 MESSAGE(CONFIRMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(WAIT, NUMBER, {2, "ids", show_id_list}, {3, "results", show_bool})
@@ -584,6 +580,10 @@ MESSAGE(FLEET, NUMBER, {2, "slots", show_uint}, {3, "workers", show_uint}, {4, "
     {5, "given", show_uint})
 MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_text})
 MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
+MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
+MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
+MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
+MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
 /* clang-format on */
 
 static const struct field *

@@ -7,6 +7,7 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
 PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL, SIGHT = (
     f"broker/core/{n}.c"
     for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control", "sight"))
+QUEUE_CONTROL, WHY, LEASES = "broker/core/queue_control.c", "broker/core/why.c", "worker/leases.c"
 BOOKH, RIGHTS_DEF, STATE_H = "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
@@ -174,7 +175,7 @@ PLANTED = [
      "        if (sequence < level->scans[i].head)\n            level->scans[i].head = sequence;",
      "        (void)sequence;"),
     ("who can't start a job gets it again", APART,
-     "    return shares && !has_refused(a->refusers, w);",
+     "    return shares && !apart_has_refused(a->refusers, w);",
      "    return shares;"),
     ("a job is apart when it is settled", SETTLE,
      "    apart_forget(core, &job.key);\n",
@@ -213,7 +214,53 @@ PLANTED = [
     ("answers are cut by their number alone", SUBMIT, "peer->answers.submitted_count == LIMIT_JOBS || b->used > page_bytes(core))", "peer->answers.submitted_count == LIMIT_JOBS)"),
     ("the levels of a resent submission are mixed up", SUBMIT, "    return starts.size == 0;", "    return true;"),
     ("a queue's number is used again", BOOK, "    if (q->number == book->last_number)\n        store_last_number(book);\n", "    book->last_number -= q->number == book->last_number;\n"),
-    ("queues that are used go", QUEUES, "    return q->workers == 0 && q->watchers == 0;", "    return q->workers == 0;"),
+    ("queues that are used go", QUEUES, "    return q->workers == 0 && q->watchers == 0 && !q->set.paused", "    return q->workers == 0 && !q->set.paused"),
+    ("a paused queue goes when it is empty", QUEUES, "q->watchers == 0 && !q->set.paused && !q->set.closed &&", "q->watchers == 0 && !q->set.closed &&"),
+    ("a closed queue goes when it is empty", QUEUES, "q->watchers == 0 && !q->set.paused && !q->set.closed &&", "q->watchers == 0 && !q->set.paused &&"),
+
+    # queue_control.c, and what is set for queues elsewhere
+    ("a paused queue is handed out", DISPATCH, "    if (q->set.paused)\n        return 0;\n", ""),
+    ("a worker makes room for a suspect of a paused queue", DISPATCH, "            fleet_worker_drain(w, NULL);\n        dispatch_recall_paused(core, w);", "            fleet_worker_drain(w, w->serves.draining);\n        dispatch_recall_paused(core, w);"),
+    ("what waits in workers begins although its queue is paused", QUEUE_CONTROL, "    core->step.paused |= now.paused && !q->set.paused;\n", ""),
+    ("who was away keeps what it holds of a paused queue", CORE, "        if (!m->claim.more)\n            dispatch_recall_paused(core, peer->worker);\n", ""),
+    ("a worker is asked back what it runs of a paused queue", DISPATCH, "        count += !l->begun && id_queue(&l->id) == q->number;", "        count += id_queue(&l->id) == q->number;"),
+    ("a worker is asked back what is of another queue", DISPATCH, "        count += !l->begun && id_queue(&l->id) == q->number;", "        count += !l->begun && q->number > 0;"),
+    ("idle slots of a paused queue are a reason to recall", DISPATCH, "        uint32_t idle = 0;\n        if (q->set.paused)\n            continue;\n", "        uint32_t idle = 0;\n"),
+    ("a closed queue takes jobs", SUBMIT, "        if (t->queue->queue && t->queue->queue->set.closed)", "        if (false)"),
+    ("jobs are moved into a closed queue", CHANGE, "        if (q && q != job->level->queue && q->set.closed) {", "        if (false) {"),
+    ("a queue that is closed is told for good", ANSWERS, " ||\n        status == STINT_QUEUE_CLOSED;", ";"),
+    ("what is set for a queue is not stored", BOOK, "    q->set = set;\n    store_queue(book, q);", "    q->set = set;\n    (void)book;"),
+    ("a pause is forgotten at a restart of the broker", BOOK, "    q->set = (struct queue_settings){row.paused, row.closed};\n", ""),
+    ("a queue that holds outcomes is removed", QUEUE_CONTROL, "    if (!queues_is_empty(q)) {", "    if (q->backlog > 0) {"),
+    ("a queue that is removed keeps what was set for it", BOOK, "    q->set = (struct queue_settings){false, false};\n", ""),
+    ("a queue that workers serve is freed", BOOK, "    if (!used) {\n        free_queue(q);", "    if (q->watchers == 0) {\n        free_queue(q);"),
+    ("to resume a queue makes it", QUEUE_CONTROL, "    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE;", "    bool makes = action != STINT_REMOVE_QUEUE;"),
+    ("a pause opens a queue", QUEUE_CONTROL, "    if (action == STINT_CLOSE_QUEUE || action == STINT_OPEN_QUEUE)\n", "    if (action != STINT_REMOVE_QUEUE)\n"),
+    # why.c
+    ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
+    ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
+    ("why: workers of other queues count", WHY, "        if (!serves(w, q->queue) ||", "        if ((!serves(w, q->queue) && s.serve == 0) ||"),
+    ("why: workers of other kinds count", WHY, "(q->kind.size && !kinds_have(w->serves.kinds, q->kind))", "false"),
+    ("why: paused workers have slots", WHY, "    else if (w->control.paused)\n        s->paused++;\n", ""),
+    ("why: who is cut off is willing", WHY, "    if (!w->peer || !w->claimed)\n        s->away++;", "    if (!w->claimed)\n        s->away++;"),
+    ("why: a key is told how busy a worker is of which it does not see all", WHY, "        s->free += sees_all(q->peer, w) &&", "        s->free += (sees_all(q->peer, w) || w->slots > 0) &&"),
+    ("why: a full worker has room", WHY, "            dispatch_has_room(q->core, w, w->window);", "            w->window > 0;"),
+    ("why: who can't start it is one that could", WHY, "        if (apart_has_refused(q->refusers, w))\n            s.refuse++;\n        else\n", ""),
+    ("why: a suspect waits like the others", WHY, "    if (record_suspect(&job->record) &&", "    if (false &&"),
+    ("why: more urgent jobs are not before it", WHY, "        r->before += q->levels[i]->jobs[STINT_READY];", "        r->before += 0 * i;"),
+    ("why: all that wait are before it", WHY, "    uint64_t most = earlier(others, places),", "    uint64_t most = others + 0 * places,"),
+    ("why: a bound is told as exact", WHY, "    r->about = most > others - earlier(others, behind);", "    r->about = most > others + behind;"),
+    ("why: a retry is told as a time", WHY, "    bool failed = record->last == LAST_FAILED ||", "    bool failed = false && record->last != LAST_NONE &&"),
+    ("why: what a worker has runs", WHY, ": l->begun ? STINT_WHY_RUNNING", ": l->attempt > 0 ? STINT_WHY_RUNNING"),
+    ("why: what nobody has claimed is in a worker", WHY, "    if (!l || !l->worker) {", "    if (!l) {"),
+    ("why: the grace time is not told", WHY, "core->clocks.grace_until_ms > core->clocks.listened_ms;", "core->clocks.grace_until_ms == 1;"),
+    ("why: a full queue is not told", WHY, "    r->full = most && queue->backlog >= most;", "    r->full = most && queue->backlog > most;"),
+    ("why: any number of jobs may be asked about", WHY, " || m->count > LIMIT_WHY) {", ") {"),
+    ("rights: why is told of any queue", RIGHTS_DEF, "X(WHY, RIGHT_SEE, ASKED)", "X(WHY, RIGHT_SEE, SOMEWHERE)"),
+    ("rights: who sees a queue may pause it", RIGHTS_DEF, "X(SET_QUEUE, RIGHT_CONTROL, SET)", "X(SET_QUEUE, RIGHT_CONTROL | RIGHT_SEE, SET)"),
+    ("rights: who controls one queue pauses all", RIGHTS, "        if (!covers(g, m->set_queue.queue))", "        if (false)"),
+    ("a worker gives back what is of other queues", LEASES, "            if (strlen(h->info.queue) == queue.size &&\n                memcmp", "            if (strlen(h->info.queue) == queue.size ||\n                memcmp"),
+    ("a worker keeps a suspect of a paused queue", LEASES, "    struct held *const lists[] = {w->handover.waiting, w->handover.asked};\n    for (unsigned i = 0; i < 2; i++)\n        DL_FOREACH_SAFE (lists[i], h, next)\n            if (strlen", "    struct held *const lists[] = {w->handover.waiting, w->handover.asked};\n    for (unsigned i = 0; i < 1; i++)\n        DL_FOREACH_SAFE (lists[i], h, next)\n            if (strlen"),
 
     # dispatch.c
     ("a worker is given more than it has room for", DISPATCH, "w->counts.held < limit &&\n        w->counts.held < w->window &&", "w->counts.held < limit &&"),
@@ -305,9 +352,10 @@ PLANTED = [
     ("words that a row lacks are as they were", ROWS_H, "        words[i] = 0;\n", "        ;\n"),
     ("a row is read under another key", ROWS_H,
      "    return get_be(key, 8) * 0x9e3779b97f4a7c15ULL + get_be(key + 8, 8);", "    return get_be(key + 8, 8);"),
-    ("a queue's row has no check", ROWS, "        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number);",
-     "        true;"),
-    ("a queue's settings are dropped", ROWS, "    if (row->settings.size)\n", "    if (false)\n"),
+    ("a queue's row has no check", ROWS, "        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number) &&",
+     "        true &&"),
+    ("settings of a queue that are not known are dropped", ROWS, "        good &= word <= (i < QUEUE_SETTINGS_WORDS);", "        good &= i >= QUEUE_SETTINGS_WORDS || word <= 1;"),
+    ("settings of a queue of another version are taken", ROWS, "settings.data[0] != ROW_VERSION ||", "settings.data[0] == 0 ||"),
 
     # upgrade.c
     ("sessions are not brought up to date", UPGRADE,

@@ -18,11 +18,16 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
 {
     const struct stint_job_info *info;
     struct stint_stats stats;
+    struct stint_reason reason;
     const struct stint_id *id = known ? &recent[chance_below(chance, known)] : NULL;
     struct stint_id guessed;
     if (key && chance_in_100(chance, 30)) {
         guessed = guess(chance);
         id = &guessed;
+    }
+    if (id && chance_in_100(chance, 40)) {
+        (void)stint_why(client, id, 1, &reason, MEDDLE_PATIENCE_MS);
+        return true;
     }
     switch (chance_below(chance, 14)) {
     case 0:

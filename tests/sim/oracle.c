@@ -26,6 +26,7 @@ oracle_begin(const struct core_options *o)
     known.restarted_us = 0;
     clock_begin();
     frames_begin();
+    queues_begin();
 }
 
 void
@@ -529,14 +530,22 @@ came_back(const struct job *j)
     return retried;
 }
 
+bool
+job_is_unchanged(const struct job *j)
+{
+    return is_unchanged(j) && !came_back(j);
+}
+
 static void
 judge(void)
 {
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
         bool was_there = j->was.state != STINT_UNKNOWN || j->been || j->was.attempt;
-        bool as_before = is_unchanged(j) && !came_back(j);
+        bool as_before = job_is_unchanged(j);
         bool told = traffic.claims.count || traffic.started.count;
+        if (j->stored && j->now.state != STINT_UNKNOWN && (!was_there || j->now_queue != j->queue))
+            queues_check_new(j);
         if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
             j->now.begun = j->was.begun;
@@ -560,6 +569,8 @@ void
 oracle_batch(const struct batch *batch)
 {
     frames_clear();
+    queues_batch();
+    why_clear();
     clock_follow(batch);
     frames_in(batch);
 }
@@ -570,12 +581,14 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     frames_out(out);
     clock_committed();
     read_store(store);
+    queues_check_store(store, false);
     judge();
     note_refusals();
     check_dispatches();
     check_counts(core);
     rights_check_lists();
     check_limits();
+    why_judge();
     remember_all();
     check_confirmed();
 }
@@ -608,6 +621,7 @@ oracle_started(struct store *store, struct core *core)
 {
     bool as_before = true;
     read_store(store);
+    queues_check_store(store, in_doubt);
     for (uint32_t i = 0; i < known.count; i++)
         as_before &= is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {

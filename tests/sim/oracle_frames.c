@@ -57,6 +57,19 @@ struct settle {
 static struct settle settles[SETTLES_MAX];
 static unsigned settles_next;
 
+/* Words, each between two spaces; none is "". */
+static void
+write_words(char *to, size_t size, const struct slice *words, uint32_t count)
+{
+    to[0] = '\0';
+    for (uint32_t i = 0; i < count; i++) {
+        char word[STINT_NAME_BYTES];
+        size_t used = strlen(to);
+        slice_to_text(word, sizeof word, words[i]);
+        (void)snprintf(to + used, size - used, "%s%s ", i ? "" : " ", word);
+    }
+}
+
 static struct party *
 party_of(const struct hello *h, const struct grant *key)
 {
@@ -74,15 +87,12 @@ party_of(const struct hello *h, const struct grant *key)
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
     p->barred = false; /* it is told again */
+    write_words(p->kinds, sizeof p->kinds, arrays->names.kinds, h->kinds);
+    write_words(p->queues, sizeof p->queues, arrays->names.queues, h->queues);
+    p->greeted_us = world_us();
+    p->welcomed = false;
     p->asks_all = 0; /* a client that is new counts its requests anew */
     p->asks_whole = false;
-    p->kinds[0] = '\0';
-    for (uint32_t i = 0; i < h->kinds; i++) {
-        char kind[STINT_NAME_BYTES];
-        size_t used = strlen(p->kinds);
-        slice_to_text(kind, sizeof kind, arrays->names.kinds[i]);
-        (void)snprintf(p->kinds + used, sizeof p->kinds - used, "%s%s ", i ? "" : " ", kind);
-    }
     return p;
 }
 
@@ -257,6 +267,8 @@ frames_in(const struct batch *batch)
         from->seen_us = world_us();
         if (m.type == MESSAGE_PING)
             hear_ping(e->peer, &m);
+        else if (m.type == MESSAGE_SET_QUEUE)
+            queues_hear(e->peer, from->key, &m);
         hear(from, &m);
     }
 }
@@ -264,6 +276,8 @@ frames_in(const struct batch *batch)
 static void
 see_dispatch(struct party *to, const struct message *m)
 {
+    queues_check_dispatch(m->dispatch.queue);
+    known.dispatched_us = world_us();
     if (to && to->barred)
         sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);
     for (uint32_t i = 0; i < m->count; i++) {
@@ -333,11 +347,40 @@ frames_out(const struct outbox *out)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
             see_settled(to, &m);
+        else if (m.type == MESSAGE_QUEUE)
+            queues_told(e->peer, &m);
+        else if (m.type == MESSAGE_WELCOME && to)
+            to->welcomed = true;
+        else if (m.type == MESSAGE_REASONS)
+            why_told(arrays, m.count);
         else if (m.type == MESSAGE_ORDER && to)
             to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
         if (to && to->key)
             rights_check_told(to, &m, arrays);
     }
+}
+
+static bool
+has_word(const char *words, const char *word)
+{
+    char between[STINT_NAME_BYTES + 2];
+    (void)snprintf(between, sizeof between, " %s ", word);
+    return strstr(words, between) != NULL;
+}
+
+bool
+frames_served(const struct job *j, bool of_its_kind)
+{
+    const uint64_t lost_us = (uint64_t)known.options.lost_ms * US_A_MS;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct party *p = connected[i];
+        if (p && p->welcomed && p->role == ROLE_WORKER && !p->left && p->greeted_us < world_us() &&
+            p->seen_us + lost_us / 2 > world_us() &&
+            has_word(p->queues, keys_queues[j->now_queue]) &&
+            (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)))
+            return true;
+    }
+    return false;
 }
 
 void

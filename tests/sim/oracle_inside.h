@@ -14,11 +14,13 @@ struct party {
     enum message_role role;
     const struct grant *key; /* it came with; NULL: none. Borrowed */
     char name[STINT_LABEL_BYTES];
-    uint64_t seen_us; /* its last frame was taken then */
+    uint64_t seen_us, greeted_us; /* its last frame, and its HELLO, were taken then */
     uint32_t window;
     bool barred; /* it was told that it is paused, or to leave */
     char kinds[256]; /* that it handles, each between two spaces; "": all */
+    char queues[256]; /* that it serves, likewise */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
+    bool welcomed; /* its last HELLO was answered so */
     /* Its last LIST of all queues, or SUBSCRIBE to all, which may not be denied; 0: none. */
     uint64_t asks_all;
     bool asks_whole; /* that is a LIST, of all jobs, from the beginning */
@@ -119,6 +121,7 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
+    uint64_t next_since_us; /* nothing holds it up, as the broker has said since then; 0: else */
     bool confirm; /* its last worker was told to ask before it begins */
     uint32_t begun_attempt; /* the last one that a worker has begun to run, and */
     const char *begun_by; /* which; NULL: none */
@@ -139,6 +142,7 @@ extern struct known {
     struct core_options options;
     uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
     uint64_t restarted_us;
+    uint64_t dispatched_us; /* anything was */
 } known;
 
 /* The job of this id; NULL: there never was one. */
@@ -165,6 +169,35 @@ void rights_check_lists(void);
 /* Does this message tell it of a queue that it may not know of? That is a broken promise. */
 void
 rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
+
+/* oracle_queues.c: what people set for queues, what the broker says to it, and what is on disk. */
+void queues_begin(void);
+/* A batch comes. */
+void queues_batch(void);
+void queues_hear(uint32_t peer, const struct grant *key, const struct message *m);
+void queues_told(uint32_t peer, const struct message *m);
+/* Something of this queue was handed out: may it be? */
+void queues_check_dispatch(struct slice queue);
+/* A job was stored, or moved to its queue, in this batch: did that take any? */
+void queues_check_new(const struct job *j);
+/* Was it paused in this step? */
+enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
+enum queue_pause queues_pause(unsigned queue);
+/* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
+void queues_check_store(struct store *s, bool in_doubt);
+
+/* oracle_why.c: what the broker says of why jobs wait. */
+void why_clear(void);
+/* REASONS were sent, */
+void why_told(struct message_arrays *arrays, uint32_t count);
+/* and are they true? When it is known what became of all jobs in the step. */
+void why_judge(void);
+/* Is the job what it was before the step, and was nothing else within it? */
+bool job_is_unchanged(const struct job *j);
+
+/* Is a worker of its queue connected and not silent, since before this batch; of its kind, if that
+ * counts? */
+bool frames_served(const struct job *j, bool of_its_kind);
 
 /* oracle_clock.c: known.wall_ms is the latest that the broker's time can be in this batch. */
 void clock_begin(void);

@@ -136,7 +136,7 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
         sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
     if (!c->refuse_at_once &&
         (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
-            status == STINT_TOO_MANY))
+            status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED))
         sim_broken("a client is to try again by itself, and was told to");
     if (status == STINT_OK && count != p->count)
         sim_broken("a client was told of %zu jobs of %u", count, p->count);
@@ -342,8 +342,10 @@ live(struct sim_client *c)
             meddle(c);
         if (!calm && load.ruled && chance_in_100(chance, 5))
             people_meddle(c->client, chance, load.workers);
+        if (!calm && load.ruled && chance_in_100(chance, 4))
+            people_set_queue(c->client, chance, load.queues);
         if (calm && load.ruled && !c->relented)
-            c->relented = people_relent(c->client, load.workers);
+            c->relented = people_relent(c->client, load.workers, load.queues);
         uint64_t most_ms = calm ? 1000 : 300;
         enum stint_status status =
             stint_client_process(c->client, (uint32_t)(1 + chance_skewed(chance, most_ms)));
@@ -550,6 +552,8 @@ give_keys(uint64_t seed)
     struct chance chance = chance_of(seed, 5);
     for (unsigned i = 0; i < load.clients; i++) {
         uint32_t rights = RIGHT_SUBMIT | RIGHT_SEE;
+        if (chance_in_100(&chance, 50))
+            rights |= RIGHT_CONTROL;
         unsigned first = (unsigned)chance_below(&chance, load.queues);
         unsigned count = (unsigned)chance_between(&chance, 1, load.queues);
         keys_make(&clients[i].key, clients[i].name, rights, first, count, load.queues);

@@ -136,14 +136,49 @@ people_meddle(struct stint_client *client, struct chance *chance, unsigned worke
     }
 }
 
+void
+people_set_queue(struct stint_client *client, struct chance *chance, unsigned queues)
+{
+    static const enum stint_queue_action actions[] = {STINT_PAUSE_QUEUE, STINT_PAUSE_QUEUE,
+        STINT_RESUME_QUEUE, STINT_RESUME_QUEUE, STINT_CLOSE_QUEUE, STINT_OPEN_QUEUE,
+        STINT_REMOVE_QUEUE};
+    const char *queue = keys_queues[chance_below(chance, queues)];
+    enum stint_queue_action action = actions[chance_below(chance, 7)];
+    struct stint_queue_setting now;
+    if (stint_set_queue(client, queue, action, &now, PATIENCE_MS) != STINT_OK)
+        return;
+    if ((action == STINT_PAUSE_QUEUE && !now.paused) || (action == STINT_OPEN_QUEUE && now.closed))
+        sim_broken("the queue %s was set, and is not so", queue);
+}
+
+/* It is so now, or never was, or is not ours to set. */
+static bool
+is_taken_back(enum stint_status status)
+{
+    return status == STINT_OK || status == STINT_NO_SUCH_QUEUE || status == STINT_DENIED;
+}
+
+static bool
+relent_queues(struct stint_client *client, unsigned queues)
+{
+    bool done = true;
+    for (unsigned i = 0; i < queues && done; i++)
+        done = is_taken_back(stint_set_queue(
+                   client, keys_queues[i], STINT_RESUME_QUEUE, NULL, PATIENCE_MS)) &&
+            is_taken_back(
+                stint_set_queue(client, keys_queues[i], STINT_OPEN_QUEUE, NULL, PATIENCE_MS));
+    return done;
+}
+
 /* By name, as a worker may be away for the moment for which something is set. */
 bool
-people_relent(struct stint_client *client, unsigned workers)
+people_relent(struct stint_client *client, unsigned workers, unsigned queues)
 {
     char name[16];
     const struct stint_target target = {.worker = name};
     struct stint_fleet fleet;
-    bool done = stint_set_fleet(client, 0, &fleet, PATIENCE_MS) == STINT_OK;
+    bool done = relent_queues(client, queues) &&
+        stint_set_fleet(client, 0, &fleet, PATIENCE_MS) == STINT_OK;
     if (done && fleet.slots != 0)
         sim_broken("the fleet's size was taken back, and is %u", fleet.slots);
     for (unsigned i = 0; i < workers && done; i++) {

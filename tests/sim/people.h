@@ -20,8 +20,11 @@ void people_subscribe(struct stint_client *client, uint32_t patience_ms);
 /* Resize, pause, resume, drain or stop some of `workers`, or set the fleet's size. Whether that
  * reaches the broker is part of the world. */
 void people_meddle(struct stint_client *client, struct chance *chance, unsigned workers);
-/* Take back all that may be set for them. False: not all was answered, so try again. */
-bool people_relent(struct stint_client *client, unsigned workers);
+/* Pause, resume, close, open or remove one of the first queues. */
+void people_set_queue(struct stint_client *client, struct chance *chance, unsigned queues);
+/* Take back all that may be set for them and for queues. False: not all was answered, so try again.
+ */
+bool people_relent(struct stint_client *client, unsigned workers, unsigned queues);
 
 /* A job begins in this worker now: may it? */
 void people_judge(const struct stint_worker *worker, const char *name);

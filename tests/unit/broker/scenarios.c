@@ -5,64 +5,6 @@
 
 #include "world.h"
 
-enum { CLIENT = 1, WORKER = 2, SECOND = 3 }; /* and their sessions */
-
-static void
-say(struct world *w, const char *sentence)
-{
-    transcript_say(w->transcript, sentence);
-}
-
-static void
-step(struct world *w, uint64_t ms)
-{
-    assert_int_equal(world_step(w, ms), STINT_OK);
-}
-
-/* Time passes in small steps, as a broker that is awake sees it. */
-static void
-wait_ms(struct world *w, uint64_t ms)
-{
-    for (uint64_t passed = 0; passed < ms; passed += 250)
-        step(w, ms - passed < 250 ? ms - passed : 250);
-}
-
-/* The n-th job of the first queue. */
-static struct stint_id
-job(uint64_t n)
-{
-    return id_make(0, 1, DEFAULT_PRIORITY, n);
-}
-
-static void
-greet_client(struct world *w)
-{
-    world_hello_client(w, CLIENT, CLIENT);
-    step(w, 0);
-}
-
-static void
-greet_worker(struct world *w, uint32_t peer, uint32_t slots)
-{
-    world_hello_worker(w, peer, (uint8_t)peer, slots);
-    world_claim(w, peer, NULL, 0);
-    step(w, 0);
-}
-
-static void
-submit(struct world *w, uint64_t number, const char *payload)
-{
-    struct job_spec spec = world_job(payload);
-    world_submit(w, CLIENT, number, &spec, 1);
-}
-
-static void
-submit_three(struct world *w, uint64_t number)
-{
-    struct job_spec specs[3] = {world_job("one"), world_job("two"), world_job("three")};
-    world_submit(w, CLIENT, number, specs, 3);
-}
-
 static void
 ask_ids(struct world *w, enum message_type type, uint64_t number, uint64_t n, uint32_t option)
 {
@@ -694,5 +636,8 @@ const struct scenario scenarios[] = {
     {.name = "control",
         .heading = "A worker is resized, paused, given a share of the fleet's size, and drained.",
         .play = play_control},
+    {.name = "queues",
+        .heading = "A queue is paused, closed, opened, and resumed; and why jobs wait.",
+        .play = play_queues},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

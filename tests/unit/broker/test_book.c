@@ -446,7 +446,7 @@ sixteen_names_are_expected_for_each_queue_that_there_may_be(void **state)
         assert_non_null(q);
         assert_int_equal(q->number, 0);
         assert_ptr_equal(book_queue_expect(&book, text(name)), q);
-        assert_int_equal(q->serial, i + 1);
+        assert_int_equal(q->key, i + 1);
         first = first ? first : q;
     }
     assert_null(book_queue_expect(&book, text("one-more")));

@@ -55,6 +55,9 @@ static const struct expected {
     {MESSAGE_SET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FLEET, BY_ERROR},
     {MESSAGE_GET_FLEET, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FLEET, BY_ERROR},
     {MESSAGE_LIST_RUNNING, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_RUNNING, BY_ERROR},
+    {MESSAGE_WHY, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
+    {MESSAGE_WHY, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
+    {MESSAGE_SET_QUEUE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_QUEUE, BY_ERROR},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -159,6 +162,12 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_LIST_RUNNING:
         put_control(w, e->type);
         break;
+    case MESSAGE_WHY:
+        message_put_why(world_frame(w, KEYED), 3, with_id ? (struct slice){0} : name, &id, with_id);
+        break;
+    case MESSAGE_SET_QUEUE:
+        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
+        break;
     default:
         message_put_numbered(world_frame(w, KEYED), e->type, 3);
     }
@@ -217,7 +226,8 @@ check_answer(struct world *w, const struct expected *e, unsigned scope, unsigned
         assert_null(world_read(w, KEYED, e->answer));
     } else if (!allowed)
         assert_int_equal(status_told(w, e->answer), STINT_DENIED);
-    else if (e->type == MESSAGE_LIST && e->about == ABOUT_NAME && queue >= MAIL_GONE)
+    else if ((e->type == MESSAGE_LIST || e->type == MESSAGE_WHY) && e->about == ABOUT_NAME &&
+        queue >= MAIL_GONE)
         expect_error(w, STINT_NO_SUCH_QUEUE);
     else if (e->filtered)
         check_listed(w, e, scope);

@@ -49,29 +49,73 @@ every_row_comes_back_as_it_was(void **state)
 }
 
 static void
-a_queue_keeps_settings_that_nobody_knows(void **state)
+a_queue_comes_back_with_what_is_set_for_it(void **state)
 {
-    uint8_t bytes[ROW_QUEUE_BYTES_MAX], again[ROW_QUEUE_BYTES_MAX], key[QUEUE_KEY_BYTES];
-    struct row_queue back,
-        row = {.number = 4,
-            .name = {(const uint8_t *)"default", 7},
-            .settings = {(const uint8_t *)"of tomorrow", 11}};
+    uint8_t bytes[ROW_QUEUE_BYTES_MAX], key[QUEUE_KEY_BYTES];
+    struct row_queue back, row = {.number = 4, .name = {(const uint8_t *)"default", 7}};
+    struct slice written;
     (void)state;
-    struct slice written = row_queue_write(bytes, &row);
-    assert_true(row_queue_read(queue_key(key, 4), written, &back));
-    assert_int_equal(back.number, 4);
-    assert_int_equal(back.name.size, 7);
-    assert_int_equal(back.settings.size, 11);
-    assert_memory_equal(back.settings.data, "of tomorrow", 11);
-    struct slice twice = row_queue_write(again, &back);
-    assert_int_equal(twice.size, written.size);
-    assert_memory_equal(twice.data, written.data, written.size);
+    for (unsigned set = 0; set < 4; set++) {
+        row.paused = (set & 1) != 0;
+        row.closed = (set & 2) != 0;
+        written = row_queue_write(bytes, &row);
+        memset(&back, 0xff, sizeof back);
+        assert_true(row_queue_read(queue_key(key, 4), written, &back));
+        assert_int_equal(back.number, 4);
+        assert_int_equal(back.name.size, 7);
+        assert_int_equal(back.paused, row.paused);
+        assert_int_equal(back.closed, row.closed);
+        if (set == 0)
+            assert_int_equal(written.size, QUEUE_HEAD_BYTES + 7); /* as it ever was */
+    }
     assert_false(row_queue_read(queue_key(key, 5), written, &back));
     for (size_t bit = 0; bit < 8 * written.size; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_false(row_queue_read(queue_key(key, 4), written, &back));
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
+}
+
+/* A queue's row with these settings, put together by hand. */
+static struct slice
+queue_with(uint8_t *row, uint8_t version, uint8_t count, const uint64_t *words, size_t size)
+{
+    struct row_queue plain = {.number = 4, .name = {(const uint8_t *)"default", 7}};
+    size_t at = row_queue_write(row, &plain).size, total = at + size;
+    put_be(row + 10, size, 2);
+    if (size > 0)
+        row[at] = version;
+    if (size > 1)
+        row[at + 1] = count;
+    for (size_t i = 0; 2 + 8 * (i + 1) <= size; i++)
+        put_be(row + at + 2 + 8 * i, words[i], 8);
+    put_be(row, record_check(row + 8, total - 8, 4), 8);
+    return (struct slice){row, total};
+}
+
+static void
+settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
+{
+    uint8_t bytes[200], key[QUEUE_KEY_BYTES];
+    uint64_t words[] = {1, 1, 0, 0};
+    struct row_queue row;
+    struct slice at = queue_key(key, 4);
+    (void)state;
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 4, words, 34), &row));
+    assert_true(row.paused && row.closed);
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 1, words, 10), &row));
+    assert_true(row.paused && !row.closed); /* of a program that knew no other */
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 0, words, 2), &row));
+    assert_false(row.paused || row.closed);
+    words[3] = 1;
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 4, words, 34), &row));
+    words[1] = 2; /* neither yes nor no */
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 2, words, 18), &row));
+    words[1] = 0;
+    assert_false(row_queue_read(at, queue_with(bytes, 2, 2, words, 18), &row));
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 3, words, 18), &row));
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 1, words, 18), &row));
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 0, words, 1), &row));
 }
 
 static void
@@ -248,7 +292,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_comes_back_as_it_was),
-        cmocka_unit_test(a_queue_keeps_settings_that_nobody_knows),
+        cmocka_unit_test(a_queue_comes_back_with_what_is_set_for_it),
+        cmocka_unit_test(settings_of_a_queue_that_are_not_known_have_to_be_0),
         cmocka_unit_test(a_level_may_have_more_or_fewer_states),
         cmocka_unit_test(a_row_with_a_flipped_bit_or_under_another_key_is_none),
         cmocka_unit_test(rows_of_format_2_are_brought_up_to_date),

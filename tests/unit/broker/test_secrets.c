@@ -130,6 +130,26 @@ ask_by_ids(struct conversation *c)
         type == MESSAGE_GET || type == MESSAGE_WAIT ? 1 : 0);
 }
 
+/* Why jobs wait, or a queue does; and to set one. */
+static void
+ask_why(struct conversation *c)
+{
+    struct stint_id ids[] = {some_id(c), some_id(c)};
+    uint32_t count = 1 + (uint32_t)below(c, 2);
+    const char *queue = some_queue(c);
+    switch (below(c, 3)) {
+    case 0:
+        message_put_why(world_frame(c->w, CLIENT), 3, text(queue), NULL, 0);
+        break;
+    case 1:
+        message_put_set_queue(world_frame(c->w, CLIENT), 3, text(queue),
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + below(c, STINT_REMOVE_QUEUE)));
+        break;
+    default:
+        message_put_why(world_frame(c->w, CLIENT), 3, (struct slice){0}, ids, count);
+    }
+}
+
 static void
 ask_for_a_list(struct conversation *c)
 {
@@ -215,7 +235,11 @@ say_hello(struct conversation *c, uint32_t peer, enum message_role role, struct 
 static void
 speak(struct conversation *c)
 {
-    switch (below(c, 8)) {
+    switch (below(c, 10)) {
+    case 8:
+    case 9:
+        ask_why(c);
+        break;
     case 0:
     case 1:
         put_jobs(c->w, CLIENT, c->submission, some_queue(c), "default", below(c, 8) ? 1 : BURST);

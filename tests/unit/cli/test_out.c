@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "map.h"
 #include "out.h"
+#include "reasons.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,10 +135,18 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
     struct stint_stats s = {.epoch = 1, .damaged = 2};
     (void)state;
     assert_string_equal(text_of(out_queue(&q)),
-        "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,\"ready\":1,"
-        "\"scheduled\":2,\"running\":3,\"succeeded\":4,\"dead\":5,\"cancelled\":6}");
+        "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
+        "\"paused\":false,\"closed\":false,\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
+        "4,\"dead\":5,\"cancelled\":6}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");
     assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));
+    assert_null(strstr(text_of(out_queue(&q)), "state"));
+    q.paused = true;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"paused\""));
+    q.closed = true;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"paused, closed\""));
+    q.paused = false;
+    assert_non_null(strstr(text_of(out_queue(&q)), "\"state\":\"closed\""));
     assert_string_equal(text_of(out_worker(&w)),
         "{\"schema\":\"stint.worker/1\",\"name\":\"w\",\"software\":\"s\",\"queues\":\"a b\","
         "\"slots\":1,\"window\":2,\"held\":3,\"seen_ms_ago\":4,\"succeeded\":5,\"failed\":6}");
@@ -153,14 +162,77 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
 }
 
 static void
-every_status_has_its_exit_code_and_only_a_full_broker_passes(void **state)
+every_reason_has_its_sentence(void **state)
+{
+    enum { NOW_MS = 1000000 };
+    static const char *const sentences[STINT_WHYS] = {
+        "there is no such job, or it was forgotten; stint ls lists those there are",
+        "it is over: dead; stint retry brings it back",
+        "it runs, in worker eno",
+        "worker eno has it, and has not said that it runs: it has just begun, or waits there for a "
+        "slot",
+        "it was handed out before the broker restarted; for another 3m it is kept for its worker, "
+        "and then goes to any",
+        "worker eno has it, and is cut off; if it does not come back soon, another one gets it",
+        "it failed, and is tried again in 3m: no paper",
+        "its handler has put it off; it runs again in 3m",
+        "it is due in 3m",
+        "queue mail is paused; stint queue resume mail",
+        "the broker has just started, and no worker for it is back yet; they have another 3m "
+        "before "
+        "their jobs are given to others",
+        "no worker serves queue mail; start one: stint-worker --queue mail",
+        "4 workers serve queue mail, and none of them handles kind letter; start one that does: "
+        "stint-worker --queue mail --handle letter=PROGRAM",
+        "a worker can't start it, and it waits for one of 4 others: no paper",
+        "of the 4 workers for it none takes jobs: 1 paused, 1 leaving, 1 cut off, 1 without slots "
+        "for now; stint worker resume lets them",
+        "it was lost with a worker, and may be what ended that; it waits until one of 4 workers "
+        "has "
+        "nothing else to begin",
+        "all 8 slots of 4 workers are taken, and up to 1204 jobs of queue mail are before it; more "
+        "workers or slots would help",
+        "nothing holds it up, and its turn comes in a moment: up to 1204 jobs of queue mail are "
+        "before it",
+        "nothing waits in it",
+    };
+    struct stint_reason r = {.queue = "mail",
+        .kind = "letter",
+        .state = STINT_DEAD,
+        .about = true,
+        .workers = 4,
+        .paused = 1,
+        .leaving = 1,
+        .away = 1,
+        .slots = 8,
+        .before = 1204,
+        .due_ms = NOW_MS + 179500,
+        .worker = "eno",
+        .error = "no paper\nand more"};
+    (void)state;
+    for (unsigned why = 0; why < STINT_WHYS; why++) {
+        r.why = (enum stint_why)why;
+        char *sentence = reason_sentence(&r, NOW_MS);
+        assert_string_equal(sentence, sentences[why]);
+        free(sentence);
+    }
+    r = (struct stint_reason){.why = STINT_WHY_NOTHING, .queue = "mail", .closed = true};
+    char *closed = reason_sentence(&r, NOW_MS);
+    assert_string_equal(
+        closed, "nothing waits in it; it is closed, so submits wait: stint queue open mail");
+    free(closed);
+}
+
+static void
+every_status_has_its_exit_code_and_only_what_can_change_passes(void **state)
 {
     (void)state;
 #define X(code, name, text, hint) \
     assert_int_equal(cli_exit(STINT_##name) == EX_OK, (code) == 0); \
     assert_int_equal(cli_passing(STINT_##name), \
         STINT_##name == STINT_STORE_FULL || STINT_##name == STINT_QUEUE_FULL || \
-            STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY);
+            STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY || \
+            STINT_##name == STINT_QUEUE_CLOSED);
     STINT_STATUS_MAP(X)
 #undef X
     assert_int_equal(cli_exit(STINT_NO_SUCH_JOB), EXIT_NO_SUCH_JOB);
@@ -225,7 +297,8 @@ main(void)
         cmocka_unit_test(how_a_command_ended_is_read_from_its_error),
         cmocka_unit_test(a_result_that_is_lost_is_told_from_one_that_is_empty),
         cmocka_unit_test(queues_workers_figures_and_events_have_their_shapes),
-        cmocka_unit_test(every_status_has_its_exit_code_and_only_a_full_broker_passes),
+        cmocka_unit_test(every_reason_has_its_sentence),
+        cmocka_unit_test(every_status_has_its_exit_code_and_only_what_can_change_passes),
         cmocka_unit_test(numbers_times_ids_and_halts_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,3 +364,81 @@ say_EVENTS(uint64_t number)
     }
     pack_buffer_free(&elements);
 }
+
+void
+say_WHY(uint64_t number)
+{
+    struct stint_id ids[4];
+    struct slice queue = chance() ? name() : (struct slice){0};
+    uint32_t count = (uint32_t)below(5);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = id();
+    message_put_why(&frame, number, queue, ids, count);
+    hear(MESSAGE_WHY, number);
+    assert_same(heard.why.queue, queue);
+    assert_int_equal(heard.count, count);
+    if (count)
+        assert_memory_equal(arrays->ids, ids, count * sizeof *ids);
+}
+
+static struct stint_reason
+any_reason(void)
+{
+    struct stint_reason r = {.why = (enum stint_why)below(STINT_WHYS),
+        .state = (enum stint_state)below(STINT_STATES),
+        .closed = chance(),
+        .full = chance(),
+        .about = chance(),
+        .workers = (uint32_t)upto(UINT32_MAX),
+        .paused = (uint32_t)upto(UINT32_MAX),
+        .leaving = (uint32_t)upto(UINT32_MAX),
+        .away = (uint32_t)upto(UINT32_MAX),
+        .slots = upto(UINT64_MAX),
+        .before = upto(UINT64_MAX),
+        .due_ms = upto(UINT64_MAX)};
+    if (chance())
+        r.id = id();
+    text(r.queue, sizeof r.queue);
+    text(r.kind, sizeof r.kind);
+    text(r.worker, sizeof r.worker);
+    text(r.error, sizeof r.error);
+    return r;
+}
+
+void
+say_REASONS(uint64_t number)
+{
+    struct stint_reason reasons[3];
+    struct pack_buffer elements = {0};
+    uint32_t count = (uint32_t)below(4);
+    for (uint32_t i = 0; i < count; i++) {
+        reasons[i] = any_reason();
+        message_put_reason(&elements, &reasons[i]);
+    }
+    message_put_numbered_elements(&frame, MESSAGE_REASONS, number,
+        (struct slice){elements.data, elements.used}, count, (struct slice){0});
+    hear(MESSAGE_REASONS, number);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct stint_reason *is = &arrays->reason, *was = &reasons[i];
+        assert_true(message_next_reason(arrays));
+        ASSERT_FIELD(is, was, why);
+        ASSERT_FIELD(is, was, id);
+        ASSERT_FIELD(is, was, queue);
+        ASSERT_FIELD(is, was, kind);
+        ASSERT_FIELD(is, was, state);
+        ASSERT_FIELD(is, was, closed);
+        ASSERT_FIELD(is, was, full);
+        ASSERT_FIELD(is, was, about);
+        ASSERT_FIELD(is, was, workers);
+        ASSERT_FIELD(is, was, paused);
+        ASSERT_FIELD(is, was, leaving);
+        ASSERT_FIELD(is, was, away);
+        ASSERT_FIELD(is, was, slots);
+        ASSERT_FIELD(is, was, before);
+        ASSERT_FIELD(is, was, due_ms);
+        ASSERT_FIELD(is, was, worker);
+        ASSERT_FIELD(is, was, error);
+    }
+    pack_buffer_free(&elements);
+}

@@ -119,3 +119,25 @@ say_RUNNING(uint64_t number)
     }
     pack_buffer_free(&elements);
 }
+
+void
+say_SET_QUEUE(uint64_t number)
+{
+    struct slice queue = name();
+    enum stint_queue_action action = (enum stint_queue_action)(1 + below(STINT_REMOVE_QUEUE));
+    message_put_set_queue(&frame, number, queue, action);
+    hear(MESSAGE_SET_QUEUE, number);
+    assert_same(heard.set_queue.queue, queue);
+    assert_int_equal(heard.set_queue.action, action);
+}
+
+void
+say_QUEUE(uint64_t number)
+{
+    struct stint_queue_setting q = {.paused = chance(), .closed = chance(), .made = chance()};
+    message_put_queue(&frame, number, &q);
+    hear(MESSAGE_QUEUE, number);
+    assert_int_equal(heard.queue.paused, q.paused);
+    assert_int_equal(heard.queue.closed, q.closed);
+    assert_int_equal(heard.queue.made, q.made);
+}

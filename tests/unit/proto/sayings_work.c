@@ -480,7 +480,9 @@ say_RECALL(uint64_t number)
 {
     uint32_t count = (uint32_t)upto(LIMIT_WINDOW);
     (void)number;
-    message_put_recall(&frame, count);
+    struct slice queue = chance() ? name() : (struct slice){0};
+    message_put_recall(&frame, count, queue);
     hear(MESSAGE_RECALL, 0);
     assert_int_equal(heard.count, count);
+    assert_same(heard.recall.queue, queue);
 }

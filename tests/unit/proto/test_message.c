@@ -273,6 +273,57 @@ fleet_control_is_written_as_its_vectors_have_it(void **state)
     pack_buffer_free(&b);
 }
 
+static void
+why_and_reasons_are_written_as_their_vectors_have_it(void **state)
+{
+    const struct stint_id id = id_make(0, 1, 100, 7);
+    const struct slice mail = {(const uint8_t *)"mail", 4};
+    const struct stint_reason busy = {.id = id,
+        .why = STINT_WHY_BUSY,
+        .queue = "mail",
+        .kind = "k",
+        .about = true,
+        .workers = 3,
+        .slots = 12,
+        .before = 1204};
+    const struct stint_reason paused = {.why = STINT_WHY_PAUSED, .queue = "mail", .closed = true};
+    struct pack_buffer b = {0}, e = {0};
+    (void)state;
+    message_put_why(&b, 6, (struct slice){0}, &id, 1);
+    assert_encodes(&b, "why.txt");
+    message_put_why(&b, 6, mail, NULL, 0);
+    assert_encodes(&b, "why_queue.txt");
+    message_put_reason(&e, &busy);
+    message_put_numbered_elements(
+        &b, MESSAGE_REASONS, 6, (struct slice){e.data, e.used}, 1, (struct slice){0});
+    assert_encodes(&b, "reasons.txt");
+    e.used = 0;
+    message_put_reason(&e, &paused);
+    message_put_numbered_elements(
+        &b, MESSAGE_REASONS, 6, (struct slice){e.data, e.used}, 1, (struct slice){0});
+    assert_encodes(&b, "reasons_queue.txt");
+    pack_buffer_free(&e);
+    pack_buffer_free(&b);
+}
+
+static void
+control_of_queues_is_written_as_its_vectors_have_it(void **state)
+{
+    const struct slice mail = {(const uint8_t *)"mail", 4};
+    const struct stint_queue_setting made = {.paused = true, .made = true}, plain = {.made = false};
+    struct pack_buffer b = {0};
+    (void)state;
+    message_put_set_queue(&b, 5, mail, STINT_PAUSE_QUEUE);
+    assert_encodes(&b, "set_queue.txt");
+    message_put_queue(&b, 5, &made);
+    assert_encodes(&b, "queue.txt");
+    message_put_queue(&b, 5, &plain);
+    assert_encodes(&b, "queue_plain.txt");
+    message_put_recall(&b, 2, mail);
+    assert_encodes(&b, "recall_queue.txt");
+    pack_buffer_free(&b);
+}
+
 int
 main(void)
 {
@@ -281,6 +332,8 @@ main(void)
         cmocka_unit_test(frames_that_are_cut_are_refused_and_turned_ones_do_no_harm),
         cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
         cmocka_unit_test(fleet_control_is_written_as_its_vectors_have_it),
+        cmocka_unit_test(why_and_reasons_are_written_as_their_vectors_have_it),
+        cmocka_unit_test(control_of_queues_is_written_as_its_vectors_have_it),
         cmocka_unit_test(welcome_tells_features_and_leaves_the_key_out_if_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct world {
     struct {
         enum where where;
         bool revoked, confirmed, timed_out;
+        const char *queue;
         enum outcome_type outcome;
         uint64_t settle; /* number of the SETTLE that told it */
     } jobs[JOBS + 1];
@@ -128,14 +129,17 @@ lease_of(uint32_t job, enum stint_status status)
         .id = id_make(0, 1, 100, job), .attempt = job, .status = (uint32_t)status};
 }
 
+static const char *const queue_names[] = {"q", "r", "qq"};
+
 static void
 dispatch(struct world *o)
 {
+    const char *queue = queue_names[below(o, 3)];
     struct pack_buffer b = {0};
     uint32_t count = 1 + (uint32_t)below(o, 4);
     if (o->count + count > JOBS)
         return;
-    size_t at = message_open_dispatch(&b, (struct slice){(const uint8_t *)"q", 1});
+    size_t at = message_open_dispatch(&b, (struct slice){(const uint8_t *)queue, strlen(queue)});
     for (uint32_t i = 0; i < count; i++) {
         uint32_t job = ++o->count;
         struct dispatched_job d = {.id = id_make(0, 1, 100, job),
@@ -146,6 +150,7 @@ dispatch(struct world *o)
             .confirm = below(o, 4) == 0};
         message_put_dispatched(&b, &d);
         o->jobs[job].where = d.confirm ? ASKED : WAITING;
+        o->jobs[job].queue = queue;
     }
     pack_close_array(&b, at, count);
     give(o, &b);
@@ -220,7 +225,7 @@ begin_or_finish(struct world *o)
         assert_false(stint_task_cancelled(&slot->task)); /* nothing is left of the job before */
         assert_int_equal(slot->task.held->info.payload_bytes, job % 8);
         assert_memory_equal(slot->task.held->info.payload, "payload", job % 8);
-        assert_string_equal(slot->task.held->info.queue, "q");
+        assert_string_equal(slot->task.held->info.queue, o->jobs[job].queue);
     } else if (held) {
         uint32_t job = held->info.attempt;
         assert_int_equal(
@@ -246,7 +251,24 @@ recall(struct world *o)
         o->jobs[h->info.attempt].outcome = OUTCOME_RETURNED;
         h = h == o->w.handover.waiting ? NULL : h->prev;
     }
-    message_put_recall(&b, count);
+    message_put_recall(&b, count, (struct slice){0});
+    give(o, &b);
+}
+
+/* A queue is paused: all of it that has not begun goes back, and nothing else. */
+static void
+recall_queue(struct world *o)
+{
+    struct pack_buffer b = {0};
+    const char *queue = queue_names[below(o, 3)];
+    for (uint32_t job = 1; job <= o->count; job++)
+        if ((o->jobs[job].where == WAITING || o->jobs[job].where == ASKED) &&
+            strcmp(o->jobs[job].queue, queue) == 0) {
+            o->jobs[job].where = DONE;
+            o->jobs[job].outcome = OUTCOME_RETURNED;
+        }
+    message_put_recall(
+        &b, (uint32_t)below(o, 3), (struct slice){(const uint8_t *)queue, strlen(queue)});
     give(o, &b);
 }
 
@@ -340,7 +362,7 @@ each_lease_is_told_once_or_never_whatever_comes_in_whichever_order(void **state)
         struct world *o = world_new();
         o->seed = seed;
         for (unsigned i = 0; i < 1500; i++) {
-            switch (below(o, 12)) {
+            switch (below(o, 13)) {
             case 0:
             case 1:
                 dispatch(o);
@@ -356,6 +378,9 @@ each_lease_is_told_once_or_never_whatever_comes_in_whichever_order(void **state)
                 break;
             case 5:
                 recall(o);
+                break;
+            case 9:
+                recall_queue(o);
                 break;
             case 6:
                 tell(o);

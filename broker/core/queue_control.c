@@ -1,0 +1,96 @@
+/* Queue control; the contract is in queue_control.h. Who pauses or closes a queue wants that to
+ * hold for its name from now on, so one that is not there is made, and the answer says so: it may
+ * be a slip of the pen. Whatever is set, no job is lost by it, and what runs goes on.
+ */
+#include "queue_control.h"
+#include "queues.h"
+#include "reply.h"
+
+static const char *
+action_name(enum stint_queue_action action)
+{
+    static const char *const names[] = {[STINT_PAUSE_QUEUE] = "pause",
+        [STINT_RESUME_QUEUE] = "resume",
+        [STINT_CLOSE_QUEUE] = "close",
+        [STINT_OPEN_QUEUE] = "open",
+        [STINT_REMOVE_QUEUE] = "remove"};
+    return names[action];
+}
+
+/* The settings after that. */
+static struct queue_settings
+changed(struct queue_settings set, enum stint_queue_action action)
+{
+    if (action == STINT_PAUSE_QUEUE || action == STINT_RESUME_QUEUE)
+        set.paused = action == STINT_PAUSE_QUEUE;
+    if (action == STINT_CLOSE_QUEUE || action == STINT_OPEN_QUEUE)
+        set.closed = action == STINT_CLOSE_QUEUE;
+    return set;
+}
+
+static void
+set(struct core *core, struct queue *q, enum stint_queue_action action)
+{
+    struct queue_settings now = changed(q->set, action);
+    core->step.paused |= now.paused && !q->set.paused;
+    if (now.paused != q->set.paused || now.closed != q->set.closed)
+        book_queue_set(&core->book, q, now);
+}
+
+/* False if it can't be, and the peer was told so. */
+static bool
+remove_queue(struct core *core, const struct peer *peer, const struct message *m, struct queue *q)
+{
+    if (!queues_is_empty(q)) {
+        reply_refuse(core, peer->number, m, STINT_NOT_EMPTY,
+            "it holds jobs, or outcomes that are kept, and only an empty one can be removed");
+        return false;
+    }
+    book_flush(&core->book);
+    return book_queue_remove(&core->book, q);
+}
+
+/* The queue to be set; NULL if there is none, and the peer was told so. */
+static struct queue *
+find(struct core *core, const struct peer *peer, const struct message *m, bool *made)
+{
+    enum stint_queue_action action = m->set_queue.action;
+    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE;
+    struct queue *q = book_queue(&core->book, m->set_queue.queue);
+    *made = !q && makes;
+    if (q)
+        return q;
+    if (makes && (q = book_queue_make(&core->book, m->set_queue.queue)) != NULL)
+        return q;
+    if (makes)
+        reply_refuse(core, peer->number, m, STINT_TOO_MANY, "there are --queues-max queues");
+    else
+        reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE,
+            "no job has come for it, and nothing is set for it");
+    return NULL;
+}
+
+void
+queue_control_message(struct core *core, struct peer *peer, const struct message *m)
+{
+    enum stint_queue_action action = m->set_queue.action;
+    struct stint_queue_setting answer = {.made = false};
+    char name[STINT_NAME_BYTES];
+    slice_to_text(name, sizeof name, m->set_queue.queue);
+    if (action == 0 || !*name) {
+        reply_refuse(core, peer->number, m, STINT_INVALID, "a SET_QUEUE has a queue and an action");
+        return;
+    }
+    struct queue *q = find(core, peer, m, &answer.made);
+    if (!q || (action == STINT_REMOVE_QUEUE && !remove_queue(core, peer, m, q)))
+        return;
+    if (action != STINT_REMOVE_QUEUE) {
+        set(core, q, action);
+        answer.paused = q->set.paused;
+        answer.closed = q->set.closed;
+    }
+    core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
+        NOTE_TEXT("queue", name));
+    message_put_queue(outbox_begin(core->step.out, peer->number), m->number, &answer);
+    outbox_end(core->step.out);
+}

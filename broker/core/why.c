@@ -1,0 +1,268 @@
+/* Why jobs wait; the contract is in why.h. The first thing that holds a job up is its reason: what
+ * would still hold it up behind that shows when the first is gone. Nothing is read but the job's
+ * record and what is in memory, and a look at the workers is bounded by LIMIT_WHY. Whoever may not
+ * see all that a worker serves is not told by it how busy that worker is (as in LIST_WORKERS): it
+ * counts as one that is.
+ */
+#include "why.h"
+#include "apart.h"
+#include "clock.h"
+#include "dispatch.h"
+#include "job.h"
+#include "reply.h"
+#include "sight.h"
+
+/* Whose question it is, and about what. */
+struct question {
+    struct core *core;
+    const struct peer *peer;
+    const struct queue *queue;
+    struct slice kind; /* empty: any */
+    const struct refusers *refusers; /* who can't start it; NULL: nobody has said so */
+};
+
+/* Workers of the queue, and of them those that handle the kind, by what they can do. */
+struct survey {
+    uint32_t serve, handle, paused, leaving, away, refuse;
+    uint32_t willing; /* they take jobs, and */
+    uint32_t free; /* have room for one now */
+    uint64_t slots; /* of those that are willing */
+};
+
+static bool
+serves(const struct worker *w, const struct queue *q)
+{
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        if (w->serves.queues[i] == q)
+            return true;
+    return false;
+}
+
+/* May the peer know how busy the worker is? */
+static bool
+sees_all(const struct peer *peer, const struct worker *w)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < w->serves.queues_count && all; i++)
+        all = sight_covers(peer->grant, w->serves.queues[i]);
+    return all;
+}
+
+static void
+count_one(const struct question *q, const struct worker *w, struct survey *s)
+{
+    if (!w->peer || !w->claimed)
+        s->away++;
+    else if (w->control.leave != LEAVE_NOT)
+        s->leaving++;
+    else if (w->control.paused)
+        s->paused++;
+    else if (dispatch_is_willing(w) && w->slots > 0 && w->window > 0) {
+        s->willing++;
+        s->slots += w->slots;
+        s->free += sees_all(q->peer, w) && !w->serves.draining && w->counts.trials == 0 &&
+            dispatch_has_room(q->core, w, w->window);
+    }
+}
+
+static struct survey
+look_at_workers(const struct question *q)
+{
+    struct survey s = {.serve = q->queue->workers};
+    if (s.serve == 0)
+        return s;
+    for (const struct worker *w = q->core->fleet.workers; w; w = w->next) {
+        if (!serves(w, q->queue) || (q->kind.size && !kinds_have(w->serves.kinds, q->kind)))
+            continue;
+        s.handle++;
+        if (apart_has_refused(q->refusers, w))
+            s.refuse++;
+        else
+            count_one(q, w, &s);
+    }
+    return s;
+}
+
+/* What is to be said of the workers. False: nothing, as one of them has room. */
+static bool
+blame_workers(const struct question *q, struct stint_reason *r)
+{
+    const struct core *core = q->core;
+    struct survey s = look_at_workers(q);
+    bool grace = core->clocks.grace_until_ms > core->clocks.listened_ms;
+    r->workers = s.handle;
+    r->paused = s.paused;
+    r->leaving = s.leaving;
+    r->away = s.away;
+    r->slots = s.slots;
+    if (s.handle == 0) {
+        r->workers = s.serve;
+        r->why = grace ? STINT_WHY_GRACE : s.serve ? STINT_WHY_NO_HANDLER : STINT_WHY_NO_WORKER;
+        if (grace)
+            r->due_ms = clock_told(core, core->clocks.wall_ms) + core->clocks.grace_until_ms -
+                core->clocks.listened_ms;
+    } else if (s.refuse > 0 && s.free == 0) {
+        r->workers -= s.refuse;
+        r->why = STINT_WHY_UNABLE;
+    } else if (s.willing == 0)
+        r->why = STINT_WHY_UNWILLING;
+    else if (s.free == 0)
+        r->why = STINT_WHY_BUSY;
+    return s.free == 0;
+}
+
+/* How many ready jobs of its queue are handed out before it: those of higher priorities, and of its
+ * own as many as can stand before it. */
+static void
+count_before(const struct level *level, uint64_t sequence, struct stint_reason *r)
+{
+    const struct queue *q = level->queue;
+    uint64_t others = level->jobs[STINT_READY] - earlier(level->jobs[STINT_READY], 1);
+    uint64_t places = sequence - earlier(sequence, later(level->head, 1)) + level->apart;
+    uint64_t most = earlier(others, places), behind = level->next - 1 - sequence;
+    for (uint32_t i = 0; i < q->levels_count && q->levels[i]->priority > level->priority; i++)
+        r->before += q->levels[i]->jobs[STINT_READY];
+    r->before += most;
+    r->about = most > others - earlier(others, behind);
+}
+
+static void
+blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
+{
+    const struct apart *apart = apart_find(q->core, &job->key);
+    if (q->queue->set.paused) {
+        r->why = STINT_WHY_PAUSED;
+        return;
+    }
+    q->refusers = apart ? apart->refusers : NULL;
+    bool blamed = blame_workers(q, r);
+    if (record_suspect(&job->record) && (!blamed || r->why == STINT_WHY_BUSY)) {
+        r->why = STINT_WHY_SUSPECT;
+        return;
+    }
+    count_before(job->level, id_sequence(&job->key), r);
+    if (!blamed)
+        r->why = STINT_WHY_NEXT;
+}
+
+static void
+blame_time(const struct core *core, const struct record *record, struct stint_reason *r)
+{
+    bool failed = record->last == LAST_FAILED || record->last == LAST_OVERTIME;
+    r->why = failed                    ? STINT_WHY_RETRY
+        : record->last == LAST_SNOOZED ? STINT_WHY_SNOOZED
+                                       : STINT_WHY_DUE;
+    r->due_ms = clock_told(core, record_get(record, FIELD_DUE, 0));
+    if (failed)
+        slice_to_text(r->error, sizeof r->error, record->error);
+}
+
+static void
+blame_lease(const struct core *core, const struct lease *l, struct stint_reason *r)
+{
+    if (!l || !l->worker) {
+        r->why = STINT_WHY_UNCLAIMED;
+        r->due_ms = clock_told(core, core->clocks.wall_ms) + core->clocks.grace_until_ms -
+            earlier(core->clocks.grace_until_ms, core->clocks.listened_ms);
+        return;
+    }
+    memcpy(r->worker, l->worker->name, sizeof r->worker);
+    r->why = !l->worker->peer ? STINT_WHY_CUT_OFF : l->begun ? STINT_WHY_RUNNING : STINT_WHY_HELD;
+}
+
+static void
+blame_job(
+    struct core *core, const struct peer *peer, const struct stint_id *id, struct stint_reason *r)
+{
+    struct job job;
+    *r = (struct stint_reason){.id = *id};
+    if (!job_find(core, id, &job))
+        return;
+    struct question q = {
+        .core = core, .peer = peer, .queue = job.level->queue, .kind = job.record.kind};
+    memcpy(r->queue, q.queue->name, sizeof r->queue);
+    slice_to_text(r->kind, sizeof r->kind, job.record.kind);
+    if (job.place == PLACE_SETTLED) {
+        r->why = STINT_WHY_SETTLED;
+        r->state = job.state;
+    } else if (job.place == PLACE_PARKED)
+        blame_time(core, &job.record, r);
+    else if (job.state == STINT_RUNNING)
+        blame_lease(core, job.lease, r);
+    else {
+        blame_ready(&q, &job, r);
+        if (r->why == STINT_WHY_UNABLE)
+            slice_to_text(r->error, sizeof r->error, job.record.error);
+    }
+}
+
+/* Of what waits in it as a whole. */
+static void
+blame_queue(struct core *core, const struct peer *peer, struct queue *queue, struct stint_reason *r)
+{
+    const uint64_t most = core->options.max.queue_backlog;
+    struct question q = {.core = core, .peer = peer, .queue = queue};
+    *r = (struct stint_reason){.closed = queue->set.closed};
+    r->full = most && queue->backlog >= most;
+    memcpy(r->queue, queue->name, sizeof r->queue);
+    r->before = queue->ready;
+    const char *unserved = dispatch_unserved(core, queue);
+    if (queue->set.paused)
+        r->why = STINT_WHY_PAUSED;
+    else if (queue->backlog == 0)
+        r->why = STINT_WHY_NOTHING;
+    else if (queue->ready == 0)
+        r->why = STINT_WHY_DUE;
+    else if (unserved) {
+        r->why = STINT_WHY_NO_HANDLER;
+        r->workers = queue->workers;
+        memcpy(r->kind, unserved, sizeof r->kind);
+    } else if (!blame_workers(&q, r))
+        r->why = STINT_WHY_NEXT;
+}
+
+/* One that holds or held jobs, or that workers wait at; NULL: there is none. */
+static struct queue *
+find_queue(struct core *core, struct slice name)
+{
+    struct queue *q = book_queue(&core->book, name);
+    return q ? q : book_queue_expected(&core->book, name);
+}
+
+static void
+answer_queue(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct stint_reason reason;
+    struct queue *q = find_queue(core, m->why.queue);
+    if (!q) {
+        reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE,
+            "no job has come for it, and no worker serves it");
+        return;
+    }
+    blame_queue(core, peer, q, &reason);
+    reply_page_begin(core);
+    message_put_reason(&core->scratch.page, &reason);
+    reply_page_send(core, peer, MESSAGE_REASONS, m->number, 1, (struct slice){0});
+}
+
+void
+why_message(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct stint_reason reason;
+    bool by_name = m->why.queue.size > 0;
+    if (by_name == (m->count > 0) || m->count > LIMIT_WHY) {
+        reply_refuse(
+            core, peer->number, m, STINT_INVALID, "a WHY is about a queue, or about 1 to 64 jobs");
+        return;
+    }
+    if (by_name) {
+        answer_queue(core, peer, m);
+        return;
+    }
+    reply_page_begin(core);
+    for (uint32_t i = 0; i < m->count; i++) {
+        blame_job(core, peer, &core->scratch.decoded->ids[i], &reason);
+        message_put_reason(&core->scratch.page, &reason);
+    }
+    reply_page_send(core, peer, MESSAGE_REASONS, m->number, m->count, (struct slice){0});
+}

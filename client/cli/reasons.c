@@ -1,0 +1,216 @@
+/* Sentences about reasons; the contract is in reasons.h. */
+#include "reasons.h"
+#include "units.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS };
+
+/* "3m", of the time that is left, and no more exact than people want it. */
+static const char *
+left(const struct stint_reason *r, uint64_t now_ms, char text[UNITS_TEXT_BYTES])
+{
+    uint64_t ms = r->due_ms > now_ms ? r->due_ms - now_ms : 0;
+    uint64_t unit_ms = ms >= 24ULL * HOUR_MS ? HOUR_MS
+        : ms >= 10ULL * MINUTE_MS            ? MINUTE_MS
+                                             : SECOND_MS;
+    return units_write_duration((ms / unit_ms + 1) * unit_ms, text);
+}
+
+static const char *
+plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* The first line of what the last attempt said, after a colon. */
+static void
+put_error(FILE *f, const struct stint_reason *r)
+{
+    size_t size = strcspn(r->error, "\n");
+    if (size > 0)
+        fprintf(f, ": %.*s", (int)size, r->error);
+}
+
+static void
+put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
+{
+    char text[UNITS_TEXT_BYTES];
+    bool job = r->kind[0] != '\0';
+    switch (r->why) {
+    case STINT_WHY_RETRY:
+        fprintf(f, "it failed, and is tried again in %s", left(r, now_ms, text));
+        put_error(f, r);
+        break;
+    case STINT_WHY_SNOOZED:
+        fprintf(f, "its handler has put it off; it runs again in %s", left(r, now_ms, text));
+        break;
+    case STINT_WHY_UNCLAIMED:
+        fprintf(f,
+            "it was handed out before the broker restarted; for another %s it is kept for its "
+            "worker, and then goes to any",
+            left(r, now_ms, text));
+        break;
+    case STINT_WHY_GRACE:
+        fprintf(f,
+            "the broker has just started, and no worker for it is back yet; they have another %s "
+            "before their jobs are given to others",
+            left(r, now_ms, text));
+        break;
+    default:
+        if (job)
+            fprintf(f, "it is due in %s", left(r, now_ms, text));
+        else
+            fputs("all that waits in it is due later", f);
+    }
+}
+
+/* Why those that are there take nothing; the rest of them has no slots. */
+static void
+put_unwilling(FILE *f, const struct stint_reason *r)
+{
+    const struct {
+        uint32_t count;
+        const char *text;
+    } parts[] = {{r->paused, "paused"}, {r->leaving, "leaving"}, {r->away, "cut off"},
+        {r->workers - r->paused - r->leaving - r->away, "without slots for now"}};
+    const char *between = ": ";
+    fprintf(f, "of the %u worker%s for it none takes jobs", r->workers, plural(r->workers));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].count > 0) {
+            fprintf(f, "%s%u %s", between, parts[i].count, parts[i].text);
+            between = ", ";
+        }
+    fputs(r->paused ? "; stint worker resume lets them"
+                    : "; see stint workers, and start another one, or give one slots",
+        f);
+}
+
+static void
+put_before(FILE *f, const struct stint_reason *r)
+{
+    if (r->before > 0)
+        fprintf(f, "%s%llu job%s of queue %s %s it", r->about ? "up to " : "",
+            (unsigned long long)r->before, plural(r->before), r->queue,
+            r->before == 1 ? "is before" : "are before");
+}
+
+static void
+put_workers(FILE *f, const struct stint_reason *r)
+{
+    bool job = r->kind[0] != '\0';
+    switch (r->why) {
+    case STINT_WHY_NO_WORKER:
+        fprintf(
+            f, "no worker serves queue %s; start one: stint-worker --queue %s", r->queue, r->queue);
+        break;
+    case STINT_WHY_NO_HANDLER:
+        fprintf(f,
+            "%u worker%s queue %s, and none of them handles kind %s; start one that does: "
+            "stint-worker --queue %s --handle %s=PROGRAM",
+            r->workers, r->workers == 1 ? " serves" : "s serve", r->queue, r->kind, r->queue,
+            r->kind);
+        break;
+    case STINT_WHY_UNABLE:
+        fprintf(f, "a worker can't start it, and it waits for one of %u other%s", r->workers,
+            plural(r->workers));
+        put_error(f, r);
+        break;
+    case STINT_WHY_SUSPECT:
+        fprintf(f,
+            "it was lost with a worker, and may be what ended that; it waits until one of %u "
+            "worker%s has nothing else to begin",
+            r->workers, plural(r->workers));
+        break;
+    case STINT_WHY_BUSY:
+        fprintf(f, "all %llu slot%s of %u worker%s are taken", (unsigned long long)r->slots,
+            plural(r->slots), r->workers, plural(r->workers));
+        fputs(job && r->before ? ", and " : "", f);
+        if (job)
+            put_before(f, r);
+        fputs("; more workers or slots would help", f);
+        break;
+    default:
+        put_unwilling(f, r);
+    }
+}
+
+static void
+put_place(FILE *f, const struct stint_reason *r)
+{
+    const char *ended = r->state == STINT_DEAD || r->state == STINT_CANCELLED_JOB
+        ? "; stint retry brings it back"
+        : "";
+    switch (r->why) {
+    case STINT_WHY_SETTLED:
+        fprintf(f, "it is over: %s%s", stint_state_name(r->state), ended);
+        break;
+    case STINT_WHY_RUNNING:
+        fprintf(f, "it runs, in worker %s", r->worker);
+        break;
+    case STINT_WHY_HELD:
+        fprintf(f,
+            "worker %s has it, and has not said that it runs: it has just begun, or waits "
+            "there for a slot",
+            r->worker);
+        break;
+    case STINT_WHY_CUT_OFF:
+        fprintf(f,
+            "worker %s has it, and is cut off; if it does not come back soon, another one "
+            "gets it",
+            r->worker);
+        break;
+    case STINT_WHY_PAUSED:
+        fprintf(f, "queue %s is paused; stint queue resume %s", r->queue, r->queue);
+        break;
+    case STINT_WHY_NEXT:
+        fputs("nothing holds it up, and its turn comes in a moment", f);
+        fputs(r->kind[0] && r->before ? ": " : "", f);
+        if (r->kind[0])
+            put_before(f, r);
+        break;
+    case STINT_WHY_NOTHING:
+        fputs("nothing waits in it", f);
+        break;
+    default:
+        fputs("there is no such job, or it was forgotten; stint ls lists those there are", f);
+    }
+}
+
+static bool
+is_among(enum stint_why why, const enum stint_why *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i] == why)
+            return true;
+    return false;
+}
+
+char *
+reason_sentence(const struct stint_reason *r, uint64_t now_ms)
+{
+    static const enum stint_why times[] = {
+        STINT_WHY_RETRY, STINT_WHY_SNOOZED, STINT_WHY_DUE, STINT_WHY_UNCLAIMED, STINT_WHY_GRACE};
+    static const enum stint_why workers[] = {STINT_WHY_NO_WORKER, STINT_WHY_NO_HANDLER,
+        STINT_WHY_UNABLE, STINT_WHY_UNWILLING, STINT_WHY_SUSPECT, STINT_WHY_BUSY};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        abort();
+    if (is_among(r->why, times, sizeof times / sizeof *times))
+        put_time(f, r, now_ms);
+    else if (is_among(r->why, workers, sizeof workers / sizeof *workers))
+        put_workers(f, r);
+    else
+        put_place(f, r);
+    if (r->closed)
+        fprintf(f, "; it is closed, so submits wait: stint queue open %s", r->queue);
+    else if (r->full)
+        fputs("; it is full, so submits wait", f);
+    if (fclose(f) != 0 || !text)
+        abort();
+    return text;
+}

@@ -1,0 +1,157 @@
+/* What the oracle knows of what is set for queues: by whose word, by what the broker has confirmed,
+ * and by what stands in the store. Nothing of a queue whose pause was confirmed is handed out, and
+ * nothing new is in one that is closed, also across restarts.
+ */
+#include "keys.h"
+#include "oracle_inside.h"
+#include "rows.h"
+
+enum { HEARD_MAX = 1024 };
+
+struct setting {
+    bool paused, closed;
+};
+
+/* A SET_QUEUE of this batch. */
+struct heard_set {
+    uint32_t peer;
+    uint64_t number;
+    const struct grant *key;
+    unsigned queue;
+    enum stint_queue_action action;
+};
+
+static struct setting settings[KEYS_QUEUES], before[KEYS_QUEUES];
+/* Somebody has, in this batch, opened or removed it; set anything of it. */
+static bool touched[KEYS_QUEUES], resumed[KEYS_QUEUES];
+static struct heard_set heard[HEARD_MAX];
+static unsigned heard_count;
+
+/* KEYS_QUEUES if it is another one. */
+static unsigned
+queue_of(struct slice name)
+{
+    unsigned q = 0;
+    while (q < KEYS_QUEUES &&
+        (strlen(keys_queues[q]) != name.size || memcmp(keys_queues[q], name.data, name.size) != 0))
+        q++;
+    return q;
+}
+
+void
+queues_begin(void)
+{
+    memset(settings, 0, sizeof settings);
+    queues_batch();
+}
+
+void
+queues_batch(void)
+{
+    memcpy(before, settings, sizeof before);
+    memset(touched, 0, sizeof touched);
+    memset(resumed, 0, sizeof resumed);
+    heard_count = 0;
+}
+
+void
+queues_hear(uint32_t peer, const struct grant *key, const struct message *m)
+{
+    unsigned queue = queue_of(m->set_queue.queue);
+    if (queue == KEYS_QUEUES)
+        return;
+    if (heard_count == HEARD_MAX)
+        sim_broken("more SET_QUEUEs than this oracle knows");
+    heard[heard_count++] = (struct heard_set){peer, m->number, key, queue, m->set_queue.action};
+}
+
+static void
+apply(const struct heard_set *h)
+{
+    struct setting *s = &settings[h->queue];
+    resumed[h->queue] = true;
+    touched[h->queue] |= h->action == STINT_OPEN_QUEUE || h->action == STINT_REMOVE_QUEUE;
+    if (h->action == STINT_REMOVE_QUEUE)
+        *s = (struct setting){false, false};
+    else if (h->action == STINT_PAUSE_QUEUE || h->action == STINT_RESUME_QUEUE)
+        s->paused = h->action == STINT_PAUSE_QUEUE;
+    else
+        s->closed = h->action == STINT_CLOSE_QUEUE;
+}
+
+/* Confirmed in the order in which they came. */
+void
+queues_told(uint32_t peer, const struct message *m)
+{
+    for (unsigned i = 0; i < heard_count; i++) {
+        struct heard_set *h = &heard[i];
+        if (h->peer != peer || h->number != m->number)
+            continue;
+        if (!keys_allow(h->key, RIGHT_CONTROL, keys_queues[h->queue]))
+            sim_broken("%s has set what its key does not let it", h->key->name);
+        apply(h);
+        if (m->queue.paused != settings[h->queue].paused ||
+            m->queue.closed != settings[h->queue].closed)
+            sim_broken("the queue %s is said to stand as it does not", keys_queues[h->queue]);
+        heard_count--;
+        memmove(h, h + 1, (heard_count - i) * sizeof *h);
+        return;
+    }
+    sim_broken("a queue was set, and nobody asked for it");
+}
+
+void
+queues_check_dispatch(struct slice name)
+{
+    unsigned q = queue_of(name);
+    if (q < KEYS_QUEUES && settings[q].paused)
+        sim_broken("the queue %s is paused, and something of it is handed out", keys_queues[q]);
+}
+
+void
+queues_check_new(const struct job *j)
+{
+    unsigned q = j->now_queue;
+    if (before[q].closed && settings[q].closed && !touched[q])
+        sim_broken("%s was taken into a queue that is closed", job_named(j));
+}
+
+enum queue_pause
+queues_pause(unsigned queue)
+{
+    if (resumed[queue] || before[queue].paused != settings[queue].paused)
+        return PAUSE_PARTLY;
+    return settings[queue].paused ? PAUSE_ALL_ALONG : PAUSE_NOT;
+}
+
+static void
+read_settings(struct store *s, struct setting found[KEYS_QUEUES])
+{
+    uint8_t from[QUEUE_KEY_BYTES + 1] = {0};
+    struct slice key, value, at = {from, 1};
+    struct row_queue row;
+    memset(found, 0, KEYS_QUEUES * sizeof *found);
+    s->ops->begin(s);
+    while (store_seek(s, STORE_QUEUES, at, &key, &value)) {
+        if (!row_queue_read(key, value, &row))
+            sim_broken("a queue's row is damaged");
+        if (queue_of(row.name) < KEYS_QUEUES)
+            found[queue_of(row.name)] = (struct setting){row.paused, row.closed};
+        memcpy(from, key.data, QUEUE_KEY_BYTES);
+        from[QUEUE_KEY_BYTES] = 0;
+        at.size = sizeof from;
+    }
+    s->ops->abort(s);
+}
+
+void
+queues_check_store(struct store *s, bool in_doubt)
+{
+    struct setting found[KEYS_QUEUES];
+    read_settings(s, found);
+    for (unsigned q = 0; q < KEYS_QUEUES; q++)
+        if (in_doubt)
+            settings[q] = found[q];
+        else if (found[q].paused != settings[q].paused || found[q].closed != settings[q].closed)
+            sim_broken("what is set for the queue %s is not what is on disk", keys_queues[q]);
+}
