@@ -290,22 +290,24 @@ static void
 a_worker_that_made_room_for_a_suspect_goes_on_when_its_queue_is_paused(void **state)
 {
     struct world *w = world_with_workers(2, 2);
-    struct lease_ref begun = {.id = job(2, 1), .attempt = 1};
     (void)state;
     make_suspect(w);
-    submit_now(w, 2, "other", 4);
-    greet(w, SECOND, 1, 1);
-    message_put_set_queue(world_frame(w, CLIENT), 78, text("mail"), STINT_PAUSE_QUEUE);
+    submit_now(w, 2, "other", 1);
+    greet(w, SECOND, 1, 2);
+    put_set(w, "mail", STINT_PAUSE_QUEUE);
     world_claim(w, SECOND, NULL, 0);
     step(w, 0);
     assert_int_equal(queue_dispatched(w, SECOND), 2);
     (void)set(w, "mail", STINT_RESUME_QUEUE);
-    step(w, 10); /* it is full, and takes nothing else before the suspect */
+    submit_now(w, 3, "other", 1); /* it has room, and takes nothing else before the suspect */
+    assert_int_equal(world_count(w, SECOND, MESSAGE_DISPATCH), 0);
     (void)set(w, "mail", STINT_PAUSE_QUEUE);
-    message_put_leases(world_frame(w, SECOND), MESSAGE_STARTED, 2, &begun, 1, false);
-    world_settle(w, SECOND, 3, job(2, 1), 1, OUTCOME_SUCCEEDED, "");
-    step(w, 0);
     assert_int_equal(queue_dispatched(w, SECOND), 2);
+    world_settle(w, SECOND, 3, job(2, 1), 1, OUTCOME_SUCCEEDED, "");
+    world_settle(w, SECOND, 4, job(2, 2), 1, OUTCOME_SUCCEEDED, "");
+    step(w, 0);
+    step(w, 1000);
+    assert_int_equal(world_state(w, job(1, 1), NULL), STINT_READY);
     world_destroy(&w);
 }
 
