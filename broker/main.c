@@ -3,6 +3,7 @@
 #include "data.h"
 #include "id.h"
 #include "init.h"
+#include "key_files.h"
 #include "listen.h"
 #include "log.h"
 #include "loop.h"
@@ -232,9 +233,20 @@ open_core(struct broker *b)
 static int
 open_keys(struct broker *b)
 {
+    char why[KEY_WHY_BYTES], text[4096 + 2 * KEY_WHY_BYTES];
     if (!b->options.has_keys)
         return 0;
+    if (!key_files_directory_is_ours(b->options.keys, why)) {
+        (void)snprintf(text, sizeof text, "the directory of keys, %.4096s, can't be trusted: %s",
+            b->options.keys, why);
+        log_refusal(text);
+        return EX_CONFIG;
+    }
     b->keys = keys_new(b->options.keys);
+    if (!b->keys) {
+        log_refusal("no thread can be had to look at the keys");
+        return EX_UNAVAILABLE;
+    }
     if (!keys_broker(b->keys)) {
         log_refusal("the broker's own key, " KEYS_BROKER_FILE ", can't be used; see above");
         return EX_CONFIG;
@@ -273,8 +285,8 @@ static void
 on_hangup(void *context)
 {
     struct broker *b = context;
+    log_event(LOG_LEVEL_INFO, "hangup", NULL);
     router_look_at_keys(b->router);
-    log_event(LOG_LEVEL_INFO, "hangup; has looked at the keys", NULL);
 }
 
 static bool

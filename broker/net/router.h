@@ -33,7 +33,7 @@ void router_destroy(struct router **router);
 /* The first endpoint as bound, with the port that a wildcard got; borrowed. */
 const char *router_endpoint(const struct router *router);
 
-/* Look at the keys now. */
+/* Look at the keys at once; the log says when that is done. */
 void router_look_at_keys(struct router *router);
 
 /* Wait until a frame has come or `other_fd` is readable, `timeout_ms` at most. */
