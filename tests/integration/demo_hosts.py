@@ -27,11 +27,8 @@ MORE_SLOTS = 6
 RATE_BITS_S = 1_000_000
 LARGE_TOTAL_BYTES = 1_000_000
 LARGE_FILE_BYTES = 400_000
-CUT = """
-add table inet cut
-add chain inet cut in { type filter hook input priority 0; policy drop; }
-add chain inet cut out { type filter hook output priority 0; policy drop; }
-"""
+CUT = "add table inet cut\nadd chain inet cut {0} {{ type filter hook {0}put priority 0; policy drop; }}\n"
+BOTH = ("in", "out")
 # A line for each run, so that repeated ones can be counted.
 CHECK = """#!/bin/sh
 echo "$STINT_JOB_ID $STINT_JOB_WORKER $STINT_JOB_SLOT" >>"$1"
@@ -50,10 +47,10 @@ def run(*argv, **kwargs):
     return r.stdout
 
 
-def check_permitted():
+def check_permitted(tools=TOOLS):
     if os.getuid() != 0:
         raise Skip("network namespaces are for root")
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    missing = [tool for tool in tools if not shutil.which(tool)]
     if missing:
         raise Skip("not installed: " + ", ".join(missing))
 
@@ -104,9 +101,9 @@ class Network:
             self.on(where, "tc", "qdisc", "add", "dev", interface, "root", "tbf",
                     "rate", f"{RATE_BITS_S}bit", "burst", "16kb", "latency", "400ms")
 
-    def cut(self, host):
-        """Nothing comes or goes, and nobody is told."""
-        self.on(host, "nft", "-f", "-", input=CUT)
+    def cut(self, host, ways=BOTH):
+        """Nothing comes or goes, or only the one of them, and nobody is told."""
+        self.on(host, "nft", "-f", "-", input="".join(CUT.format(way) for way in ways))
 
     def heal(self, host):
         self.on(host, "nft", "delete", "table", "inet", "cut")
