@@ -170,7 +170,8 @@ struct peer {
 struct held_grant {
     struct grant grant;
     uint32_t peers;
-    struct held_grant *prev, *next;
+    struct held_grant *next_same; /* of that name; the first is in the table */
+    UT_hash_handle hh; /* by name */
 };
 
 /* What is to be pushed, to all peers together. */
