@@ -80,9 +80,21 @@ raise_limits(void)
         return;
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096)
-        log_event(LOG_LEVEL_WARN, "few connections are allowed; raise the open files limit",
-            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur)));
+}
+
+/* How many peers there can be, as each takes a descriptor. */
+static uint32_t
+peers_max(uint32_t wanted)
+{
+    struct rlimit files = {0};
+    uint32_t allowed = router_peers_max(wanted);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    if (allowed < wanted)
+        log_event(LOG_LEVEL_WARN,
+            "the open files limit allows fewer connections than --peers-max (ulimit -n)",
+            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur), LOG_NUMBER("connections", allowed),
+                LOG_NUMBER("peers_max", wanted)));
+    return allowed;
 }
 
 /* The store must belong to this manifest; a new one is marked with its identity. */
@@ -212,7 +224,7 @@ open_core(struct broker *b)
     struct core_options options;
     options_to_core(&b->options, &options);
     options.endpoint = b->endpoint;
-    options.max.peers = router_peers_max(options.max.peers);
+    options.max.peers = peers_max(options.max.peers);
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {
