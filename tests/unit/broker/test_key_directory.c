@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +215,27 @@ a_directory_that_is_not_there_holds_no_keys_and_may_come(void **state)
 }
 
 static void
+while_the_system_lets_nothing_be_read_all_stays_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, none;
+    put(f, "one", f->pairs[0].public_key, "worker");
+    put(f, "two", f->pairs[1].public_key, "worker");
+    open_keys(f);
+    uint64_t first = number(f, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    put(f, "two", f->pairs[2].public_key, "worker");
+    (void)look(f);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0); /* no descriptor is left */
+    assert_int_equal(look(f), KEYS_SAME);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(number(f, 0), first);
+    assert_int_equal(look(f), KEYS_SAME);
+    assert_int_equal(keys_count(f->known), 2);
+}
+
+static void
 the_brokers_own_pair_changes_with_its_file_and_stays_when_that_is_gone(void **state)
 {
     struct fixture *f = *state;
@@ -271,6 +293,7 @@ main(void)
         TEST(a_key_in_two_files_counts_in_neither_until_one_is_gone),
         TEST(what_others_may_write_to_grants_nothing_new_and_revokes_what_is_gone),
         TEST(a_directory_that_is_not_there_holds_no_keys_and_may_come),
+        TEST(while_the_system_lets_nothing_be_read_all_stays_as_it_is),
         TEST(the_brokers_own_pair_changes_with_its_file_and_stays_when_that_is_gone),
         TEST(many_keys_come_and_go_a_part_at_a_time_and_none_is_forgotten)};
     return cmocka_run_group_tests(tests, NULL, NULL);
