@@ -7,33 +7,9 @@
 #include "note_log.h"
 #include "now.h"
 
-#include <signal.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 enum { EACH_SECOND_MS = 1000, LOG_RETRY_MS = 100, SLOW_MS = 1000, STILL_MS = 3000 };
-
-int
-loop_block_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -1;
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-/* The signal that is waiting, or 0. */
-static int
-next_signal(int fd)
-{
-    struct signalfd_siginfo info;
-    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
-}
 
 struct loop {
     struct core *core;
@@ -80,23 +56,9 @@ idle_ms(struct core *core)
     return ms > most ? most : ms;
 }
 
-/* True if it is to end. */
-static bool
-take_signals(const struct loop *l, int signals)
-{
-    bool closing = false;
-    for (int signal; (signal = next_signal(signals)) != 0;) {
-        if (signal == SIGHUP)
-            l->hooks->on_hangup(l->hooks->context);
-        else
-            closing = true;
-    }
-    return closing;
-}
-
 enum stint_status
-loop_run(struct core *core, struct store *store, struct router *router, int signals,
-    const struct loop_hooks *hooks)
+loop_run(
+    struct core *core, struct store *store, struct router *router, const struct loop_hooks *hooks)
 {
     struct loop l = {.core = core, .store = store, .router = router, .hooks = hooks};
     enum stint_status status = STINT_OK;
@@ -104,12 +66,12 @@ loop_run(struct core *core, struct store *store, struct router *router, int sign
     bool closing = false;
     while (status == STINT_OK && !closing) {
         uint64_t before_ms = clock_ms();
-        router_wait(router, signals, idle_ms(core));
+        router_wait(router, hooks->fd, idle_ms(core));
         uint64_t waited_ms = clock_ms() - before_ms;
         if (waited_ms >= STILL_MS) /* it never waits for so long by itself */
             log_event(
                 LOG_LEVEL_WARN, "the broker stood still", LOG_FIELDS(LOG_NUMBER("ms", waited_ms)));
-        closing = take_signals(&l, signals);
+        closing = hooks->woken(hooks->context);
         status = turn(&l);
         uint64_t now_ms = clock_ms();
         if (now_ms - last_ms >= EACH_SECOND_MS) {

@@ -37,6 +37,9 @@ struct options {
  * error, and `*exit_code` is what the process should end with; so too after --help. False then. */
 bool options_read(struct options *options, int argc, char **argv, int *exit_code);
 
+/* The defaults. */
+void options_init(struct options *options);
+
 void options_to_core(const struct options *options, struct core_options *core);
 
 #endif

@@ -219,7 +219,7 @@ take_answer(struct stint_client *c, struct answer *a)
 void
 client_take_submitted(struct stint_client *c, const struct message *m)
 {
-    struct answer *answers = link_room(c->link)->answers;
+    struct answer *answers = link_arrays(c->link)->answers;
     for (uint32_t i = 0; i < m->count; i++) {
         struct answer a = answers[i];
         take_answer(c, &a);

@@ -23,7 +23,7 @@ find(struct stint_client *c, uint64_t number)
 void
 client_take_events(struct stint_client *c, const struct message *m)
 {
-    const struct stint_event *events = link_room(c->link)->events;
+    const struct stint_event *events = link_arrays(c->link)->events;
     struct subscribed *s = find(c, m->number);
     if (!s)
         return;
@@ -81,7 +81,7 @@ first_answer(struct stint_client *c, const struct message *m, void *into)
     (void)into;
     if (m->type != MESSAGE_ANSWERS || m->count != 1)
         return STINT_BAD_MESSAGE;
-    enum stint_status status = (enum stint_status)link_room(c->link)->statuses[0];
+    enum stint_status status = (enum stint_status)link_arrays(c->link)->statuses[0];
     return status == STINT_OK ? STINT_OK : client_fail(c, status, "subscribing", "");
 }
 

@@ -14,11 +14,11 @@ keep_body(struct pack_buffer *b, const void *body, uint64_t size)
 static enum stint_status
 take_job(struct stint_client *c, const struct message *m, void *into)
 {
-    struct message_arrays *room = link_room(c->link);
+    struct message_arrays *arrays = link_arrays(c->link);
     (void)into;
-    if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(room))
+    if (m->type != MESSAGE_JOBS || m->count != 1 || !message_next_job(arrays))
         return STINT_BAD_MESSAGE;
-    c->lent.info = room->info;
+    c->lent.info = arrays->info;
     if (c->lent.info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
     c->lent.info.payload =
@@ -84,9 +84,9 @@ cursor_slice(const struct cursor *cursor)
 /* A list that comes page by page. */
 struct listing {
     enum message_type page; /* what carries one */
-    bool (*next)(struct message_arrays *room); /* decodes the next item of it */
+    bool (*next)(struct message_arrays *arrays); /* decodes the next item of it */
     /* Tells the application of that item. False: no more are wanted. */
-    bool (*tell)(const struct listing *l, const struct message_arrays *room);
+    bool (*tell)(const struct listing *l, const struct message_arrays *arrays);
     stint_job_fn *each_job; /* one of these */
     stint_queue_fn *each_queue;
     stint_worker_fn *each_worker;
@@ -100,15 +100,15 @@ static enum stint_status
 take_page(struct stint_client *c, const struct message *m, void *into)
 {
     struct listing *l = into;
-    struct message_arrays *room = link_room(c->link);
+    struct message_arrays *arrays = link_arrays(c->link);
     if (m->type != l->page || !take_cursor(&l->cursor, m))
         return STINT_BAD_MESSAGE;
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!l->next(room))
+        if (!l->next(arrays))
             return STINT_BAD_MESSAGE;
         c->called++;
         c->calling++;
-        bool more = l->left > 0 && l->tell(l, room);
+        bool more = l->left > 0 && l->tell(l, arrays);
         c->calling--;
         if (!more) {
             l->cursor.over = true;
@@ -121,27 +121,27 @@ take_page(struct stint_client *c, const struct message *m, void *into)
 }
 
 static bool
-tell_job(const struct listing *l, const struct message_arrays *room)
+tell_job(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_job(l->context, &room->info);
+    return l->each_job(l->context, &arrays->info);
 }
 
 static bool
-tell_queue(const struct listing *l, const struct message_arrays *room)
+tell_queue(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_queue(l->context, &room->queue_info);
+    return l->each_queue(l->context, &arrays->queue_info);
 }
 
 static bool
-tell_worker(const struct listing *l, const struct message_arrays *room)
+tell_worker(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_worker(l->context, &room->worker_info);
+    return l->each_worker(l->context, &arrays->worker_info);
 }
 
 static bool
-tell_running(const struct listing *l, const struct message_arrays *room)
+tell_running(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_running(l->context, &room->running_info);
+    return l->each_running(l->context, &arrays->running_info);
 }
 
 static struct slice
@@ -189,7 +189,7 @@ static enum stint_status
 take_answers(struct stint_client *c, const struct message *m, void *into)
 {
     struct answering *a = into;
-    const uint32_t *statuses = link_room(c->link)->statuses;
+    const uint32_t *statuses = link_arrays(c->link)->statuses;
     if (m->type != MESSAGE_ANSWERS || m->count != a->count)
         return STINT_BAD_MESSAGE;
     for (size_t i = 0; i < a->count; i++) {
@@ -202,9 +202,11 @@ take_answers(struct stint_client *c, const struct message *m, void *into)
     return STINT_OK;
 }
 
+/* A broker that is too old knows no such message. `change` is of MESSAGE_CHANGE. */
 static enum stint_status
 command(struct stint_client *c, enum message_type type, const char *what,
-    const struct stint_id *ids, size_t count, enum stint_status *statuses, uint32_t timeout_ms)
+    const struct stint_id *ids, size_t count, const struct change *change,
+    enum stint_status *statuses, uint32_t timeout_ms)
 {
     struct answering a = {.first = STINT_OK, .what = what};
     enum stint_status status = client_may_wait(c, what);
@@ -214,9 +216,14 @@ command(struct stint_client *c, enum message_type type, const char *what,
         a.count = count - at < LIMIT_JOBS ? count - at : LIMIT_JOBS;
         a.statuses = statuses ? statuses + at : NULL;
         struct call *call = client_call(c, type);
-        message_put_ids(
-            &call->request->frame, type, call->request->number, ids + at, (uint32_t)a.count, 0);
+        struct pack_buffer *b = &call->request->frame;
+        if (change)
+            message_put_change(b, call->request->number, ids + at, (uint32_t)a.count, change);
+        else
+            message_put_ids(b, type, call->request->number, ids + at, (uint32_t)a.count, 0);
         status = client_ask(&call, timeout_ms, take_answers, &a, what);
+        if (status == STINT_UNKNOWN_TYPE && type >= MESSAGE_CHANGE)
+            return client_fail(c, STINT_UNSUPPORTED, what, "this broker can't change jobs so");
         if (status != STINT_OK)
             return status;
     }
@@ -227,14 +234,91 @@ enum stint_status
 stint_cancel(struct stint_client *c, const struct stint_id *ids, size_t count,
     enum stint_status *statuses, uint32_t timeout_ms)
 {
-    return command(c, MESSAGE_CANCEL, "cancelling", ids, count, statuses, timeout_ms);
+    return command(c, MESSAGE_CANCEL, "cancelling", ids, count, NULL, statuses, timeout_ms);
 }
 
 enum stint_status
 stint_retry(struct stint_client *c, const struct stint_id *ids, size_t count,
     enum stint_status *statuses, uint32_t timeout_ms)
 {
-    return command(c, MESSAGE_RETRY, "retrying", ids, count, statuses, timeout_ms);
+    return command(c, MESSAGE_RETRY, "retrying", ids, count, NULL, statuses, timeout_ms);
+}
+
+enum stint_status
+stint_delete(struct stint_client *c, const struct stint_id *ids, size_t count,
+    enum stint_status *statuses, uint32_t timeout_ms)
+{
+    return command(c, MESSAGE_DELETE, "deleting", ids, count, NULL, statuses, timeout_ms);
+}
+
+static struct slice
+name_of(const char *text)
+{
+    return text ? (struct slice){(const uint8_t *)text, strlen(text)} : (struct slice){0};
+}
+
+/* What it says, as the wire has it. */
+static struct change
+read_change(const struct stint_change *given)
+{
+    struct change c = {.set = 0,
+        .delay_ms = (uint64_t)given->delay_ms,
+        .to = {.queue = name_of(given->queue),
+            .kind = name_of(given->kind),
+            .payload = {given->payload, given->payload_bytes},
+            .keep_ms = (uint64_t)given->keep_ms,
+            .time_to_run_ms = given->time_to_run_ms,
+            .backoff_base_ms = given->backoff_base_ms,
+            .backoff_cap_ms = given->backoff_cap_ms,
+            .max_attempts = given->max_attempts,
+            .priority = (uint8_t)given->priority}};
+    const struct {
+        bool is_set;
+        enum change_bit bit;
+    } parts[] = {{given->queue, CHANGE_QUEUE}, {given->kind, CHANGE_KIND},
+        {given->payload, CHANGE_PAYLOAD}, {given->priority >= 0, CHANGE_PRIORITY},
+        {given->max_attempts, CHANGE_MAX_ATTEMPTS}, {given->keep_ms >= 0, CHANGE_KEEP},
+        {given->time_to_run_ms, CHANGE_TIME_TO_RUN}, {given->backoff_base_ms, CHANGE_BACKOFF_BASE},
+        {given->backoff_cap_ms, CHANGE_BACKOFF_CAP}, {given->delay_ms >= 0, CHANGE_DELAY}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        c.set |= parts[i].is_set ? (uint32_t)parts[i].bit : 0;
+    return c;
+}
+
+static enum stint_status
+check_change(struct stint_client *c, const struct stint_change *given, const struct change *change,
+    size_t count, const char *what)
+{
+    const struct job_spec *to = &change->to;
+    if ((given->queue && !name_is_valid(to->queue)) || (given->kind && !name_is_valid(to->kind)))
+        return client_fail(c, STINT_BAD_NAME, what, "");
+    if (given->priority > 255)
+        return client_fail(c, STINT_INVALID, what, "the priority is 0 to 255");
+    if (given->max_attempts > LIMIT_ATTEMPTS)
+        return client_fail(c, STINT_INVALID, what, "max attempts are 1 to 65535");
+    if (given->keep_ms > (int64_t)LIMIT_TIME_MS || given->delay_ms > (int64_t)LIMIT_TIME_MS ||
+        to->time_to_run_ms > LIMIT_TIME_MS || to->backoff_base_ms > LIMIT_TIME_MS ||
+        to->backoff_cap_ms > LIMIT_TIME_MS)
+        return client_fail(c, STINT_INVALID, what, "a duration is at most a hundred years");
+    if (change->set == 0)
+        return client_fail(c, STINT_INVALID, what, "nothing is to be changed");
+    if (given->payload && count > 1)
+        return client_fail(c, STINT_INVALID, what, "a payload is given to one job");
+    if (to->payload.size > LIMIT_BODY_BYTES_MAX)
+        return client_fail(c, STINT_TOO_LARGE, what, "");
+    return STINT_OK;
+}
+
+enum stint_status
+stint_change(struct stint_client *c, const struct stint_id *ids, size_t count,
+    const struct stint_change *given, enum stint_status *statuses, uint32_t timeout_ms)
+{
+    static const char what[] = "changing jobs";
+    struct change change = read_change(given);
+    enum stint_status status = check_change(c, given, &change, count, what);
+    return status == STINT_OK
+        ? command(c, MESSAGE_CHANGE, what, ids, count, &change, statuses, timeout_ms)
+        : status;
 }
 
 static enum stint_status

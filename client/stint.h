@@ -225,6 +225,20 @@ STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client, const s
 STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 
+/* Jobs that do not run and have not succeeded are to be as `change` says, in all that it sets:
+ * another queue or priority (they come last there), due at another time, with another payload (one
+ * job at a time) or other limits. Their ids stay. As stint_cancel; also STINT_TOO_LARGE,
+ * STINT_TOO_MANY, STINT_QUEUE_FULL, STINT_STORE_FULL, and for the whole call STINT_INVALID,
+ * STINT_BAD_NAME, STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status
+stint_change(struct stint_client *client, const struct stint_id *ids, size_t count,
+    const struct stint_change *change, enum stint_status *statuses, uint32_t timeout_ms);
+
+/* Delete jobs that do not run, with their outcomes: afterwards they are unknown. Who waits for one
+ * hears that it was cancelled. As stint_cancel; also STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_delete(struct stint_client *client, const struct stint_id *ids,
+    size_t count, enum stint_status *statuses, uint32_t timeout_ms);
+
 /* Called for each queue or worker; false ends the list. `info` is borrowed for the call. */
 typedef bool stint_queue_fn(void *context, const struct stint_queue_info *info);
 typedef bool stint_worker_fn(void *context, const struct stint_worker_info *info);

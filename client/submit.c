@@ -213,6 +213,7 @@ give_up(struct stint_client *c, struct call *call, struct piece *piece, enum sti
 {
     enum stint_status held = c->submissions.held;
     bool late = status == STINT_TIMEOUT;
+    assert(call);
     if (!client_may_be_stored(c, call)) {
         take_back(c, call);
         if (!late)

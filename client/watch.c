@@ -115,14 +115,15 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
 {
     struct stint_client *c = call->client;
     struct message asked = {0};
-    struct message_arrays *room = link_room(c->link);
+    struct message_arrays *arrays = link_arrays(c->link);
     uint32_t count = status == STINT_OK && m->type == MESSAGE_ANSWERS ? m->count : 0;
     uint32_t *statuses = malloc(((size_t)count + 1) * sizeof *statuses);
     const char *why;
     if (!statuses)
         abort();
-    memcpy(statuses, room->statuses, count * sizeof *statuses);
-    (void)message_decode(call->request->frame.data, call->request->frame.used, &asked, room, &why);
+    memcpy(statuses, arrays->statuses, count * sizeof *statuses);
+    (void)message_decode(
+        call->request->frame.data, call->request->frame.used, &asked, arrays, &why);
     struct stint_id *unknown = malloc(((size_t)asked.count + 1) * sizeof *unknown);
     uint32_t unknowns = 0;
     if (!unknown)
@@ -130,7 +131,7 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
     for (uint32_t i = 0; i < asked.count && (i < count || is_final(status)); i++) {
         enum stint_status one = is_final(status) ? status : (enum stint_status)statuses[i];
         if (is_final(one))
-            unknown[unknowns++] = room->ids[i];
+            unknown[unknowns++] = arrays->ids[i];
         else if (one != STINT_OK)
             ask_again_later(c);
     }
@@ -287,9 +288,9 @@ stint_client_watched(const struct stint_client *c)
 void
 client_take_outcomes(struct stint_client *c, const struct message *m)
 {
-    struct message_arrays *room = link_room(c->link);
-    for (uint32_t i = 0; i < m->count && message_next_job(room); i++) {
-        struct stint_job_info info = room->info;
+    struct message_arrays *arrays = link_arrays(c->link);
+    for (uint32_t i = 0; i < m->count && message_next_job(arrays); i++) {
+        struct stint_job_info info = arrays->info;
         settled(c, &info);
     }
 }

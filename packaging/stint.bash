@@ -16,7 +16,7 @@ _stint() {
     -m | --mode) values="lifecycle submit drain latency start" ;;
     --role) values="client worker admin" ;;
     --halt) values="now,fail=1 soon,fail=1 now,success=1 never" ;;
-    -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --result | -f | --file | -i | --input | --stdin | --joblog) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     -L | --local | --state | --results | --wd | -d | --directory | --keys | --out)
         mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     esac
@@ -40,7 +40,7 @@ _stint() {
             key) values="new add list show revoke" ;;
             add | show) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
             esac ;;
-        show | result | wait | cancel | retry | events) values=$(stint --values ids 2>/dev/null) ;;
+        show | result | wait | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac
     fi

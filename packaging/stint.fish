@@ -19,7 +19,7 @@ end
 complete -c stint -n 'not __stint_verb >/dev/null' -f -a '(stint --words 2>/dev/null) help'
 complete -c stint -n '__stint_is help' -f -a '(stint --words 2>/dev/null)'
 complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb) 2>/dev/null)'
-complete -c stint -n '__stint_is show result wait cancel retry events' -f -a '(stint --values ids 2>/dev/null)'
+complete -c stint -n '__stint_is show result wait cancel retry change promote delete events' -f -a '(stint --values ids 2>/dev/null)'
 complete -c stint -n '__stint_is worker' -f -a 'show resize pause resume drain stop (stint --values workers 2>/dev/null)'
 complete -c stint -n '__stint_is fleet' -a 'up down status size'
 complete -c stint -n '__stint_is key' -a 'new add list show revoke'

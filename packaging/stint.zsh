@@ -26,7 +26,7 @@ _stint() {
         compadd -- ${(f)"$(stint --words $verb 2>/dev/null)"}
     else
         case $verb in
-        show | result | wait | cancel | retry | events)
+        show | result | wait | cancel | retry | change | promote | delete | events)
             compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
         worker)
             case ${words[CURRENT-1]} in

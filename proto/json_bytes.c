@@ -4,9 +4,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static json_t *
-base64(const uint8_t *bytes, size_t size)
+json_t *
+json_base64(const void *from, size_t size)
 {
+    const uint8_t *bytes = from;
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *text = malloc(size / 3 * 4 + 5), *at = text;
     if (!text)
@@ -29,5 +30,5 @@ json_t *
 json_bytes(const void *bytes, size_t size)
 {
     json_t *text = json_stringn(bytes, size);
-    return text ? text : base64(bytes, size);
+    return text ? text : json_base64(bytes, size);
 }

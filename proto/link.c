@@ -14,7 +14,7 @@ struct link {
     uint32_t refused; /* targets that have said no the last time they were tried: bits */
     const char *failed; /* this connection's handshake did; NULL: not, or it was dealt with */
     bool final, told; /* final: the other side said no; told: the session was told */
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     uint64_t progress, heard_ms; /* of the wire and the session, when they were last looked at */
 };
 
@@ -36,9 +36,9 @@ link_new(const struct reach *reach, struct session *session, struct link **out)
     enum stint_status status = STINT_NO_MEMORY;
     l->session = session;
     l->reach = *reach;
-    l->room = calloc(1, sizeof *l->room);
+    l->arrays = calloc(1, sizeof *l->arrays);
     l->wire = wire_new();
-    if (l->room && l->wire)
+    if (l->arrays && l->wire)
         status = open_wire(l);
     if (status != STINT_OK)
         link_destroy(&l, 0);
@@ -56,15 +56,15 @@ link_destroy(struct link **link, int linger_ms)
         wire_close(l->wire, linger_ms);
     wire_destroy(&l->wire);
     reach_forget(&l->reach);
-    free(l->room);
+    free(l->arrays);
     free(l);
     *link = NULL;
 }
 
 struct message_arrays *
-link_room(struct link *l)
+link_arrays(struct link *l)
 {
-    return l->room;
+    return l->arrays;
 }
 
 int
@@ -91,7 +91,7 @@ receive_all(struct link *l, uint64_t now_ms,
     struct slice frame;
     for (unsigned n = 0; n < FRAMES_A_PUMP && wire_receive(l->wire, &frame); n++) {
         struct message message;
-        if (session_receive(l->session, now_ms, frame.data, frame.size, &message, l->room))
+        if (session_receive(l->session, now_ms, frame.data, frame.size, &message, l->arrays))
             take(owner, &message);
     }
 }

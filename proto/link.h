@@ -26,8 +26,8 @@ int link_fd(const struct link *link);
 enum stint_status link_pump(struct link *link, uint64_t now_ms, bool hold,
     void (*take)(void *owner, const struct message *message), void *owner);
 
-/* The room that messages given to `take` were decoded into. */
-struct message_arrays *link_room(struct link *link);
+/* The arrays that messages given to `take` were decoded into. */
+struct message_arrays *link_arrays(struct link *link);
 
 /* Sleep until the socket or one of `fds` is ready, or `until_ms`. */
 void link_wait(struct link *link, const int *fds, unsigned fds_count, uint64_t until_ms);

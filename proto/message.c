@@ -49,11 +49,14 @@ decoder_of(uint64_t type)
 }
 
 enum stint_status
-message_decode(const void *frame, size_t size, struct message *message, struct message_arrays *room,
-    const char **why)
+message_decode(const void *frame, size_t size, struct message *message,
+    struct message_arrays *arrays, const char **why)
 {
-    struct decoding d = {
-        .r = pack_reader(frame, size), .m = message, .room = room, .status = STINT_OK, .why = ""};
+    struct decoding d = {.r = pack_reader(frame, size),
+        .m = message,
+        .arrays = arrays,
+        .status = STINT_OK,
+        .why = ""};
     int64_t last = -1;
 
     *message = (struct message){.type = MESSAGE_NONE};

@@ -39,6 +39,26 @@ struct job_spec {
 };
 #define KEEP_DEFAULT UINT64_MAX
 
+/* What of a job is to be changed: bits of `set`. */
+enum change_bit {
+    CHANGE_QUEUE = 1 << 1,
+    CHANGE_KIND = 1 << 2,
+    CHANGE_PAYLOAD = 1 << 3,
+    CHANGE_PRIORITY = 1 << 4,
+    CHANGE_MAX_ATTEMPTS = 1 << 5,
+    CHANGE_KEEP = 1 << 6,
+    CHANGE_TIME_TO_RUN = 1 << 7,
+    CHANGE_BACKOFF_BASE = 1 << 8,
+    CHANGE_BACKOFF_CAP = 1 << 9,
+    CHANGE_DELAY = 1 << 10,
+};
+
+struct change {
+    uint32_t set;
+    uint64_t delay_ms; /* from now; 0: it is due */
+    struct job_spec to;
+};
+
 /* PING and SETTLE tell how many jobs a worker may hold; absent, it stays as it was. */
 #define WINDOW_UNCHANGED UINT32_MAX
 
@@ -166,7 +186,7 @@ uint64_t feature_bit(struct slice name);
 struct message {
     enum message_type type;
     uint64_t number;
-    uint32_t count; /* elements of the main array, in the room */
+    uint32_t count; /* elements of the main array, in the arrays */
     union {
         struct hello hello;
         struct welcome welcome;
@@ -216,6 +236,7 @@ struct message {
             uint32_t met; /* workers */
         } controlled;
         struct order order;
+        struct change change; /* of the jobs whose ids are in message_arrays */
         struct stint_fleet fleet;
         struct {
             struct slice worker, cursor;
@@ -254,14 +275,14 @@ struct message_arrays {
  * Errors: STINT_BAD_MESSAGE, STINT_UNKNOWN_TYPE, STINT_TOO_LARGE, STINT_INVALID; `*why` then is a
  * constant sentence. */
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
-    struct message_arrays *room, const char **why);
+    struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the room: call
+/* JOBS, OUTCOMES, QUEUES, WORKERS and RUNNING are read one element at a time into the arrays: call
  * `count` times. False if the element is malformed. */
-bool message_next_job(struct message_arrays *room);
-bool message_next_queue(struct message_arrays *room);
-bool message_next_worker(struct message_arrays *room);
-bool message_next_running(struct message_arrays *room);
+bool message_next_job(struct message_arrays *arrays);
+bool message_next_queue(struct message_arrays *arrays);
+bool message_next_worker(struct message_arrays *arrays);
+bool message_next_running(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -298,6 +319,9 @@ void message_put_settle(struct pack_buffer *b, uint64_t number, const struct out
 void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more);
 void message_put_recall(struct pack_buffer *b, uint32_t count);
+void message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
+    uint32_t count, const struct change *change);
+/* WAIT, GET, CANCEL, RETRY, DELETE. */
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
 /* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */

@@ -1,5 +1,6 @@
 /* Questions about jobs: WAIT, GET, LIST, CANCEL, RETRY, and their answers: OUTCOMES, JOBS, ANSWERS.
  */
+#include "id.h"
 #include "message_fields.h"
 
 /* WAIT, GET, CANCEL, RETRY; the option is of WAIT (results) and GET (parts). */
@@ -91,7 +92,7 @@ items_field(struct decoding *d, uint64_t key)
 {
     if (key == KEY_ELEMENTS) {
         d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 elements in one message");
-        d->room->items = d->r;
+        d->arrays->items = d->r;
         for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
             pack_skip(&d->r);
     } else if (key == KEY_CURSOR)
@@ -109,7 +110,7 @@ answers_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        d->room->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
+        d->arrays->statuses[i] = (uint32_t)pack_uint_max(&d->r, UINT16_MAX);
 }
 
 void
@@ -145,6 +146,7 @@ enum info_key {
     INFO_ERROR = 19,
     INFO_BACKOFF_BASE = 20,
     INFO_BACKOFF_CAP = 21,
+    INFO_PRIORITY = 22,
 };
 
 static void
@@ -158,6 +160,7 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
             memcpy(info->id.bytes, s.data, STINT_ID_BYTES);
         else
             r->bad = true;
+        info->priority = id_priority(&info->id);
         break;
     case INFO_STATE:
         info->state = (enum stint_state)pack_uint_max(r, UINT16_MAX);
@@ -221,20 +224,22 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
     case INFO_BACKOFF_CAP:
         info->backoff_cap_ms = pack_uint(r);
         break;
+    case INFO_PRIORITY:
+        info->priority = (uint8_t)pack_uint_max(r, UINT8_MAX);
+        break;
     default:
         pack_skip(r);
     }
 }
 
 bool
-message_next_job(struct message_arrays *room)
+message_next_job(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &room->items;
+    struct pack_reader *r = &arrays->items;
     int64_t last = -1;
-    room->info = (struct stint_job_info){0};
+    arrays->info = (struct stint_job_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
-        job_info_field(r, &room->info, pack_key(r, &last));
-    room->info.priority = (uint8_t)(255 - room->info.id.bytes[6]);
+        job_info_field(r, &arrays->info, pack_key(r, &last));
     return !r->bad;
 }
 
@@ -251,7 +256,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         {INFO_KEEP, i->keep_ms}, {INFO_TIME_TO_RUN, i->time_to_run_ms},
         {INFO_PAYLOAD_BYTES, i->payload_bytes}, {INFO_RESULT_BYTES, i->result_bytes}};
     enum { NUMBERS = sizeof numbers / sizeof *numbers };
-    uint32_t fields = 2U + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
+    bool moved = i->queue[0] && i->priority != id_priority(&i->id);
+    uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0);
     for (unsigned n = 0; n < NUMBERS; n++)
@@ -280,4 +286,6 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_BACKOFF_BASE, i->backoff_base_ms);
     if (i->backoff_cap_ms)
         pack_put_key_uint(b, INFO_BACKOFF_CAP, i->backoff_cap_ms);
+    if (moved)
+        pack_put_key_uint(b, INFO_PRIORITY, i->priority);
 }

@@ -187,10 +187,10 @@ read_id(struct pack_reader *r, struct stint_id *id)
 }
 
 bool
-message_next_running(struct message_arrays *room)
+message_next_running(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &room->items;
-    struct stint_running_info *info = &room->running_info;
+    struct pack_reader *r = &arrays->items;
+    struct stint_running_info *info = &arrays->running_info;
     int64_t last = -1;
     *info = (struct stint_running_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {

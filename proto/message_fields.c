@@ -77,7 +77,7 @@ decoding_ids(struct decoding *d)
 {
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 ids in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        decoding_id(d, &d->room->ids[i]);
+        decoding_id(d, &d->arrays->ids[i]);
 }
 
 void

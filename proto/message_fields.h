@@ -16,7 +16,7 @@ enum list_key { KEY_ELEMENTS = 2, KEY_CURSOR = 3 };
 struct decoding {
     struct pack_reader r;
     struct message *m;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     enum stint_status status;
     const char *why;
     bool has_common, has_jobs; /* of a SUBMIT */
@@ -33,7 +33,7 @@ void decoding_complain(struct decoding *d, enum stint_status status, const char 
 struct slice decoding_name(struct decoding *d);
 /* What a peer calls itself or its software. */
 struct slice decoding_label(struct decoding *d);
-/* Ids into the room. */
+/* Ids into the arrays. */
 void decoding_ids(struct decoding *d);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);

@@ -32,10 +32,10 @@ enum queue_key {
 };
 
 bool
-message_next_queue(struct message_arrays *room)
+message_next_queue(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &room->items;
-    struct stint_queue_info *info = &room->queue_info;
+    struct pack_reader *r = &arrays->items;
+    struct stint_queue_info *info = &arrays->queue_info;
     int64_t last = -1;
     *info = (struct stint_queue_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
@@ -89,10 +89,10 @@ enum worker_key {
 };
 
 bool
-message_next_worker(struct message_arrays *room)
+message_next_worker(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &room->items;
-    struct stint_worker_info *info = &room->worker_info;
+    struct pack_reader *r = &arrays->items;
+    struct stint_worker_info *info = &arrays->worker_info;
     uint32_t *const counts[] = {&info->slots, &info->window, &info->held};
     uint64_t *const totals[] = {&info->seen_ms_ago, &info->succeeded, &info->failed};
     uint32_t *const figures[] = {&info->begun, &info->cores, &info->load, &info->state};
@@ -237,7 +237,7 @@ events_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 events in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct stint_event *e = &d->room->events[i];
+        struct stint_event *e = &d->arrays->events[i];
         uint32_t elements = pack_array(&d->r);
         e->type = (enum stint_event_type)pack_uint_max(&d->r, UINT16_MAX);
         decoding_id(d, &e->id);

@@ -59,15 +59,15 @@ hello_field(struct decoding *d, uint64_t key)
         break;
     case HELLO_QUEUES:
         h->queues = read_names(
-            d, d->room->names.queues, LIMIT_QUEUES_SERVED, "a worker serves at most 256 queues");
+            d, d->arrays->names.queues, LIMIT_QUEUES_SERVED, "a worker serves at most 256 queues");
         break;
     case HELLO_KINDS:
         h->kinds =
-            read_names(d, d->room->names.kinds, LIMIT_KINDS, "a worker names at most 64 kinds");
+            read_names(d, d->arrays->names.kinds, LIMIT_KINDS, "a worker names at most 64 kinds");
         break;
     case HELLO_LABELS:
         h->labels =
-            read_names(d, d->room->names.labels, LIMIT_LABELS, "a worker has at most 16 labels");
+            read_names(d, d->arrays->names.labels, LIMIT_LABELS, "a worker has at most 16 labels");
         break;
     case HELLO_CORES:
         h->cores = (uint32_t)decoding_ranged(d, 0, LIMIT_CORES, "a machine has 0 to 65536 cores");
@@ -164,8 +164,8 @@ read_brokers(struct decoding *d)
     w->brokers = decoding_counted(d, 64, "over 64 brokers in the map");
     for (uint32_t i = 0; i < w->brokers && !d->r.bad; i++) {
         uint32_t elements = pack_array(&d->r);
-        d->room->brokers[i].number = (uint16_t)pack_uint_max(&d->r, UINT16_MAX);
-        d->room->brokers[i].endpoint = pack_text(&d->r);
+        d->arrays->brokers[i].number = (uint16_t)pack_uint_max(&d->r, UINT16_MAX);
+        d->arrays->brokers[i].endpoint = pack_text(&d->r);
         decoding_skip_rest(d, 2, elements);
     }
 }

@@ -1,4 +1,4 @@
-/* Jobs come in: SUBMIT, SUBMITTED. */
+/* What jobs are: SUBMIT and SUBMITTED, by which they come in, and CHANGE. */
 #include "message_fields.h"
 
 static const struct job_spec spec_defaults = {
@@ -71,12 +71,18 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
     }
 }
 
-static void
+/* Returns which keys were there, as bits. */
+static uint32_t
 read_spec(struct decoding *d, struct job_spec *spec)
 {
     int64_t last = -1;
-    for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--)
-        spec_field(d, spec, pack_key(&d->r, &last));
+    uint32_t keys = 0;
+    for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--) {
+        uint64_t key = pack_key(&d->r, &last);
+        keys |= key <= JOB_BACKOFF_CAP ? 1U << key : 0;
+        spec_field(d, spec, key);
+    }
+    return keys;
 }
 
 /* Each job is bytes (a payload, the rest as in the common part) or a map of what differs. */
@@ -85,12 +91,12 @@ read_specs(struct decoding *d, const struct job_spec *common)
 {
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct job_spec *spec = &d->room->specs[i];
+        struct job_spec *spec = &d->arrays->specs[i];
         *spec = *common;
         if (pack_is_bytes(&d->r))
             spec->payload = pack_bytes(&d->r);
         else
-            read_spec(d, spec);
+            (void)read_spec(d, spec);
     }
 }
 
@@ -105,12 +111,12 @@ submit_field(struct decoding *d, uint64_t key)
         d->m->submit.jobs = (struct slice){d->r.at, pack_left(&d->r)};
         break;
     case SUBMIT_COMMON:
-        d->room->specs[0] = spec_defaults;
-        read_spec(d, &d->room->specs[0]);
+        d->arrays->specs[0] = spec_defaults;
+        (void)read_spec(d, &d->arrays->specs[0]);
         d->has_common = true;
         break;
     case SUBMIT_JOBS:
-        common = d->has_common ? d->room->specs[0] : spec_defaults;
+        common = d->has_common ? d->arrays->specs[0] : spec_defaults;
         d->has_jobs = true;
         read_specs(d, &common);
         if (d->m->count == 0 && !d->r.bad)
@@ -262,7 +268,7 @@ submitted_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
-        read_submitted_answer(d, &d->room->answers[i]);
+        read_submitted_answer(d, &d->arrays->answers[i]);
 }
 
 bool
@@ -303,4 +309,54 @@ message_put_run(struct pack_buffer *b, const struct stint_id *first, uint32_t co
     pack_put_array(b, 2);
     put_id(b, first);
     pack_put_uint(b, count);
+}
+
+/* ---- CHANGE ---- */
+
+_Static_assert(CHANGE_QUEUE == 1 << JOB_QUEUE && CHANGE_KIND == 1 << JOB_KIND &&
+        CHANGE_PAYLOAD == 1 << JOB_PAYLOAD && CHANGE_PRIORITY == 1 << JOB_PRIORITY &&
+        CHANGE_MAX_ATTEMPTS == 1 << JOB_MAX_ATTEMPTS && CHANGE_KEEP == 1 << JOB_KEEP &&
+        CHANGE_TIME_TO_RUN == 1 << JOB_TIME_TO_RUN &&
+        CHANGE_BACKOFF_BASE == 1 << JOB_BACKOFF_BASE && CHANGE_BACKOFF_CAP == 1 << JOB_BACKOFF_CAP,
+    "what is to be changed is told by the keys of a job");
+
+enum change_key {
+    CHANGE_IDS = 2,
+    CHANGE_TO = 3,
+    CHANGE_DUE = 4,
+};
+
+void
+change_field(struct decoding *d, uint64_t key)
+{
+    struct change *change = &d->m->change;
+    switch (key) {
+    case CHANGE_IDS:
+        decoding_ids(d);
+        break;
+    case CHANGE_TO:
+        change->to = spec_defaults;
+        change->set |= read_spec(d, &change->to);
+        break;
+    case CHANGE_DUE:
+        change->delay_ms =
+            decoding_ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
+        change->set |= CHANGE_DELAY;
+        break;
+    default:
+        pack_skip(&d->r);
+    }
+}
+
+void
+message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
+    uint32_t count, const struct change *change)
+{
+    bool delays = (change->set & CHANGE_DELAY) != 0;
+    put_head_numbered(b, MESSAGE_CHANGE, delays ? 4 : 3, number);
+    put_ids(b, CHANGE_IDS, ids, count);
+    put_key(b, CHANGE_TO);
+    put_spec(b, &change->to, change->set & ~(uint32_t)CHANGE_DELAY);
+    if (delays)
+        pack_put_key_uint(b, CHANGE_DUE, change->delay_ms);
 }

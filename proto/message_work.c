@@ -64,7 +64,7 @@ dispatch_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct dispatched_job *job = &d->room->dispatched[i];
+        struct dispatched_job *job = &d->arrays->dispatched[i];
         *job = (struct dispatched_job){.max_attempts = DEFAULT_MAX_ATTEMPTS};
         int64_t last = -1;
         for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--)
@@ -120,7 +120,7 @@ settle_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 outcomes in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct outcome *o = &d->room->outcomes[i];
+        struct outcome *o = &d->arrays->outcomes[i];
         uint32_t elements = pack_array(&d->r);
         decoding_id(d, &o->id);
         o->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
@@ -165,7 +165,7 @@ settled_field(struct decoding *d, uint64_t key)
     }
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 answers in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct answer *a = &d->room->answers[i];
+        struct answer *a = &d->arrays->answers[i];
         *a = (struct answer){0};
         uint32_t elements = pack_array(&d->r);
         a->number = pack_uint(&d->r);
@@ -214,7 +214,7 @@ read_leases(struct decoding *d)
 {
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 leases in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
-        struct lease_ref *lease = &d->room->leases[i];
+        struct lease_ref *lease = &d->arrays->leases[i];
         uint32_t elements = pack_array(&d->r);
         decoding_id(d, &lease->id);
         lease->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);

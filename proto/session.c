@@ -237,11 +237,11 @@ session_answered(const struct session *s)
 
 bool
 session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
-    struct message *m, struct message_arrays *room)
+    struct message *m, struct message_arrays *arrays)
 {
     const char *why;
     s->frames++;
-    if (message_decode(frame, size, m, room, &why) != STINT_OK)
+    if (message_decode(frame, size, m, arrays, &why) != STINT_OK)
         return false; /* from a broker newer than we are; requests have deadlines */
     s->times.heard_ms = now_ms;
     s->pings.unread_bytes += size;

@@ -104,9 +104,9 @@ void session_fini(struct session *s);
 /* The options were changed before anything was sent: HELLO is made anew. */
 void session_options_changed(struct session *s, uint64_t now_ms);
 
-/* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `room`. */
+/* Take in a frame. True if it is one for the owner: then `message` is it, decoded into `arrays`. */
 bool session_receive(struct session *s, uint64_t now_ms, const void *frame, size_t size,
-    struct message *message, struct message_arrays *room);
+    struct message *message, struct message_arrays *arrays);
 
 /* Has the broker, by its last WELCOME, the feature of this name (one of features.def)? */
 bool session_has_feature(const struct session *s, const char *name);

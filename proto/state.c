@@ -33,6 +33,6 @@ const char *
 stint_event_name(enum stint_event_type type)
 {
     static const char *const names[] = {"unknown", "submitted", "started", "succeeded", "failed",
-        "requeued", "dead", "cancelled", "lost"};
+        "requeued", "dead", "cancelled", "lost", "changed"};
     return (unsigned)type < sizeof names / sizeof *names ? names[type] : names[0];
 }

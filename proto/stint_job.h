@@ -66,6 +66,23 @@ struct stint_job {
 #define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
+/* What of jobs that wait is to be changed. Begin with STINT_CHANGE_INIT, which leaves all as it is,
+ * and set what is to differ. Everything is borrowed for the call. */
+struct stint_change {
+    const char *queue, *kind; /* NULL: as it is */
+    const void *payload; /* NULL: as it is; an empty one is "" of 0 bytes */
+    size_t payload_bytes;
+    int32_t priority; /* negative: as it is */
+    uint32_t max_attempts; /* 0: as it is; and so for the limits below */
+    int64_t keep_ms; /* negative: as it is */
+    uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
+    int64_t delay_ms; /* due so long from now, 0: at once; negative: as it is */
+    uint64_t reserved[8];
+};
+/* clang-format off */
+#define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, {0, 0, 0, 0, 0, 0, 0, 0}}
+/* clang-format on */
+
 /* What the broker tells of a job. Pointers live as long as the call that gave the struct says;
  * what was not asked for or does not apply is 0. */
 struct stint_job_info {
@@ -97,6 +114,7 @@ enum stint_event_type {
     STINT_EVENT_DEAD = 6,
     STINT_EVENT_CANCELLED = 7,
     STINT_EVENT_LOST = 8, /* events were dropped, because the subscriber was too slow */
+    STINT_EVENT_CHANGED = 9, /* its queue, priority, time, payload or limits: stint_change */
 };
 STINT_EXPORT const char *stint_event_name(enum stint_event_type type);
 

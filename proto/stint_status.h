@@ -60,7 +60,8 @@ extern "C" {
     X(73, IN_CALLBACK, "a call that waits was made from a callback", \
         "make it when the call that called back has returned") \
     X(74, UNSUPPORTED, "the broker is too old for this", "upgrade the broker") \
-    X(75, BAD_KEY, "a key can't be used", "see stint key, and KEYS in stint(1)")
+    X(75, BAD_KEY, "a key can't be used", "see stint key, and KEYS in stint(1)") \
+    X(76, IN_USE, "another broker uses it", "stop that one, or ask it by its endpoint")
 
 #define STINT_STATUS_ENUM(code, name, text, hint) STINT_##name = (code),
 enum stint_status { STINT_STATUS_MAP(STINT_STATUS_ENUM) };

@@ -36,11 +36,11 @@ leases_end_request(struct stint_worker *w, struct request **request)
 }
 
 static size_t
-delivery_size(const struct message *m, const struct message_arrays *room)
+delivery_size(const struct message *m, const struct message_arrays *arrays)
 {
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
-        size += room->dispatched[i].kind.size + 1 + room->dispatched[i].payload.size;
+        size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size;
     return size;
 }
 
@@ -48,8 +48,8 @@ delivery_size(const struct message *m, const struct message_arrays *room)
 static struct held *
 unpack(struct stint_worker *w, const struct message *m)
 {
-    const struct message_arrays *room = link_room(w->link);
-    struct delivery *delivery = malloc(delivery_size(m, room));
+    const struct message_arrays *arrays = link_arrays(w->link);
+    struct delivery *delivery = malloc(delivery_size(m, arrays));
     if (!delivery)
         abort();
     struct held *jobs = (struct held *)(delivery + 1);
@@ -58,7 +58,7 @@ unpack(struct stint_worker *w, const struct message *m)
     memcpy(delivery->queue, m->dispatch.queue.data, m->dispatch.queue.size);
     delivery->queue[m->dispatch.queue.size] = '\0';
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct dispatched_job *d = &room->dispatched[i];
+        const struct dispatched_job *d = &arrays->dispatched[i];
         struct held *h = &jobs[i];
         memcpy(at, d->kind.data, d->kind.size);
         at[d->kind.size] = '\0';
@@ -158,7 +158,7 @@ take_dispatch(struct stint_worker *w, const struct message *m)
 static void
 take_settled(struct stint_worker *w, const struct message *m)
 {
-    const struct answer *answers = link_room(w->link)->answers;
+    const struct answer *answers = link_arrays(w->link)->answers;
     for (uint32_t i = 0; i < m->count; i++) {
         /* Confirmed, also where single outcomes were refused: those leases are over. */
         struct request *r = session_request(&w->session, MESSAGE_SETTLE, answers[i].number);
@@ -249,7 +249,7 @@ void
 leases_take(void *owner, const struct message *m)
 {
     struct stint_worker *w = owner;
-    const struct message_arrays *room = link_room(w->link);
+    const struct message_arrays *arrays = link_arrays(w->link);
     switch (m->type) {
     case MESSAGE_DISPATCH:
         take_dispatch(w, m);
@@ -264,7 +264,7 @@ leases_take(void *owner, const struct message *m)
     case MESSAGE_CONFIRMED:
     case MESSAGE_REVOKE:
         for (uint32_t i = 0; i < m->count; i++)
-            drop_lease(w, &room->leases[i]);
+            drop_lease(w, &arrays->leases[i]);
         if (m->type == MESSAGE_CONFIRMED)
             take_confirmed(w, m->number);
         break;

@@ -7,6 +7,7 @@
  * again; who has refused a job is forgotten.
  */
 #include "apart.h"
+#include "names.h"
 
 #include <utlist.h>
 
@@ -16,11 +17,11 @@ enum {
 };
 
 static struct apart *
-find(const struct core *core, const struct stint_id *id)
+find(const struct core *core, const struct stint_id *key)
 {
     struct apart *a = NULL;
     if (core->apart.jobs)
-        HASH_FIND(hh, core->apart.jobs, id->bytes, STINT_ID_BYTES, a);
+        HASH_FIND(hh, core->apart.jobs, key->bytes, STINT_ID_BYTES, a);
     return a;
 }
 
@@ -56,30 +57,30 @@ get_shelf(struct level *level, struct slice kind, bool refused)
 }
 
 static struct apart *
-add(struct core *core, struct shelf *shelf, const struct stint_id *id, const struct record *r)
+add(struct core *core, struct shelf *shelf, const struct stint_id *key, const struct record *r)
 {
     struct apart *a = calloc(1, sizeof *a);
     if (!a)
         abort();
-    a->id = *id;
+    a->key = *key;
     a->shelf = shelf;
     a->suspect = record_suspect(r);
     a->grave = a->suspect && record_grave(r);
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
-    HASH_ADD(hh, core->apart.jobs, id, STINT_ID_BYTES, a);
-    book_set_apart(&core->book, shelf->level, id);
+    HASH_ADD(hh, core->apart.jobs, key, STINT_ID_BYTES, a);
+    book_set_apart(&core->book, shelf->level, key);
     return a;
 }
 
 bool
 apart_keep(
-    struct core *core, struct level *level, const struct stint_id *id, const struct record *r)
+    struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
 {
     if (HASH_COUNT(core->apart.jobs) >= core->options.max.apart)
         return false;
     struct shelf *shelf = get_shelf(level, r->kind, false);
-    return shelf && add(core, shelf, id, r);
+    return shelf && add(core, shelf, key, r);
 }
 
 /* The other half is for suspects. */
@@ -90,10 +91,10 @@ apart_has_room(const struct core *core)
 }
 
 void
-apart_refused(struct core *core, struct level *level, const struct stint_id *id,
+apart_refused(struct core *core, struct level *level, const struct stint_id *key,
     const struct record *r, struct refusers *refusers)
 {
-    struct apart *a = add(core, get_shelf(level, r->kind, true), id, r);
+    struct apart *a = add(core, get_shelf(level, r->kind, true), key, r);
     a->refusers = refusers;
     DL_APPEND2(core->apart.refused, a, prev_refused, next_refused);
 }
@@ -110,7 +111,7 @@ end(struct core *core, struct apart *a)
 {
     struct shelf *s = a->shelf;
     struct queue *q = s->level->queue;
-    book_clear_apart(&core->book, s->level, &a->id);
+    book_clear_apart(&core->book, s->level, &a->key);
     HASH_DEL(core->apart.jobs, a); /* NOLINT: it is in the table */
     DL_DELETE(s->jobs, a);
     q->suspects -= a->suspect;
@@ -126,9 +127,9 @@ end(struct core *core, struct apart *a)
 }
 
 void
-apart_forget(struct core *core, const struct stint_id *id)
+apart_forget(struct core *core, const struct stint_id *key)
 {
-    struct apart *a = find(core, id);
+    struct apart *a = find(core, key);
     if (a)
         end(core, a);
 }
@@ -213,8 +214,10 @@ apart_check(const struct core *core)
 {
     uint64_t in_levels = 0;
     for (const struct apart *a = core->apart.jobs; a; a = a->hh.next) {
-        assert(!book_is_running((struct book *)&core->book, &a->id));
-        assert(!fleet_lease((struct fleet *)&core->fleet, &a->id));
+        assert(!book_is_running((struct book *)&core->book, &a->key));
+        struct stint_id id = a->key;
+        (void)names_of((struct book *)&core->book, &a->key, &id);
+        assert(!fleet_lease((struct fleet *)&core->fleet, &id));
         assert(a->shelf->refused == (a->refusers != NULL));
     }
     for (const struct queue *q = core->book.by_name; q; q = q->hh.next) {

@@ -6,16 +6,16 @@
 
 /* A suspect that was found by searching. False: there is no room to keep it apart. */
 bool apart_keep(
-    struct core *core, struct level *level, const struct stint_id *id, const struct record *r);
+    struct core *core, struct level *level, const struct stint_id *key, const struct record *r);
 /* Can it be remembered of one more job who has refused it? */
 bool apart_has_room(const struct core *core);
 /* A ready job that these sessions can't start, which are taken over. */
-void apart_refused(struct core *core, struct level *level, const struct stint_id *id,
+void apart_refused(struct core *core, struct level *level, const struct stint_id *key,
     const struct record *r, struct refusers *refusers);
 /* Its refusers are the caller's now. */
 void apart_take_refusers(struct core *core, struct apart *apart);
 /* Its id, if it is kept apart, is so no longer. */
-void apart_forget(struct core *core, const struct stint_id *id);
+void apart_forget(struct core *core, const struct stint_id *key);
 /* Is there a worker that has not refused it? */
 bool apart_others(
     struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers);

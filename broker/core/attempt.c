@@ -79,6 +79,7 @@ attempt_fail(struct core *core, struct job *job, const struct outcome *o)
         become_dead(core, job, o->extra);
         return;
     }
+    record_clear(&job->record, FIELD_SUSPECT);
     uint64_t delay_ms = o->delay_ms ? o->delay_ms : backoff_ms(core, &job->record);
     job_park(core, job, core->clocks.wall_ms + delay_ms);
     watch_event(core, STINT_EVENT_FAILED, job->level, &job->id, job->record.attempt);
@@ -102,8 +103,9 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
     fleet_lease_remove(&core->fleet, lease);
     if (!there)
         return;
+    assert(job.state == STINT_RUNNING);
     job.lease = NULL;
-    book_clear_running(&core->book, &job.id);
+    book_clear_running(&core->book, &job.key);
     struct record *r = &job.record;
     r->attempt = attempt;
     r->last = last;
@@ -151,13 +153,12 @@ set_deadline(struct core *core, struct lease *l)
 }
 
 struct lease *
-attempt_lease(
-    struct core *core, const struct stint_id *id, const struct record *r, struct worker *worker)
+attempt_lease(struct core *core, const struct stint_id *id, const struct stint_id *key,
+    const struct record *r, struct worker *worker)
 {
-    struct lease *l = fleet_lease_add(&core->fleet, id, r->attempt + 1, worker);
+    struct lease *l = fleet_lease_add(&core->fleet, id, key, r->attempt + 1, worker);
     l->chunked = record_chunked(r);
-    l->has_keep = record_has(r, FIELD_KEEP);
-    l->keep_ms = record_get(r, FIELD_KEEP, 0);
+    l->keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     l->dispatched_ms = core->clocks.now_ms;
     if (core->fleet.kinds)
@@ -177,6 +178,7 @@ static bool
 begin(struct core *core, struct lease *l)
 {
     struct job job;
+    assert(l->worker);
     if (l->begun)
         return true;
     fleet_lease_begin(l);
@@ -201,18 +203,18 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
 {
     struct job job;
     struct record *r = &job.record;
-    if (!job_load(core, &ref->id, PLACE_LIVE, &job) ||
+    if (!job_find(core, &ref->id, &job) || job.place != PLACE_LIVE ||
         (r->last != LAST_LOST && r->last != LAST_LOST_WAITING) || r->attempt != ref->attempt ||
         r->attempt == 0)
         return NULL;
     assert(job.state == STINT_READY);
-    apart_forget(core, &ref->id);
+    apart_forget(core, &job.key);
     r->uncounted -= r->last == LAST_LOST_WAITING;
     r->attempt--;
     job_write(core, &job);
-    book_set_running(&core->book, &ref->id);
+    book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
-    struct lease *l = attempt_lease(core, &ref->id, r, worker);
+    struct lease *l = attempt_lease(core, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;
 }
@@ -333,9 +335,10 @@ take_back(struct core *core, struct worker *worker, struct lease *l)
     fleet_lease_remove(&core->fleet, l);
     if (!there)
         return;
+    assert(job.state == STINT_RUNNING);
     job.lease = NULL;
     job.record.attempt = attempt;
-    book_clear_running(&core->book, &job.id);
+    book_clear_running(&core->book, &job.key);
     attempt_failed(core, &job, LAST_OVERTIME,
         text_slice("the time limit was over and its worker did not end it"));
 }
@@ -377,11 +380,11 @@ attempt_end_grace(struct core *core)
 
 /* Nobody is left who might start it: its attempt counts after all. */
 static void
-give_up(struct core *core, const struct stint_id *id)
+give_up(struct core *core, const struct stint_id *key)
 {
     struct job job;
-    apart_forget(core, id);
-    if (!job_load(core, id, PLACE_LIVE, &job))
+    apart_forget(core, key);
+    if (!job_load(core, key, PLACE_LIVE, &job))
         return;
     job.record.uncounted -= job.record.uncounted > 0;
     attempt_failed(core, &job, LAST_FAILED, job.record.error);
@@ -397,8 +400,8 @@ attempt_judge_refused(struct core *core)
         DL_APPEND2(core->apart.refused, a, prev_refused, next_refused);
         if (!apart_others(core, a->shelf->level->queue, text_slice(a->shelf->kind), a->refusers)) {
             bool ends = a == last;
-            struct stint_id id = a->id;
-            give_up(core, &id);
+            struct stint_id key = a->key;
+            give_up(core, &key);
             if (ends)
                 break;
         }

@@ -14,7 +14,7 @@ void attempt_revoke(struct core *core, struct lease *lease, enum stint_status wh
 /* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
  * running one, which nobody has claimed since the restart. */
 struct lease *attempt_lease(struct core *core, const struct stint_id *id,
-    const struct record *record, struct worker *worker);
+    const struct stint_id *key, const struct record *record, struct worker *worker);
 void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
 void attempt_started(struct core *core, struct peer *peer, const struct message *m);
 /* Leases of this worker whose time is long over are taken back. */

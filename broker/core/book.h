@@ -96,6 +96,7 @@ struct book {
     struct block *recent;
     struct level *changed_levels;
     struct block *changed_blocks;
+    bool has_moved; /* jobs that are called otherwise than where they stand (names.h) */
 };
 
 void book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,

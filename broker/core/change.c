@@ -1,4 +1,6 @@
-/* What clients change: jobs are cancelled, and dead or cancelled ones begin anew. */
+/* What clients change: jobs are cancelled, dead or cancelled ones begin anew, those that wait get
+ * another queue, priority, time, payload or limit, and what does not run is deleted.
+ */
 #include "change.h"
 #include "apart.h"
 #include "attempt.h"
@@ -6,10 +8,14 @@
 #include "reply.h"
 #include "watch.h"
 
+/* What a change may write beside the record: names, redirects, a level, a queue, when it is due. */
+enum { CHANGE_ROWS_BYTES = 8 * ROW_OVERHEAD_BYTES };
+
 /* A running job is settled at once; its worker is told to stop, and what it says later is stale. */
 static enum stint_status
-cancel_one(struct core *core, const struct stint_id *id)
+cancel_one(struct core *core, const struct stint_id *id, const struct change *c)
 {
+    (void)c;
     struct job job;
     if (!job_find(core, id, &job))
         return STINT_NO_SUCH_JOB;
@@ -20,9 +26,9 @@ cancel_one(struct core *core, const struct stint_id *id)
         attempt_revoke(core, job.lease, STINT_CANCELLED);
         fleet_lease_remove(&core->fleet, job.lease);
         job.lease = NULL;
-        book_clear_running(&core->book, id);
+        book_clear_running(&core->book, &job.key);
     }
-    apart_forget(core, id);
+    apart_forget(core, &job.key);
     job.record.last = LAST_NONE;
     job_settle(core, &job, STINT_CANCELLED_JOB, (struct slice){0});
     watch_settled(core, &job, (struct slice){0});
@@ -34,8 +40,9 @@ cancel_one(struct core *core, const struct stint_id *id)
 /* A dead or cancelled job begins anew: its attempts go on counting up, as they fence, but none of
  * the old ones counts against its limit any more. */
 static enum stint_status
-retry_one(struct core *core, const struct stint_id *id)
+retry_one(struct core *core, const struct stint_id *id, const struct change *c)
 {
+    (void)c;
     struct job job;
     if (!job_find(core, id, &job))
         return STINT_NO_SUCH_JOB;
@@ -49,9 +56,116 @@ retry_one(struct core *core, const struct stint_id *id)
     return STINT_OK;
 }
 
+/* The level that the job is to stand in; NULL and why not. */
+static struct level *
+level_for(struct core *core, const struct job *job, const struct change *c, enum stint_status *why)
+{
+    uint8_t priority = c->set & CHANGE_PRIORITY ? c->to.priority : job->level->priority;
+    struct queue *q = job->level->queue;
+    *why = STINT_TOO_MANY;
+    if (c->set & CHANGE_QUEUE) {
+        uint64_t most = core->options.max.queue_backlog;
+        q = book_queue(&core->book, c->to.queue);
+        bool waits = job->place != PLACE_SETTLED && q != job->level->queue;
+        if (waits && q && most && q->backlog >= most) {
+            *why = STINT_QUEUE_FULL;
+            return NULL;
+        }
+        if (!q && core->book.levels >= core->book.levels_max)
+            return NULL; /* before a queue is made for it */
+        q = book_queue_make(&core->book, c->to.queue);
+    }
+    return q ? book_level(&core->book, q, priority, true) : NULL;
+}
+
+static void
+set_field(struct record *r, const struct change *c, enum change_bit bit, enum record_field field,
+    uint64_t value)
+{
+    if (c->set & bit)
+        record_set(r, field, value);
+}
+
+static void
+set_fields(struct record *r, const struct change *c)
+{
+    if (c->set & CHANGE_KIND)
+        r->kind = c->to.kind;
+    set_field(r, c, CHANGE_MAX_ATTEMPTS, FIELD_MAX_ATTEMPTS, c->to.max_attempts);
+    set_field(r, c, CHANGE_KEEP, FIELD_KEEP, c->to.keep_ms);
+    set_field(r, c, CHANGE_TIME_TO_RUN, FIELD_TIME_TO_RUN, c->to.time_to_run_ms);
+    set_field(r, c, CHANGE_BACKOFF_BASE, FIELD_BACKOFF_BASE, c->to.backoff_base_ms);
+    set_field(r, c, CHANGE_BACKOFF_CAP, FIELD_BACKOFF_CAP, c->to.backoff_cap_ms);
+}
+
+static void
+set_due(struct core *core, struct job *job, uint64_t delay_ms)
+{
+    if (job->place == PLACE_PARKED)
+        job_unpark(core, job);
+    if (delay_ms > 0)
+        job_park(core, job, core->clocks.wall_ms + delay_ms);
+}
+
+/* A job that waits, or may be retried, is to be another one; its id stays. */
+static enum stint_status
+change_one(struct core *core, const struct stint_id *id, const struct change *c)
+{
+    struct job job;
+    enum stint_status status;
+    uint64_t payload = c->set & CHANGE_PAYLOAD ? c->to.payload.size : 0;
+    if (!job_find(core, id, &job))
+        return STINT_NO_SUCH_JOB;
+    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||
+        (job.place == PLACE_SETTLED && (c->set & CHANGE_DELAY)))
+        return STINT_WRONG_STATE;
+    if (payload > core->options.payload_bytes)
+        return STINT_TOO_LARGE;
+    if (!store_has_room(core, payload + RECORD_HEAD_MAX + RECORD_INLINE_MAX + CHANGE_ROWS_BYTES))
+        return STINT_STORE_FULL;
+    struct level *level = level_for(core, &job, c, &status);
+    if (!level)
+        return status;
+    apart_forget(core, &job.key);
+    set_fields(&job.record, c);
+    if (c->set & CHANGE_PAYLOAD)
+        job_set_payload(core, &job, c->to.payload);
+    if (level != job.level)
+        job_move(core, &job, level);
+    else
+        job_write(core, &job);
+    if (c->set & CHANGE_DELAY)
+        set_due(core, &job, c->delay_ms);
+    if (job.place == PLACE_LIVE)
+        book_ready_at(job.level, id_sequence(&job.key)); /* it was apart, or of another kind */
+    watch_moved(core, &job);
+    watch_event(core, STINT_EVENT_CHANGED, job.level, id, job.record.attempt);
+    return STINT_OK;
+}
+
+/* One that does not run is as if it had never been. */
+static enum stint_status
+delete_one(struct core *core, const struct stint_id *id, const struct change *c)
+{
+    struct job job;
+    if (!job_find(core, id, &job))
+        return STINT_NO_SUCH_JOB;
+    if (job.state == STINT_RUNNING)
+        return STINT_WRONG_STATE;
+    if (job.place != PLACE_SETTLED) {
+        (void)cancel_one(core, id, c);
+        if (!job_find(core, id, &job))
+            return STINT_DAMAGED;
+    }
+    job_remove_settled(core, &job);
+    return STINT_OK;
+}
+
 static void
 each_id(struct core *core, struct peer *peer, const struct message *m,
-    enum stint_status (*one)(struct core *core, const struct stint_id *id), const char *done)
+    enum stint_status (*one)(
+        struct core *core, const struct stint_id *id, const struct change *change),
+    const char *done)
 {
     struct stint_id first = {{0}};
     uint32_t count = 0;
@@ -59,7 +173,7 @@ each_id(struct core *core, struct peer *peer, const struct message *m,
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->scratch.decoded->ids[i];
         bool denied = judgement_denies(&core->scratch.judgement, i);
-        enum stint_status status = denied ? STINT_DENIED : one(core, &id);
+        enum stint_status status = denied ? STINT_DENIED : one(core, &id, &m->change);
         if (status == STINT_OK && count++ == 0)
             first = id;
         core->scratch.decoded->statuses[i] = status;
@@ -71,14 +185,31 @@ each_id(struct core *core, struct peer *peer, const struct message *m,
     reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);
 }
 
-void
-change_cancel(struct core *core, struct peer *peer, const struct message *m)
+static void
+change_jobs(struct core *core, struct peer *peer, const struct message *m)
 {
-    each_id(core, peer, m, cancel_one, "jobs were cancelled");
+    if ((m->change.set & CHANGE_PAYLOAD) && m->count > 1)
+        reply_refuse(core, peer->number, m, STINT_INVALID, "a payload is given to one job");
+    else if (m->change.set == 0)
+        reply_refuse(core, peer->number, m, STINT_INVALID, "nothing is to be changed");
+    else
+        each_id(core, peer, m, change_one, "jobs were changed");
 }
 
 void
-change_retry(struct core *core, struct peer *peer, const struct message *m)
+change_message(struct core *core, struct peer *peer, const struct message *m)
 {
-    each_id(core, peer, m, retry_one, "jobs begin anew");
+    switch (m->type) {
+    case MESSAGE_CANCEL:
+        each_id(core, peer, m, cancel_one, "jobs were cancelled");
+        break;
+    case MESSAGE_RETRY:
+        each_id(core, peer, m, retry_one, "jobs begin anew");
+        break;
+    case MESSAGE_DELETE:
+        each_id(core, peer, m, delete_one, "jobs were deleted");
+        break;
+    default:
+        change_jobs(core, peer, m);
+    }
 }

@@ -1,10 +1,9 @@
-/* CANCEL and RETRY. */
+/* CANCEL, RETRY, CHANGE and DELETE. */
 #ifndef CHANGE_H
 #define CHANGE_H
 
 #include "state.h"
 
-void change_cancel(struct core *core, struct peer *peer, const struct message *m);
-void change_retry(struct core *core, struct peer *peer, const struct message *m);
+void change_message(struct core *core, struct peer *peer, const struct message *m);
 
 #endif

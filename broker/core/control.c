@@ -373,15 +373,15 @@ struct place_in_fleet {
 static bool
 put_running(struct core *core, const struct lease *l)
 {
-    const struct queue *q = book_queue_by_number(&core->book, id_queue(&l->id));
+    const struct queue *q = book_queue_by_number(&core->book, id_queue(&l->key));
     struct stint_running_info info = {.id = l->id,
         .attempt = l->attempt,
         .begun = l->begun,
         .ms_ago = core->clocks.now_ms - l->dispatched_ms};
     struct slice bytes;
     struct record r;
-    if (!q || !store_get(core->store, STORE_LIVE, id_key(&l->id), &bytes) ||
-        !record_decode(&r, &l->id, bytes))
+    if (!q || !store_get(core->store, STORE_LIVE, id_key(&l->key), &bytes) ||
+        !record_decode(&r, &l->key, bytes))
         return false; /* it is set aside when it ends */
     memcpy(info.queue, q->name, sizeof info.queue);
     slice_to_text(info.kind, sizeof info.kind, r.kind);

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "gate.h"
 #include "job.h"
+#include "names.h"
 #include "peers.h"
 #include "query.h"
 #include "queues.h"
@@ -81,12 +82,12 @@ load_epoch(struct core *core)
 
 /* A running job after a restart: nobody holds its lease until somebody claims it. */
 static void
-restore_lease(void *context, const struct stint_id *id)
+restore_lease(void *context, const struct stint_id *key)
 {
     struct core *core = context;
     struct job job;
-    if (job_load(core, id, PLACE_LIVE, &job)) /* or else it is damaged, set aside and noted */
-        (void)attempt_lease(core, id, &job.record, NULL);
+    if (job_load(core, key, PLACE_LIVE, &job)) /* or else it is damaged, set aside and noted */
+        (void)attempt_lease(core, &job.id, key, &job.record, NULL);
 }
 
 /* In the transaction that begins this life, so that an upgrade that is interrupted was none. */
@@ -114,6 +115,7 @@ load_rows(struct core *core, const char **error)
     *error = "a row of the broker's own books is damaged; restore the data directory";
     if (!load_epoch(core) || book_load(&core->book) != STINT_OK || !control_load(core))
         return STINT_DAMAGED;
+    names_load(&core->book);
     *error = "the row of the broker's clock is damaged; restore the data directory";
     return clock_load(core) ? STINT_OK : STINT_DAMAGED;
 }
@@ -246,10 +248,10 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
         query_list(core, peer, m);
         break;
     case MESSAGE_CANCEL:
-        change_cancel(core, peer, m);
-        break;
     case MESSAGE_RETRY:
-        change_retry(core, peer, m);
+    case MESSAGE_CHANGE:
+    case MESSAGE_DELETE:
+        change_message(core, peer, m);
         break;
     case MESSAGE_LIST_QUEUES:
         queues_list(core, peer, m);
@@ -412,7 +414,7 @@ core_check(const struct core *core)
     uint64_t running = 0, held = 0;
     for (l = core->fleet.leases; l; l = l->hh.next) {
         running++;
-        assert(book_is_running((struct book *)&core->book, &l->id));
+        assert(book_is_running((struct book *)&core->book, &l->key));
     }
     assert(running == core->book.jobs[STINT_RUNNING]);
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {

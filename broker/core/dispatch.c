@@ -61,17 +61,17 @@ send_fresh(struct core *core, struct worker *w)
         struct record r;
         struct dispatched_job job = {.id = l->id, .attempt = l->attempt, .confirm = l->suspect};
         /* take() has looked at both; if the store has failed since, nothing of this is sent. */
-        if (!record_decode(&r, &l->id, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
+        if (!record_decode(&r, &l->key, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
         if (b &&
-            (id_queue(&l->id) != queue || count == LIMIT_JOBS ||
+            (id_queue(&l->key) != queue || count == LIMIT_JOBS ||
                 b->used - begun > page_bytes(core))) {
             pack_close_array(b, at, count);
             outbox_end(core->step.out);
             b = NULL;
         }
         if (!b) {
-            queue = id_queue(&l->id);
+            queue = id_queue(&l->key);
             struct queue *q = book_queue_by_number(&core->book, queue);
             b = outbox_begin(core->step.out, w->peer->number);
             begun = b->used;
@@ -102,72 +102,81 @@ send_all_fresh(struct core *core)
 /* A record that can't be read is set aside. That writes to the store, where the bytes of earlier
  * takes of this step still lie, so those are put into their frames first. */
 static void
-set_damaged_aside(struct core *core, const struct stint_id *id)
+set_damaged_aside(struct core *core, const struct stint_id *key)
 {
     struct slice bytes;
     send_all_fresh(core);
-    if (store_get(core->store, STORE_LIVE, id_key(id), &bytes))
-        job_set_aside(core, STORE_LIVE, id, bytes);
+    if (store_get(core->store, STORE_LIVE, id_key(key), &bytes))
+        job_set_aside(core, STORE_LIVE, key, bytes);
 }
 
-/* The job is the worker's; its bytes are borrowed until send_fresh. */
-static void
-hand_out(struct core *core, struct worker *w, struct level *level, const struct stint_id *id,
-    const struct record *r, struct slice bytes)
+/* A ready job as it was found, which is to be handed out. */
+struct found {
+    struct stint_id id, key;
+    struct level *level;
+    struct slice bytes; /* of its record, borrowed until the store is written */
+    struct record record;
+};
+
+/* The job is the worker's; its bytes are needed until send_fresh. */
+static struct lease *
+hand_out(struct core *core, struct worker *w, const struct found *job)
 {
-    struct lease *l = attempt_lease(core, id, r, w);
-    l->bytes = bytes;
+    struct lease *l = attempt_lease(core, &job->id, &job->key, &job->record, w);
+    l->bytes = job->bytes;
     w->fresh++;
-    w->peer->taken_bytes += r->body_bytes;
-    book_set_running(&core->book, id);
-    book_count(&core->book, level, STINT_READY, STINT_RUNNING);
+    w->peer->taken_bytes += job->record.body_bytes;
+    book_set_running(&core->book, &job->key);
+    book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
     core->figures.dispatched++;
     if (core->fleet.subscriptions)
-        watch_event(core, STINT_EVENT_STARTED, level, id, l->attempt);
+        watch_event(core, STINT_EVENT_STARTED, job->level, &job->id, l->attempt);
+    return l;
 }
 
-/* Is the record whole, and its body? */
+/* Are the record and its body whole? */
 static bool
-is_whole(struct core *core, const struct stint_id *id, struct slice bytes, struct record *r)
+read_found(struct core *core, struct found *job)
 {
     struct slice body;
-    return record_decode(r, id, bytes) && (!record_chunked(r) || job_body(core, id, r, &body));
+    return record_decode(&job->record, &job->key, job->bytes) &&
+        job_name(core, &job->key, &job->record, &job->id) &&
+        (!record_chunked(&job->record) || job_body(core, &job->id, &job->record, &body));
 }
 
 static bool
-next_ready(struct core *core, const struct worker *w, struct level *level, struct stint_id *id,
-    struct slice *bytes)
+next_ready(struct core *core, const struct worker *w, struct found *job)
 {
+    struct level *level = job->level;
     if (core->step.searched >= SEARCHED_A_STEP) {
         core->step.unfinished = true;
         return false;
     }
-    return w->serves.kinds
-        ? book_scan_ready(&core->book, level, book_scan(level, w->serves.kinds), id, bytes)
-        : book_next_ready(&core->book, level, id, bytes);
+    return w->serves.kinds ? book_scan_ready(&core->book, level, book_scan(level, w->serves.kinds),
+                                 &job->key, &job->bytes)
+                           : book_next_ready(&core->book, level, &job->key, &job->bytes);
 }
 
 /* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
 static bool
 take(struct core *core, struct worker *w, struct level *level)
 {
-    struct stint_id id;
-    struct slice bytes;
-    struct record r;
-    while (next_ready(core, w, level, &id, &bytes)) {
-        if (!is_whole(core, &id, bytes, &r)) {
-            set_damaged_aside(core, &id);
+    struct found job;
+    job.level = level;
+    while (next_ready(core, w, &job)) {
+        if (!read_found(core, &job)) {
+            set_damaged_aside(core, &job.key);
             continue;
         }
-        if (record_suspect(&r) && apart_keep(core, level, &id, &r)) {
+        if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {
             core->step.searched++;
             return false; /* it may be its turn now */
         }
-        if (!kinds_have(w->serves.kinds, r.kind)) {
+        if (!kinds_have(w->serves.kinds, job.record.kind)) {
             core->step.searched++;
             continue;
         }
-        hand_out(core, w, level, &id, &r, bytes);
+        hand_out(core, w, &job);
         return true;
     }
     if (level->lost)
@@ -193,22 +202,20 @@ first_ready(struct queue *q, const struct worker *w)
 static void
 hand_out_apart(struct core *core, struct worker *w, struct apart *a)
 {
-    struct level *level = a->shelf->level;
-    struct stint_id id = a->id;
+    struct found job;
     struct refusers *refusers = a->refusers;
-    struct slice bytes;
-    struct record r;
-    if (!store_get(core->store, STORE_LIVE, id_key(&id), &bytes) ||
-        !is_whole(core, &id, bytes, &r)) {
-        set_damaged_aside(core, &id);
-        apart_forget(core, &id);
+    job.level = a->shelf->level;
+    job.key = a->key;
+    if (!store_get(core->store, STORE_LIVE, id_key(&job.key), &job.bytes) ||
+        !read_found(core, &job)) {
+        set_damaged_aside(core, &job.key);
+        apart_forget(core, &job.key);
         return;
     }
     if (refusers)
         apart_take_refusers(core, a);
-    apart_forget(core, &id);
-    hand_out(core, w, level, &id, &r, bytes);
-    fleet_lease(&core->fleet, &id)->refusers = refusers;
+    apart_forget(core, &job.key);
+    hand_out(core, w, &job)->refusers = refusers;
 }
 
 enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
@@ -345,7 +352,7 @@ holds_for(const struct worker *w, const struct queue *q, const struct kinds *kin
 {
     const struct lease *l = w->leases->prev;
     for (uint32_t i = 0; i < SAMPLED && i < w->counts.held - w->slots; i++, l = l->prev)
-        if (id_queue(&l->id) == q->number && kinds_have_hash(kinds, l->kind))
+        if (id_queue(&l->key) == q->number && kinds_have_hash(kinds, l->kind))
             return true;
     return false;
 }

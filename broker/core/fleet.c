@@ -52,6 +52,7 @@ fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSI
             (size - fleet->by_number_size) * sizeof(struct peer *));
         fleet->by_number_size = size;
     }
+    assert(!fleet->by_number[number] && !fleet_peer_of_session(fleet, session));
     struct peer *peer = allocate(sizeof *peer);
     peer->number = number;
     memcpy(peer->session, session, SESSION_BYTES);
@@ -140,14 +141,22 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 }
 
 void
+fleet_unwatch(struct fleet *fleet, struct watch *watch)
+{
+    assert(watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
+    unlink_watch(fleet, watch);
+    DL_DELETE(watch->peer->watches, watch);
+    watch->peer->watches_count--;
+    fleet->pushed.watches_count--;
+    free(watch);
+}
+
+void
 fleet_peer_remove(struct fleet *fleet, struct peer *peer)
 {
-    struct watch *w, *next_watch;
-    fleet->pushed.watches_count -= peer->watches_count;
-    DL_FOREACH_SAFE (peer->watches, w, next_watch) {
-        unlink_watch(fleet, w);
-        free(w);
-    }
+    assert(fleet->by_number[peer->number] == peer && peer->account.sent >= peer->account.read);
+    while (peer->watches)
+        fleet_unwatch(fleet, peer->watches);
     struct subscription *s, *next_subscription;
     for (s = fleet->subscriptions; s && peer->subscriptions_count > 0; s = next_subscription) {
         next_subscription = s->next;
@@ -179,6 +188,7 @@ fleet_worker(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
 struct worker *
 fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
 {
+    assert(!fleet_worker(fleet, session));
     struct worker *w = allocate(sizeof *w);
     memcpy(w->session, session, SESSION_BYTES);
     HASH_ADD(hh, fleet->by_session, session, SESSION_BYTES, w);
@@ -192,8 +202,9 @@ static void
 leave_queue(struct queue *q, const struct kinds *kinds)
 {
     uint32_t i = 0;
-    while (q->servings.list[i].kinds != kinds)
+    while (i < q->servings.count && q->servings.list[i].kinds != kinds)
         i++;
+    assert(i < q->servings.count && q->workers > 0);
     q->workers--;
     if (--q->servings.list[i].workers > 0)
         return;
@@ -223,8 +234,10 @@ join_queue(struct queue *q, struct kinds *kinds)
 void
 fleet_worker_drain(struct worker *worker, struct queue *queue)
 {
-    if (worker->serves.draining)
+    if (worker->serves.draining) {
+        assert(worker->serves.draining->draining > 0);
         worker->serves.draining->draining--;
+    }
     worker->serves.draining = queue;
     if (queue)
         queue->draining++;
@@ -287,6 +300,7 @@ fleet_worker_has_label(const struct worker *worker, struct slice label)
 void
 fleet_worker_remove(struct fleet *fleet, struct worker *worker)
 {
+    assert(!worker->leases && worker->counts.held == 0);
     if (worker->peer)
         worker->peer->worker = NULL;
     fleet_worker_serve(fleet, worker, NULL, 0, NULL, 0);
@@ -320,6 +334,7 @@ count_lease(struct lease *l, bool comes)
     uint32_t one = comes ? 1 : UINT32_MAX; /* minus one */
     if (!w)
         return;
+    assert(comes || w->counts.held > 0);
     w->counts.held += one;
     w->counts.begun += l->begun ? one : 0;
     w->counts.suspects += l->suspect ? one : 0;
@@ -328,8 +343,8 @@ count_lease(struct lease *l, bool comes)
 }
 
 struct lease *
-fleet_lease_add(
-    struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker)
+fleet_lease_add(struct fleet *fleet, const struct stint_id *id, const struct stint_id *key,
+    uint32_t attempt, struct worker *worker)
 {
     struct lease *l = fleet->spare;
     if (l) {
@@ -338,6 +353,7 @@ fleet_lease_add(
     } else
         l = allocate(sizeof *l);
     l->id = *id;
+    l->key = *key;
     l->attempt = attempt;
     l->worker = worker;
     HASH_ADD(hh, fleet->leases, id, STINT_ID_BYTES, l);
@@ -368,6 +384,7 @@ fleet_lease_begin(struct lease *l)
 void
 fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker)
 {
+    assert(!lease->worker);
     DL_DELETE(fleet->orphans, lease);
     lease->worker = worker;
     DL_APPEND(worker->leases, lease);
@@ -431,6 +448,7 @@ fleet_watches_end(struct fleet *fleet, struct watch *first)
     HASH_DEL(fleet->watches, first);
     while (first) {
         struct watch *next = first->next_same;
+        assert(first->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
         DL_DELETE(first->peer->watches, first);
         first->peer->watches_count--;
         fleet->pushed.watches_count--;
@@ -454,6 +472,7 @@ fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number)
 void
 fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
 {
+    assert(s->peer->subscriptions_count > 0 && s->peer->events_bytes >= s->pending.used);
     DL_DELETE(fleet->subscriptions, s);
     fleet->pushed.subscriptions_count--;
     s->peer->subscriptions_count--;

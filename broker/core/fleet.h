@@ -23,16 +23,15 @@ struct refusers *refusers_add(struct refusers *refusers, const uint8_t session[S
 
 /* A running job's tie to a worker and an attempt. */
 struct lease {
-    struct stint_id id;
+    struct stint_id id, key; /* what the job is called, and where it stands */
     uint32_t attempt;
     uint32_t kind; /* the hash of it, if any worker names kinds; else 0 */
     bool chunked; /* its body is in parts */
     bool claimed; /* named in the claim that is coming in */
-    bool has_keep;
     bool begun; /* its handler was started, as far as we were told */
     bool suspect; /* it was lost with a worker before, so that it may be what ends them */
     bool grave; /* a suspect that may not share its worker with another one */
-    uint64_t keep_ms; /* if has_keep */
+    uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
     uint64_t begun_ms; /* by the wall clock; 0: it has not begun, or nobody needs it */
     uint64_t dispatched_ms; /* by now_ms */
@@ -226,8 +225,8 @@ void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
 
 struct lease *fleet_lease(struct fleet *fleet, const struct stint_id *id);
 /* `worker` may be NULL: then nobody holds it yet. */
-struct lease *fleet_lease_add(
-    struct fleet *fleet, const struct stint_id *id, uint32_t attempt, struct worker *worker);
+struct lease *fleet_lease_add(struct fleet *fleet, const struct stint_id *id,
+    const struct stint_id *key, uint32_t attempt, struct worker *worker);
 /* Give an orphan to a worker. */
 void fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker);
 /* What is known of the job's past. */
@@ -239,6 +238,7 @@ void fleet_lease_remove(struct fleet *fleet, struct lease *lease);
 /* Errors: false if the peer, or all together, wait for as many jobs as they may. */
 bool fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results);
 struct watch *fleet_watches(struct fleet *fleet, const struct stint_id *id);
+void fleet_unwatch(struct fleet *fleet, struct watch *watch);
 void fleet_watches_end(struct fleet *fleet, struct watch *first);
 
 struct subscription *fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number);

@@ -4,6 +4,7 @@
 #include "job.h"
 #include "apart.h"
 #include "clock.h"
+#include "names.h"
 
 enum {
     NEIGHBOURS = 1024, /* sequences of a level that share the marks of when they expire */
@@ -107,26 +108,36 @@ state_in(
  * are served. It is counted and noted, never silently dropped. */
 void
 job_set_aside(
-    struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes)
+    struct core *core, enum store_table table, const struct stint_id *key, struct slice bytes)
 {
     char text[STINT_ID_TEXT_BYTES];
-    struct level *level = book_level_of(&core->book, id);
-    enum stint_state state = state_in(core, table, id, bytes);
+    struct stint_id id = *key;
+    struct level *level = book_level_of(&core->book, key);
+    enum stint_state state = state_in(core, table, key, bytes);
+    if (names_of(&core->book, key, &id))
+        names_forget(&core->book, &id, key);
     memcpy(core->scratch.record, bytes.data, earlier(bytes.size, sizeof core->scratch.record));
     bytes = (struct slice){core->scratch.record, earlier(bytes.size, sizeof core->scratch.record)};
-    store_put(core->store, STORE_DAMAGED, id_key(id), bytes, (struct slice){0});
-    store_del(core->store, table, id_key(id));
-    apart_forget(core, id);
+    store_put(core->store, STORE_DAMAGED, id_key(&id), bytes, (struct slice){0});
+    store_del(core->store, table, id_key(key));
+    apart_forget(core, key);
     if (level && state != STINT_UNKNOWN && level->jobs[state] > 0)
         book_count(&core->book, level, state, STINT_UNKNOWN);
     if (state == STINT_RUNNING)
-        book_clear_running(&core->book, id);
+        book_clear_running(&core->book, key);
     core->figures.damaged++;
     core_say(core, NOTE_ERROR, "a damaged record was set aside",
-        NOTE_TEXT("job", stint_id_format(id, text)));
+        NOTE_TEXT("job", stint_id_format(&id, text)));
 }
 
-/* Reads the record that stands there into `job->record`. */
+bool
+job_name(struct core *core, const struct stint_id *key, const struct record *r, struct stint_id *id)
+{
+    *id = *key;
+    return !record_moved(r) || names_of(&core->book, key, id);
+}
+
+/* Reads the record that stands there into `job->record`, and what the job is called. */
 static bool
 read_record(struct core *core, enum place place, struct job *job)
 {
@@ -136,7 +147,8 @@ read_record(struct core *core, enum place place, struct job *job)
     if (bytes.size <= sizeof core->scratch.record) {
         memcpy(core->scratch.record, bytes.data, bytes.size);
         if (record_decode(
-                &job->record, &job->key, (struct slice){core->scratch.record, bytes.size})) {
+                &job->record, &job->key, (struct slice){core->scratch.record, bytes.size}) &&
+            job_name(core, &job->key, &job->record, &job->id)) {
             job->place = place;
             return true;
         }
@@ -146,9 +158,9 @@ read_record(struct core *core, enum place place, struct job *job)
 }
 
 static bool
-name_job(struct core *core, const struct stint_id *id, struct job *job)
+stand_at(struct core *core, const struct stint_id *key, struct job *job)
 {
-    job->id = job->key = *id;
+    job->id = job->key = *key;
     job->place = PLACE_NONE;
     job->lease = NULL;
     job->level = book_level_of(&core->book, &job->key);
@@ -165,12 +177,12 @@ set_state(struct job *job)
 }
 
 bool
-job_load(struct core *core, const struct stint_id *id, enum place place, struct job *job)
+job_load(struct core *core, const struct stint_id *key, enum place place, struct job *job)
 {
-    if (!name_job(core, id, job) || !read_record(core, place, job))
+    if (!stand_at(core, key, job) || !read_record(core, place, job))
         return false;
     if (place == PLACE_LIVE)
-        job->lease = fleet_lease(&core->fleet, id);
+        job->lease = fleet_lease(&core->fleet, &job->id);
     set_state(job);
     return true;
 }
@@ -178,7 +190,7 @@ job_load(struct core *core, const struct stint_id *id, enum place place, struct 
 bool
 job_of_lease(struct core *core, struct lease *lease, struct job *job)
 {
-    if (!name_job(core, &lease->id, job) || !read_record(core, PLACE_LIVE, job))
+    if (!stand_at(core, &lease->key, job) || !read_record(core, PLACE_LIVE, job))
         return false;
     job->lease = lease;
     job->state = STINT_RUNNING;
@@ -188,15 +200,18 @@ job_of_lease(struct core *core, struct lease *lease, struct job *job)
 bool
 job_find(struct core *core, const struct stint_id *id, struct job *job)
 {
-    if (!name_job(core, id, job))
+    struct stint_id key = *id;
+    (void)names_find(&core->book, id, &key);
+    if (!stand_at(core, &key, job))
         return false;
     for (enum place p = PLACE_LIVE; p <= PLACE_SETTLED && job->place == PLACE_NONE; p++)
         (void)read_record(core, p, job);
+    if (job->place == PLACE_NONE || id_compare(&job->id, id) != 0)
+        return false; /* or what stands there is called otherwise */
     if (job->place == PLACE_LIVE)
         job->lease = fleet_lease(&core->fleet, id);
-    if (job->place != PLACE_NONE)
-        set_state(job);
-    return job->place != PLACE_NONE;
+    set_state(job);
+    return true;
 }
 
 static void
@@ -214,6 +229,17 @@ void
 job_write(struct core *core, const struct job *job)
 {
     write_record(core, job->place, &job->key, &job->record);
+}
+
+void
+job_set_payload(struct core *core, struct job *job, struct slice payload)
+{
+    assert(job->state != STINT_SUCCEEDED);
+    if (record_chunked(&job->record))
+        del_parts(core, &job->id, 0);
+    record_set_body(&job->record, payload);
+    if (record_chunked(&job->record))
+        put_parts(core, &job->id, 0, payload);
 }
 
 void
@@ -251,13 +277,24 @@ enter(struct core *core, struct job *job, enum place place, enum stint_state sta
 }
 
 void
-job_forget(struct core *core, struct level *level, const struct stint_id *id, enum stint_state from,
-    bool chunked)
+job_forget(struct core *core, const struct stint_id *id, const struct stint_id *key,
+    enum stint_state from, bool chunked)
 {
-    store_del(core->store, STORE_LIVE, id_key(id));
+    store_del(core->store, STORE_LIVE, id_key(key));
     if (chunked)
         del_parts(core, id, 0);
-    book_count(&core->book, level, from, STINT_UNKNOWN);
+    if (id_compare(id, key) != 0)
+        names_forget(&core->book, id, key);
+    book_count(&core->book, book_level_of(&core->book, key), from, STINT_UNKNOWN);
+}
+
+/* The job is no more, and its record is out already. */
+static void
+vanish(struct core *core, struct job *job)
+{
+    if (record_moved(&job->record))
+        names_forget(&core->book, &job->id, &job->key);
+    enter(core, job, PLACE_NONE, STINT_UNKNOWN);
 }
 
 struct stint_id
@@ -326,7 +363,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     if (to == STINT_SUCCEEDED && record_chunked(r))
         del_parts(core, &job->id, 0);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
-        enter(core, job, PLACE_NONE, STINT_UNKNOWN);
+        vanish(core, job);
         return;
     }
     record_set(r, FIELD_EXPIRES, core->clocks.wall_ms + keep_ms);
@@ -349,7 +386,6 @@ job_park(struct core *core, struct job *job, uint64_t due_ms)
     take_out(core, job);
     r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
-    record_clear(r, FIELD_SUSPECT);
     record_set(r, FIELD_DUE, due_ms);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);
@@ -398,7 +434,32 @@ job_remove_settled(struct core *core, struct job *job)
         del_parts(core, &job->id, 0);
     if (record_has(&job->record, FIELD_OUTPUT))
         del_parts(core, &job->id, OUTPUT_PARTS);
-    enter(core, job, PLACE_NONE, STINT_UNKNOWN);
+    vanish(core, job);
+}
+
+/* Large bodies stay where they are: their parts go by the id. */
+void
+job_move(struct core *core, struct job *job, struct level *level)
+{
+    struct stint_id from = job->key;
+    uint8_t key[TIME_KEY_BYTES];
+    uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
+    assert(job->state != STINT_RUNNING && job->level != level);
+    take_out(core, job);
+    book_count(&core->book, job->level, job->state, STINT_UNKNOWN);
+    job->level = level;
+    job->key = book_id(&core->book, level, level->next++);
+    names_move(&core->book, &job->id, &from, &job->key);
+    record_mark(&job->record, FIELD_MOVED);
+    book_count(&core->book, level, STINT_UNKNOWN, job->state);
+    job_write(core, job);
+    if (job->place == PLACE_LIVE)
+        book_ready_at(level, id_sequence(&job->key));
+    else if (job->place == PLACE_PARKED)
+        store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},
+            (struct slice){0});
+    else
+        job_mark_expiry(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));
 }
 
 static uint64_t
@@ -412,7 +473,8 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
 {
     const struct record *r = &job->record;
     const struct lease *lease = job->place == PLACE_LIVE ? job->lease : NULL;
-    *info = (struct stint_job_info){.id = job->id, .state = r->state};
+    *info =
+        (struct stint_job_info){.id = job->id, .state = r->state, .priority = job->level->priority};
     memcpy(info->queue, job->level->queue->name, sizeof info->queue);
     slice_to_text(info->kind, sizeof info->kind, r->kind);
     slice_to_text(info->error, sizeof info->error, r->error);

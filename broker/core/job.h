@@ -10,7 +10,7 @@
  * the next one uses again, so texts and body last until then. */
 struct job {
     struct stint_id id; /* what it is called */
-    struct stint_id key; /* where it stands: queue, priority and sequence. The same, as yet */
+    struct stint_id key; /* where it stands: queue, priority, sequence. The same if never moved */
     struct level *level;
     enum place place;
     enum stint_state state;
@@ -20,8 +20,8 @@ struct job {
 
 /* Errors: false: there is no such job, or it is damaged, and was set aside. */
 bool job_find(struct core *core, const struct stint_id *id, struct job *job);
-/* The same, if it stands there. */
-bool job_load(struct core *core, const struct stint_id *id, enum place place, struct job *job);
+/* The same, of one that stands there. */
+bool job_load(struct core *core, const struct stint_id *key, enum place place, struct job *job);
 /* The same, of a running one. */
 bool job_of_lease(struct core *core, struct lease *lease, struct job *job);
 
@@ -37,9 +37,11 @@ bool job_output(struct core *core, const struct stint_id *id, const struct recor
 void job_keep_output(struct core *core, struct job *job, struct slice output);
 
 void job_set_aside(
-    struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes);
+    struct core *core, enum store_table table, const struct stint_id *key, struct slice bytes);
 void job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec);
+/* Give a job that has not succeeded another payload; whoever does so writes or moves it then. */
+void job_set_payload(struct core *core, struct job *job, struct slice payload);
 /* Its record has changed, and stands where it stood. */
 void job_write(struct core *core, const struct job *job);
 /* The moves. Whoever moves a running job sees to its lease and its bit in transit. */
@@ -52,8 +54,14 @@ void job_make_ready(struct core *core, struct job *job);
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);
 /* A live one goes without a trace, and its record was not read. */
-void job_forget(struct core *core, struct level *level, const struct stint_id *id,
+void job_forget(struct core *core, const struct stint_id *id, const struct stint_id *key,
     enum stint_state from, bool chunked);
+/* One that does not run stands in this level from now on, behind those that are there. Its id
+ * stays. */
+void job_move(struct core *core, struct job *job, struct level *level);
+/* What the job is called whose record this is. False: that is damaged. */
+bool job_name(struct core *core, const struct stint_id *key, const struct record *record,
+    struct stint_id *id);
 
 void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
 

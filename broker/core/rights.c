@@ -1,6 +1,6 @@
 /* Rights: what a grant covers, and what the messages need; the contract is in rights.h. */
 #include "rights.h"
-#include "book.h"
+#include "names.h"
 
 struct need {
     uint32_t rights; /* any of them */
@@ -80,7 +80,9 @@ static bool
 covers_id(
     const struct grant *g, struct book *book, const struct stint_id *id, struct last_queue *last)
 {
-    uint32_t number = id_queue(id);
+    struct stint_id key = *id;
+    (void)names_find(book, id, &key);
+    uint32_t number = id_queue(&key);
     if (id_broker(id) != book->broker || number == 0)
         return false;
     if (number != last->number) {
@@ -239,6 +241,12 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
     case NEED_LEASES:
     case NEED_IDS:
         judge_elements(g, book, where, m, a, j);
+        break;
+    case NEED_CHANGED:
+        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))
+            deny(j, 0, "this key may not move jobs to that queue");
+        else
+            judge_elements(g, book, where, m, a, j);
         break;
     case NEED_ALL_IDS:
         judge_all_ids(g, book, m, a, j);

@@ -30,6 +30,7 @@ enum need_where {
     NEED_OUTCOMES,
     NEED_LEASES,
     NEED_IDS,
+    NEED_CHANGED, /* the same, and on the queue that it names, or the message is refused */
     NEED_ALL_IDS, /* on that of each id, or the message is refused */
     NEED_LISTED, /* on the one it names; if it names none, on all */
     NEED_WATCHED, /* likewise, or, if it names none, on that of each of its ids */
@@ -54,7 +55,8 @@ judgement_denies(const struct judgement *j, uint32_t index)
 
 struct book;
 
-/* `arrays` are the message's; `book` knows the queues of ids. An id of a queue that is not there is
+/* `arrays` are the message's; `book` knows in which queues
+ * the jobs of ids stand. An id of a queue that is not there is
  * denied like one of another's queue, unless the grant is for all. */
 void rights_judge(const struct grant *grant, struct book *book, const struct message *m,
     const struct message_arrays *arrays, struct judgement *judgement);

@@ -62,7 +62,7 @@ unable(struct core *core, struct worker *worker, struct job *job, const struct o
     if (apart_others(core, job->level->queue, job->record.kind, refusers)) {
         attempt_set_error(&job->record, o->body);
         requeue(core, job, LAST_UNABLE);
-        apart_refused(core, job->level, &job->id, &job->record, refusers);
+        apart_refused(core, job->level, &job->key, &job->record, refusers);
         return;
     }
     free(refusers);
@@ -76,6 +76,7 @@ static void
 apply(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
     struct record *r = &job->record;
+    assert(job->place == PLACE_LIVE && r->attempt == o->attempt);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         succeed(core, job, o);
@@ -93,6 +94,7 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
     case OUTCOME_SNOOZED:
         r->uncounted++;
         r->last = LAST_SNOOZED;
+        record_clear(r, FIELD_SUSPECT);
         job_park(core, job, core->clocks.wall_ms + o->delay_ms);
         break;
     case OUTCOME_RETURNED:
@@ -121,13 +123,14 @@ settle_running(
     struct outcome o = *given;
     struct job job;
     enum stint_status status = bound_body(core, &o);
+    assert(lease->attempt == o.attempt && (!lease->worker || lease->worker == worker));
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
-    if (o.type == OUTCOME_SUCCEEDED && lease->has_keep && lease->keep_ms == 0 &&
-        !core->fleet.watches && !core->fleet.subscriptions) {
+    if (o.type == OUTCOME_SUCCEEDED && lease->keep_ms == 0 && !core->fleet.watches &&
+        !core->fleet.subscriptions) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
-        job_forget(core, book_level_of(&core->book, &o.id), &o.id, STINT_RUNNING, lease->chunked);
+        job_forget(core, &lease->id, &lease->key, STINT_RUNNING, lease->chunked);
         core->figures.succeeded++;
     } else if (job_of_lease(core, lease, &job)) {
         job.record.attempt = lease->attempt;
@@ -137,7 +140,7 @@ settle_running(
         fleet_lease_remove(&core->fleet, lease);
         return STINT_DAMAGED;
     }
-    book_clear_running(&core->book, &o.id);
+    book_clear_running(&core->book, &lease->key);
     fleet_lease_remove(&core->fleet, lease);
     return status;
 }
@@ -177,7 +180,7 @@ settle_late(struct core *core, struct worker *worker, const struct outcome *give
             r->last != LAST_OVERTIME && (r->last != LAST_RETURNED || o.type == OUTCOME_RETURNED);
         return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
     }
-    apart_forget(core, &o.id);
+    apart_forget(core, &job.key);
     if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
         r->uncounted--;
     if (job.place == PLACE_PARKED)

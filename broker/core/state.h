@@ -23,7 +23,7 @@ struct ended {
 
 /* A ready job that searching does not find: a suspect, or one that a worker could not start. */
 struct apart {
-    struct stint_id id;
+    struct stint_id key;
     struct shelf *shelf;
     bool suspect, grave;
     struct refusers *refusers; /* NULL: none */
@@ -123,7 +123,7 @@ struct core {
     } random;
     struct sweeps sweeps;
     struct {
-        struct apart *jobs; /* uthash by id */
+        struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */
     } apart;
     struct {
@@ -170,6 +170,15 @@ static inline size_t
 page_bytes(const struct core *core)
 {
     return core->options.message_bytes / 8;
+}
+
+/* May so much more be written in this step? It is taken off twice over, as pages are rarely full:
+ * a flood in one batch must not fill the store, because that would end the step of everybody in it.
+ */
+static inline bool
+store_has_room(const struct core *core, uint64_t bytes)
+{
+    return 2 * (core->step.written_bytes + bytes) <= core->step.room_bytes;
 }
 
 /* Tell a person: core_say(core, NOTE_WARN, "a worker is lost", NOTE_TEXT("worker", name)). */

@@ -251,14 +251,6 @@ refuse_backlog(struct verdict *v, uint32_t index, bool never, enum stint_status 
         refuse(v, index, status, what, limit);
 }
 
-/* What is written is taken off twice over, as pages are rarely full: a flood in one batch must not
- * fill the store, because that would end the step of everybody in it. */
-static bool
-has_room(const struct core *core, uint64_t bytes)
-{
-    return 2 * (core->step.written_bytes + bytes) <= core->step.room_bytes;
-}
-
 static void
 check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
@@ -287,7 +279,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     if (o->max.backlog && backlog + m->count > o->max.backlog)
         refuse_backlog(v, 0, m->count > o->max.backlog, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->max.backlog);
-    else if (!has_room(core, t.bytes))
+    else if (!store_has_room(core, t.bytes))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",
             m->count);

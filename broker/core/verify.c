@@ -2,6 +2,7 @@
  * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
  */
 #include "job.h"
+#include "names.h"
 #include "state.h"
 #include "upgrade.h"
 
@@ -9,7 +10,7 @@ struct verify {
     struct store *store;
     struct book book;
     struct verify_report *report;
-    uint64_t due_rows, parked, parts, parts_wanted;
+    uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
 };
 
 static void
@@ -85,9 +86,27 @@ check_parts(struct verify *v, const struct stint_id *id, uint32_t first, size_t 
     }
 }
 
+/* What the job is called: its parts go by that. */
 static void
-check_body(struct verify *v, const struct stint_id *id, const struct record *r)
+check_name(
+    struct verify *v, const struct stint_id *key, const struct record *r, struct stint_id *id)
 {
+    struct stint_id back;
+    *id = *key;
+    if (!record_moved(r))
+        return;
+    v->moved++;
+    if (!names_of(&v->book, key, id) || !names_find(&v->book, id, &back) ||
+        id_compare(&back, key) != 0)
+        complain(v, "a job that was moved is not found by its id", key);
+}
+
+static void
+check_body(struct verify *v, const struct stint_id *key, const struct record *r)
+{
+    struct stint_id name;
+    const struct stint_id *id = &name;
+    check_name(v, key, r, &name);
     if (record_chunked(r))
         check_parts(v, id, 0, r->body_bytes);
     check_parts(v, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
@@ -210,6 +229,24 @@ setting_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
+name_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id is;
+    v->names++;
+    if (!row_name_read(key, value, &is))
+        complain(v, "what a job is called that was moved is damaged", NULL);
+}
+
+static void
+redirect_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id is;
+    v->redirects++;
+    if (!row_name_read(key, value, &is))
+        complain(v, "where a job stands that was moved is damaged", NULL);
+}
+
+static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
     (void)key;
@@ -243,6 +280,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     book_init(&v.book, store, broker, UINT32_MAX, UINT32_MAX);
     if (book_load(&v.book) != STINT_OK)
         complain(&v, "a row of the broker's own books is damaged", NULL);
+    names_load(&v.book);
     each_row(&v, STORE_LIVE, STINT_ID_BYTES, live_row);
     book_each_running(&v.book, running_job, &v);
     each_row(&v, STORE_PARKED, STINT_ID_BYTES, parked_row);
@@ -253,11 +291,15 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_ANSWERS, ANSWER_KEY_BYTES, answer_row);
     each_row(&v, STORE_DAMAGED, STINT_ID_BYTES, damaged_row);
     each_row(&v, STORE_SETTINGS, 0, setting_row);
+    each_row(&v, STORE_NAMES, STINT_ID_BYTES, name_row);
+    each_row(&v, STORE_REDIRECTS, STINT_ID_BYTES, redirect_row);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);
     if (v.parts != v.parts_wanted)
         complain(&v, "parts of bodies belong to no job", NULL);
+    if (v.names != v.moved || v.redirects != v.moved)
+        complain(&v, "names are kept of jobs that were not moved, or are gone", NULL);
     book_fini(&v.book);
     store->ops->abort(store);
 }

@@ -45,6 +45,7 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
     if (!first)
         return;
     struct stint_job_info info;
+    assert(stint_state_settled(job->record.state));
     job_describe(core, job, &info);
     info.payload_bytes = 0;
     info.result_bytes = result.size;
@@ -55,6 +56,27 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
         watch_put_outcome(core, w->peer, &info);
     }
     fleet_watches_end(&core->fleet, first);
+}
+
+static bool
+may_see(const struct peer *peer, const struct queue *q)
+{
+    return grant_allows(
+        peer->grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
+}
+
+void
+watch_moved(struct core *core, const struct job *job)
+{
+    struct watch *next, *w = core->fleet.watches ? fleet_watches(&core->fleet, &job->id) : NULL;
+    const struct stint_job_info unknown = {.id = job->id};
+    for (; w; w = next) {
+        next = w->next_same;
+        if (may_see(w->peer, job->level->queue))
+            continue;
+        watch_put_outcome(core, w->peer, &unknown);
+        fleet_unwatch(&core->fleet, w);
+    }
 }
 
 static bool
@@ -96,7 +118,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
 {
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
         if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
-            (s->ids && !listed(s, id)))
+            (s->ids && (!listed(s, id) || !may_see(s->peer, level->queue))))
             continue;
         if (!has_room(core, s)) {
             s->dropped++;

@@ -23,10 +23,18 @@ complain(char error[LISTEN_ERROR_BYTES], const char *endpoint, const char *why)
     return STINT_SYSTEM;
 }
 
+static bool
+is_same(int a, int b)
+{
+    struct stat one, other;
+    return a >= 0 && b >= 0 && fstat(a, &one) == 0 && fstat(b, &other) == 0 &&
+        one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 /* Holds the directory of the path, so that two who begin at the same time take turns. -1 if that
- * is not allowed here; then they do not. */
+ * is not allowed here, and then they do not; or if we hold it already by `held`. */
 static int
-lock_directory(const char *path)
+lock_directory(const char *path, int held)
 {
     char directory[108] = ".";
     const char *slash = strrchr(path, '/');
@@ -36,6 +44,10 @@ lock_directory(const char *path)
         directory[n] = '\0';
     }
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (is_same(fd, held)) {
+        close(fd);
+        return -1;
+    }
     if (fd >= 0)
         (void)flock(fd, LOCK_EX);
     return fd;
@@ -71,16 +83,17 @@ open_ipc(const struct endpoint *e, struct listener *listener, const char **why)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
     memcpy(address.sun_path, e->host, e->host_bytes);
-    int directory = lock_directory(address.sun_path);
+    int directory = lock_directory(address.sun_path, listener->held);
     int fd = -1;
     *why = clear_path(&address);
     if (*why)
         goto done;
-    mode_t mask = umask(0177); /* whoever may write to it may connect */
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    /* Whoever may write to it may connect. The file gets the socket's mode, less the umask, which
+     * is the whole process's and not to be touched. */
+    bool bound = fd >= 0 && fchmod(fd, 0600) == 0 &&
+        bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     int error = errno;
-    umask(mask);
     if (!bound || listen(fd, BACKLOG) != 0 || lstat(address.sun_path, &status) != 0) {
         *why = strerror(bound ? errno : error);
         if (fd >= 0)
@@ -91,6 +104,7 @@ open_ipc(const struct endpoint *e, struct listener *listener, const char **why)
     memcpy(listener->path, address.sun_path, sizeof listener->path);
     listener->device = status.st_dev;
     listener->inode = status.st_ino;
+    listener->fd = fd;
 done:
     if (directory >= 0)
         close(directory);
@@ -157,10 +171,10 @@ bind_there(
 }
 
 enum stint_status
-listen_at(void *socket, const char *endpoint, const struct listen_security *security,
+listen_at(void *socket, const char *endpoint, const struct listen_security *security, int held,
     struct listener *listener, char error[LISTEN_ERROR_BYTES])
 {
-    *listener = (struct listener){.secure = security->secret_key != NULL};
+    *listener = (struct listener){.secure = security->secret_key != NULL, .held = held, .fd = -1};
     size_t size = sizeof listener->bound;
     if (!set_security(socket, security))
         return complain(error, endpoint, zmq_strerror(zmq_errno()));
@@ -176,6 +190,7 @@ listen_stop(void *socket, struct listener *listener)
     (void)zmq_unbind(socket, listener->bound);
     listen_end(listener);
     listener->path[0] = '\0';
+    listener->fd = -1;
     listener->stopped = true;
 }
 
@@ -198,7 +213,7 @@ listen_end(const struct listener *listener)
     struct stat status;
     if (!listener->path[0])
         return;
-    int directory = lock_directory(listener->path);
+    int directory = lock_directory(listener->path, listener->held);
     if (lstat(listener->path, &status) == 0 && S_ISSOCK(status.st_mode) &&
         status.st_dev == listener->device && status.st_ino == listener->inode)
         (void)unlink(listener->path);

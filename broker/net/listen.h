@@ -20,6 +20,8 @@ struct listen_security {
 struct listener {
     char bound[256]; /* the endpoint as libzmq has it */
     bool secure, stopped;
+    int held; /* as given */
+    int fd; /* of an ipc endpoint that has a file, libzmq's to close; -1: not known */
     char path[108]; /* of the socket's file; "": none */
     dev_t device;
     ino_t inode;
@@ -27,10 +29,11 @@ struct listener {
 
 enum { LISTEN_ERROR_BYTES = 512 };
 
-/* Binds the ROUTER there; libzmq copies how at that moment, so that each endpoint has its own. On
+/* Binds the ROUTER there; libzmq copies how at that moment, so that each endpoint has its own.
+ * `held`: a directory that this process has locked (flock) as long as it listens; -1: none. On
  * failure `error` is a sentence. Errors: STINT_BAD_ENDPOINT, STINT_SYSTEM. */
 enum stint_status
-listen_at(void *socket, const char *endpoint, const struct listen_security *security,
+listen_at(void *socket, const char *endpoint, const struct listen_security *security, int held,
     struct listener *listener, char error[LISTEN_ERROR_BYTES]);
 /* Stop listening there. libzmq ends the connections that came that way, and tells nobody. */
 void listen_stop(void *socket, struct listener *listener);

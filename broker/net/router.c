@@ -51,7 +51,7 @@ struct router {
     char endpoint[256];
 };
 
-static char error_text[LISTEN_ERROR_BYTES];
+static _Thread_local char error_text[LISTEN_ERROR_BYTES];
 
 /* No heartbeats of ZeroMQ's: they queue behind a large frame, so a slow link would be cut off in
  * the middle of it, for ever again. The core's own are behind it, too, but the core is told when
@@ -106,7 +106,7 @@ bind_all(struct router *r, const struct router_options *o)
         const struct listen_security security =
             security_at(&r->security, is_secure(&r->security, o->endpoints[i]));
         enum stint_status status =
-            listen_at(r->socket, o->endpoints[i], &security, &r->listeners[i], error_text);
+            listen_at(r->socket, o->endpoints[i], &security, o->held, &r->listeners[i], error_text);
         if (status != STINT_OK)
             return status;
         r->listeners_count++;
@@ -117,7 +117,8 @@ bind_all(struct router *r, const struct router_options *o)
     return STINT_OK;
 }
 
-/* libzmq draws from rand(), which nobody seeds: its first routing id would be known to all. */
+/* libzmq draws from rand(), which nobody seeds: its first routing id would be known to all. In
+ * somebody else's process that is left as it is. */
 static void
 seed_libzmq(void)
 {
@@ -144,7 +145,8 @@ ask_for_keys(struct router *r, const struct router_options *o)
 static bool
 open_socket(struct router *r, const struct router_options *o)
 {
-    seed_libzmq();
+    if (!o->shared_process)
+        seed_libzmq();
     r->context = zmq_ctx_new();
     r->socket = r->context ? zmq_socket(r->context, ZMQ_ROUTER) : NULL;
     if (!r->socket || !set_options(r->socket, o))
@@ -374,7 +376,7 @@ bind_again(struct router *r, uint64_t now_ms)
         if (!l->secure || !l->stopped)
             continue;
         memcpy(endpoint, l->bound, sizeof endpoint);
-        if (listen_at(r->socket, endpoint, &security, l, error_text) == STINT_OK)
+        if (listen_at(r->socket, endpoint, &security, l->held, l, error_text) == STINT_OK)
             continue;
         memcpy(l->bound, endpoint, sizeof endpoint);
         l->secure = l->stopped = true;
@@ -422,6 +424,12 @@ tend_keys(struct router *r, uint64_t now_ms)
         if (now_ms >= s->sweep_until_ms)
             s->sweep_until_ms = 0;
     }
+}
+
+int
+router_listening(const struct router *r)
+{
+    return r->listeners_count > 0 ? r->listeners[0].fd : -1;
 }
 
 void

@@ -19,19 +19,24 @@ struct router_options {
     bool keys_for_all;
     uint32_t peers_max;
     uint64_t heartbeat_ms, linger_ms;
+    int held; /* a directory that this process has locked; -1: none */
+    bool shared_process; /* rand() is not to be seeded: all who can connect are trusted */
 };
 
 /* How many peers the descriptors suffice for that this process may have; `wanted` at most. */
 uint32_t router_peers_max(uint32_t wanted);
 
-/* Bind. `*error` is a sentence on failure, in a static buffer. Errors: STINT_BAD_ENDPOINT,
- * STINT_SYSTEM. */
+/* Bind. `*error` is a sentence on failure, in a buffer of the thread's own. Errors:
+ * STINT_BAD_ENDPOINT, STINT_SYSTEM. */
 enum stint_status
 router_new(const struct router_options *options, struct router **router, const char **error);
 void router_destroy(struct router **router);
 
 /* The first endpoint as bound, with the port that a wildcard got; borrowed. */
 const char *router_endpoint(const struct router *router);
+
+/* The descriptor that the first endpoint listens with, if it is ipc and has a file; else -1. */
+int router_listening(const struct router *router);
 
 /* Look at the keys at once; the log says when that is done. */
 void router_look_at_keys(struct router *router);

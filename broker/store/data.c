@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +27,12 @@ make_directory(const char *path, char *error)
 {
     struct stat st;
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        COMPLAIN(error, "can't make the data directory %s: %s; choose another with --data", path,
-            strerror(errno));
+        COMPLAIN(
+            error, "can't make the data directory %s: %s; choose another", path, strerror(errno));
         return EX_CANTCREAT;
     }
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        COMPLAIN(error, "%s is not a directory; choose another with --data", path);
+        COMPLAIN(error, "%s is not a directory; choose another", path);
         return EX_CANTCREAT;
     }
     if (access(path, R_OK | W_OK | X_OK) != 0) {
@@ -72,8 +73,9 @@ refuse_second(const struct data *d, char *error)
     owner[n > 0 ? strcspn(owner, "\n") : 0] = '\0';
     if (fd >= 0)
         close(fd);
-    COMPLAIN(error, "another stintd (process %s) uses %s; stop it, or choose another --data",
-        owner[0] ? owner : "unknown", d->directory);
+    COMPLAIN(error, "another broker (process %s%s) uses %s; stop it, or choose another directory",
+        owner[0] ? owner : "unknown", strtol(owner, NULL, 10) == (long)getpid() ? ", this one" : "",
+        d->directory);
     return EX_TEMPFAIL;
 }
 
@@ -114,7 +116,7 @@ lock_file(struct data *d, char *error)
         return EX_NOPERM;
     }
     if (flock(d->file, LOCK_EX | LOCK_NB) != 0) {
-        COMPLAIN(error, "another stintd uses %s under another name; stop it", d->path);
+        COMPLAIN(error, "another broker uses %s under another name; stop it", d->path);
         return EX_TEMPFAIL;
     }
     return 0;
@@ -237,16 +239,36 @@ visit_all(const char *path)
     return 0;
 }
 
-/* In a process apart, because a page that is not there kills who touches it. */
+/* The child of all_pages_are_there. */
+_Noreturn static void
+visit_and_tell(const char *path, int to)
+{
+    (void)signal(SIGBUS, SIG_DFL);
+    (void)signal(SIGSEGV, SIG_DFL);
+    _exit(visit_all(path) != 0 || write(to, "", 1) != 1);
+}
+
+/* In a process apart, because a page that is not there kills who touches it. Its word comes through
+ * a pipe: what becomes of children is not ours to say in every process. */
 static bool
 all_pages_are_there(const char *path)
 {
-    int status;
+    int ends[2];
+    char word;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
     pid_t child = fork();
     if (child == 0)
-        _exit(visit_all(path));
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-        WEXITSTATUS(status) == 0;
+        visit_and_tell(path, ends[1]);
+    close(ends[1]);
+    ssize_t n;
+    do
+        n = read(ends[0], &word, 1);
+    while (n < 0 && errno == EINTR);
+    close(ends[0]);
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return child > 0 && n == 1;
 }
 
 static int
@@ -354,7 +376,7 @@ data_refuse_number(const struct data *d, uint16_t number, char error[1024])
 {
     COMPLAIN(error,
         "%s belongs to broker number %u; start with --broker-number %u, or choose "
-        "another --data",
+        "another directory",
         d->directory, number, number);
     return EX_CONFIG;
 }
@@ -369,7 +391,8 @@ check_manifest(struct data *d, uint16_t number, bool verify, char *error)
     if (missing) {
         if (access(d->path, F_OK) != 0)
             return begin_anew(d, number, error);
-        COMPLAIN(error, "%s has a data file but no MANIFEST; restore it, or choose another --data",
+        COMPLAIN(error,
+            "%s has a data file but no MANIFEST; restore it, or choose another directory",
             d->directory);
         return EX_DATAERR;
     }
@@ -386,7 +409,7 @@ data_open(struct data *d, const char *directory, uint16_t number, bool verify, c
     *d = (struct data){.lock = -1, .held = -1, .file = -1};
     error[0] = '\0';
     if (strlen(directory) >= sizeof d->directory - 32) {
-        COMPLAIN(error, "the path of --data is too long");
+        COMPLAIN(error, "the path of the data directory is too long");
         return EX_USAGE;
     }
     (void)snprintf(d->directory, sizeof d->directory, "%s", directory);

@@ -100,7 +100,7 @@ static bool
 is_sane(const struct record *r)
 {
     const uint32_t known = (1U << FIELDS_OPTIONAL) - 1;
-    const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT;
+    const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED;
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES;

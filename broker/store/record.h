@@ -52,6 +52,7 @@ enum record_field {
     FIELD_EXPIRES = 8,
     FIELD_OUTPUT = 9, /* dead: bytes of its last output, which is in parts of its own */
     FIELDS_OPTIONAL = 10,
+    FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
     FIELD_CHUNKED = 31, /* no value of its own: the body is in parts */
@@ -108,6 +109,13 @@ static inline void
 record_clear(struct record *r, enum record_field field)
 {
     r->fields &= ~(1U << field);
+}
+
+/* Is it called otherwise than where it stands? */
+static inline bool
+record_moved(const struct record *r)
+{
+    return (r->fields >> FIELD_MOVED & 1) != 0;
 }
 
 static inline bool

@@ -102,3 +102,22 @@ row_setting_read(struct slice key, struct slice value, struct row_setting *row)
         .paused = words[1] != 0};
     return row->of == SETTING_OF_WORKER || (row->of == SETTING_OF_FLEET && row->name.size == 0);
 }
+
+struct slice
+row_name_write(
+    uint8_t buffer[ROW_NAME_BYTES_MAX], const struct stint_id *of, const struct stint_id *is)
+{
+    const uint64_t words[NAME_WORDS] = {get_be(is->bytes, 8), get_be(is->bytes + 8, 8)};
+    return row_words_write(buffer, row_seed(of->bytes), words, NAME_WORDS);
+}
+
+bool
+row_name_read(struct slice key, struct slice value, struct stint_id *is)
+{
+    uint64_t words[NAME_WORDS];
+    if (key.size != STINT_ID_BYTES || !row_words_read(value, row_seed(key.data), words, NAME_WORDS))
+        return false;
+    put_be(is->bytes, words[0], 8);
+    put_be(is->bytes + 8, words[1], 8);
+    return true;
+}

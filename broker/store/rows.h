@@ -12,6 +12,8 @@
  *     sessions  session -> words: last submission, pruned up to, when it was used, whose it is
  *     answers   session, u64 submission -> an answer (struct row_answer)
  *     settings  u8 of what, name -> words: slots, paused (enum setting_of)
+ *     names, redirects
+ *               id -> words: another id, in two
  *
  * A row of words:                                A queue:
  *
@@ -39,6 +41,7 @@ enum {
     SESSION_WORDS = 4,
     META_WORDS = 2,
     SETTING_WORDS = 2,
+    NAME_WORDS = 2,
     ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
 
     TIME_KEY_BYTES = 8 + STINT_ID_BYTES,
@@ -53,6 +56,7 @@ enum {
     ROW_SESSION_BYTES_MAX = ROW_HEAD_BYTES + 8 * SESSION_WORDS,
     ROW_META_BYTES_MAX = ROW_HEAD_BYTES + 8 * META_WORDS,
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
+    ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_MAX = 1024,
     ROW_QUEUE_BYTES_MAX = QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_MAX,
@@ -237,6 +241,13 @@ time_key_read(struct slice key, uint64_t *time, struct stint_id *id)
     memcpy(id->bytes, key.data + 8, STINT_ID_BYTES);
     return true;
 }
+
+/* ---- STORE_NAMES and STORE_REDIRECTS: an id, for another one ---- */
+
+struct slice row_name_write(
+    uint8_t buffer[ROW_NAME_BYTES_MAX], const struct stint_id *of, const struct stint_id *is);
+/* False if it is damaged. */
+bool row_name_read(struct slice key, struct slice value, struct stint_id *is);
 
 /* ---- STORE_PARTS ---- */
 

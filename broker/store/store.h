@@ -29,6 +29,8 @@ enum store_table {
     STORE_DAMAGED, /* id -> the bytes of a record whose check failed, set aside */
     STORE_SETTINGS, /* whose -> what a person has set: the fleet's size, a worker's slots and pause
                      */
+    STORE_NAMES, /* key -> id: what jobs are called that were moved, by where they stand */
+    STORE_REDIRECTS, /* id -> key: the other way round */
     STORE_TABLES
 };
 

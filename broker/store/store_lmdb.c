@@ -41,7 +41,8 @@ enum {
 };
 
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
-    "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings"};
+    "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings",
+    "names", "redirects"};
 
 static struct store_lmdb *
 self(struct store *store)
@@ -472,12 +473,13 @@ say_why(const struct store_lmdb_options *o, int rc, char *text, size_t size)
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error)
 {
-    static char text[512];
+    static _Thread_local char text[512];
     struct store_lmdb *s = calloc(1, sizeof *s);
     if (!s)
         return STINT_NO_MEMORY;
     s->base.ops = &lmdb_ops;
     s->options = *options;
+    *store = &s->base; /* so that whoever on_damage leads to can close it */
     int rc = open_environment(s);
     if (rc) {
         say_why(options, rc, text, sizeof text);
@@ -485,6 +487,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
         if (s->env)
             mdb_env_close(s->env);
         free(s);
+        *store = NULL;
         return rc == MDB_CORRUPTED || rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH
             ? STINT_DAMAGED
             : STINT_IO;
@@ -493,6 +496,5 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
     mdb_env_stat(s->env, &stat);
     s->page_bytes = stat.ms_psize;
     begin_ballast(s);
-    *store = &s->base;
     return STINT_OK;
 }

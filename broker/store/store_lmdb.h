@@ -13,11 +13,13 @@ struct store_lmdb_options {
      * can be dispatched and settled on a disk that others have filled. 0: nothing. */
     uint64_t ballast_bytes;
     /* Called with a sentence when LMDB finds that the file contradicts itself, in the middle of
-     * something: it is not to return. NULL: LMDB's own, which aborts. */
+     * something: it is not to return. Whoever it leads to may destroy the store, which is `*store`
+     * from the beginning of store_lmdb_new on. NULL: LMDB's own, which aborts. */
     void (*on_damage)(const char *what);
 };
 
-/* Open or make the store. `*error` is a sentence on failure, in a static buffer.
+/* Open or make the store. `*error` is a sentence on failure, in a buffer of the
+ * thread's own.
  * Errors: STINT_IO, STINT_DAMAGED (the file is not what it should be), STINT_NO_MEMORY. */
 enum stint_status
 store_lmdb_new(const struct store_lmdb_options *options, struct store **store, const char **error);

@@ -5,6 +5,8 @@
  *     2 to 3   levels, transit, sessions, queues and the meta rows got a version and room to grow,
  *              queues a check; the store got a META_FORMAT. Format 1 has the rows of format 2.
  *     3 to 4   there are STORE_SETTINGS; all other rows are as they were.
+ *     4 to 5   there are STORE_NAMES and STORE_REDIRECTS, and records may say FIELD_MOVED; all
+ *              rows are as they were.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -14,7 +16,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 4
+#define DATA_FORMAT 5
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

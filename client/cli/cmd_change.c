@@ -1,14 +1,51 @@
-/* stint cancel and stint retry: change where jobs stand. */
+/* stint cancel, retry, promote, delete and change: what jobs are and where they stand. */
 #include "console.h"
+#include "jobs.h"
 #include "out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct poptOption no_options[] = {POPT_TABLEEND};
 
+static char *due_in, *payload_file;
+static int due_now;
+
+static struct poptOption change_options[] = {
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "What is to be different:", NULL},
+    {"in", 0, POPT_ARG_STRING, &due_in, 0, "due so long from now", "TIME"},
+    {"now", 0, POPT_ARG_NONE, &due_now, 0, "due at once", NULL},
+    {"file", 'f', POPT_ARG_STRING, &payload_file, 0,
+        "the payload is this file's; -: standard input; of one job only", "FILE"},
+    POPT_TABLEEND};
+
 typedef enum stint_status change_fn(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
+
+/* What change_fn is to do beside the ids: of stint_change. */
+static struct stint_change what;
+
+static enum stint_status
+change_jobs(struct stint_client *client, const struct stint_id *ids, size_t count,
+    enum stint_status *statuses, uint32_t timeout_ms)
+{
+    return stint_change(client, ids, count, &what, statuses, timeout_ms);
+}
+
+/* What a verb does to a job, as of one that can't be done so. */
+static const char *
+done_to(const char *verb)
+{
+    static const struct {
+        const char *verb, *done;
+    } words[] = {{"cancel", "cancelled"}, {"retry", "retried"}, {"promote", "promoted"},
+        {"delete", "deleted"}, {"change", "changed so"}};
+    size_t i = 0;
+    while (i + 1 < sizeof words / sizeof *words && strcmp(words[i].verb, verb) != 0)
+        i++;
+    return words[i].done;
+}
 
 /* Why a job was left as it is: where it stands says that best. */
 static void
@@ -18,7 +55,7 @@ say_why(struct cli *cli, const struct stint_id *id, const char *text, enum stint
     if (status == STINT_WRONG_STATE &&
         stint_get(cli->client, id, STINT_NO_PARTS, &info, cli->timeout_ms) == STINT_OK)
         cli_say(cli, "%s: it is %s, and so can't be %s", text, stint_state_name(info->state),
-            *cli->verb == 'c' ? "cancelled" : "retried");
+            done_to(cli->verb));
     else
         cli_say(cli, "%s: %s", text, stint_status_text(status));
 }
@@ -80,8 +117,93 @@ run_retry(struct cli *cli, const char **args)
     return change(cli, args, stint_retry);
 }
 
+static int
+run_delete(struct cli *cli, const char **args)
+{
+    return change(cli, args, stint_delete);
+}
+
+static void
+begin_change(void)
+{
+    const struct stint_change none = STINT_CHANGE_INIT;
+    what = none;
+}
+
+static int
+run_promote(struct cli *cli, const char **args)
+{
+    begin_change();
+    what.delay_ms = 0;
+    return change(cli, args, change_jobs);
+}
+
+/* From the options of a job, of which those are 0 and NULL that were not given. */
+static int
+read_options(struct cli *cli)
+{
+    struct stint_job job;
+    uint64_t delay_ms;
+    int rc = jobs_fill(cli, &job);
+    if (rc != EX_OK)
+        return rc;
+    what.queue = job.queue;
+    what.kind = job.kind;
+    what.priority = job.priority;
+    what.max_attempts = job.max_attempts;
+    what.keep_ms = job.keep_ms;
+    what.time_to_run_ms = job.time_to_run_ms;
+    what.backoff_base_ms = job.backoff_base_ms;
+    what.backoff_cap_ms = job.backoff_cap_ms;
+    if (due_in && due_now)
+        return cli_usage(cli, "--in and --now: write one of them");
+    if (due_in && !cli_duration(cli, "in", due_in, &delay_ms))
+        return EX_USAGE;
+    if (due_in || due_now)
+        what.delay_ms = due_in ? (int64_t)delay_ms : 0;
+    return EX_OK;
+}
+
+static bool
+changes_nothing(void)
+{
+    return !what.queue && !what.kind && what.priority < 0 && what.max_attempts == 0 &&
+        what.keep_ms < 0 && what.time_to_run_ms == 0 && what.backoff_base_ms == 0 &&
+        what.backoff_cap_ms == 0 && what.delay_ms < 0 && !payload_file;
+}
+
+static int
+run_change(struct cli *cli, const char **args)
+{
+    char *payload = NULL;
+    size_t bytes = 0;
+    begin_change();
+    int rc = read_options(cli);
+    if (rc == EX_OK && changes_nothing())
+        rc = cli_usage(cli, "what is to be different? see stint change --help");
+    if (rc == EX_OK && payload_file && args && args[0] && args[1])
+        rc = cli_usage(cli, "--file gives a payload to one job, and here are several");
+    if (rc == EX_OK && payload_file)
+        rc = jobs_read(cli, payload_file, &payload, &bytes);
+    if (rc == EX_OK) {
+        what.payload = payload;
+        what.payload_bytes = bytes;
+        rc = change(cli, args, change_jobs);
+    }
+    free(payload);
+    return rc;
+}
+
 const struct verb verb_cancel = {"cancel", "[OPTION...] ID...", "cancel jobs, also those that run",
     no_options, run_cancel, VERB_TAKES_ARGUMENTS};
 const struct verb verb_retry = {"retry", "[OPTION...] ID...",
     "bring dead or cancelled jobs back, with all their attempts", no_options, run_retry,
+    VERB_TAKES_ARGUMENTS};
+const struct verb verb_change = {"change", "[OPTION...] ID...",
+    "give waiting jobs another queue, priority, time, payload or limit", change_options, run_change,
+    VERB_TAKES_ARGUMENTS};
+const struct verb verb_promote = {"promote", "[OPTION...] ID...", "scheduled jobs are due at once",
+    no_options, run_promote, VERB_TAKES_ARGUMENTS};
+const struct verb verb_delete = {"delete", "[OPTION...] ID...",
+    "forget jobs that do not run, with their outcomes", no_options, run_delete,
     VERB_TAKES_ARGUMENTS};

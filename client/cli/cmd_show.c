@@ -45,12 +45,25 @@ each_job(struct cli *cli, const char **args, enum stint_parts parts,
     return worst;
 }
 
+/* For people: the object alone, in place of its bytes. */
+static void
+leave_one(json_t *job, const char *field, const char *object)
+{
+    json_t *value = json_object_get(job, object);
+    if (value)
+        json_object_set(job, field, value);
+    (void)json_object_del(job, object);
+}
+
 static int
 show_job(struct cli *cli, const struct stint_job_info *info)
 {
     if (cli->json)
         return out_line(out_job(info)) ? EX_OK : EX_IOERR;
-    out_fields(out_job(info));
+    json_t *job = out_job(info);
+    leave_one(job, "payload", "payload_object");
+    leave_one(job, "result", "result_object");
+    out_fields(job);
     return EX_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "console.h"
 #include "jobs.h"
 #include "lines.h"
+#include "stint_objects.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 static char *path;
-static int each, zero;
+static int each, zero, object;
 
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
@@ -19,6 +20,8 @@ static struct poptOption options[] = {
         NULL},
     {"null", '0', POPT_ARG_NONE, &zero, 0,
         "with --each: lines end with a zero byte, as from find -print0", NULL},
+    {"object", 'o', POPT_ARG_NONE, &object, 0,
+        "the payload is written in JSON, an object or an array, and stored in msgpack", NULL},
     {"no-wait", 0, POPT_ARG_NONE, &job_options.no_wait, 0,
         "where there is no room, do not wait for it: exit with 75", NULL},
     POPT_TABLEEND};
@@ -32,6 +35,26 @@ submit_one(struct cli *cli, struct stint_job *job)
     if (rc == EX_OK)
         jobs_print_id(cli, &id);
     return rc;
+}
+
+/* From the JSON that is there; what is no array or object would be taken for a text when it is
+ * shown. */
+static int
+make_object(struct cli *cli, char **bytes, size_t *size)
+{
+    void *made;
+    enum stint_status status = stint_json_to_msgpack(*bytes, *size, &made, size);
+    free(*bytes);
+    *bytes = made;
+    if (status != STINT_OK)
+        cli_say(
+            cli, "--object: the payload is not the JSON of an object: %s", stint_objects_error());
+    else if (!stint_is_object(made, *size))
+        cli_say(cli, "--object: the payload is neither an object nor an array: %s",
+            "without --object it is stored as it is");
+    else
+        return EX_OK;
+    return EX_DATAERR;
 }
 
 /* One message's worth: it is stored as a whole or not at all. */
@@ -87,12 +110,20 @@ static int
 add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
     size_t bytes)
 {
-    int rc = EX_OK;
+    char *payload = cli_copy(line, bytes);
+    int rc = object ? make_object(cli, &payload, &bytes) : EX_OK;
+    if (rc != EX_OK) { /* what stands before it is stored */
+        free(payload);
+        int sent = pile->count > 0 ? submit_pile(cli, pile) : EX_OK;
+        if (sent == EX_OK)
+            say_where(cli, pile);
+        return sent == EX_OK ? rc : sent;
+    }
     if (pile->count > 0 && pile->bytes + bytes > BYTES_A_MESSAGE)
         rc = submit_pile(cli, pile);
     struct stint_job *job = &pile->jobs[pile->count++];
     *job = *common;
-    job->payload = cli_copy(line, bytes);
+    job->payload = payload;
     job->payload_bytes = bytes;
     pile->bytes += bytes;
     return rc;
@@ -139,6 +170,20 @@ submit_each(struct cli *cli, const struct stint_job *common)
     return rc;
 }
 
+/* Of one job: the argument, or what is read; as an object, if it is to be one. */
+static int
+take_payload(struct cli *cli, const char **args, char **bytes, size_t *size)
+{
+    int rc = EX_OK;
+    if (args && args[0]) {
+        *size = strlen(args[0]);
+        *bytes = cli_copy(args[0], *size);
+    } else {
+        rc = jobs_read(cli, path, bytes, size);
+    }
+    return rc == EX_OK && object ? make_object(cli, bytes, size) : rc;
+}
+
 static int
 run(struct cli *cli, const char **args)
 {
@@ -152,16 +197,15 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "one payload: an argument, --file, or standard input");
     if (zero && !each)
         return cli_usage(cli, "--null has no effect without --each");
-    if (!each && !(args && args[0]))
-        rc = jobs_read(cli, path, &bytes, &size);
+    if (rc == EX_OK && !each)
+        rc = take_payload(cli, args, &bytes, &size);
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && each)
         rc = submit_each(cli, &job);
     else if (rc == EX_OK) {
-        const char *text = args && args[0] ? args[0] : "";
-        job.payload = bytes ? bytes : text;
-        job.payload_bytes = bytes ? size : strlen(text);
+        job.payload = bytes;
+        job.payload_bytes = size;
         rc = submit_one(cli, &job);
     }
     free(bytes);

@@ -3,6 +3,7 @@
 #include "console.h"
 #include "ending.h"
 #include "json_bytes.h"
+#include "stint_objects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ put_text(json_t *o, const char *field, const char *value)
         json_object_set_new(o, field, out_text(value, strlen(value)));
 }
 
-static void
-put_time(json_t *o, const char *field, uint64_t ms)
+void
+out_put_time(json_t *o, const char *field, uint64_t ms)
 {
     char text[40];
     struct tm utc;
@@ -36,14 +37,6 @@ put_time(json_t *o, const char *field, uint64_t ms)
     json_object_set_new(o, field, json_string(text));
 }
 
-static void
-put_bytes(json_t *o, const char *field, const void *bytes, size_t size)
-{
-    if (!bytes)
-        return;
-    json_object_set_new(o, field, out_text(bytes, size));
-}
-
 json_t *
 out_text(const void *bytes, size_t size)
 {
@@ -51,6 +44,22 @@ out_text(const void *bytes, size_t size)
     if (!text)
         abort();
     return text;
+}
+
+/* The object stands beside the bytes: who reads a program's output knows from a field's name what
+ * it is. */
+void
+out_put_body(json_t *o, const char *field, const void *bytes, size_t size)
+{
+    char *text, name[40];
+    if (!bytes)
+        return;
+    json_object_set_new(o, field, out_text(bytes, size));
+    if (!stint_is_object(bytes, size) || stint_msgpack_to_json(bytes, size, &text) != STINT_OK)
+        return;
+    (void)snprintf(name, sizeof name, "%s_object", field);
+    json_object_set_new(o, name, json_loads(text, JSON_ALLOW_NUL, NULL));
+    free(text);
 }
 
 bool
@@ -80,16 +89,16 @@ out_job(const struct stint_job_info *i)
     put_number(o, "attempt", i->attempt);
     put_number(o, "failures", i->failures);
     put_number(o, "max_attempts", i->max_attempts);
-    put_time(o, "submitted", i->submitted_ms);
-    put_time(o, "due", i->due_ms);
-    put_time(o, "started", i->started_ms);
-    put_time(o, "settled", i->settled_ms);
+    out_put_time(o, "submitted", i->submitted_ms);
+    out_put_time(o, "due", i->due_ms);
+    out_put_time(o, "started", i->started_ms);
+    out_put_time(o, "settled", i->settled_ms);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "payload_bytes", i->payload_bytes);
     put_number(o, "result_bytes", i->result_bytes);
-    put_bytes(o, "payload", i->payload, i->payload_bytes);
-    put_bytes(o, "result", i->result, i->result_bytes);
+    out_put_body(o, "payload", i->payload, i->payload_bytes);
+    out_put_body(o, "result", i->result, i->result_bytes);
     put_text(o, "worker", i->worker);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
@@ -179,7 +188,7 @@ out_event(const struct stint_event *e)
 {
     char id[STINT_ID_TEXT_BYTES];
     json_t *o = json_pack("{ss ss}", "schema", "stint.event/1", "event", stint_event_name(e->type));
-    put_time(o, "at", e->at_ms);
+    out_put_time(o, "at", e->at_ms);
     if (e->type == STINT_EVENT_LOST) {
         put_number(o, "lost", e->count);
         return o;

@@ -18,6 +18,11 @@ json_t *out_event(const struct stint_event *event);
 /* Never with the secret key. `name` and `grant` NULL: it has no name, and grants nothing. */
 json_t *out_key(const char *name, const struct key_file *file, const struct key_grant *grant);
 
+/* A time, unless it is 0; and a payload or result as out_job has it, with "FIELD_object" beside it
+ * if it is one. */
+void out_put_time(json_t *object, const char *field, uint64_t ms);
+void out_put_body(json_t *object, const char *field, const void *bytes, size_t size);
+
 /* Bytes as JSON: a string if they are UTF-8, else {"base64": "..."}. */
 json_t *out_text(const void *bytes, size_t size);
 /* What a settled command ended with, as far as it is known; `signal` 0: not killed. */

@@ -26,8 +26,8 @@ recording_open(struct recording *r, const char *path)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    *r = (struct recording){.room = calloc(1, sizeof *r->room)};
-    if (fd < 0 || fstat(fd, &st) != 0 || !r->room)
+    *r = (struct recording){.arrays = calloc(1, sizeof *r->arrays)};
+    if (fd < 0 || fstat(fd, &st) != 0 || !r->arrays)
         return false;
     r->at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
@@ -218,22 +218,22 @@ hear(struct recording *r, uint64_t peer, const struct message *m)
     if (m->type == MESSAGE_SUBMIT) {
         struct heard *h = remember(r, peer, m);
         for (uint32_t i = 0; i < m->count; i++)
-            h->items[i].keep_0 = r->room->specs[i].keep_ms == 0;
+            h->items[i].keep_0 = r->arrays->specs[i].keep_ms == 0;
     } else if (m->type == MESSAGE_SETTLE) {
         struct heard *h = remember(r, peer, m);
         for (uint32_t i = 0; i < m->count; i++) {
-            h->items[i].outcome = r->room->outcomes[i];
-            w = want_of(r, &r->room->outcomes[i].id);
-            if (w && r->room->outcomes[i].type == OUTCOME_SUCCEEDED)
+            h->items[i].outcome = r->arrays->outcomes[i];
+            w = want_of(r, &r->arrays->outcomes[i].id);
+            if (w && r->arrays->outcomes[i].type == OUTCOME_SUCCEEDED)
                 w->success_told = true;
         }
     } else if (m->type == MESSAGE_CANCEL) {
         struct heard *h = remember(r, peer, m);
         for (uint32_t i = 0; i < m->count; i++)
-            h->items[i].id = r->room->ids[i];
+            h->items[i].id = r->arrays->ids[i];
     } else if (m->type == MESSAGE_RETRY) {
         for (uint32_t i = 0; i < m->count; i++)
-            if ((w = want_of(r, &r->room->ids[i])) != NULL)
+            if ((w = want_of(r, &r->arrays->ids[i])) != NULL)
                 w->cancelled = false;
     }
 }
@@ -242,7 +242,7 @@ static void
 promise_jobs(struct recording *r, uint64_t peer, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        struct answer *a = &r->room->answers[i];
+        struct answer *a = &r->arrays->answers[i];
         const struct heard *h = heard_of(r, peer, MESSAGE_SUBMIT, a->number);
         struct stint_id first;
         uint32_t length, at = 0;
@@ -262,7 +262,7 @@ static void
 promise_outcomes(struct recording *r, uint64_t peer, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct answer *a = &r->room->answers[i];
+        const struct answer *a = &r->arrays->answers[i];
         const struct heard *h = heard_of(r, peer, MESSAGE_SETTLE, a->number);
         for (uint32_t n = 0; h && a->count == 0 && n < h->count; n++) {
             const struct outcome *o = &h->items[n].outcome;
@@ -283,13 +283,13 @@ promise(struct recording *r, uint64_t peer, const struct message *m)
         promise_outcomes(r, peer, m);
     else if (m->type == MESSAGE_DISPATCH) {
         for (uint32_t i = 0; i < m->count; i++)
-            if ((w = want_of(r, &r->room->dispatched[i].id)) != NULL &&
-                r->room->dispatched[i].attempt > w->attempt)
-                w->attempt = r->room->dispatched[i].attempt;
+            if ((w = want_of(r, &r->arrays->dispatched[i].id)) != NULL &&
+                r->arrays->dispatched[i].attempt > w->attempt)
+                w->attempt = r->arrays->dispatched[i].attempt;
     } else if (m->type == MESSAGE_ANSWERS) {
         const struct heard *h = heard_of(r, peer, MESSAGE_CANCEL, m->number);
         for (uint32_t i = 0; h && i < m->count; i++)
-            if (r->room->statuses[i] == STINT_OK && (w = want_of(r, &h->items[i].id)) != NULL)
+            if (r->arrays->statuses[i] == STINT_OK && (w = want_of(r, &h->items[i].id)) != NULL)
                 w->cancelled = true;
     }
 }
@@ -301,7 +301,7 @@ take_frame(struct recording *r, const struct recorded *e, const uint8_t *bytes)
     const char *why;
     uint64_t peer = 0;
     memcpy(&peer, bytes + (e->at > 8 ? e->at - 8 : 0), e->at < 8 ? e->at : 8);
-    if (message_decode(bytes + e->at, e->size - e->at, &m, r->room, &why) != STINT_OK)
+    if (message_decode(bytes + e->at, e->size - e->at, &m, r->arrays, &why) != STINT_OK)
         return;
     if (e->kind == RECORDED_RECEIVED)
         hear(r, peer, &m);

@@ -56,7 +56,7 @@ struct recording {
     unsigned later_count;
     struct want *wants;
     unsigned wants_count, wants_room;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     struct heard *heard; /* requests without an answer */
 };
 

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 # shadow is not to be mapped anew each time.
 export ASAN_OPTIONS=detect_leaks=0:clear_shadow_mmap_threshold=100000000
 targets=$target
-[ "$target" != all ] || targets="frame pack record rows settings words key text core"
+[ "$target" != all ] || targets="frame pack record rows settings words objects key text core"
 for t in $targets; do
     quiet=
     [ "$t" != settings ] || quiet=-close_fd_mask=2 # each refusal is a line

@@ -19,7 +19,7 @@ static struct {
     struct core_options options;
     struct routes routes;
     struct outbox out;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     struct event events[EVENTS];
     struct pack_buffer frames[EVENTS];
     size_t count;
@@ -65,13 +65,13 @@ read_output(void)
                 routes_forget(&f.routes, route);
             continue;
         }
-        MUST(message_decode(frame.data, frame.size, &m, f.room, &why) == STINT_OK);
+        MUST(message_decode(frame.data, frame.size, &m, f.arrays, &why) == STINT_OK);
         for (uint32_t n = 0; n < m.count && m.type == MESSAGE_DISPATCH; n++)
-            learn(&f.room->dispatched[n].id, f.room->dispatched[n].attempt);
+            learn(&f.arrays->dispatched[n].id, f.arrays->dispatched[n].attempt);
         for (uint32_t n = 0; n < m.count && m.type == MESSAGE_SUBMITTED; n++) {
             struct stint_id id;
             uint32_t length;
-            if (f.room->answers[n].count && message_next_run(&f.room->answers[n], &id, &length))
+            if (f.arrays->answers[n].count && message_next_run(&f.arrays->answers[n], &id, &length))
                 learn(&id, 1);
         }
     }
@@ -276,6 +276,30 @@ put_list(struct pack_buffer *b)
 }
 
 static void
+put_change(struct pack_buffer *b)
+{
+    static const struct slice queues[] = {
+        {(const uint8_t *)"default", 7}, {(const uint8_t *)"other", 5}};
+    struct stint_id ids[3];
+    uint32_t count = next() % 4;
+    struct change change = {.set = (uint32_t)next() << 1 | (next() % 2 ? CHANGE_BACKOFF_CAP : 0) |
+            (next() % 2 ? CHANGE_DELAY : 0),
+        .delay_ms = next() * 10,
+        .to = {.queue = queues[next() % 2],
+            .kind = queues[next() % 2],
+            .payload = {f.at, next() % 8 <= f.end - f.at ? next() % 2 : 0},
+            .priority = next(),
+            .max_attempts = 1 + next() % 3,
+            .keep_ms = next(),
+            .time_to_run_ms = 1 + next(),
+            .backoff_base_ms = 1 + next(),
+            .backoff_cap_ms = 1 + next()}};
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = known().id;
+    message_put_change(b, next(), ids, count, &change);
+}
+
+static void
 put_raw(struct pack_buffer *b)
 {
     size_t size = next();
@@ -285,6 +309,12 @@ put_raw(struct pack_buffer *b)
         memcpy(pack_reserve(b, size), f.at, size);
     f.at += size;
 }
+
+static const enum message_type ids_types[16] = {[9] = MESSAGE_WAIT,
+    [10] = MESSAGE_GET,
+    [11] = MESSAGE_CANCEL,
+    [12] = MESSAGE_RETRY,
+    [30 % 16] = MESSAGE_DELETE};
 
 static void
 put_frame(uint8_t what, uint8_t connection)
@@ -316,16 +346,11 @@ put_frame(uint8_t what, uint8_t connection)
         message_put_numbered(b, MESSAGE_BYE, next());
         break;
     case 9:
-        put_ids(b, MESSAGE_WAIT);
-        break;
     case 10:
-        put_ids(b, MESSAGE_GET);
-        break;
     case 11:
-        put_ids(b, MESSAGE_CANCEL);
-        break;
     case 12:
-        put_ids(b, MESSAGE_RETRY);
+    case 30:
+        put_ids(b, ids_types[what % 16]);
         break;
     case 13:
         put_list(b);
@@ -348,6 +373,10 @@ put_frame(uint8_t what, uint8_t connection)
         break;
     case 19:
         put_fleet(b);
+        break;
+    case 28:
+    case 29:
+        put_change(b);
         break;
     default:
         put_raw(b);
@@ -417,9 +446,9 @@ prepare(void)
     f.options.session_keep_ms = 60000;
     f.options.unread_bytes = 6000;
     f.store = store_model_new();
-    if (!f.room)
-        f.room = calloc(1, sizeof *f.room);
-    MUST(f.room);
+    if (!f.arrays)
+        f.arrays = calloc(1, sizeof *f.arrays);
+    MUST(f.arrays);
     start();
 }
 

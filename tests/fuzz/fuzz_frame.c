@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "message.h"
 
-static struct message_arrays room;
+static struct message_arrays arrays;
 
 static void
 touch(struct slice s, const uint8_t *bytes, size_t size)
@@ -20,39 +20,40 @@ read_elements(const struct message *m, const uint8_t *bytes, size_t size)
     for (uint32_t i = 0; i < m->count; i++) {
         switch (m->type) {
         case MESSAGE_SUBMIT:
-            touch(room.specs[i].payload, bytes, size);
-            MUST(name_is_valid(room.specs[i].queue) && name_is_valid(room.specs[i].kind));
-            MUST(room.specs[i].max_attempts > 0 && room.specs[i].max_attempts <= LIMIT_ATTEMPTS);
+            touch(arrays.specs[i].payload, bytes, size);
+            MUST(name_is_valid(arrays.specs[i].queue) && name_is_valid(arrays.specs[i].kind));
+            MUST(
+                arrays.specs[i].max_attempts > 0 && arrays.specs[i].max_attempts <= LIMIT_ATTEMPTS);
             break;
         case MESSAGE_DISPATCH:
-            touch(room.dispatched[i].payload, bytes, size);
+            touch(arrays.dispatched[i].payload, bytes, size);
             break;
         case MESSAGE_SETTLE:
-            touch(room.outcomes[i].body, bytes, size);
-            MUST(room.outcomes[i].type >= OUTCOME_SUCCEEDED &&
-                room.outcomes[i].type <= OUTCOME_RETURNED);
+            touch(arrays.outcomes[i].body, bytes, size);
+            MUST(arrays.outcomes[i].type >= OUTCOME_SUCCEEDED &&
+                arrays.outcomes[i].type <= OUTCOME_RETURNED);
             break;
         case MESSAGE_SUBMITTED:
-            for (n = 0; n < room.answers[i].count; n++)
-                if (!message_next_run(&room.answers[i], &id, &index))
+            for (n = 0; n < arrays.answers[i].count; n++)
+                if (!message_next_run(&arrays.answers[i], &id, &index))
                     break;
             break;
         case MESSAGE_SETTLED:
-            for (n = 0; n < room.answers[i].count; n++)
-                if (!message_next_exception(&room.answers[i], &index, &status))
+            for (n = 0; n < arrays.answers[i].count; n++)
+                if (!message_next_exception(&arrays.answers[i], &index, &status))
                     break;
             break;
         case MESSAGE_JOBS:
         case MESSAGE_OUTCOMES:
-            if (!message_next_job(&room))
+            if (!message_next_job(&arrays))
                 return;
             break;
         case MESSAGE_QUEUES:
-            if (!message_next_queue(&room))
+            if (!message_next_queue(&arrays))
                 return;
             break;
         case MESSAGE_WORKERS:
-            if (!message_next_worker(&room))
+            if (!message_next_worker(&arrays))
                 return;
             break;
         default:
@@ -66,7 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct message m;
     const char *why = NULL;
-    enum stint_status status = message_decode(bytes, size, &m, &room, &why);
+    enum stint_status status = message_decode(bytes, size, &m, &arrays, &why);
     if (status != STINT_OK) {
         MUST(why && (*why || status == STINT_UNKNOWN_TYPE));
         return 0;

@@ -1,5 +1,7 @@
 // The public headers as C++ sees them, from C++11 on: it only has to compile, without a warning.
 #include "stint.h"
+#include "stint_embed.h"
+#include "stint_objects.h"
 #include "stint_worker.h"
 
 #include <cstring>
@@ -26,6 +28,16 @@ bool
 each(void *, const stint_job_info *)
 {
     return true;
+}
+
+void
+log_line(void *, enum stint_embed_level, const char *)
+{
+}
+
+void
+failed(void *, enum stint_status, const char *)
+{
 }
 
 } // namespace
@@ -59,5 +71,18 @@ main()
     stint_subscribe(client, &subscription, happened, nullptr, STINT_TIMEOUT_DEFAULT);
     stint_unsubscribe(client, happened, nullptr);
     stint_client_destroy(&client);
+    stint_embed_options how{};
+    stint_embed *embed;
+    const char *why;
+    how.log = log_line;
+    how.log_level = STINT_EMBED_WARN;
+    how.failed = failed;
+    if (stint_embed_open("queue", &how, &embed) == STINT_OK)
+        stint_embed_status(embed, &why);
+    stint_embed_close(&embed);
+    void *msgpack;
+    char *json;
+    if (stint_json_to_msgpack("{}", 2, &msgpack, &stored) == STINT_OK)
+        stint_msgpack_to_json(msgpack, stored, &json);
     return over ? 0 : 1;
 }

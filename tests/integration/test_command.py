@@ -1,7 +1,9 @@
 """The `stint` command: every verb, its output for people and machines, and its exit codes."""
 
+import base64
 import json
 import os
+import re
 
 import harness
 
@@ -74,6 +76,30 @@ class Command(harness.Case):
         self.assertEqual(self.place.state(job), "ready")
         self.assertExit(self.place.stint("retry", job), 65)
         self.assertExit(self.place.stint("cancel", "0.1.100.999999"), 66)
+
+    def test_an_object_is_stored_in_msgpack_and_shown_in_json(self):
+        text = '{"to":"ann","n":3,"raw":{"base64":"AAH/"}}'
+        job = self.place.json("submit", "-qobjects", "--object", text)[0]["id"]
+        shown = self.place.json("show", "--payload", job)[0]
+        packed = b"\x83\xa2to\xa3ann\xa1n\x03\xa3raw\xc4\x03\x00\x01\xff"
+        self.assertEqual(base64.b64decode(shown["payload"]["base64"]), packed)
+        self.assertEqual(shown["payload_object"], json.loads(text))
+        plain = self.place.stint("show", "--payload", job).stdout
+        self.assertRegex(plain, rf"(?m)^payload +{re.escape(text)}$")
+        self.assertNotIn("payload_object", plain)
+        text = self.place.stint("submit", "-qobjects", text).stdout.strip()  # a text stays one
+        self.assertNotIn("payload_object", self.place.json("show", "--payload", text)[0])
+        for payload in ('{"to":', "5", '"text"', "9223372036854775808", ""):
+            r = self.place.stint("submit", "-qobjects", "--object", payload)
+            self.assertExit(r, 65)
+            self.assertIn("--object", r.stderr)
+        self.assertExit(self.place.stint("submit", "-qobjects", "--object", input="[1]"), 0)
+        r = self.place.stint("submit", "-qobjects", "--object", "--each", input='{"a":1}\n[2]\n{\n{"b":3}\n')
+        self.assertExit(r, 65)
+        self.assertEqual(len(r.stdout.splitlines()), 2)
+        self.assertIn("stopped at line 3", r.stderr)
+        last = self.place.json("show", "--payload", r.stdout.splitlines()[1])[0]
+        self.assertEqual(last["payload_object"], [2])
 
     def test_a_dead_job_shows_its_error_and_can_be_retried(self):
         job, = self.submit("-k", "fail", "-a", "1", "x")

@@ -31,7 +31,7 @@ class Directory(harness.Case):
     def test_a_second_broker_on_the_same_directory_is_refused(self):
         first = self.place.broker()
         self.assertExit(self.place.stint("ping"), 0)
-        self.refuse(75, "another stintd", str(first.pid))
+        self.refuse(75, "another broker", str(first.pid))
         self.assertExit(self.place.stint("ping"), 0)
 
     def test_an_empty_data_file_is_refused_and_left_alone(self):

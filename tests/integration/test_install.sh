@@ -55,7 +55,65 @@ cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/usr
 cmake --build "$work/project/build" >/dev/null
 "$work/project/build/try_static"
 "$work/project/build/try_shared"
-for page in stint.1 stint-worker.1 stintd.8 libstint.3 stint-protocol.7; do
+cat >"$work/embed.c" <<'EOC'
+#include <stint_embed.h>
+#include <stint.h>
+#include <stdio.h>
+
+int
+main(int argc, char **argv)
+{
+    struct stint_embed *embed;
+    struct stint_client_options options = {0};
+    struct stint_client *client;
+    if (argc != 2 || stint_embed_open(argv[1], NULL, &embed) != STINT_OK)
+        return 1;
+    options.endpoint = stint_embed_endpoint(embed);
+    if (stint_client_new(&options, &client) != STINT_OK || stint_connect(client, 10000) != STINT_OK)
+        return 1;
+    puts(stint_version());
+    stint_client_destroy(&client);
+    stint_embed_close(&embed);
+    return 0;
+}
+EOC
+cat >"$work/objects.c" <<'EOC'
+#include <stint_objects.h>
+#include <stdio.h>
+
+int
+main(void)
+{
+    void *msgpack;
+    size_t bytes;
+    char *json;
+    return stint_json_to_msgpack("[1]", 3, &msgpack, &bytes) != STINT_OK ||
+        stint_msgpack_to_json(msgpack, bytes, &json) != STINT_OK || puts(json) < 0;
+}
+EOC
+# shellcheck disable=SC2046
+cc -std=c11 -o "$work/objects" "$work/objects.c" $(pkg-config --cflags --libs stint_objects)
+[ "$("$work/objects")" = '[1]' ] || fail "libstint_objects does not work"
+# shellcheck disable=SC2046
+cc -std=c11 -o "$work/embed" "$work/embed.c" $(pkg-config --cflags --libs stint_embed)
+"$work/embed" "$work/queue"
+cat >>"$work/project/CMakeLists.txt" <<'EOC'
+add_executable(embed_shared ../embed.c)
+target_link_libraries(embed_shared stint::stint_embed_shared)
+add_executable(embed_static ../embed.c)
+target_link_libraries(embed_static stint::stint_embed_static)
+add_executable(objects_shared ../objects.c)
+target_link_libraries(objects_shared stint::stint_objects_shared)
+add_executable(objects_static ../objects.c)
+target_link_libraries(objects_static stint::stint_objects_static)
+EOC
+cmake -S "$work/project" -B "$work/project/build" >/dev/null
+cmake --build "$work/project/build" >/dev/null
+"$work/project/build/objects_static" >/dev/null
+"$work/project/build/objects_shared" >/dev/null
+"$work/project/build/embed_static" "$work/queue"
+"$work/project/build/embed_shared" "$work/queue"
+for page in stint.1 stint-worker.1 stintd.8 libstint.3 stint_embed_open.3 stint_json_to_msgpack.3 stint-protocol.7; do
     find "$work/usr" -name "$page" | grep -q . || fail "no $page"
 done
 

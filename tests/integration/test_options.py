@@ -55,7 +55,7 @@ class Options(harness.Case):
                             (["worker", "show", "--all"], "name"), (["fleet"], "size"),
                             (["key"], "revoke"), (["key", "nonsense"], "nonsense"), (["key", "new"], "which name"),
                             (["key", "list", "x"], "x"), (["key", "show", "f", "--out", "d"], "--out"),
-                            (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
+                            (["take", "x"], "x"), (["settle"], "ticket"), (["settle", "x"], "x"), (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
                             (["ls", "--nonsense"], "--nonsense"), (["--nonsense"], "--nonsense"),
                             (["nonsense"], "nonsense"), (["map"], "which command"), (["run"], "which command")):
             with self.subTest(args=args):
@@ -187,6 +187,10 @@ class Options(harness.Case):
                    *self.place.json("bench", "-n", "1000"), *self.place.json("run", "true"),
                    *self.place.json("run", "--detach", "true"), *self.place.json("map", "echo", ":::", "x")]
         objects += self.place.json("key", "new", "k", "--out", self.place.directory)
+        self.place.stint("submit", "-q", "hand", "x")
+        hand = {"env": {"XDG_RUNTIME_DIR": self.place.directory}}
+        objects += self.place.json("take", "-q", "hand", **hand)
+        objects += self.place.json("settle", objects[-1]["ticket"], **hand)
         for o in objects:
             self.assertRegex(o["schema"], r"^stint\.[a-z]+/1$")
         self.assertEqual(self.place.json("ls", "-1", "-k", "echo")[0], {"schema": "stint.id/1", "id": job["id"]})

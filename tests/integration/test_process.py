@@ -144,7 +144,7 @@ class Streams(harness.Case):
         self.assertEqual({line["schema"] for line in lines}, {"stint.log/1"})
         events = {line["event"]: line for line in lines}
         self.assertEqual(events["ready"]["endpoint"], self.place.endpoint)
-        self.assertIn("another stintd", events["not started"]["error"])
+        self.assertIn("another broker", events["not started"]["error"])
 
     def test_every_worker_that_is_lost_is_a_line_with_its_name_as_a_field(self):
         broker = self.place.broker("--log-format", "json", "--heartbeat", "100ms", "--lost", "1s")
@@ -191,19 +191,27 @@ class Directory(harness.Case):
         for word in words:
             self.assertIn(word, r.stderr)
 
+    def test_a_broker_may_serve_in_its_data_directory(self):
+        os.makedirs(self.place.path("own"))
+        self.place.endpoint = f"ipc://{self.place.path('own', 'socket')}"
+        first = self.place.broker("--data", self.place.path("own"))
+        harness.wait_until(lambda: self.place.stint("ping").returncode == 0, "it serves")
+        self.assertEqual(first.stop(), 0)
+        self.assertNotIn("socket", os.listdir(self.place.path("own")))
+
     def test_a_second_broker_is_refused_also_when_the_lock_files_were_removed(self):
         for name in ("LOCK", "jobs.lmdb-lock"):
             os.remove(self.data(name))
-            self.refuse(75, "another stintd")
+            self.refuse(75, "another broker")
         self.assertExit(self.place.stint("submit", "x"), 0)
 
     def test_a_second_broker_is_refused_under_any_name_of_the_file(self):
         os.symlink(self.place.path("data"), self.place.path("other"))
-        self.refuse(75, "another stintd", data=self.place.path("other"))
+        self.refuse(75, "another broker", data=self.place.path("other"))
         os.mkdir(self.place.path("third"))
         os.link(self.data(), self.place.path("third", "jobs.lmdb"))
         shutil.copy(self.data("MANIFEST"), self.place.path("third"))
-        self.refuse(75, "another stintd", data=self.place.path("third"))
+        self.refuse(75, "another broker", data=self.place.path("third"))
         self.assertExit(self.place.stint("submit", "x"), 0)
 
     def lose(self, how):

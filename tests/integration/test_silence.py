@@ -90,7 +90,7 @@ class Silence(harness.Case):
         verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
                  ["events"], ["stats"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
-                 ["fleet", "size", "3"], ["result", job], ["retry", job])
+                 ["fleet", "size", "3"], ["result", job], ["retry", job], ["take"])
         for p in [self.start(*bound, *args) for args in verbs]:
             self.assertIn(p.wait(30), (69, 75), p.said())
             self.assertNotEqual(p.said(), "")

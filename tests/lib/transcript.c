@@ -190,7 +190,7 @@ state_name(uint64_t value)
 static const char *
 event_name(uint64_t value)
 {
-    return value >= STINT_EVENT_SUBMITTED && value <= STINT_EVENT_LOST
+    return value >= STINT_EVENT_SUBMITTED && value <= STINT_EVENT_CHANGED
         ? stint_event_name((enum stint_event_type)value)
         : NULL;
 }
@@ -454,7 +454,8 @@ FIELDS(info, map,
     {11, "settled", show_time}, {12, "keep_ms", show_uint}, {13, "time_to_run_ms", show_uint},
     {14, "payload_bytes", show_uint}, {15, "result_bytes", show_uint}, {16, "payload", show_bytes},
     {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
-    {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint})
+    {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
+    {22, "priority", show_uint})
 LIST(info)
 
 FIELDS(queue, map,
@@ -560,6 +561,8 @@ MESSAGE(LIST, NUMBER, {2, "queue", show_name}, {3, "states", show_states}, {4, "
     {5, "cursor", show_cursor}, {6, "limit", show_uint})
 MESSAGE(CANCEL, NUMBER, {2, "ids", show_id_list})
 MESSAGE(RETRY, NUMBER, {2, "ids", show_id_list})
+MESSAGE(CHANGE, NUMBER, {2, "ids", show_id_list}, {3, "to", show_spec}, {4, "delay_ms", show_uint})
+MESSAGE(DELETE, NUMBER, {2, "ids", show_id_list})
 MESSAGE(ANSWERS, NUMBER, {2, "statuses", show_status_list})
 MESSAGE(LIST_QUEUES, NUMBER, {2, "cursor", show_cursor})
 MESSAGE(QUEUES, NUMBER, {2, "queues", show_queue_list}, {3, "cursor", show_cursor})

@@ -9,6 +9,7 @@ start(struct world *w)
     const char *error = "";
     enum stint_status status = core_new(&w->options, w->store, w->now_ms, &w->core, &error);
     assert_int_equal(status, STINT_OK);
+    assert_true(w->starts_count < sizeof w->starts / sizeof *w->starts);
     w->starts[w->starts_count++] = w->steps;
 }
 
@@ -22,8 +23,8 @@ world_new(const struct core_options *options)
         w->options = *options;
     w->options.endpoint = "tcp://127.0.0.1:5670";
     w->options.software = "test";
-    w->room = calloc(1, sizeof *w->room);
-    assert_non_null(w->room);
+    w->arrays = calloc(1, sizeof *w->arrays);
+    assert_non_null(w->arrays);
     w->store = store_model_new();
     w->now_ms = 1000000;
     w->wall_ms = 1700000000000;
@@ -58,7 +59,7 @@ world_destroy(struct world **world)
         pack_buffer_free(&w->frames[i]);
     free_log(w);
     transcript_destroy(&w->transcript);
-    free(w->room);
+    free(w->arrays);
     free(w);
     *world = NULL;
 }
@@ -199,7 +200,7 @@ world_next(struct world *w, uint32_t peer, size_t *i)
             continue;
         struct slice frame = outbox_frame(&w->out, (*i)++);
         assert_int_equal(
-            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+            message_decode(frame.data, frame.size, &w->message, w->arrays, &why), STINT_OK);
         return true;
     }
     return false;
@@ -308,10 +309,10 @@ world_state(struct world *w, struct stint_id id, struct stint_job_info *info)
     message_put_ids(world_frame(w, ASKER), MESSAGE_GET, 1, &id, 1, PART_PAYLOAD | PART_RESULT);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, ASKER, MESSAGE_JOBS));
-    assert_true(message_next_job(w->room));
+    assert_true(message_next_job(w->arrays));
     if (info)
-        *info = w->room->info;
-    return w->room->info.state;
+        *info = w->arrays->info;
+    return w->arrays->info.state;
 }
 
 void
@@ -340,8 +341,8 @@ world_submit_one(struct world *w, uint64_t number, const char *payload)
     world_submit(w, 1, number, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_OK);
-    assert_true(message_next_run(&w->room->answers[0], &id, &count));
+    assert_int_equal(w->arrays->answers[0].status, STINT_OK);
+    assert_true(message_next_run(&w->arrays->answers[0], &id, &count));
     assert_int_equal(count, 1);
     return id;
 }
@@ -351,7 +352,7 @@ world_dispatched(struct world *w, uint32_t peer)
 {
     assert_non_null(world_read(w, peer, MESSAGE_DISPATCH));
     assert_true(w->message.count > 0);
-    return w->room->dispatched[0];
+    return w->arrays->dispatched[0];
 }
 
 bool

@@ -30,12 +30,12 @@ struct world {
     struct store *store;
     struct core *core;
     struct outbox out;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     struct message message; /* the last one read */
     uint64_t now_ms, wall_ms, seed;
     enum hearing heard; /* how much of what arrived is in the next batch */
     struct world_batch *log[WORLD_LOG]; /* every batch since the start */
-    size_t steps, starts[8], starts_count;
+    size_t steps, starts[64], starts_count;
     struct pack_buffer frames[WORLD_EVENTS];
     uint32_t peers[WORLD_EVENTS];
     enum event_kind kinds[WORLD_EVENTS];
@@ -59,7 +59,7 @@ void world_restart(struct world *w);
 /* Does replaying all batches on an empty store give the same store? */
 bool world_replays(struct world *w);
 
-/* The first message of a type to a peer in the last step's outbox, decoded into w->room; NULL if
+/* The first message of a type to a peer in the last step's outbox, decoded into w->arrays; NULL if
  * there is none. */
 const struct message *world_read(struct world *w, uint32_t peer, enum message_type type);
 /* The next message to a peer, from entry `*i` of the outbox on, which goes on behind it; it is in

@@ -76,13 +76,14 @@ def main():
 
     headers = "".join(source(*h) for h in (("proto", "stint_status.h"), ("proto", "stint_id.h"),
                                            ("proto", "stint_job.h"), ("client", "stint.h"),
-                                           ("worker", "stint_worker.h")))
+                                           ("worker", "stint_worker.h"),
+                                           ("broker", "stint_embed.h"), ("client", "stint_objects.h")))
     page = source("docs", "man", "libstint.3.scd")
     for name in sorted(set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))):
         if f"*{name}*" not in page:
             complain(f"libstint.3: {name} is missing")
 
-    header = source("client", "stint.h")
+    header = source("client", "stint.h") + source("broker", "stint_embed.h") + source("client", "stint_objects.h")
     pages = [source("docs", "man", f) for f in os.listdir(os.path.join(o.source, "docs", "man"))
              if re.fullmatch(r"stint_\w+\.3\.scd", f)]
     synopses = " ".join(" ".join(p.split("# DESCRIPTION")[0].split()) for p in pages)

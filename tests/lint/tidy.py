@@ -28,7 +28,7 @@ LARGE_STRUCTS = {
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
 PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
 PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
-            "proto/log.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
+            "proto/log.h", "proto/log_pairs.c", "proto/log_pairs.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
             "proto/now.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c", "proto/key.c", "proto/key_files.c", "proto/reach.c"}
 # What the command includes of proto besides the public headers: nothing that knows of jobs.
 SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h", "words.h", "key.h", "key_files.h"}
@@ -135,7 +135,7 @@ class Tidy:
             pure = CORE.search(path) or (folder == "proto" and path not in PROTO_IO)
             if pure and any(re.fullmatch(p, line) for p in PURE_BANNED):
                 self.complain(path, f"pure code may not include {line}")
-            if CORE.search(path) and base in ("link.h", "wire.h", "settings.h", "log.h", "log_sink.h"):
+            if CORE.search(path) and base in ("link.h", "wire.h", "settings.h", "log.h", "log_pairs.h", "log_sink.h"):
                 self.complain(path, f"the core may not include {name}")
             if path.startswith("broker/net/") and base == "store.h":
                 self.complain(path, "the router knows no store")
@@ -210,29 +210,33 @@ class Tidy:
             self.complain(core, f"the core needs {s}, which is not pure")
 
     def exported(self):
-        """libstint exports what its headers declare, and nothing else."""
-        headers = ""
-        for h in ("proto/stint_status.h", "proto/stint_id.h", "proto/stint_job.h",
-                  "client/stint.h", "worker/stint_worker.h"):
-            headers += open(os.path.join(self.source, h)).read()
+        """The libraries export what their headers declare, and nothing else."""
+        self.exported_by("client/libstint.so", "proto/stint_status.h", "proto/stint_id.h", "proto/stint_job.h",
+                         "client/stint.h", "worker/stint_worker.h")
+        self.exported_by("broker/libstint_embed.so", "broker/stint_embed.h")
+        self.exported_by("client/libstint_objects.so", "client/stint_objects.h")
+
+    def exported_by(self, library, *headers):
+        headers = "".join(open(os.path.join(self.source, h)).read() for h in headers)
         declared = set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))
         out = subprocess.run(["nm", "-D", "--defined-only",
-                              os.path.join(self.build, "client/libstint.so")],
+                              os.path.join(self.build, library)],
                              capture_output=True, text=True, check=True).stdout
         exported = {l.split()[-1].split("@")[0] for l in out.splitlines()
                     if l.split()[-2] in "TDBR"}
         exported = {s for s in exported if not s.startswith(("__asan", "__odr", "_init", "_fini"))}
         for s in sorted(exported ^ declared):
-            self.complain("libstint", f"{s} is {'exported' if s in exported else 'declared'} only")
+            self.complain(library, f"{s} is {'exported' if s in exported else 'declared'} only")
 
     def headers(self):
         """Each public header compiles alone, as C and as C++."""
-        for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint.h", "stint_worker.h"):
+        for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint.h", "stint_worker.h",
+                  "stint_embed.h", "stint_objects.h"):
             for compiler, std in (("cc", "c11"), ("c++", "c++11")):
                 r = subprocess.run(
                     [compiler, f"-std={std}", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
                      "-fsyntax-only", "-x", "c" if compiler == "cc" else "c++",
-                     *("-I" + os.path.join(self.source, d) for d in ("proto", "client", "worker")),
+                     *("-I" + os.path.join(self.source, d) for d in ("proto", "client", "worker", "broker")),
                      "-"], input=f'#include "{h}"\n', text=True, capture_output=True)
                 if r.returncode != 0:
                     self.complain(h, f"does not compile alone with {compiler}: {r.stderr[:300]}")

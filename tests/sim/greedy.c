@@ -12,7 +12,7 @@ static struct {
     struct process process;
     struct socket *socket;
     struct pack_buffer frame, received;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     uint32_t first; /* its jobs */
     uint64_t token; /* the last that it has read */
     bool stopping;
@@ -115,7 +115,7 @@ read_all(bool shows)
     struct message m;
     const char *why;
     while (g.socket && network_receive(g.socket, &g.received))
-        if (message_decode(g.received.data, g.received.used, &m, g.room, &why) == STINT_OK &&
+        if (message_decode(g.received.data, g.received.used, &m, g.arrays, &why) == STINT_OK &&
             m.type == MESSAGE_PONG && shows)
             g.token = m.pong.token;
 }
@@ -144,11 +144,11 @@ void
 greedy_begin(uint64_t seed)
 {
     struct pack_buffer frame = g.frame, received = g.received;
-    struct message_arrays *room = g.room ? g.room : calloc(1, sizeof *room);
+    struct message_arrays *arrays = g.arrays ? g.arrays : calloc(1, sizeof *arrays);
     memset(&g, 0, sizeof g);
     g.frame = frame;
     g.received = received;
-    g.room = room;
+    g.arrays = arrays;
     g.process = (struct process){
         .name = "greedy", .chance = chance_of(seed, 300), .network = chance_of(seed, 301)};
     for (uint32_t i = 0; i < JOBS; i++) {

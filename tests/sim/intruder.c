@@ -100,27 +100,27 @@ static void
 ask(uint64_t number)
 {
     static const enum message_type by_ids[] = {
-        MESSAGE_CANCEL, MESSAGE_RETRY, MESSAGE_WAIT, MESSAGE_GET};
+        MESSAGE_CANCEL, MESSAGE_RETRY, MESSAGE_DELETE, MESSAGE_WAIT, MESSAGE_GET};
     struct chance *chance = &g.process.chance;
     struct stint_id ids[IDS];
     struct message list = {.list.queue = text(some_queue())};
-    unsigned what = (unsigned)chance_below(chance, 13);
+    unsigned what = (unsigned)chance_below(chance, 14);
     for (unsigned i = 0; i < IDS; i++)
         ids[i] =
             id_make(0, (uint32_t)chance_between(chance, 1, 3), 100, chance_between(chance, 1, 40));
     if (what < 3)
         meddle_with_runs(what, ids, number);
-    else if (what < 7)
-        message_put_ids(&g.frame, by_ids[what - 3], number, ids, IDS, what < 5 ? 0 : 1);
-    else if (what == 7)
-        submit();
+    else if (what < 8)
+        message_put_ids(&g.frame, by_ids[what - 3], number, ids, IDS, what < 6 ? 0 : 1);
     else if (what == 8)
-        message_put_list(&g.frame, number, &list);
+        submit();
     else if (what == 9)
-        message_put_page(&g.frame, MESSAGE_LIST_QUEUES, number, (struct slice){0});
+        message_put_list(&g.frame, number, &list);
     else if (what == 10)
-        message_put_page(&g.frame, MESSAGE_LIST_WORKERS, number, (struct slice){0});
+        message_put_page(&g.frame, MESSAGE_LIST_QUEUES, number, (struct slice){0});
     else if (what == 11)
+        message_put_page(&g.frame, MESSAGE_LIST_WORKERS, number, (struct slice){0});
+    else if (what == 12)
         message_put_numbered(&g.frame, MESSAGE_GET_STATS, number);
     else
         message_put_subscribe(&g.frame, number,

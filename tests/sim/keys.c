@@ -37,3 +37,14 @@ keys_allow(const struct grant *key, uint32_t rights, const char *queue)
     }
     return covered && (!key || (key->rights & rights) != 0);
 }
+
+unsigned
+keys_index(struct slice queue)
+{
+    unsigned i = 0;
+    while (i < KEYS_QUEUES &&
+        (strlen(keys_queues[i]) != queue.size ||
+            memcmp(keys_queues[i], queue.data, queue.size) != 0))
+        i++;
+    return i;
+}

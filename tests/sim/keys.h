@@ -10,6 +10,9 @@ enum { KEYS_QUEUES = 3 };
 extern const char *const keys_queues[KEYS_QUEUES];
 #define KEYS_EMPTY_QUEUE "delta"
 
+/* Which of them it is; KEYS_QUEUES: none. */
+unsigned keys_index(struct slice queue);
+
 /* A key with these rights on `count` of the first `queues` queues, from `first` on; or on all. */
 void keys_make(struct grant *key, const char *name, uint32_t rights, unsigned first, unsigned count,
     unsigned queues);

@@ -14,7 +14,7 @@ guess(struct chance *chance)
 
 bool
 meddle_with(struct stint_client *client, const struct grant *key, struct chance *chance,
-    const struct stint_id *recent, unsigned known)
+    const struct stint_id *recent, unsigned known, unsigned queues)
 {
     const struct stint_job_info *info;
     struct stint_stats stats;
@@ -24,7 +24,7 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
         guessed = guess(chance);
         id = &guessed;
     }
-    switch (chance_below(chance, 10)) {
+    switch (chance_below(chance, 13)) {
     case 0:
     case 1:
         if (id)
@@ -45,6 +45,15 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
     case 6:
     case 7:
         return false;
+    case 10:
+    case 11:
+        if (id)
+            people_change(client, chance, id, queues);
+        break;
+    case 12:
+        if (id && chance_in_100(chance, 30))
+            (void)stint_delete(client, id, 1, NULL, MEDDLE_PATIENCE_MS);
+        break;
     case 8:
         people_list_fleet(client, MEDDLE_PATIENCE_MS);
         break;

@@ -10,6 +10,6 @@ enum { MEDDLE_PATIENCE_MS = 3000 };
 /* About one of the `known` ids, or, of who has a key, about a guessed one; that it fails is part of
  * the world. False: it is to wait for some, which is the caller's. */
 bool meddle_with(struct stint_client *client, const struct grant *key, struct chance *chance,
-    const struct stint_id *recent, unsigned known);
+    const struct stint_id *recent, unsigned known, unsigned queues);
 
 #endif

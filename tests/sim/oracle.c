@@ -1,4 +1,5 @@
 /* The oracle's judgement; the contract is in oracle.h. */
+#include "keys.h"
 #include "oracle_inside.h"
 #include "rows.h"
 #include "stored.h"
@@ -9,10 +10,6 @@ struct known known;
 
 static struct job *by_id;
 static unsigned scan;
-static uint64_t stepped_us;
-/* How far the wall clock was from the world's, as the broker met it, and at its last commit. */
-static int64_t clock_met, clock_stored;
-static bool clock_is_stored; /* there was a commit */
 static bool in_doubt; /* the last step's commit failed */
 
 enum { JOBS_MAX = 8192 };
@@ -25,9 +22,9 @@ oracle_begin(const struct core_options *o)
     if (!known.jobs)
         abort();
     known.count = scan = 0;
-    clock_is_stored = in_doubt = false;
-    known.wall_ms = known.wall_us = stepped_us = known.restarted_us = 0;
-    clock_met = clock_stored = 0;
+    in_doubt = false;
+    known.restarted_us = 0;
+    clock_begin();
     frames_begin();
 }
 
@@ -54,56 +51,6 @@ const struct wish *
 oracle_wish_of(uint32_t job)
 {
     return &known.jobs[job].wish;
-}
-
-static char *
-padded(const char *text, size_t bytes)
-{
-    size_t n = strlen(text);
-    char *p = malloc(bytes + n + 1);
-    if (!p)
-        abort();
-    memcpy(p, text, n);
-    memset(p + n, 'x', bytes + 1);
-    return p;
-}
-
-char *
-oracle_payload(uint32_t job)
-{
-    char text[32];
-    (void)snprintf(text, sizeof text, "job %08u ", job);
-    return padded(text, known.jobs[job].wish.payload_bytes);
-}
-
-char *
-oracle_result(uint32_t job, uint32_t attempt, size_t *bytes)
-{
-    char text[32];
-    (void)snprintf(text, sizeof text, "ran %08u %05u ", job, attempt);
-    *bytes = known.jobs[job].wish.result_bytes;
-    return padded(text, *bytes);
-}
-
-char *
-oracle_output(uint32_t job, size_t *bytes)
-{
-    char text[32];
-    (void)snprintf(text, sizeof text, "out %08u ", job);
-    *bytes = known.jobs[job].wish.result_bytes;
-    char *output = padded(text, *bytes);
-    return output;
-}
-
-bool
-oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt)
-{
-    char text[32];
-    slice_to_text(text, sizeof text, bytes);
-    *attempt = 0;
-    if (sscanf(text, "job %8u ", job) != 1 && sscanf(text, "ran %8u %5u ", job, attempt) != 2)
-        return false;
-    return *job < known.count;
 }
 
 const char *
@@ -155,6 +102,14 @@ job_of(const struct stint_id *id)
     return j;
 }
 
+void
+job_may_move(const struct stint_id *id, unsigned queue)
+{
+    struct job *j = job_of(id);
+    if (j && queue < KEYS_QUEUES)
+        j->moving |= 1U << queue;
+}
+
 const struct job *
 job_known(const struct stint_id *id)
 {
@@ -194,7 +149,8 @@ oracle_outcome(const struct stint_job_info *info)
         sim_broken("a client heard of a job that was never stored");
     sim_trace("  heard %s is %s", job_named(j), stint_state_name(info->state));
     if (info->state == STINT_UNKNOWN) {
-        if (j->now.state != STINT_UNKNOWN)
+        /* Of one that was moved it may not be told any more where it is. */
+        if (j->now.state != STINT_UNKNOWN && id_compare(&j->key, &j->id) == 0)
             sim_broken("a client heard that %s is not there, and it is", job_named(j));
         return;
     }
@@ -256,16 +212,43 @@ recognise(struct store *s, const struct stint_id *id, const struct record *r)
     return j;
 }
 
+/* What the job is called that stands there. */
+static struct stint_id
+name_at(struct store *s, struct slice key, const struct record *r)
+{
+    struct stint_id id;
+    struct slice value;
+    memcpy(id.bytes, key.data, STINT_ID_BYTES);
+    if (record_moved(r) &&
+        (!store_get(s, STORE_NAMES, key, &value) || !row_name_read(key, value, &id)))
+        sim_broken("a job was moved, and its name is not there");
+    return id;
+}
+
+/* Which of the queues its key is in. */
+static unsigned
+queue_at(struct store *s, const struct stint_id *key)
+{
+    uint8_t number[QUEUE_KEY_BYTES];
+    struct slice row = queue_key(number, id_queue(key)), value;
+    struct row_queue queue;
+    if (!store_get(s, STORE_QUEUES, row, &value) || !row_queue_read(row, value, &queue) ||
+        keys_index(queue.name) == KEYS_QUEUES)
+        sim_broken("a job stands in a queue that nobody wished");
+    return keys_index(queue.name);
+}
+
 static void
 look_at(struct store *s, enum store_table table, struct slice key, struct slice value)
 {
-    struct stint_id id;
+    struct stint_id id, at;
     struct record r;
     if (key.size != STINT_ID_BYTES)
         sim_broken("a key of %zu bytes", key.size);
-    memcpy(id.bytes, key.data, STINT_ID_BYTES);
-    if (!record_decode(&r, &id, value))
+    memcpy(at.bytes, key.data, STINT_ID_BYTES);
+    if (!record_decode(&r, &at, value))
         sim_broken("a stored record is damaged");
+    id = name_at(s, key, &r);
     struct job *j = recognise(s, &id, &r);
     if (j->scan == scan)
         sim_broken("%s stands in two tables", job_named(j));
@@ -275,7 +258,9 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now.suspect = (r.fields >> FIELD_SUSPECT & 1) != 0;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
-    if (table == STORE_LIVE && stored_running(s, &id)) {
+    j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
+    j->now_key = at;
+    if (table == STORE_LIVE && stored_running(s, &at)) {
         j->now.state = STINT_RUNNING;
         j->now.attempt++;
     }
@@ -311,6 +296,9 @@ remember(struct job *j)
     if (j->now.state != j->was.state || j->now.attempt != j->was.attempt)
         sim_trace(
             "  %s is %s, attempt %u", job_named(j), stint_state_name(j->now.state), j->now.attempt);
+    char at[STINT_ID_TEXT_BYTES];
+    if (j->now.state != STINT_UNKNOWN && id_compare(&j->now_key, &j->key) != 0)
+        sim_trace("  %s stands at %s", job_named(j), stint_id_format(&j->now_key, at));
     if (j->now.state == STINT_RUNNING && j->now.attempt != j->was.attempt)
         j->dispatched_us = world_us();
     if (stint_state_settled(j->now.state))
@@ -320,6 +308,9 @@ remember(struct job *j)
     j->was = j->now;
     j->due_ms = j->now_due_ms;
     j->expires_ms = j->now_expires_ms;
+    j->key = j->now_key;
+    j->queue = j->now_queue;
+    j->moving = 0;
 }
 
 /* ---- what holds between jobs ---- */
@@ -369,10 +360,11 @@ check_alone(const struct sent_dispatch *d, const struct job *j)
 static void
 check_order(const struct sent_dispatch *d, const struct job *j, const struct job *other)
 {
-    if (other->now.state != STINT_READY || id_queue(&other->id) != id_queue(&j->id) ||
-        is_apart(other) || !handles(d->to, other))
+    const struct stint_id *key = &j->now_key, *others = &other->now_key;
+    if (other->now.state != STINT_READY || id_queue(others) != id_queue(key) || is_apart(other) ||
+        !handles(d->to, other))
         return;
-    if (is_apart(j) ? other->wish.priority > j->wish.priority : id_compare(&other->id, &j->id) < 0)
+    if (is_apart(j) ? id_priority(others) > id_priority(key) : id_compare(others, key) < 0)
         sim_broken("%s was dispatched before an older or more urgent one", job_named(j));
 }
 
@@ -406,10 +398,16 @@ check_dispatches(void)
     }
 }
 
-/* Who said that it can't start the job, until it ends otherwise. */
+/* Who said that it can't start the job, until it ends otherwise; a job that was changed may be
+ * tried by all. */
 static void
 note_refusals(void)
 {
+    for (size_t i = 0; i < traffic.changes.count; i++) {
+        struct job *j = job_of(&traffic.changes.all[i].id);
+        if (j)
+            j->refused_count = 0;
+    }
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
         if (j->now.last != LAST_UNABLE || j->now.state == STINT_UNKNOWN)
@@ -426,6 +424,16 @@ note_refusals(void)
     }
 }
 
+/* Was it deleted in this step, after it had succeeded? */
+static bool
+succeeded_and_went(const struct job *j)
+{
+    bool deleted = false;
+    for (size_t i = 0; i < traffic.deletes.count; i++)
+        deleted |= id_compare(&traffic.deletes.all[i], &j->id) == 0;
+    return deleted && j->now.state == STINT_UNKNOWN && (j->passed >> STINT_SUCCEEDED & 1);
+}
+
 static void
 check_confirmed(void)
 {
@@ -435,7 +443,8 @@ check_confirmed(void)
         if (!j)
             sim_broken("an outcome of no job was confirmed");
         if (o->type == OUTCOME_SUCCEEDED &&
-            (!(j->been >> STINT_SUCCEEDED & 1) || j->succeeded_attempt != o->attempt))
+            (!(j->been >> STINT_SUCCEEDED & 1) || j->succeeded_attempt != o->attempt) &&
+            !succeeded_and_went(j))
             sim_broken("the success of %s was confirmed and is not on disk", job_named(j));
         if (o->type != OUTCOME_SUCCEEDED && j->now.state != STINT_UNKNOWN &&
             (j->now.attempt < o->attempt ||
@@ -468,11 +477,12 @@ check_limits(void)
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
         bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED;
-        waiting[j->wish.queue] += waits;
-        fresh[j->wish.queue] +=
+        waiting[j->queue] += waits;
+        fresh[j->now_queue] +=
             j->was.state == STINT_UNKNOWN && !j->been && j->stored && j->now.state != STINT_UNKNOWN;
         /* what left the backlog in this step made room before, or after */
-        waiting[j->wish.queue] -= waits && j->now.state != j->was.state;
+        waiting[j->queue] -=
+            waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
     }
     for (unsigned q = 0; q < 8; q++)
         if (fresh[q] && waiting[q] + fresh[q] > known.options.max.queue_backlog)
@@ -485,7 +495,25 @@ is_unchanged(const struct job *j)
 {
     return j->now.state == j->was.state && j->now.attempt == j->was.attempt &&
         j->now.failures == j->was.failures && j->now.suspect == j->was.suspect &&
-        (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN);
+        (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN) &&
+        (j->now.state == STINT_UNKNOWN || id_compare(&j->now_key, &j->key) == 0) &&
+        (j->now.state != STINT_SCHEDULED || j->now_due_ms == j->due_ms);
+}
+
+/* A job that stands elsewhere was to be moved there. */
+static void
+check_move(const struct job *j)
+{
+    if (j->now.state == STINT_UNKNOWN || id_compare(&j->now_key, &j->key) == 0)
+        return;
+    for (size_t i = 0; i < traffic.changes.count; i++) {
+        const struct heard_change *c = &traffic.changes.all[i];
+        if (id_compare(&c->id, &j->id) == 0 &&
+            (!(c->set & CHANGE_QUEUE) || c->queue == j->now_queue) &&
+            (!(c->set & CHANGE_PRIORITY) || c->priority == id_priority(&j->now_key)))
+            return;
+    }
+    sim_broken("%s stands where nobody has moved it", job_named(j));
 }
 
 /* Was it cancelled and retried within this step? Then it may be what it was, and clients hear that
@@ -514,6 +542,8 @@ judge(void)
             j->now.begun = j->was.begun;
             continue;
         }
+        if (was_there)
+            check_move(j);
         life_explain(j, was_there && j->stored);
     }
 }
@@ -526,32 +556,11 @@ remember_all(void)
             remember(&known.jobs[i]);
 }
 
-/* The latest that the broker's time can be. It goes on by the monotonic clock; of what the wall
- * clock is set forward, it may follow a little, and while it is down a week. What it noticed in a
- * step that failed it has forgotten, and before its first commit it goes by the wall clock alone.
- */
-static void
-follow_clock(const struct batch *batch)
-{
-    const int64_t drift_ms = 1000, away_ms = 7 * 86400000LL;
-    int64_t set = (int64_t)batch->wall_ms - (int64_t)(world_us() / 1000), by = set - clock_stored;
-    known.wall_us += world_us() - stepped_us;
-    if (!clock_is_stored && known.wall_us < batch->wall_ms * 1000)
-        known.wall_us = batch->wall_ms * 1000;
-    else if (by > 0 && (by <= drift_ms + 1 || known.restarted_us >= stepped_us))
-        known.wall_us += 1000 * (uint64_t)(by < away_ms ? by : away_ms);
-    if (by != 0 || known.restarted_us >= stepped_us)
-        known.wall_us += 1000; /* what it reckons with then is rounded to milliseconds */
-    known.wall_ms = known.wall_us / 1000 + 2;
-    clock_met = set;
-    stepped_us = world_us();
-}
-
 void
 oracle_batch(const struct batch *batch)
 {
     frames_clear();
-    follow_clock(batch);
+    clock_follow(batch);
     frames_in(batch);
 }
 
@@ -559,8 +568,7 @@ void
 oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
 {
     frames_out(out);
-    clock_stored = clock_met;
-    clock_is_stored = true;
+    clock_committed();
     read_store(store);
     judge();
     note_refusals();
@@ -645,7 +653,7 @@ oracle_check_end(void)
             sim_broken("%s is %s in the end", job_named(j), stint_state_name(j->now.state));
         if (j->answer == ANSWER_NONE)
             sim_broken("the submission of %s was never answered", job_named(j));
-        if (j->answer == ANSWER_STORED && !j->been)
+        if (j->answer == ANSWER_STORED && !j->been && !j->passed)
             sim_broken("%s was acknowledged and never settled", job_named(j));
     }
 }

@@ -11,7 +11,7 @@ enum { CONNECTIONS_MAX = 4096, SETTLES_MAX = 1024 };
 struct traffic traffic;
 
 static struct party *parties, *connected[CONNECTIONS_MAX];
-static struct message_arrays *room;
+static struct message_arrays *arrays;
 
 /* What each connection was sent and has not shown to have read: a PING that says the token of a
  * PONG again shows that all that was sent before that PONG has been. */
@@ -78,7 +78,7 @@ party_of(const struct hello *h, const struct grant *key)
     for (uint32_t i = 0; i < h->kinds; i++) {
         char kind[STINT_NAME_BYTES];
         size_t used = strlen(p->kinds);
-        slice_to_text(kind, sizeof kind, room->names.kinds[i]);
+        slice_to_text(kind, sizeof kind, arrays->names.kinds[i]);
         (void)snprintf(p->kinds + used, sizeof p->kinds - used, "%s%s ", i ? "" : " ", kind);
     }
     return p;
@@ -103,7 +103,7 @@ remember_settle(const struct message *m, struct party *from)
     if (!s->outcomes)
         abort();
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct outcome *o = &room->outcomes[i];
+        const struct outcome *o = &arrays->outcomes[i];
         s->outcomes[i] = (struct heard_outcome){.id = o->id,
             .attempt = o->attempt,
             .type = o->type,
@@ -125,7 +125,7 @@ may_submit(const struct party *from, const struct message *m)
     bool may = true;
     for (uint32_t i = 0; i < m->count; i++) {
         char queue[STINT_NAME_BYTES];
-        slice_to_text(queue, sizeof queue, room->specs[i].queue);
+        slice_to_text(queue, sizeof queue, arrays->specs[i].queue);
         may &= keys_allow(from->key, RIGHT_SUBMIT, queue);
     }
     return may;
@@ -138,7 +138,7 @@ hear_submit(const struct party *from, const struct message *m)
         return; /* none of it may ever be stored */
     for (uint32_t i = 0; i < m->count; i++) {
         uint32_t job, attempt;
-        if (!oracle_number(room->specs[i].payload, &job, &attempt))
+        if (!oracle_number(arrays->specs[i].payload, &job, &attempt))
             sim_broken("a submitted payload was changed on its way");
         LIST_ADD(traffic.submits, job);
     }
@@ -149,7 +149,7 @@ static void
 hear_leases(struct party *from, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct lease_ref *l = &room->leases[i];
+        const struct lease_ref *l = &arrays->leases[i];
         struct heard_claim claim = {l->id, l->attempt, from, l->begun};
         if (!rights_let(from->key, RIGHT_RUN, &l->id))
             continue;
@@ -163,15 +163,34 @@ hear_leases(struct party *from, const struct message *m)
 }
 
 static void
+hear_move(const struct change *c, const struct stint_id *id)
+{
+    struct heard_change heard = {.id = *id,
+        .set = c->set,
+        .delay_ms = c->delay_ms,
+        .priority = c->to.priority,
+        .queue = KEYS_QUEUES};
+    if (c->set & CHANGE_QUEUE) {
+        heard.queue = keys_index(c->to.queue);
+        job_may_move(id, heard.queue);
+    }
+    LIST_ADD(traffic.changes, heard);
+}
+
+static void
 hear_change(const struct party *from, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!rights_let(from->key, RIGHT_SUBMIT | RIGHT_CONTROL, &room->ids[i]))
+        if (!rights_let(from->key, RIGHT_SUBMIT | RIGHT_CONTROL, &arrays->ids[i]))
             continue;
         if (m->type == MESSAGE_CANCEL)
-            LIST_ADD(traffic.cancels, room->ids[i]);
+            LIST_ADD(traffic.cancels, arrays->ids[i]);
+        else if (m->type == MESSAGE_RETRY)
+            LIST_ADD(traffic.retries, arrays->ids[i]);
+        else if (m->type == MESSAGE_DELETE)
+            LIST_ADD(traffic.deletes, arrays->ids[i]);
         else
-            LIST_ADD(traffic.retries, room->ids[i]);
+            hear_move(&m->change, &arrays->ids[i]);
     }
 }
 
@@ -198,6 +217,8 @@ hear(struct party *from, const struct message *m)
         break;
     case MESSAGE_CANCEL:
     case MESSAGE_RETRY:
+    case MESSAGE_CHANGE:
+    case MESSAGE_DELETE:
         hear_change(from, m);
         break;
     case MESSAGE_BYE:
@@ -222,7 +243,7 @@ frames_in(const struct batch *batch)
             owed[e->peer] = (struct owed){0};
             continue;
         }
-        if (message_decode(e->frame.data, e->frame.size, &m, room, &why) != STINT_OK)
+        if (message_decode(e->frame.data, e->frame.size, &m, arrays, &why) != STINT_OK)
             sim_broken("a peer sent what can't be read: %s", why);
         sim_trace(
             "  in  %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
@@ -244,7 +265,7 @@ see_dispatch(struct party *to, const struct message *m)
     if (to && to->barred)
         sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);
     for (uint32_t i = 0; i < m->count; i++) {
-        const struct dispatched_job *d = &room->dispatched[i];
+        const struct dispatched_job *d = &arrays->dispatched[i];
         struct sent_dispatch s = {
             .id = d->id, .attempt = d->attempt, .to = to, .payload_bytes = d->payload.size};
         s.confirm = d->confirm;
@@ -261,7 +282,7 @@ static void
 see_settled(const struct party *to, const struct message *m)
 {
     for (uint32_t i = 0; i < m->count; i++) {
-        struct answer *a = &room->answers[i];
+        struct answer *a = &arrays->answers[i];
         const struct settle *s = NULL;
         bool refused[LIMIT_JOBS] = {false};
         for (unsigned n = 0; n < SETTLES_MAX; n++)
@@ -301,7 +322,7 @@ frames_out(const struct outbox *out)
             owed[e->peer] = (struct owed){0};
             continue;
         }
-        if (message_decode(frame.data, frame.size, &m, room, &why) != STINT_OK)
+        if (message_decode(frame.data, frame.size, &m, arrays, &why) != STINT_OK)
             sim_broken("the broker sent what can't be read: %s", why);
         sim_trace(
             "  out %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
@@ -313,7 +334,7 @@ frames_out(const struct outbox *out)
         else if (m.type == MESSAGE_ORDER && to)
             to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
         if (to && to->key)
-            rights_check_told(to, &m, room);
+            rights_check_told(to, &m, arrays);
     }
 }
 
@@ -325,6 +346,7 @@ frames_clear(void)
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
     traffic.confirmed.count = traffic.started.count = 0;
+    traffic.changes.count = traffic.deletes.count = 0;
 }
 
 void
@@ -337,9 +359,9 @@ frames_restart(void)
 void
 frames_begin(void)
 {
-    if (!room)
-        room = calloc(1, sizeof *room);
-    if (!room)
+    if (!arrays)
+        arrays = calloc(1, sizeof *arrays);
+    if (!arrays)
         abort();
     frames_restart();
     frames_clear();

@@ -1,5 +1,6 @@
 /* What the oracle's files share: oracle_frames.c, which reads what came and went, oracle_lives.c,
- * which knows what may become of a job, and oracle.c, which reads the store and judges. */
+ * which knows what may become of a job, oracle_clock.c, and oracle.c, which reads the store and
+ * judges. */
 #ifndef ORACLE_INSIDE_H
 #define ORACLE_INSIDE_H
 
@@ -38,6 +39,14 @@ struct heard_claim { /* or STARTED */
     bool begun;
 };
 
+struct heard_change {
+    struct stint_id id;
+    uint32_t set; /* enum change_bit; the simulator's people change no payload and no limit */
+    uint64_t delay_ms;
+    unsigned queue; /* which of keys_queues */
+    uint8_t priority;
+};
+
 struct sent_dispatch {
     struct stint_id id;
     uint32_t attempt;
@@ -60,6 +69,8 @@ struct traffic {
     LIST_OF(struct heard_claim) started;
     LIST_OF(struct stint_id) cancels;
     LIST_OF(struct stint_id) retries;
+    LIST_OF(struct stint_id) deletes;
+    LIST_OF(struct heard_change) changes;
     LIST_OF(uint32_t) submits; /* numbers of jobs */
     LIST_OF(struct sent_dispatch) dispatches;
     LIST_OF(struct heard_outcome) confirmed; /* outcomes whose SETTLED took no exception to them */
@@ -96,9 +107,12 @@ struct job {
     enum told answer;
     struct stint_id told; /* by the broker to the client */
     struct stint_id id; /* in the store, once seen there */
+    struct stint_id key, now_key; /* where it stands */
+    unsigned queue, now_queue; /* which of keys_queues */
+    uint32_t moving; /* bits of the queues to which it is to be moved, as was heard in this batch */
     bool stored; /* was ever seen in the store */
     struct life was, now;
-    uint64_t due_ms, expires_ms; /* as of `was` */
+    uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t dispatched_us;
     bool confirm; /* its last worker was told to ask before it begins */
@@ -125,6 +139,8 @@ extern struct known {
 
 /* The job of this id; NULL: there never was one. */
 const struct job *job_known(const struct stint_id *id);
+/* It may be moved to this queue, in this batch. */
+void job_may_move(const struct stint_id *id, unsigned queue);
 /* A job's number and id, for a message; in a static buffer. */
 const char *job_named(const struct job *j);
 
@@ -140,7 +156,12 @@ void life_tell(const struct job *j, const char *what, const struct life *l);
 bool rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id);
 /* Does this message tell it of a queue that it may not know of? That is a broken promise. */
 void
-rights_check_told(const struct party *to, const struct message *m, struct message_arrays *room);
+rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
+
+/* oracle_clock.c: known.wall_ms is the latest that the broker's time can be in this batch. */
+void clock_begin(void);
+void clock_follow(const struct batch *batch);
+void clock_committed(void);
 
 /* oracle_frames.c */
 extern struct traffic traffic;

@@ -281,6 +281,27 @@ by_commands(struct paths *p, const struct job *j, struct life at)
 }
 
 static void
+by_changes(struct paths *p, const struct job *j, struct life at)
+{
+    bool waits = at.state == STINT_READY || at.state == STINT_SCHEDULED;
+    struct life to = at;
+    for (size_t i = 0; i < traffic.changes.count; i++) {
+        const struct heard_change *c = &traffic.changes.all[i];
+        if (!waits || !same_id(j, &c->id) || !(c->set & CHANGE_DELAY))
+            continue;
+        to.state = c->delay_ms ? STINT_SCHEDULED : STINT_READY;
+        reach(p, to);
+    }
+    for (size_t i = 0; i < traffic.deletes.count; i++) {
+        if (!same_id(j, &traffic.deletes.all[i]) || at.state == STINT_RUNNING)
+            continue;
+        to = at;
+        to.state = waits ? STINT_CANCELLED_JOB : STINT_UNKNOWN;
+        reach(p, to);
+    }
+}
+
+static void
 by_time(struct paths *p, const struct job *j, struct life at)
 {
     struct life to = at;
@@ -348,6 +369,7 @@ life_explain(struct job *j, bool was_there)
         by_release(&p, j, at);
         by_refusals(&p, j, at);
         by_commands(&p, j, at);
+        by_changes(&p, j, at);
         by_time(&p, j, at);
         by_dispatch(&p, j, at);
     }

@@ -254,7 +254,7 @@ meddle(struct sim_client *c)
 {
     unsigned known = c->recent_count < RECENT ? c->recent_count : RECENT;
     struct chance *chance = &c->process.chance;
-    if (!meddle_with(c->client, c->process.key, chance, c->recent, known))
+    if (!meddle_with(c->client, c->process.key, chance, c->recent, known, load.queues))
         wait_for_some(c, (uint32_t)(1 + chance_skewed(chance, MEDDLE_PATIENCE_MS)));
 }
 
@@ -648,7 +648,8 @@ peers_content(void)
 const char *
 peers_wants(void)
 {
-    static char text[256];
+    static char text[512];
+    char first[STINT_ID_TEXT_BYTES];
     size_t at = 0;
     for (unsigned i = 0; i < load.clients; i++) {
         const struct sim_client *c = &clients[i];
@@ -656,8 +657,9 @@ peers_wants(void)
         for (unsigned n = 0; n < c->planned; n++)
             open += !c->plans[n].answered;
         at += (size_t)snprintf(text + at, sizeof text - at,
-            "%s has %u of %u submitted, %u unanswered, waits for %u jobs; ", c->name, c->planned,
-            load.submissions, open, c->waiting_count);
+            "%s has %u of %u submitted, %u unanswered, waits for %u jobs %s; ", c->name, c->planned,
+            load.submissions, open, c->waiting_count,
+            c->waiting_count ? stint_id_format(&c->waiting[0], first) : "");
     }
     return text;
 }

@@ -1,5 +1,6 @@
 /* People of the simulated world; the contract is in people.h. */
 #include "people.h"
+#include "keys.h"
 #include "worker.h"
 
 enum { PATIENCE_MS = 3000 };
@@ -36,6 +37,21 @@ each_worker(void *context, const struct stint_worker_info *info)
         sim_broken("what is told of %s can't be", info->name);
     (void)snprintf(name, STINT_LABEL_BYTES, "%s", info->name);
     return true;
+}
+
+void
+people_change(
+    struct stint_client *client, struct chance *chance, const struct stint_id *id, unsigned queues)
+{
+    struct stint_change change = STINT_CHANGE_INIT;
+    unsigned what = 1 + (unsigned)chance_below(chance, 7);
+    if (what & 1)
+        change.queue = keys_queues[chance_below(chance, queues)];
+    if (what & 2)
+        change.priority = (int32_t)chance_below(chance, 256);
+    if (what & 4)
+        change.delay_ms = chance_in_100(chance, 50) ? 0 : (int64_t)chance_skewed(chance, 4000);
+    (void)stint_change(client, id, 1, &change, NULL, PATIENCE_MS);
 }
 
 void

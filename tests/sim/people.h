@@ -8,6 +8,9 @@
 struct stint_worker;
 
 /* Read a list: of jobs, at most `limit` (0: all), or of workers and queues, and what one runs. */
+/* Changes where the job stands, among so many queues, or when it is due. */
+void people_change(
+    struct stint_client *client, struct chance *chance, const struct stint_id *id, unsigned queues);
 void people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms);
 void people_list_fleet(struct stint_client *client, uint32_t patience_ms);
 

@@ -88,16 +88,16 @@ status_told(struct world *w, enum message_type answer)
     assert_non_null(world_read(w, KEYED, answer));
     switch (answer) {
     case MESSAGE_SUBMITTED:
-        return w->room->answers[0].status;
+        return w->arrays->answers[0].status;
     case MESSAGE_SETTLED:
-        if (w->room->answers[0].count > 0)
-            assert_true(message_next_exception(&w->room->answers[0], &index, &status));
+        if (w->arrays->answers[0].count > 0)
+            assert_true(message_next_exception(&w->arrays->answers[0], &index, &status));
         return status;
     case MESSAGE_CLAIMED:
     case MESSAGE_CONFIRMED:
-        return w->message.count > 0 ? w->room->leases[0].status : STINT_OK;
+        return w->message.count > 0 ? w->arrays->leases[0].status : STINT_OK;
     default: /* ANSWERS */
-        return w->room->statuses[0];
+        return w->arrays->statuses[0];
     }
 }
 

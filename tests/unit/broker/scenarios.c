@@ -207,6 +207,39 @@ play_retry(struct world *w)
 }
 
 static void
+play_changed(struct world *w)
+{
+    const struct change away = {.set = CHANGE_QUEUE | CHANGE_PRIORITY | CHANGE_DELAY,
+        .delay_ms = 60000,
+        .to = {.queue = {(const uint8_t *)"other", 5}, .priority = 200}};
+    const struct change now = {.set = CHANGE_DELAY};
+    struct stint_id id = job(1);
+    greet_client(w);
+    submit_three(w, 1);
+    step(w, 0);
+    say(w,
+        "A job goes to another queue, at another priority, and is due in a minute. Its id stays.");
+    message_put_change(world_frame(w, CLIENT), 2, &id, 1, &away);
+    ask_ids(w, MESSAGE_GET, 3, 1, PART_PAYLOAD);
+    step(w, 0);
+    say(w, "It is due at once after all.");
+    message_put_change(world_frame(w, CLIENT), 4, &id, 1, &now);
+    step(w, 0);
+    say(w, "A worker of its first queue gets the others only.");
+    greet_worker(w, WORKER, 2);
+    say(w, "One that runs can't be changed or deleted.");
+    id = job(2);
+    message_put_change(world_frame(w, CLIENT), 5, &id, 1, &away);
+    ask_ids(w, MESSAGE_DELETE, 6, 2, 0);
+    step(w, 0);
+    say(w, "The one that was moved is deleted, and unknown afterwards.");
+    ask_ids(w, MESSAGE_DELETE, 7, 1, 0);
+    step(w, 0);
+    ask_ids(w, MESSAGE_GET, 8, 1, PART_PAYLOAD);
+    step(w, 0);
+}
+
+static void
 play_lost(struct world *w)
 {
     greet_client(w);
@@ -612,6 +645,9 @@ const struct scenario scenarios[] = {
     {.name = "retry",
         .heading = "A job fails, is tried again after its backoff, and is dead in the end.",
         .play = play_retry},
+    {.name = "changed",
+        .heading = "Jobs that wait are moved, brought forward and deleted.",
+        .play = play_changed},
     {.name = "lost",
         .heading = "The jobs of a lost worker go back, and are handed out alone, to be confirmed.",
         .play = play_lost},

@@ -13,7 +13,7 @@ given(struct world *w, uint32_t peer)
     uint32_t count = 0;
     if (world_read(w, peer, MESSAGE_DISPATCH))
         for (; count < w->message.count; count++)
-            got[count] = w->room->dispatched[count];
+            got[count] = w->arrays->dispatched[count];
     return count;
 }
 
@@ -59,7 +59,7 @@ submit(struct world *w, uint64_t number, const struct job_spec *job)
     world_submit(w, 1, number, job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_true(message_next_run(&w->room->answers[0], &id, &count));
+    assert_true(message_next_run(&w->arrays->answers[0], &id, &count));
     return id;
 }
 
@@ -162,12 +162,12 @@ started_is_refused_for_what_the_worker_does_not_hold(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_CONFIRMED));
     assert_int_equal(w->message.count, 1);
-    assert_int_equal(w->room->leases[0].status, STINT_STALE);
+    assert_int_equal(w->arrays->leases[0].status, STINT_STALE);
     id.bytes[15] = 200;
     start(w, 2, &(struct dispatched_job){.id = id, .attempt = 1});
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_CONFIRMED));
-    assert_int_equal(w->room->leases[0].status, STINT_NO_SUCH_JOB);
+    assert_int_equal(w->arrays->leases[0].status, STINT_NO_SUCH_JOB);
     world_destroy(&w);
 }
 
@@ -382,7 +382,7 @@ a_job_far_over_its_time_is_taken_back_as_a_failed_attempt_and_its_worker_told(vo
     /* At the limit its worker ends it. */
     assert_false(is_revoked_within(w, 3000 + DEFAULT_LOST_MS + 14000));
     assert_true(is_revoked_within(w, 3000));
-    assert_int_equal(w->room->leases[0].status, STINT_TIMEOUT);
+    assert_int_equal(w->arrays->leases[0].status, STINT_TIMEOUT);
     assert_true(world_told(w, "was taken back"));
     assert_int_equal(world_state(w, id, &info), STINT_SCHEDULED);
     assert_int_equal(info.failures, 1);
@@ -538,8 +538,8 @@ a_worker_that_names_kinds_gets_no_others(void **state)
     message_put_page(world_frame(w, 1), MESSAGE_LIST_QUEUES, 1, (struct slice){0});
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_QUEUES));
-    assert_true(message_next_queue(w->room));
-    assert_string_equal(w->room->queue_info.unserved, "red");
+    assert_true(message_next_queue(w->arrays));
+    assert_string_equal(w->arrays->queue_info.unserved, "red");
     /* What comes back before the place that was searched is found again. */
     world_settle(w, 2, 3, blue, 1, OUTCOME_RETURNED, "");
     message_put_ping(world_frame(w, 2), 1, 4, 0);

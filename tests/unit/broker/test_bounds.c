@@ -25,7 +25,7 @@ subscribe(struct world *w, uint32_t peer, uint64_t number)
     message_put_subscribe(world_frame(w, peer), number, (struct slice){NULL, 0}, 0, NULL, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, peer, MESSAGE_ANSWERS));
-    return w->room->statuses[0];
+    return w->arrays->statuses[0];
 }
 
 static void
@@ -71,7 +71,7 @@ wait_for(struct world *w, uint32_t peer, uint64_t from, uint32_t count)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, peer, MESSAGE_ANSWERS));
     for (uint32_t i = 0; i < count; i++)
-        taken += w->room->statuses[i] == STINT_OK;
+        taken += w->arrays->statuses[i] == STINT_OK;
     return taken;
 }
 
@@ -113,8 +113,8 @@ refuse_all(struct world *w, uint32_t peer)
         return 0;
     uint32_t count = w->message.count;
     for (uint32_t i = 0; i < count; i++)
-        outcomes[i] = (struct outcome){.id = w->room->dispatched[i].id,
-            .attempt = w->room->dispatched[i].attempt,
+        outcomes[i] = (struct outcome){.id = w->arrays->dispatched[i].id,
+            .attempt = w->arrays->dispatched[i].attempt,
             .type = OUTCOME_UNABLE,
             .body = {(const uint8_t *)"no", 2}};
     message_put_settle(world_frame(w, peer), 9, outcomes, count, WINDOW_UNCHANGED);

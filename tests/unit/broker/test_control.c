@@ -338,10 +338,10 @@ slots_that_a_worker_tells_are_the_ones_that_count(void **state)
     message_put_page(world_frame(w, CLIENT), MESSAGE_LIST_WORKERS, 2, (struct slice){0});
     step(w, 0);
     assert_non_null(world_read(w, CLIENT, MESSAGE_WORKERS));
-    assert_true(message_next_worker(w->room));
-    assert_int_equal(w->room->worker_info.slots, 5);
-    assert_int_equal(w->room->worker_info.load, 150);
-    assert_int_equal(w->room->worker_info.cores, 4);
+    assert_true(message_next_worker(w->arrays));
+    assert_int_equal(w->arrays->worker_info.slots, 5);
+    assert_int_equal(w->arrays->worker_info.load, 150);
+    assert_int_equal(w->arrays->worker_info.cores, 4);
     world_destroy(&w);
 }
 
@@ -404,11 +404,11 @@ what_a_worker_holds_is_listed_in_pages_each_job_once(void **state)
         assert_non_null(m);
         cursor = m->page.cursor;
         for (uint32_t i = 0; i < m->count; i++, next++) {
-            assert_true(message_next_running(w->room));
-            assert_int_equal(id_sequence(&w->room->running_info.id), next);
-            assert_int_equal(w->room->running_info.ms_ago, 70);
-            assert_string_equal(w->room->running_info.kind, "default");
-            assert_string_equal(w->room->running_info.queue, "default");
+            assert_true(message_next_running(w->arrays));
+            assert_int_equal(id_sequence(&w->arrays->running_info.id), next);
+            assert_int_equal(w->arrays->running_info.ms_ago, 70);
+            assert_string_equal(w->arrays->running_info.kind, "default");
+            assert_string_equal(w->arrays->running_info.queue, "default");
         }
         assert_true(cursor.size <= sizeof kept);
         if (cursor.size)

@@ -26,7 +26,7 @@ higher_priority_goes_first_and_first_in_first_out_within_one(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_DISPATCH));
     for (size_t n = 0; n < w->message.count; n++)
-        order[n] = (char)w->room->dispatched[n].payload.data[0];
+        order[n] = (char)w->arrays->dispatched[n].payload.data[0];
     assert_string_equal(order, expected);
     world_destroy(&w);
 }
@@ -61,7 +61,7 @@ a_worker_takes_its_queues_in_turn(void **state)
         if (w->out.entries[i].peer != 2)
             continue;
         assert_int_equal(
-            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+            message_decode(frame.data, frame.size, &w->message, w->arrays, &why), STINT_OK);
         if (w->message.type != MESSAGE_DISPATCH)
             continue;
         all += w->message.count;
@@ -143,9 +143,9 @@ a_running_job_is_cancelled_at_once_and_its_worker_told(void **state)
     message_put_ids(world_frame(w, 1), MESSAGE_CANCEL, 5, &id, 1, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
-    assert_int_equal(w->room->statuses[0], STINT_OK);
+    assert_int_equal(w->arrays->statuses[0], STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_REVOKE));
-    assert_int_equal(w->room->leases[0].status, STINT_CANCELLED);
+    assert_int_equal(w->arrays->leases[0].status, STINT_CANCELLED);
     assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
     world_settle(w, 2, 2, id, 1, OUTCOME_SUCCEEDED, "");
     assert_int_equal(world_step(w, 0), STINT_OK);
@@ -201,12 +201,12 @@ limits_refuse_with_the_status_that_names_them(void **state)
     world_submit(w, 1, 3, &third, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_LARGE);
-    assert_int_equal(w->room->answers[1].status, STINT_TOO_LARGE);
-    assert_int_equal(w->room->answers[2].status, STINT_OK);
-    assert_int_equal(w->room->answers[3].status, STINT_QUEUE_FULL);
-    assert_int_equal(w->room->answers[4].status, STINT_OK);
-    assert_int_equal(w->room->answers[5].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_LARGE);
+    assert_int_equal(w->arrays->answers[1].status, STINT_TOO_LARGE);
+    assert_int_equal(w->arrays->answers[2].status, STINT_OK);
+    assert_int_equal(w->arrays->answers[3].status, STINT_QUEUE_FULL);
+    assert_int_equal(w->arrays->answers[4].status, STINT_OK);
+    assert_int_equal(w->arrays->answers[5].status, STINT_TOO_MANY);
     world_destroy(&w);
 }
 
@@ -269,7 +269,7 @@ a_damaged_record_is_set_aside_and_its_neighbours_are_served(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_DISPATCH));
     assert_int_equal(w->message.count, 1);
-    assert_memory_equal(w->room->dispatched[0].payload.data, "b", 1);
+    assert_memory_equal(w->arrays->dispatched[0].payload.data, "b", 1);
     assert_int_equal(store_model_count(w->store, STORE_DAMAGED), 1);
     assert_true(world_told(w, ""));
     world_destroy(&w);
@@ -287,15 +287,15 @@ a_wait_is_answered_when_the_job_is_settled(void **state)
     message_put_ids(world_frame(w, 1), MESSAGE_WAIT, 3, ids, 2, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
-    assert_int_equal(w->room->statuses[0], STINT_OK);
-    assert_int_equal(w->room->statuses[1], STINT_NO_SUCH_JOB);
+    assert_int_equal(w->arrays->statuses[0], STINT_OK);
+    assert_int_equal(w->arrays->statuses[1], STINT_NO_SUCH_JOB);
     assert_null(world_read(w, 1, MESSAGE_OUTCOMES));
     world_settle(w, 2, 2, id, 1, OUTCOME_SUCCEEDED, "out");
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_OUTCOMES));
-    assert_true(message_next_job(w->room));
-    assert_int_equal(w->room->info.state, STINT_SUCCEEDED);
-    assert_memory_equal(w->room->info.result, "out", 3);
+    assert_true(message_next_job(w->arrays));
+    assert_int_equal(w->arrays->info.state, STINT_SUCCEEDED);
+    assert_memory_equal(w->arrays->info.result, "out", 3);
     message_put_ids(world_frame(w, 1), MESSAGE_WAIT, 4, &id, 1, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_OUTCOMES)); /* it is settled already */
@@ -329,8 +329,8 @@ a_list_is_read_in_pages_with_filters(void **state)
             memcpy(cursor, w->message.page.cursor.data, size);
         list.list.cursor = (struct slice){cursor, size};
         for (uint32_t i = 0; i < w->message.count; i++) {
-            assert_true(message_next_job(w->room));
-            assert_string_equal(w->room->info.queue, "odd");
+            assert_true(message_next_job(w->arrays));
+            assert_string_equal(w->arrays->info.queue, "odd");
             seen++;
         }
         pages++;
@@ -355,10 +355,10 @@ a_list_and_an_outcome_tell_the_state_a_job_is_in(void **state)
     world_settle(w, 2, 2, ids[2], 1, OUTCOME_DEAD, "why");
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_OUTCOMES));
-    assert_true(message_next_job(w->room));
-    assert_int_equal(w->room->info.state, STINT_DEAD);
-    assert_int_equal(w->room->info.payload_bytes, 0); /* an outcome is not about the payload */
-    assert_string_equal(w->room->info.error, "why");
+    assert_true(message_next_job(w->arrays));
+    assert_int_equal(w->arrays->info.state, STINT_DEAD);
+    assert_int_equal(w->arrays->info.payload_bytes, 0); /* an outcome is not about the payload */
+    assert_string_equal(w->arrays->info.error, "why");
     ids[0] = world_submit_one(w, 2, "runs");
     ids[1] = world_submit_one(w, 3, "waits");
     for (unsigned i = 0; i < 3; i++) {
@@ -367,9 +367,9 @@ a_list_and_an_outcome_tell_the_state_a_job_is_in(void **state)
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_JOBS));
         assert_int_equal(w->message.count, 1);
-        assert_true(message_next_job(w->room));
-        assert_int_equal(w->room->info.state, states[i]);
-        assert_int_equal(id_compare(&w->room->info.id, &ids[i]), 0);
+        assert_true(message_next_job(w->arrays));
+        assert_int_equal(w->arrays->info.state, states[i]);
+        assert_int_equal(id_compare(&w->arrays->info.id, &ids[i]), 0);
     }
     world_destroy(&w);
 }
@@ -416,8 +416,8 @@ subscribers_hear_the_life_of_a_job(void **state)
     for (unsigned step = 0; step < 40 && heard < 5; step++) {
         if (world_read(w, 1, MESSAGE_EVENTS))
             for (uint32_t i = 0; i < w->message.count; i++) {
-                assert_int_equal(w->room->events[i].type, life[heard++]);
-                assert_string_equal(w->room->events[i].queue, "default");
+                assert_int_equal(w->arrays->events[i].type, life[heard++]);
+                assert_string_equal(w->arrays->events[i].queue, "default");
             }
         if (heard == 2)
             world_settle(w, 2, 2, id, 1, OUTCOME_FAILED, "");
@@ -444,7 +444,7 @@ who_unsubscribes_is_answered_and_hears_no_more(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
     assert_int_equal(w->message.number, 50);
-    assert_int_equal(w->room->statuses[0], STINT_OK);
+    assert_int_equal(w->arrays->statuses[0], STINT_OK);
     (void)world_submit_one(w, 2, "b");
     assert_null(world_read(w, 1, MESSAGE_EVENTS));
     world_destroy(&w);

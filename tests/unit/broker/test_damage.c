@@ -28,7 +28,9 @@ full_world(struct stint_id *large)
     (void)world_submit_one(w, 3, "runs");
     (void)world_submit_one(w, 4, "runs too");
     *large = world_submit_one(w, 5, text);
-    (void)world_submit_one(w, 6, "waits");
+    struct stint_id moved = world_submit_one(w, 6, "waits");
+    const struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 3}};
+    message_put_change(world_frame(w, 1), 6, &moved, 1, &change);
     const struct stint_fleet size = {.slots = 9};
     message_put_fleet(world_frame(w, 1), MESSAGE_SET_FLEET, 1, &size);
     assert_int_equal(world_step(w, 0), STINT_OK);
@@ -83,7 +85,8 @@ static void
 verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
-        STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS};
+        STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS, STORE_NAMES,
+        STORE_REDIRECTS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -275,7 +278,7 @@ a_damaged_answer_is_not_given_again(void **state)
     world_submit(w, 1, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_DAMAGED);
+    assert_int_equal(w->arrays->answers[0].status, STINT_DAMAGED);
     world_destroy(&w);
 }
 

@@ -151,11 +151,12 @@ who_comes_second_is_told_who_was_first_until_that_one_is_gone(void **state)
     char words[64];
     (void)state;
     assert_int_equal(data_open(&first, directory, 5, false, error), 0);
-    (void)snprintf(words, sizeof words, "another stintd (process %ld) uses", (long)getpid());
+    (void)snprintf(
+        words, sizeof words, "another broker (process %ld, this one) uses", (long)getpid());
     refuse(5, false, EX_TEMPFAIL, words);
     refuse(5, true, EX_TEMPFAIL, words);
     assert_int_equal(unlink(in("LOCK")), 0); /* somebody takes it for a leftover */
-    refuse(5, false, EX_TEMPFAIL, "another stintd (process unknown) uses");
+    refuse(5, false, EX_TEMPFAIL, "another broker (process unknown) uses");
     data_close(&first);
     accept(5);
 }
@@ -218,7 +219,7 @@ what_a_manifest_may_not_say(void **state)
         int code;
         const char *words;
     } cases[] = {
-        {"stint-data", "stint-data 5", 5, EX_CONFIG, "has format 5 and this stintd knows up to 4"},
+        {"stint-data", "stint-data 6", 5, EX_CONFIG, "has format 6 and this stintd knows up to 5"},
         {"stint-data", "stint-data 2000000000", 5, EX_CONFIG, "use a newer stintd"},
         {"stint-data", "stint-data 0", 5, EX_DATAERR, damaged},
         {"stint-data", "stint-data -3", 5, EX_DATAERR, damaged},

@@ -133,7 +133,7 @@ read_ids(struct model *m, unsigned from)
         for (uint32_t a = 0; m->w->message.type == MESSAGE_SUBMITTED && a < m->w->message.count;
              a++) {
             uint32_t count;
-            struct answer *answer = &m->w->room->answers[a];
+            struct answer *answer = &m->w->arrays->answers[a];
             assert_int_equal(answer->status, STINT_OK);
             assert_true(message_next_run(answer, &m->jobs[from].id, &count));
             assert_int_equal(count, 1);
@@ -161,7 +161,7 @@ read_dispatch(struct model *m, unsigned n)
         if (m->w->message.type != MESSAGE_DISPATCH)
             continue;
         for (uint32_t d = 0; d < m->w->message.count; d++) {
-            const struct dispatched_job *got = &m->w->room->dispatched[d];
+            const struct dispatched_job *got = &m->w->arrays->dispatched[d];
             struct model_job *job = job_of(m, &got->id);
             assert_false(job->over);
             assert_int_equal(job->worker, -1); /* nobody else has it */

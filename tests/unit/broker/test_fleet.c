@@ -160,7 +160,7 @@ lease_comes_or_moves(struct model *m)
     struct worker *worker = any_worker(m, &which);
     struct lease *lease = fleet_lease(&m->fleet, &id);
     if (!lease) {
-        lease = fleet_lease_add(&m->fleet, &id, j + 7, worker);
+        lease = fleet_lease_add(&m->fleet, &id, &id, j + 7, worker);
         *mine = (struct model_lease){.worker = worker ? which : ORPHAN};
         assert_false(lease->begun || lease->suspect || lease->grave || lease->refusers);
         lease->refusers = refusers_add(lease->refusers, session(1));
@@ -447,17 +447,18 @@ a_lease_that_was_freed_leaves_nothing_in_the_next_one(void **state)
     struct stint_id one = id_of(1), two = id_of(2);
     (void)state;
     struct worker *w = fleet_worker_add(&fleet, session(0));
-    struct lease *l = fleet_lease_add(&fleet, &one, 9, w);
+    struct lease *l = fleet_lease_add(&fleet, &one, &one, 9, w);
     l->refusers = refusers_add(NULL, session(3));
     l->deadline_ms = l->begun_ms = l->keep_ms = 77;
-    l->has_keep = l->chunked = l->claimed = true;
+    l->chunked = l->claimed = true;
+    l->keep_ms = 5;
     fleet_lease_begin(l);
     fleet_lease_suspect(l, true);
     fleet_lease_remove(&fleet, l);
-    struct lease *again = fleet_lease_add(&fleet, &two, 1, NULL);
+    struct lease *again = fleet_lease_add(&fleet, &two, &two, 1, NULL);
     assert_ptr_equal(again, l); /* memory is used again */
     assert_int_equal(again->deadline_ms + again->begun_ms + again->keep_ms, 0);
-    assert_false(again->has_keep || again->chunked || again->claimed || again->begun ||
+    assert_false(again->keep_ms || again->chunked || again->claimed || again->begun ||
         again->suspect || again->grave || again->refusers);
     assert_int_equal(w->counts.held, 0);
     assert_null(fleet_lease(&fleet, &one));

@@ -28,23 +28,23 @@ of_a_message_about_several_jobs_those_that_are_not_granted_are_denied(void **sta
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, KEYED, MESSAGE_ANSWERS));
     static const uint32_t expected[] = {STINT_DENIED, STINT_OK, STINT_DENIED, STINT_NO_SUCH_JOB};
-    assert_memory_equal(w->room->statuses, expected, sizeof expected);
+    assert_memory_equal(w->arrays->statuses, expected, sizeof expected);
 
     message_put_leases(world_frame(w, KEYED), MESSAGE_CLAIM, 4, refs, 4, false);
     message_put_settle(world_frame(w, KEYED), 5, outcomes, 4, WINDOW_UNCHANGED);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, KEYED, MESSAGE_CLAIMED));
     assert_int_equal(w->message.count, 4);
-    assert_int_equal(w->room->leases[0].status, STINT_DENIED);
-    assert_int_equal(w->room->leases[1].status, STINT_STALE);
-    assert_int_equal(w->room->leases[2].status, STINT_DENIED);
-    assert_memory_equal(&w->room->leases[2].id, &ids[2], sizeof *ids);
-    assert_int_equal(w->room->leases[3].status, STINT_NO_SUCH_JOB);
+    assert_int_equal(w->arrays->leases[0].status, STINT_DENIED);
+    assert_int_equal(w->arrays->leases[1].status, STINT_STALE);
+    assert_int_equal(w->arrays->leases[2].status, STINT_DENIED);
+    assert_memory_equal(&w->arrays->leases[2].id, &ids[2], sizeof *ids);
+    assert_int_equal(w->arrays->leases[3].status, STINT_NO_SUCH_JOB);
     assert_non_null(world_read(w, KEYED, MESSAGE_SETTLED));
     for (unsigned i = 0; i < 4; i++) {
         uint32_t index;
         enum stint_status status;
-        assert_true(message_next_exception(&w->room->answers[0], &index, &status));
+        assert_true(message_next_exception(&w->arrays->answers[0], &index, &status));
         assert_int_equal(index, i);
         assert_int_equal(status == STINT_DENIED, expected[i] == STINT_DENIED);
     }
@@ -52,7 +52,7 @@ of_a_message_about_several_jobs_those_that_are_not_granted_are_denied(void **sta
     message_put_ids(world_frame(w, KEYED), MESSAGE_CANCEL, 6, ids, 4, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, KEYED, MESSAGE_ANSWERS));
-    assert_memory_equal(w->room->statuses, expected, sizeof expected);
+    assert_memory_equal(w->arrays->statuses, expected, sizeof expected);
     assert_int_equal(world_state(w, ids[1], NULL), STINT_CANCELLED_JOB);
     assert_int_equal(world_state(w, ids[2], NULL), STINT_READY);
     world_destroy(&w);
@@ -76,10 +76,10 @@ a_submit_of_which_one_job_is_not_granted_stores_none(void **state)
     put_submit(w, KEYED, 2, "mail.in"); /* behind a refused one */
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, KEYED, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_DENIED);
-    assert_int_equal(w->room->answers[0].index, 1);
-    assert_true(w->room->answers[0].detail.size > 10);
-    assert_int_equal(w->room->answers[1].status, STINT_OUT_OF_ORDER);
+    assert_int_equal(w->arrays->answers[0].status, STINT_DENIED);
+    assert_int_equal(w->arrays->answers[0].index, 1);
+    assert_true(w->arrays->answers[0].detail.size > 10);
+    assert_int_equal(w->arrays->answers[1].status, STINT_OUT_OF_ORDER);
     core_stats(w->core, &after);
     assert_int_equal(after.submitted, before.submitted);
     put_submit(w, KEYED, 1, "mail.in"); /* its number was not used */
@@ -190,9 +190,9 @@ of_a_worker_that_also_serves_another_queue_its_work_is_not_told(void **state)
         message_put_page(world_frame(w, KEYED), MESSAGE_LIST_WORKERS, 3, (struct slice){0});
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, KEYED, MESSAGE_WORKERS));
-        assert_true(message_next_worker(w->room));
-        assert_int_equal(w->room->worker_info.held, narrow ? 0 : 2);
-        assert_string_equal(w->room->worker_info.queues, narrow ? "mail.in" : "mail.in pay.roll");
+        assert_true(message_next_worker(w->arrays));
+        assert_int_equal(w->arrays->worker_info.held, narrow ? 0 : 2);
+        assert_string_equal(w->arrays->worker_info.queues, narrow ? "mail.in" : "mail.in pay.roll");
     }
     world_destroy(&w);
 }

@@ -55,7 +55,7 @@ succeed_all(struct world *w, uint64_t number, const char *result, struct stint_i
     if (!world_read(w, 2, MESSAGE_DISPATCH))
         return 0;
     for (; count < w->message.count; count++) {
-        const struct dispatched_job *job = &w->room->dispatched[count];
+        const struct dispatched_job *job = &w->arrays->dispatched[count];
         outcomes[count] = (struct outcome){.id = job->id,
             .attempt = job->attempt,
             .type = OUTCOME_SUCCEEDED,
@@ -76,9 +76,9 @@ count_results(struct world *w, uint32_t peer, uint32_t *with, uint32_t *without)
     if (!world_read(w, peer, MESSAGE_OUTCOMES))
         return;
     for (uint32_t i = 0; i < w->message.count; i++) {
-        assert_true(message_next_job(w->room));
-        assert_int_equal(w->room->info.result_bytes, BODY_BYTES);
-        *(w->room->info.result ? with : without) += 1;
+        assert_true(message_next_job(w->arrays));
+        assert_int_equal(w->arrays->info.result_bytes, BODY_BYTES);
+        *(w->arrays->info.result ? with : without) += 1;
     }
 }
 
@@ -205,11 +205,11 @@ who_does_not_read_is_told_how_many_events_it_missed(void **state)
     show_that_it_reads(w, 5);
     assert_non_null(world_read(w, 5, MESSAGE_EVENTS));
     assert_int_equal(w->message.count, 1);
-    assert_int_equal(w->room->events[0].type, STINT_EVENT_LOST);
-    assert_int_equal(w->room->events[0].count, 100 - heard);
+    assert_int_equal(w->arrays->events[0].type, STINT_EVENT_LOST);
+    assert_int_equal(w->arrays->events[0].count, 100 - heard);
     (void)world_submit_one(w, 101, "");
     assert_non_null(world_read(w, 5, MESSAGE_EVENTS));
-    assert_int_equal(w->room->events[0].type, STINT_EVENT_SUBMITTED);
+    assert_int_equal(w->arrays->events[0].type, STINT_EVENT_SUBMITTED);
     world_destroy(&w);
 }
 
@@ -219,7 +219,8 @@ listed_up_to(struct world *w, size_t n)
     const char *why;
     struct stint_id at;
     struct slice frame = outbox_frame(&w->out, n);
-    assert_int_equal(message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+    assert_int_equal(
+        message_decode(frame.data, frame.size, &w->message, w->arrays, &why), STINT_OK);
     assert_int_equal(w->message.type, MESSAGE_JOBS);
     assert_int_equal(w->message.page.cursor.size, 1 + STINT_ID_BYTES);
     memcpy(at.bytes, w->message.page.cursor.data + 1, STINT_ID_BYTES);

@@ -3,6 +3,7 @@
  */
 #include "listen.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -114,7 +116,7 @@ an_endpoint_that_can_not_be_used_is_told_in_words(void **state)
         void *socket = router();
         error[0] = '\0';
         assert_int_equal(
-            listen_at(socket, cases[i].endpoint, &plain, &listener, error), cases[i].status);
+            listen_at(socket, cases[i].endpoint, &plain, -1, &listener, error), cases[i].status);
         if (!strstr(error, cases[i].words))
             fail_msg("%s: it said \"%s\"", cases[i].endpoint, error);
         assert_string_equal(listener.path, "");
@@ -131,7 +133,7 @@ a_name_that_stands_for_this_host_is_listened_at(void **state)
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
         struct listener listener;
         void *socket = router();
-        if (listen_at(socket, endpoints[i], &plain, &listener, error) != STINT_OK)
+        if (listen_at(socket, endpoints[i], &plain, -1, &listener, error) != STINT_OK)
             fail_msg("%s", error);
         assert_string_equal(listener.path, "");
         end_socket(socket);
@@ -146,12 +148,48 @@ a_port_that_is_taken_is_not_taken_again(void **state)
     struct listener listener;
     void *first = router(), *second = router();
     (void)state;
-    assert_int_equal(listen_at(first, "tcp://127.0.0.1:*", &plain, &listener, error), STINT_OK);
+    assert_int_equal(listen_at(first, "tcp://127.0.0.1:*", &plain, -1, &listener, error), STINT_OK);
     assert_int_equal(zmq_getsockopt(first, ZMQ_LAST_ENDPOINT, bound, &size), 0);
-    assert_int_equal(listen_at(second, bound, &plain, &listener, error), STINT_SYSTEM);
+    assert_int_equal(listen_at(second, bound, &plain, -1, &listener, error), STINT_SYSTEM);
     assert_non_null(strstr(error, "in use"));
     end_socket(first);
     end_socket(second);
+}
+
+/* As a broker does that serves in its data directory. */
+static void
+a_directory_that_we_hold_ourselves_is_not_waited_for(void **state)
+{
+    struct listener listener;
+    struct stat st;
+    void *socket = router();
+    (void)state;
+    int held = open(in(""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, held, &listener, error), STINT_OK);
+    assert_int_equal(lstat(in("socket"), &st), 0);
+    listen_end(&listener);
+    assert_int_equal(lstat(in("socket"), &st), -1);
+    close(held);
+    end_socket(socket);
+}
+
+/* It is left as it is, as it belongs to all threads. */
+static void
+a_socket_is_for_its_user_alone_whatever_the_umask_is(void **state)
+{
+    struct listener listener;
+    struct stat st;
+    void *socket = router();
+    (void)state;
+    mode_t mask = umask(0);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, -1, &listener, error), STINT_OK);
+    assert_int_equal(umask(mask), 0);
+    assert_int_equal(lstat(in("socket"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    listen_end(&listener);
+    end_socket(socket);
 }
 
 static void
@@ -162,7 +200,7 @@ an_ipc_endpoint_is_a_file_of_its_users_that_goes_at_the_end(void **state)
     void *socket = router(), *peer = open_socket(ZMQ_DEALER);
     char byte;
     (void)state;
-    assert_int_equal(listen_at(socket, ipc("socket"), &plain, &listener, error), STINT_OK);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, -1, &listener, error), STINT_OK);
     assert_int_equal(lstat(in("socket"), &st), 0);
     assert_true(S_ISSOCK(st.st_mode));
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -184,9 +222,9 @@ an_ipc_endpoint_is_not_taken_away_from_who_serves_there(void **state)
     struct stat before, after;
     void *one = router(), *two = router();
     (void)state;
-    assert_int_equal(listen_at(one, ipc("socket"), &plain, &first, error), STINT_OK);
+    assert_int_equal(listen_at(one, ipc("socket"), &plain, -1, &first, error), STINT_OK);
     assert_int_equal(lstat(in("socket"), &before), 0);
-    assert_int_equal(listen_at(two, ipc("socket"), &plain, &second, error), STINT_SYSTEM);
+    assert_int_equal(listen_at(two, ipc("socket"), &plain, -1, &second, error), STINT_SYSTEM);
     assert_non_null(strstr(error, "another process serves there already"));
     listen_end(&second);
     end_socket(two);
@@ -218,13 +256,13 @@ a_socket_that_was_left_behind_is_replaced_and_any_other_file_is_not(void **state
     assert_non_null(file);
     assert_int_equal(fputs("precious", file) >= 0, 1);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(listen_at(socket, ipc("socket"), &plain, &listener, error), STINT_SYSTEM);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, -1, &listener, error), STINT_SYSTEM);
     assert_non_null(strstr(error, "a file that is no socket"));
     assert_int_equal(lstat(in("socket"), &st), 0);
     assert_int_equal(st.st_size, 8);
     assert_int_equal(unlink(in("socket")), 0);
     leave_behind();
-    assert_int_equal(listen_at(socket, ipc("socket"), &plain, &listener, error), STINT_OK);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, -1, &listener, error), STINT_OK);
     end_socket(socket);
     listen_end(&listener);
 }
@@ -236,7 +274,7 @@ what_is_at_the_path_in_the_end_and_is_not_ours_stays(void **state)
     struct stat st;
     void *socket = router();
     (void)state;
-    assert_int_equal(listen_at(socket, ipc("socket"), &plain, &listener, error), STINT_OK);
+    assert_int_equal(listen_at(socket, ipc("socket"), &plain, -1, &listener, error), STINT_OK);
     /* Ours is kept under another name meanwhile, so that its number is not given again. */
     assert_int_equal(rename(listener.path, strdupa(in("kept"))), 0);
     leave_behind(); /* as if another broker served there by now */
@@ -275,6 +313,8 @@ main(void)
         FOR(an_endpoint_that_can_not_be_used_is_told_in_words),
         FOR(a_name_that_stands_for_this_host_is_listened_at),
         FOR(a_port_that_is_taken_is_not_taken_again),
+        FOR(a_directory_that_we_hold_ourselves_is_not_waited_for),
+        FOR(a_socket_is_for_its_user_alone_whatever_the_umask_is),
         FOR(an_ipc_endpoint_is_a_file_of_its_users_that_goes_at_the_end),
         FOR(an_ipc_endpoint_is_not_taken_away_from_who_serves_there),
         FOR(a_socket_that_was_left_behind_is_replaced_and_any_other_file_is_not),

@@ -48,7 +48,7 @@ submit(struct world *w, struct dice *dice, uint64_t number)
     world_submit(w, 1, number, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_true(message_next_run(&w->room->answers[0], &mine->id, &count));
+    assert_true(message_next_run(&w->arrays->answers[0], &mine->id, &count));
 }
 
 /* Puts the job into a state as the core's own moves do. */
@@ -106,13 +106,13 @@ next_page(struct world *w, const struct message *list)
         memcpy(cursor, next.data, next.size);
     for (uint32_t i = 0; i < count; i++) {
         unsigned j = 0;
-        assert_true(message_next_job(w->room));
-        while (j < jobs_count && memcmp(&jobs[j].id, &w->room->info.id, STINT_ID_BYTES) != 0)
+        assert_true(message_next_job(w->arrays));
+        while (j < jobs_count && memcmp(&jobs[j].id, &w->arrays->info.id, STINT_ID_BYTES) != 0)
             j++;
         assert_true(j < jobs_count);
-        assert_int_equal(w->room->info.state, jobs[j].state);
-        assert_string_equal(w->room->info.queue, queue_names[jobs[j].queue]);
-        assert_string_equal(w->room->info.kind, kind_names[jobs[j].kind]);
+        assert_int_equal(w->arrays->info.state, jobs[j].state);
+        assert_string_equal(w->arrays->info.queue, queue_names[jobs[j].queue]);
+        assert_string_equal(w->arrays->info.kind, kind_names[jobs[j].kind]);
         jobs[j].told++;
     }
     return (struct slice){cursor, next.size};
@@ -301,8 +301,8 @@ next_names(struct world *w, enum message_type list, struct slice from)
     if (next.size)
         memcpy(cursor, next.data, next.size);
     for (uint32_t i = 0; i < count; i++) {
-        assert_true(of_queues ? message_next_queue(w->room) : message_next_worker(w->room));
-        const char *name = of_queues ? w->room->queue_info.name : w->room->worker_info.name;
+        assert_true(of_queues ? message_next_queue(w->arrays) : message_next_worker(w->arrays));
+        const char *name = of_queues ? w->arrays->queue_info.name : w->arrays->worker_info.name;
         unsigned n = (unsigned)strtoul(name + 2, NULL, 10);
         assert_true(n < FLEET);
         told[n]++;

@@ -72,7 +72,7 @@ world_with_job(size_t bytes, struct stint_id *id)
     world_submit(w, 1, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_true(message_next_run(&w->room->answers[0], id, &count));
+    assert_true(message_next_run(&w->arrays->answers[0], id, &count));
     return w;
 }
 
@@ -173,7 +173,7 @@ to_removed_success(struct world *w, struct job *job)
 static void
 to_nothing(struct world *w, struct job *job)
 {
-    job_forget(w->core, job->level, &job->id, STINT_READY, record_chunked(&job->record));
+    job_forget(w->core, &job->id, &job->key, STINT_READY, record_chunked(&job->record));
     job->place = PLACE_NONE;
     job->state = STINT_UNKNOWN;
 }
@@ -369,7 +369,7 @@ ask(struct world *w, enum message_type what, struct stint_id id)
     assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
     assert_int_equal(w->message.number, 6);
     assert_int_equal(w->message.count, 1);
-    return w->room->statuses[0];
+    return w->arrays->statuses[0];
 }
 
 static void

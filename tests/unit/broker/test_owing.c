@@ -352,7 +352,7 @@ a_submit_of_who_does_not_read_passes_when_it_reads(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     uint64_t token = token_of(w, 1);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
     message_put_ping(world_frame(w, 1), 2, WINDOW_UNCHANGED, token);
     assert_int_equal(world_step(w, 0), STINT_OK);
     (void)world_submit_one(w, 1, "a");
@@ -450,9 +450,9 @@ a_submission_that_is_stored_is_answered_as_it_was_whatever_is_unread(void **stat
     world_submit(w, 1, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_true(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
-    assert_int_equal(w->room->answers[1].status, STINT_OK);
-    assert_true(message_next_run(&w->room->answers[1], &id, &count));
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[1].status, STINT_OK);
+    assert_true(message_next_run(&w->arrays->answers[1], &id, &count));
     assert_int_equal(id_sequence(&id), 1);
     world_destroy(&w);
 }

@@ -163,19 +163,19 @@ promise_4_a_resent_submit_gets_the_first_answer_and_makes_no_second_job(void **s
     world_submit(w, 1, 1, jobs, 3);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].count, 3);
-    assert_true(message_next_run(&w->room->answers[0], &first, &count));
+    assert_int_equal(w->arrays->answers[0].count, 3);
+    assert_true(message_next_run(&w->arrays->answers[0], &first, &count));
     world_restart(w); /* the answer was lost with the broker */
     world_with_client(w);
     assert_int_equal(w->message.welcome.submission, 1);
     world_submit(w, 1, 1, jobs, 3);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_OK);
-    assert_int_equal(w->room->answers[0].count, 3);
-    assert_true(message_next_run(&w->room->answers[0], &again, &count));
+    assert_int_equal(w->arrays->answers[0].status, STINT_OK);
+    assert_int_equal(w->arrays->answers[0].count, 3);
+    assert_true(message_next_run(&w->arrays->answers[0], &again, &count));
     assert_memory_equal(&first, &again, sizeof first);
-    assert_true(message_next_run(&w->room->answers[0], &again, &count));
+    assert_true(message_next_run(&w->arrays->answers[0], &again, &count));
     assert_int_equal(id_priority(&again), 7);
     assert_int_equal(store_model_count(w->store, STORE_LIVE), 3);
     world_destroy(&w);
@@ -195,21 +195,21 @@ promise_4_a_refusal_uses_no_number_and_leaves_nothing(void **state)
     world_submit(w, 1, 1, two, 2);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
     assert_int_equal(store_model_count(w->store, STORE_SESSIONS), 0);
     assert_int_equal(store_model_count(w->store, STORE_ANSWERS), 0);
     world_submit(w, 1, 2, two, 1); /* it was on its way behind the refused one */
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_OUT_OF_ORDER);
-    assert_int_equal(w->room->answers[0].index, 1);
+    assert_int_equal(w->arrays->answers[0].status, STINT_OUT_OF_ORDER);
+    assert_int_equal(w->arrays->answers[0].index, 1);
     w->options.max.queues = 2;
     world_restart(w);
     world_with_client(w);
     world_submit(w, 1, 1, two, 2);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_OK);
+    assert_int_equal(w->arrays->answers[0].status, STINT_OK);
     assert_int_equal(store_model_count(w->store, STORE_LIVE), 2);
     world_destroy(&w);
 }
@@ -226,9 +226,9 @@ promise_4_a_number_is_not_used_for_other_jobs_and_none_is_skipped(void **state)
     world_submit(w, 1, 3, one(&job, "c"), 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_CONFLICT);
-    assert_int_equal(w->room->answers[1].status, STINT_OUT_OF_ORDER);
-    assert_int_equal(w->room->answers[1].index, 2);
+    assert_int_equal(w->arrays->answers[0].status, STINT_CONFLICT);
+    assert_int_equal(w->arrays->answers[1].status, STINT_OUT_OF_ORDER);
+    assert_int_equal(w->arrays->answers[1].index, 2);
     assert_int_equal(store_model_count(w->store, STORE_LIVE), 1);
     world_destroy(&w);
 }
@@ -268,8 +268,8 @@ promise_5_a_settle_sent_twice_counts_once(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 2, MESSAGE_SETTLED));
     assert_int_equal(w->message.count, 2);
-    assert_int_equal(w->room->answers[0].count, 0);
-    assert_int_equal(w->room->answers[1].count, 0);
+    assert_int_equal(w->arrays->answers[0].count, 0);
+    assert_int_equal(w->arrays->answers[1].count, 0);
     core_stats(w->core, &stats);
     assert_int_equal(stats.succeeded, 1);
     world_destroy(&w);
@@ -291,9 +291,9 @@ exception_of_settle(struct world *w, uint32_t peer)
     uint32_t index;
     enum stint_status status;
     assert_non_null(world_read(w, peer, MESSAGE_SETTLED));
-    if (w->room->answers[0].count == 0)
+    if (w->arrays->answers[0].count == 0)
         return STINT_OK;
-    assert_true(message_next_exception(&w->room->answers[0], &index, &status));
+    assert_true(message_next_exception(&w->arrays->answers[0], &index, &status));
     return status;
 }
 
@@ -446,7 +446,7 @@ promise_7_what_nobody_claims_is_requeued_after_the_grace_time(void **state)
         dispatched = world_read(w, 3, MESSAGE_DISPATCH) != NULL;
     }
     assert_true(dispatched);
-    assert_int_equal(w->room->dispatched[0].attempt, 2);
+    assert_int_equal(w->arrays->dispatched[0].attempt, 2);
     world_destroy(&w);
 }
 
@@ -527,7 +527,7 @@ promise_9_a_full_store_refuses_submits_while_settles_go_through(void **state)
     world_settle(w, 2, 2, id, 1, OUTCOME_SUCCEEDED, "x");
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_STORE_FULL);
+    assert_int_equal(w->arrays->answers[0].status, STINT_STORE_FULL);
     assert_int_equal(exception_of_settle(w, 2), STINT_OK);
     store_model_set_room(w->store, UINT64_MAX);
     (void)world_submit_one(w, 2, "c");
@@ -588,7 +588,7 @@ a_replayed_batch_log_gives_the_same_state(void **state)
     for (uint64_t n = 1; n <= 30; n++) {
         id = world_submit_one(w, n, "payload");
         if (world_read(w, 2, MESSAGE_DISPATCH) && n % 3)
-            world_settle(w, 2, n, w->room->dispatched[0].id, w->room->dispatched[0].attempt,
+            world_settle(w, 2, n, w->arrays->dispatched[0].id, w->arrays->dispatched[0].attempt,
                 n % 2 ? OUTCOME_FAILED : OUTCOME_SUCCEEDED, "text");
         assert_int_equal(world_step(w, 700), STINT_OK);
         if (n == 15)

@@ -27,9 +27,9 @@ submit(struct world *w, uint64_t number, const struct job_spec *jobs, uint32_t c
     world_submit(w, 1, number, jobs, count);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    if (w->room->answers[0].status == STINT_OK && id)
-        assert_true(message_next_run(&w->room->answers[0], id, &run));
-    return w->room->answers[0].status;
+    if (w->arrays->answers[0].status == STINT_OK && id)
+        assert_true(message_next_run(&w->arrays->answers[0], id, &run));
+    return w->arrays->answers[0].status;
 }
 
 static void
@@ -222,10 +222,10 @@ each_limit_of_queues_is_called_by_its_name(void **state)
         jobs[i].priority = i;
     world_with_client(w);
     assert_int_equal(submit(w, 1, jobs, 3, NULL), STINT_TOO_MANY);
-    assert_non_null(
-        memmem(w->room->answers[0].detail.data, w->room->answers[0].detail.size, "priorities", 10));
-    assert_null(
-        memmem(w->room->answers[0].detail.data, w->room->answers[0].detail.size, "queues-max", 10));
+    assert_non_null(memmem(
+        w->arrays->answers[0].detail.data, w->arrays->answers[0].detail.size, "priorities", 10));
+    assert_null(memmem(
+        w->arrays->answers[0].detail.data, w->arrays->answers[0].detail.size, "queues-max", 10));
     assert_int_equal(submit(w, 1, jobs, 2, NULL), STINT_OK);
     world_destroy(&w);
 }
@@ -263,9 +263,9 @@ lists_of_queues_are_told_to_their_end_in_pages(void **state)
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_QUEUES));
         for (uint32_t i = 0; i < w->message.count; i++, told++) {
-            assert_true(message_next_queue(w->room));
-            assert_true(w->room->queue_info.number == 0 || w->room->queue_info.number > last);
-            last = w->room->queue_info.number ? w->room->queue_info.number : last;
+            assert_true(message_next_queue(w->arrays));
+            assert_true(w->arrays->queue_info.number == 0 || w->arrays->queue_info.number > last);
+            last = w->arrays->queue_info.number ? w->arrays->queue_info.number : last;
         }
         at = w->message.page.cursor;
         assert_true(at.size <= sizeof cursor);
@@ -309,8 +309,8 @@ lists_of_workers_are_told_to_their_end_in_pages(void **state)
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_WORKERS));
         for (uint32_t i = 0; i < w->message.count; i++, told++) {
-            assert_true(message_next_worker(w->room));
-            assert_int_equal(seen[w->room->worker_info.window]++, 0);
+            assert_true(message_next_worker(w->arrays));
+            assert_int_equal(seen[w->arrays->worker_info.window]++, 0);
         }
         at = w->message.page.cursor;
         if (at.size)
@@ -352,10 +352,10 @@ answers_in_which_no_ids_are_neighbours_are_cut_into_messages(void **state)
             const char *why;
             struct slice frame = outbox_frame(&w->out, i);
             assert_int_equal(
-                message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+                message_decode(frame.data, frame.size, &w->message, w->arrays, &why), STINT_OK);
             assert_int_equal(w->message.type, MESSAGE_SUBMITTED);
             for (uint32_t a = 0; a < w->message.count; a++)
-                assert_int_equal(w->room->answers[a].count, LIMIT_JOBS);
+                assert_int_equal(w->arrays->answers[a].count, LIMIT_JOBS);
             answers += w->message.count;
             frames++;
             largest = frame.size > largest ? frame.size : largest;
@@ -390,8 +390,8 @@ jobs_of_many_queues_and_priorities_mixed_get_the_same_ids_again(void **state)
         world_submit(w, 1, 1, jobs, LIMIT_JOBS);
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-        assert_int_equal(w->room->answers[0].status, STINT_OK);
-        struct answer *a = &w->room->answers[0];
+        assert_int_equal(w->arrays->answers[0].status, STINT_OK);
+        struct answer *a = &w->arrays->answers[0];
         at = 0;
         for (uint32_t r = 0; r < a->count; r++) {
             assert_true(message_next_run(a, &first, &count));
@@ -433,9 +433,9 @@ a_question_about_many_jobs_with_long_errors_and_bodies_is_answered_in_one_messag
         const char *why;
         struct slice frame = outbox_frame(&w->out, i);
         assert_int_equal(
-            message_decode(frame.data, frame.size, &w->message, w->room, &why), STINT_OK);
+            message_decode(frame.data, frame.size, &w->message, w->arrays, &why), STINT_OK);
         for (uint32_t j = 0; w->message.type == MESSAGE_DISPATCH && j < w->message.count; j++)
-            ids[told++] = w->room->dispatched[j].id;
+            ids[told++] = w->arrays->dispatched[j].id;
     }
     assert_int_equal(told, LIMIT_JOBS);
     for (uint32_t i = 0; i < LIMIT_JOBS; i++) {
@@ -449,10 +449,10 @@ a_question_about_many_jobs_with_long_errors_and_bodies_is_answered_in_one_messag
     assert_int_equal(w->message.count, LIMIT_JOBS);
     assert_in_range(w->out.bytes.used, 4 << 20, LIMIT_MESSAGE_BYTES);
     for (uint32_t i = 0; i < LIMIT_JOBS; i++) {
-        assert_true(message_next_job(w->room));
-        assert_int_equal(w->room->info.state, STINT_DEAD);
-        assert_int_equal(w->room->info.payload_bytes, 1200);
-        bodies += w->room->info.payload != NULL;
+        assert_true(message_next_job(w->arrays));
+        assert_int_equal(w->arrays->info.state, STINT_DEAD);
+        assert_int_equal(w->arrays->info.payload_bytes, 1200);
+        bodies += w->arrays->info.payload != NULL;
     }
     assert_in_range(bodies, 100, LIMIT_JOBS - 1); /* who wants the others asks for fewer */
     free(jobs);

@@ -37,6 +37,12 @@ static const struct expected {
         BY_STATUS},
     {MESSAGE_RETRY, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
         BY_STATUS},
+    {MESSAGE_DELETE, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_CHANGE, ABOUT_ID, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_STATUS},
+    {MESSAGE_CHANGE, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_ANSWERS,
+        BY_ERROR},
     {MESSAGE_LIST_QUEUES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_QUEUES, BY_ERROR},
     {MESSAGE_LIST_WORKERS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_WORKERS, BY_ERROR},
     {MESSAGE_GET_STATS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_STATS, BY_ERROR},
@@ -106,6 +112,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     struct lease_ref ref = {.id = id, .attempt = 1};
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
     struct message list = {.list.queue = name};
+    struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
     bool with_id = e->about == ABOUT_ID || e->about == ABOUT_BOTH;
     switch (e->type) {
     case MESSAGE_HELLO:
@@ -128,7 +135,13 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_GET:
     case MESSAGE_CANCEL:
     case MESSAGE_RETRY:
+    case MESSAGE_DELETE:
         message_put_ids(world_frame(w, KEYED), e->type, 3, &id, 1, e->type == MESSAGE_GET ? 3 : 1);
+        break;
+    case MESSAGE_CHANGE:
+        change.set |= e->about == ABOUT_BOTH ? CHANGE_QUEUE : 0;
+        change.to.queue = name;
+        message_put_change(world_frame(w, KEYED), 3, &id, 1, &change);
         break;
     case MESSAGE_LIST:
         message_put_list(world_frame(w, KEYED), 3, &list);
@@ -160,8 +173,8 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
     uint32_t count = w->message.count;
     for (uint32_t i = 0; i < count; i++) {
         bool of_queue = e->type == MESSAGE_LIST_QUEUES;
-        assert_true(of_queue ? message_next_queue(w->room) : message_next_worker(w->room));
-        const char *names = of_queue ? w->room->queue_info.name : w->room->worker_info.queues;
+        assert_true(of_queue ? message_next_queue(w->arrays) : message_next_worker(w->arrays));
+        const char *names = of_queue ? w->arrays->queue_info.name : w->arrays->worker_info.queues;
         if (strcmp(names, "mail.in pay.roll") == 0)
             seen |= 3;
         else

@@ -29,8 +29,11 @@ begin(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     static const char *const endpoints[] = {"tcp://127.0.0.1:*"};
-    const struct router_options options = {
-        .endpoints = endpoints, .endpoints_count = 1, .peers_max = 10, .heartbeat_ms = 40};
+    const struct router_options options = {.held = -1,
+        .endpoints = endpoints,
+        .endpoints_count = 1,
+        .peers_max = 10,
+        .heartbeat_ms = 40};
     const char *error;
     assert_non_null(f);
     assert_int_equal(router_new(&options, &f->router, &error), STINT_OK);

@@ -99,8 +99,8 @@ static void
 ask_by_ids(struct conversation *c)
 {
     static const enum message_type types[] = {
-        MESSAGE_WAIT, MESSAGE_GET, MESSAGE_CANCEL, MESSAGE_RETRY};
-    enum message_type type = types[below(c, 4)];
+        MESSAGE_WAIT, MESSAGE_GET, MESSAGE_CANCEL, MESSAGE_RETRY, MESSAGE_DELETE};
+    enum message_type type = types[below(c, 5)];
     struct stint_id ids[3];
     uint32_t count = 1 + (uint32_t)below(c, 3);
     for (uint32_t i = 0; i < count; i++)
@@ -222,7 +222,7 @@ static void
 listen(struct conversation *c)
 {
     const struct message *m = world_read(c->w, CLIENT, MESSAGE_SUBMITTED);
-    if (m && c->w->room->answers[0].status == STINT_OK)
+    if (m && c->w->arrays->answers[0].status == STINT_OK)
         c->submission++;
     for (size_t i = 0; i < c->w->out.count; i++) {
         const struct outbox_entry *e = &c->w->out.entries[i];

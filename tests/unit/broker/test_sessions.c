@@ -21,7 +21,7 @@ a_session_that_is_not_used_is_forgotten(void **state)
     world_submit(w, 1, 2, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_SESSION_UNKNOWN);
+    assert_int_equal(w->arrays->answers[0].status, STINT_SESSION_UNKNOWN);
     world_destroy(&w);
 }
 
@@ -59,7 +59,7 @@ sessions_are_limited_and_those_that_exist_go_on(void **state)
     world_submit(w, 5, 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
     (void)world_submit_one(w, 2, "b");
     message_put_numbered(world_frame(w, 1), MESSAGE_BYE, 3);
     world_submit(w, 5, 1, &job, 1);
@@ -193,7 +193,7 @@ a_worker_may_not_claim_what_another_one_holds(void **state)
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 3, MESSAGE_CLAIMED));
     assert_int_equal(w->message.count, 1);
-    assert_int_equal(w->room->leases[0].status, STINT_STALE);
+    assert_int_equal(w->arrays->leases[0].status, STINT_STALE);
     world_settle(w, 2, 1, id, 1, OUTCOME_SUCCEEDED, "mine");
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_SUCCEEDED);
@@ -276,11 +276,11 @@ answers_that_are_not_confirmed_are_limited_until_they_are(void **state)
     world_submit(w, 1, LIMIT_SUBMISSIONS_OPEN + 1, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
     message_put_submit(world_frame(w, 1), LIMIT_SUBMISSIONS_OPEN + 1, 5, &job, 1);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-    assert_int_equal(w->room->answers[0].status, STINT_OK);
+    assert_int_equal(w->arrays->answers[0].status, STINT_OK);
     world_destroy(&w);
 }
 
@@ -405,7 +405,7 @@ sessions_that_rest_make_room_for_others(void **state)
         world_submit(w, 1, 1, &job, 1);
         assert_int_equal(world_step(w, 1000), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_SUBMITTED));
-        status = w->room->answers[0].status;
+        status = w->arrays->answers[0].status;
         assert_true(++seconds < 90);
         assert_true(status == STINT_OK || status == STINT_TOO_MANY);
     }
@@ -431,7 +431,7 @@ no_session_is_forgotten_for_room_before_its_client_could_come_back_after_a_resta
         world_submit(w, 5, 1, &job, 1);
         assert_int_equal(world_step(w, 1000), STINT_OK);
         assert_non_null(world_read(w, 5, MESSAGE_SUBMITTED));
-        assert_int_equal(w->room->answers[0].status, STINT_TOO_MANY);
+        assert_int_equal(w->arrays->answers[0].status, STINT_TOO_MANY);
     }
     world_with_client(w);
     assert_int_equal(w->message.welcome.submission, 1);

@@ -69,7 +69,7 @@ settle(struct world *w, uint32_t peer, struct stint_id id, uint32_t attempt, enu
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, peer, MESSAGE_SETTLED));
     assert_int_equal(w->message.count, 1);
-    struct answer *answer = &w->room->answers[0];
+    struct answer *answer = &w->arrays->answers[0];
     if (answer->count > 0) {
         assert_true(message_next_exception(answer, &index, &status));
         assert_int_equal(index, 0);
@@ -305,10 +305,10 @@ who_waits_for_a_job_hears_of_an_outcome_that_comes_late(void **state)
         assert_null(world_read(w, 1, MESSAGE_OUTCOMES));
         assert_int_equal(settle(w, 2, id, 1, OUTCOME_SUCCEEDED), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_OUTCOMES));
-        assert_true(message_next_job(w->room));
-        assert_memory_equal(&w->room->info.id, &id, sizeof id);
-        assert_int_equal(w->room->info.state, STINT_SUCCEEDED);
-        assert_int_equal(w->room->info.result_bytes, 4);
+        assert_true(message_next_job(w->arrays));
+        assert_memory_equal(&w->arrays->info.id, &id, sizeof id);
+        assert_int_equal(w->arrays->info.state, STINT_SUCCEEDED);
+        assert_int_equal(w->arrays->info.result_bytes, 4);
         world_destroy(&w);
     }
 }

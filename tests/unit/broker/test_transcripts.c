@@ -153,28 +153,28 @@ transcript_knows(const struct pack_buffer *b)
 
 /* Reads the elements, too, which a decoded message only points to. */
 static bool
-decoder_knows(const struct pack_buffer *b, struct message_arrays *room)
+decoder_knows(const struct pack_buffer *b, struct message_arrays *arrays)
 {
     struct message m;
     const char *why;
-    if (message_decode(b->data, b->used, &m, room, &why) == STINT_BAD_MESSAGE)
+    if (message_decode(b->data, b->used, &m, arrays, &why) == STINT_BAD_MESSAGE)
         return true;
     if (m.count == 1 && (m.type == MESSAGE_JOBS || m.type == MESSAGE_OUTCOMES))
-        return !message_next_job(room);
+        return !message_next_job(arrays);
     if (m.count == 1 && m.type == MESSAGE_QUEUES)
-        return !message_next_queue(room);
+        return !message_next_queue(arrays);
     if (m.count == 1 && m.type == MESSAGE_RUNNING)
-        return !message_next_running(room);
-    return m.count == 1 && m.type == MESSAGE_WORKERS && !message_next_worker(room);
+        return !message_next_running(arrays);
+    return m.count == 1 && m.type == MESSAGE_WORKERS && !message_next_worker(arrays);
 }
 
 /* In the message itself (`list` 0), or in the one element of the list that has this key. */
 static void
 compare_keys(enum message_type type, uint8_t list)
 {
-    struct message_arrays *room = calloc(1, sizeof *room);
+    struct message_arrays *arrays = calloc(1, sizeof *arrays);
     struct pack_buffer b = {0};
-    assert_non_null(room);
+    assert_non_null(arrays);
     for (uint8_t key = 1; key < 128; key++) {
         b.used = 0;
         put_head(&b, type, 1);
@@ -184,12 +184,12 @@ compare_keys(enum message_type type, uint8_t list)
             pack_put_map(&b, 1);
         }
         put_odd_pair(&b, key);
-        if (decoder_knows(&b, room) != transcript_knows(&b))
+        if (decoder_knows(&b, arrays) != transcript_knows(&b))
             fail_msg("key %u of %s (in the list %u) is known to one of decoder and transcript",
                 (unsigned)key, message_name(type), (unsigned)list);
     }
     pack_buffer_free(&b);
-    free(room);
+    free(arrays);
 }
 
 static void

@@ -42,7 +42,7 @@ step(struct world *w, uint64_t ms)
         assert_in_range(w->message.number, 1, SUBSCRIPTIONS);
         struct subscriber *s = &subscribers[w->message.number];
         for (uint32_t e = 0; e < w->message.count; e++) {
-            const struct stint_event *event = &w->room->events[e];
+            const struct stint_event *event = &w->arrays->events[e];
             assert_true(s->count < HEARD_MAX);
             assert_string_equal(event->queue, queue_names[id_queue(&event->id) - 1]);
             assert_int_equal(event->at_ms, w->wall_ms);
@@ -237,14 +237,14 @@ subscriptions_of_one_connection_are_limited(void **state)
         assert_int_equal(world_step(w, 0), STINT_OK);
         assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
         assert_int_equal(
-            w->room->statuses[0], n <= LIMIT_SUBSCRIPTIONS ? STINT_OK : STINT_TOO_MANY);
+            w->arrays->statuses[0], n <= LIMIT_SUBSCRIPTIONS ? STINT_OK : STINT_TOO_MANY);
     }
     message_put_numbered(world_frame(w, 1), MESSAGE_UNSUBSCRIBE, 5);
     message_put_subscribe(world_frame(w, 1), 99, text("alpha"), 0, NULL, 0);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, 1, MESSAGE_ANSWERS));
     for (size_t i = 0; world_next(w, 1, &i);)
-        assert_int_equal(w->room->statuses[0], STINT_OK);
+        assert_int_equal(w->arrays->statuses[0], STINT_OK);
     world_destroy(&w);
 }
 
@@ -275,10 +275,10 @@ all_who_wait_for_a_job_hear_of_it_once_and_with_what_they_asked_for(void **state
             continue;
         assert_non_null(world_read(w, peer, MESSAGE_OUTCOMES));
         assert_int_equal(w->message.count, 1);
-        assert_true(message_next_job(w->room));
-        assert_int_equal(w->room->info.state, STINT_SUCCEEDED);
-        assert_int_equal(w->room->info.result_bytes, 10);
-        assert_int_equal(w->room->info.result != NULL, peer % 2);
+        assert_true(message_next_job(w->arrays));
+        assert_int_equal(w->arrays->info.state, STINT_SUCCEEDED);
+        assert_int_equal(w->arrays->info.result_bytes, 10);
+        assert_int_equal(w->arrays->info.result != NULL, peer % 2);
     }
     ask(w, MESSAGE_CANCEL, id);
     for (uint32_t peer = 20; peer < 26; peer++)

@@ -18,7 +18,7 @@ enum { WAIT_MS = 60000 /* nothing takes so long: what waits for it has failed */
 
 /* Writes the answer to a question; leaves `b` empty to say nothing. */
 typedef void
-answer_fn(const struct message *m, const struct message_arrays *room, struct pack_buffer *b);
+answer_fn(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b);
 
 static struct {
     pthread_t thread;
@@ -29,7 +29,7 @@ static struct {
 } broker;
 
 static void
-hear_one(struct message_arrays *room, const uint8_t *frame, size_t size, struct pack_buffer *b)
+hear_one(struct message_arrays *arrays, const uint8_t *frame, size_t size, struct pack_buffer *b)
 {
     struct welcome w = {.version = 1,
         .epoch = 1,
@@ -39,23 +39,23 @@ hear_one(struct message_arrays *room, const uint8_t *frame, size_t size, struct 
         .features = FEATURES_ALL};
     struct message m;
     const char *why;
-    if (message_decode(frame, size, &m, room, &why) != STINT_OK)
+    if (message_decode(frame, size, &m, arrays, &why) != STINT_OK)
         return;
     if (m.type == MESSAGE_HELLO)
         message_put_welcome(b, &w, NULL);
     else if (m.type == MESSAGE_PING)
         message_put_pong(b, m.number, 1);
     else if (m.type != MESSAGE_BYE)
-        atomic_load (&broker.answer)(&m, room, b);
+        atomic_load (&broker.answer)(&m, arrays, b);
 }
 
 static void *
 serve(void *argument)
 {
     static uint8_t frame[1 << 16];
-    struct message_arrays *room = calloc(1, sizeof *room);
+    struct message_arrays *arrays = calloc(1, sizeof *arrays);
     (void)argument;
-    while (room && !atomic_load(&broker.over)) {
+    while (arrays && !atomic_load(&broker.over)) {
         zmq_pollitem_t p = {.socket = broker.router, .events = ZMQ_POLLIN};
         uint8_t peer[256];
         struct pack_buffer b = {0};
@@ -65,14 +65,14 @@ serve(void *argument)
         int size = zmq_recv(broker.router, frame, sizeof frame, 0);
         if (peer_size < 0 || size < 0)
             continue;
-        hear_one(room, frame, (size_t)size, &b);
+        hear_one(arrays, frame, (size_t)size, &b);
         if (b.used) {
             (void)zmq_send(broker.router, peer, (size_t)peer_size, ZMQ_SNDMORE);
             (void)zmq_send(broker.router, b.data, b.used, 0);
         }
         pack_buffer_free(&b);
     }
-    free(room);
+    free(arrays);
     return NULL;
 }
 
@@ -205,9 +205,9 @@ enum { QUESTIONS = sizeof questions / sizeof *questions, SUBMIT = QUESTIONS - 1 
 static enum stint_status refusal;
 
 static void
-refuse(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+refuse(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
-    (void)room;
+    (void)arrays;
     message_put_error(b, m->type, m->number, refusal, "said why", NULL);
 }
 
@@ -234,11 +234,11 @@ a_refusal_comes_through_with_the_brokers_words(void **state)
 
 /* Answers with what another question would be answered with. */
 static void
-answer_another(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+answer_another(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
     struct stint_stats stats = {0};
     uint32_t statuses[2] = {0};
-    (void)room;
+    (void)arrays;
     if (m->type == MESSAGE_GET_STATS)
         message_put_answers(b, m->number, statuses, 1);
     else
@@ -247,12 +247,12 @@ answer_another(const struct message *m, const struct message_arrays *room, struc
 
 /* The right message with something wrong in it. */
 static void
-answer_badly(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+answer_badly(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
     static const uint8_t element[] = {0x81, 0x01, 0xc3}; /* where an id or a name is to be */
     static const uint8_t two[] = {0x93, 0x01, 0x00, 0x92, 0x01, 0x02};
     uint32_t statuses[2] = {0};
-    (void)room;
+    (void)arrays;
     struct slice bad = {element, sizeof element};
     struct slice none = {NULL, 0};
     if (m->type == MESSAGE_GET || m->type == MESSAGE_LIST)
@@ -286,12 +286,12 @@ an_answer_that_is_none_is_an_error_and_the_next_question_is_asked(void **state)
 
 /* Ten queues in pages of three; the cursor is the number of the next one. */
 static void
-answer_pages(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+answer_pages(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
     struct pack_buffer elements = {0};
     uint8_t from = m->page.cursor.size ? m->page.cursor.data[0] : 0;
     uint8_t end = from + 3 < 10 ? (uint8_t)(from + 3) : 10;
-    (void)room;
+    (void)arrays;
     for (uint8_t i = from; i < end; i++) {
         struct stint_queue_info info = {.number = i};
         (void)snprintf(info.name, sizeof info.name, "q%u", i);
@@ -329,11 +329,11 @@ pages_are_read_to_the_end_or_until_it_is_enough(void **state)
 }
 
 static void
-answer_each(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+answer_each(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
     static uint32_t statuses[LIMIT_JOBS];
     for (uint32_t i = 0; i < m->count; i++)
-        statuses[i] = id_sequence(&room->ids[i]) % 5 == 4 ? STINT_WRONG_STATE : STINT_OK;
+        statuses[i] = id_sequence(&arrays->ids[i]) % 5 == 4 ? STINT_WRONG_STATE : STINT_OK;
     message_put_answers(b, m->number, statuses, m->count);
 }
 
@@ -373,10 +373,10 @@ take_done(void *context, enum stint_status status, const struct stint_id *ids, s
 }
 
 static void
-be_silent(const struct message *m, const struct message_arrays *room, struct pack_buffer *b)
+be_silent(const struct message *m, const struct message_arrays *arrays, struct pack_buffer *b)
 {
     (void)m;
-    (void)room;
+    (void)arrays;
     (void)b;
 }
 

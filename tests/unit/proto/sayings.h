@@ -9,7 +9,7 @@
 #include "message.def"
 #undef X
 
-extern struct message_arrays *room;
+extern struct message_arrays *arrays;
 extern struct pack_buffer frame;
 extern struct message heard; /* what `frame` was read as */
 

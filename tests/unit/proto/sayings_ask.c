@@ -11,7 +11,7 @@ say_ids(enum message_type type, uint64_t number, uint32_t option)
     message_put_ids(&frame, type, number, ids, count, option);
     hear(type, number);
     assert_int_equal(heard.count, count);
-    assert_memory_equal(room->ids, ids, count * sizeof *ids);
+    assert_memory_equal(arrays->ids, ids, count * sizeof *ids);
     return count;
 }
 
@@ -41,6 +41,12 @@ void
 say_RETRY(uint64_t number)
 {
     (void)say_ids(MESSAGE_RETRY, number, 0);
+}
+
+void
+say_DELETE(uint64_t number)
+{
+    (void)say_ids(MESSAGE_DELETE, number, 0);
 }
 
 void
@@ -107,7 +113,7 @@ say_SUBSCRIBE(uint64_t number)
     assert_same(heard.subscribe.queue, queue);
     assert_int_equal(heard.subscribe.events, events);
     assert_int_equal(heard.count, count);
-    assert_memory_equal(room->ids, ids, count * sizeof *ids);
+    assert_memory_equal(arrays->ids, ids, count * sizeof *ids);
 }
 
 /* ---- answers ---- */
@@ -121,7 +127,7 @@ say_ANSWERS(uint64_t number)
     message_put_answers(&frame, number, statuses, count);
     hear(MESSAGE_ANSWERS, number);
     assert_int_equal(heard.count, count);
-    assert_memory_equal(room->statuses, statuses, count * sizeof *statuses);
+    assert_memory_equal(arrays->statuses, statuses, count * sizeof *statuses);
 }
 
 static void
@@ -159,7 +165,7 @@ job_info(void)
 static void
 assert_job_info(const struct stint_job_info *was)
 {
-    const struct stint_job_info *is = &room->info;
+    const struct stint_job_info *is = &arrays->info;
     ASSERT_FIELD(is, was, id);
     ASSERT_FIELD(is, was, state);
     ASSERT_FIELD(is, was, queue);
@@ -208,7 +214,7 @@ say_jobs(enum message_type type, uint64_t number)
     assert_same(heard.page.cursor, cursor);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        assert_true(message_next_job(room));
+        assert_true(message_next_job(arrays));
         assert_job_info(&infos[i]);
     }
     pack_buffer_free(&elements);
@@ -247,12 +253,12 @@ say_QUEUES(uint64_t number)
     assert_same(heard.page.cursor, cursor);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        assert_true(message_next_queue(room));
-        ASSERT_FIELD(&room->queue_info, &infos[i], name);
-        ASSERT_FIELD(&room->queue_info, &infos[i], number);
-        ASSERT_FIELD(&room->queue_info, &infos[i], jobs);
-        ASSERT_FIELD(&room->queue_info, &infos[i], workers);
-        ASSERT_FIELD(&room->queue_info, &infos[i], unserved);
+        assert_true(message_next_queue(arrays));
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], name);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], number);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], jobs);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], workers);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], unserved);
     }
     pack_buffer_free(&elements);
 }
@@ -290,8 +296,8 @@ say_WORKERS(uint64_t number)
     assert_same(heard.page.cursor, cursor);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct stint_worker_info *is = &room->worker_info, *was = &infos[i];
-        assert_true(message_next_worker(room));
+        const struct stint_worker_info *is = &arrays->worker_info, *was = &infos[i];
+        assert_true(message_next_worker(arrays));
         ASSERT_FIELD(is, was, name);
         ASSERT_FIELD(is, was, software);
         ASSERT_FIELD(is, was, queues);
@@ -347,7 +353,7 @@ say_EVENTS(uint64_t number)
     hear(MESSAGE_EVENTS, number);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct stint_event *is = &room->events[i], *was = &events[i];
+        const struct stint_event *is = &arrays->events[i], *was = &events[i];
         ASSERT_FIELD(is, was, type);
         ASSERT_FIELD(is, was, id);
         ASSERT_FIELD(is, was, at_ms);

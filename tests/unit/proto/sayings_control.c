@@ -108,8 +108,8 @@ say_RUNNING(uint64_t number)
     assert_same(heard.page.cursor, cursor);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct stint_running_info *is = &room->running_info, *was = &infos[i];
-        assert_true(message_next_running(room));
+        const struct stint_running_info *is = &arrays->running_info, *was = &infos[i];
+        assert_true(message_next_running(arrays));
         ASSERT_FIELD(is, was, id);
         ASSERT_FIELD(is, was, queue);
         ASSERT_FIELD(is, was, kind);

@@ -39,13 +39,13 @@ say_HELLO(uint64_t number)
     assert_int_equal(heard.hello.queues, h.queues);
     assert_int_equal(heard.hello.kinds, h.kinds);
     for (unsigned i = 0; i < h.queues; i++)
-        assert_same(room->names.queues[i], queues[i]);
+        assert_same(arrays->names.queues[i], queues[i]);
     for (unsigned i = 0; i < h.kinds; i++)
-        assert_same(room->names.kinds[i], kinds[i]);
+        assert_same(arrays->names.kinds[i], kinds[i]);
     assert_int_equal(heard.hello.cores, h.cores);
     assert_int_equal(heard.hello.labels, h.labels);
     for (unsigned i = 0; i < h.labels; i++)
-        assert_same(room->names.labels[i], labels[i]);
+        assert_same(arrays->names.labels[i], labels[i]);
 }
 
 void
@@ -82,8 +82,8 @@ say_WELCOME(uint64_t number)
     assert_number(heard.welcome.features, w.features);
     assert_int_equal(heard.welcome.brokers, w.brokers);
     for (unsigned i = 0; i < w.brokers; i++) {
-        assert_int_equal(room->brokers[i].number, brokers[i].number);
-        assert_same(room->brokers[i].endpoint, brokers[i].endpoint);
+        assert_int_equal(arrays->brokers[i].number, brokers[i].number);
+        assert_same(arrays->brokers[i].endpoint, brokers[i].endpoint);
     }
 }
 
@@ -194,7 +194,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
 {
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct job_spec *s = &room->specs[i];
+        const struct job_spec *s = &arrays->specs[i];
         assert_same(s->queue, jobs[i].queue);
         assert_same(s->kind, jobs[i].kind);
         assert_same(s->payload, jobs[i].payload);
@@ -232,6 +232,47 @@ say_SUBMIT(uint64_t number)
 }
 
 void
+say_CHANGE(uint64_t number)
+{
+    struct change change = {.to = spec()};
+    struct stint_id ids[6];
+    uint32_t count = (uint32_t)below(6);
+    change.set = (uint32_t)below(CHANGE_DELAY << 1) & ~1U;
+    if (change.to.time_to_run_ms == 0)
+        change.set &= ~(uint32_t)CHANGE_TIME_TO_RUN;
+    if (change.to.keep_ms == KEEP_DEFAULT)
+        change.set &= ~(uint32_t)CHANGE_KEEP;
+    change.delay_ms = upto(LIMIT_TIME_MS);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = id();
+    message_put_change(&frame, number, ids, count, &change);
+    hear(MESSAGE_CHANGE, number);
+    const struct change *is = &heard.change;
+    assert_int_equal(heard.count, count);
+    assert_memory_equal(arrays->ids, ids, count * sizeof *ids);
+    assert_int_equal(is->set, change.set);
+    assert_number(is->delay_ms, change.set & CHANGE_DELAY ? change.delay_ms : 0);
+    if (change.set & CHANGE_QUEUE)
+        assert_same(is->to.queue, change.to.queue);
+    if (change.set & CHANGE_KIND)
+        assert_same(is->to.kind, change.to.kind);
+    if (change.set & CHANGE_PAYLOAD)
+        assert_same(is->to.payload, change.to.payload);
+    if (change.set & CHANGE_PRIORITY)
+        assert_int_equal(is->to.priority, change.to.priority);
+    if (change.set & CHANGE_MAX_ATTEMPTS)
+        assert_int_equal(is->to.max_attempts, change.to.max_attempts);
+    if (change.set & CHANGE_KEEP)
+        assert_number(is->to.keep_ms, change.to.keep_ms);
+    if (change.set & CHANGE_TIME_TO_RUN)
+        assert_number(is->to.time_to_run_ms, change.to.time_to_run_ms);
+    if (change.set & CHANGE_BACKOFF_BASE)
+        assert_number(is->to.backoff_base_ms, change.to.backoff_base_ms);
+    if (change.set & CHANGE_BACKOFF_CAP)
+        assert_number(is->to.backoff_cap_ms, change.to.backoff_cap_ms);
+}
+
+void
 say_SUBMITTED(uint64_t number)
 {
     struct pack_buffer elements = {0};
@@ -261,7 +302,7 @@ say_SUBMITTED(uint64_t number)
     hear(MESSAGE_SUBMITTED, 0);
     assert_int_equal(heard.count, answers);
     for (uint32_t i = 0; i < answers; i++) {
-        struct answer a = room->answers[i];
+        struct answer a = arrays->answers[i];
         assert_number(a.number, numbers[i]);
         assert_int_equal(a.status, runs[i] ? STINT_OK : STINT_QUEUE_FULL);
         assert_int_equal(a.count, runs[i]);
@@ -304,7 +345,7 @@ say_DISPATCH(uint64_t number)
     assert_same(heard.dispatch.queue, queue);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct dispatched_job *d = &room->dispatched[i];
+        const struct dispatched_job *d = &arrays->dispatched[i];
         assert_memory_equal(&d->id, &jobs[i].id, sizeof d->id);
         assert_same(d->kind, jobs[i].kind);
         assert_same(d->payload, jobs[i].payload);
@@ -333,7 +374,7 @@ say_SETTLE(uint64_t number)
     assert_int_equal(heard.settle.window, told);
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct outcome *o = &room->outcomes[i];
+        const struct outcome *o = &arrays->outcomes[i];
         assert_memory_equal(&o->id, &outcomes[i].id, sizeof o->id);
         assert_int_equal(o->attempt, outcomes[i].attempt);
         assert_int_equal(o->type, outcomes[i].type);
@@ -365,7 +406,7 @@ say_SETTLED(uint64_t number)
     hear(MESSAGE_SETTLED, 0);
     assert_int_equal(heard.count, answers);
     for (uint32_t i = 0; i < answers; i++) {
-        struct answer a = room->answers[i];
+        struct answer a = arrays->answers[i];
         assert_number(a.number, numbers[i]);
         assert_int_equal(a.count, exceptions[i]);
         for (uint32_t n = 0; n < exceptions[i]; n++) {
@@ -396,11 +437,11 @@ say_leases(enum message_type type, uint64_t number)
     assert_int_equal(heard.count, count);
     assert_int_equal(heard.claim.more, claim && more);
     for (uint32_t i = 0; i < count; i++) {
-        assert_memory_equal(&room->leases[i].id, &leases[i].id, STINT_ID_BYTES);
-        assert_int_equal(room->leases[i].attempt, leases[i].attempt);
-        assert_int_equal(room->leases[i].begun, leases[i].begun);
+        assert_memory_equal(&arrays->leases[i].id, &leases[i].id, STINT_ID_BYTES);
+        assert_int_equal(arrays->leases[i].attempt, leases[i].attempt);
+        assert_int_equal(arrays->leases[i].begun, leases[i].begun);
         if (!claim)
-            assert_int_equal(room->leases[i].status, leases[i].status);
+            assert_int_equal(arrays->leases[i].status, leases[i].status);
     }
 }
 

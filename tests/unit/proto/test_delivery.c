@@ -22,7 +22,7 @@ struct way { /* of frames, one direction */
 /* One run: a session, a broker, and what is between them. */
 struct run {
     struct session s;
-    struct message_arrays *room;
+    struct message_arrays *arrays;
     uint64_t now_ms, seed;
     struct way up, down;
     bool greeted; /* the broker has heard HELLO on this connection */
@@ -99,7 +99,7 @@ broker_hears(struct run *r, const uint8_t *bytes, size_t size)
         .lost_ms = 500,
         .payload_bytes = 1 << 20,
         .submission = r->stored};
-    assert_int_equal(message_decode(bytes, size, &m, r->room, &why), STINT_OK);
+    assert_int_equal(message_decode(bytes, size, &m, r->arrays, &why), STINT_OK);
     if (m.type == MESSAGE_HELLO) {
         r->greeted = true;
         message_put_welcome(&frame, &w, NULL);
@@ -135,7 +135,7 @@ owner_hears(struct run *r, const struct message *m)
         return;
     }
     assert_int_equal(m->type, MESSAGE_SUBMITTED);
-    struct answer a = r->room->answers[0];
+    struct answer a = r->arrays->answers[0];
     request = session_request(&r->s, MESSAGE_SUBMIT, a.number);
     if (!request)
         return;
@@ -155,7 +155,7 @@ session_hears(struct run *r)
     size_t size;
     struct message m;
     if (take_off(&r->down, bytes, &size) &&
-        session_receive(&r->s, r->now_ms, bytes, size, &m, r->room))
+        session_receive(&r->s, r->now_ms, bytes, size, &m, r->arrays))
         owner_hears(r, &m);
     if (r->s.opened) {
         r->s.opened = false;
@@ -244,7 +244,7 @@ run_over(uint64_t seed, uint64_t bad)
     struct session_options o = {.role = ROLE_CLIENT, .name = "n", .software = "s", .seed = seed};
     assert_non_null(r);
     r->seed = seed;
-    r->room = calloc(1, sizeof *r->room);
+    r->arrays = calloc(1, sizeof *r->arrays);
     session_init(&r->s, &o, 0);
     for (unsigned i = 0; i < BAD_STEPS; i++) {
         make_requests(r);
@@ -266,7 +266,7 @@ run_over(uint64_t seed, uint64_t bad)
     for (unsigned i = 1; i <= SUBMISSIONS; i++)
         assert_int_equal(r->times_stored[i], 1);
     session_fini(&r->s);
-    free(r->room);
+    free(r->arrays);
     free(r);
 }
 

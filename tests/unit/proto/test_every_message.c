@@ -9,7 +9,7 @@
 
 enum { ROUNDS = 60, TEXT_MAX = 40 };
 
-struct message_arrays *room;
+struct message_arrays *arrays;
 struct pack_buffer frame;
 struct message heard;
 static uint64_t seed;
@@ -113,7 +113,7 @@ decode_exactly(const uint8_t *data, size_t size)
     uint8_t *exact = malloc(size ? size : 1);
     assert_non_null(exact);
     memcpy(exact, data, size);
-    enum stint_status status = message_decode(exact, size, &read, room, &why);
+    enum stint_status status = message_decode(exact, size, &read, arrays, &why);
     assert_non_null(why);
     free(exact);
     return status;
@@ -191,7 +191,7 @@ hear(enum message_type type, uint64_t number)
     add_unknown_key();
     turn_type();
     cut_and_turn();
-    assert_int_equal(message_decode(frame.data, frame.used, &heard, room, &why), STINT_OK);
+    assert_int_equal(message_decode(frame.data, frame.used, &heard, arrays, &why), STINT_OK);
     assert_string_equal(why, "");
     assert_int_equal(heard.type, type);
     assert_number(heard.number, number);
@@ -291,9 +291,9 @@ main(void)
         cmocka_unit_test(utf8_has_one_form_of_each_code_point_and_no_others),
         cmocka_unit_test(each_message_has_its_name_and_those_who_may_send_it),
     };
-    room = calloc(1, sizeof *room);
+    arrays = calloc(1, sizeof *arrays);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     pack_buffer_free(&frame);
-    free(room);
+    free(arrays);
     return failed;
 }

@@ -78,11 +78,11 @@ read_vector(const char *name, struct vector *v)
 }
 
 static void
-check_vector(const struct vector *v, struct message_arrays *room)
+check_vector(const struct vector *v, struct message_arrays *arrays)
 {
     struct message m;
     const char *why = NULL;
-    enum stint_status status = message_decode(frame, frame_size, &m, room, &why);
+    enum stint_status status = message_decode(frame, frame_size, &m, arrays, &why);
     assert_string_equal(stint_status_name(status), v->status);
     assert_non_null(why);
     if (status != STINT_OK) {
@@ -111,23 +111,23 @@ check_vector(const struct vector *v, struct message_arrays *room)
 }
 
 static void
-each_vector(void (*each)(const struct vector *v, struct message_arrays *room))
+each_vector(void (*each)(const struct vector *v, struct message_arrays *arrays))
 {
-    struct message_arrays *room = calloc(1, sizeof *room);
+    struct message_arrays *arrays = calloc(1, sizeof *arrays);
     DIR *d = opendir(STINT_SOURCE "/proto/vectors");
     size_t count = 0;
     assert_non_null(d);
-    assert_non_null(room);
+    assert_non_null(arrays);
     for (struct dirent *e; (e = readdir(d));) {
         struct vector v;
         if (!strstr(e->d_name, ".txt"))
             continue;
         read_vector(e->d_name, &v);
-        each(&v, room);
+        each(&v, arrays);
         count++;
     }
     closedir(d);
-    free(room);
+    free(arrays);
     assert_true(count > 60);
 }
 
@@ -139,7 +139,7 @@ every_vector_decodes_as_it_says(void **state)
 }
 
 static void
-cut_and_turn(const struct vector *v, struct message_arrays *room)
+cut_and_turn(const struct vector *v, struct message_arrays *arrays)
 {
     uint64_t seed = 7;
     struct message m;
@@ -150,7 +150,7 @@ cut_and_turn(const struct vector *v, struct message_arrays *room)
         uint8_t *exact = malloc(size + 1); /* so that a sanitizer sees a read past the end */
         assert_non_null(exact);
         memcpy(exact, frame, size);
-        assert_int_not_equal(message_decode(exact, size, &m, room, &why), STINT_OK);
+        assert_int_not_equal(message_decode(exact, size, &m, arrays, &why), STINT_OK);
         free(exact);
     }
     uint8_t *turned = malloc(frame_size + 1);
@@ -161,7 +161,7 @@ cut_and_turn(const struct vector *v, struct message_arrays *room)
             seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
             turned[(seed >> 32) % frame_size] = (uint8_t)(seed >> 24);
         }
-        (void)message_decode(turned, frame_size, &m, room, &why);
+        (void)message_decode(turned, frame_size, &m, arrays, &why);
     }
     free(turned);
 }
@@ -177,29 +177,29 @@ static void
 a_submit_with_mixed_settings_says_each_jobs_own(void **state)
 {
     struct job_spec jobs[4] = {world_job("a"), world_job("b"), world_job("c"), world_job("d")};
-    struct message_arrays *room = calloc(1, sizeof *room);
+    struct message_arrays *arrays = calloc(1, sizeof *arrays);
     struct pack_buffer b = {0};
     struct message m;
     const char *why;
     (void)state;
-    assert_non_null(room);
+    assert_non_null(arrays);
     jobs[0].keep_ms = 0;
     jobs[0].time_to_run_ms = 5000;
     jobs[0].priority = 1;
     jobs[2].keep_ms = 77;
     jobs[3].max_attempts = 9;
     message_put_submit(&b, 3, 2, jobs, 4);
-    assert_int_equal(message_decode(b.data, b.used, &m, room, &why), STINT_OK);
+    assert_int_equal(message_decode(b.data, b.used, &m, arrays, &why), STINT_OK);
     assert_int_equal(m.count, 4);
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(room->specs[i].keep_ms == jobs[i].keep_ms);
-        assert_true(room->specs[i].time_to_run_ms == jobs[i].time_to_run_ms);
-        assert_int_equal(room->specs[i].priority, jobs[i].priority);
-        assert_int_equal(room->specs[i].max_attempts, jobs[i].max_attempts);
-        assert_memory_equal(room->specs[i].payload.data, jobs[i].payload.data, 1);
+        assert_true(arrays->specs[i].keep_ms == jobs[i].keep_ms);
+        assert_true(arrays->specs[i].time_to_run_ms == jobs[i].time_to_run_ms);
+        assert_int_equal(arrays->specs[i].priority, jobs[i].priority);
+        assert_int_equal(arrays->specs[i].max_attempts, jobs[i].max_attempts);
+        assert_memory_equal(arrays->specs[i].payload.data, jobs[i].payload.data, 1);
     }
     pack_buffer_free(&b);
-    free(room);
+    free(arrays);
 }
 
 /* The frame of a vector, as the encoder is to write it. */

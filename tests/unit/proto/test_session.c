@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static struct message_arrays *room;
+static struct message_arrays *arrays;
 
 static void
 open_session(struct session *s, uint64_t now_ms)
@@ -23,7 +23,7 @@ said(struct session *s)
     struct slice frame = session_output(s, false);
     if (frame.size == 0)
         return MESSAGE_NONE;
-    assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
+    assert_int_equal(message_decode(frame.data, frame.size, &m, arrays, &why), STINT_OK);
     session_sent(s);
     return m.type;
 }
@@ -32,7 +32,7 @@ static bool
 hear(struct session *s, uint64_t now_ms, const struct pack_buffer *b)
 {
     struct message m;
-    return session_receive(s, now_ms, b->data, b->used, &m, room);
+    return session_receive(s, now_ms, b->data, b->used, &m, arrays);
 }
 
 static void
@@ -441,7 +441,7 @@ next_message(struct session *s)
     const char *why;
     struct slice frame = session_output(s, false);
     assert_true(frame.size > 0);
-    assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
+    assert_int_equal(message_decode(frame.data, frame.size, &m, arrays, &why), STINT_OK);
     session_sent(s);
     return m;
 }
@@ -464,8 +464,8 @@ a_worker_tells_labels_and_cores_at_first_and_slots_and_load_as_they_are(void **s
     assert_int_equal(m.hello.cores, 8);
     assert_int_equal(m.hello.labels, 2);
     assert_int_equal(m.hello.slots, 2);
-    assert_memory_equal(room->names.labels[0].data, "gpu", 3);
-    assert_memory_equal(room->names.labels[1].data, "eu", 2);
+    assert_memory_equal(arrays->names.labels[0].data, "gpu", 3);
+    assert_memory_equal(arrays->names.labels[1].data, "eu", 2);
     welcome(&s, 5);
     s.opened = false;
     s.options.slots = 5;
@@ -506,8 +506,8 @@ main(void)
         cmocka_unit_test(moved_is_followed),
         cmocka_unit_test(rubbish_from_the_broker_is_ignored),
     };
-    room = calloc(1, sizeof *room);
+    arrays = calloc(1, sizeof *arrays);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(room);
+    free(arrays);
     return failed;
 }

@@ -116,7 +116,7 @@ give(struct world *o, struct pack_buffer *frame)
     struct message m;
     const char *why;
     assert_int_equal(
-        message_decode(frame->data, frame->used, &m, link_room(o->w.link), &why), STINT_OK);
+        message_decode(frame->data, frame->used, &m, link_arrays(o->w.link), &why), STINT_OK);
     leases_take(&o->w, &m);
     pack_buffer_free(frame);
 }
@@ -194,10 +194,10 @@ confirm(struct world *o)
     struct message m;
     const char *why;
     struct pack_buffer b = {0};
-    struct message_arrays *room = link_room(o->w.link);
-    assert_int_equal(message_decode(r->frame.data, r->frame.used, &m, room, &why), STINT_OK);
+    struct message_arrays *arrays = link_arrays(o->w.link);
+    assert_int_equal(message_decode(r->frame.data, r->frame.used, &m, arrays, &why), STINT_OK);
     assert_int_equal(m.count, 1);
-    uint32_t job = room->leases[0].attempt;
+    uint32_t job = arrays->leases[0].attempt;
     assert_int_equal(o->jobs[job].where, ASKED);
     struct lease_ref refused = lease_of(job, STINT_STALE);
     bool good = below(o, 3) > 0;
@@ -261,7 +261,7 @@ static void
 tell(struct world *o)
 {
     uint64_t before = o->w.number;
-    struct message_arrays *room = link_room(o->w.link);
+    struct message_arrays *arrays = link_arrays(o->w.link);
     struct request *r;
     o->w.settled_us = 0;
     leases_settle(&o->w);
@@ -270,12 +270,12 @@ tell(struct world *o)
         const char *why;
         if (r->type != MESSAGE_SETTLE || r->number <= before)
             continue;
-        assert_int_equal(message_decode(r->frame.data, r->frame.used, &m, room, &why), STINT_OK);
+        assert_int_equal(message_decode(r->frame.data, r->frame.used, &m, arrays, &why), STINT_OK);
         for (uint32_t i = 0; i < m.count; i++) {
-            uint32_t job = room->outcomes[i].attempt;
+            uint32_t job = arrays->outcomes[i].attempt;
             assert_int_equal(o->jobs[job].where, DONE);
             assert_false(o->jobs[job].revoked);
-            assert_int_equal(room->outcomes[i].type, o->jobs[job].outcome);
+            assert_int_equal(arrays->outcomes[i].type, o->jobs[job].outcome);
             o->jobs[job].where = TOLD;
             o->jobs[job].settle = r->number;
         }
@@ -310,20 +310,20 @@ claim(struct world *o)
     bool named[JOBS + 1] = {false};
     struct message m;
     const char *why;
-    struct message_arrays *room = link_room(o->w.link);
+    struct message_arrays *arrays = link_arrays(o->w.link);
     leases_claim(&o->w);
     struct slice frame = session_output(&o->w.session, true);
-    assert_int_equal(message_decode(frame.data, frame.size, &m, room, &why), STINT_OK);
+    assert_int_equal(message_decode(frame.data, frame.size, &m, arrays, &why), STINT_OK);
     assert_int_equal(m.type, MESSAGE_CLAIM);
     assert_false(m.claim.more);
     for (uint32_t i = 0; i < m.count; i++) {
-        uint32_t job = room->leases[i].attempt;
+        uint32_t job = arrays->leases[i].attempt;
         enum where where = o->jobs[job].where;
         bool ran = o->jobs[job].outcome != 0 && o->jobs[job].outcome != OUTCOME_RETURNED;
         assert_false(named[job]);
         named[job] = true;
         if (where == DONE || where == TOLD || where == WAITING || where == ASKED)
-            assert_int_equal(room->leases[i].begun, ran || o->jobs[job].confirmed);
+            assert_int_equal(arrays->leases[i].begun, ran || o->jobs[job].confirmed);
     }
     session_sent(&o->w.session);
     for (uint32_t job = 1; job <= o->count; job++) {
