@@ -185,7 +185,7 @@ tell(const struct options *o, const char *broker)
     printf("# Made admin.key and worker.key in %s; broker.key, and what each may do, in %s.\n"
            "# For a worker's host: copy %s/worker.key to its /etc/stint/worker.key, and these lines"
            " to its /etc/stint/worker.conf.\n"
-           "endpoint = %s\nbroker-key = \"%s\"\nkey = /etc/stint/worker.key\n",
+           "endpoint = %s\nbroker-key = \"%s\"\n",
         in, realpath(o->keys, keys) ? keys : o->keys, in, endpoint, broker);
 }
 

@@ -412,17 +412,3 @@ stint_get_stats(struct stint_client *c, struct stint_stats *stats, uint32_t time
 {
     return plain_ask(c, MESSAGE_GET_STATS, timeout_ms, take_stats, stats, "asking for figures");
 }
-
-/* A request of its own kind of small, as PING's answers do not come through to us: stats. */
-enum stint_status
-stint_ping(struct stint_client *c, uint64_t *us, uint32_t timeout_ms)
-{
-    struct stint_stats stats;
-    enum stint_status status = stint_connect(c, timeout_ms);
-    uint64_t from_us = wire_now_us();
-    if (status == STINT_OK)
-        status = plain_ask(c, MESSAGE_GET_STATS, timeout_ms, take_stats, &stats, "pinging");
-    if (us)
-        *us = wire_now_us() - from_us;
-    return status;
-}

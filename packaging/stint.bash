@@ -34,7 +34,7 @@ _stint() {
             --label) ;;
             *) values=$(stint --values workers 2>/dev/null) ;;
             esac ;;
-        fleet) values="up down status size" ;;
+        fleet) values="up down status size scale" ;;
         key)
             case $before in
             key) values="new add list show revoke" ;;

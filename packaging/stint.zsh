@@ -33,7 +33,7 @@ _stint() {
             worker) compadd -- show resize pause resume drain stop ;;
             *) compadd -- ${(f)"$(stint --values workers 2>/dev/null)"} ;;
             esac ;;
-        fleet) compadd -- up down status size ;;
+        fleet) compadd -- up down status size scale ;;
         key)
             case ${words[CURRENT-1]} in
             key) compadd -- new add list show revoke ;;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,16 @@ read_all(int fd, char *text, size_t *size, char why[KEY_WHY_BYTES])
     return *size < KEY_FILE_BYTES || refuse(why, "it is too large for a key file");
 }
 
+/* Those of a service (systemd.exec(5)) are files of root, which by an access control list the
+ * service alone may read; such a list shows as what the group may. */
+static bool
+is_credential(const char *path)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    size_t size = directory && *directory == '/' ? strlen(directory) : 0;
+    return size > 0 && strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
 bool
 key_files_load(const char *path, struct key_file *file, char why[KEY_WHY_BYTES])
 {
@@ -51,7 +62,7 @@ key_files_load(const char *path, struct key_file *file, char why[KEY_WHY_BYTES])
     good = good && read_all(fd, text, &size, why) && key_file_read(text, size, file, why);
     close(fd);
     explicit_bzero(text, sizeof text);
-    if (good && file->secret_key[0] && (st.st_mode & 077)) {
+    if (good && file->secret_key[0] && (st.st_mode & (is_credential(path) ? 037 : 077))) {
         explicit_bzero(file, sizeof *file);
         return refuse(why, "others than its owner may read it: chmod 600");
     }

@@ -29,6 +29,7 @@ enum queue_key {
     QUEUE_JOBS = 3,
     QUEUE_WORKERS = 4,
     QUEUE_UNSERVED = 5,
+    QUEUE_OLDEST_READY = 6,
 };
 
 bool
@@ -50,6 +51,8 @@ message_next_queue(struct message_arrays *arrays)
             info->workers = (uint32_t)pack_uint_max(r, UINT32_MAX);
         else if (key == QUEUE_UNSERVED)
             slice_to_text(info->unserved, sizeof info->unserved, pack_text(r));
+        else if (key == QUEUE_OLDEST_READY)
+            info->oldest_ready_ms = pack_uint(r);
         else
             pack_skip(r);
     }
@@ -59,13 +62,15 @@ message_next_queue(struct message_arrays *arrays)
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
-    pack_put_map(b, 4U + (info->unserved[0] != 0));
+    pack_put_map(b, 4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0));
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
     pack_put_key_uint(b, QUEUE_WORKERS, info->workers);
     if (info->unserved[0])
         put_key_string(b, QUEUE_UNSERVED, info->unserved);
+    if (info->oldest_ready_ms)
+        pack_put_key_uint(b, QUEUE_OLDEST_READY, info->oldest_ready_ms);
 }
 
 /* Of a worker in WORKERS. */

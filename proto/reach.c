@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
@@ -100,11 +101,26 @@ wanted(const char *wish, const char *variable)
     return value && *value ? value : NULL;
 }
 
-/* The file in the user's own directory, else in the system's. False: in neither. */
+/* What the service manager hands to us. An empty line stands for a file that it did not find. */
+static bool
+credential(const char *name, char path[PATH_BYTES])
+{
+    struct stat st;
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    if (!directory || *directory != '/')
+        return false;
+    (void)snprintf(path, PATH_BYTES, "%s/%s", directory, name);
+    return stat(path, &st) == 0 && st.st_size > 1;
+}
+
+/* The file among the service's credentials, in the user's own directory, or else in the system's.
+ * False: in none of them. */
 static bool
 usual_file(const char *name, char path[PATH_BYTES])
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (credential(name, path))
+        return true;
     if (config && *config == '/')
         (void)snprintf(path, PATH_BYTES, "%s/stint/%s", config, name);
     else

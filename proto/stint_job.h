@@ -133,7 +133,11 @@ struct stint_queue_info {
     uint64_t jobs[STINT_STATES];
     uint32_t workers; /* that serve it now */
     char unserved[STINT_NAME_BYTES]; /* a kind that waits and none of them handles, or "" */
-    uint64_t reserved[8];
+    /* How long ago the job was submitted that is the oldest of those that are next: the first ready
+     * one of each priority. At least 1; 0: none is ready, or the broker is older and does not tell.
+     */
+    uint64_t oldest_ready_ms;
+    uint64_t reserved[7];
 };
 
 /* One worker of the fleet. */

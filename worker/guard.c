@@ -1,11 +1,13 @@
 /* The guard process; what it is for is told in guard.h. */
 #include "guard.h"
 #include "log.h"
+#include "notify.h"
 #include "processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,6 +19,15 @@ enum {
     END_MS = 10000, /* what SIGKILL does not end in this time hangs in the kernel */
     LOOK_MS = 20,
     STOPS_MAX = 3, /* one more signal to stop than the worker knows an answer to */
+    TELL_S = 1, /* tell the service manager so often that all is well */
+    MORE_MS = 30000, /* and that it is to wait so long */
+};
+
+/* What the service manager was told. */
+struct told {
+    bool wanted; /* there is one */
+    unsigned news, beats;
+    uint64_t stop_ms; /* told to stop then; 0: not */
 };
 
 struct keeper_of_worker {
@@ -83,6 +94,7 @@ end_all(const struct guard *g, struct keeper_of_worker *k)
             clock_pause(LOOK_MS / 10);
     } while (left && clock_ms() < end_ms);
     cgroups_remove(&g->cgroups);
+    scratch_remove(&g->scratch);
     if (k->end.si_code != CLD_EXITED)
         log_event(LOG_LEVEL_ERROR, "the worker was killed; what it ran was ended",
             LOG_FIELDS(
@@ -121,22 +133,59 @@ signals_to_take(sigset_t *set)
         sigdelset(set, SIGHUP); /* nohup */
 }
 
+/* Its patience is the worker's own: it waits as long as running jobs may take, and for a worker
+ * that the broker has told to leave as long as that takes, but not for one that stands still. */
+static void
+tell_manager(const struct guard *g, struct told *t)
+{
+    static const char *const texts[] = {[GUARD_STARTING] = "",
+        [GUARD_AWAY] = "READY=1\nSTATUS=waits for a broker",
+        [GUARD_CONNECTED] = "READY=1\nSTATUS=connected to the broker",
+        [GUARD_STOPPING] = "STOPPING=1\nSTATUS=waits for running jobs"};
+    unsigned news = atomic_load(&g->pulse->news), beats = atomic_load(&g->pulse->beats);
+    if (!t->wanted)
+        return;
+    if (news != t->news)
+        notify(texts[news]);
+    if (beats != t->beats) {
+        notify_alive();
+        if (news == GUARD_STOPPING &&
+            (t->stop_ms == 0 || clock_ms() < t->stop_ms + g->drain_ms + MORE_MS)) {
+            char text[64];
+            (void)snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=%d000", MORE_MS);
+            notify(text);
+        }
+    }
+    t->news = news;
+    t->beats = beats;
+}
+
+static int
+wait_for_signal(const sigset_t *signals, bool timed)
+{
+    static const struct timespec second = {.tv_sec = TELL_S};
+    siginfo_t info;
+    return timed ? sigtimedwait(signals, &info, &second) : sigwaitinfo(signals, &info);
+}
+
 static _Noreturn void
 watch(const struct guard *g, struct keeper_of_worker *k, const sigset_t *signals, int stops)
 {
+    struct told told = {.wanted = getenv("NOTIFY_SOCKET") != NULL};
     unsigned count = 0;
     while (!k->ended) {
-        siginfo_t info;
-        int signal = sigwaitinfo(signals, &info);
+        int signal = wait_for_signal(signals, told.wanted);
         if (signal == SIGCHLD)
             reap(k);
         else if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) {
+            told.stop_ms = told.stop_ms ? told.stop_ms : clock_ms();
             if (++count > STOPS_MAX || write(stops, "", 1) != 1)
                 (void)kill(k->worker, SIGKILL);
         } else if (signal == SIGQUIT)
             (void)kill(k->worker, SIGKILL);
         else if (signal > 0 && signal != SIGPIPE)
             (void)kill(k->worker, signal);
+        tell_manager(g, &told);
     }
     end_all(g, k);
     leave(k);
@@ -148,11 +197,12 @@ guard_start(struct guard *g, uint32_t slots)
     static struct keeper_of_worker keeper;
     int ends[2];
     sigset_t signals, before;
-    void *memory = mmap(
-        NULL, slots * sizeof *g->groups, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof *g->pulse + slots * sizeof *g->groups, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
         return false;
-    g->groups = memory;
+    g->pulse = memory;
+    g->groups = (_Atomic pid_t *)(void *)(g->pulse + 1);
     g->count = slots;
     g->stops = ends[0];
     g->pid = getpid();
@@ -170,9 +220,27 @@ guard_start(struct guard *g, uint32_t slots)
         (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
         watch(g, &keeper, &signals, ends[1]);
     }
+    notify_forget();
     close(ends[1]);
     if (keeper.children >= 0)
         close(keeper.children);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return true;
+}
+
+/* A SIGCHLD without a child that has ended makes the guard look. A connection that comes and goes
+ * while the worker stops is no news. */
+void
+guard_tell(const struct guard *g, enum guard_news news)
+{
+    if (atomic_load(&g->pulse->news) == GUARD_STOPPING)
+        return;
+    if (atomic_exchange(&g->pulse->news, news) != news && getppid() == g->pid)
+        (void)kill(g->pid, SIGCHLD);
+}
+
+void
+guard_beat(const struct guard *g)
+{
+    atomic_fetch_add(&g->pulse->beats, 1);
 }

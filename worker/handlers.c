@@ -91,12 +91,17 @@ complain(const char *what, const char *value)
 
 /* A worker whose program is missing would take job after job and run none. */
 static bool
-check_program(const char *text, const char *name, const char *search)
+check_program(const char *text, const char *name, const struct runner *runner)
 {
     struct place place = {0};
     char why[1000];
-    const char *path = place_find(&place, name, search, NULL, NULL);
-    bool good = path && program_check(path);
+    const char *search = surroundings_path(&runner->surroundings);
+    bool good = identity_look(runner->identity);
+    if (good) {
+        const char *path = place_find(&place, name, search, NULL, NULL);
+        good = path && program_check(path);
+        identity_look_as_self(runner->identity);
+    }
     if (!good && strchr(name, '/'))
         (void)snprintf(why, sizeof why, "can't run %.400s: %s", name, strerror(errno));
     else if (!good)
@@ -151,7 +156,7 @@ add_program(struct stint_worker *w, struct handlers *all, struct runner *runner,
     h->argv = words_of(command + 1, shell, &why);
     if (!h->argv)
         return complain(why, text);
-    if (!check_program(text, h->argv[0], surroundings_path(&runner->surroundings)))
+    if (!check_program(text, h->argv[0], runner))
         return false;
     struct stint_handler handler = {.kind = h->kind,
         .run = run_program,

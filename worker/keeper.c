@@ -14,6 +14,7 @@
 
 enum {
     LOOK_MS = 1000, /* for orphans that have ended, and for a broker */
+    STALLED_MS = 10000, /* a conversation that has not moved for so long hangs */
     SILENT_MS = 3000, /* without a broker for so long: say so */
     SILENT_MS_MAX = 300000, /* and then less and less often */
 };
@@ -52,9 +53,11 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
     const struct keeper *k = context;
     switch (event) {
     case STINT_WORKER_CONNECTED:
+        guard_tell(k->guard, GUARD_CONNECTED);
         log_event(LOG_LEVEL_INFO, "connected", LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint)));
         break;
     case STINT_WORKER_LOST:
+        guard_tell(k->guard, GUARD_AWAY);
         log_event(LOG_LEVEL_WARN, "the connection is lost",
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("running", running),
                 LOG_TEXT("why", *detail ? detail : NULL)));
@@ -64,6 +67,7 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_TEXT("why", detail)));
         break;
     case STINT_WORKER_DRAINING:
+        guard_tell(k->guard, GUARD_STOPPING);
         log_event(LOG_LEVEL_INFO,
             running ? "stopping: waits for running jobs; stop it once more to end them"
                     : "stopping",
@@ -119,9 +123,11 @@ static _Noreturn void
 follow(struct keeper *k)
 {
     atomic_store(&k->runner->abandoned, true);
+    atomic_store(&k->guard->scratch.stop, true);
     cgroups_kill(&k->guard->cgroups);
     strays_end_all(&k->runner->strays);
     cgroups_remove(&k->guard->cgroups);
+    scratch_remove(&k->guard->scratch);
     (void)kill(getpid(), SIGKILL);
     _exit(1);
 }
@@ -175,6 +181,7 @@ keeper_run(struct keeper *k)
     pthread_t thread;
     signals_to_take(&set);
     int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    guard_tell(k->guard, GUARD_AWAY);
     if (c.done < 0 || signals < 0 || pthread_create(&thread, NULL, converse, &c) != 0)
         return STINT_SYSTEM;
     struct pollfd p[] = {{.fd = k->guard->stops, .events = POLLIN},
@@ -186,6 +193,8 @@ keeper_run(struct keeper *k)
         take_stops(k, &w, signals, p);
         strays_reap(&k->runner->strays);
         look_for_broker(k, &w);
+        if (stint_worker_stalled_ms(k->worker) < STALLED_MS)
+            guard_beat(k->guard);
     }
     (void)pthread_join(thread, NULL);
     strays_reap(&k->runner->strays);

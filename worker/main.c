@@ -29,6 +29,17 @@ struct sizing {
     uint64_t local_min, local_max, cool_down_ms, exit_idle_ms, exit_after_ms;
 };
 
+/* How programs run. */
+struct manner {
+    struct cgroup_bounds bounds;
+    const char *cpu;
+    struct confine confine; /* goes to the runner */
+    struct list variables;
+    bool clean;
+    const char *user, *tmp;
+    struct identity identity;
+};
+
 struct config {
     struct sizing sizing;
     const char *endpoint, *key, *broker_key, *name, *log_level, *log_format;
@@ -36,11 +47,7 @@ struct config {
     bool no_prefetch;
     struct list queues, labels;
     struct handlers handlers;
-    struct cgroup_bounds bounds;
-    const char *cpu;
-    struct confine confine; /* its niceness and limits go to the runner */
-    struct list variables;
-    bool clean;
+    struct manner manner;
 };
 
 /* Returns an exit code, or -1: go on. */
@@ -98,21 +105,27 @@ read_config(struct config *c, int argc, char **argv)
             "end after so long, as when stopped", NULL},
         {"result-max", 0, SETTING_SIZE, &c->result_max, 1, LIMIT_BODY_BYTES_MAX, "SIZE",
             "largest standard output kept as a result (1M, at most 4M)", NULL},
-        {"env", 0, SETTING_EACH, &c->variables, 0, 0, "NAME[=VALUE]",
+        {"env", 0, SETTING_EACH, &c->manner.variables, 0, 0, "NAME[=VALUE]",
             "a variable of all programs' environment; without a value, the worker's", list_add},
-        {"env-clean", 0, SETTING_FLAG, &c->clean, 0, 0, NULL,
+        {"env-clean", 0, SETTING_FLAG, &c->manner.clean, 0, 0, NULL,
             "programs get of the worker's environment only what --env names", NULL},
-        {"limit", 0, SETTING_EACH, &c->confine, 0, 0, "NAME=SOFT[:HARD]",
+        {"limit", 0, SETTING_EACH, &c->manner.confine, 0, 0, "NAME=SOFT[:HARD]",
             "a limit of programs' resources: nofile, as, cpu, fsize, core, nproc, stack or data",
             confine_add_limit},
-        {"nice", 0, SETTING_NUMBER, &c->confine.nice, 0, 19, "N",
+        {"nice", 0, SETTING_NUMBER, &c->manner.confine.nice, 0, 19, "N",
             "run programs with a priority so much lower (0)", NULL},
-        {"memory", 0, SETTING_SIZE, &c->bounds.memory_bytes, 1 << 20, 0, "SIZE",
+        {"memory", 0, SETTING_SIZE, &c->manner.bounds.memory_bytes, 1 << 20, 0, "SIZE",
             "memory that a job may take, with all it starts (as much as there is)", NULL},
-        {"cpu", 0, SETTING_TEXT, &c->cpu, 0, 0, "CORES",
+        {"cpu", 0, SETTING_TEXT, &c->manner.cpu, 0, 0, "CORES",
             "processor time that a job may take, as 0.5 or 2 cores (as much as there is)", NULL},
-        {"tasks", 0, SETTING_NUMBER, &c->bounds.tasks, 1, 4194304, "N",
+        {"tasks", 0, SETTING_NUMBER, &c->manner.bounds.tasks, 1, 4194304, "N",
             "processes and threads that a job may have (as many as there can be)", NULL},
+        {"user", 0, SETTING_TEXT, &c->manner.user, 0, 0, "NAME[:GROUP]",
+            "run programs as this user, if root runs the worker (as the worker's own)", NULL},
+        {"tmp", 0, SETTING_TEXT, &c->manner.tmp, 0, 0, "DIRECTORY",
+            "each run has a directory of its own in this one, named by TMPDIR and removed "
+            "at its end",
+            NULL},
         SETTINGS_OF_LOG(&c->log_level, &c->log_format),
     };
     const struct program program = {
@@ -171,7 +184,8 @@ log_started(const struct config *c, const char *name, uint32_t slots)
     log_event(LOG_LEVEL_INFO, "started",
         LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_TEXT("name", name),
             LOG_TEXT("queues", queues_text), LOG_TEXT("kinds", kinds_text),
-            LOG_NUMBER("slots", slots), LOG_TEXT("version", STINT_VERSION_TEXT)));
+            LOG_NUMBER("slots", slots), LOG_TEXT("user", c->manner.user),
+            LOG_TEXT("version", STINT_VERSION_TEXT)));
     if (h->exec && !near)
         log_event(LOG_LEVEL_WARN,
             "--exec: whoever can reach the broker can run any program here as this user",
@@ -209,8 +223,10 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
-    if (c->key || getenv("STINT_KEY"))
-        (void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold our key */
+    /* A core file would hold our key. And a child that becomes another user shares our memory. */
+    if (c->key || getenv("STINT_KEY") || !endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT) ||
+        c->manner.identity.changes)
+        (void)prctl(PR_SET_DUMPABLE, 0);
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
     if (status != STINT_OK) {
         const char *why = stint_worker_new_error();
@@ -221,7 +237,11 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         return exit_code(status);
     }
     runner->worker = keeper.worker;
-    const struct declared declared = {c->variables.items, c->variables.count, c->clean};
+    const struct declared declared = {.variables = c->manner.variables.items,
+        .count = c->manner.variables.count,
+        .clean = c->manner.clean,
+        .login = c->manner.identity.variables,
+        .scratch = c->manner.tmp != NULL};
     if (!surroundings_set(&runner->surroundings, c->endpoint, options.name, &declared) ||
         !runner_open(runner, most)) {
         complain(strerror(errno), "starting");
@@ -229,8 +249,13 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
     }
     if (!handlers_add(keeper.worker, &c->handlers, runner))
         return EX_CONFIG;
+    if (!scratch_start(&runner->guard->scratch)) {
+        complain(strerror(errno), "starting");
+        return EX_OSERR;
+    }
     log_started(c, options.name, slots);
     status = keeper_run(&keeper);
+    scratch_stop(&runner->guard->scratch);
     if (status != STINT_OK)
         log_event(LOG_LEVEL_ERROR, "ended by an error",
             LOG_FIELDS(LOG_TEXT("error", stint_worker_error(keeper.worker))));
@@ -242,15 +267,16 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
 
 /* How many slots the limit of descriptors allows, after it was raised as far as it goes. */
 static uint32_t
-slots_possible(struct rlimit *found)
+slots_possible(struct rlimit *found, bool scratch)
 {
+    const rlim_t ours = FILES_OF_OURS + (scratch ? SCRATCH_FILES : 0);
     if (getrlimit(RLIMIT_NOFILE, found) != 0)
         return LIMIT_WINDOW;
     struct rlimit raised = {found->rlim_max, found->rlim_max};
     rlim_t files = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? found->rlim_max : found->rlim_cur;
-    if (files < FILES_OF_OURS)
+    if (files < ours)
         return 0;
-    files = (files - FILES_OF_OURS) / FILES_A_SLOT;
+    files = (files - ours) / FILES_A_SLOT;
     return files < LIMIT_WINDOW ? (uint32_t)files : LIMIT_WINDOW;
 }
 
@@ -323,14 +349,14 @@ check_config(struct config *c)
         complain("a worker's name is at most 128 bytes", "--name");
         return EX_CONFIG;
     }
-    for (uint32_t i = 0; i < c->variables.count; i++) {
-        const char *why = declared_check(c->variables.items[i]);
+    for (uint32_t i = 0; i < c->manner.variables.count; i++) {
+        const char *why = declared_check(c->manner.variables.items[i]);
         if (why) {
             complain(why, "--env");
             return EX_CONFIG;
         }
     }
-    if (c->cpu && !read_cores(c->cpu, &c->bounds.cpu_us)) {
+    if (c->manner.cpu && !read_cores(c->manner.cpu, &c->manner.bounds.cpu_us)) {
         complain("write a number of cores from 0.01 to 10000, such as 0.5 or 2", "--cpu");
         return EX_CONFIG;
     }
@@ -345,13 +371,65 @@ check_config(struct config *c)
     return EX_OK;
 }
 
+/* As whom programs run, and where. Asked before there is a second process or a thread. */
+static int
+choose_user(struct manner *m)
+{
+    struct identity *i = &m->identity;
+    char why[512];
+    if (!identity_read(i, m->user, why, sizeof why)) {
+        complain(why, "--user");
+        return EX_CONFIG;
+    }
+    if (!i->changes)
+        return EX_OK;
+    if (!identity_try(i)) {
+        (void)snprintf(why, sizeof why, "can't become %s here: %s", i->name, strerror(errno));
+        complain(why, "--user");
+        return EX_OSERR;
+    }
+    char *here = getcwd(NULL, 0);
+    bool may = here && identity_may_enter(i, here);
+    if (!may) {
+        (void)snprintf(why, sizeof why,
+            "%s can't go to %.300s, where programs would run: %s; start the worker elsewhere",
+            i->name, here ? here : "this directory", strerror(errno));
+        complain(why, "--user");
+    }
+    free(here);
+    return may ? EX_OK : EX_CONFIG;
+}
+
+/* What guard and worker share, and the guard itself: we go on as its child. */
+static int
+begin(struct config *c, struct guard *guard, uint32_t slots)
+{
+    char why[512];
+    int rc = choose_user(&c->manner);
+    if (rc != EX_OK)
+        return rc;
+    if (!cgroups_open(&guard->cgroups, &c->manner.bounds, why, sizeof why)) {
+        complain(why, "--memory, --cpu and --tasks can't be kept here");
+        return EX_OSERR;
+    }
+    bool good = scratch_open(&guard->scratch, c->manner.tmp, &c->manner.identity, why, sizeof why);
+    if (!good)
+        complain(why, "--tmp");
+    else if (guard_start(guard, slots))
+        return EX_OK;
+    else
+        complain(strerror(errno), "starting");
+    cgroups_remove(&guard->cgroups);
+    scratch_remove(&guard->scratch);
+    return good ? EX_OSERR : EX_CONFIG;
+}
+
 int
 main(int argc, char **argv)
 {
     static struct config c; /* static: settings and handlers live as long as we do */
     static struct runner runner;
-    struct guard guard;
-    char why[512];
+    static struct guard guard;
     standard_streams_open();
     int rc = read_config(&c, argc, argv);
     if (rc >= 0)
@@ -360,20 +438,16 @@ main(int argc, char **argv)
     if (rc != EX_OK)
         return rc;
     runner.guard = &guard;
+    guard.drain_ms = c.drain_ms;
     runner.result_bytes = c.result_max;
-    runner.confine = c.confine;
-    uint32_t most = slots_possible(&runner.files);
+    runner.confine = c.manner.confine;
+    runner.identity = &c.manner.identity;
+    uint32_t most = slots_possible(&runner.files, c.manner.tmp != NULL);
     uint32_t slots = choose_slots(&c, &runner.files, most);
     if (slots == 0 || !check_system())
         return EX_OSERR;
-    if (!cgroups_open(&guard.cgroups, &c.bounds, why, sizeof why)) {
-        complain(why, "--memory, --cpu and --tasks can't be kept here");
-        return EX_OSERR;
-    }
-    if (!guard_start(&guard, most)) {
-        cgroups_remove(&guard.cgroups);
-        complain(strerror(errno), "starting");
-        return EX_OSERR;
-    }
+    rc = begin(&c, &guard, most);
+    if (rc != EX_OK)
+        return rc;
     return run(&c, &runner, slots, most);
 }

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,19 @@
 
 enum { VARIABLES = 8, VARIABLE_BYTES = 160 };
 
+/* Which say where temporary files are to be; the first is ours, whatever a job says. */
+static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", "TEMP="};
+enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
+
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
+
+/* As the one that the thread looks for files as, see identity.h. */
+static bool
+may_run(const char *path)
+{
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
 
 bool
 program_check(const char *path)
@@ -23,7 +35,7 @@ program_check(const char *path)
         errno = EACCES; /* as execve says of a directory */
         return false;
     }
-    return access(path, X_OK) == 0;
+    return may_run(path);
 }
 
 static char *
@@ -91,7 +103,7 @@ place_find(struct place *place, const char *name, const char *path, char *const 
         if (strncmp(*environment, "PATH=", 5) == 0)
             path = *environment + 5;
     if (place->name && strcmp(place->name, name) == 0 && strcmp(place->searched, path) == 0 &&
-        access(place->path, X_OK) == 0)
+        may_run(place->path))
         return place->path;
     place_forget(place);
     errno = ENOENT;
@@ -145,11 +157,20 @@ inherited(const char *name)
     return NULL;
 }
 
+static bool
+tells_of_scratch(const char *variable)
+{
+    for (size_t i = 0; i < SCRATCH_NAMES; i++)
+        if (strncmp(variable, scratch_names[i], strlen(scratch_names[i])) == 0)
+            return true;
+    return false;
+}
+
 static char **
 make_base(const struct declared *d)
 {
-    size_t count = 0;
-    char **base = calloc(length(environ) + d->count + 2, sizeof *base);
+    size_t count = 0, kept = 0;
+    char **base = calloc(length(environ) + d->count + length(d->login) + 2, sizeof *base);
     if (!base)
         return NULL;
     for (uint32_t i = d->count; i-- > 0;) { /* the last one of a name counts */
@@ -158,11 +179,19 @@ make_base(const struct declared *d)
         if (variable && !holds(base, variable))
             base[count++] = variable;
     }
+    for (char *const *v = d->login; v && *v; v++)
+        if (!holds(base, *v))
+            base[count++] = *v;
     for (char **e = environ; *e && !d->clean; e++) /* our own settings are not the programs' */
         if (strncmp(*e, "STINT_", 6) != 0 && !holds(base, *e))
             base[count++] = *e;
     if (d->clean && !holds(base, usual_path))
         base[count] = usual_path;
+    for (char **v = base; *v && d->scratch; v++)
+        if (!tells_of_scratch(*v))
+            base[kept++] = *v;
+    if (d->scratch)
+        base[kept] = NULL;
     return base;
 }
 
@@ -201,13 +230,31 @@ set_number(char **at, const char *name, unsigned long long number)
     return set_variable(at, name, text);
 }
 
+/* Returns how many there are now. */
+static size_t
+tell_of_scratch(char **all, size_t count, char *text, const char *scratch, char *const *of_job)
+{
+    const size_t size = strlen(scratch);
+    for (size_t i = 0; i < SCRATCH_NAMES; i++) {
+        if (i > 0 && holds(of_job, scratch_names[i]))
+            continue;
+        all[count++] = text;
+        text += snprintf(text, SCRATCH_NAME_BYTES + size, "%s%s", scratch_names[i], scratch) + 1;
+    }
+    return count;
+}
+
 char **
-environment_make(
-    const struct surroundings *s, const struct stint_task_info *job, char *const *of_job)
+environment_make(const struct surroundings *s, const struct stint_task_info *job,
+    char *const *of_job, const char *scratch)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 3, count = 0;
-    char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES);
+    size_t most = length(s->base) + length(of_job) + VARIABLES + 3, count = 0, scratch_bytes = 0;
+    if (scratch) {
+        most += SCRATCH_NAMES;
+        scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
+    }
+    char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES + scratch_bytes);
     if (!all)
         return NULL;
     char *text = (char *)(all + most);
@@ -221,10 +268,13 @@ environment_make(
     all[count++] = job->deadline_ms ? set_number(&text, "DEADLINE", job->deadline_ms / 1000)
                                     : set_variable(&text, "DEADLINE", "");
     all[count++] = s->worker;
+    if (scratch)
+        count = tell_of_scratch(all, count, text, scratch, of_job);
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
-        if (strncmp(of_job[i], "STINT_JOB_", 10) != 0)
+        if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
+            !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)
         if (!holds(of_job, *e))

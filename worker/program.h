@@ -32,6 +32,8 @@ struct declared {
     const char *const *variables;
     uint32_t count;
     bool clean; /* nothing else but a PATH is the programs' */
+    char *const *login; /* NAME=VALUE, ended by NULL, after the declared ones; or NULL */
+    bool scratch; /* each run is told of a temporary directory of its own */
 };
 /* Why a variable can't be declared; NULL: it can. */
 const char *declared_check(const char *variable);
@@ -41,8 +43,9 @@ bool surroundings_set(struct surroundings *s, const char *endpoint, const char *
 /* The PATH of programs whose job names none. */
 const char *surroundings_path(const struct surroundings *s);
 
-/* The environment of a job's program, in one allocation to be freed; NULL without memory. */
-char **environment_make(
-    const struct surroundings *s, const struct stint_task_info *job, char *const *of_job);
+/* The environment of a job's program, in one allocation to be freed; NULL without memory.
+ * `scratch`: the run's temporary directory, or NULL. */
+char **environment_make(const struct surroundings *s, const struct stint_task_info *job,
+    char *const *of_job, const char *scratch);
 
 #endif

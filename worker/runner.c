@@ -32,7 +32,7 @@ enum {
 };
 
 /* How far the child came. */
-enum stage { STAGE_SETUP, STAGE_DIRECTORY, STAGE_PROGRAM };
+enum stage { STAGE_SETUP, STAGE_SCRATCH, STAGE_IDENTITY, STAGE_DIRECTORY, STAGE_PROGRAM };
 
 /* What a program has written to its standard output... */
 struct output {
@@ -65,9 +65,18 @@ struct run {
     int code;
     bool terminated, out_of_memory;
     uint64_t kill_at_ms; /* 0: not yet, or done */
+    struct scratch_run scratch;
 };
 
 /* ---- start ---- */
+
+/* To end with the worker. A change of the user has made the kernel forget it. */
+static bool
+tie_to(pid_t parent)
+{
+    errno = ECHILD; /* if our parent has gone meanwhile */
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+}
 
 /* What the child does between vfork and exec; only calls that are safe there. Returns how far it
  * came, with errno set. */
@@ -77,22 +86,23 @@ become(const struct run *r, const int streams[3], char *const *argv, char **env,
     const struct runner *runner = r->runner;
     const struct command *c = r->command;
     sigset_t none;
-    errno = ECHILD; /* if our parent has gone meanwhile */
     atomic_store(&runner->guard->groups[r->slot], getpid());
     /* A session of its own: no terminal can stop it. */
-    if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+    if (setsid() < 0 || !tie_to(parent))
         return STAGE_SETUP;
     for (int i = 0; i < 3; i++)
         if (dup2(streams[i], i) < 0)
             return STAGE_SETUP;
-    if (c->directory && chdir(c->directory) != 0 && c->directory_required)
-        return STAGE_DIRECTORY;
     for (const int *s = runner->ignored; *s; s++)
         (void)signal(*s, SIG_DFL);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* also what others left open in us */
     (void)setrlimit(RLIMIT_NOFILE, &runner->files);
     if (!confine_apply(&runner->confine))
         return STAGE_SETUP;
+    if (runner->identity->changes && (!identity_become(runner->identity) || !tie_to(parent)))
+        return STAGE_IDENTITY;
+    if (c->directory && chdir(c->directory) != 0 && c->directory_required)
+        return STAGE_DIRECTORY;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     execve(argv == c->argv ? r->path : argv[0], argv, env);
@@ -221,8 +231,9 @@ write_input(struct run *r)
     }
 }
 
+/* A program may open it once more, as /dev/stdout, so it is to be its user's. */
 static bool
-open_pipe(int *ours, int *theirs, bool we_read)
+open_pipe(const struct run *r, int *ours, int *theirs, bool we_read)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -230,7 +241,7 @@ open_pipe(int *ours, int *theirs, bool we_read)
     *ours = ends[we_read ? 0 : 1];
     *theirs = ends[we_read ? 1 : 0];
     (void)fcntl(*ours, F_SETFL, O_NONBLOCK);
-    return true;
+    return identity_give(r->runner->identity, *theirs);
 }
 
 static int
@@ -260,8 +271,8 @@ static int
 start(struct run *r, char **env)
 {
     int streams[3] = {r->runner->null, -1, -1}, error = 0;
-    if ((r->command->input_bytes > 0 && !open_pipe(&r->in, &streams[0], false)) ||
-        !open_pipe(&r->out, &streams[1], true) || !open_pipe(&r->err, &streams[2], true))
+    if ((r->command->input_bytes > 0 && !open_pipe(r, &r->in, &streams[0], false)) ||
+        !open_pipe(r, &r->out, &streams[1], true) || !open_pipe(r, &r->err, &streams[2], true))
         error = errno;
     if (!error) {
         write_input(r); /* what the pipe holds, so that short payloads need no waiting */
@@ -500,7 +511,7 @@ started(struct runner *runner)
 static bool
 is_shortage(const struct run *r, int error)
 {
-    return r->stage == STAGE_SETUP || error == EAGAIN || error == EMFILE || error == ENFILE ||
+    return r->stage < STAGE_DIRECTORY || error == EAGAIN || error == EMFILE || error == ENFILE ||
         error == ENOMEM || error == ETXTBSY;
 }
 
@@ -510,6 +521,20 @@ lacks_interpreter(const struct run *r, int error)
 {
     return error == ENOENT && r->stage == STAGE_PROGRAM && r->path && *r->path == '/' &&
         access(r->path, X_OK) == 0;
+}
+
+/* What the worker owes each program is told as that. */
+static void
+write_debt(const struct run *r, int error, char *why, size_t bytes)
+{
+    const struct runner *runner = r->runner;
+    if (r->stage == STAGE_IDENTITY)
+        (void)snprintf(why, bytes, "can't become %s: %s", runner->identity->name, strerror(error));
+    else if (r->stage == STAGE_SCRATCH)
+        (void)snprintf(why, bytes, "can't make a directory in %s: %s", runner->guard->scratch.path,
+            error == EBUSY ? "too many are being removed" : strerror(error));
+    else if (!r->command->ours)
+        (void)snprintf(why, bytes, "%s", strerror(error));
 }
 
 /* Where the machine is short of something or this worker's own program is gone, the job is not to
@@ -526,7 +551,8 @@ tell_unstarted(struct run *r, int error)
     if (error == E2BIG)
         stint_task_fail_for_good(r->task, why);
     else if (is_shortage(r, error) || c->ours) {
-        hold_off(r->runner, c->ours ? why : strerror(error));
+        write_debt(r, error, why, sizeof why);
+        hold_off(r->runner, why);
         stint_task_give_back(r->task);
     } else
         stint_task_unable(r->task, why);
@@ -540,11 +566,44 @@ stay_if_abandoned(const struct runner *runner)
         (void)pause();
 }
 
+/* As the user that is to run it: what it may not even see is not there. */
+static int
+find_program(struct run *r, struct place *place)
+{
+    const struct runner *runner = r->runner;
+    const struct command *c = r->command;
+    bool looks = runner->identity->changes && !strchr(c->argv[0], '/');
+    r->stage = STAGE_IDENTITY;
+    if (looks && !identity_look(runner->identity))
+        return errno;
+    r->stage = STAGE_PROGRAM;
+    r->path = place_find(
+        place, c->argv[0], surroundings_path(&runner->surroundings), c->environment, c->directory);
+    int error = r->path ? 0 : errno;
+    if (looks)
+        identity_look_as_self(runner->identity);
+    return error;
+}
+
+static int
+prepare_and_start(struct run *r)
+{
+    struct runner *runner = r->runner;
+    r->stage = STAGE_SCRATCH;
+    if (!scratch_make(&runner->guard->scratch, &r->scratch))
+        return errno;
+    r->stage = STAGE_SETUP;
+    char **env = environment_make(
+        &runner->surroundings, stint_task_info(r->task), r->command->environment, r->scratch.path);
+    int error = env ? start(r, env) : ENOMEM;
+    free(env);
+    return error;
+}
+
 void
 runner_run(struct runner_slot *slot, const struct command *command, struct stint_task *task)
 {
     struct runner *runner = slot->runner;
-    const char *directory = command->directory;
     struct run r = {.runner = runner,
         .command = command,
         .task = task,
@@ -555,16 +614,9 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
         .out = -1,
         .err = -1};
     stay_if_abandoned(runner);
-    r.path = place_find(&slot->place, command->argv[0], surroundings_path(&runner->surroundings),
-        command->environment, directory);
-    int error = r.path ? 0 : errno;
-    if (!error) {
-        char **env =
-            environment_make(&runner->surroundings, stint_task_info(task), command->environment);
-        r.stage = STAGE_SETUP;
-        error = env ? start(&r, env) : ENOMEM;
-        free(env);
-    }
+    int error = find_program(&r, &slot->place);
+    if (!error)
+        error = prepare_and_start(&r);
     if (!error) {
         started(runner);
         attend(&r);
@@ -578,6 +630,7 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
     close_end(&r.out);
     close_end(&r.err);
     free(r.output.bytes);
+    scratch_end(&runner->guard->scratch, &r.scratch);
 }
 
 struct runner_slot *

@@ -7,6 +7,7 @@
 
 #include "confine.h"
 #include "guard.h"
+#include "identity.h"
 #include "program.h"
 #include "stint_worker.h"
 #include "strays.h"
@@ -22,6 +23,7 @@ struct runner {
     size_t result_bytes; /* most standard output kept */
     struct surroundings surroundings;
     struct confine confine; /* of programs */
+    const struct identity *identity; /* theirs */
     int ignored[NSIG]; /* signals that we were told to ignore, ended by 0; programs are not */
     struct rlimit files; /* as we found it: what programs get */
     bool vfork_waits; /* as it should; not under tools that watch a process */
@@ -34,9 +36,9 @@ struct runner {
     uint64_t until_ms, told_ms;
 };
 
-/* Everything but worker, guard, result_bytes, files, surroundings and confine, which the caller has
- * set. `slots`: the most there will be. False with errno set if the system refuses. Main thread
- * only. */
+/* Everything but worker, guard, result_bytes, files, surroundings, confine and identity, which the
+ * caller has set. `slots`: the most there will be. False with errno set if the system refuses. Main
+ * thread only. */
 bool runner_open(struct runner *runner, uint32_t slots);
 
 /* A slot's own part. */

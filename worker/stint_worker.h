@@ -133,6 +133,11 @@ STINT_EXPORT const char *stint_worker_error(const struct stint_worker *worker);
 /* Is the conversation with the broker open now? Any thread. */
 STINT_EXPORT bool stint_worker_connected(const struct stint_worker *worker);
 
+/* For a watchdog: how long ago the thread of stint_worker_run last came round, in milliseconds. It
+ * does so once a second at least, whatever handlers and the broker do; 0: it does not run. Any
+ * thread. */
+STINT_EXPORT uint64_t stint_worker_stalled_ms(const struct stint_worker *worker);
+
 STINT_EXPORT const struct stint_task_info *stint_task_info(const struct stint_task *task);
 
 /* How the run ended; exactly one of these a task, from the handler. What is given is copied. A

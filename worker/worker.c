@@ -20,6 +20,7 @@ enum {
     GOODBYE_MS = 1000,
     AWAY_MS = 2000, /* at a stop, a broker that is away is waited for so long */
     TICK_MS = 25, /* while jobs run, look at their clocks so often */
+    TURN_MS = 1000, /* come round so often, for a watchdog */
 };
 
 /* Why the last worker that this thread asked for could not be made. */
@@ -220,6 +221,13 @@ stint_worker_connected(const struct stint_worker *w)
     return atomic_load(&w->shared.connected);
 }
 
+uint64_t
+stint_worker_stalled_ms(const struct stint_worker *w)
+{
+    uint64_t turned_ms = atomic_load(&w->shared.turned_ms), now_ms = wire_now_ms();
+    return turned_ms && now_ms > turned_ms ? now_ms - turned_ms : 0;
+}
+
 /* How much to hold ahead where slots follow the work: as much again, so that what waits is seen. */
 static uint32_t
 ahead_of_growth(const struct stint_worker *w)
@@ -403,9 +411,12 @@ static enum stint_status
 turn(struct stint_worker *w, uint64_t until_ms)
 {
     uint64_t rings;
-    uint64_t tick_ms = wire_now_ms() + tick_of(w);
-    if (until_ms > tick_ms)
-        until_ms = tick_ms;
+    uint64_t now_ms = wire_now_ms(), tick_ms = tick_of(w);
+    atomic_store(&w->shared.turned_ms, now_ms);
+    if (tick_ms > TURN_MS)
+        tick_ms = TURN_MS;
+    if (until_ms > now_ms + tick_ms)
+        until_ms = now_ms + tick_ms;
     link_wait(w->link, &w->handover.wake_fd, 1, until_ms);
     if (read(w->handover.wake_fd, &rings, sizeof rings) < 0)
         errno = 0; /* not rung */
@@ -508,8 +519,10 @@ stint_worker_run(struct stint_worker *w)
     if (w->served.handlers_count == 0)
         return complain(w, STINT_INVALID, "it has no handler");
     tell_kinds(w);
+    uint64_t now_ms = wire_now_ms();
+    atomic_store(&w->shared.turned_ms, now_ms);
     enum stint_status status = crew_start(w);
-    w->orders.begun_ms = w->orders.idle_since_ms = w->orders.local.since_ms = wire_now_ms();
+    w->orders.begun_ms = w->orders.idle_since_ms = w->orders.local.since_ms = now_ms;
     if (status != STINT_OK)
         complain(w, status, "can't start threads");
     while (status == STINT_OK && !orders_leaves(w))
@@ -519,5 +532,6 @@ stint_worker_run(struct stint_worker *w)
     else
         cancel_all(w);
     crew_join(w);
+    atomic_store(&w->shared.turned_ms, 0);
     return status;
 }

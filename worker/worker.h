@@ -114,6 +114,7 @@ struct shared {
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
+    _Atomic uint64_t turned_ms; /* the conversation's thread came round then; 0: it does not run */
 };
 
 /* Whom to tell what happens. */

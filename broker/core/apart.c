@@ -66,6 +66,7 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *key, const st
     a->shelf = shelf;
     a->suspect = record_suspect(r);
     a->grave = a->suspect && record_grave(r);
+    a->submitted_ms = r->submitted_ms;
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
     HASH_ADD(hh, core->apart.jobs, key, STINT_ID_BYTES, a);

@@ -3,9 +3,11 @@
 #include "rows.h"
 
 #include <assert.h>
+#include <limits.h>
 
 enum {
     EXPECTED_A_QUEUE = 16, /* names in memory, for each queue that there may be */
+    GLANCED = 64, /* rows that one who only asks looks at */
 };
 
 void
@@ -77,6 +79,7 @@ add_queue(struct book *book, struct queue *q, uint32_t number)
 {
     q->number = book->last_number = number;
     book->queues++;
+    book->changes++;
     HASH_ADD_KEYPTR(hh, book->by_name, q->name, LIMIT_NAME_BYTES, q);
     q->key = number;
     HASH_ADD(hh_number, book->by_number, key, sizeof q->key, q);
@@ -213,6 +216,7 @@ book_queue_remove(struct book *book, struct queue *q)
     if (book->recent_queue == q)
         book->recent_queue = NULL;
     book->queues--;
+    book->changes++;
     book->levels -= q->levels_count;
     free_queue(q);
     return true;
@@ -396,12 +400,13 @@ skip_known(struct book *book, const struct level *level, uint64_t sequence)
     return sequence - bit_of(&id) + bit;
 }
 
-/* The first ready job at or after `*head`, which is moved behind it. */
+/* The first ready job at or after `*head`, which is moved behind it; or, if there is none among the
+ * next `most` rows that are looked at, behind those. */
 static bool
-search(struct book *book, struct level *level, uint64_t *head, struct stint_id *id,
+search(struct book *book, struct level *level, uint64_t *head, unsigned most, struct stint_id *id,
     struct slice *bytes)
 {
-    for (;;) {
+    for (; most > 0; most--) {
         struct stint_id from = book_id(book, level, skip_known(book, level, *head));
         struct slice key;
         if (!store_seek(
@@ -419,12 +424,14 @@ search(struct book *book, struct level *level, uint64_t *head, struct stint_id *
             return true;
         }
     }
+    return false;
 }
 
 bool
 book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
-    if (level->jobs[STINT_READY] > level->apart && search(book, level, &level->head, id, bytes))
+    if (level->jobs[STINT_READY] > level->apart &&
+        search(book, level, &level->head, UINT_MAX, id, bytes))
         return true;
     level->lost = level->jobs[STINT_READY] > level->apart;
     return false;
@@ -434,6 +441,15 @@ bool
 book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
     if (!book_next_ready(book, level, id, bytes))
+        return false;
+    level->head = id_sequence(id);
+    return true;
+}
+
+bool
+book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
+{
+    if (!search(book, level, &level->head, GLANCED, id, bytes))
         return false;
     level->head = id_sequence(id);
     return true;
@@ -474,7 +490,7 @@ book_scan_ready(struct book *book, struct level *level, struct scan *scan, struc
     if (scan->head < level->head)
         scan->head = level->head;
     if (level->jobs[STINT_READY] > level->apart && scan->head < level->next &&
-        search(book, level, &scan->head, id, bytes))
+        search(book, level, &scan->head, UINT_MAX, id, bytes))
         return true;
     scan->head = level->next; /* what comes now stands behind it */
     return false;

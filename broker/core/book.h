@@ -91,6 +91,7 @@ struct book {
     uint32_t queues, queues_expected, levels;
     uint32_t last_number; /* of a queue, ever */
     uint64_t expected_ever;
+    uint64_t changes; /* queues with a number that came or went, ever */
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
     struct block *blocks; /* uthash */
     struct block *recent;
@@ -161,6 +162,10 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id, str
 /* The same, which is not moved behind: the next one finds it again. */
 bool
 book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
+/* The same, where somebody only asks: no more than a few blocks of running jobs are passed over,
+ * and the next one who asks goes on behind them. False: none is found, which says nothing. */
+bool
+book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
 /* The next ready job of a scan, which may also be passed over. */
 bool book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
     struct slice *bytes);

@@ -27,6 +27,7 @@ enum {
     RECALL_EVERY_MS = 50,
     SEARCHED_A_STEP = 4096, /* rows passed over */
     SAMPLED = 16, /* a worker's newest jobs, for their kinds */
+    SHELVES_LOOKED_AT = 256, /* the most urgent ones, for the oldest job */
 };
 
 /* May it be given anything, as far as people have said? */
@@ -449,4 +450,28 @@ dispatch_unserved(struct core *core, struct queue *q)
         if (!is_served(q, text_slice(s->kind)))
             return s->kind;
     return NULL;
+}
+
+uint64_t
+dispatch_oldest_ready_ms(struct core *core, struct queue *q)
+{
+    const struct shelf *s;
+    uint64_t first_ms = UINT64_MAX;
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        struct stint_id id;
+        struct slice bytes;
+        struct record r;
+        struct level *level = q->levels[i];
+        if (level->jobs[STINT_READY] == level->apart)
+            continue;
+        core->step.listed++;
+        if (book_glance_ready(&core->book, level, &id, &bytes) && record_decode(&r, &id, bytes))
+            first_ms = earlier(first_ms, r.submitted_ms);
+    }
+    unsigned looked = 0;
+    for (s = q->shelves; s && looked < SHELVES_LOOKED_AT; s = s->next, looked++)
+        first_ms = earlier(first_ms, s->jobs->submitted_ms);
+    if (first_ms == UINT64_MAX)
+        return 0;
+    return core->clocks.wall_ms > first_ms ? core->clocks.wall_ms - first_ms : 1;
 }

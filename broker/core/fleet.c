@@ -97,13 +97,15 @@ fleet_peer_grant(struct fleet *fleet, struct peer *peer, const struct grant *gra
     if (!h)
         h = add_grant(fleet, grant);
     h->peers++;
+    peer->held = h;
     peer->grant = &h->grant;
 }
 
 static void
 let_go_of_grant(struct fleet *fleet, struct peer *peer)
 {
-    struct held_grant *first, *h = peer->grant ? find_grant(fleet, peer->grant) : NULL;
+    struct held_grant *first, *h = peer->held;
+    peer->held = NULL;
     peer->grant = NULL;
     if (!h || --h->peers > 0)
         return;
@@ -118,6 +120,7 @@ let_go_of_grant(struct fleet *fleet, struct peer *peer)
             first = first->next_same;
         first->next_same = h->next_same;
     }
+    free(h->seen.queues);
     free(h);
 }
 
@@ -143,7 +146,7 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 void
 fleet_unwatch(struct fleet *fleet, struct watch *watch)
 {
-    assert(watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
+    assert(watch && watch->peer->watches_count > 0 && fleet->pushed.watches_count > 0);
     unlink_watch(fleet, watch);
     DL_DELETE(watch->peer->watches, watch);
     watch->peer->watches_count--;

@@ -111,6 +111,10 @@ struct subscription {
     uint32_t events;
     uint32_t ids_count;
     struct stint_id *ids; /* sorted; NULL: all */
+    bool some; /* it does not hear everything: a queue, ids or a grant say of what */
+    const struct grant *grant; /* it hears of the queues that this covers; NULL: of all. Borrowed */
+    uint32_t heard_queue; /* the number of the one that was last asked about, and */
+    bool heard; /* whether it is covered */
     struct pack_buffer pending;
     uint32_t pending_count;
     uint64_t dropped;
@@ -152,6 +156,7 @@ struct peer {
     uint8_t session[SESSION_BYTES];
     char name[STINT_LABEL_BYTES];
     const struct grant *grant; /* of its key; NULL: none was asked for, and it may do everything */
+    struct held_grant *held; /* the same, where it is held */
     uint64_t seen_ms; /* by listened_ms */
     struct worker *worker; /* of role worker */
     struct peer_submissions submissions;
@@ -165,10 +170,18 @@ struct peer {
     UT_hash_handle hh; /* by session */
 };
 
+/* The queues that a grant covers, in the order of their numbers: sight.h. */
+struct seen {
+    struct queue **queues;
+    uint32_t count, size;
+    uint64_t changes; /* as they were after so many of the book's */
+};
+
 /* A grant, for all the peers that came with its key. */
 struct held_grant {
     struct grant grant;
     uint32_t peers;
+    struct seen seen;
     struct held_grant *next_same; /* of that name; the first is in the table */
     UT_hash_handle hh; /* by name */
 };

@@ -5,15 +5,12 @@
 #include "job.h"
 #include "peers.h"
 #include "reply.h"
+#include "sight.h"
 #include "watch.h"
 
 enum {
     PAGE_JOBS = 1000,
-    /* Rows that a filter may pass over: in a page, and in a step, which may bring many questions.
-     * After that a page has at least a few, so that every list comes to its end. */
-    SCANNED_A_PAGE = 20000,
-    SCANNED_A_STEP = 10 * SCANNED_A_PAGE,
-    SCANNED_AT_LEAST = 50,
+    SCANNED_A_PAGE = 20000, /* rows that a filter may pass over */
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
     /* A description without its body: its texts, 13 numbers, an id, and keys and lengths. */
     INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES + 13 * 10 + 100,
@@ -115,7 +112,8 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
 
 /* What a LIST asks for, and how far it has come. */
 struct listing {
-    const struct queue *queue;
+    const struct peer *narrow; /* NULL, or it is about all queues that this one may see */
+    const struct queue *queue; /* NULL: all */
     uint32_t states, limit, count, scanned, scanned_most;
     struct slice kind;
     enum place place;
@@ -175,17 +173,48 @@ wanted(const struct listing *l)
     return (l->states & states[l->place]) != 0;
 }
 
-/* Where the page begins that this cursor names. One of another queue is none of this list's: it
- * would show whether there is a job between there and here. */
+/* Is this a place of the list? One of another queue is not: it would show whether there is a job
+ * between there and here. */
 static bool
-read_cursor(const struct core *core, struct slice given, struct listing *l)
+is_place(struct core *core, const struct listing *l)
+{
+    uint32_t number = id_queue(&l->at);
+    if (!l->narrow)
+        return !l->queue ||
+            (id_broker(&l->at) == core->options.broker && number == l->queue->number);
+    const struct queue *q = sight_next(core, l->narrow, number);
+    return id_broker(&l->at) == core->options.broker && q && q->number == number;
+}
+
+/* Where the page begins that this cursor names. */
+static bool
+read_cursor(struct core *core, struct slice given, struct listing *l)
 {
     if (given.size != CURSOR_BYTES || given.data[0] < PLACE_LIVE || given.data[0] > PLACE_SETTLED)
         return false;
     l->place = (enum place)given.data[0];
     memcpy(l->at.bytes, given.data + 1, STINT_ID_BYTES);
-    return !l->queue ||
-        (id_broker(&l->at) == core->options.broker && id_queue(&l->at) == l->queue->number);
+    return is_place(core, l);
+}
+
+/* The same, of all queues that the peer may see, one after the other. The rows of others are not
+ * read, so a page ends where it would if they were not there; and so that there is an end to the
+ * work, a queue that may be seen counts as a row. */
+static bool
+list_seen(struct core *core, struct listing *l)
+{
+    uint64_t number = id_queue(&l->at);
+    for (; (l->queue = sight_next(core, l->narrow, number)); number = l->queue->number + 1ULL) {
+        if (id_queue(&l->at) != l->queue->number)
+            l->at = id_make(core->options.broker, l->queue->number, 255, 0);
+        if (l->scanned == l->scanned_most)
+            return false;
+        l->scanned++;
+        core->step.listed++;
+        if (!list_place(core, l))
+            return false;
+    }
+    return true;
 }
 
 /* Collects a page; true when the list has come to its end, or else `l` says where it goes on. */
@@ -193,7 +222,7 @@ static bool
 list_all(struct core *core, struct listing *l)
 {
     for (; l->place <= PLACE_SETTLED; l->place++, l->at = l->begin)
-        if (wanted(l) && !list_place(core, l))
+        if (wanted(l) && !(l->narrow ? list_seen(core, l) : list_place(core, l)))
             return false;
     return true;
 }
@@ -203,7 +232,8 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
 {
     struct listing l = {.states = m->list.states ? m->list.states : STINT_STATES_ALL,
         .limit = m->list.limit && m->list.limit < PAGE_JOBS ? m->list.limit : PAGE_JOBS,
-        .scanned_most = core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST,
+        .scanned_most = rows_a_page(core, SCANNED_A_PAGE),
+        .narrow = m->list.queue.size == 0 && sight_is_narrow(peer) ? peer : NULL,
         .kind = m->list.kind,
         .place = PLACE_LIVE};
     uint8_t cursor[CURSOR_BYTES];

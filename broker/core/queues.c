@@ -5,9 +5,11 @@
 #include "queues.h"
 #include "dispatch.h"
 #include "reply.h"
+#include "sight.h"
 
 enum {
     QUEUES_A_STEP = 1024,
+    LEVELS_A_PAGE = 4096, /* whose first ready jobs are looked at */
     SWEEP_MS = 1000,
     CURSOR_BYTES = 1 + 8, /* which list, and which of it is next */
 };
@@ -53,7 +55,9 @@ static void
 put_queue(struct core *core, struct queue *q)
 {
     const char *unserved = dispatch_unserved(core, q);
-    struct stint_queue_info info = {.number = q->number, .workers = q->workers};
+    struct stint_queue_info info = {.number = q->number,
+        .workers = q->workers,
+        .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)
@@ -66,8 +70,7 @@ put_queue(struct core *core, struct queue *q)
 static bool
 sees(const struct peer *peer, const struct queue *q)
 {
-    struct slice name = {(const uint8_t *)q->name, q->name_bytes};
-    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);
+    return sight_covers(peer->grant, q);
 }
 
 /* Where an entry stands in a list, for a cursor. The broker's own numbers count what there is of
@@ -78,6 +81,26 @@ place_of(const struct peer *peer, uint64_t seen, uint64_t number)
     return peer->grant ? seen : number;
 }
 
+/* The first one from this number on that the peer may see. */
+static struct queue *
+queue_from(struct core *core, const struct peer *peer, uint64_t number)
+{
+    if (sight_is_narrow(peer))
+        return sight_next(core, peer, number);
+    struct queue *q =
+        number <= UINT32_MAX ? book_queue_by_number(&core->book, (uint32_t)number) : NULL;
+    if (!q)
+        for (q = core->book.by_name; q && q->number < number;)
+            q = q->hh.next;
+    return q;
+}
+
+static struct queue *
+queue_behind(struct core *core, const struct peer *peer, const struct queue *q)
+{
+    return sight_is_narrow(peer) ? sight_next(core, peer, q->number + 1ULL) : q->hh.next;
+}
+
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
 queues_list(struct core *core, struct peer *peer, const struct message *m)
@@ -86,19 +109,13 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     struct place_in_list at;
     struct slice next = {0};
     uint32_t count = 0;
+    uint64_t rows = rows_a_page(core, LEVELS_A_PAGE), begin = core->step.listed;
     if (!read_cursor(core, peer, m, &at))
         return;
     reply_page_begin(core);
-    struct queue *q = book_queue_by_number(&core->book, (uint32_t)at.next);
-    if (at.list == 1)
-        q = NULL;
-    else if (!q)
-        for (q = core->book.by_name; q && q->number < at.next;)
-            q = q->hh.next;
-    for (; q && !next.size; q = q->hh.next) {
-        if (!sees(peer, q))
-            continue;
-        if (page_is_full(core, count))
+    struct queue *q = at.list == 0 ? queue_from(core, peer, at.next) : NULL;
+    for (; q && !next.size; q = queue_behind(core, peer, q)) {
+        if (page_is_full(core, count) || core->step.listed - begin >= rows)
             next = write_cursor(cursor, (struct place_in_list){0, q->number});
         else {
             put_queue(core, q);
@@ -177,14 +194,22 @@ write_cut(char *to, size_t size, const char *text)
         memcpy(to + size - 4, "...", 4);
 }
 
+/* Frames come from a worker that has work, and from one that has none when its heartbeat is due. So
+ * a silence is only told when it is longer than that. */
+static uint64_t
+silence_of(const struct core *core, const struct worker *w)
+{
+    uint64_t silent_ms = core->clocks.listened_ms - w->times.seen_ms;
+    return silent_ms > 2ULL * core->options.heartbeat_ms ? silent_ms : 0;
+}
+
 /* Of one that also serves queues which the peer may not see, it is not told what it does there: its
- * kinds, how many jobs it holds and has run, and how busy it is. */
+ * kinds, how many jobs it holds, would take ahead and has run, and how busy it is. */
 static void
 put_worker(struct core *core, const struct peer *peer, const struct worker *w)
 {
     struct stint_worker_info info = {.slots = w->slots,
-        .window = w->window,
-        .seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms,
+        .seen_ms_ago = silence_of(core, w),
         .cores = w->control.cores,
         .state = state_of(w),
         .since_ms_ago = core->clocks.listened_ms - w->times.joined_ms};
@@ -194,6 +219,8 @@ put_worker(struct core *core, const struct peer *peer, const struct worker *w)
     if (w->control.labels)
         write_cut(info.labels, sizeof info.labels, w->control.labels);
     if (count_seen(peer, w) == w->serves.queues_count) {
+        info.window = w->window;
+        info.seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms;
         info.held = w->counts.held;
         info.begun = w->counts.begun;
         info.load = w->control.load;

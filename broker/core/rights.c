@@ -99,6 +99,12 @@ grant_allows(const struct grant *g, uint32_t rights, struct slice queue)
     return !g || ((g->rights & rights) != 0 && covers(g, queue));
 }
 
+bool
+grant_is_narrow(const struct grant *g)
+{
+    return g && !covers_all(g);
+}
+
 const char *
 grant_name(const struct grant *g)
 {
@@ -195,12 +201,11 @@ judge_all_ids(const struct grant *g, struct book *book, const struct message *m,
             deny(j, i, "this key may not see the queue of one of these jobs, if it is there");
 }
 
+/* What names none is told of those only that the key may see: who answers it sees to that. */
 static void
 judge_named(const struct grant *g, struct slice queue, struct judgement *j)
 {
-    if (queue.size == 0)
-        deny(j, 0, "this key is for some queues only: name one");
-    else if (!covers(g, queue))
+    if (queue.size > 0 && !covers(g, queue))
         deny(j, 0, "this key may not see that queue");
 }
 

@@ -32,8 +32,8 @@ enum need_where {
     NEED_IDS,
     NEED_CHANGED, /* the same, and on the queue that it names, or the message is refused */
     NEED_ALL_IDS, /* on that of each id, or the message is refused */
-    NEED_LISTED, /* on the one it names; if it names none, on all */
-    NEED_WATCHED, /* likewise, or, if it names none, on that of each of its ids */
+    NEED_LISTED, /* on the one it names; if it names none, on any: of the others nothing is told */
+    NEED_WATCHED, /* likewise; if it names none but ids, on that of each of them */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };
@@ -63,6 +63,8 @@ void rights_judge(const struct grant *grant, struct book *book, const struct mes
 
 /* Does it grant any of these rights on the queue of this name? */
 bool grant_allows(const struct grant *grant, uint32_t rights, struct slice queue);
+/* Is there a queue that it does not cover, or may there be one? */
+bool grant_is_narrow(const struct grant *grant);
 /* The name of the key, or "local" if there is none; borrowed. */
 const char *grant_name(const struct grant *grant);
 /* What a session is known to belong to, when nobody is there who says so: a hash of the key's name,

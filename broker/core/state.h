@@ -26,6 +26,7 @@ struct apart {
     struct stint_id key;
     struct shelf *shelf;
     bool suspect, grave;
+    uint64_t submitted_ms;
     struct refusers *refusers; /* NULL: none */
     struct apart *prev, *next; /* on the shelf */
     struct apart *prev_refused, *next_refused;
@@ -170,6 +171,17 @@ static inline size_t
 page_bytes(const struct core *core)
 {
     return core->options.message_bytes / 8;
+}
+
+/* How many rows a page of a list may look at, if it may look at `most` where it is the only one: a
+ * step may bring many questions. Beyond what they look at together a page has at least a few, so
+ * that every list comes to its end. */
+enum { LISTED_A_STEP = 200000, LISTED_AT_LEAST = 50 };
+
+static inline uint32_t
+rows_a_page(const struct core *core, uint32_t most)
+{
+    return core->step.listed < LISTED_A_STEP ? most : LISTED_AT_LEAST;
 }
 
 /* May so much more be written in this step? It is taken off twice over, as pages are rarely full:

@@ -7,6 +7,7 @@
 #include "job.h"
 #include "peers.h"
 #include "reply.h"
+#include "sight.h"
 
 enum {
     EVENTS_A_STEP = LIMIT_JOBS,
@@ -58,13 +59,6 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
     fleet_watches_end(&core->fleet, first);
 }
 
-static bool
-may_see(const struct peer *peer, const struct queue *q)
-{
-    return grant_allows(
-        peer->grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
-}
-
 void
 watch_moved(struct core *core, const struct job *job)
 {
@@ -72,7 +66,7 @@ watch_moved(struct core *core, const struct job *job)
     const struct stint_job_info unknown = {.id = job->id};
     for (; w; w = next) {
         next = w->next_same;
-        if (may_see(w->peer, job->level->queue))
+        if (sight_covers(w->peer->grant, job->level->queue))
             continue;
         watch_put_outcome(core, w->peer, &unknown);
         fleet_unwatch(&core->fleet, w);
@@ -91,6 +85,24 @@ listed(const struct subscription *s, const struct stint_id *id)
             high = middle;
     }
     return low < s->ids_count && id_compare(&s->ids[low], id) == 0;
+}
+
+/* What stands next to each other is mostly of one queue, whose number is no other queue's ever. */
+static bool
+sees(struct subscription *s, const struct queue *q)
+{
+    if (s->heard_queue != q->number) {
+        s->heard_queue = q->number;
+        s->heard = sight_covers(s->grant, q);
+    }
+    return s->heard;
+}
+
+/* Does it hear of this job? What it may not hear of is not counted as lost either. */
+static bool
+hears(struct subscription *s, const struct queue *q, const struct stint_id *id)
+{
+    return (!s->queue || s->queue == q) && (!s->ids || listed(s, id)) && (!s->grant || sees(s, q));
 }
 
 static void
@@ -117,8 +129,7 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
     const struct stint_id *id, uint64_t count)
 {
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
-        if (!(s->events >> type & 1) || (s->queue && s->queue != level->queue) ||
-            (s->ids && (!listed(s, id) || !may_see(s->peer, level->queue))))
+        if (!(s->events >> type & 1) || (s->some && !hears(s, level->queue, id)))
             continue;
         if (!has_room(core, s)) {
             s->dropped++;
@@ -199,6 +210,8 @@ watch_subscribe(struct core *core, struct peer *peer, const struct message *m)
         s->queue = queue;
         if (queue)
             queue->watchers++;
+        s->grant = !queue && sight_is_narrow(peer) ? peer->grant : NULL;
+        s->some = queue || m->count > 0 || s->grant;
         s->events = m->subscribe.events ? m->subscribe.events : UINT32_MAX;
         if (m->count > 0) {
             size_t bytes = m->count * sizeof *s->ids;

@@ -1,23 +1,38 @@
-/* stint fleet: workers on several hosts, from one place, and how many jobs they run together. */
+/* stint fleet: workers on several hosts, from one place, how many jobs they run together, and a
+ * command that grows and shrinks it. */
 #include "console.h"
 #include "launch.h"
 #include "out.h"
+#include "scale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UP_MS = 20000, DOWN_MS = 60000, AT_ONCE = 32 };
+enum {
+    UP_MS = 20000,
+    DOWN_MS = 60000,
+    AT_ONCE = 32,
+    EVERY_MS = 30000,
+    EVERY_LEAST_MS = 100,
+    TIMEOUT_MS = 60000
+};
 
-static char *ssh, *wait_text, *at_once_text;
-static int now;
+static char *ssh, *wait_text, *at_once_text, *every_text, *timeout_text, **queues;
+static int now, once;
 
 static struct poptOption fleet_options[] = {
     {"ssh", 0, POPT_ARG_STRING, &ssh, 0, "how to reach hosts (STINT_SSH, or else ssh)", "COMMAND"},
     {"wait", 0, POPT_ARG_STRING, &wait_text, 0,
         "up: until a worker is connected (20s); down: until its jobs have ended (60s)", "TIME"},
     {"now", 0, POPT_ARG_NONE, &now, 0, "down: end what runs, and give it back to the queue", NULL},
-    {"at-once", 0, POPT_ARG_STRING, &at_once_text, 0, "hosts at a time (32)", "N"}, POPT_TABLEEND};
+    {"at-once", 0, POPT_ARG_STRING, &at_once_text, 0, "hosts at a time (32)", "N"},
+    {"every", 0, POPT_ARG_STRING, &every_text, 0, "scale: run the command so often (30s)", "TIME"},
+    {"queue", 'q', POPT_ARG_ARGV, &queues, 0, "scale: only of this queue; repeatable", "NAME"},
+    {"timeout", 0, POPT_ARG_STRING, &timeout_text, 0,
+        "scale: the command is ended if it takes longer (60s)", "TIME"},
+    {"once", 0, POPT_ARG_NONE, &once, 0, "scale: run it once, and end with its exit status", NULL},
+    POPT_TABLEEND};
 
 /* What the broker knows of a worker. */
 struct known {
@@ -182,11 +197,23 @@ show_size(struct cli *cli, const uint64_t *slots)
     return EX_OK;
 }
 
+static bool
+has_launching(void)
+{
+    return ssh || wait_text || now || at_once_text;
+}
+
+static bool
+has_scaling(void)
+{
+    return every_text || queues || timeout_text || once;
+}
+
 static int
 run_size(struct cli *cli, const char **args)
 {
     uint64_t slots;
-    if (ssh || wait_text || now || at_once_text)
+    if (has_launching() || has_scaling())
         return cli_usage(cli, "size takes none of these options");
     if (!args[0])
         return show_size(cli, NULL);
@@ -197,6 +224,28 @@ run_size(struct cli *cli, const char **args)
     return show_size(cli, &slots);
 }
 
+/* ---- growing and shrinking ---- */
+
+static int
+run_scale(struct cli *cli, const char **args)
+{
+    struct scale_options options = {
+        .every_ms = EVERY_MS, .timeout_ms = TIMEOUT_MS, .queues = queues, .once = once != 0};
+    if (has_launching())
+        return cli_usage(cli, "scale takes --every, --queue, --timeout and --once");
+    if (every_text && once)
+        return cli_usage(cli, "--every has no effect with --once");
+    if ((every_text && !cli_duration(cli, "every", every_text, &options.every_ms)) ||
+        (timeout_text && !cli_duration(cli, "timeout", timeout_text, &options.timeout_ms)))
+        return EX_USAGE;
+    if (options.every_ms < EVERY_LEAST_MS || options.timeout_ms == 0)
+        return cli_usage(cli, "--%s: write at least %s", options.timeout_ms ? "every" : "timeout",
+            options.timeout_ms ? "100ms" : "1ms");
+    if (!args[0])
+        return cli_usage(cli, "which command? write it behind --");
+    return scale_run(cli, &options, args);
+}
+
 static int
 run_fleet(struct cli *cli, const char **args)
 {
@@ -204,19 +253,24 @@ run_fleet(struct cli *cli, const char **args)
         [LAUNCH_UP] = "up", [LAUNCH_DOWN] = "down", [LAUNCH_STATUS] = "status"};
     if (!args || !args[0])
         return cli_usage(
-            cli, "what about it? write up, down or status and a file of hosts, or size");
+            cli, "what about it? write up, down or status and a file of hosts, size, or scale");
     if (strcmp(args[0], "size") == 0)
         return run_size(cli, args + 1);
+    if (strcmp(args[0], "scale") == 0)
+        return run_scale(cli, args + 1);
     for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(args[0], verbs[i]) == 0) {
             struct launch_options options = {.verb = (enum launch_verb)i};
+            if (has_scaling())
+                return cli_usage(cli, "%s takes none of the options of scale", verbs[i]);
             if (!args[1] || args[2])
                 return cli_usage(cli, "%s takes one file of hosts", verbs[i]);
             return run_launch(cli, &options, args[1]);
         }
-    return cli_usage(cli, "what is %s? write up, down, status or size", args[0]);
+    return cli_usage(cli, "what is %s? write up, down, status, size or scale", args[0]);
 }
 
-const struct verb verb_fleet = {"fleet", "[OPTION...] up|down|status FILE | size [SLOTS]",
+const struct verb verb_fleet = {"fleet",
+    "[OPTION...] up|down|status FILE | size [SLOTS] | scale -- COMMAND [ARGUMENT...]",
     "start, stop and see workers on other hosts; how many jobs at a time they run", fleet_options,
     run_fleet, VERB_TAKES_ARGUMENTS};

@@ -106,6 +106,23 @@ set_once(const struct reading *r, char **to, const char *word, const char *value
     return EX_OK;
 }
 
+/* Where stintd --init puts what a worker's host needs. */
+static int
+set_keys(const struct reading *r, struct host *host, const char *directory)
+{
+    static const char key[] = "/worker.key", broker_key[] = "/keys/broker.pub";
+    if (host->copy_key || host->copy_broker_key)
+        return wrong(r, "it is given twice", "copy-keys");
+    if (!directory || !*directory)
+        return wrong(r, "it takes a value", "copy-keys");
+    size_t size = strlen(directory);
+    host->copy_key = cli_allocate(size + sizeof key);
+    host->copy_broker_key = cli_allocate(size + sizeof broker_key);
+    (void)snprintf(host->copy_key, size + sizeof key, "%s%s", directory, key);
+    (void)snprintf(host->copy_broker_key, size + sizeof broker_key, "%s%s", directory, broker_key);
+    return EX_OK;
+}
+
 /* A word of a line: a setting of the launching, or an option of the worker. */
 static int
 take_setting(const struct reading *r, struct host *host, const char *word)
@@ -121,6 +138,8 @@ take_setting(const struct reading *r, struct host *host, const char *word)
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strlen(ours[i].name) == size && strncmp(word, ours[i].name, size) == 0)
             return set_once(r, ours[i].to, ours[i].name, value);
+    if (strncmp(word, "copy-keys", size) == 0 && size == strlen("copy-keys"))
+        return set_keys(r, host, value);
     if (size == 0 || size != strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-") || *word == '-')
         return wrong(r, "a setting is NAME=VALUE or NAME, as stint-worker --help has them", word);
     if (strchr(word, '\n'))

@@ -13,6 +13,7 @@
  *     directory=   where the worker starts (the home directory)
  *     copy-key=    a key file of ours, which the host gets a copy of; the worker's --key
  *     copy-broker-key=   likewise, the broker's public one; the worker's --broker-key
+ *     copy-keys=   both, as stintd --init has made them in this directory
  */
 #ifndef HOSTS_H
 #define HOSTS_H

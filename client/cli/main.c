@@ -23,8 +23,8 @@ static struct poptOption common[] = {
     {"key", 0, POPT_ARG_STRING, &key, 0, "our own key, for a broker that asks for one", "FILE"},
     {"broker-key", 0, POPT_ARG_STRING, &broker_key, 0, "the broker's public key", "KEY|FILE"},
     {"broker-timeout", 0, POPT_ARG_STRING, &broker_timeout, 0,
-        "give up when the broker is silent for so long (10s; map, run, wait and events: to "
-        "connect, then for ever)",
+        "give up when the broker is silent for so long (10s; map, run, wait, events and fleet "
+        "scale: to connect, then for ever)",
         "TIME"},
     {"json", 'j', POPT_ARG_NONE, &json, 0, "write JSON, a line an object", NULL},
     {"help", 'h', POPT_ARG_NONE, &help, 0, "tell the options", NULL},

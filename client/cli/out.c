@@ -110,8 +110,8 @@ out_job(const struct stint_job_info *i)
     return o;
 }
 
-static json_t *
-states_of(const uint64_t *jobs)
+json_t *
+out_states(const uint64_t *jobs)
 {
     json_t *o = json_object();
     for (unsigned s = 1; s < STINT_STATES; s++)
@@ -126,7 +126,8 @@ out_queue(const struct stint_queue_info *i)
     json_t *o = json_pack("{ss ss sI sI}", "schema", "stint.queue/1", "name", i->name, "number",
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
     put_text(o, "unserved", i->unserved);
-    json_t *states = states_of(i->jobs);
+    put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
+    json_t *states = out_states(i->jobs);
     json_object_update(o, states);
     json_decref(states);
     return o;
@@ -179,7 +180,7 @@ out_stats(const struct stint_stats *s)
 #define X(field) json_object_set_new(o, #field, json_integer((json_int_t)s->field));
     STINT_STATS_FIELDS(X)
 #undef X
-    json_object_set_new(o, "jobs", states_of(s->jobs));
+    json_object_set_new(o, "jobs", out_states(s->jobs));
     return o;
 }
 

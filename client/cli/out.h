@@ -18,6 +18,8 @@ json_t *out_event(const struct stint_event *event);
 /* Never with the secret key. `name` and `grant` NULL: it has no name, and grants nothing. */
 json_t *out_key(const char *name, const struct key_file *file, const struct key_grant *grant);
 
+/* How many jobs stand in each state, by the state's name; no schema. */
+json_t *out_states(const uint64_t *jobs);
 /* A time, unless it is 0; and a payload or result as out_job has it, with "FIELD_object" beside it
  * if it is one. */
 void out_put_time(json_t *object, const char *field, uint64_t ms);
@@ -32,7 +34,8 @@ bool out_exit_status(const struct stint_job_info *info, int *code, int *signal);
 bool out_line(json_t *object);
 
 struct out_column {
-    const char *title, *field; /* of the object; "ago:field" is how long ago it was */
+    const char *title, *field; /* of the object; "ago:field" is how long ago it was,
+                                   "age:field" how long that many ms are */
     enum { OUT_LEFT, OUT_RIGHT, OUT_LONG } kind; /* long ones are cut to the terminal's width */
     unsigned min_width; /* left out on terminals narrower than this; 0: never */
 };

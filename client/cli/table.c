@@ -59,18 +59,14 @@ out_table_new(const struct out_column *columns, size_t count)
     return t;
 }
 
-/* How long ago a point in time was: "3m". */
+/* A span of time: "3m". */
 static void
-ago_text(const char *at, char *text, size_t size)
+span_text(long long seconds, char *text, size_t size)
 {
     static const struct {
         long long seconds;
         const char *unit;
     } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
-    struct tm utc = {0};
-    if (!at || !strptime(at, "%Y-%m-%dT%H:%M:%S", &utc))
-        return;
-    long long seconds = (long long)(time(NULL) - timegm(&utc));
     size_t i = 0;
     while (i < 3 && seconds < units[i].seconds)
         i++;
@@ -78,17 +74,28 @@ ago_text(const char *at, char *text, size_t size)
         text, size, "%lld%s", seconds > 0 ? seconds / units[i].seconds : 0, units[i].unit);
 }
 
+/* How long ago a point in time was. */
+static void
+ago_text(const char *at, char *text, size_t size)
+{
+    struct tm utc = {0};
+    if (at && strptime(at, "%Y-%m-%dT%H:%M:%S", &utc))
+        span_text((long long)(time(NULL) - timegm(&utc)), text, size);
+}
+
 /* A field as people read it; control characters do not reach the terminal. */
 static void
 field_text(const json_t *object, const char *field, char *text, size_t size)
 {
-    bool ago = strncmp(field, "ago:", 4) == 0;
-    const json_t *v = json_object_get(object, ago ? field + 4 : field);
+    bool ago = strncmp(field, "ago:", 4) == 0, age = strncmp(field, "age:", 4) == 0;
+    const json_t *v = json_object_get(object, ago || age ? field + 4 : field);
     char *dump = NULL;
     const char *from = "";
     (void)snprintf(text, size, "%s", "");
     if (ago)
         ago_text(json_string_value(v), text, size);
+    else if (age && v)
+        span_text((long long)json_integer_value(v) / 1000, text, size);
     else if (json_is_integer(v))
         (void)snprintf(text, size, "%lld", (long long)json_integer_value(v));
     else if (json_is_string(v))

@@ -26,6 +26,7 @@ sys.dont_write_bytecode = True
 import history  # noqa: E402
 from history import harness  # noqa: E402
 import demo_hosts  # noqa: E402
+import hosts as machines  # noqa: E402
 
 WAYS = {"both ways": ("in", "out"), "only what comes in": ("in",), "only what goes out": ("out",)}
 BACK_S = 120
@@ -238,21 +239,20 @@ def main():
     if rest or options.hosts < 3 or options.hosts > 200 or options.lost >= options.cut or options.partitions < 1:
         print("partitions: --hosts is 3 to 200, and --lost less than --cut", file=sys.stderr)
         return 64
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
     seed = options.seed if options.seed is not None else random.randrange(1 << 30)
     for number in demo_hosts.SIGNALS:
         demo_hosts.signal.signal(number, demo_hosts.end_on_signal)
-    place, network = harness.Place(), demo_hosts.Network(options.hosts)
+    place, network = harness.Place(), machines.Network(options.hosts)
     with contextlib.ExitStack() as stack:
         stack.callback(place.close)
         stack.callback(network.remove)
         try:
-            demo_hosts.check_permitted(("ip", "nft"))
+            machines.check_permitted("nft", tools=("ip",))
             network.make()
             counts = disturbed(Hosts(place, network, options), options, seed)
-        except demo_hosts.Skip as skip:
+        except machines.Skip as skip:
             print(f"partitions: skipped: {skip}", file=sys.stderr)
-            return demo_hosts.SKIPPED
+            return machines.SKIPPED
         except (AssertionError, subprocess.TimeoutExpired) as failure:
             print(f"partitions: {failure}; repeat with --seed {seed}", file=sys.stderr)
             demo_hosts.tell_logs(place)

@@ -17,9 +17,8 @@ import threading
 import time
 
 import harness
+from hosts import SKIPPED, Network, Skip, check_permitted, make_ssh_keys, run
 
-SKIPPED = 77
-TOOLS = ("ip", "nft", "tc", "ssh", "sshd", "ssh-keygen", "flock", "setsid")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PORT = 5670
 SLOTS = 2
@@ -27,104 +26,11 @@ MORE_SLOTS = 6
 RATE_BITS_S = 1_000_000
 LARGE_TOTAL_BYTES = 1_000_000
 LARGE_FILE_BYTES = 400_000
-CUT = "add table inet cut\nadd chain inet cut {0} {{ type filter hook {0}put priority 0; policy drop; }}\n"
-BOTH = ("in", "out")
 # A line for each run, so that repeated ones can be counted.
 CHECK = """#!/bin/sh
 echo "$STINT_JOB_ID $STINT_JOB_WORKER $STINT_JOB_SLOT" >>"$1"
 exec sha256sum "$2"
 """
-
-
-class Skip(Exception):
-    """Why it cannot be shown here."""
-
-
-def run(*argv, **kwargs):
-    r = subprocess.run(argv, capture_output=True, text=True, timeout=harness.DEADLINE_S, **kwargs)
-    if r.returncode != 0:
-        raise AssertionError(f"{' '.join(argv)}: exit status {r.returncode}: {r.stdout}{r.stderr}")
-    return r.stdout
-
-
-def check_permitted(tools=TOOLS):
-    if os.getuid() != 0:
-        raise Skip("network namespaces are for root")
-    missing = [tool for tool in tools if not shutil.which(tool)]
-    if missing:
-        raise Skip("not installed: " + ", ".join(missing))
-
-
-class Network:
-    """Hosts: namespaces whose interface eth0 is on one bridge, which is in the first of them."""
-
-    def __init__(self, count):
-        self.prefix = f"stint-demo-{os.getpid()}-"
-        self.count = count
-        self.made = []
-
-    def name(self, host):
-        return f"{self.prefix}{host}"
-
-    @staticmethod
-    def address(host):
-        return f"10.77.0.{host}"
-
-    def argv(self, host, *argv):
-        """Words that run a program on this host; its process id is then the program's."""
-        return ["ip", "netns", "exec", self.name(host), *argv]
-
-    def on(self, host, *argv, **kwargs):
-        return run(*self.argv(host, *argv), **kwargs)
-
-    def make(self):
-        for host in range(1, self.count + 1):
-            self.made.append(host)
-            r = subprocess.run(["ip", "netns", "add", self.name(host)], capture_output=True, text=True)
-            if r.returncode != 0:
-                raise Skip("no network namespaces here: " + " ".join(r.stderr.split()))
-            self.on(host, "ip", "link", "set", "lo", "up")
-        self.on(1, "ip", "link", "add", "bridge", "type", "bridge")
-        self.on(1, "ip", "address", "add", self.address(1) + "/24", "dev", "bridge")
-        self.on(1, "ip", "link", "set", "bridge", "up")
-        for host in range(2, self.count + 1):
-            port = f"port{host}"
-            run("ip", "link", "add", "eth0", "netns", self.name(host), "type", "veth",
-                "peer", "name", port, "netns", self.name(1))
-            self.on(1, "ip", "link", "set", port, "master", "bridge", "up")
-            self.on(host, "ip", "address", "add", self.address(host) + "/24", "dev", "eth0")
-            self.on(host, "ip", "link", "set", "eth0", "up")
-
-    def slow(self, host):
-        """A slow link, in both directions."""
-        for where, interface in ((host, "eth0"), (1, f"port{host}")):
-            self.on(where, "tc", "qdisc", "add", "dev", interface, "root", "tbf",
-                    "rate", f"{RATE_BITS_S}bit", "burst", "16kb", "latency", "400ms")
-
-    def cut(self, host, ways=BOTH):
-        """Nothing comes or goes, or only the one of them, and nobody is told."""
-        self.on(host, "nft", "-f", "-", input="".join(CUT.format(way) for way in ways))
-
-    def heal(self, host):
-        self.on(host, "nft", "delete", "table", "inet", "cut")
-
-    def processes(self, host):
-        r = subprocess.run(["ip", "netns", "pids", self.name(host)], capture_output=True, text=True)
-        return [int(pid) for pid in r.stdout.split()]
-
-    def remove(self):
-        """Also ends whatever still runs there: a namespace of ours has no process that is not ours."""
-        for host in self.made:
-            for _ in range(100):
-                pids = self.processes(host)
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                if not pids:
-                    break
-                time.sleep(0.01)
-            subprocess.run(["ip", "netns", "delete", self.name(host)], capture_output=True)
-        self.made = []
 
 
 class Fleet:
@@ -142,23 +48,14 @@ class Fleet:
     def hosts(self):
         return range(2, self.network.count + 1)
 
-    def start(self, host, name, *argv, ready):
-        process = harness.Process(self.network.argv(host, *argv), self.place.path(name + ".log"))
-        self.place.processes.append(process)
-        harness.wait_until(lambda: ready in process.log() or not process.running(), name + " is ready")
-        if not process.running():
-            raise AssertionError(f"{name} ended: {process.log()}")
-
     def start_broker(self):
         stintd = harness.program("stintd")
         run(stintd, "--init", "--data", self.place.path("data"), "--listen", self.endpoint)
-        self.start(1, "stintd", stintd, "--data", self.place.path("data"), "--listen", self.endpoint,
+        self.network.start(self.place, 1, "stintd", stintd, "--data", self.place.path("data"), "--listen", self.endpoint,
                    "--require-keys", ready="event=ready")
 
     def make_ssh_keys(self):
-        os.makedirs("/run/sshd", exist_ok=True)  # as the system's own unit does
-        for name in ("host_key", "user_key"):
-            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.place.path(name))
+        make_ssh_keys(self.place)
         with open(self.place.path("host_key.pub")) as key, open(self.place.path("known_hosts"), "w") as known:
             known.write("demo " + key.read())
         with open(self.place.path("ssh_config"), "w") as f:
@@ -171,12 +68,8 @@ class Fleet:
         # that nothing of root's own is run, by a shell that reads ~/.bashrc, or killed halfway.
         home = self.place.path(f"host{host}")
         os.mkdir(home)
-        self.start(host, f"sshd{host}", shutil.which("sshd"), "-D", "-e", "-f", "/dev/null",
-                   "-o", f"ListenAddress={self.network.address(host)}",
-                   "-o", f"HostKey={self.place.path('host_key')}",
-                   "-o", f"AuthorizedKeysFile={self.place.path('user_key.pub')}",
-                   "-o", "StrictModes=no", "-o", "UsePAM=no", "-o", "PidFile=none",
-                   "-o", f"SetEnv=HOME={home} XDG_STATE_HOME={home}/state", ready="listening")
+        self.network.start_sshd(self.place, host, self.place.path("host_key"), self.place.path("user_key"),
+                                "-o", f"SetEnv=HOME={home} XDG_STATE_HOME={home}/state")
 
     def launch(self, slow):
         data = self.place.path("data")
@@ -385,7 +278,7 @@ def demo(fleet, files):
     for host in fleet.hosts():
         fleet.start_sshd(host)
     print(fleet.launch(roles["slow"]), end="", flush=True)
-    fleet.network.slow(roles["slow"])
+    fleet.network.slow(roles["slow"], RATE_BITS_S)
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         large = Map(fleet, "large", "--queue", "large", "--broker-timeout", "60s", "cat", "{}")
@@ -424,12 +317,11 @@ def main():
     if rest or not 4 <= options.hosts <= 50 or options.files < 100:
         print("demo: --hosts is 4 to 50, --files 100 or more, and there are no other words", file=sys.stderr)
         return 64
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
     for number in SIGNALS:
         signal.signal(number, end_on_signal)
     place, network = harness.Place(), Network(options.hosts)
     try:
-        check_permitted()
+        check_permitted("nft", "tc")
         network.make()
         demo(Fleet(network, place), files_below(os.environ.get("DEMO_INPUT", "/usr/include"), options.files))
     except Skip as skip:

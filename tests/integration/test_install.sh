@@ -117,21 +117,33 @@ for page in stint.1 stint-worker.1 stintd.8 libstint.3 stint_embed_open.3 stint_
     find "$work/usr" -name "$page" | grep -q . || fail "no $page"
 done
 
+# What batch systems and clusters are given is as it stands here, and can be run.
+for name in slurm/stint-worker.sbatch kubernetes/kustomization.yaml kubernetes/broker.yaml \
+    kubernetes/workers.yaml kubernetes/Dockerfile; do
+    cmp "$work/usr/share/stint/$name" "$(dirname "$0")/../../packaging/$name" || fail "no $name"
+done
+[ -x "$work/usr/share/stint/slurm/stint-worker.sbatch" ] || fail "stint-worker.sbatch can't be run"
+
 # Every path in a unit is there, and its settings are good as they are shipped.
 settings=$(find "$work/usr" -path '*/etc/stint')
-for unit in stintd stint-worker; do
-    path=$work/usr/lib/systemd/system/$unit.service
-    for word in $(sed -n 's/^ExecStart=//p' "$path" | tr ' ' '\n' | grep /); do
+units=$work/usr/lib/systemd/system
+cp "$settings/worker.conf" "$settings/worker-gpu.conf" # as the host's administrator does
+for unit in stintd stint-worker stint-worker@; do
+    path=$units/$unit.service
+    for word in $(sed -n 's/^ExecStart=//p' "$path" | sed s/%i/gpu/ | tr ' ' '\n' | grep /); do
         [ -e "$word" ] || fail "$unit.service: there is no $word"
     done
-    if grep -q @ "$path" && grep '@' "$path" | grep -qv '^SystemCallFilter'; then
-        fail "$unit.service: a path was not put in"
-    fi
+    ! grep '@[A-Z_]*@' "$path" || fail "$unit.service: a path was not put in"
 done
+# What it says of other units than ours is not our concern.
 if command -v systemd-analyze >/dev/null; then
-    systemd-analyze verify --man=no "$work/usr/lib/systemd/system/stintd.service" \
-        "$work/usr/lib/systemd/system/stint-worker.service" 2>"$work/said" || true
-    ! grep -E 'stintd?(-worker)?\.service' "$work/said" || fail "systemd does not like a unit"
+    for unit in stintd stint-worker stint-worker@gpu; do
+        systemd-analyze verify --man=no "$units/$unit.service" 2>"$work/said" || true
+        ! grep -E '/stint|stint(d|-worker(@gpu)?)\.service' "$work/said" || fail "systemd does not like $unit"
+        systemd-analyze security --offline=yes "$units/$unit.service" 2>/dev/null | tail -n 1
+    done
+else
+    echo "skipped: there is no systemd-analyze to look at the units"
 fi
 "$work/usr/bin/stintd" --config "$settings/stintd.conf" --check-config
 "$work/usr/bin/stintd" --config "$settings/stintd.conf" --data "$work/data" \

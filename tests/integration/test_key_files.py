@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 
@@ -242,10 +243,9 @@ class Init(harness.Case):
     def test_it_tells_what_a_workers_host_needs(self):
         lines = self.init().stdout.splitlines()
         broker = PUBLIC.findall(read(self.place.path("data", "keys", "broker.pub")))[0]
-        self.assertEqual(lines[-3:], ["endpoint = tcp://HOST:5670", f'broker-key = "{broker}"',
-                                      "key = /etc/stint/worker.key"])
-        self.assertTrue(all(line.startswith("#") for line in lines[:-3]))
-        self.assertIn(os.path.realpath(self.place.path("data", "worker.key")), lines[-4])
+        self.assertEqual(lines[-2:], ["endpoint = tcp://HOST:5670", f'broker-key = "{broker}"'])
+        self.assertTrue(all(line.startswith("#") for line in lines[:-2]))
+        self.assertIn(os.path.realpath(self.place.path("data", "worker.key")), lines[-3])
 
     def test_a_worker_works_by_the_lines_that_were_told(self):
         port = harness.socket_port()
@@ -254,18 +254,21 @@ class Init(harness.Case):
         self.assertIn(f"endpoint = tcp://broker.example:{port}\n", told)
         told = told.replace("broker.example", "127.0.0.1")
         config = self.place.path("worker.conf")
-        write(config, told.replace("/etc/stint/worker.key", self.place.path("data", "worker.key")))
+        write(config, told)
+        # The lines say nothing of the worker's key: it is found where it usually is.
+        usual = {"XDG_CONFIG_HOME": self.place.path("config")}
+        os.makedirs(self.place.path("config", "stint"))
+        shutil.copy(self.place.path("data", "worker.key"), self.place.path("config", "stint"))
         self.place.endpoint = f"tcp://127.0.0.1:{port}"
         self.place.broker("--require-keys")
         self.place.processes.append(harness.Process(
-            [harness.program("stint-worker"), "--config", config, "--exec"], self.place.path("worker.log")))
+            [harness.program("stint-worker"), "--config", config, "--exec"], self.place.path("worker.log"), usual))
         env = {"STINT_KEY": self.place.path("data", "admin.key"),
                "STINT_BROKER_KEY": self.place.path("data", "keys", "broker.pub")}
         r = self.place.stint("run", "echo", "done", env=env)
         self.assertExit(r, 0)
         self.assertEqual(r.stdout, "done\n")
-        write(config, told.replace("/etc/stint/worker.key", self.place.path("nothing.key")))
-        r = subprocess.run([harness.program("stint-worker"), "--config", config, "--exec"],
+        r = subprocess.run([harness.program("stint-worker"), "--config", config, "--exec", "--key", "nothing.key"],
                            capture_output=True, text=True, timeout=harness.DEADLINE_S)
         self.assertNotEqual(r.returncode, 0)
         self.assertIn("nothing.key", r.stderr)

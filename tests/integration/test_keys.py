@@ -154,9 +154,11 @@ class Keys(harness.Case):
             r = self.as_("mailer", *args)
             self.assertNotEqual(r.returncode, 0, args)
             self.assertNotIn("salary", r.stdout + r.stderr)
-        r = self.as_("mailer", "queues")
-        self.assertIn("mail.in", r.stdout)
-        self.assertNotIn("pay", r.stdout)
+        for args in (["queues"], ["ls"], ["fleet", "scale", "--once", "--", "cat"]):
+            r = self.as_("mailer", *args)
+            self.assertExit(r, 0)
+            self.assertIn("mail.in", r.stdout)
+            self.assertNotIn("pay", r.stdout)
         self.assertExit(self.as_("mailer", "show", mine), 0)
         self.assertEqual(json.loads(self.as_("admin", "show", "--json", secret).stdout)["state"], "ready")
 

@@ -246,6 +246,7 @@ class Launch(harness.Case):
         harness.wait_until(lambda: "event=ready" in broker.log(), "the broker is ready")
         self.file(self.usual(), f"one slots=1 endpoint={endpoint} copy-key={data}/worker.key copy-broker-key={data}/keys/broker.pub")
         self.assertEqual(self.states("up"), {"one": "started"}, broker.log())
+        self.file(self.usual(), f"one slots=1 endpoint={endpoint} copy-keys={data}")  # the same, said shortly
         self.assertEqual(self.states("up"), {"one": "running"})
         env = {"STINT_KEY": f"{data}/admin.key", "STINT_BROKER_KEY": f"{data}/keys/broker.pub"}
         r = self.place.stint("run", "-e", endpoint, "echo", "far", endpoint=False, env=env)
@@ -271,6 +272,8 @@ class Launch(harness.Case):
         for line, said in (("-oProxyCommand=x", "a host's name"), ("one slots=1\none", "stands in the file already"),
                            ("one name=x", "the name of its host"), ("one 'slots=1", "not closed"),
                            ("one --slots=1", "as stint-worker --help"), ("one =x", "as stint-worker --help"),
+                           ("one copy-keys=", "it takes a value"), ("one copy-keys", "it takes a value"),
+                           ("one copy-key=a copy-keys=b", "given twice"), ("one copy-keys=a copy-broker-key=b", "given twice"),
                            ("* address=x", "differs from host to host"), ("one address=", "it takes a value"),
                            ("one address=-x", "no address"), ("one address=a address=b", "given twice"),
                            ("a/b", "a host's name"), ("..", "a host's name"), ("one\0", "it is no text")):

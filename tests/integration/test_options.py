@@ -55,7 +55,14 @@ class Options(harness.Case):
                             (["worker", "show", "--all"], "name"), (["fleet"], "size"),
                             (["key"], "revoke"), (["key", "nonsense"], "nonsense"), (["key", "new"], "which name"),
                             (["key", "list", "x"], "x"), (["key", "show", "f", "--out", "d"], "--out"),
-                            (["take", "x"], "x"), (["settle"], "ticket"), (["settle", "x"], "x"), (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
+                            (["take", "x"], "x"), (["settle"], "ticket"), (["settle", "x"], "x"),
+                            (["fleet", "size", "-1"], "-1"), (["fleet", "size", "1", "2"], "2"),
+                            (["fleet", "scale"], "which command"), (["fleet", "scale", "--every", "1s", "--once", "--", "true"], "--once"),
+                            (["fleet", "scale", "--every", "10ms", "--", "true"], "--every"),
+                            (["fleet", "scale", "--every", "often", "--", "true"], "--every=often"),
+                            (["fleet", "scale", "--timeout", "0", "--", "true"], "--timeout"),
+                            (["fleet", "scale", "--now", "--", "true"], "--every"),
+                            (["fleet", "size", "--once"], "size"), (["fleet", "status", "-q", "q", "f"], "scale"),
                             (["ls", "--nonsense"], "--nonsense"), (["--nonsense"], "--nonsense"),
                             (["nonsense"], "nonsense"), (["map"], "which command"), (["run"], "which command")):
             with self.subTest(args=args):
@@ -182,6 +189,7 @@ class Options(harness.Case):
         self.assertExit(self.place.stint("wait", "-Q", job["id"]), 0)
         objects = [job, *self.place.json("ls", "-1"), *self.place.json("ls"), *self.place.json("queues"),
                    *self.place.json("workers"), *self.place.json("fleet", "size"),
+                   *self.place.json("fleet", "scale", "--once", "--", "true"),
                    *self.place.json("worker", "resume", "--all"), *self.place.json("stats"), *self.place.json("ping"),
                    *self.place.json("show", job["id"]), *self.place.json("cancel", job["id"]),
                    *self.place.json("bench", "-n", "1000"), *self.place.json("run", "true"),

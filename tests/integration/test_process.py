@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import unittest
 
@@ -347,6 +348,61 @@ class Limits(harness.Case):
             while (said := s.recv(100)) == b"WATCHDOG=1":
                 pass
             self.assertEqual(said, b"STOPPING=1")
+
+    def test_the_service_manager_is_told_of_a_worker_by_the_process_that_it_started(self):
+        self.place.broker("--lost", "10m")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            s.bind(self.place.path("notify"))
+            s.settimeout(harness.DEADLINE_S)
+            p = self.place.worker("--exec", "--drain", "10m", env={"NOTIFY_SOCKET": self.place.path("notify"),
+                                                                   "WATCHDOG_USEC": "5000000"})
+
+            def heard():
+                said, credentials, _, _ = s.recvmsg(200, 100)
+                self.assertEqual(struct.unpack("3i", credentials[0][2])[0], p.pid)
+                return said
+
+            def hear(wanted):
+                said = [heard()]
+                while wanted not in said[-1] and len(said) < 30:  # about a second each
+                    said.append(heard())
+                self.assertIn(wanted, said[-1])
+                return said[-1]
+
+            self.assertTrue(heard().startswith(b"READY=1\nSTATUS="))
+            hear(b"connected to the broker")
+            self.assertEqual(hear(b"WATCHDOG"), b"WATCHDOG=1")
+            gate = self.place.path("gate")
+            job = self.place.stint("run", "--detach", "sh", "-c", f"env; until [ -e {gate} ]; do sleep 0.02; done").stdout.strip()
+            harness.wait_until(lambda: self.place.state(job) == "running", "the job runs")
+            p.signal(signal.SIGTERM)
+            self.assertIn(b"STOPPING=1", hear(b"STOPPING"))
+            self.assertEqual(hear(b"EXTEND"), b"EXTEND_TIMEOUT_USEC=30000000")
+            worker = p.children()[0]
+            os.kill(worker, signal.SIGSTOP)  # the guard goes on, and says nothing in its name
+            s.settimeout(3)
+            with self.assertRaises(TimeoutError):
+                for _ in range(10):
+                    heard()
+            os.kill(worker, signal.SIGCONT)
+            with open(gate, "w"):
+                pass
+            self.assertEqual(p.process.wait(harness.DEADLINE_S), 0)
+            printed = self.place.stint("result", job).stdout
+            self.assertIn("STINT_JOB_ID", printed)
+            self.assertNotIn("NOTIFY_SOCKET", printed)
+            self.assertNotIn("WATCHDOG", printed)
+
+    def test_a_worker_that_has_nothing_to_do_nor_to_say_is_alive(self):
+        self.place.broker("--heartbeat", "10m", "--lost", "30m")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(self.place.path("notify"))
+            s.settimeout(30)  # less than it would sleep
+            self.place.worker("--exec", env={"NOTIFY_SOCKET": self.place.path("notify"), "WATCHDOG_USEC": "5000000"})
+            alive = 0
+            while alive < 13:  # longer than a conversation may stand still
+                alive += s.recv(200) == b"WATCHDOG=1"
 
 
 class Disk(harness.Case):

@@ -80,17 +80,19 @@ class Silence(harness.Case):
         job = self.place.stint("submit", "-q", "lonely", "x").stdout.strip()
         bound = ["--broker-timeout", "1s"]
         waiting = [self.start(*bound, "wait", job), self.start(*bound, "events"),
+                   self.start(*bound, "fleet", "scale", "--every", "100ms", "--", "true"),
                    self.start(*bound, "run", "-q", "lonely", "echo"),
                    self.start(*bound, "map", "-q", "lonely", "-i", self.lines("a"), "echo")]
         harness.wait_until(lambda: self.place.stats()["submitted"] >= 3 and
-                           self.place.stats()["peers"] >= 5, "all are at work")
+                           self.place.stats()["peers"] >= 6, "all are at work")
         self.place.broker_process.signal(signal.SIGSTOP)
         for p in waiting:
             self.assertIn(p.wait(30), (69, 75), p.said())
         verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
                  ["events"], ["stats"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
-                 ["fleet", "size", "3"], ["result", job], ["retry", job], ["take"])
+                 ["fleet", "size", "3"], ["fleet", "scale", "--", "true"],
+                 ["fleet", "scale", "--once", "--", "true"], ["result", job], ["retry", job], ["take"])
         for p in [self.start(*bound, *args) for args in verbs]:
             self.assertIn(p.wait(30), (69, 75), p.said())
             self.assertNotEqual(p.said(), "")

@@ -43,7 +43,7 @@ class Streams(harness.Case):
         for args in (["map", "-i", self.lines(3), "echo"], ["wait", job], ["wait", "-r", job],
                      ["key", "list", "--keys", keys], ["key", "show", pub],
                      ["result", job], ["show", job], ["ls"], ["ls", "-1"], ["ls", "-j", "-n0"],
-                     ["queues"], ["workers"], ["fleet", "size"], ["stats"], ["ping"], ["run", "echo", "x"],
+                     ["queues"], ["workers"], ["fleet", "size"], ["fleet", "scale", "--once", "-j", "--", "true"], ["stats"], ["ping"], ["run", "echo", "x"],
                      ["submit", "-k", "echo", "x"], ["--help"], ["--version"], ["help", "map"],
                      ["map", "--dry-run", "-i", self.lines(3), "echo"]):
             with self.subTest(args=args), open("/dev/full", "w") as full:
@@ -113,6 +113,7 @@ class Streams(harness.Case):
     def test_interrupted_is_never_0(self):
         job = self.submit("-q", "unserved", "-k", "echo", "x")
         for args, ready in ((["wait", job], 1), (["events"], 1), (["run", "sleep", "600"], 1),
+                            (["fleet", "scale", "--", "sleep", "600"], 1),
                             (["map", "-i", self.lines(2), "sleep", "600"], 1),
                             (["wait", "-f", "-"], 1)):
             for number in (signal.SIGINT, signal.SIGTERM):

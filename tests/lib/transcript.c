@@ -460,7 +460,7 @@ LIST(info)
 
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
-    {4, "workers", show_uint}, {5, "unserved", show_name})
+    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint})
 LIST(queue)
 
 FIELDS(worker, map,

@@ -1,6 +1,7 @@
 """The documents against the programs: every option of --help is in its man page and the other way
 round; PROTOCOL.md's tables say what the headers say; libstint(3) names every function, and each of the
-client's stands in the synopsis of a page of its own, as the header declares it."""
+client's stands in the synopsis of a page of its own, as the header declares it;
+the README names the packages that ./dev installs."""
 
 import argparse
 import os
@@ -82,6 +83,14 @@ def main():
     for name in sorted(set(re.findall(r"STINT_EXPORT [^;(]*?\b(stint_\w+)\(", headers))):
         if f"*{name}*" not in page:
             complain(f"libstint.3: {name} is missing")
+
+    said = source("dev")
+    packages = set(" ".join(re.findall(r'^\w*packages="(.*?)"', said, re.M | re.S)).split())
+    packages |= set(re.findall(r"^ +install ([a-z]\w+)$", said, re.M))
+    table = source("README.md").partition("| package | why |")[2].partition("\n\n")[0]
+    listed = set(re.findall(r"[a-z][\w.-]+", " ".join(re.findall(r"^\| ([^|]*) \|", table, re.M))))
+    for package in sorted(packages ^ listed):
+        complain(f"README.md: {package} is {'not in the table of packages' if package in packages else 'not what ./dev installs'}")
 
     header = source("client", "stint.h") + source("broker", "stint_embed.h") + source("client", "stint_objects.h")
     pages = [source("docs", "man", f) for f in os.listdir(os.path.join(o.source, "docs", "man"))

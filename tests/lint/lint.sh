@@ -29,7 +29,8 @@ flags=$(pkg-config --cflags libzmq libczmq lmdb msgpack popt jansson smartcols)
 said=$(git ls-files 'proto/*.c' 'broker/*.c' 'client/*.c' 'worker/*.c' | grep -v cmd_bench |
     xargs -P "$(nproc)" -n 1 gcc -fanalyzer -Wno-analyzer-malloc-leak -Wno-analyzer-file-leak \
         -c -o /dev/null -O1 -std=gnu17 -D_GNU_SOURCE -DSTINT_VERSION_TEXT='"0"' \
-        -I proto -I broker -I client -I worker -I client/cli $flags 2>&1) || failed=1
+        -I proto -I broker -I broker/core -I broker/net -I broker/store -I client \
+        -I worker -I client/cli $flags 2>&1) || failed=1
 [ -z "$said" ] || { echo "$said"; failed=1; }
 
 echo "cppcheck"

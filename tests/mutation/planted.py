@@ -4,15 +4,17 @@ CORE, JOB, SUBMIT, DISPATCH, SETTLE, SWEEP, WATCH, QUERY, ATTEMPT, APART, REPLY,
     f"broker/core/{n}.c"
     for n in ("core", "job", "submit", "dispatch", "settle", "sweep", "watch", "query", "attempt", "apart",
               "reply", "clock", "book", "fleet"))
-PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL = (
+PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTROL, SIGHT = (
     f"broker/core/{n}.c"
-    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control"))
-BOOKH, RIGHTS_DEF = "broker/core/book.h", "broker/core/rights.def"
+    for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control", "sight"))
+BOOKH, RIGHTS_DEF, STATE_H = "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
+GUARD = "worker/guard.c"
 NAMES = "broker/core/names.c"
-KEY_COMMAND, INIT = "client/cli/cmd_key.c", "broker/init.c"
+IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
+HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
@@ -426,8 +428,8 @@ PLANTED = [
     ("one connection speaks for any number of sessions", CONVERSATION, "    if (account->sessions > SESSIONS_A_CONNECTION)", "    if (false)"),
     ("all peers together have no bound", PEERS, "(core->fleet.unread < o->unread_total_bytes && core->step.out->bytes.used < STEP_BYTES)", "core->step.out->bytes.used < STEP_BYTES"),
     ("events are kept for who does not read", WATCH, "        peers_can_take(core, s->peer);", "        s->peer != NULL;"),
-    ("lists in one step look at all rows", QUERY, "core->step.listed < SCANNED_A_STEP ? SCANNED_A_PAGE : SCANNED_AT_LEAST",
-     "SCANNED_A_PAGE"),
+    ("lists in one step look at all rows", STATE_H, "    return core->step.listed < LISTED_A_STEP ? most : LISTED_AT_LEAST;",
+     "    return core ? most : LISTED_AT_LEAST;"),
     ("all that expires is swept in one step", SWEEP, "        *share -= *share > 0;\n", ""),
 
     # rights: rights.c, gate.c, and who tells only what may be seen
@@ -448,10 +450,21 @@ PLANTED = [
     ("rights: a denied id is watched", QUERY, "        if (judgement_denies(&core->scratch.judgement, i))\n            status = STINT_DENIED;\n        else if", "        if"),
     ("rights: a denied job is cancelled", CHANGE, "        bool denied = judgement_denies(&core->scratch.judgement, i);", "        bool denied = false;"),
     ("rights: a denied outcome counts", SETTLE, "judgement_denies(&core->scratch.judgement, i)", "false"),
-    ("rights: all queues are listed", QUEUES, "    return !peer->grant || grant_allows(peer->grant, RIGHT_SEE, name);", "    return !peer->grant || name.size > 0;"),
+    ("rights: all queues are in sight", SIGHT, "    return grant_allows(grant, RIGHT_SEE,", "    return grant_allows(NULL, RIGHT_SEE * (grant != NULL),"),
+    ("rights: what a grant covers is looked at once", SIGHT, "    if (seen->changes == core->book.changes)", "    if (seen->changes > 0)"),
+    ("rights: events of all queues are heard", WATCH, "!queue && sight_is_narrow(peer) ? peer->grant : NULL;", "NULL;"),
+    ("rights: the queue that was heard of last stands for all", WATCH, "    if (s->heard_queue != q->number) {", "    if (s->heard_queue == 0) {"),
+    ("rights: what may not be heard of is counted as lost", WATCH, "(s->some && !hears(s, level->queue, id)))\n            continue;",
+     "(s->some && !hears(s, level->queue, id))) {\n            s->dropped += !has_room(core, s);\n            continue;\n        }"),
+    ("rights: a list of all queues is denied to who may see some", RIGHTS, "    if (queue.size > 0 && !covers(g, queue))", "    if (!covers(g, queue))"),
+    ("rights: a list of all queues goes on from anywhere", QUERY, "core->options.broker && q && q->number == number;", "core->options.broker && q;"),
+    ("rights: a list of all queues leaves one out", QUERY, "number = l->queue->number + 1ULL)", "number = l->queue->number + 2ULL)"),
+    ("rights: queues that nothing stands in cost a list nothing", QUERY, "        l->scanned++;\n        core->step.listed++;\n        if (!list_place", "        if (!list_place"),
+    ("rights: a shared worker's window is told", QUEUES, "        .seen_ms_ago = silence_of(core, w),", "        .window = w->window,\n        .seen_ms_ago = silence_of(core, w),"),
+    ("rights: when a shared worker spoke last is told", QUEUES, "    return silent_ms > 2ULL * core->options.heartbeat_ms ? silent_ms : 0;", "    return silent_ms;"),
     ("rights: a shared worker's work is told", QUEUES, "    if (count_seen(peer, w) == w->serves.queues_count) {", "    if (count_seen(peer, w) > 0) {"),
     ("rights: places in a list count everybody's", QUEUES, "    return peer->grant ? seen : number;", "    return peer ? number : seen;"),
-    ("rights: a list goes on from another queue's place", QUERY, "    return !l->queue ||\n        (id_broker", "    return true ||\n        (id_broker"),
+    ("rights: a list goes on from another queue's place", QUERY, "        return !l->queue ||\n            (id_broker", "        return true ||\n            (id_broker"),
     ("rights: a session is whoever's that names it", GATE, "    if (!j->why && g && !owns(core, g, m->hello.session))", "    (void)owns;\n    if (false)"),
     ("rights: a worker that is cut off is anybody's", GATE, "    if ((w && strcmp(w->key, g->name) != 0) ||\n        (p &&", "    if ((w && w->key[0] == 0) ||\n        (p &&"),
     ("rights: a stored session has no owner", SESSIONS, "        .owner = peer->submissions.owner};", "        .owner = 0};"),
@@ -459,6 +472,20 @@ PLANTED = [
     ("rights: a grant is not copied", FLEET, "    peer->grant = &h->grant;", "    peer->grant = grant;"),
     ("rights: who cancelled is not noted", CHANGE, "    if (count > 0)\n        core_audit", "    if (count > 1)\n        core_audit"),
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
+
+    # the age of the oldest ready job
+    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nstruct scan", "    return true;\n}\n\nstruct scan"),
+    ("who only asks for the next ready job searches for it", BOOK, "search(book, level, &level->head, GLANCED, id, bytes)", "search(book, level, &level->head, UINT_MAX, id, bytes)"),
+    ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
+    ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
+    ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),
+
+    # stint fleet scale
+    ("what a command of the user's has started outlives it", HOOK, "    (void)kill(-h->pid, SIGTERM);", "    (void)kill(h->pid, SIGTERM);"),
+    ("a command of the user's that does not end is only asked to", HOOK, "    (void)kill(-h->pid, SIGKILL);\n", ""),
+    ("a failure of the same kind is told each time", SCALE, "    if (f->told_ms && now_ms - f->told_ms < AGAIN_MS)", "    if (f->told_ms > now_ms)"),
+    ("a worker counts in all as often as it has queues", SCALE, "            add_slots(&q->figures, info);", "            add_slots(&q->figures, info), add_slots(&s->total, info);"),
+    ("slots of a paused worker are free", SCALE, "(STINT_IS_PAUSED | STINT_IS_LEAVING | STINT_IS_AWAY)", "(STINT_IS_LEAVING | STINT_IS_AWAY)"),
 
     ("a client forgets what it watches", "client/watch.c", "        ids[count++] = w->id;", "        ids[count] = w->id;"),
 
@@ -506,7 +533,14 @@ PLANTED = [
     ("a target that is only away has refused", "proto/link.c", "    if (!l->told)\n        l->refused &=", "    if (false)\n        l->refused &="),
     ("a key that nobody has is let in", ZAP, "    return number > 0;", "    return true;"),
     ("whoever asks is told 200", ZAP, 'good ? "200" : "400"', '"200"'),
-    ("a secret that others may read is taken", KEY_FILES, "(st.st_mode & 077)", "(st.st_mode & 007)"),
+    ("a secret that others may read is taken", KEY_FILES, "(is_credential(path) ? 037 : 077)", "(is_credential(path) ? 037 : 007)"),
+    ("without a service every file is one of its credentials", KEY_FILES, "    return size > 0 && strncmp(", "    return strncmp("),
+    ("a worker that stands still is said to be alive", GUARD, "    if (beats != t->beats) {\n        notify_alive();", "    notify_alive();\n    if (beats != t->beats) {"),
+    ("a worker sleeps until somebody has something to say", "worker/worker.c", "    if (tick_ms > TURN_MS)\n        tick_ms = TURN_MS;\n", ""),
+    ("a worker stands still and nobody knows for how long", "worker/worker.c", "    atomic_store(&w->shared.turned_ms, now_ms);\n", "    atomic_store(&w->shared.turned_ms, 0);\n"),
+    ("a stop is not told to take its time", GUARD, "            notify(text);\n", "            (void)text;\n"),
+    ("a ping is over before it is answered", "client/client.c", "(wanted == 0 || pings->answered < wanted)) {", "wanted == 0) {"),
+    ("programs may speak for their worker", GUARD, "    notify_forget();\n", ""),
     ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
     ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
     ("what a key may do is not checked when it is added", KEY_COMMAND, "    if (!key_file_grants(file, &grant, why)) {\n        cli_say(cli, \"%s: %s; see", "    if (!key_file_grants(file, &grant, why) && file->role[0]) {\n        cli_say(cli, \"%s: %s; see"),
@@ -529,6 +563,41 @@ PLANTED = [
     ("of many keys a part is forgotten", "broker/net/keys.c", "    if (!k->found.first)\n        k->found = (struct keys_found){0};", "    k->found = (struct keys_found){0};"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
+    ("programs of another user keep root's groups", IDENTITY, "syscall(SET_GROUPS, i->groups.count, i->groups.all) != 0 ||\n        syscall(SET_GID", "syscall(SET_GID"),
+    ("programs of another user could be root again", IDENTITY, "syscall(SET_UID, i->uid, i->uid, i->uid)", "syscall(SET_UID, -1, i->uid, -1)"),
+    ("programs of another user keep root's group", IDENTITY, "syscall(SET_GID, i->gid, i->gid, i->gid)", "syscall(SET_GID, i->gid, -1, i->gid)"),
+    ("programs of another user have the keys of root's session", IDENTITY, "    if (!leave_keyring())\n", "    if (i->uid == 1 && !leave_keyring())\n"),
+    ("the number that means no change is a user", IDENTITY, "value < UINT32_MAX", "value <= UINT32_MAX"),
+    ("who could be root again is taken for the user that he is now", IDENTITY, "    for (int k = 0; k < 3; k++)\n        if (u[k]", "    for (int k = 1; k < 2; k++)\n        if (u[k]"),
+    ("who looks as another keeps root's groups", IDENTITY, "    if (syscall(SET_GROUPS, groups->count, groups->all) != 0)\n        return false;\n", "    (void)groups;\n"),
+    ("a look as another does not end", IDENTITY, "(!look_as(0, i->own_gid, &i->own_groups) ||", "(!look_as(i->uid, i->own_gid, &i->own_groups) ||"),
+    ("programs are looked for with root's rights", RUNNER, "bool looks = runner->identity->changes && !strchr(c->argv[0], '/');", "bool looks = false;"),
+    ("a program outlives its worker after a change of the user", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "!identity_become(runner->identity)"),
+    ("a program starts although its user could not be changed", RUNNER, "(!identity_become(runner->identity) || !tie_to(parent))", "((void)identity_become(runner->identity), !tie_to(parent))"),
+    ("a directory is entered with root's rights", RUNNER, "    if (runner->identity->changes &&", "    if (c->directory && chdir(c->directory) != 0 && c->directory_required)\n        return STAGE_DIRECTORY;\n    if (runner->identity->changes &&"),
+    ("a program of another user can't open its streams", RUNNER, "    return identity_give(r->runner->identity, *theirs);", "    return r != NULL;"),
+    ("the worker's own TMPDIR stays beside a run's", "worker/program.c", "        if (!tells_of_scratch(*v))", "        if (!tells_of_scratch(*v) || d->count < 9)"),
+    ("what a login sets is stronger than what is declared", "worker/program.c", "        if (!holds(base, *v))\n            base[count++] = *v;\n    for (char **e", "            base[count++] = *v;\n    for (char **e"),
+    ("a job names the temporary directory of another", "worker/program.c", "            !(scratch && strncmp(", "            !(!scratch && strncmp("),
+    ("mounts are entered to remove what is in them", TREE, " | RESOLVE_NO_XDEV", ""),
+    ("links are followed to remove what they name", TREE, "RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV", "RESOLVE_NO_XDEV"),
+    ("a directory that we may not read stays", TREE, "    if (fd < 0 && errno == EACCES && make_accessible(parent, name))", "    if (fd < 0 && errno == EACCES)"),
+    ("a directory that we may not write stays", TREE, "(s.st_mode & S_IRWXU) != S_IRWXU)", "(s.st_mode & S_IRWXU) == 0)"),
+    ("a deep tree takes a descriptor a level", TREE, "    else if (depth < w->bounds->depth)", "    else if (depth < 100000)"),
+    ("what was moved up stays", TREE, "        if (w->removed == removed) {", "        if (!gone || w->removed == removed) {"),
+    ("a removal ends when it ends", TREE, "    if (b->entries && looked >= b->entries)", "    if (b->entries && looked > UINT32_MAX)"),
+    ("a removal that is to stop goes on", TREE, "(b->stop && atomic_load(b->stop)) ||", "(b->stop && false) ||"),
+    ("what living workers have is removed", SCRATCH, "    return flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat", "    return fstat"),
+    ("what no worker has made is removed", SCRATCH, "((s.st_mode & 0777) == 0711 || (s.st_mode & 0777) == 0700) && take", "take"),
+    ("what killed workers have left stays", SCRATCH, "    r->dead_left = true;\n", ""),
+    ("new directories come while too many wait", SCRATCH, "s->remover.waiting >= SCRATCH_WAITING_MAX", "s->remover.waiting > SCRATCH_WAITING_MAX"),
+    ("what can't be removed keeps the room of others", SCRATCH, "at-- > 0 && r->left[at].due_ms == 0)", "at-- > 0)"),
+    ("a temporary directory is everybody's to read", SCRATCH, "    if (mkdirat(s->dir, name, 0700) != 0)", "    if (mkdirat(s->dir, name, 0755) != 0)"),
+    ("a temporary directory is root's", SCRATCH, "    if (i->changes && fchownat(", "    if (!i && fchownat("),
+    ("others may exchange the worker's directory", SCRATCH, "(st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)", "(st.st_mode & S_IWOTH) > 07777"),
+    ("a temporary directory stays after its run", RUNNER, "    scratch_end(&runner->guard->scratch, &r.scratch);\n", ""),
+    ("temporary directories stay after the worker", "worker/guard.c", "    scratch_remove(&g->scratch);\n", ""),
+    ("temporary directories stay after the guard", "worker/keeper.c", "    scratch_remove(&k->guard->scratch);\n", ""),
 
     # names.c, change.c: moved jobs
     ("a moved job loses its id", NAMES, "    put(book, STORE_REDIRECTS, id, to);\n", ""),
@@ -548,7 +617,7 @@ PLANTED = [
     ("a job that was apart is not found after a change", CHANGE,
      "    if (job.place == PLACE_LIVE)\n        book_ready_at", "    if (false)\n        book_ready_at"),
     ("a running job may be changed", CHANGE, "    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||", "    if (job.state == STINT_SUCCEEDED ||"),
-    ("who may not see a job's new queue goes on waiting", WATCH, "        if (may_see(w->peer, job->level->queue))\n            continue;", "        continue;"),
+    ("who may not see a job's new queue goes on waiting", WATCH, "        if (sight_covers(w->peer->grant, job->level->queue))\n            continue;", "        continue;"),
     ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
     ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
     ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),

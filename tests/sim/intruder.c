@@ -103,7 +103,8 @@ ask(uint64_t number)
         MESSAGE_CANCEL, MESSAGE_RETRY, MESSAGE_DELETE, MESSAGE_WAIT, MESSAGE_GET};
     struct chance *chance = &g.process.chance;
     struct stint_id ids[IDS];
-    struct message list = {.list.queue = text(some_queue())};
+    struct message list = {
+        .list.queue = chance_in_100(chance, 50) ? text(some_queue()) : (struct slice){0}};
     unsigned what = (unsigned)chance_below(chance, 14);
     for (unsigned i = 0; i < IDS; i++)
         ids[i] =

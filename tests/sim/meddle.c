@@ -24,7 +24,7 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
         guessed = guess(chance);
         id = &guessed;
     }
-    switch (chance_below(chance, 13)) {
+    switch (chance_below(chance, 14)) {
     case 0:
     case 1:
         if (id)
@@ -45,6 +45,12 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
     case 6:
     case 7:
         return false;
+    case 8:
+        people_list_fleet(client, MEDDLE_PATIENCE_MS);
+        break;
+    case 9:
+        people_subscribe(client, MEDDLE_PATIENCE_MS);
+        break;
     case 10:
     case 11:
         if (id)
@@ -53,9 +59,6 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
     case 12:
         if (id && chance_in_100(chance, 30))
             (void)stint_delete(client, id, 1, NULL, MEDDLE_PATIENCE_MS);
-        break;
-    case 8:
-        people_list_fleet(client, MEDDLE_PATIENCE_MS);
         break;
     default:
         (void)stint_get_stats(client, &stats, MEDDLE_PATIENCE_MS);

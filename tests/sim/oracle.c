@@ -574,6 +574,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     note_refusals();
     check_dispatches();
     check_counts(core);
+    rights_check_lists();
     check_limits();
     remember_all();
     check_confirmed();

@@ -74,6 +74,8 @@ party_of(const struct hello *h, const struct grant *key)
     slice_to_text(p->name, sizeof p->name, h->name);
     p->window = h->window;
     p->barred = false; /* it is told again */
+    p->asks_all = 0; /* a client that is new counts its requests anew */
+    p->asks_whole = false;
     p->kinds[0] = '\0';
     for (uint32_t i = 0; i < h->kinds; i++) {
         char kind[STINT_NAME_BYTES];
@@ -225,7 +227,7 @@ hear(struct party *from, const struct message *m)
         from->left = true;
         break;
     default:
-        break;
+        rights_hear(from, m);
     }
 }
 
@@ -345,7 +347,7 @@ frames_clear(void)
         p->left = p->claimed = false;
     traffic.outcomes.count = traffic.claims.count = traffic.cancels.count = 0;
     traffic.retries.count = traffic.submits.count = traffic.dispatches.count = 0;
-    traffic.confirmed.count = traffic.started.count = 0;
+    traffic.confirmed.count = traffic.started.count = traffic.unlisted.count = 0;
     traffic.changes.count = traffic.deletes.count = 0;
 }
 

@@ -19,6 +19,9 @@ struct party {
     bool barred; /* it was told that it is paused, or to leave */
     char kinds[256]; /* that it handles, each between two spaces; "": all */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
+    /* Its last LIST of all queues, or SUBSCRIBE to all, which may not be denied; 0: none. */
+    uint64_t asks_all;
+    bool asks_whole; /* that is a LIST, of all jobs, from the beginning */
     UT_hash_handle hh;
 };
 
@@ -73,6 +76,7 @@ struct traffic {
     LIST_OF(struct heard_change) changes;
     LIST_OF(uint32_t) submits; /* numbers of jobs */
     LIST_OF(struct sent_dispatch) dispatches;
+    LIST_OF(uint32_t) unlisted; /* jobs that were there and were not in a list of all */
     LIST_OF(struct heard_outcome) confirmed; /* outcomes whose SETTLED took no exception to them */
 };
 
@@ -154,6 +158,10 @@ void life_tell(const struct job *j, const char *what, const struct life *l);
 /* May who came with it do one of these to the job of this id? NULL may do everything. Of a job
  * that is not known yet, it is not known to be denied. */
 bool rights_let(const struct grant *key, uint32_t rights, const struct stint_id *id);
+/* It asks for all jobs, or for all that happens. */
+void rights_hear(struct party *from, const struct message *m);
+/* Does a list of all lack a job that was there before it and is there after it? */
+void rights_check_lists(void);
 /* Does this message tell it of a queue that it may not know of? That is a broken promise. */
 void
 rights_check_told(const struct party *to, const struct message *m, struct message_arrays *arrays);

@@ -71,6 +71,22 @@ people_list_fleet(struct stint_client *client, uint32_t patience_ms)
         (void)stint_running(client, name, each_running, NULL, patience_ms);
 }
 
+static void
+happened(void *context, const struct stint_event *event)
+{
+    (void)context;
+    if (event->type != STINT_EVENT_LOST && event->queue[0] == '\0')
+        sim_broken("an event is of no queue");
+}
+
+void
+people_subscribe(struct stint_client *client, uint32_t patience_ms)
+{
+    const struct stint_subscription all = {0};
+    stint_unsubscribe(client, happened, NULL);
+    (void)stint_subscribe(client, &all, happened, NULL, patience_ms);
+}
+
 /* One by name, or those with a label, or all. */
 static struct stint_target
 choose_target(struct chance *chance, char name[16], unsigned workers)

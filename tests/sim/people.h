@@ -14,6 +14,9 @@ void people_change(
 void people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms);
 void people_list_fleet(struct stint_client *client, uint32_t patience_ms);
 
+/* Hear of everything that happens, as far as it may be heard of; until the client ends. */
+void people_subscribe(struct stint_client *client, uint32_t patience_ms);
+
 /* Resize, pause, resume, drain or stop some of `workers`, or set the fleet's size. Whether that
  * reaches the broker is part of the world. */
 void people_meddle(struct stint_client *client, struct chance *chance, unsigned workers);

@@ -571,6 +571,13 @@ play_denied(struct world *w)
     message_put_page(world_frame(w, SECOND - 1), MESSAGE_LIST_QUEUES, 5, (struct slice){0});
     message_put_numbered(world_frame(w, SECOND - 1), MESSAGE_GET_STATS, 6);
     step(w, 250);
+    say(w, "Of all jobs and of all that happens it is told, as if there were only its queues.");
+    message_put_list(world_frame(w, SECOND - 1), 7, &(struct message){0});
+    message_put_subscribe(world_frame(w, SECOND - 1), 8, (struct slice){0}, 0, NULL, 0);
+    step(w, 250);
+    submit_to(w, CLIENT, 3, "pay.roll");
+    submit_to(w, CLIENT, 4, "mail.out");
+    step(w, 0);
     say(w, "The key does not grant run; and the first client's session is not its own.");
     world_hello_worker(w, SECOND, SECOND, 1);
     step(w, 250);

@@ -508,6 +508,37 @@ a_queue_that_changed_in_this_step_stays(void **state)
     end_book(&book);
 }
 
+static void
+one_who_only_asks_looks_at_a_few_rows_and_goes_on_behind_them_the_next_time(void **state)
+{
+    enum { RUNNING = 100, APART = 1000 };
+    struct book book = new_book(1, 1);
+    struct queue *q = book_queue_make(&book, text("q"));
+    struct level *level = book_level(&book, q, 100, true);
+    struct slice bytes;
+    struct stint_id id, found;
+    (void)state;
+    level->next = (RUNNING + 1) * (uint64_t)APART;
+    for (uint64_t n = 1; n <= RUNNING + 1; n++) { /* no two of them in a block */
+        id = book_id(&book, level, n * APART);
+        store_put(book.store, STORE_LIVE, (struct slice){id.bytes, STINT_ID_BYTES}, text("x"),
+            (struct slice){0});
+        book_count(&book, level, STINT_UNKNOWN, n <= RUNNING ? STINT_RUNNING : STINT_READY);
+        if (n <= RUNNING)
+            book_set_running(&book, &id);
+    }
+    assert_false(book_glance_ready(&book, level, &found, &bytes));
+    assert_false(level->lost);
+    assert_in_range(level->head, APART, RUNNING * (uint64_t)APART);
+    for (unsigned i = 0; i < 2; i++) { /* what is found stays where it is */
+        assert_true(book_glance_ready(&book, level, &found, &bytes));
+        assert_memory_equal(&found, &id, sizeof id);
+    }
+    assert_true(book_next_ready(&book, level, &found, &bytes));
+    assert_memory_equal(&found, &id, sizeof id);
+    end_book(&book);
+}
+
 int
 main(void)
 {
@@ -515,6 +546,8 @@ main(void)
         cmocka_unit_test(the_books_say_what_a_list_of_the_jobs_says),
         cmocka_unit_test(the_most_urgent_level_of_a_queue_stands_first_in_whatever_order_they_come),
         cmocka_unit_test(there_are_no_more_queues_and_levels_than_there_may_be),
+        cmocka_unit_test(
+            one_who_only_asks_looks_at_a_few_rows_and_goes_on_behind_them_the_next_time),
         cmocka_unit_test(sixteen_names_are_expected_for_each_queue_that_there_may_be),
         cmocka_unit_test(only_ids_that_were_given_have_a_level),
         cmocka_unit_test(a_queue_that_changed_in_this_step_stays),

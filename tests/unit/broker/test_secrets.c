@@ -1,15 +1,16 @@
 /* What another's queue does must not show. The same conversation, drawn by a seed, is had in two
  * worlds: in one of them the other queue is full of life, in the other one it never was. Whatever a
- * client and a worker with a key for their own queue ask meanwhile, also about the other queue, by
- * its name, its jobs' ids and with cursors of its places: they have to hear the same, byte for
- * byte.
+ * client and a worker with a key for their own queues ask meanwhile, also about the other queue, by
+ * its name, its jobs' ids and with cursors of its places, and about all queues: they have to hear
+ * the same, byte for byte. Messages are small, so that lists have pages and events are lost.
  */
 #include "world.h"
 
 #include "splitmix.h"
 
 enum { LOCAL = 1, BOTH = 2, THEIRS = 3, CLIENT = 5, WORKER = 6 };
-enum { OWN_QUEUE = 1, OTHER_QUEUE = 2, OTHER_JOBS = 40, STEPS = 150, SEEDS = 100 };
+enum { OWN_QUEUE = 1, OTHER_QUEUE = 2, NEXT_QUEUE = 3, OWN_JOBS = 40, STEPS = 150, SEEDS = 100 };
+enum { OTHER_JOBS = 400, BURST = 80, MESSAGE_BYTES = 16384, CURSOR_BYTES = 1 + STINT_ID_BYTES };
 
 static struct slice
 text(const char *s)
@@ -23,7 +24,10 @@ struct conversation {
     bool alive; /* the other queue */
     struct grant key;
     uint64_t submission, other_submission; /* the next ones */
-    uint32_t own_jobs, other_jobs; /* stored */
+    uint32_t other_jobs; /* stored */
+    uint8_t cursor[CURSOR_BYTES]; /* of the last list of all queues */
+    bool goes_on; /* that list */
+    uint64_t listed_on, missed; /* lists that went on, and events that were lost */
     struct pack_buffer heard;
 };
 
@@ -36,12 +40,22 @@ below(struct conversation *c, uint64_t n)
 /* ---- the other queue's life ---- */
 
 static void
+put_jobs(struct world *w, uint32_t peer, uint64_t number, const char *queue, const char *kind,
+    uint32_t count)
+{
+    struct job_spec jobs[BURST];
+    for (uint32_t i = 0; i < count; i++) {
+        jobs[i] = world_job(queue);
+        jobs[i].queue = text(queue);
+        jobs[i].kind = text(kind);
+    }
+    world_submit(w, peer, number, jobs, count);
+}
+
+static void
 put_job(struct world *w, uint32_t peer, uint64_t number, const char *queue, const char *kind)
 {
-    struct job_spec job = world_job(queue);
-    job.queue = text(queue);
-    job.kind = text(kind);
-    world_submit(w, peer, number, &job, 1);
+    put_jobs(w, peer, number, queue, kind, 1);
 }
 
 static struct stint_id
@@ -54,16 +68,18 @@ other_id(struct conversation *c, uint64_t n)
 static void
 live(struct conversation *c)
 {
-    uint64_t what = below(c, 5);
-    struct stint_id id = other_id(c, below(c, OTHER_JOBS));
+    uint64_t what = below(c, 6);
+    struct stint_id id = other_id(c, below(c, OTHER_JOBS / 4));
+    uint32_t count = below(c, 8) ? 1 : BURST;
+    struct outcome late = {.id = id, .attempt = 1, .type = OUTCOME_SUCCEEDED};
     if (!c->alive)
         return;
     switch (what) {
     case 0:
     case 1:
-        if (c->other_jobs < OTHER_JOBS) {
-            put_job(c->w, LOCAL, c->other_submission++, "pay.roll", "wages");
-            c->other_jobs++;
+        if (c->other_jobs + count <= OTHER_JOBS) {
+            put_jobs(c->w, LOCAL, c->other_submission++, "pay.roll", "wages", count);
+            c->other_jobs += count;
         }
         break;
     case 2:
@@ -72,6 +88,9 @@ live(struct conversation *c)
     case 3:
         message_put_ids(world_frame(c->w, LOCAL), MESSAGE_RETRY, 3, &id, 1, 0);
         break;
+    case 4: /* who also serves the own queue has something to say of this one */
+        message_put_settle(world_frame(c->w, BOTH), 3, &late, 1, WINDOW_UNCHANGED);
+        break;
     default:
         world_settle(c->w, THEIRS, 3, id, 1, OUTCOME_SUCCEEDED, "a secret result");
     }
@@ -79,20 +98,22 @@ live(struct conversation *c)
 
 /* ---- the conversation ---- */
 
-/* Of its own queue, or of the other one, or of one that never was. */
+/* Of its own queues, or of the other one, or of one that never was. */
 static struct stint_id
 some_id(struct conversation *c)
 {
-    static const uint32_t numbers[] = {OWN_QUEUE, OWN_QUEUE, OTHER_QUEUE, OTHER_QUEUE, 99};
-    uint32_t number = numbers[below(c, 5)];
-    return id_make(c->w->options.broker, number, DEFAULT_PRIORITY, 1 + below(c, OTHER_JOBS));
+    static const uint32_t numbers[] = {
+        OWN_QUEUE, OWN_QUEUE, OTHER_QUEUE, OTHER_QUEUE, NEXT_QUEUE, 99};
+    uint32_t number = numbers[below(c, 6)];
+    return id_make(c->w->options.broker, number, DEFAULT_PRIORITY, 1 + below(c, OWN_JOBS));
 }
 
 static const char *
 some_queue(struct conversation *c)
 {
-    static const char *const names[] = {"mail.in", "mail.in", "pay.roll", "nowhere"};
-    return names[below(c, 4)];
+    static const char *const names[] = {
+        "mail.in", "mail.in", "mail.out", "mail.new", "pay.roll", "nowhere"};
+    return names[below(c, 6)];
 }
 
 static void
@@ -112,15 +133,21 @@ ask_by_ids(struct conversation *c)
 static void
 ask_for_a_list(struct conversation *c)
 {
-    uint8_t cursor[1 + STINT_ID_BYTES] = {(uint8_t)below(c, 4)};
+    uint8_t cursor[CURSOR_BYTES] = {(uint8_t)below(c, 4)};
     struct stint_id at = some_id(c);
-    struct message list = {.list.limit = 1 + (uint32_t)below(c, 3)};
+    struct message list = {.list.limit = below(c, 2) ? 1 + (uint32_t)below(c, 3) : 0};
     memcpy(cursor + 1, at.bytes, STINT_ID_BYTES);
-    if (below(c, 5) > 0)
+    bool goes_on = c->goes_on && below(c, 2) > 0;
+    if (goes_on)
+        memcpy(cursor, c->cursor, sizeof cursor);
+    else if (below(c, 2) > 0)
         list.list.queue = text(some_queue(c));
-    if (below(c, 2) > 0)
+    if (goes_on || below(c, 2) > 0)
         list.list.cursor = (struct slice){cursor, sizeof cursor};
-    message_put_list(world_frame(c->w, CLIENT), 3, &list);
+    if (below(c, 4) == 0)
+        list.list.states = 1U << (1 + below(c, 6));
+    c->listed_on += goes_on;
+    message_put_list(world_frame(c->w, CLIENT), list.list.queue.size ? 3 : 4, &list);
 }
 
 static void
@@ -141,7 +168,7 @@ static void
 subscribe(struct conversation *c)
 {
     struct stint_id ids[] = {some_id(c), some_id(c)};
-    uint32_t count = (uint32_t)below(c, 3);
+    uint32_t count = (uint32_t)below(c, 2) * (uint32_t)below(c, 3);
     struct slice queue = below(c, 2) ? text(some_queue(c)) : (struct slice){0};
     uint64_t number = 10 + below(c, 3);
     if (below(c, 4) == 0)
@@ -191,7 +218,7 @@ speak(struct conversation *c)
     switch (below(c, 8)) {
     case 0:
     case 1:
-        put_job(c->w, CLIENT, c->submission, some_queue(c), "default");
+        put_jobs(c->w, CLIENT, c->submission, some_queue(c), "default", below(c, 8) ? 1 : BURST);
         break;
     case 2:
         ask_by_ids(c);
@@ -217,13 +244,29 @@ speak(struct conversation *c)
     }
 }
 
+/* What the client goes by. */
+static void
+take_in(struct conversation *c)
+{
+    for (size_t i = 0; world_next(c->w, CLIENT, &i);) {
+        const struct message *m = &c->w->message;
+        if (m->type == MESSAGE_SUBMITTED && c->w->arrays->answers[0].status == STINT_OK)
+            c->submission = c->w->arrays->answers[0].number + 1;
+        if (m->type == MESSAGE_JOBS && m->number == 4) {
+            c->goes_on = m->page.cursor.size == sizeof c->cursor;
+            if (c->goes_on)
+                memcpy(c->cursor, m->page.cursor.data, sizeof c->cursor);
+        }
+        for (uint32_t e = 0; m->type == MESSAGE_EVENTS && e < m->count; e++)
+            c->missed += c->w->arrays->events[e].type == STINT_EVENT_LOST;
+    }
+}
+
 /* Writes down what the two with a key were sent. */
 static void
 listen(struct conversation *c)
 {
-    const struct message *m = world_read(c->w, CLIENT, MESSAGE_SUBMITTED);
-    if (m && c->w->arrays->answers[0].status == STINT_OK)
-        c->submission++;
+    take_in(c);
     for (size_t i = 0; i < c->w->out.count; i++) {
         const struct outbox_entry *e = &c->w->out.entries[i];
         struct slice frame = outbox_frame(&c->w->out, i);
@@ -238,14 +281,22 @@ static void
 converse(struct conversation *c, uint64_t seed, bool alive)
 {
     struct slice both[] = {text("mail.in"), text("pay.roll")};
+    struct core_options options;
     *c = (struct conversation){.chance = seed,
         .alive = alive,
         .submission = 1,
-        .other_submission = 2,
+        .other_submission = 4,
         .key = {.name = "mail", .rights = RIGHTS_ALL, .patterns_count = 1, .patterns = {"mail.*"}}};
-    c->w = world_new(NULL);
+    core_options_init(&options);
+    options.message_bytes = MESSAGE_BYTES;
+    c->w = world_new(&options);
     world_with_client(c->w);
-    put_job(c->w, LOCAL, 1, "mail.in", "default"); /* their queue has the same number in both */
+    /* Their queues have the same numbers in both: where the other one never was, a third one was.
+     */
+    put_job(c->w, LOCAL, 1, "mail.in", "default");
+    put_job(c->w, LOCAL, 2, alive ? "pay.roll" : "void", "wages");
+    put_job(c->w, LOCAL, 3, "mail.out", "default");
+    c->other_jobs = 1;
     assert_int_equal(world_step(c->w, 0), STINT_OK);
     say_hello(c, BOTH, ROLE_WORKER, both, 2, 0); /* it is given nothing */
     if (alive)
@@ -274,7 +325,7 @@ static void
 whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(void **state)
 {
     (void)state;
-    uint64_t lives = 0;
+    uint64_t lives = 0, listed_on = 0, missed = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct conversation with, without;
         struct stint_stats stats;
@@ -282,6 +333,8 @@ whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(voi
         converse(&without, seed, false);
         core_stats(with.w->core, &stats);
         lives += stats.succeeded + stats.cancelled > 3;
+        listed_on += with.listed_on;
+        missed += with.missed;
         if (with.heard.used != without.heard.used ||
             memcmp(with.heard.data, without.heard.data, with.heard.used) != 0)
             fail_msg(
@@ -290,6 +343,8 @@ whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(voi
         end(&without);
     }
     assert_in_range(lives, SEEDS / 2, SEEDS); /* there is something to be heard of */
+    assert_in_range(listed_on, SEEDS, SEEDS * STEPS);
+    assert_in_range(missed, SEEDS / 2, SEEDS * STEPS);
 }
 
 /* What no answer may hold, apart from what the peers said themselves. */

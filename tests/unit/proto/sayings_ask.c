@@ -240,8 +240,9 @@ say_QUEUES(uint64_t number)
     uint32_t count = (uint32_t)below(4);
     struct slice cursor = bytes();
     for (uint32_t i = 0; i < count; i++) {
-        infos[i] = (struct stint_queue_info){
-            .number = (uint32_t)upto(UINT32_MAX), .workers = (uint32_t)upto(UINT32_MAX)};
+        infos[i] = (struct stint_queue_info){.number = (uint32_t)upto(UINT32_MAX),
+            .workers = (uint32_t)upto(UINT32_MAX),
+            .oldest_ready_ms = below(2) ? upto(UINT64_MAX) : 0};
         text(infos[i].name, sizeof infos[i].name);
         text(infos[i].unserved, sizeof infos[i].unserved);
         fill_numbers(infos[i].jobs, STINT_STATES);
@@ -259,6 +260,7 @@ say_QUEUES(uint64_t number)
         ASSERT_FIELD(&arrays->queue_info, &infos[i], jobs);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], workers);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], unserved);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], oldest_ready_ms);
     }
     pack_buffer_free(&elements);
 }

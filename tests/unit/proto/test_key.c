@@ -254,6 +254,16 @@ what_others_may_read_is_no_secret(void **state)
         assert_int_equal(chmod(path, 0600 | mode), 0);
         assert_int_equal(key_files_load(path, &back, why), mode == 0);
     }
+    /* Of a service's credentials the group's bits are those of a list of who may read it. */
+    static const char *const directories[] = {directory, "", "/", "relative", "/nonexistent"};
+    for (unsigned i = 0; i < sizeof directories / sizeof *directories; i++)
+        for (unsigned mode = 0; mode < 0100; mode++) {
+            assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directories[i], 1), 0);
+            assert_int_equal(chmod(path, 0600 | mode), 0);
+            assert_int_equal(
+                key_files_load(path, &back, why), mode == 0 || (i == 0 && mode == 040));
+        }
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
     assert_int_equal(unlink(path), 0);
     assert_true(key_files_save(in_directory("a.pub"), &file, false, false));
     assert_int_equal(chmod(path, 0644), 0);

@@ -165,7 +165,7 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     setenv("PATH_X", "ours", 1);
     setenv("PATH_XY", "ours", 1);
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job);
+    char **all = environment_make(&s, &job, of_job, NULL);
     static const char *const there[] = {"STINT_JOB_ID=0.1.7.9", "STINT_JOB_ATTEMPT=2",
         "STINT_JOB_MAX_ATTEMPTS=5", "STINT_JOB_QUEUE=q", "STINT_JOB_KIND=k", "STINT_JOB_PRIORITY=7",
         "STINT_JOB_SLOT=3", "STINT_JOB_DEADLINE=1234", "STINT_JOB_WORKER=me",
@@ -178,14 +178,55 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     free(all);
     of_job[3] = endpoint; /* the job's word on the endpoint is the last */
     job.deadline_ms = 0;
-    all = environment_make(&s, &job, of_job);
+    all = environment_make(&s, &job, of_job, NULL);
     assert_int_equal(named(all, "STINT_ENDPOINT="), 1);
     assert_int_equal(count_of(all, "STINT_ENDPOINT=other"), 1);
     assert_int_equal(count_of(all, "STINT_JOB_DEADLINE="), 1);
     free(all);
-    all = environment_make(&s, &job, NULL);
+    all = environment_make(&s, &job, NULL, NULL);
     assert_int_equal(count_of(all, "PATH_X=ours"), 1);
     free(all);
+    free(s.endpoint);
+    free(s.worker);
+}
+
+static void
+the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void **state)
+{
+    struct surroundings s = {0};
+    char home[] = "HOME=/login", user[] = "USER=login", tmp[] = "TMP=/job",
+         forged[] = "STINT_TMPDIR=/forged";
+    char *login[] = {home, user, NULL}, *of_job[] = {tmp, forged, NULL};
+    const char *const variables[] = {"HOME=/declared", "TEMP=/declared"};
+    struct declared declared = {
+        .variables = variables, .count = 2, .login = login, .scratch = true};
+    struct stint_task_info job = {.queue = "q", .kind = "k"};
+    (void)state;
+    setenv("USER", "ours", 1);
+    setenv("TMPDIR", "/ours", 1);
+    for (int clean = 0; clean < 2; clean++) {
+        declared.clean = clean;
+        assert_true(surroundings_set(&s, "ipc://here", "me", &declared));
+        char **all = environment_make(&s, &job, of_job, "/scratch");
+        static const char *const there[] = {"HOME=/declared", "USER=login", "TMP=/job",
+            "TEMP=/scratch", "TMPDIR=/scratch", "STINT_TMPDIR=/scratch"};
+        for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(there[i], "=") + 1, there[i]);
+            assert_int_equal(count_of(all, there[i]), 1);
+            assert_int_equal(named(all, name), 1);
+        }
+        free(all);
+        free(s.base);
+        free(s.endpoint);
+        free(s.worker);
+    }
+    assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
+    char **all = environment_make(&s, &job, of_job, NULL);
+    assert_int_equal(count_of(all, "TMPDIR=/ours"), 1);
+    assert_int_equal(count_of(all, "USER=ours"), 1);
+    free(all);
+    free(s.base);
     free(s.endpoint);
     free(s.worker);
 }
@@ -283,6 +324,7 @@ main(void)
             what_was_found_is_looked_for_anew_when_it_is_gone_or_path_is_another, make_root,
             remove_root),
         cmocka_unit_test(a_program_gets_its_job_its_variables_and_ours_without_our_settings),
+        cmocka_unit_test(the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise),
         cmocka_unit_test(proc_tells_of_a_child_its_job_its_session_and_its_end),
         cmocka_unit_test(a_kill_takes_the_group_but_never_our_own),
     };

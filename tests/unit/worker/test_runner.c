@@ -134,7 +134,9 @@ make_runner(void **state)
     if (!cgroups_open(&guard.cgroups, &(struct cgroup_bounds){0}, why, sizeof why))
         return -1;
     worker = (struct stint_worker){0};
-    runner = (struct runner){.worker = &worker, .guard = &guard, .result_bytes = 100};
+    static const struct identity self;
+    runner =
+        (struct runner){.worker = &worker, .guard = &guard, .identity = &self, .result_bytes = 100};
     return getrlimit(RLIMIT_NOFILE, &runner.files) == 0 &&
             surroundings_set(&runner.surroundings, "tcp://127.0.0.1:1", "test", NULL) &&
             runner_open(&runner, 1)
@@ -316,6 +318,55 @@ a_start_that_fails_here_gives_the_job_back_and_holds_off_longer_each_time(void *
     assert_in_range(worker.held_off_ms, 1, 101); /* begins anew */
 }
 
+/* The kernel takes no more groups than this, whoever asks. */
+static void
+a_change_of_the_user_that_fails_starts_nothing(void **state)
+{
+    static gid_t groups[65537];
+    struct identity other = {.changes = true,
+        .uid = 1234567,
+        .gid = 1234567,
+        .groups = {groups, 65537},
+        .name = (char *)(uintptr_t) "other"};
+    char path[] = "/tmp/stint-test-XXXXXX";
+    (void)state;
+    if (getuid() != 0)
+        skip();
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    char *const argv[] = {"/bin/rm", path, NULL}, *const searched[] = {"rm", path, NULL};
+    runner.identity = &other;
+    struct stint_task t = run_command((struct command){.argv = argv, .ours = true});
+    assert_string_equal(t.outcome, "returned");
+    assert_int_not_equal(worker.held_off_ms, 0);
+    t = run_command((struct command){.argv = searched});
+    assert_string_equal(t.outcome, "returned");
+    other.groups.count = 1;
+    t = run_command((struct command){.argv = argv}); /* as somebody who may not */
+    assert_string_equal(t.outcome, "failed");
+    assert_int_equal(access(path, F_OK), 0);
+    (void)unlink(path);
+}
+
+static void
+a_run_without_room_for_its_directory_is_given_back(void **state)
+{
+    char *const argv[] = {"true", NULL};
+    char directory[] = "/tmp/stint-test-XXXXXX", why[256];
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    assert_true(scratch_open(&guard.scratch, directory, runner.identity, why, sizeof why));
+    struct stint_task t = run_command((struct command){.argv = argv});
+    assert_string_equal(t.outcome, "succeeded");
+    scratch_remove(&guard.scratch); /* as somebody else may */
+    t = run_command((struct command){.argv = argv});
+    assert_string_equal(t.outcome, "returned");
+    assert_int_not_equal(worker.held_off_ms, 0);
+    scratch_close(&guard.scratch);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void
 a_cancelled_run_is_given_back_and_one_over_its_time_has_failed(void **state)
 {
@@ -348,6 +399,8 @@ main(void)
         T(a_script_whose_interpreter_is_missing_is_told_from_a_missing_script),
         T(arguments_that_no_system_takes_fail_for_good),
         T(a_start_that_fails_here_gives_the_job_back_and_holds_off_longer_each_time),
+        T(a_change_of_the_user_that_fails_starts_nothing),
+        T(a_run_without_room_for_its_directory_is_given_back),
         T(a_cancelled_run_is_given_back_and_one_over_its_time_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

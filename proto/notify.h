@@ -8,4 +8,8 @@ void notify(const char *state);
 /* Tell its watchdog, if it has one for us, that we are alive. Call it once a second. */
 void notify_alive(void);
 
+/* For a process that is not the service's own: from now on neither it nor what it starts says
+ * anything. Before there are threads. */
+void notify_forget(void);
+
 #endif

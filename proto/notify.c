@@ -35,3 +35,11 @@ notify_alive(void)
     if (microseconds && (!process || strtol(process, NULL, 10) == (long)getpid()))
         notify("WATCHDOG=1");
 }
+
+void
+notify_forget(void)
+{
+    (void)unsetenv("NOTIFY_SOCKET");
+    (void)unsetenv("WATCHDOG_USEC");
+    (void)unsetenv("WATCHDOG_PID");
+}

@@ -1,0 +1,52 @@
+/* Which queues a peer may see. Asking each queue against each pattern costs as much as there are of
+ * both, so which queues a grant covers is kept with it until a queue comes or goes.
+ */
+#include "sight.h"
+
+bool
+sight_covers(const struct grant *grant, const struct queue *q)
+{
+    return grant_allows(grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
+}
+
+static void
+add(struct seen *seen, struct queue *q)
+{
+    if (seen->count == seen->size) {
+        seen->size = seen->size ? 2 * seen->size : 16;
+        seen->queues = realloc(seen->queues, seen->size * sizeof(struct queue *));
+        if (!seen->queues)
+            abort();
+    }
+    seen->queues[seen->count++] = q;
+}
+
+/* The queues stand in the book in the order of their numbers. */
+static const struct seen *
+look(const struct core *core, struct held_grant *h)
+{
+    struct seen *seen = &h->seen;
+    if (seen->changes == core->book.changes)
+        return seen;
+    seen->count = 0;
+    for (struct queue *q = core->book.by_name; q; q = q->hh.next)
+        if (sight_covers(&h->grant, q))
+            add(seen, q);
+    seen->changes = core->book.changes;
+    return seen;
+}
+
+struct queue *
+sight_next(struct core *core, const struct peer *peer, uint64_t number)
+{
+    const struct seen *seen = look(core, peer->held);
+    uint32_t low = 0, high = seen->count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (seen->queues[middle]->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < seen->count ? seen->queues[low] : NULL;
+}

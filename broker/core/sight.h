@@ -1,0 +1,23 @@
+/* Which queues a peer may see. Lists and events that are not about one queue are told of these
+ * alone: of the others nothing is read, counted or skipped that could show in an answer.
+ */
+#ifndef SIGHT_H
+#define SIGHT_H
+
+#include "state.h"
+
+/* Are there queues, or may there be, that the peer may not see? */
+static inline bool
+sight_is_narrow(const struct peer *peer)
+{
+    return grant_is_narrow(peer->grant);
+}
+
+/* May a peer with this grant (NULL: everything) see the queue? */
+bool sight_covers(const struct grant *grant, const struct queue *queue);
+
+/* The first queue with this number or a higher one that a peer whose sight is narrow may see; NULL:
+ * there is none. Queues that hold nothing and never did have no number. */
+struct queue *sight_next(struct core *core, const struct peer *peer, uint64_t number);
+
+#endif
