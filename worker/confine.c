@@ -54,7 +54,8 @@ confine_add_limit(void *confine, const char *value, const char **why)
         return false;
     *why = "it is over the worker's own hard limit, which only root may raise";
     if (geteuid() != 0 &&
-        (getrlimit(known[which].resource, &now) != 0 || wanted.rlim_max > now.rlim_max))
+        (getrlimit((__rlimit_resource_t)known[which].resource, &now) != 0 ||
+            wanted.rlim_max > now.rlim_max))
         return false;
     c->limits[which] = wanted;
     c->limited[which] = true;
@@ -65,7 +66,7 @@ bool
 confine_apply(const struct confine *c)
 {
     for (size_t i = 0; i < CONFINE_LIMITS; i++)
-        if (c->limited[i] && setrlimit(known[i].resource, &c->limits[i]) != 0)
+        if (c->limited[i] && setrlimit((__rlimit_resource_t)known[i].resource, &c->limits[i]) != 0)
             return false;
     /* nice returns the new value, which may be -1, and at 19 it stays there. */
     if (c->nice)
