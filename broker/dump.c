@@ -101,8 +101,10 @@ each_queue(struct dump *d, struct slice key, struct slice value)
     }
     json_t *o = json_pack("{ss sI ss%}", "type", "queue", "number", (json_int_t)row.number, "name",
         row.name.data, row.name.size);
-    if (row.settings.size)
-        json_object_set_new(o, "settings", dump_bytes(row.settings.data, row.settings.size));
+    if (row.paused)
+        json_object_set_new(o, "paused", json_true());
+    if (row.closed)
+        json_object_set_new(o, "closed", json_true());
     dump_line(d, o);
 }
 

@@ -8,7 +8,7 @@
  *               clock_ms: its time, ahead_ms: how far the wall clock was ahead of it, last_queue:
  *               highest number of a queue that went, written: the wall clock's time, for people
  *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
- *     queue     number, name, settings
+ *     queue     number, name, paused, closed
  *     level     of a queue (its number) and a priority, next: sequence of the next job
  *     fleet     slots: its size
  *     worker    name, slots, paused: of all workers of this name

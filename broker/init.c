@@ -70,6 +70,7 @@ static int
 make_directory(const char *path, bool *was_made)
 {
     struct stat st;
+    char why[KEY_WHY_BYTES];
     *was_made = mkdir(path, 0700) == 0;
     if (!*was_made && errno != EEXIST)
         return refuse(EX_CANTCREAT,
@@ -83,10 +84,8 @@ make_directory(const char *path, bool *was_made)
             "%s belongs to another user; let that user run stintd --init, or choose another "
             "directory with --data or --keys",
             path);
-    if (st.st_mode & 022)
-        return refuse(EX_CONFIG,
-            "others may write to %s, and so could authorise keys; take that from them: chmod 700",
-            path);
+    if (!key_files_directory_is_ours(path, why))
+        return refuse(EX_CONFIG, "%s can't be trusted: %s", path, why);
     return 0;
 }
 

@@ -49,7 +49,8 @@ take_queue(struct load *load)
     const char *name = line_must_text(l, "name", LIMIT_NAME_BYTES);
     struct row_queue row = {.number = (uint32_t)line_must_number(l, "number", UINT32_MAX),
         .name = {(const uint8_t *)name, strlen(name)},
-        .settings = line_bytes(l, "settings", QUEUE_SETTINGS_MAX)};
+        .paused = line_flag(l, "paused"),
+        .closed = line_flag(l, "closed")};
     if (!name_is_valid(row.name))
         return line_wrong(l, "%s is no name of a queue", name);
     if (row.number <= load->book.last_number)

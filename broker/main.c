@@ -62,9 +62,6 @@ raise_limits(void)
         return;
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096)
-        log_event(LOG_LEVEL_WARN, "few connections are allowed; raise the open files limit",
-            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur)));
 }
 
 struct process {
@@ -98,8 +95,8 @@ next_signal(int fd)
 static void
 look_again(struct service *b)
 {
+    log_event(LOG_LEVEL_INFO, "hangup", NULL);
     router_look_at_keys(b->router);
-    log_event(LOG_LEVEL_INFO, "hangup; has looked at the keys", NULL);
 }
 
 static bool

@@ -1,6 +1,7 @@
 /* A broker as a whole; the contract is in service.h. */
 #include "service.h"
 #include "id.h"
+#include "key_files.h"
 #include "keys.h"
 #include "listen.h"
 #include "log.h"
@@ -137,6 +138,21 @@ service_open_store(struct service *b)
     return open_file(b);
 }
 
+/* How many peers there can be, as each takes a descriptor. */
+static uint32_t
+peers_max(uint32_t wanted)
+{
+    struct rlimit files = {0};
+    uint32_t allowed = router_peers_max(wanted);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    if (allowed < wanted)
+        log_event(LOG_LEVEL_WARN,
+            "the open files limit allows fewer connections than --peers-max (ulimit -n)",
+            LOG_FIELDS(LOG_NUMBER("limit", files.rlim_cur), LOG_NUMBER("connections", allowed),
+                LOG_NUMBER("peers_max", wanted)));
+    return allowed;
+}
+
 static int
 open_core(struct service *b)
 {
@@ -145,7 +161,7 @@ open_core(struct service *b)
     struct core_options options;
     options_to_core(&b->options, &options);
     options.endpoint = b->endpoint;
-    options.max.peers = router_peers_max(options.max.peers);
+    options.max.peers = peers_max(options.max.peers);
     options.software = "stintd " STINT_VERSION_TEXT;
     enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {
@@ -166,9 +182,20 @@ open_core(struct service *b)
 static int
 open_keys(struct service *b)
 {
+    char why[KEY_WHY_BYTES], text[4096 + 2 * KEY_WHY_BYTES];
     if (!b->options.has_keys)
         return 0;
+    if (!key_files_directory_is_ours(b->options.keys, why)) {
+        (void)snprintf(text, sizeof text, "the directory of keys, %.4096s, can't be trusted: %s",
+            b->options.keys, why);
+        log_refusal(text);
+        return EX_CONFIG;
+    }
     b->keys = keys_new(b->options.keys);
+    if (!b->keys) {
+        log_refusal("no thread can be had to look at the keys");
+        return EX_UNAVAILABLE;
+    }
     if (!keys_broker(b->keys)) {
         log_refusal("the broker's own key, " KEYS_BROKER_FILE ", can't be used; see above");
         return EX_CONFIG;

@@ -123,6 +123,18 @@ key_files_save(const char *path, const struct key_file *file, bool secret, bool 
 }
 
 bool
+key_files_directory_is_ours(const char *path, char why[KEY_WHY_BYTES])
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR || refuse(why, strerror(errno));
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return refuse(why, "it belongs to another user, who so could authorise keys: chown it");
+    return !(st.st_mode & 022) ||
+        refuse(why, "others may write to it, and so could authorise keys: chmod 700");
+}
+
+bool
 key_files_remove(const char *path)
 {
     return unlink(path) == 0 && sync_directory(path);

@@ -12,6 +12,10 @@ bool key_files_load(const char *path, struct key_file *file, char why[KEY_WHY_BY
  * there may be a file at `path` already is for `replace` to say. False with errno set. */
 bool key_files_save(const char *path, const struct key_file *file, bool secret, bool replace);
 
+/* Whoever may write to a directory of keys may authorise keys. Are that only we, or root? Also true
+ * if there is none. False: `why` is a phrase that says why not, and what to do. */
+bool key_files_directory_is_ours(const char *path, char why[KEY_WHY_BYTES]);
+
 /* Remove the file, also from the disk. False with errno set. */
 bool key_files_remove(const char *path);
 

@@ -66,9 +66,24 @@ fleet_peer_add(struct fleet *fleet, uint32_t number, const uint8_t session[SESSI
 static struct held_grant *
 find_grant(struct fleet *fleet, const struct grant *grant)
 {
-    struct held_grant *h = fleet->grants;
+    struct held_grant *h;
+    HASH_FIND_STR(fleet->grants, grant->name, h);
     while (h && !grant_same(&h->grant, grant))
-        h = h->next;
+        h = h->next_same;
+    return h;
+}
+
+static struct held_grant *
+add_grant(struct fleet *fleet, const struct grant *grant)
+{
+    struct held_grant *first, *h = allocate(sizeof *h);
+    h->grant = *grant;
+    HASH_FIND_STR(fleet->grants, grant->name, first);
+    if (first) {
+        h->next_same = first->next_same;
+        first->next_same = h;
+    } else
+        HASH_ADD_STR(fleet->grants, grant.name, h);
     return h;
 }
 
@@ -79,23 +94,32 @@ fleet_peer_grant(struct fleet *fleet, struct peer *peer, const struct grant *gra
     if (!grant)
         return;
     struct held_grant *h = find_grant(fleet, grant);
-    if (!h) {
-        h = allocate(sizeof *h);
-        h->grant = *grant;
-        DL_APPEND(fleet->grants, h);
-    }
+    if (!h)
+        h = add_grant(fleet, grant);
     h->peers++;
+    peer->held = h;
     peer->grant = &h->grant;
 }
 
 static void
 let_go_of_grant(struct fleet *fleet, struct peer *peer)
 {
-    struct held_grant *h = peer->grant ? find_grant(fleet, peer->grant) : NULL;
+    struct held_grant *first, *h = peer->held;
+    peer->held = NULL;
     peer->grant = NULL;
     if (!h || --h->peers > 0)
         return;
-    DL_DELETE(fleet->grants, h);
+    HASH_FIND_STR(fleet->grants, h->grant.name, first);
+    if (first == h) {
+        HASH_DEL(fleet->grants, h); /* NOLINT: it is in the table */
+        first = h->next_same;
+        if (first)
+            HASH_ADD_STR(fleet->grants, grant.name, first);
+    } else {
+        while (first->next_same != h)
+            first = first->next_same;
+        first->next_same = h->next_same;
+    }
     free(h->seen.queues);
     free(h);
 }
@@ -137,7 +161,8 @@ fleet_peer_remove(struct fleet *fleet, struct peer *peer)
     while (peer->watches)
         fleet_unwatch(fleet, peer->watches);
     struct subscription *s, *next_subscription;
-    DL_FOREACH_SAFE (fleet->subscriptions, s, next_subscription) {
+    for (s = fleet->subscriptions; s && peer->subscriptions_count > 0; s = next_subscription) {
+        next_subscription = s->next;
         if (s->peer == peer)
             fleet_unsubscribe(fleet, s);
     }

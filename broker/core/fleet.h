@@ -156,6 +156,7 @@ struct peer {
     uint8_t session[SESSION_BYTES];
     char name[STINT_LABEL_BYTES];
     const struct grant *grant; /* of its key; NULL: none was asked for, and it may do everything */
+    struct held_grant *held; /* the same, where it is held */
     uint64_t seen_ms; /* by listened_ms */
     struct worker *worker; /* of role worker */
     struct peer_submissions submissions;
@@ -181,7 +182,8 @@ struct held_grant {
     struct grant grant;
     uint32_t peers;
     struct seen seen;
-    struct held_grant *prev, *next;
+    struct held_grant *next_same; /* of that name; the first is in the table */
+    UT_hash_handle hh; /* by name */
 };
 
 /* What is to be pushed, to all peers together. */

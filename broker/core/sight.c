@@ -9,15 +9,6 @@ sight_covers(const struct grant *grant, const struct queue *q)
     return grant_allows(grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
 }
 
-static struct held_grant *
-held_grant_of(const struct core *core, const struct peer *peer)
-{
-    struct held_grant *h = core->fleet.grants;
-    while (&h->grant != peer->grant)
-        h = h->next;
-    return h;
-}
-
 static void
 add(struct seen *seen, struct queue *q)
 {
@@ -48,7 +39,7 @@ look(const struct core *core, struct held_grant *h)
 struct queue *
 sight_next(struct core *core, const struct peer *peer, uint64_t number)
 {
-    const struct seen *seen = look(core, held_grant_of(core, peer));
+    const struct seen *seen = look(core, peer->held);
     uint32_t low = 0, high = seen->count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;

@@ -67,6 +67,8 @@ take_out(struct connections *c, struct connection *k)
     struct connection **list = list_of(c, k);
     if (c->at == k)
         c->at = k->next;
+    if (c->at_unknown == k)
+        c->at_unknown = k->next;
     DL_DELETE(*list, k);
 }
 

@@ -66,7 +66,7 @@ struct connections {
     struct connection **by_fd;
     uint32_t by_fd_size;
     struct connection *unknown, *peers, *closing, *shut;
-    struct connection *at; /* the next peer to be looked at */
+    struct connection *at, *at_unknown; /* the next peer, and unknown one, to be looked at */
     uint32_t count, shut_count, max;
     uint64_t round; /* counts up when all that had arrived has been read */
     uint64_t unfinished[2]; /* of all unknown ones, of all peers */

@@ -26,6 +26,8 @@
 enum {
     ALIVE_MAX = 1024,
     LOOKS = 64, /* at peers, each time; more if there are very many */
+    LOOKS_UNKNOWN =
+        256, /* at those that are unknown: strangers can be as many as there may be at all */
     TEND_SUSPECT_MS = 2, /* and one more for so many connections: */
     TEND_SUSPECT_EACH = 50,
     TEND_BUSY_MS = 20,
@@ -33,6 +35,7 @@ enum {
     TOLD_EVERY_MS = 10000,
     TRIM_AFTER_MS = 50,
     TRIM_BYTES = 64 << 10,
+    GENTLE_BYTES = 16 << 10,
     STEP_MS = 250, /* longer, and we stood still */
 };
 
@@ -93,16 +96,19 @@ is_foreign_user(int fd)
         (user.uid != geteuid() && user.uid != 0);
 }
 
-/* A duplicate can't be closed under us. Whoever did wrong gets a reset: else the kernel would keep
- * what it goes on to send. */
+/* A duplicate can't be closed under us. Whoever did wrong, or sends much, gets a reset: else the
+ * kernel would keep what it goes on to send, and it would wait for room. */
 static void
 shut_down(const struct connection *k)
 {
     const struct linger reset = {.l_onoff = 1};
+    uint64_t arrived;
+    bool gentle = k->why == END_ASKED ||
+        (k->why == END_NO_HELLO && !(bytes_arrived(k, &arrived) && arrived > GENTLE_BYTES));
     int fd = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
     int use = fd >= 0 ? fd : k->fd;
     if (k->cookie && cookie_of(use) == k->cookie) {
-        if (k->why != END_ASKED && k->why != END_NO_HELLO)
+        if (!gentle)
             (void)setsockopt(use, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         (void)shutdown(use, SHUT_RDWR);
     }
@@ -232,25 +238,27 @@ look_at(struct monitor *m, struct connection *k)
         m->alive[m->alive_count++] = k->route->number;
 }
 
+/* At so many of a list, from where the last turn ended; the end of the list is the end of the turn.
+ */
+static void
+look_at_some(struct monitor *m, struct connection *list, struct connection **at, uint64_t looks)
+{
+    for (struct connection *k = list; k && looks > 0; looks--) {
+        k = *at ? *at : list;
+        *at = k->next;
+        look_at(m, k);
+        k = *at;
+    }
+}
+
 static void
 look_around(struct monitor *m)
 {
     struct connections *c = &m->connections;
-    struct connection *k = c->unknown, *next;
     m->suspects = false;
-    for (; k; k = next) {
-        next = k->next;
-        look_at(m, k);
-    }
+    look_at_some(m, c->unknown, &c->at_unknown, LOOKS_UNKNOWN);
     uint64_t looks = (uint64_t)(c->count) * TEND_MS / (m->heartbeat_ms + 1);
-    if (looks < LOOKS)
-        looks = LOOKS;
-    for (k = c->peers; k && looks > 0; looks--) {
-        k = c->at ? c->at : c->peers;
-        c->at = k->next; /* the end of the list: begin again, but not in this turn */
-        look_at(m, k);
-        k = c->at;
-    }
+    look_at_some(m, c->peers, &c->at, looks < LOOKS ? LOOKS : looks);
 }
 
 static void

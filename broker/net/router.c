@@ -220,7 +220,8 @@ router_wait(struct router *r, int other_fd, uint64_t timeout_ms)
     zmq_pollitem_t items[] = {{.socket = r->socket, .events = ZMQ_POLLIN},
         {.socket = monitor_socket(r->monitor), .events = ZMQ_POLLIN},
         {.fd = other_fd, .events = ZMQ_POLLIN}};
-    uint64_t now_ms = clock_ms(), until_ms = now_ms + timeout_ms;
+    bool waits = r->security.keys && keys_wait(r->security.keys);
+    uint64_t now_ms = clock_ms(), until_ms = now_ms + (waits ? 0 : timeout_ms);
     while (!r->routes.gone && !monitor_has_alive(r->monitor)) {
         uint64_t sleep_ms = until_ms > now_ms ? until_ms - now_ms : 0;
         uint64_t idle_ms = monitor_idle_ms(r->monitor, now_ms);
@@ -401,16 +402,18 @@ change_key(struct router *r, uint64_t now_ms)
 }
 
 static void
-tend_keys(struct router *r, uint64_t now_ms, uint64_t look_ms)
+tend_keys(struct router *r, uint64_t now_ms)
 {
     struct security *s = &r->security;
     if (!s->keys)
         return;
-    unsigned changed = keys_look(s->keys, look_ms);
+    unsigned changed = keys_take(s->keys);
     if (changed & KEYS_CHANGED)
         revoke_all(r);
     if (changed & KEYS_BROKER_CHANGED)
         change_key(r, now_ms);
+    if (changed & KEYS_LOOKED)
+        log_event(LOG_LEVEL_INFO, "has looked at the keys", NULL);
     if (now_ms < s->tend_ms)
         return;
     s->tend_ms = now_ms + TEND_MS;
@@ -432,7 +435,8 @@ router_listening(const struct router *r)
 void
 router_look_at_keys(struct router *r)
 {
-    tend_keys(r, clock_ms(), UINT64_MAX);
+    if (r->security.keys)
+        keys_ask(r->security.keys);
 }
 
 void
@@ -441,7 +445,7 @@ router_drain(struct router *r, struct batch *batch)
     size_t bytes = 0, read = 0;
     enum receipt receipt = RECEIVED;
     uint64_t now_ms = clock_ms();
-    tend_keys(r, now_ms, now_ms);
+    tend_keys(r, now_ms);
     monitor_hear(r->monitor, now_ms);
     size_t count = tell(r);
     for (size_t n = count; receipt && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++) {

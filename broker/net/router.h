@@ -38,7 +38,7 @@ const char *router_endpoint(const struct router *router);
 /* The descriptor that the first endpoint listens with, if it is ipc and has a file; else -1. */
 int router_listening(const struct router *router);
 
-/* Look at the keys now. */
+/* Look at the keys at once; the log says when that is done. */
 void router_look_at_keys(struct router *router);
 
 /* Wait until a frame has come or `other_fd` is readable, `timeout_ms` at most. */

@@ -2,6 +2,7 @@
 #include "routes.h"
 
 #include <assert.h>
+#include <utlist.h>
 
 void
 routes_init(struct routes *r, uint32_t max)
@@ -29,14 +30,15 @@ add(struct routes *r, const uint8_t *id, size_t size)
         if (r->count >= r->max)
             return NULL;
         route = calloc(1, sizeof *route);
-        r->all = realloc(r->all, (r->count + 1) * sizeof(struct route *));
+        if ((r->count & (r->count - 1)) == 0) /* it grows at powers of two */
+            r->all = realloc(r->all, (r->count ? 2 * r->count : 1) * sizeof(struct route *));
         if (!route || !r->all)
             abort();
         route->number = r->count;
         r->all[r->count++] = route;
     }
     route->used = true;
-    route->gone = route->heard = route->known = false;
+    route->gone = route->told = route->heard = route->known = false;
     route->barred = false;
     route->key = 0;
     route->grant = NULL;
@@ -75,12 +77,9 @@ routes_at(const struct routes *r, uint32_t number)
 static void
 unlink_ending(struct routes *r, struct route *route)
 {
-    struct route **at = &r->ending;
     if (!route->ends_in)
         return;
-    while (*at != route)
-        at = &(*at)->next_ending;
-    *at = route->next_ending;
+    DL_DELETE(r->ending, route);
     route->ends_in = 0;
 }
 
@@ -91,23 +90,18 @@ routes_mark_ending(struct routes *r, struct route *route)
         return;
     assert(route->used);
     route->ends_in = 2;
-    route->next_ending = r->ending;
-    r->ending = route;
+    DL_PREPEND(r->ending, route);
 }
 
 void
 routes_end_round(struct routes *r)
 {
-    struct route **at = &r->ending;
-    while (*at) {
-        struct route *route = *at;
-        if (--route->ends_in > 0) {
-            at = &route->next_ending;
-            continue;
-        }
-        *at = route->next_ending;
-        routes_mark_gone(r, route);
-    }
+    struct route *route, *next;
+    DL_FOREACH_SAFE (r->ending, route, next)
+        if (route->ends_in == 1)
+            routes_mark_gone(r, route);
+        else
+            route->ends_in--;
 }
 
 void
@@ -118,16 +112,17 @@ routes_mark_gone(struct routes *r, struct route *route)
     assert(route->used);
     unlink_ending(r, route);
     route->gone = true;
-    route->next = r->gone;
-    r->gone = route;
+    DL_PREPEND(r->gone, route);
 }
 
 struct route *
 routes_take_gone(struct routes *r)
 {
     struct route *route = r->gone;
-    if (route)
-        r->gone = route->next;
+    if (!route)
+        return NULL;
+    DL_DELETE(r->gone, route);
+    route->told = true;
     return route;
 }
 
@@ -137,14 +132,11 @@ routes_forget(struct routes *r, struct route *route)
     assert(!route->connection); /* it would come back to a route that is somebody else's */
     HASH_DEL(r->by_id, route);
     unlink_ending(r, route);
+    if (route->gone && !route->told)
+        DL_DELETE(r->gone, route);
     route->used = false;
     if (r->last == route)
         r->last = NULL;
-    struct route **at = &r->gone;
-    while (*at && *at != route)
-        at = &(*at)->next;
-    if (*at)
-        *at = route->next;
     route->next = r->free_list;
     r->free_list = route;
     r->forgotten++;

@@ -30,8 +30,8 @@ struct route {
     uint8_t ends_in; /* not 0: its connection is over, and it is gone after so many rounds */
     uint8_t size;
     uint8_t id[ROUTING_BYTES];
-    struct route *next; /* in the list of free, or of gone ones */
-    struct route *next_ending;
+    bool told; /* the core was told that it is gone: it is in that list no more */
+    struct route *prev, *next; /* among those that end, or are gone; or (next) are free */
     UT_hash_handle hh;
 };
 

@@ -1,7 +1,7 @@
 """./dev bench: what stint does on this machine, and with --peers what others do in the same run.
 
 Prints a table, or with --json an object a figure: name, value, unit. A rate is the median of three
-runs. Data lie beside the build, on a real disk."""
+runs. Data lie beside the build, on a real disk, or where --data says."""
 
 import argparse
 import json
@@ -15,15 +15,17 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import harness
+import fleet
 
-GROUPS = ["lifecycle", "latency", "map", "backlog", "peers"]
+GROUPS = ["lifecycle", "latency", "map", "backlog", "peers", "fleet"]
+FLEET = ["of_1", "of_1000", "after_long", "of_10000", "resize", "keys", "strangers"]
 
 
 class Bench:
     def __init__(self, options):
         self.options = options
         self.figures = {}
-        self.parent = os.path.abspath(os.path.join(harness.BUILD, "bench-data"))
+        self.parent = os.path.abspath(os.path.join(options.data or harness.BUILD, "bench-data"))
         os.makedirs(self.parent, exist_ok=True)
 
     def report(self, name, value, unit):
@@ -163,11 +165,18 @@ class Bench:
             self.report("ratio_" + peer,
                         self.figures["lifecycle_256"] / self.figures[peer + "_lifecycle"], "ratio")
 
+    def fleet(self):
+        fleet.FleetBench(self).run(self.options.part or FLEET)
+
 
 def main():
     def extra(parser):
         parser.add_argument("--json", action="store_true")
         parser.add_argument("--peers", action="store_true")
+        parser.add_argument("--data", help="keep data below this directory; in one in memory, the disk does not count")
+        parser.add_argument("--fleet", action="store_true", help="the same as --only fleet")
+        parser.add_argument("--part", action="append", choices=FLEET, help="of --fleet; may be given several times")
+        parser.add_argument("--strangers", type=int, default=10000, help="a second")
         parser.add_argument("--only", choices=GROUPS)
         parser.add_argument("--jobs", type=int, default=1000000)
         parser.add_argument("--backlog", type=int, default=10000000)
@@ -175,8 +184,10 @@ def main():
     if rest:
         raise SystemExit(f"bench: what is {rest[0]}?")
     bench = Bench(options)
+    if options.fleet:
+        options.only = "fleet"
     groups = [options.only] if options.only else [
-        g for g in GROUPS if g != "peers" or options.peers]
+        g for g in GROUPS if g != "fleet" and (g != "peers" or options.peers)]
     try:
         for group in groups:
             getattr(bench, group)()

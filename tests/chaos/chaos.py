@@ -110,7 +110,7 @@ def run(options, seed):
             s.join()
             if s.code != 0:
                 raise SystemExit(f"chaos: a submitter ended with {s.code}")
-        lines = {job: line for s in submitters for job, line in zip(s.ids(), s.lines)}
+        lines = {job: line for s in submitters for job, line in zip(s.ids(), s.sent)}
         outcomes_of(place, lines, counts)
         runs = history.read_runs(runs_path)
         again = history.judge_runs(runs, rounds.away, counts)

@@ -28,23 +28,26 @@ COUNTS = ("lost", "duplicated", "two_leases", "repeated", "unordered", "changed"
 
 
 class Submitter(threading.Thread):
-    """Feeds one `stint submit --each`, which prints an id for every stored line."""
+    """Feeds one `stint submit --each`, which prints an id for every stored line. `words` are before the
+    command's own, such as those that run it on another host."""
 
-    def __init__(self, place, name, lines, pause_s, options=()):
+    def __init__(self, place, name, lines, pause_s, options=(), words=(), endpoint=None):
         super().__init__()
         self.place, self.name, self.lines, self.pause_s = place, name, lines, pause_s
-        self.options = options
+        self.options, self.words, self.endpoint = options, words, endpoint or place.endpoint
+        self.sent = []
         self.out = place.path(f"ids-{name}")
         self.process = self.code = None
 
     def run(self):
         with open(self.out, "wb") as out, open(self.place.path(f"submit-{self.name}.log"), "wb") as log:
             p = self.process = subprocess.Popen(
-                [harness.program("stint"), "submit", "--endpoint", self.place.endpoint, "--broker-timeout",
+                [*self.words, harness.program("stint"), "submit", "--endpoint", self.endpoint, "--broker-timeout",
                  "120s", "--each", "--kind", "work", "--attempts", "10000", "--backoff", "10ms",
                  *self.options], stdin=subprocess.PIPE, stdout=out, stderr=log)
             try:
                 for line in self.lines:
+                    self.sent.append(line)
                     p.stdin.write(line.encode() + b"\n")
                     p.stdin.flush()
                     time.sleep(random.uniform(0, self.pause_s))  # the load's pace
@@ -110,6 +113,9 @@ class Away:
     def ends(self, worker):
         self.spans[worker][-1][1] = time.time_ns()
 
+    def was(self, worker, begin, end):
+        self.spans[worker].append([begin, end])
+
     def between(self, worker, begin, end):
         """When it first began to be away, of what touches this span; None: it was there."""
         return next((a for a, b in self.spans[worker] if a <= end and b >= begin), None)
@@ -150,7 +156,7 @@ def judge_ids(submitters, runs, counts):
     """Returns all acknowledged ids, with the line each was given for."""
     lines = {}
     for s in submitters:
-        for job, line in zip(s.ids(), s.lines):
+        for job, line in zip(s.ids(), s.sent):
             counts["duplicated"] += job in lines
             lines[job] = line
             counts["lost"] += not any(r.end for r in runs.get(job, ()))

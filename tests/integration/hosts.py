@@ -12,11 +12,8 @@ import harness
 
 SKIPPED = 77
 TOOLS = ("ip", "ssh", "sshd", "ssh-keygen", "flock", "setsid")
-CUT = """
-add table inet cut
-add chain inet cut in { type filter hook input priority 0; policy drop; }
-add chain inet cut out { type filter hook output priority 0; policy drop; }
-"""
+CUT = "add table inet cut\nadd chain inet cut {0} {{ type filter hook {0}put priority 0; policy drop; }}\n"
+BOTH = ("in", "out")
 # A host's own directories lie below $1; $2 is its name.
 ENTER = """
 for name in etc root var usr/local; do mount --bind "$1/$name" "/$name" || exit; done
@@ -37,11 +34,11 @@ def run(*argv, **kwargs):
     return r.stdout
 
 
-def check_permitted(*more_tools):
+def check_permitted(*more_tools, tools=TOOLS):
     if os.getuid() != 0:
         raise Skip("network namespaces are for root")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    missing = [tool for tool in (*TOOLS, *more_tools) if not shutil.which(tool)]
+    missing = [tool for tool in (*tools, *more_tools) if not shutil.which(tool)]
     if missing:
         raise Skip("not installed: " + ", ".join(missing))
 
@@ -90,9 +87,9 @@ class Network:
             self.on(where, "tc", "qdisc", "add", "dev", interface, "root", "tbf",
                     "rate", f"{rate_bits_s}bit", "burst", "16kb", "latency", "400ms")
 
-    def cut(self, host):
-        """Nothing comes or goes, and nobody is told."""
-        self.on(host, "nft", "-f", "-", input=CUT)
+    def cut(self, host, ways=BOTH):
+        """Nothing comes or goes, or only the one of them, and nobody is told."""
+        self.on(host, "nft", "-f", "-", input="".join(CUT.format(way) for way in ways))
 
     def heal(self, host):
         self.on(host, "nft", "delete", "table", "inet", "cut")

@@ -205,6 +205,26 @@ class Keys(harness.Case):
         os.remove(os.path.join(self.keys, "twin.pub"))
         harness.wait_until(lambda: self.as_("client", "ping").returncode == 0, "its key is in one file alone")
 
+    def test_a_directory_that_others_may_write_to_is_refused_at_the_start_and_grants_nothing_new_later(self):
+        for mode in (0o777, 0o720):
+            os.chmod(self.keys, mode)
+            refused = self.place.broker(*self.quick)
+            self.assertEqual(refused.process.wait(harness.DEADLINE_S), 78)
+            self.assertRegex(refused.log(), "the directory of keys, .*, can't be trusted: others may write to it.*chmod 700")
+            os.truncate(refused.log_path, 0)
+        os.chmod(self.keys, 0o755)
+        broker = self.start()
+        self.assertExit(self.as_("client", "ping"), 0)
+        os.chmod(self.keys, 0o777)
+        harness.wait_until(lambda: "nothing new is taken from the directory of keys" in broker.log(), "it is said")
+        self.add("late", role="admin")
+        self.revoke("client")
+        harness.wait_until(lambda: self.as_("client", "ping").returncode == 77, "what is revoked is")
+        self.assertExit(self.as_("late", "ping"), 77)
+        self.assertExit(self.as_("admin", "ping"), 0)
+        os.chmod(self.keys, 0o700)
+        harness.wait_until(lambda: self.as_("late", "ping").returncode == 0, "it is taken when only we may write")
+
     def test_no_secret_is_told(self):
         broker = self.start("--log-level", "debug")
         w = self.worker("worker", "--log-level", "debug")

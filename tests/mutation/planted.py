@@ -18,6 +18,7 @@ IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worke
 HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
+READER = "broker/net/keys_reader.c"
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -591,7 +592,23 @@ PLANTED = [
     ("a key may be called as whoever shows none", KEY, """strcmp(name, "local") != 0""", "true"),
     ("a key keeps a second name", KEY_COMMAND, "    int rc = check_unique(cli, name, file);\n", "    int rc = check_unique(cli, name, file) & 0;\n"),
     ("what a key may do is not checked when it is added", KEY_COMMAND, "    if (!key_file_grants(file, &grant, why)) {\n        cli_say(cli, \"%s: %s; see", "    if (!key_file_grants(file, &grant, why) && file->role[0]) {\n        cli_say(cli, \"%s: %s; see"),
-    ("others may write to the directory of keys", INIT, "    if (st.st_mode & 022)\n", "    if (false)\n"),
+    ("others may write to the directory of keys", KEY_FILES, "    return !(st.st_mode & 022) ||", "    return (st.st_mode & 07777) < 07777 ||"),
+    ("stintd starts with a directory of keys that others may write to", "broker/service.c",
+     "    if (!key_files_directory_is_ours(b->options.keys, why)) {", "    if (!key_files_directory_is_ours(\"/\", why)) {"),
+    ("what others put in the directory of keys is taken", READER, "    r->unsafe = unsafe;\n", "    r->unsafe = false;\n"),
+    ("of many strangers only the first are looked at", "broker/net/monitor.c",
+     "    look_at_some(m, c->unknown,", "    c->at_unknown = NULL;\n    look_at_some(m, c->unknown,"),
+    ("a connection that has left is still to be looked at", "broker/net/connections.c",
+     "    if (c->at_unknown == k)\n        c->at_unknown = k->next;\n", ""),
+    ("grants of one name are one", FLEET, "    while (h && !grant_same(&h->grant, grant))\n        h = h->next_same;\n", ""),
+    ("a grant goes with the first of its name", FLEET, "        if (first)\n            HASH_ADD_STR(fleet->grants, grant.name, first);\n", ""),
+    ("a route that was told is taken out of the list of gone ones again", ROUTES, "    if (route->gone && !route->told)\n", "    if (route->gone)\n"),
+    ("a key file that is gone is not noticed", READER, "        if (!whole || f->seen == r->look)\n", "        if (!whole || f->seen)\n"),
+    ("a directory that can't be read revokes", READER, "        if (!whole || f->seen == r->look)\n", "        if ((!whole && !r->look) || f->seen == r->look)\n"),
+    ("a key in two files counts", READER, "        bool differs = o && o->files == 1 &&", "        bool differs = o &&"),
+    ("a key that was in two files does not come back", READER, "        if (differs && !f->grant && !r->unsafe)", "        if (false && !r->unsafe)"),
+    ("a key that grants less stays what it was", READER, "o->given != f->granted;", "o->given == 0;"),
+    ("of many keys a part is forgotten", "broker/net/keys.c", "    if (!k->found.first)\n        k->found = (struct keys_found){0};", "    k->found = (struct keys_found){0};"),
     ("--init writes beside what is there", INIT, "        if (lstat(path, &st) == 0)\n", "        if (lstat(path, &st) > 0)\n"),
     ("a key file is written over", KEY_FILES, "(replace ? rename(aside, path) : link(aside, path))", "rename(aside, path)"),
     ("programs of another user keep root's groups", IDENTITY, "syscall(SET_GROUPS, i->groups.count, i->groups.all) != 0 ||\n        syscall(SET_GID", "syscall(SET_GID"),

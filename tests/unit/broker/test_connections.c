@@ -336,6 +336,29 @@ what_encryption_adds_is_not_taken_for_what_waits(void **state)
     }
 }
 
+/* The walk over a list stands at one of its connections, which may leave it. */
+static void
+the_next_one_to_be_looked_at_is_never_one_that_has_left(void **state)
+{
+    struct fixture f;
+    struct route *route;
+    (void)state;
+    begin(&f, 10);
+    struct connection *a = add(&f, 1, 0), *b = add(&f, 2, 0);
+    f.all.at_unknown = a;
+    connections_remove(&f.all, 1, &route);
+    assert_ptr_equal(f.all.at_unknown, b);
+    connections_close(&f.all, b, END_AHEAD, 0);
+    assert_null(f.all.at_unknown);
+    struct connection *c = add_peer(&f, 3, "c"), *d = add_peer(&f, 4, "d");
+    f.all.at = c;
+    connections_forget(&f.all, c, 0);
+    assert_ptr_equal(f.all.at, d);
+    connections_remove(&f.all, 4, &route);
+    assert_null(f.all.at);
+    end(&f);
+}
+
 int
 main(void)
 {
@@ -354,6 +377,7 @@ main(void)
         cmocka_unit_test(many_strangers_together_may_not_send_much_either),
         cmocka_unit_test(a_close_leaves_what_was_sent_a_moment),
         cmocka_unit_test(a_descriptor_is_used_again),
+        cmocka_unit_test(the_next_one_to_be_looked_at_is_never_one_that_has_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -479,10 +479,49 @@ refusers_are_remembered_in_the_order_they_came(void **state)
     free(r);
 }
 
+/* A key that grants something else now, and is still connected by what it granted before. */
+static void
+grants_of_one_name_are_kept_apart_for_as_long_as_somebody_has_them(void **state)
+{
+    enum { GRANTS = 3, EACH = 2 };
+    static const unsigned orders[][GRANTS] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}};
+    (void)state;
+    for (unsigned o = 0; o < sizeof orders / sizeof *orders; o++) {
+        struct fleet fleet = {0};
+        struct peer *peers[GRANTS][EACH];
+        for (unsigned i = 0; i < GRANTS * EACH; i++) {
+            const struct grant grant = {.name = "key", .rights = 1 + i % GRANTS};
+            struct peer *p = fleet_peer_add(&fleet, i, session(i));
+            fleet_peer_grant(&fleet, p, &grant);
+            peers[i % GRANTS][i / GRANTS] = p;
+        }
+        for (unsigned g = 0; g < GRANTS; g++) {
+            assert_int_equal(peers[g][0]->grant->rights, 1 + g);
+            assert_ptr_equal(peers[g][0]->grant, peers[g][1]->grant); /* the same one */
+        }
+        for (unsigned i = 0; i < GRANTS; i++) {
+            for (unsigned g = i; g < GRANTS; g++)
+                assert_int_equal(peers[orders[o][g]][1]->grant->rights, 1 + orders[o][g]);
+            fleet_peer_remove(&fleet, peers[orders[o][i]][0]);
+            fleet_peer_remove(&fleet, peers[orders[o][i]][1]);
+            for (unsigned g = i + 1; g < GRANTS; g++) { /* it is still found for one more */
+                struct peer *left = peers[orders[o][g]][0], *more;
+                more = fleet_peer_add(&fleet, 50, session(50));
+                fleet_peer_grant(&fleet, more, left->grant);
+                assert_ptr_equal(more->grant, left->grant);
+                fleet_peer_remove(&fleet, more);
+            }
+        }
+        assert_null(fleet.grants);
+        fleet_fini(&fleet);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grants_of_one_name_are_kept_apart_for_as_long_as_somebody_has_them),
         cmocka_unit_test(the_fleet_is_what_a_list_of_who_came_and_went_says),
         cmocka_unit_test(one_connection_waits_for_so_many_jobs_and_no_more),
         cmocka_unit_test(a_lease_that_was_freed_leaves_nothing_in_the_next_one),

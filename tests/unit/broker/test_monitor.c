@@ -4,12 +4,15 @@
 #include "monitor.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,7 +31,7 @@ struct net {
 };
 
 static int
-with_router(void **state)
+with_router_for(void **state, uint32_t peers)
 {
     static struct net net;
     char bound[64];
@@ -36,11 +39,11 @@ with_router(void **state)
     int none = 0;
     net = (struct net){.context = zmq_ctx_new(), .now_ms = 1000};
     net.router = zmq_socket(net.context, ZMQ_ROUTER);
-    routes_init(&net.routes, 100);
+    routes_init(&net.routes, peers + 100);
     struct monitor_options options = {.context = net.context,
         .socket = net.router,
         .routes = &net.routes,
-        .peers_max = 10,
+        .peers_max = peers,
         .heartbeat_ms = 1000};
     net.monitor = monitor_new(&options);
     if (!net.monitor || zmq_setsockopt(net.router, ZMQ_LINGER, &none, sizeof none) != 0 ||
@@ -50,6 +53,18 @@ with_router(void **state)
     net.port = (uint16_t)strtoul(strrchr(bound, ':') + 1, NULL, 10);
     *state = &net;
     return 0;
+}
+
+static int
+with_router(void **state)
+{
+    return with_router_for(state, 10);
+}
+
+static int
+with_router_for_many(void **state)
+{
+    return with_router_for(state, 1000);
 }
 
 static int
@@ -166,6 +181,48 @@ who_comes_when_there_are_too_many_takes_the_place_of_the_oldest_stranger(void **
     }
 }
 
+/* Begins a message that never ends, and waits until the other side's kernel has all of it. */
+static void
+send_unfinished(int fd)
+{
+    static const uint8_t opening[] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0, 'N', 'U', 'L',
+        'L', [64] = 4, 28, 5, 'R', 'E', 'A', 'D', 'Y', 11, 'S', 'o', 'c', 'k', 'e', 't', '-', 'T',
+        'y', 'p', 'e', 0, 0, 0, 6, 'D', 'E', 'A', 'L', 'E', 'R', 2, 0, 0, 0, 0, 1, 0, 0, 0};
+    static const char body[8 * CONNECTION_UNKNOWN_BYTES];
+    int left = 1;
+    assert_int_equal(send(fd, opening, sizeof opening, 0), sizeof opening);
+    assert_int_equal(send(fd, body, sizeof body, 0), sizeof body);
+    for (unsigned waited_ms = 0; left > 0 && waited_ms < DEADLINE_MS; waited_ms++) {
+        assert_int_equal(ioctl(fd, SIOCOUTQ, &left), 0);
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(left, 0);
+}
+
+static void
+of_very_many_strangers_each_is_looked_at_in_its_turn(void **state)
+{
+    enum { MANY = 600, TURNS = 40, TURN_MS = 25 };
+    struct net *net = *state;
+    int fds[MANY];
+    for (unsigned n = 0; n < MANY; n++) {
+        fds[n] = dial(net);
+        hear(net);
+    }
+    send_unfinished(fds[MANY - 1]);
+    for (unsigned n = 0; n < TURNS; n++) { /* far less than the time to say HELLO in */
+        net->now_ms += TURN_MS;
+        monitor_hear(net->monitor, net->now_ms);
+        monitor_round(net->monitor);
+        monitor_tend(net->monitor, net->now_ms);
+    }
+    expect_end(fds[MANY - 1]);
+    for (unsigned n = 0; n < MANY - 1; n++) {
+        assert_true(is_open(fds[n]));
+        close(fds[n]);
+    }
+}
+
 static void
 there_are_no_more_connections_than_descriptors_suffice_for(void **state)
 {
@@ -201,6 +258,8 @@ main(void)
         FOR(who_says_nothing_is_ended_when_its_time_is_over),
         FOR(standing_still_is_nobodys_silence),
         FOR(who_comes_when_there_are_too_many_takes_the_place_of_the_oldest_stranger),
+        cmocka_unit_test_setup_teardown(
+            of_very_many_strangers_each_is_looked_at_in_its_turn, with_router_for_many, without),
         cmocka_unit_test(there_are_no_more_connections_than_descriptors_suffice_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

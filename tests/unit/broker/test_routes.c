@@ -49,6 +49,22 @@ what_is_gone_is_told_once_and_not_if_it_is_forgotten(void **state)
 }
 
 static void
+forgetting_who_was_told_gone_leaves_the_others_to_be_told(void **state)
+{
+    struct routes r;
+    (void)state;
+    routes_init(&r, 9);
+    struct route *a = find(&r, "a"), *b = find(&r, "b");
+    routes_mark_gone(&r, a);
+    assert_ptr_equal(routes_take_gone(&r), a);
+    routes_mark_gone(&r, b);
+    routes_forget(&r, a);
+    assert_ptr_equal(routes_take_gone(&r), b);
+    assert_null(routes_take_gone(&r));
+    routes_fini(&r);
+}
+
+static void
 an_ended_connection_is_gone_once_its_last_words_were_read(void **state)
 {
     struct routes r;
@@ -123,6 +139,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_stands_for_one_connection_until_it_is_forgotten),
         cmocka_unit_test(what_is_gone_is_told_once_and_not_if_it_is_forgotten),
+        cmocka_unit_test(forgetting_who_was_told_gone_leaves_the_others_to_be_told),
         cmocka_unit_test(an_ended_connection_is_gone_once_its_last_words_were_read),
         cmocka_unit_test(an_id_that_is_too_long_is_nobody),
         cmocka_unit_test(a_round_takes_a_frame_of_each_and_one_more),
