@@ -258,6 +258,8 @@ one_whose_workers_are_paused(void **state)
     struct world *w = world_with(2, 1);
     (void)state;
     control(w, CONTROL_PAUSE);
+    world_hello_worker(w, WORKER + 2, WORKER + 2, 5); /* of another queue */
+    world_claim(w, WORKER + 2, NULL, 0);
     submit(w, 1);
     struct stint_reason r = why(w, job(1), STINT_WHY_UNWILLING);
     assert_int_equal(r.workers, 2);
