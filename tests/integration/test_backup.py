@@ -398,6 +398,8 @@ class Dump(Case):
         """Brought to this format, with keys beside it, and jobs that run still."""
         broker = self.served("--grace", "1h")
         self.place.stint("fleet", "size", "7")
+        self.assertExit(self.place.stint("queue", "pause", "other"), 0)
+        self.assertExit(self.place.stint("queue", "close", "third"), 0)
         moved = self.place.json("ls", "--states", "ready", "--limit", "2")
         self.assertExit(self.place.stint("change", "-p", "201", *[row["id"] for row in moved]), 0)
         self.moved = {row["id"] for row in moved}
@@ -428,6 +430,9 @@ class Dump(Case):
         self.assertNotIn(b"secret", dump)
         jobs = [json.loads(line) for line in dump.splitlines() if b'"type":"job"' in line]
         self.assertEqual({job["id"] for job in jobs if ".201." in job.get("at", "")}, self.moved)
+        queues = [json.loads(line) for line in dump.splitlines() if b'"type":"queue"' in line]
+        self.assertEqual({(q["name"], state) for q in queues for state in ("paused", "closed") if state in q},
+                         {("other", "paused"), ("third", "closed")})
         self.assertEqual(sum(job["state"] == "running" for job in jobs), test_upgrade.JOBS["running"])
 
     def test_what_is_loaded_serves_as_if_nothing_had_happened(self):
@@ -442,6 +447,10 @@ class Dump(Case):
         ids = {json.loads(line)["id"] for line in before.splitlines() if b'"type":"job"' in line}
         self.assertEqual({r["id"] for r in self.place.json("ls", "--limit", "0", timeout=60)}, ids)
         self.assertEqual(self.place.json("fleet", "size")[0]["slots"], 7)
+        self.assertEqual({q["name"]: (q["paused"], q["closed"]) for q in self.place.json("queues")},
+                         {"default": (False, False), "other": (True, False), "third": (False, True),
+                          "fourth": (False, False)})
+        self.assertExit(self.place.stint("queue", "resume", "other"), 0)
         c = peer.Client(self.place.endpoint, session=test_upgrade.SESSION)
         self.assertEqual(c.welcome[10], test_upgrade.SUBMISSION)
         c.submission = test_upgrade.SUBMISSION - 1
