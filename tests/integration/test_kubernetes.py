@@ -280,7 +280,8 @@ class Manifests(harness.Case):
             dev = re.search(r'^packages="(.*?)"', f.read(), re.M | re.S)[1].split()
         build, run = (set(re.search(r"recommends (.*?)(?: && |\n\S)", part.replace("\\\n", " "), re.S)[1].split())
                       for part in text.split("FROM ")[1:])
-        self.assertEqual(set(dev) - build, {"libcmocka-dev", "procps", "python3", "python3-zmq", "python3-msgpack"})
+        self.assertEqual(set(dev) - build, {"libcmocka-dev", "libsodium-dev", "procps", "python3", "python3-zmq",
+                                            "python3-msgpack"})
         self.assertEqual(build - set(dev), set())
         needed = set()
         for name in ("stint", "stintd", "stint-worker"):
