@@ -328,7 +328,7 @@ handles(const struct party *p, const struct job *j)
 static bool
 is_apart(const struct job *j)
 {
-    return j->now.suspect || j->refused_count > 0;
+    return j->now.suspect || j->was_refused;
 }
 
 static bool
@@ -411,14 +411,18 @@ note_refusals(void)
     }
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
-        if (j->now.last != LAST_UNABLE || j->now.state == STINT_UNKNOWN)
+        if (j->now.last != LAST_UNABLE || j->now.state == STINT_UNKNOWN) {
+            j->was_refused = false;
             j->refused_count = 0;
+        }
     }
     for (size_t i = 0; i < traffic.outcomes.count; i++) {
         const struct heard_outcome *o = &traffic.outcomes.all[i];
         struct job *j = job_of(&o->id);
         bool taken = j && j->now.last == LAST_UNABLE && o->type == OUTCOME_UNABLE &&
             j->now.attempt - (j->now.state == STINT_RUNNING) == o->attempt;
+        if (taken)
+            j->was_refused = true;
         if (taken && j->was.attempt == o->attempt && j->was.state == STINT_RUNNING &&
             j->refused_count < REFUSED_MAX)
             j->refused[j->refused_count++] = o->from;

@@ -128,6 +128,7 @@ struct job {
     const struct party
         *refused[REFUSED_MAX]; /* who said that it can't start it, since it last ran */
     unsigned refused_count;
+    bool was_refused; /* by anybody, since it last ran; a change may have made good for that */
     uint32_t been; /* bits of the settled states it was in, ever */
     uint32_t passed; /* the same, of those it may have passed through within a step */
     uint32_t succeeded_attempt;

@@ -90,7 +90,7 @@ judge_ready(struct job *j, const struct stint_reason *r)
         sim_broken("the queue of %s is said to be paused", job_named(j));
     if (r->why == STINT_WHY_SUSPECT && !j->now.suspect)
         sim_broken("%s is said to be a suspect", job_named(j));
-    if (r->why == STINT_WHY_UNABLE && j->refused_count == 0)
+    if (r->why == STINT_WHY_UNABLE && !j->was_refused)
         sim_broken("%s is said to be refused by a worker", job_named(j));
     if (r->why == STINT_WHY_NO_WORKER && frames_served(j, false) && !sim_wild)
         sim_broken("%s is said to have no worker", job_named(j));
