@@ -261,6 +261,7 @@ class Size(Fleet):
         self.place.json("fleet", "size", "3")
         for name in ("one", "two"):
             self.worker(name, slots=8)
+        harness.wait_until(lambda: sorted(w["slots"] for w in self.all()) == [1, 2], "it is divided")
         self.submit(20, "sleep")
         self.states(running=3, ready=17)
 

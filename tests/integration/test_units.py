@@ -208,7 +208,7 @@ class Units(harness.Case):
         for queue, unit in (("default", "stint-worker.service"), ("big", "stint-worker@big.service")):
             said = self.stint("run", "-q", queue, "--wd", "-", "sh", "-c",
                               "grep ^0:: /proc/self/cgroup; pwd; touch here && ls").splitlines()
-            self.assertRegex(said[0], rf"^0::/.*{unit}/stint-worker-\d+-\d+/slot-0-\d+$")
+            self.assertRegex(said[0], rf"^0::/.*{unit}/stint-worker-\d+-\d+/slot-\d+-\d+$")
             self.assertEqual(os.path.basename(said[1]), "stint-worker" + ("-big" if queue == "big" else ""))
             self.assertEqual(said[2:], ["here"])
         self.systemctl("start", "stint-worker@none", code=1)  # it has no file
