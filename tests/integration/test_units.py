@@ -179,10 +179,10 @@ class Units(harness.Case):
             self.assertEqual(self.manager.show("stint-worker", "NRestarts"), "0")
 
     def test_a_stop_waits_as_long_as_the_workers_settings_say(self):
-        self.drop_in("stint-worker", "TimeoutStopSec=1\n")
+        self.drop_in("stint-worker", "TimeoutStopSec=8\n")
         self.boot("exec\ndrain = 10m\n")
         self.systemctl("start", "stint-worker")
-        job = self.stint("run", "--detach", "sh", "-c", "sleep 4; echo whole").strip()
+        job = self.stint("run", "--detach", "sh", "-c", "sleep 12; echo whole").strip()
         harness.wait_until(lambda: json.loads(self.stint("show", "--json", job))["state"] == "running", "the job runs")
         self.systemctl("stop", "stint-worker")
         self.assertEqual(self.manager.show("stint-worker", "Result"), "success")
