@@ -150,15 +150,6 @@ apart_has_refused(const struct refusers *refusers, const struct worker *w)
     return false;
 }
 
-static bool
-serves(const struct worker *w, const struct queue *q)
-{
-    for (uint32_t i = 0; i < w->serves.queues_count; i++)
-        if (w->serves.queues[i] == q)
-            return true;
-    return false;
-}
-
 bool
 apart_others(
     struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers)
@@ -171,7 +162,7 @@ apart_others(
             others += q->servings.list[i].workers;
     for (uint32_t i = 0; others > 0 && i < refusers->count; i++) {
         const struct worker *w = fleet_worker(&core->fleet, refusers->sessions[i]);
-        others -= w && kinds_have(w->serves.kinds, kind) && serves(w, q);
+        others -= w && kinds_have(w->serves.kinds, kind) && fleet_worker_serves_queue(w, q);
     }
     return others > 0;
 }

@@ -266,6 +266,15 @@ fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *con
     }
 }
 
+bool
+fleet_worker_serves_queue(const struct worker *w, const struct queue *q)
+{
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        if (w->serves.queues[i] == q)
+            return true;
+    return false;
+}
+
 void
 fleet_worker_label(struct worker *worker, const struct slice *labels, uint32_t count)
 {

@@ -228,6 +228,7 @@ struct worker *fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSI
 /* The queues it serves, copied, and the kinds it handles, whose order may be changed. */
 void fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
     uint32_t count, struct slice *kinds, uint32_t kinds_count);
+bool fleet_worker_serves_queue(const struct worker *worker, const struct queue *queue);
 /* The labels it has, copied. */
 void fleet_worker_label(struct worker *worker, const struct slice *labels, uint32_t count);
 bool fleet_worker_has_label(const struct worker *worker, struct slice label);

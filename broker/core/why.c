@@ -29,15 +29,6 @@ struct survey {
     uint64_t slots; /* of those that are willing */
 };
 
-static bool
-serves(const struct worker *w, const struct queue *q)
-{
-    for (uint32_t i = 0; i < w->serves.queues_count; i++)
-        if (w->serves.queues[i] == q)
-            return true;
-    return false;
-}
-
 /* May the peer know how busy the worker is? */
 static bool
 sees_all(const struct peer *peer, const struct worker *w)
@@ -72,7 +63,8 @@ look_at_workers(const struct question *q)
     if (s.serve == 0)
         return s;
     for (const struct worker *w = q->core->fleet.workers; w; w = w->next) {
-        if (!serves(w, q->queue) || (q->kind.size && !kinds_have(w->serves.kinds, q->kind)))
+        if (!fleet_worker_serves_queue(w, q->queue) ||
+            (q->kind.size && !kinds_have(w->serves.kinds, q->kind)))
             continue;
         s.handle++;
         if (apart_has_refused(q->refusers, w))

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+
+#include "skipping.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -50,8 +52,9 @@ users_are_named_or_numbered(void **state)
         {"4294967294:4294967294", "USER=4294967294", "HOME=/", 4294967294, 4294967294}};
     struct identity i;
     (void)state;
-    if (getuid() != 0 || !getpwnam("nobody") || getpwnam("nobody")->pw_uid != 65534)
-        skip();
+    SKIP_UNLESS_ROOT();
+    if (!getpwnam("nobody") || getpwnam("nobody")->pw_uid != 65534)
+        SKIP_BECAUSE("the user database has no nobody of 65534");
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         if (!identity_read(&i, rows[k].text, why, sizeof why))
             fail_msg("%s: %s", rows[k].text, why);
@@ -153,8 +156,7 @@ static void
 who_is_that_user_has_nothing_to_change(void **state)
 {
     (void)state;
-    if (getuid() != 0)
-        skip();
+    SKIP_UNLESS_ROOT();
     assert_int_equal(status_of(be_somebody), 0);
 }
 
@@ -182,8 +184,7 @@ who_becomes_another_keeps_nothing_of_root(void **state)
 {
     static const gid_t more[] = {0, 4, 27};
     (void)state;
-    if (getuid() != 0)
-        skip();
+    SKIP_UNLESS_ROOT();
     assert_true(identity_read(&somebody, "1234567:7654321", why, sizeof why));
     assert_true(identity_try(&somebody));
     assert_int_equal(geteuid(), 0);
@@ -208,8 +209,7 @@ who_looks_as_another_sees_what_that_one_sees_and_other_threads_do_not(void **sta
     char path[] = "/tmp/stint-identity-XXXXXX";
     bool other = false;
     (void)state;
-    if (getuid() != 0)
-        skip();
+    SKIP_UNLESS_ROOT();
     assert_int_equal(setgroups(3, more), 0);
     assert_true(identity_read(&somebody, "1234567:7654321", why, sizeof why));
     assert_non_null(mkdtemp(path));

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 /* cmocka wants these before itself. */
 #include <cmocka.h>
+
+#include "skipping.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,8 +332,7 @@ a_change_of_the_user_that_fails_starts_nothing(void **state)
         .name = (char *)(uintptr_t) "other"};
     char path[] = "/tmp/stint-test-XXXXXX";
     (void)state;
-    if (getuid() != 0)
-        skip();
+    SKIP_UNLESS_ROOT();
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+
+#include "skipping.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -193,8 +195,7 @@ what_can_not_be_removed_makes_room_and_goes_in_the_end(void **state)
     uint64_t end_ms = clock_ms() + PATIENCE_MS;
     char below[200];
     (void)state;
-    if (getuid() != 0)
-        skip(); /* somebody else's files are needed */
+    SKIP_UNLESS_ROOT();
     assert_int_equal(chmod(root, 0777), 0);
     (void)snprintf(below, sizeof below, "%s/of", root);
     assert_int_equal(mkdir(below, 0700), 0);

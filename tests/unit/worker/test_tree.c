@@ -8,6 +8,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+
+#include "skipping.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -229,8 +231,7 @@ static void
 what_can_not_be_removed_is_told_and_the_rest_goes(void **state)
 {
     (void)state;
-    if (getuid() != 0)
-        skip(); /* a directory of somebody else is needed */
+    SKIP_UNLESS_ROOT();
     be(NOBODY);
     int dir = make_directory(at, "tree");
     make(dir, "file");
@@ -294,7 +295,7 @@ no_mount_is_entered(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 77)
-        skip();
+        SKIP_BECAUSE("mounts of its own are not permitted here");
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_int_equal(tree_remove(at, "tree", &whole), TREE_GONE);
 }
