@@ -240,7 +240,7 @@ PLANTED = [
     # why.c
     ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
     ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
-    ("why: workers of other queues count", WHY, "        if (!serves(w, q->queue) ||", "        if ((!serves(w, q->queue) && s.serve == 0) ||"),
+    ("why: workers of other queues count", WHY, "        if (!fleet_worker_serves_queue(w, q->queue) ||", "        if ((!fleet_worker_serves_queue(w, q->queue) && s.serve == 0) ||"),
     ("why: workers of other kinds count", WHY, "(q->kind.size && !kinds_have(w->serves.kinds, q->kind))", "false"),
     ("why: paused workers have slots", WHY, "    else if (w->control.paused)\n        s->paused++;\n", ""),
     ("why: who is cut off is willing", WHY, "    if (!w->peer || !w->claimed)\n        s->away++;", "    if (!w->claimed)\n        s->away++;"),
