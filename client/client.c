@@ -169,6 +169,11 @@ stint_client_destroy(struct stint_client **client)
         c->subscribed = s->next;
         client_subscribed_free(&s);
     }
+    while (c->followed) {
+        struct followed *f = c->followed;
+        c->followed = f->next;
+        client_followed_free(&f);
+    }
     if (c->epoll_fd >= 0)
         (void)close(c->epoll_fd);
     pack_buffer_free(&c->lent.payload);
@@ -294,6 +299,7 @@ open_again(struct stint_client *c)
     client_opened(c);
     client_watch_again(c);
     client_subscribe_again(c);
+    client_follow_opened(c);
 }
 
 /* Does the broker let us in by no key that we have? Once there was a conversation, it is only that
@@ -319,6 +325,7 @@ pump(struct stint_client *c)
         (void)link_pump(c->link, wire_now_ms(), false, take, c);
     }
     client_watch_rest(c);
+    client_follow_rest(c);
     ask_later(c);
     follow_socket(c);
     if (c->session.state == SESSION_FAILED)

@@ -56,6 +56,18 @@ struct subscribed {
     struct subscribed *next;
 };
 
+/* A feed that is followed. There is always a request open for its next page, but while it is told.
+ */
+struct followed {
+    struct stint_follow what;
+    struct stint_feed_position at;
+    struct call *call;
+    uint64_t again_at_pong; /* not 0: it was refused for now, and is asked again with this PONG */
+    bool over; /* it ended while it was told */
+    struct followed *next;
+    char name[];
+};
+
 /* How far the session's submissions are. */
 struct submissions {
     uint64_t last; /* made */
@@ -110,6 +122,7 @@ struct stint_client {
     struct watching watching;
     struct later later;
     struct subscribed *subscribed, *telling;
+    struct followed *followed, *telling_feed;
     struct lent lent;
     char error[512];
 };
@@ -172,6 +185,13 @@ void client_watched_free(struct stint_client *c, struct watched **watched);
 void client_take_events(struct stint_client *c, const struct message *m);
 void client_subscribe_again(struct stint_client *c);
 void client_subscribed_free(struct subscribed **subscribed);
+
+/* follow.c */
+void client_followed_free(struct followed **followed);
+/* A conversation has begun. */
+void client_follow_opened(struct stint_client *c);
+/* Ask again for what was refused, if it is time. */
+void client_follow_rest(struct stint_client *c);
 
 bool client_good_name(const char *name);
 

@@ -15,9 +15,10 @@
  * confirmed is sent again; a submission is stored exactly once however often it is sent.
  *
  * Callbacks are called from within any call that waits. A callback may make the calls that do not
- * wait (stint_submit_async, stint_watch, stint_unwatch, stint_unsubscribe, and those that only look
- * at the client). All others return STINT_IN_CALLBACK there, and stint_client_destroy must not be
- * called. A call that has returned leaves no callback of its own behind.
+ * wait (stint_submit_async, stint_watch, stint_unwatch, stint_unsubscribe, stint_follow,
+ * stint_unfollow, and those that only look at the client). All others return STINT_IN_CALLBACK
+ * there, and stint_client_destroy must not be called. A call that has returned leaves no callback
+ * of its own behind.
  *
  * `timeout_ms` is in milliseconds everywhere, and 0 is for ever. When it is over, calls return
  * STINT_UNREACHABLE if there was no conversation with the broker, else STINT_TIMEOUT: then what was
@@ -345,6 +346,80 @@ stint_subscribe(struct stint_client *client, const struct stint_subscription *su
  * function is not called any more. */
 STINT_EXPORT void
 stint_unsubscribe(struct stint_client *client, stint_event_fn *happened, void *context);
+
+/* Feeds: events that the broker records in the transaction that stores what they tell of. A feed
+ * hears of the queues and events that it was made for; its events are numbered 1, 2, 3 ... and kept
+ * until there are too many, or they are too old. Whoever knows where it was can go on there, after
+ * whatever has happened to it, to the connection or to the broker.
+ */
+
+/* Make a feed of this name, or, if there is one, let it record and keep what `feed` says from now
+ * on (0: the default); it goes on counting. `now` (NULL: not wanted): how it is then. What happened
+ * before is in no feed. Errors: STINT_BAD_NAME (also for `queues`), STINT_INVALID, STINT_TOO_MANY
+ * (there are 16), STINT_DENIED (it takes `control` of all queues), STINT_UNSUPPORTED (the broker is
+ * too old). */
+STINT_EXPORT enum stint_status stint_set_feed(struct stint_client *client,
+    const struct stint_feed *feed, struct stint_feed *now, uint32_t timeout_ms);
+
+/* Remove a feed with its events. Errors: STINT_NO_SUCH_FEED; else as stint_set_feed. */
+STINT_EXPORT enum stint_status
+stint_remove_feed(struct stint_client *client, const char *name, uint32_t timeout_ms);
+
+/* Called for each feed; false ends the list. `feed` is borrowed for the call. */
+typedef bool stint_feed_fn(void *context, const struct stint_feed *feed);
+
+/* List the feeds that the client may see: those of whose queues it may see all. */
+STINT_EXPORT enum stint_status
+stint_feeds(struct stint_client *client, stint_feed_fn *each, void *context, uint32_t timeout_ms);
+
+#define STINT_FEED_NEXT UINT64_MAX
+
+/* Where a follower is. Plain numbers, to be kept in a file or a table. */
+struct stint_feed_position {
+    uint64_t next; /* number of the event it wants next; 0: the oldest that is kept;
+                      STINT_FEED_NEXT: none of those that are there */
+    uint64_t life; /* of the feed in which that was counted; 0: not known */
+};
+
+/* What a follower hears: an event, or that some are missing, or that it is over. */
+struct stint_feed_news {
+    const char *feed;
+    const struct stint_event *event; /* NULL: none */
+    uint64_t first; /* the event's number; or of the first one that is missing */
+    uint64_t missing; /* so many are, from that one on */
+    /* Numbers begin anew: the feed was removed and made again, or brought back from a backup. What
+     * was heard before has to do with other numbers; `missing` are of the new ones. */
+    bool anew;
+    bool end; /* nothing more is told, because of `status`; STINT_OK: it has come to the end */
+    enum stint_status status;
+    struct stint_feed_position at; /* from here it goes on behind this */
+    uint64_t reserved[4];
+};
+/* `news` and what it points to are borrowed for the call. */
+typedef void stint_feed_news_fn(void *context, const struct stint_feed_news *news);
+
+struct stint_follow {
+    const char *feed; /* its name; copied */
+    struct stint_feed_position from;
+    bool ends; /* when all is told that is there; else it goes on with what happens */
+    stint_feed_news_fn *happened;
+    void *context;
+    uint64_t reserved[4];
+};
+
+/* Hear of a feed's events, each once and in order, from later calls on this client, until it ends
+ * or stint_unfollow. It goes on by itself after a reconnect and a restart of the broker, and what
+ * the broker does not have any more is told as missing, by its numbers. To go on later, or
+ * elsewhere, keep `at` of what was worked off last. That there is no such feed, or that the broker
+ * is too old (STINT_UNKNOWN_TYPE), is told as its end. At most 16 at a time. Does not wait. Errors:
+ * STINT_BAD_NAME, STINT_TOO_MANY. */
+STINT_EXPORT enum stint_status
+stint_follow(struct stint_client *client, const struct stint_follow *what);
+
+/* No longer follow what was begun with this function and context. Does not wait, and the function
+ * is not called any more. */
+STINT_EXPORT void
+stint_unfollow(struct stint_client *client, stint_feed_news_fn *happened, void *context);
 
 #ifdef __cplusplus
 }

@@ -33,6 +33,9 @@ enum {
     LIMIT_SUBSCRIBED_ALL = 1 << 20, /* ids that they name */
     LIMIT_WATCHED_ALL = 1 << 19, /* jobs that all connections wait for; but each may for: */
     LIMIT_WATCHED_LEAST = 256,
+    LIMIT_FEEDS = 16, /* each event is held against all of them */
+    LIMIT_FEED_READERS = 16, /* READ_FEEDs of one connection that wait */
+    LIMIT_FEED_READERS_ALL = 1024, /* of all connections; but each may have one */
 };
 
 /* Defaults of a job and of a conversation, in milliseconds unless said. */
@@ -50,6 +53,13 @@ enum {
 #define DEFAULT_KEEP_MS (24ULL * 3600 * 1000) /* outcomes of jobs that say nothing */
 #define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
+
+/* What a feed keeps, at most and if nothing is said. */
+#define LIMIT_FEED_EVENTS 1000000000ULL
+#define LIMIT_FEED_BYTES (1ULL << 40)
+#define DEFAULT_FEED_EVENTS 1000000ULL
+#define DEFAULT_FEED_BYTES (64ULL << 20)
+#define DEFAULT_FEED_KEEP_MS DEFAULT_KEEP_MS
 
 /* Jobs, in a message that asks why they wait: each may take a look at all workers. */
 #define LIMIT_WHY 64

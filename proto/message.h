@@ -79,6 +79,16 @@ enum control_action {
 /* How a worker is to leave: after what it runs, or at once. */
 enum leave { LEAVE_NOT, LEAVE_DRAIN = 1, LEAVE_STOP = 2 };
 
+/* What becomes of a feed: SET_FEED. The numbers are the protocol's. */
+enum feed_action { FEED_SET = 1, FEED_REMOVE = 2 };
+
+/* A page of a feed. */
+struct feed_events {
+    uint64_t first; /* number of its first event, or, if it has none, of the next one */
+    uint64_t next; /* of the next event that is recorded */
+    uint64_t life; /* of the feed */
+};
+
 /* How a run ended. The numbers are the protocol's. */
 enum outcome_type {
     OUTCOME_SUCCEEDED = 1,
@@ -252,8 +262,21 @@ struct message {
         struct {
             struct slice queue; /* empty: jobs, whose ids are in the arrays */
         } why;
+        struct {
+            enum feed_action action;
+            struct stint_feed feed; /* what is 0 in it is the broker's to choose */
+        } set_feed;
+        struct {
+            struct slice name;
+            uint64_t from; /* 0: the oldest event that is kept; FEED_FROM_NEXT: none that is */
+            uint64_t life; /* that of the feed it was counted in; 0: not known */
+            bool wait; /* until there is one */
+        } read_feed;
+        struct feed_events feed_events; /* the events are in the arrays */
     };
 };
+
+#define FEED_FROM_NEXT UINT64_MAX
 
 enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
 
@@ -278,6 +301,7 @@ struct message_arrays {
         struct stint_worker_info worker_info;
         struct stint_running_info running_info; /* RUNNING: one at a time */
         struct stint_reason reason; /* REASONS: one at a time */
+        struct stint_feed feed; /* FEEDS: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -289,13 +313,14 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and REASONS are read one element at a time into the
- * arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS and FEEDS are read one element at a time into
+ * the arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
 bool message_next_running(struct message_arrays *arrays);
 bool message_next_reason(struct message_arrays *arrays);
+bool message_next_feed(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -387,6 +412,14 @@ void message_put_list_running(
 void message_put_why(struct pack_buffer *b, uint64_t number, struct slice queue,
     const struct stint_id *ids, uint32_t count);
 void message_put_reason(struct pack_buffer *b, const struct stint_reason *reason);
+void message_put_set_feed(
+    struct pack_buffer *b, uint64_t number, enum feed_action action, const struct stint_feed *feed);
+void message_put_feed(struct pack_buffer *b, const struct stint_feed *feed);
+void message_put_read_feed(struct pack_buffer *b, uint64_t number, struct slice name, uint64_t from,
+    uint64_t life, bool wait);
+/* `count` events, each of which was written with message_put_event. */
+void message_put_feed_events(struct pack_buffer *b, uint64_t number, struct slice events,
+    uint32_t count, const struct feed_events *page);
 void message_put_set_queue(
     struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
 void

@@ -126,6 +126,20 @@ struct stint_event {
     char queue[STINT_NAME_BYTES];
 };
 
+/* A feed: events that the broker records as it commits what they tell of, numbered 1, 2, 3 ... */
+struct stint_feed {
+    char name[STINT_NAME_BYTES];
+    char queues[STINT_NAME_BYTES]; /* of this queue; "mail.*": those that begin so; "": of all */
+    uint32_t events; /* bits 1 << enum stint_event_type; 0: all */
+    uint64_t keep_ms, max_events, max_bytes; /* what is beyond one of them is dropped, the oldest
+                                                first; 0: the broker's defaults */
+    uint64_t life; /* drawn when the feed is made: numbers of another one mean other events */
+    uint64_t first, next; /* numbers of the oldest event that is kept, and of the next one */
+    uint64_t bytes; /* that they take */
+    bool made; /* it was not there before */
+    uint64_t reserved[4];
+};
+
 /* One queue: jobs by state, indexed by enum stint_state. */
 struct stint_queue_info {
     char name[STINT_NAME_BYTES];

@@ -9,6 +9,8 @@
 #include "control.h"
 #include "conversation.h"
 #include "dispatch.h"
+#include "feed.h"
+#include "follow.h"
 #include "gate.h"
 #include "job.h"
 #include "names.h"
@@ -115,7 +117,8 @@ load_rows(struct core *core, const char **error)
     if (status != STINT_OK)
         return status;
     *error = "a row of the broker's own books is damaged; restore the data directory";
-    if (!load_epoch(core) || book_load(&core->book) != STINT_OK || !control_load(core))
+    if (!load_epoch(core) || book_load(&core->book) != STINT_OK || !control_load(core) ||
+        !feed_load(core))
         return STINT_DAMAGED;
     names_load(&core->book);
     *error = "the row of the broker's clock is damaged; restore the data directory";
@@ -180,6 +183,7 @@ core_destroy(struct core **core)
         return;
     apart_fini(*core);
     control_fini(*core);
+    feed_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -219,7 +223,7 @@ can_wait(enum message_type type)
     return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) || type >= MESSAGE_CONTROL;
 }
 
-/* Control, of the fleet and of queues. */
+/* Control, of the fleet and of queues; feeds. */
 static void
 people_message(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -236,6 +240,11 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_SET_QUEUE:
         queue_control_message(core, peer, m);
+        break;
+    case MESSAGE_SET_FEED:
+    case MESSAGE_LIST_FEEDS:
+    case MESSAGE_READ_FEED:
+        follow_message(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
@@ -403,6 +412,8 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     dispatch_recall(core);
     store_sessions(core);
     watch_flush(core);
+    feed_flush(core);
+    follow_answer(core);
     peers_end_connections(core);
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);

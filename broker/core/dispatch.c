@@ -130,7 +130,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     book_set_running(&core->book, &job->key);
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
     core->figures.dispatched++;
-    if (core->fleet.subscriptions)
+    if (watch_hears(core))
         watch_event(core, STINT_EVENT_STARTED, job->level, &job->id, l->attempt);
     return l;
 }

@@ -166,6 +166,12 @@ fleet_peer_remove(struct fleet *fleet, struct peer *peer)
         if (s->peer == peer)
             fleet_unsubscribe(fleet, s);
     }
+    struct feed_reader *r, *next_reader;
+    for (r = fleet->pushed.readers; r && peer->readers_count > 0; r = next_reader) {
+        next_reader = r->next;
+        if (r->peer == peer)
+            fleet_end_reader(fleet, r);
+    }
     if (peer->worker)
         peer->worker->peer = NULL;
     let_go_of_grant(fleet, peer);
@@ -496,6 +502,37 @@ fleet_unsubscribe(struct fleet *fleet, struct subscription *s)
     pack_buffer_free(&s->pending);
     free(s->ids);
     free(s);
+}
+
+struct feed_reader *
+fleet_read(struct fleet *fleet, struct peer *peer, uint64_t number)
+{
+    struct feed_reader *r = allocate(sizeof *r);
+    r->number = number;
+    r->peer = peer;
+    DL_APPEND(fleet->pushed.readers, r);
+    fleet->pushed.readers_count++;
+    peer->readers_count++;
+    return r;
+}
+
+struct feed_reader *
+fleet_reader(struct fleet *fleet, const struct peer *peer, uint64_t number)
+{
+    struct feed_reader *r = peer->readers_count > 0 ? fleet->pushed.readers : NULL;
+    while (r && (r->peer != peer || r->number != number))
+        r = r->next;
+    return r;
+}
+
+void
+fleet_end_reader(struct fleet *fleet, struct feed_reader *r)
+{
+    assert(r->peer->readers_count > 0);
+    DL_DELETE(fleet->pushed.readers, r);
+    fleet->pushed.readers_count--;
+    r->peer->readers_count--;
+    free(r);
 }
 
 void

@@ -121,6 +121,16 @@ struct subscription {
     struct subscription *prev, *next;
 };
 
+/* A READ_FEED that is not answered yet: it waits for an event, or for its turn. */
+struct feed_reader {
+    uint64_t number;
+    struct peer *peer;
+    char feed[STINT_NAME_BYTES];
+    uint64_t from, life;
+    bool wait;
+    struct feed_reader *prev, *next;
+};
+
 /* What a connection was sent and has not shown to have read. It is the connection's, not the
  * session's: saying HELLO again settles nothing. */
 struct account {
@@ -165,7 +175,7 @@ struct peer {
     uint64_t taken_bytes, events_bytes;
     struct peer_answers answers;
     struct watch *watches;
-    uint32_t watches_count, subscriptions_count;
+    uint32_t watches_count, subscriptions_count, readers_count;
     struct peer *prev, *next;
     UT_hash_handle hh; /* by session */
 };
@@ -191,6 +201,8 @@ struct pushed {
     uint64_t watches_count, subscribed_ids;
     uint32_t subscriptions_count;
     uint64_t events_bytes; /* not in a frame yet */
+    struct feed_reader *readers; /* who came first is first */
+    uint32_t readers_count;
 };
 
 struct fleet {
@@ -257,5 +269,10 @@ void fleet_watches_end(struct fleet *fleet, struct watch *first);
 
 struct subscription *fleet_subscribe(struct fleet *fleet, struct peer *peer, uint64_t number);
 void fleet_unsubscribe(struct fleet *fleet, struct subscription *subscription);
+
+struct feed_reader *fleet_read(struct fleet *fleet, struct peer *peer, uint64_t number);
+/* The peer's of this number; NULL if there is none. */
+struct feed_reader *fleet_reader(struct fleet *fleet, const struct peer *peer, uint64_t number);
+void fleet_end_reader(struct fleet *fleet, struct feed_reader *reader);
 
 #endif

@@ -100,6 +100,37 @@ grant_allows(const struct grant *g, uint32_t rights, struct slice queue)
 }
 
 bool
+pattern_is_valid(const char *pattern)
+{
+    size_t size = strlen(pattern) - is_prefix(pattern);
+    return !*pattern || strcmp(pattern, "*") == 0 ||
+        name_is_valid((struct slice){(const uint8_t *)pattern, size});
+}
+
+bool
+pattern_matches(const char *pattern, struct slice name)
+{
+    return !*pattern || matches(pattern, name);
+}
+
+/* Is all that matches `pattern` matched by one of the grant's? A begin is, by one that is as long
+ * or shorter. */
+bool
+grant_allows_all(const struct grant *g, uint32_t rights, const char *pattern)
+{
+    struct slice begin = {(const uint8_t *)pattern, strlen(pattern)};
+    if (!g || covers_all(g))
+        return !g || (g->rights & rights) != 0;
+    if (!is_prefix(pattern))
+        return begin.size > 0 && grant_allows(g, rights, begin);
+    begin.size--;
+    for (uint32_t i = 0; i < g->patterns_count; i++)
+        if (is_prefix(g->patterns[i]) && matches(g->patterns[i], begin))
+            return (g->rights & rights) != 0;
+    return false;
+}
+
+bool
 grant_is_narrow(const struct grant *g)
 {
     return g && !covers_all(g);

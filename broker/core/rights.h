@@ -65,6 +65,11 @@ void rights_judge(const struct grant *grant, struct book *book, const struct mes
 
 /* Does it grant any of these rights on the queue of this name? */
 bool grant_allows(const struct grant *grant, uint32_t rights, struct slice queue);
+/* Does it grant any of these on all queues that there may be of this pattern? */
+bool grant_allows_all(const struct grant *grant, uint32_t rights, const char *pattern);
+/* A pattern: the name of a queue, the begin of one with a `*` behind it, or "": all. */
+bool pattern_is_valid(const char *pattern);
+bool pattern_matches(const char *pattern, struct slice name);
 /* Is there a queue that it does not cover, or may there be one? */
 bool grant_is_narrow(const struct grant *grant);
 /* The name of the key, or "local" if there is none; borrowed. */

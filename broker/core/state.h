@@ -6,6 +6,7 @@
 #define STATE_H
 
 #include "core.h"
+#include "feed_rows.h"
 #include "fleet.h"
 #include "record.h"
 #include "rows.h"
@@ -75,6 +76,43 @@ struct setting {
     UT_hash_handle hh;
 };
 
+/* Events of this step that are not written yet, as those of rows. */
+struct pending_row {
+    size_t at; /* where its events begin */
+    uint32_t count;
+};
+
+struct pending {
+    struct pack_buffer events;
+    struct pending_row *rows;
+    uint32_t rows_count, rows_size;
+    uint32_t queue; /* of the last event: its number */
+};
+
+/* A feed as it is stored, and what it does now. */
+struct feed {
+    struct row_feed row; /* without its texts */
+    char name[STINT_NAME_BYTES], queues[STINT_NAME_BYTES];
+    bool changed; /* its row is to be written */
+    bool losing; /* there is no room for its events, and that was noted */
+    struct oldest_events {
+        uint64_t first, end, at_ms, bytes; /* bytes 0: there is none */
+    } oldest; /* of its rows of events */
+    struct {
+        uint32_t number; /* of the queue that was last asked about, and */
+        bool hears; /* whether it hears of it */
+    } heard;
+    struct pending pending;
+    struct feed *prev, *next;
+};
+
+struct feeds {
+    struct feed *list;
+    uint32_t count; /* with those whose rows still go */
+    bool news; /* readers are to be looked at, at the end of the step */
+    bool unanswered; /* some of them wait for the next step */
+};
+
 /* How the fleet is to be. */
 struct wishes {
     struct setting *settings; /* uthash by name */
@@ -132,6 +170,7 @@ struct core {
         uint64_t noted_ms, untold;
     } refusals;
     struct wishes wishes;
+    struct feeds feeds;
     struct step step;
     struct scratch scratch;
     struct stint_stats figures;

@@ -350,7 +350,7 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
         struct stint_id id = book_id(&core->book, level, level->next++);
         job_insert(core, level, &id, spec);
         runs_add(&runs, &id);
-        if (core->fleet.subscriptions)
+        if (watch_hears(core))
             watch_event(core, STINT_EVENT_SUBMITTED, level, &id, 0);
     }
     runs_close(&runs);

@@ -6,6 +6,7 @@
  * that keeping an outcome costs one row and, now and then, one more.
  */
 #include "sweep.h"
+#include "feed.h"
 #include "job.h"
 #include "queues.h"
 #include "sessions.h"
@@ -189,6 +190,7 @@ static const struct chore chores[] = {
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, leaving_in, sessions_forget_more},
     {SWEEP_FIRST, sessions_in, sweep_sessions},
+    {SWEEP_FIRST, feed_idle_ms, feed_sweep},
     {SWEEP_LAST, queues_in, queues_sweep},
 };
 

@@ -11,6 +11,11 @@ struct verify {
     struct book book;
     struct verify_report *report;
     uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
+    uint64_t events, event_rows; /* rows that belong to feeds, and all */
+    struct feed_seen {
+        struct row_feed row;
+        uint64_t begin, next, bytes, rows;
+    } feed; /* whose events are read */
 };
 
 static void
@@ -25,12 +30,15 @@ complain(struct verify *v, const char *what, const struct stint_id *id)
 /* Calls `each` for every row; keys of another size are a problem of their own, unless any will do:
  * 0. */
 static void
-each_row(struct verify *v, enum store_table table, size_t key_bytes,
-    void (*each)(struct verify *v, struct slice key, struct slice value))
+each_row_between(struct verify *v, enum store_table table, struct slice begin, struct slice end,
+    size_t key_bytes, void (*each)(struct verify *v, struct slice key, struct slice value))
 {
     uint8_t at[SETTING_KEY_BYTES_MAX + 2] = {0};
-    struct slice key, value, from = {at, 1};
+    struct slice key, value, from = {at, begin.size};
+    memcpy(at, begin.data, begin.size);
     while (store_seek(v->store, table, from, &key, &value)) {
+        if (end.size > 0 && store_key_before(end, key))
+            return;
         if (key.size >= sizeof at) {
             complain(v, "a key is too long", NULL);
             return;
@@ -49,6 +57,14 @@ each_row(struct verify *v, enum store_table table, size_t key_bytes,
         else
             complain(v, "a key has a wrong size", NULL);
     }
+}
+
+static void
+each_row(struct verify *v, enum store_table table, size_t key_bytes,
+    void (*each)(struct verify *v, struct slice key, struct slice value))
+{
+    static const uint8_t first = 0;
+    each_row_between(v, table, (struct slice){&first, 1}, (struct slice){0}, key_bytes, each);
 }
 
 static struct stint_id
@@ -246,6 +262,62 @@ redirect_row(struct verify *v, struct slice key, struct slice value)
         complain(v, "where a job stands that was moved is damaged", NULL);
 }
 
+/* The feed whose events are read, as its row says, and how far they are. */
+static void
+end_feed(struct verify *v)
+{
+    const struct row_feed *f = &v->feed.row;
+    bool ended = v->feed.rows ? v->feed.next == f->next : f->first == f->next;
+    if (f->number == 0)
+        return;
+    if (!ended || v->feed.begin > f->first)
+        complain(v, "events of a feed are missing", NULL);
+    if (v->feed.bytes != f->bytes)
+        complain(v, "the bytes of a feed's events are miscounted", NULL);
+}
+
+static void
+events_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct row_events row;
+    bool good = row_events_read(key, value, &row);
+    if (!good)
+        complain(v, "events of a feed are damaged", NULL);
+    if (row.feed != v->feed.row.number) {
+        complain(v, "events belong to no feed", NULL);
+        return;
+    }
+    if (v->feed.rows++ == 0)
+        v->feed.begin = row.first;
+    else if (row.first != v->feed.next)
+        complain(v, "the numbers of a feed's events are not in a row", NULL);
+    v->feed.next = row.first + row.count;
+    v->feed.bytes += key.size + value.size;
+}
+
+static void
+feed_row(struct verify *v, struct slice key, struct slice value)
+{
+    v->feed = (struct feed_seen){.rows = 0};
+    if (!row_feed_read(key, value, &v->feed.row))
+        complain(v, "the row of a feed is damaged", NULL);
+    uint8_t from[EVENTS_KEY_BYTES], to[EVENTS_KEY_BYTES];
+    uint32_t number = (uint32_t)get_be(key.data, FEED_KEY_BYTES);
+    v->feed.row.number = number;
+    each_row_between(v, STORE_EVENTS, events_key(from, number, 0),
+        events_key(to, number, UINT64_MAX), EVENTS_KEY_BYTES, events_row);
+    end_feed(v);
+    v->events += v->feed.rows;
+}
+
+static void
+event_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    v->event_rows++;
+}
+
 static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
@@ -293,6 +365,10 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_SETTINGS, 0, setting_row);
     each_row(&v, STORE_NAMES, STINT_ID_BYTES, name_row);
     each_row(&v, STORE_REDIRECTS, STINT_ID_BYTES, redirect_row);
+    each_row(&v, STORE_FEEDS, FEED_KEY_BYTES, feed_row);
+    each_row(&v, STORE_EVENTS, EVENTS_KEY_BYTES, event_row);
+    if (v.events != v.event_rows)
+        complain(&v, "events belong to no feed", NULL);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

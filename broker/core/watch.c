@@ -4,6 +4,7 @@
  */
 #include "watch.h"
 #include "clock.h"
+#include "feed.h"
 #include "job.h"
 #include "peers.h"
 #include "reply.h"
@@ -128,6 +129,8 @@ void
 watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count)
 {
+    if (core->feeds.list)
+        feed_record(core, type, level->queue, id, count);
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
         if (!(s->events >> type & 1) || (s->some && !hears(s, level->queue, id)))
             continue;
@@ -232,8 +235,11 @@ watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m)
 {
     uint32_t status = STINT_OK;
     struct subscription *s = find_subscription(core, peer, m->number);
+    struct feed_reader *r = fleet_reader(&core->fleet, peer, m->number);
     if (s)
         fleet_unsubscribe(&core->fleet, s);
+    if (r)
+        fleet_end_reader(&core->fleet, r);
     reply_statuses(core, peer, m->number, &status, 1);
 }
 

@@ -8,6 +8,12 @@ void watch_put_outcome(struct core *core, struct peer *peer, const struct stint_
 void watch_settled(struct core *core, const struct job *job, struct slice result);
 /* It stands in another queue, maybe: who may not see that one waits in vain, and is told so. */
 void watch_moved(struct core *core, const struct job *job);
+/* Does anybody hear of events? */
+static inline bool
+watch_hears(const struct core *core)
+{
+    return core->fleet.subscriptions || core->feeds.list;
+}
 void watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count);
 void watch_subscribe(struct core *core, struct peer *peer, const struct message *m);

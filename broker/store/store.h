@@ -31,6 +31,8 @@ enum store_table {
                      */
     STORE_NAMES, /* key -> id: what jobs are called that were moved, by where they stand */
     STORE_REDIRECTS, /* id -> key: the other way round */
+    STORE_FEEDS, /* number of a feed -> its name, what it records and keeps, how far it is */
+    STORE_EVENTS, /* feed, number of the first -> events of a step */
     STORE_TABLES
 };
 

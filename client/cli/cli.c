@@ -101,6 +101,7 @@ cli_exit(enum stint_status status)
         return EX_OK;
     case STINT_NO_SUCH_JOB:
     case STINT_NO_SUCH_QUEUE:
+    case STINT_NO_SUCH_FEED:
         return EXIT_NO_SUCH_JOB;
     case STINT_INVALID:
     case STINT_BAD_NAME:

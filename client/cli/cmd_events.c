@@ -1,17 +1,28 @@
-/* stint events: what happens, a line an event, as it happens. */
+/* stint events: what happens, a line an event, as it happens, or as a feed has recorded it. */
 #include "console.h"
 #include "out.h"
+#include "reading.h"
 #include "stall.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static char *queue, *limit_text;
+static char *queue, *limit_text, *feed, *from, *after, *cursor;
 static uint64_t limit;
+static int follow;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "end after so many; 0: never (0)", "N"},
+    {"feed", 0, POPT_ARG_STRING, &feed, 0, "what this feed has recorded (stint feed add)", "NAME"},
+    {"from", 0, POPT_ARG_STRING, &from, 0,
+        "of a feed: from this number or position on, or from the next event (the oldest kept)",
+        "N|POSITION|next"},
+    {"after", 0, POPT_ARG_STRING, &after, 0, "of a feed: from the number behind this one on", "N"},
+    {"cursor", 0, POPT_ARG_STRING, &cursor, 0,
+        "of a feed: go on at the position in this file, and keep it there", "FILE"},
+    {"follow", 'f', POPT_ARG_NONE, &follow, 0,
+        "of a feed: when all is told, go on with what happens", NULL},
     POPT_TABLEEND};
 
 struct watching {
@@ -67,18 +78,39 @@ watch(struct cli *cli, const struct stint_subscription *what, struct watching *w
 }
 
 static int
+read_feed(struct cli *cli, const struct stint_id *ids, size_t count)
+{
+    struct stint_feed_position at;
+    struct reading r = {.feed = feed,
+        .from = from,
+        .after = after,
+        .cursor = cursor,
+        .follow = follow,
+        .limit = limit,
+        .queue = queue,
+        .ids = ids,
+        .ids_count = count};
+    int rc = reading_prepare(cli, &r, &at);
+    if (rc == EX_OK)
+        rc = cli_connect(cli, NULL, 0);
+    return rc == EX_OK ? reading_run(cli, &r, at) : rc;
+}
+
+static int
 run(struct cli *cli, const char **args)
 {
     struct watching w = {.cli = cli};
     size_t count;
+    if (!feed && (from || after || cursor || follow))
+        return cli_usage(cli, "--from, --after, --cursor and --follow are for a feed: say --feed");
     if (limit_text && !cli_number(cli, "limit", limit_text, 0, UINT64_MAX, &limit))
         return EX_USAGE;
     struct stint_id *ids = cli_ids(cli, args, &count);
     if (!ids)
         return EX_USAGE;
     struct stint_subscription what = {.queue = queue, .ids = ids, .ids_count = count};
-    int rc = cli_connect(cli, NULL, 0);
-    if (rc == EX_OK)
+    int rc = feed ? read_feed(cli, ids, count) : cli_connect(cli, NULL, 0);
+    if (rc == EX_OK && !feed)
         rc = watch(cli, &what, &w);
     stint_client_destroy(&cli->client);
     free(ids);

@@ -394,9 +394,7 @@ show_list(struct showing *s, shower *show)
 LIST(name)
 LIST(id)
 LIST(status)
-
-/* By state, from unknown on. */
-LIST(uint)
+LIST(uint) /* by state, from unknown on */
 
 FIELDS(broker, tuple, {0, "number", show_uint}, {0, "endpoint", show_text})
 LIST(broker)
@@ -584,6 +582,7 @@ MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_act
 MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
+#include "transcript_feed.h"
 /* clang-format on */
 
 static const struct field *

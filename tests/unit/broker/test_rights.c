@@ -58,6 +58,9 @@ static const struct expected {
     {MESSAGE_WHY, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
     {MESSAGE_WHY, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
     {MESSAGE_SET_QUEUE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_QUEUE, BY_ERROR},
+    {MESSAGE_SET_FEED, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FEEDS, BY_ERROR},
+    {MESSAGE_LIST_FEEDS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FEEDS, BY_ERROR},
+    {MESSAGE_READ_FEED, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FEED_EVENTS, BY_ERROR},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -105,6 +108,27 @@ put_control(struct world *w, enum message_type type)
         message_put_fleet(world_frame(w, KEYED), type, 3, &fleet);
     else
         message_put_list_running(world_frame(w, KEYED), 3, text("peer"), (struct slice){0});
+}
+
+/* A feed of this queue, under its name. */
+static void
+put_feed(struct world *w, uint32_t peer, const char *queue)
+{
+    struct stint_feed feed = {.events = 0};
+    slice_to_text(feed.name, sizeof feed.name, text(queue));
+    slice_to_text(feed.queues, sizeof feed.queues, text(queue));
+    message_put_set_feed(world_frame(w, peer), 3, FEED_SET, &feed);
+}
+
+/* For those that ask about feeds, there are some. */
+static void
+make_feeds(struct world *w, enum message_type type)
+{
+    unsigned count = type == MESSAGE_READ_FEED ? QUEUES : type == MESSAGE_LIST_FEEDS ? 2 : 0;
+    for (unsigned i = 0; i < count; i++)
+        put_feed(w, LOCAL, queues[i].name);
+    if (count > 0)
+        assert_int_equal(world_step(w, 0), STINT_OK);
 }
 
 /* The message, about this queue or about a job of it. */
@@ -168,6 +192,12 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_SET_QUEUE:
         message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
         break;
+    case MESSAGE_SET_FEED:
+        put_feed(w, KEYED, "mail.in");
+        break;
+    case MESSAGE_READ_FEED:
+        message_put_read_feed(world_frame(w, KEYED), 3, name, 1, 0, false);
+        break;
     default:
         message_put_numbered(world_frame(w, KEYED), e->type, 3);
     }
@@ -184,6 +214,9 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
     case MESSAGE_LIST_WORKERS:
         assert_true(message_next_worker(w->arrays));
         return w->arrays->worker_info.queues;
+    case MESSAGE_LIST_FEEDS:
+        assert_true(message_next_feed(w->arrays));
+        return w->arrays->feed.queues;
     case MESSAGE_LIST:
         assert_true(message_next_job(w->arrays));
         return w->arrays->info.queue;
@@ -256,6 +289,7 @@ try_one(const struct expected *e, uint32_t rights, unsigned scope, unsigned queu
             return;
         }
     }
+    make_feeds(w, e->type);
     put_message(w, e, queue);
     assert_int_equal(world_step(w, 0), STINT_OK);
     check_answer(w, e, scope, queue, right);
