@@ -2,6 +2,7 @@
  * makes a directory of one. The copy is LMDB's own compact one, of what one read transaction sees.
  * It is read as a whole and checked before it gets its name.
  */
+#include "feed_rows.h"
 #include "log.h"
 #include "minder.h"
 #include "now.h"
@@ -205,6 +206,36 @@ take_in(const struct options *o, struct fresh *f, struct seal *seal)
     return rc;
 }
 
+/* What is recorded from now on has numbers that the broker gave to other events since the backup
+ * was made: so the feeds begin a new life, and who follows them is told. */
+static int
+renew_feeds(const struct options *o, const char *path)
+{
+    struct store *store = NULL;
+    uint8_t at[FEED_KEY_BYTES] = {0}, bytes[ROW_FEED_BYTES_MAX], text[2][LIMIT_NAME_BYTES];
+    struct slice key, value, from = {at, 1};
+    struct row_feed row;
+    int rc = upkeep_open(o, path, false, &store);
+    if (rc)
+        return rc;
+    store->ops->begin(store);
+    while (store_seek(store, STORE_FEEDS, from, &key, &value) && row_feed_read(key, value, &row) &&
+        row.number < UINT32_MAX) {
+        memcpy(text[0], row.name.data, row.name.size);
+        memcpy(text[1], row.queues.data, row.queues.size);
+        row.name.data = text[0];
+        row.queues.data = text[1];
+        row.life = feed_life();
+        store_put(store, STORE_FEEDS, feed_key(at, row.number), row_feed_write(bytes, &row),
+            (struct slice){0});
+        from = feed_key(at, row.number + 1);
+    }
+    if (store->ops->commit(store) != STINT_OK)
+        rc = upkeep_refuse(EX_IOERR, "can't write %s: %s", path, store->ops->error(store));
+    store->ops->destroy(&store);
+    return rc;
+}
+
 int
 restore_run(const struct options *o, int signals)
 {
@@ -223,6 +254,8 @@ restore_run(const struct options *o, int signals)
         rc = take_in(o, &f, &seal);
     if (!rc)
         rc = upkeep_check(o, f.path, &seal, &report);
+    if (!rc)
+        rc = renew_feeds(o, f.path);
     if (!rc)
         rc = upkeep_settle_in(&data, &f, &seal);
     fresh_drop(&f);

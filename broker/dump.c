@@ -2,6 +2,7 @@
  * all of it, so it fits together also while a stintd goes on writing.
  */
 #include "dump.h"
+#include "feed_rows.h"
 #include "key_files.h"
 #include "keys.h"
 #include "log.h"
@@ -139,6 +140,26 @@ each_setting(struct dump *d, struct slice key, struct slice value)
     dump_line(d, o);
 }
 
+/* What it is to record and keep, not what it has. */
+static void
+each_feed(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_feed row;
+    if (!row_feed_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    if (row.removed)
+        return;
+    json_t *o = json_pack("{ss so sI so so so}", "type", "feed", "name",
+        dump_bytes(row.name.data, row.name.size), "events", (json_int_t)row.events, "keep_ms",
+        dump_number(row.keep_ms), "max_events", dump_number(row.max_events), "max_bytes",
+        dump_number(row.max_bytes));
+    if (row.queues.size)
+        json_object_set_new(o, "queues", dump_bytes(row.queues.data, row.queues.size));
+    dump_line(d, o);
+}
+
 static void
 each_session(struct dump *d, struct slice key, struct slice value)
 {
@@ -206,6 +227,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_QUEUES, each_queue);
     dump_each(d, STORE_LEVELS, each_level);
     dump_each(d, STORE_SETTINGS, each_setting);
+    dump_each(d, STORE_FEEDS, each_feed);
     dump_jobs(d);
     dump_each(d, STORE_SESSIONS, each_session);
     dump_each(d, STORE_ANSWERS, each_answer);

@@ -28,6 +28,7 @@ struct load {
     bool newer; /* the dump is of a newer version */
     struct loaded_key *keys;
     size_t keys_count;
+    uint32_t feeds;
 };
 
 /* A type that nobody knows: false, without line_wrong. */

@@ -1,7 +1,10 @@
 /* Lines of all types but jobs; the contract is in load.h. */
 #include "dump.h"
+#include "feed_rows.h"
 #include "load.h"
+#include "rights.h"
 #include "upgrade.h"
+#include "upkeep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +117,53 @@ static bool
 take_worker(struct load *load)
 {
     return take_setting(load, SETTING_OF_WORKER);
+}
+
+static bool
+has_feed(struct load *load, struct slice name)
+{
+    uint8_t key[FEED_KEY_BYTES];
+    struct slice value;
+    struct row_feed row;
+    for (uint32_t i = 1; i <= load->feeds; i++) {
+        struct slice at = feed_key(key, i);
+        if (store_get(load->store, STORE_FEEDS, at, &value) && row_feed_read(at, value, &row) &&
+            row.name.size == name.size && memcmp(row.name.data, name.data, name.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* It begins anew, as its events were not dumped. */
+static bool
+take_feed(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t key[FEED_KEY_BYTES], bytes[ROW_FEED_BYTES_MAX];
+    char queues[STINT_NAME_BYTES];
+    struct row_feed row = {.number = load->feeds + 1,
+        .name = line_bytes(l, "name", LIMIT_NAME_BYTES),
+        .queues = line_has(l, "queues") ? line_bytes(l, "queues", LIMIT_NAME_BYTES) : nothing,
+        .events = (uint32_t)line_number(l, "events", UINT32_MAX),
+        .keep_ms = line_number(l, "keep_ms", LIMIT_TIME_MS),
+        .max_events = line_number(l, "max_events", LIMIT_FEED_EVENTS),
+        .max_bytes = line_number(l, "max_bytes", LIMIT_FEED_BYTES),
+        .life = feed_life(),
+        .first = 1,
+        .next = 1};
+    slice_to_text(queues, sizeof queues, row.queues);
+    if (!l->why[0] && (!name_is_valid(row.name) || !pattern_is_valid(queues)))
+        line_wrong(l, "%s is no feed that there can be", "it");
+    if (!l->why[0] && load->feeds == LIMIT_FEEDS)
+        line_wrong(l, "there are more than %s feeds", "16");
+    if (!l->why[0] && has_feed(load, row.name))
+        line_wrong(l, "%s stands there twice", "this feed");
+    if (l->why[0])
+        return false;
+    load->feeds++;
+    store_put(
+        load->store, STORE_FEEDS, feed_key(key, row.number), row_feed_write(bytes, &row), nothing);
+    return true;
 }
 
 /* As a key file it is to say what the line said. */
@@ -256,7 +306,8 @@ static const struct {
     bool (*take)(struct load *load);
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
     {"level", take_level}, {"queue", take_queue}, {"worker", take_worker}, {"fleet", take_fleet},
-    {"key", take_key}, {"damaged", load_damaged}, {"header", take_header}, {"end", take_end}};
+    {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged}, {"header", take_header},
+    {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

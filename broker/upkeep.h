@@ -60,6 +60,8 @@ int upkeep_tell(const struct verify_report *report);
 int upkeep_printed(void);
 
 /* The jobs that a report has counted. */
+/* A new life for a feed (feed_rows.h). */
+uint64_t feed_life(void);
 uint64_t upkeep_jobs(const struct verify_report *report);
 
 int backup_run(const struct options *options, int signals);

@@ -128,7 +128,7 @@ settle_running(
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
     if (o.type == OUTCOME_SUCCEEDED && lease->keep_ms == 0 && !core->fleet.watches &&
-        !core->fleet.subscriptions) {
+        !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
         job_forget(core, &lease->id, &lease->key, STINT_RUNNING, lease->chunked);
         core->figures.succeeded++;

@@ -164,13 +164,15 @@ tell_gap(const struct told *t, const struct stint_feed_news *news)
         return;
     }
     if (news->anew)
-        cli_say(t->cli, "the feed %s was made anew: its numbers begin again, and mean other events",
+        cli_say(t->cli,
+            "the numbers of the feed %s began anew: it was made again, or brought back from a "
+            "backup",
             news->feed);
     if (news->missing > 0)
         cli_say(t->cli,
-            "%" PRIu64 " events of the feed %s are missing, from %" PRIu64 " to %" PRIu64
+            "of the feed %s events are missing, %" PRIu64 " to %" PRIu64 " (%" PRIu64 ")"
             ": they are not kept any more",
-            news->missing, news->feed, news->first, last);
+            news->feed, news->first, last, news->missing);
 }
 
 static void

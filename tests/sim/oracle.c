@@ -27,6 +27,7 @@ oracle_begin(const struct core_options *o)
     clock_begin();
     frames_begin();
     queues_begin();
+    feed_begin();
 }
 
 void
@@ -587,6 +588,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     read_store(store);
     queues_check_store(store, false);
     judge();
+    feed_check_store(store);
     note_refusals();
     check_dispatches();
     check_counts(core);
@@ -636,6 +638,7 @@ oracle_started(struct store *store, struct core *core)
             }
         sim_broken("a restart changed what was on disk");
     }
+    feed_check_store(store); /* it is on disk if what it tells of is */
     if (!as_before) {
         judge(); /* the step whose commit failed is on disk, and whole */
         remember_all();

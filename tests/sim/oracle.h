@@ -49,6 +49,12 @@ void oracle_run_began(uint32_t job, uint32_t attempt, const char *worker);
 /* A client heard how a job ended. */
 void oracle_outcome(const struct stint_job_info *info);
 
+/* A follower of the feed heard of this event, or that so many are not kept any more. */
+void oracle_feed_heard(uint64_t number, const struct stint_event *event);
+void oracle_feed_missed(uint64_t first, uint64_t count);
+/* Is this the number of the event that it records next? */
+bool oracle_feed_ends_at(uint64_t next);
+
 /* ---- what the broker does ---- */
 
 /* It has started on what is in the store. */

@@ -187,6 +187,11 @@ enum queue_pause queues_pause(unsigned queue);
 /* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
 void queues_check_store(struct store *s, bool in_doubt);
 
+/* oracle_feed.c: what the feed says that the follower has made. */
+void feed_begin(void);
+/* When the store has been read, and nothing of it remembered yet. */
+void feed_check_store(struct store *s);
+
 /* oracle_why.c: what the broker says of why jobs wait. */
 void why_clear(void);
 /* REASONS were sent, */

@@ -1,6 +1,7 @@
 /* Simulated clients and workers; the contract is in peers.h. */
 #include "peers.h"
 #include "client.h"
+#include "follower.h"
 #include "greedy.h"
 #include "intruder.h"
 #include "keys.h"
@@ -594,6 +595,7 @@ peers_begin(const struct load *l, uint64_t seed)
     }
     if (load.greedy)
         greedy_begin(seed);
+    follower_begin(seed);
     if (load.keys)
         give_keys(seed);
 }
@@ -636,6 +638,7 @@ void
 peers_calm(void)
 {
     calm = true;
+    follower_calm();
     greedy_stop();
     intruder_stop();
 }
@@ -646,7 +649,7 @@ peers_content(void)
     for (unsigned i = 0; i < load.clients; i++)
         if (!has_all(&clients[i]))
             return false;
-    return true;
+    return follower_content();
 }
 
 const char *
@@ -672,6 +675,7 @@ void
 peers_stop(void)
 {
     stopping = true;
+    follower_stop();
     greedy_stop();
     intruder_stop();
     for (unsigned i = 0; i < load.workers; i++)
