@@ -12,8 +12,8 @@
  *     level     of a queue (its number) and a priority, next: sequence of the next job
  *     fleet     slots: its size
  *     worker    name, slots, paused: of all workers of this name
- *     feed      name, queues, events, keep_ms, max_events, max_bytes: what it is to record and keep.
- *               Not its events; its numbers begin anew, and who follows it is told
+ *     feed      name, queues, events, keep_ms, max_events, max_bytes: what it is to record and
+ *               keep. Not its events; its numbers begin anew, and who follows it is told
  *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
  * last: how the last attempt ended, and the fields that record_field_name names; suspect, error,
  * payload or, of one that succeeded, result; output: of a dead one session   session, submission:

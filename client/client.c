@@ -164,14 +164,14 @@ stint_client_destroy(struct stint_client **client)
     struct watched *w, *next;
     HASH_ITER (hh, c->watching.all, w, next)
         client_watched_free(c, &w);
-    while (c->subscribed) {
-        struct subscribed *s = c->subscribed;
-        c->subscribed = s->next;
+    while (c->told.subscribed) {
+        struct subscribed *s = c->told.subscribed;
+        c->told.subscribed = s->next;
         client_subscribed_free(&s);
     }
-    while (c->followed) {
-        struct followed *f = c->followed;
-        c->followed = f->next;
+    while (c->told.followed) {
+        struct followed *f = c->told.followed;
+        c->told.followed = f->next;
         client_followed_free(&f);
     }
     if (c->epoll_fd >= 0)

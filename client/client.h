@@ -106,6 +106,12 @@ struct lent {
     struct pack_buffer payload, result;
 };
 
+/* What the application hears of: subscriptions and feeds, and those that are being told. */
+struct told {
+    struct subscribed *subscribed, *telling;
+    struct followed *followed, *telling_feed;
+};
+
 struct stint_client {
     struct session session;
     struct link *link;
@@ -121,8 +127,7 @@ struct stint_client {
     struct submissions submissions;
     struct watching watching;
     struct later later;
-    struct subscribed *subscribed, *telling;
-    struct followed *followed, *telling_feed;
+    struct told told;
     struct lent lent;
     char error[512];
 };

@@ -14,7 +14,7 @@ client_subscribed_free(struct subscribed **subscribed)
 static struct subscribed *
 find(struct stint_client *c, uint64_t number)
 {
-    struct subscribed *s = c->subscribed;
+    struct subscribed *s = c->told.subscribed;
     while (s && s->number != number)
         s = s->next;
     return s;
@@ -27,7 +27,7 @@ client_take_events(struct stint_client *c, const struct message *m)
     struct subscribed *s = find(c, m->number);
     if (!s)
         return;
-    c->telling = s;
+    c->told.telling = s;
     for (uint32_t i = 0; !s->over && !c->closing && i < m->count; i++) {
         struct stint_event event = events[i];
         c->called++;
@@ -35,7 +35,7 @@ client_take_events(struct stint_client *c, const struct message *m)
         s->happened(s->context, &event);
         c->calling--;
     }
-    c->telling = NULL;
+    c->told.telling = NULL;
     if (s->over)
         client_subscribed_free(&s);
 }
@@ -44,7 +44,7 @@ client_take_events(struct stint_client *c, const struct message *m)
 void
 client_subscribe_again(struct stint_client *c)
 {
-    for (struct subscribed *s = c->subscribed; s; s = s->next) {
+    for (struct subscribed *s = c->told.subscribed; s; s = s->next) {
         if (session_request(&c->session, MESSAGE_SUBSCRIBE, s->number))
             continue;
         (void)session_control(&c->session, &s->frame);
@@ -68,8 +68,8 @@ unsubscribe(struct stint_client *c, struct subscribed *s)
     call->replied = unsubscribed;
     message_put_numbered(&call->request->frame, MESSAGE_UNSUBSCRIBE, s->number);
     client_send(call);
-    LL_DELETE(c->subscribed, s);
-    if (s == c->telling)
+    LL_DELETE(c->told.subscribed, s);
+    if (s == c->told.telling)
         s->over = true;
     else
         client_subscribed_free(&s);
@@ -110,7 +110,7 @@ stint_subscribe(struct stint_client *c, const struct stint_subscription *what,
     message_put_subscribe(
         &s->frame, s->number, queue, what->events, what->ids, (uint32_t)what->ids_count);
     memcpy(pack_reserve(&call->request->frame, s->frame.used), s->frame.data, s->frame.used);
-    LL_PREPEND(c->subscribed, s);
+    LL_PREPEND(c->told.subscribed, s);
     status = client_ask(&call, timeout_ms, first_answer, NULL, "subscribing");
     if (status == STINT_OK || !(s = find(c, number)))
         return status;
@@ -122,7 +122,7 @@ void
 stint_unsubscribe(struct stint_client *c, stint_event_fn *happened, void *context)
 {
     struct subscribed *s, *next;
-    LL_FOREACH_SAFE (c->subscribed, s, next)
+    LL_FOREACH_SAFE (c->told.subscribed, s, next)
         if (s->happened == happened && s->context == context)
             unsubscribe(c, s);
 }

@@ -112,13 +112,16 @@ client_followed_free(struct followed **followed)
 
 static void asked(struct call *call, enum stint_status status, const struct message *m);
 
+/* Until it has a number it does not wait: what a broken connection does not tell it would be left
+ * out in silence. */
 static void
 ask(struct stint_client *c, struct followed *f)
 {
+    bool knows = f->at.next != 0 && f->at.next != STINT_FEED_NEXT;
     struct slice name = {(const uint8_t *)f->what.feed, strlen(f->what.feed)};
     struct call *call = client_call(c, MESSAGE_READ_FEED);
-    message_put_read_feed(
-        &call->request->frame, call->request->number, name, f->at.next, f->at.life, !f->what.ends);
+    message_put_read_feed(&call->request->frame, call->request->number, name, f->at.next,
+        f->at.life, knows && !f->what.ends);
     call->replied = asked;
     call->into = f;
     f->call = call;
@@ -143,7 +146,7 @@ end(struct stint_client *c, struct followed *f, enum stint_status status)
     if (!f->over)
         tell(c, f, &news);
     if (!f->over)
-        LL_DELETE(c->followed, f);
+        LL_DELETE(c->told.followed, f);
     f->over = true;
 }
 
@@ -193,14 +196,14 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     }
     client_end(&call);
     f->call = NULL;
-    c->telling_feed = f;
+    c->told.telling_feed = f;
     if (status == STINT_OK && m && m->type != MESSAGE_FEED_EVENTS)
         status = STINT_BAD_MESSAGE;
     if (status == STINT_OK && m)
         take_page(c, f, m);
     else if (!c->closing)
         end(c, f, status);
-    c->telling_feed = NULL;
+    c->told.telling_feed = NULL;
     if (f->over)
         client_followed_free(&f);
     else if (!c->closing)
@@ -210,7 +213,7 @@ asked(struct call *call, enum stint_status status, const struct message *m)
 void
 client_follow_rest(struct stint_client *c)
 {
-    for (struct followed *f = c->followed; f; f = f->next)
+    for (struct followed *f = c->told.followed; f; f = f->next)
         if (f->again_at_pong && c->session.pings.answered >= f->again_at_pong) {
             f->again_at_pong = 0;
             session_request_again(&c->session, f->call->request);
@@ -220,7 +223,7 @@ client_follow_rest(struct stint_client *c)
 void
 client_follow_opened(struct stint_client *c)
 {
-    for (struct followed *f = c->followed; f; f = f->next)
+    for (struct followed *f = c->told.followed; f; f = f->next)
         f->again_at_pong = 0; /* it is sent again anyway */
 }
 
@@ -230,7 +233,7 @@ stint_follow(struct stint_client *c, const struct stint_follow *what)
     if (!client_good_name(what->feed))
         return client_fail(c, STINT_BAD_NAME, "following a feed", what->feed);
     size_t count = 0;
-    for (const struct followed *f = c->followed; f; f = f->next)
+    for (const struct followed *f = c->told.followed; f; f = f->next)
         count++;
     if (count >= LIMIT_FEED_READERS)
         return client_fail(c, STINT_TOO_MANY, "following a feed", "16 at a time");
@@ -240,7 +243,7 @@ stint_follow(struct stint_client *c, const struct stint_follow *what)
     f->what = *what;
     f->what.feed = memcpy(f->name, what->feed, strlen(what->feed) + 1);
     f->at = what->from;
-    LL_PREPEND(c->followed, f);
+    LL_PREPEND(c->told.followed, f);
     ask(c, f);
     return STINT_OK;
 }
@@ -257,7 +260,7 @@ unfollowed(struct call *call, enum stint_status status, const struct message *m)
 static void
 unfollow(struct stint_client *c, struct followed *f)
 {
-    LL_DELETE(c->followed, f);
+    LL_DELETE(c->told.followed, f);
     if (f->call) {
         uint64_t number = f->call->request->number;
         client_end(&f->call);
@@ -268,7 +271,7 @@ unfollow(struct stint_client *c, struct followed *f)
         client_send(call);
     }
     f->over = true;
-    if (f != c->telling_feed)
+    if (f != c->told.telling_feed)
         client_followed_free(&f);
 }
 
@@ -276,7 +279,7 @@ void
 stint_unfollow(struct stint_client *c, stint_feed_news_fn *happened, void *context)
 {
     struct followed *f, *next;
-    LL_FOREACH_SAFE (c->followed, f, next)
+    LL_FOREACH_SAFE (c->told.followed, f, next)
         if (f->what.happened == happened && f->what.context == context)
             unfollow(c, f);
 }

@@ -12,6 +12,8 @@
  *     sessions  session -> words: last submission, pruned up to, when it was used, whose it is
  *     answers   session, u64 submission -> an answer (struct row_answer)
  *     settings  u8 of what, name -> words: slots, paused (enum setting_of)
+ *     feeds, events
+ *               told in feed_rows.h
  *     names, redirects
  *               id -> words: another id, in two
  *

@@ -21,8 +21,8 @@ static struct poptOption options[] = {
     {"after", 0, POPT_ARG_STRING, &after, 0, "of a feed: from the number behind this one on", "N"},
     {"cursor", 0, POPT_ARG_STRING, &cursor, 0,
         "of a feed: go on at the position in this file, and keep it there", "FILE"},
-    {"follow", 'f', POPT_ARG_NONE, &follow, 0,
-        "of a feed: when all is told, go on with what happens", NULL},
+    {"follow", 0, POPT_ARG_NONE, &follow, 0, "of a feed: when all is told, go on with what happens",
+        NULL},
     POPT_TABLEEND};
 
 struct watching {

@@ -324,6 +324,40 @@ put_raw(struct pack_buffer *b)
     f.at += size;
 }
 
+static void
+put_feed(struct pack_buffer *b)
+{
+    static const char *const names[] = {"all", "some"};
+    struct stint_feed feed = {.events = next() % 4 ? 0 : next(),
+        .keep_ms = next() % 8 * 1000U,
+        .max_events = next() % 4 ? 0 : 1 + next() % 64U,
+        .max_bytes = next() % 4 ? 0 : 1 + next() * 16U};
+    const char *name = names[next() % 2];
+    slice_to_text(feed.name, sizeof feed.name, (struct slice){(const uint8_t *)name, strlen(name)});
+    if (next() % 4 == 0)
+        slice_to_text(feed.queues, sizeof feed.queues, (struct slice){(const uint8_t *)"a*", 2});
+    switch (next() % 4) {
+    case 0:
+        message_put_set_feed(b, next(), next() % 8 ? FEED_SET : FEED_REMOVE, &feed);
+        break;
+    case 1:
+        message_put_numbered(b, MESSAGE_LIST_FEEDS, next());
+        break;
+    default:
+        message_put_read_feed(b, next(), (struct slice){(const uint8_t *)name, strlen(name)},
+            next() % 8 ? next() : FEED_FROM_NEXT, next() % 16 == 0, next() % 2);
+    }
+}
+
+static void
+put_other(struct pack_buffer *b, uint8_t what)
+{
+    if (what == 31)
+        put_feed(b);
+    else
+        put_raw(b);
+}
+
 static const enum message_type ids_types[16] = {[9] = MESSAGE_WAIT,
     [10] = MESSAGE_GET,
     [11] = MESSAGE_CANCEL,
@@ -393,7 +427,7 @@ put_frame(uint8_t what, uint8_t connection)
         put_change(b);
         break;
     default:
-        put_raw(b);
+        put_other(b, what);
     }
     if (f.count) {
         struct pack_buffer *last = &f.frames[f.count - 1];

@@ -1,5 +1,6 @@
 /* The readers of stored rows. The first byte says which, and a check would keep a fuzzer out, so it
  * is put right first; what then is a row must be the same after it was written and read again. */
+#include "feed_rows.h"
 #include "fuzz.h"
 #include "rows.h"
 
@@ -82,11 +83,45 @@ read_setting(struct slice row)
 }
 
 static void
+read_feed(struct slice row)
+{
+    struct row_feed a, b;
+    uint8_t number[FEED_KEY_BYTES], again[ROW_FEED_BYTES_MAX];
+    if (!row_feed_read(feed_key(number, 7), row, &a))
+        return;
+    MUST(row_feed_read(feed_key(number, 7), row_feed_write(again, &a), &b));
+    MUST(a.first == b.first && a.next == b.next && a.removed == b.removed && a.bytes == b.bytes &&
+        a.queues.size == b.queues.size);
+}
+
+/* A check of its own is put right before it is read. */
+static void
+read_events(struct slice row)
+{
+    struct row_events a = {.feed = 7, .first = 9};
+    struct row_event event;
+    uint8_t number[EVENTS_KEY_BYTES], bytes[BYTES_MAX];
+    if (row.size <= ROW_EVENTS_HEAD_BYTES)
+        return;
+    memcpy(bytes, row.data, row.size);
+    a.count = (uint32_t)get_be(row.data + 10, 2) % ROW_EVENTS_MAX + 1;
+    a.events = (struct slice){row.data + ROW_EVENTS_HEAD_BYTES, row.size - ROW_EVENTS_HEAD_BYTES};
+    (void)row_events_write(bytes, &a);
+    row.data = bytes;
+    if (!row_events_read(events_key(number, 7, 9), row, &a))
+        return;
+    uint32_t count = 0;
+    while (row_event_take(&a.events, &event))
+        count++;
+    MUST(count == a.count && a.events.size == 0);
+}
+
+static void
 read_row(unsigned which, struct slice row)
 {
     uint64_t words[META_WORDS];
     struct slice piece;
-    switch (which % 8) {
+    switch (which) {
     case 0:
         read_level(row);
         break;
@@ -108,6 +143,12 @@ read_row(unsigned which, struct slice row)
     case 5:
         (void)row_meta_read(row, words);
         break;
+    case 7:
+        read_feed(row);
+        break;
+    case 8:
+        read_events(row);
+        break;
     default:
         (void)row_part_read(&id, 1, row, &piece);
     }
@@ -118,10 +159,10 @@ LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
 {
     static uint8_t bytes[BYTES_MAX];
     const uint64_t seeds[] = {get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0,
-        record_check("\2n", 2, 0), id_sequence(&id) + 1};
+        record_check("\2n", 2, 0), 7, 0, id_sequence(&id) + 1};
     if (size < 1 || size > sizeof bytes)
         return 0;
-    unsigned which = given[0] % 8;
+    unsigned which = given[0] % 10;
     struct slice row = {given + 1, size - 1};
     read_row(which, row);
     if (row.size < ROW_PART_BYTES)

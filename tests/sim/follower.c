@@ -24,6 +24,8 @@ happened(void *context, const struct stint_feed_news *news)
         f.made = false;
         return;
     }
+    if (!news->event && news->missing == 0 && !news->anew)
+        sim_broken("a follower is told nothing");
     if (news->anew)
         sim_broken("a follower is told that a feed began anew, and it did not");
     if (next != 0 && news->first != next)
@@ -108,7 +110,7 @@ follower_calm(void)
 bool
 follower_content(void)
 {
-    return f.made && oracle_feed_ends_at(f.at.next);
+    return f.made && oracle_feed_ends_at(f.at.next ? f.at.next : 1);
 }
 
 void

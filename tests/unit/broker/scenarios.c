@@ -639,5 +639,8 @@ const struct scenario scenarios[] = {
     {.name = "queues",
         .heading = "A queue is paused, closed, opened, and resumed; and why jobs wait.",
         .play = play_queues},
+    {.name = "feed",
+        .heading = "Events are recorded in a feed, read from a number on, and waited for.",
+        .play = play_feed},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -15,8 +15,9 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const size_t scenarios_count;
 
-/* In a file of its own. */
+/* In files of their own. */
 void play_queues(struct world *w);
+void play_feed(struct world *w);
 
 /* Common sentences. */
 

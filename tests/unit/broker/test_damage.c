@@ -14,6 +14,8 @@ full_world(struct stint_id *large)
     struct world *w = world_new(NULL);
     memset(text, 'L', sizeof text - 1);
     world_with_client(w);
+    const struct stint_feed feed = {.name = "all"};
+    message_put_set_feed(world_frame(w, 1), 1, FEED_SET, &feed);
     world_with_worker(w, 2);
     struct job_spec failing = world_job("fails");
     failing.backoff_base_ms = failing.backoff_cap_ms = 3600000;
@@ -86,7 +88,7 @@ verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
         STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS, STORE_NAMES,
-        STORE_REDIRECTS};
+        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -115,7 +117,8 @@ static void
 verify_misses_every_row_that_is_gone(void **state)
 {
     static const enum store_table tables[] = {STORE_QUEUES, STORE_LEVELS, STORE_LIVE, STORE_TRANSIT,
-        STORE_PARKED, STORE_DUE, STORE_SETTLED, STORE_EXPIRY, STORE_PARTS, STORE_SESSIONS};
+        STORE_PARKED, STORE_DUE, STORE_SETTLED, STORE_EXPIRY, STORE_PARTS, STORE_SESSIONS,
+        STORE_FEEDS, STORE_EVENTS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -134,7 +137,7 @@ verify_finds_a_row_that_belongs_to_nothing(void **state)
         size_t key_bytes;
     } rows[] = {{STORE_LIVE, 16}, {STORE_LIVE, 3}, {STORE_PARKED, 16}, {STORE_DUE, 24},
         {STORE_SETTLED, 16}, {STORE_PARTS, 18}, {STORE_SESSIONS, 16}, {STORE_ANSWERS, 24},
-        {STORE_LIVE, 70}};
+        {STORE_FEEDS, 4}, {STORE_EVENTS, 12}, {STORE_LIVE, 70}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static const uint8_t key[70] = {9, 9, 9};
@@ -205,7 +208,7 @@ static void
 a_broker_whose_own_books_are_damaged_does_not_start(void **state)
 {
     static const enum store_table tables[] = {
-        STORE_META, STORE_LEVELS, STORE_TRANSIT, STORE_SETTINGS};
+        STORE_META, STORE_LEVELS, STORE_TRANSIT, STORE_SETTINGS, STORE_FEEDS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;

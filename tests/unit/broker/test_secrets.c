@@ -28,6 +28,7 @@ struct conversation {
     uint8_t cursor[CURSOR_BYTES]; /* of the last list of all queues */
     bool goes_on; /* that list */
     uint64_t listed_on, missed; /* lists that went on, and events that were lost */
+    uint64_t read; /* events of feeds */
     struct pack_buffer heard;
 };
 
@@ -197,6 +198,26 @@ subscribe(struct conversation *c)
         message_put_subscribe(world_frame(c->w, CLIENT), number, queue, 0, ids, count);
 }
 
+/* Of its own queues, of others' too, of none. */
+static const struct stint_feed feeds[] = {{.name = "mail", .queues = "mail.*", .max_events = 60},
+    {.name = "in", .queues = "mail.in"}, {.name = "pay", .queues = "pay.*"}, {.name = "all"},
+    {.name = "none"}};
+enum { FEEDS = sizeof feeds / sizeof *feeds };
+
+static void
+ask_for_feeds(struct conversation *c)
+{
+    const struct stint_feed *feed = &feeds[below(c, FEEDS)];
+    uint64_t what = below(c, 8), from = below(c, 150), number = 20 + below(c, 3);
+    if (what == 0)
+        message_put_numbered(world_frame(c->w, CLIENT), MESSAGE_LIST_FEEDS, 3);
+    else if (what == 1)
+        message_put_set_feed(world_frame(c->w, CLIENT), 3, FEED_SET + (from & 1), feed);
+    else
+        message_put_read_feed(
+            world_frame(c->w, CLIENT), number, text(feed->name), from, 0, what % 2 != 0);
+}
+
 static void
 work(struct conversation *c)
 {
@@ -235,7 +256,11 @@ say_hello(struct conversation *c, uint32_t peer, enum message_role role, struct 
 static void
 speak(struct conversation *c)
 {
-    switch (below(c, 10)) {
+    switch (below(c, 12)) {
+    case 10:
+    case 11:
+        ask_for_feeds(c);
+        break;
     case 8:
     case 9:
         ask_why(c);
@@ -281,6 +306,7 @@ take_in(struct conversation *c)
             if (c->goes_on)
                 memcpy(c->cursor, m->page.cursor.data, sizeof c->cursor);
         }
+        c->read += m->type == MESSAGE_FEED_EVENTS ? m->count : 0;
         for (uint32_t e = 0; m->type == MESSAGE_EVENTS && e < m->count; e++)
             c->missed += c->w->arrays->events[e].type == STINT_EVENT_LOST;
     }
@@ -321,6 +347,8 @@ converse(struct conversation *c, uint64_t seed, bool alive)
     put_job(c->w, LOCAL, 2, alive ? "pay.roll" : "void", "wages");
     put_job(c->w, LOCAL, 3, "mail.out", "default");
     c->other_jobs = 1;
+    for (unsigned i = 0; i + 1 < FEEDS; i++)
+        message_put_set_feed(world_frame(c->w, LOCAL), 4, FEED_SET, &feeds[i]);
     assert_int_equal(world_step(c->w, 0), STINT_OK);
     say_hello(c, BOTH, ROLE_WORKER, both, 2, 0); /* it is given nothing */
     if (alive)
@@ -349,7 +377,7 @@ static void
 whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(void **state)
 {
     (void)state;
-    uint64_t lives = 0, listed_on = 0, missed = 0;
+    uint64_t lives = 0, listed_on = 0, missed = 0, read = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct conversation with, without;
         struct stint_stats stats;
@@ -359,6 +387,7 @@ whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(voi
         lives += stats.succeeded + stats.cancelled > 3;
         listed_on += with.listed_on;
         missed += with.missed;
+        read += with.read;
         if (with.heard.used != without.heard.used ||
             memcmp(with.heard.data, without.heard.data, with.heard.used) != 0)
             fail_msg(
@@ -369,6 +398,7 @@ whoever_has_no_right_to_a_queue_hears_the_same_whether_it_lives_or_never_was(voi
     assert_in_range(lives, SEEDS / 2, SEEDS); /* there is something to be heard of */
     assert_in_range(listed_on, SEEDS, SEEDS * STEPS);
     assert_in_range(missed, SEEDS / 2, SEEDS * STEPS);
+    assert_in_range(read, SEEDS, UINT32_MAX);
 }
 
 /* What no answer may hold, apart from what the peers said themselves. */
