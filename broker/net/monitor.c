@@ -229,7 +229,10 @@ blame(struct monitor *m, int fd)
 static void
 add_door(struct failures *f, int fd)
 {
-    if (f->doors_count < DOORS_MAX)
+    struct sockaddr_storage here = {0};
+    socklen_t size = sizeof here;
+    if (f->doors_count < DOORS_MAX && getsockname(fd, (struct sockaddr *)&here, &size) == 0 &&
+        here.ss_family != AF_UNIX)
         f->doors[f->doors_count++] = (struct door){fd, cookie_of(fd)};
 }
 
