@@ -19,6 +19,7 @@ HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
+FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -732,4 +733,26 @@ PLANTED = [
      "            if (failed)\n                blame(", "                blame("),
     ("nobody is blamed for a handshake", "broker/net/monitor.c",
      "        strangers_blame(&m->failed.strangers, k->from);", "        (void)k;"),
+    # Feeds.
+    ("an event of a feed is not written", FEED, "    store_put(core->store, STORE_EVENTS, events_key(key, row.feed, row.first),\n", "    if (row.first != 2)\n    store_put(core->store, STORE_EVENTS, events_key(key, row.feed, row.first),\n"),
+    ("a feed's numbers are given again after a restart", FEED, "    f->changed = true;\n    core->feeds.news = true;\n}", "    core->feeds.news = true;\n}"),
+    ("a feed records what is forgotten at success only for subscribers", SETTLE, "!watch_hears(core)) {", "!core->fleet.subscriptions) {"),
+    ("a feed hears of all queues", FEED, "            pattern_matches(f->queues,", "            true || pattern_matches(f->queues,"),
+    ("a feed hears of all events", FEED, "(f->row.events && !(f->row.events >> type & 1))", "type == 0"),
+    ("a feed keeps what is too old", FEED, "core->clocks.wall_ms >= f->oldest.at_ms + f->row.keep_ms);", "core->clocks.wall_ms + 1 == f->oldest.at_ms + f->row.keep_ms);"),
+    ("a feed keeps more than it may by number", FEED, "    f->row.first = f->row.next - f->row.max_events;", "    f->row.first = f->row.next - f->row.max_events - 1;"),
+    ("a feed grows on a full store", FEED, "    return store_has_room(core, bytes) && f->row.bytes < most ? most : f->row.bytes;", "    return bytes > 0 ? most : f->row.bytes;"),
+    ("a feed takes all the room that there is", FEED, "    return earlier(f->row.max_bytes, later(FLOOR_BYTES, room));", "    return room > 0 ? f->row.max_bytes : FLOOR_BYTES;"),
+    ("events that found no room are not missing", FEED, "    f->row.first = f->oldest.first = f->row.next;", "    f->oldest.first = f->row.next;"),
+    ("a page leaves out where it begins", FEED, "        if (number < *at)\n            continue;", "        if (number <= *at)\n            continue;"),
+    ("a damaged row of a feed is told as if it were none", FEED, "        if (gap && *count > 0)\n            break;", "        if (gap && *count > LIMIT_JOBS)\n            break;"),
+    ("who may see part of a feed reads all of it", FOLLOW, "    return grant_allows_all(peer->grant, RIGHT_SEE, f->queues);", "    return !peer->grant || f->row.number > 0;"),
+    ("a key for a begin sees a shorter one's feed", RIGHTS, "        if (is_prefix(g->patterns[i]) && matches(g->patterns[i], begin))", "        if (is_prefix(g->patterns[i]) && begin.size > 0)"),
+    ("a position of another life is believed", FOLLOW, "    if ((r->life && r->life != f->row.life) || r->from > f->row.next)", "    if (r->from > f->row.next)"),
+    ("who waits for a feed is answered with nothing", FOLLOW, "    if (!news && r->wait && !missed && from == r->from)", "    if (!news && !r->wait && !missed && from == r->from)"),
+    ("who stops waiting for a feed is answered", WATCH, "    if (r)\n        fleet_end_reader(&core->fleet, r);", "    if (r && r->from == 0)\n        fleet_end_reader(&core->fleet, r);"),
+    ("a follower is not told what is missing", FOLLOWS, "    if (counts && (anew || gap.missing > 0))", "    if (counts && anew)"),
+    ("a restored feed goes on in its old life", "broker/backup.c", "        row.life = feed_life();\n", "        row.life |= feed_life() & 0;\n"),
+    ("a dump leaves out feeds", "broker/dump.c", "    dump_each(d, STORE_FEEDS, each_feed);\n", "    (void)each_feed;\n"),
+    ("verify does not miss events of a feed", "broker/core/verify.c", "    bool ended = v->feed.rows ? v->feed.next == f->next : f->first == f->next;", "    bool ended = true;"),
 ]
