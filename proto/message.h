@@ -252,10 +252,21 @@ struct message {
         struct {
             struct slice queue; /* empty: jobs, whose ids are in the arrays */
         } why;
+        struct {
+            struct slice cursor, queues; /* queues: a name, or how names begin and `*`; empty: all
+                                          */
+            uint32_t parts; /* bits of enum stint_figures_part */
+        } list_figures;
+        struct {
+            struct slice queue, cursor;
+            uint64_t offset;
+            uint32_t limit, parts; /* PART_PAYLOAD */
+        } peek;
     };
 };
 
 enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
+enum { FIGURES_KINDS_MAX = 64, FIGURES_NUMBERS_MAX = 32 };
 
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
@@ -278,6 +289,11 @@ struct message_arrays {
         struct stint_worker_info worker_info;
         struct stint_running_info running_info; /* RUNNING: one at a time */
         struct stint_reason reason; /* REASONS: one at a time */
+        struct { /* FIGURES: one at a time */
+            struct stint_figures figures;
+            struct stint_kind_figures kinds_figures[FIGURES_KINDS_MAX];
+            struct stint_priority_figures priorities[256];
+        };
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -296,6 +312,7 @@ bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
 bool message_next_running(struct message_arrays *arrays);
 bool message_next_reason(struct message_arrays *arrays);
+bool message_next_figures(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -387,6 +404,11 @@ void message_put_list_running(
 void message_put_why(struct pack_buffer *b, uint64_t number, struct slice queue,
     const struct stint_id *ids, uint32_t count);
 void message_put_reason(struct pack_buffer *b, const struct stint_reason *reason);
+/* Of the queue of this name, or of those whose names begin so, if a `*` is at its end. */
+void message_put_list_figures(struct pack_buffer *b, uint64_t number, struct slice queues,
+    uint32_t parts, struct slice cursor);
+void message_put_figures(struct pack_buffer *b, const struct stint_figures *figures);
+void message_put_peek(struct pack_buffer *b, uint64_t number, const struct message *peek);
 void message_put_set_queue(
     struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
 void

@@ -484,7 +484,7 @@ PLANTED = [
     ("rights: the gate is open", CORE, "        if (gate_admits(core, peer, m))\n            peer_message", "        (void)gate_admits;\n        peer_message"),
     ("rights: any hello is let in", CORE, "        if (gate_admits_hello(core, number, m))\n", "        (void)gate_admits_hello;\n"),
     ("rights: a name that begins alike is covered", RIGHTS, "    return name.size == size && memcmp", "    return name.size >= size && memcmp"),
-    ("rights: a prefix covers everything", RIGHTS, "        return name.size >= size - 1 && memcmp(pattern, name.data, size - 1) == 0;", "        return name.size > 0;"),
+    ("rights: a prefix covers everything", RIGHTS, "        return name.size >= size - 1 && memcmp(pattern.data, name.data, size - 1) == 0;", "        return name.size > 0;"),
     ("rights: an id of a queue that is gone is not denied", RIGHTS, "last->covered = q && covers(", "last->covered = !q || covers("),
     ("rights: another broker's id is taken for ours", RIGHTS, "    if (id_broker(id) != book->broker || number == 0)", "    if (number == 0)"),
     ("rights: all ids are taken for the first one's queue", RIGHTS, "    if (number != last->number) {", "    if (last->number == 0) {"),
