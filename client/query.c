@@ -148,7 +148,7 @@ tell_running(const struct listing *l, const struct message_arrays *arrays)
 static bool
 tell_figures(const struct listing *l, const struct message_arrays *arrays)
 {
-    return l->each_figures(l->context, &arrays->figures);
+    return l->each_figures(l->context, &arrays->measured.figures);
 }
 
 static struct slice

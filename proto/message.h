@@ -268,6 +268,13 @@ struct message {
 enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
 enum { FIGURES_KINDS_MAX = 64, FIGURES_NUMBERS_MAX = 32 };
 
+/* A queue's figures, and what they point to. */
+struct measured {
+    struct stint_figures figures;
+    struct stint_kind_figures kinds[FIGURES_KINDS_MAX];
+    struct stint_priority_figures priorities[256];
+};
+
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
 struct message_arrays {
@@ -289,11 +296,7 @@ struct message_arrays {
         struct stint_worker_info worker_info;
         struct stint_running_info running_info; /* RUNNING: one at a time */
         struct stint_reason reason; /* REASONS: one at a time */
-        struct { /* FIGURES: one at a time */
-            struct stint_figures figures;
-            struct stint_kind_figures kinds_figures[FIGURES_KINDS_MAX];
-            struct stint_priority_figures priorities[256];
-        };
+        struct measured measured; /* FIGURES: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */

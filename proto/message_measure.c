@@ -120,7 +120,7 @@ read_kinds(struct message_arrays *arrays)
     uint32_t count = pack_array(r);
     r->bad |= count > FIGURES_KINDS_MAX;
     for (uint32_t i = 0; i < count && !r->bad; i++) {
-        struct stint_kind_figures *k = &arrays->kinds_figures[i];
+        struct stint_kind_figures *k = &arrays->measured.kinds[i];
         uint32_t elements = pack_array(r);
         *k = (struct stint_kind_figures){.kind = ""};
         slice_to_text(k->kind, sizeof k->kind, pack_text(r));
@@ -128,8 +128,8 @@ read_kinds(struct message_arrays *arrays)
         read_times(r, &k->run);
         skip_rest(r, 3, elements);
     }
-    arrays->figures.kinds = arrays->kinds_figures;
-    arrays->figures.kinds_count = r->bad ? 0 : count;
+    arrays->measured.figures.kinds = arrays->measured.kinds;
+    arrays->measured.figures.kinds_count = r->bad ? 0 : count;
 }
 
 static void
@@ -139,21 +139,21 @@ read_priorities(struct message_arrays *arrays)
     uint32_t count = pack_array(r);
     r->bad |= count > 256;
     for (uint32_t i = 0; i < count && !r->bad; i++) {
-        struct stint_priority_figures *p = &arrays->priorities[i];
+        struct stint_priority_figures *p = &arrays->measured.priorities[i];
         uint32_t elements = pack_array(r);
         p->priority = (uint8_t)pack_uint_max(r, UINT8_MAX);
         decoding_states(r, p->jobs);
         skip_rest(r, 2, elements);
     }
-    arrays->figures.priorities = arrays->priorities;
-    arrays->figures.priorities_count = r->bad ? 0 : count;
+    arrays->measured.figures.priorities = arrays->measured.priorities;
+    arrays->measured.figures.priorities_count = r->bad ? 0 : count;
 }
 
 static void
 figures_field(struct message_arrays *arrays, uint64_t key)
 {
     struct pack_reader *r = &arrays->items;
-    struct stint_figures *f = &arrays->figures;
+    struct stint_figures *f = &arrays->measured.figures;
     switch (key) {
     case FIGURES_QUEUE:
         slice_to_text(f->queue, sizeof f->queue, pack_text(r));
@@ -206,7 +206,7 @@ message_next_figures(struct message_arrays *arrays)
 {
     struct pack_reader *r = &arrays->items;
     int64_t last = -1;
-    arrays->figures = (struct stint_figures){.queue = ""};
+    arrays->measured.figures = (struct stint_figures){.queue = ""};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
         figures_field(arrays, pack_key(r, &last));
     return !r->bad;

@@ -185,12 +185,6 @@ book_ready_at(struct level *level, uint64_t sequence)
             level->scans[i].head = sequence;
 }
 
-/* Where the search for these kinds stands; made if it is not there. Borrowed until the next one is
- * made. */
-struct scan *book_scan(struct level *level, const struct kinds *kinds);
-/* Nobody searches this queue for these kinds any more. */
-void book_end_scans(struct queue *queue, const struct kinds *kinds);
-
 /* The first ready job of the level; its stored bytes are borrowed until the store is written.
  * False if there is none. The job is to be set running or apart at once, or set aside. */
 bool

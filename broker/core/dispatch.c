@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "job.h"
 #include "peers.h"
+#include "scans.h"
 #include "tally.h"
 #include "watch.h"
 

@@ -555,7 +555,8 @@ MESSAGE(QUEUES, NUMBER, {2, "queues", show_queue_list}, {3, "cursor", show_curso
 MESSAGE(LIST_WORKERS, NUMBER, {2, "cursor", show_cursor})
 MESSAGE(WORKERS, NUMBER, {2, "workers", show_worker_list}, {3, "cursor", show_cursor})
 MESSAGE(GET_STATS, NUMBER)
-MESSAGE(STATS, NUMBER, STINT_STATS_FIELDS(STAT) {64, "jobs", show_uint_list}, {65, "totals", show_uint_list})
+MESSAGE(STATS, NUMBER, STINT_STATS_FIELDS(STAT) {64, "jobs", show_uint_list},
+    {65, "totals", show_uint_list})
 MESSAGE(SUBSCRIBE, NUMBER, {2, "queue", show_name}, {3, "events", show_event_types},
     {4, "ids", show_id_list})
 MESSAGE(UNSUBSCRIBE, NUMBER)
@@ -574,7 +575,8 @@ MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_act
 MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
-MESSAGE(LIST_FIGURES, NUMBER, {2, "cursor", show_cursor}, {3, "queues", show_name}, {4, "parts", show_uint})
+MESSAGE(LIST_FIGURES, NUMBER, {2, "cursor", show_cursor}, {3, "queues", show_name},
+    {4, "parts", show_uint})
 MESSAGE(FIGURES, NUMBER, {2, "figures", show_figures_list}, {3, "cursor", show_cursor})
 MESSAGE(PEEK, NUMBER, {2, "queue", show_name}, {3, "offset", show_uint}, {4, "limit", show_uint},
     {5, "parts", show_parts}, {6, "cursor", show_cursor})

@@ -19,6 +19,8 @@ HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
+FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
+    f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -715,4 +717,29 @@ PLANTED = [
     ("a key file of another is written over by a load", "broker/load.c", "&load->keys[*made].file, false, false))", "&load->keys[*made].file, false, true))"),
     ("a job that was moved is loaded where its id says", "broker/load_jobs.c", "    p.at = line_has(l, \"at\") ? line_id(l, \"at\") : p.id;", "    p.at = p.id;\n    (void)(line_has(l, \"at\") && line_id(l, \"at\").bytes[0]);"),
     ("base64 ends in stray bits", "proto/json_bytes.c", "    return (word & ((1U << (24 - 8 * count)) - 1)) == 0 ? count : 0;", "    return count;"),
+
+    # figures
+    ("figures: counts are not in the row", BOOK, "    memcpy(row.totals, l->totals, sizeof row.totals);\n", ""),
+    ("figures: counts of a queue that goes are lost", BOOK, "        book->sums.gone[i] += totals[i];\n", ""),
+    ("figures: they are kept, and lost by a restart", BOOK, "        book->sums.totals[i] += book->sums.gone[i];\n", ""),
+    ("figures: each success counts twice", SETTLE, "        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n",
+     "        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n"),
+    ("figures: a cancel counts as dead", JOB, "            : to == STINT_DEAD ? STINT_COUNT_DEAD", "            : to != STINT_SUCCEEDED ? STINT_COUNT_DEAD"),
+    ("figures: a failure is not counted", ATTEMPT, "    tally_count(core, job->level, STINT_COUNT_FAILED);\n", ""),
+    ("figures: a retry waits since its submission", TALLY, "record_get(r, FIELD_READY, r->submitted_ms)", "r->submitted_ms"),
+    ("figures: what was given back has run", SETTLE, "    if (is_run(o.type))\n", ""),
+    ("figures: the present slot is not in a rate", FIGURES, "            uint64_t sum = totals[c] - f->begun[c];", "            uint64_t sum = 0;"),
+    ("figures: slots in which nothing was keep what they had", FIGURES,
+     "        memset(f->slots[(f->slot + i) % SLOTS_KEPT], 0, sizeof f->slots[0]);", "        ;"),
+    ("figures: percentiles forget nothing", FIGURES, "    turn_spans(f, spans < 2 ? spans : 2);\n", "    (void)spans;\n    (void)turn_spans;\n"),
+    ("figures: a percentile is its bucket's end, beyond the longest", FIGURES, "    return ms < times->max_ms ? ms : times->max_ms;", "    return ms;"),
+    ("figures: a short broker's rate is of a whole minute", FIGURES, "        over_ms = over_ms < up_ms ? over_ms : up_ms;\n", "        (void)up_ms;\n"),
+    ("figures: no bound of what a page reads", SHOWN, "            core->step.listed - begin >= rows) {", "            core->step.listed - begin >= 100 * rows) {"),
+    ("figures: a name is taken for a prefix", SHOWN, "pattern_matches(m->list_figures.queues, name)",
+     "memcmp(m->list_figures.queues.data, name.data, 1) == 0"),
+    ("figures: a key is told of all queues", SIGHT, "    return sight_is_narrow(peer) ? sight_next(core, peer, q->number + 1ULL) : q->hh.next;", "    (void)core;\n    (void)peer;\n    return q->hh.next;"),
+    ("peek: of any queue", RIGHTS_DEF, "X(PEEK, RIGHT_SEE, PEEKED)", "X(PEEK, RIGHT_SEE, SOMEWHERE)"),
+    ("peek: what runs is next", QUERY, "        if (!book_is_running(&core->book, &p->at)) {", "        if (true) {"),
+    ("peek: an offset ends in its first level", QUERY, "            p->offset -= level->jobs[STINT_READY];\n", ""),
+    ("peek: a cursor of another queue", QUERY, "id_queue(&p->at) == p->queue->number;", "true;"),
 ]

@@ -189,6 +189,9 @@ enum queue_pause queues_pause(unsigned queue);
 /* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
 void queues_check_store(struct store *s, bool in_doubt);
 
+/* oracle_totals.c: is what is counted true? After a restart nothing of it may be lost. */
+void totals_check(struct core *core, bool restarted);
+
 /* oracle_why.c: what the broker says of why jobs wait. */
 void why_clear(void);
 /* REASONS were sent, */

@@ -36,7 +36,7 @@ ask(struct world *w, uint32_t peer, const char *queues)
     if (w->message.count == 0)
         return NULL;
     assert_true(message_next_figures(a));
-    return &a->figures;
+    return &a->measured.figures;
 }
 
 static void

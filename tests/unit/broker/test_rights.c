@@ -195,7 +195,7 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
         return w->arrays->worker_info.queues;
     case MESSAGE_LIST_FIGURES:
         assert_true(message_next_figures(w->arrays));
-        return w->arrays->figures.queue;
+        return w->arrays->measured.figures.queue;
     case MESSAGE_LIST:
         assert_true(message_next_job(w->arrays));
         return w->arrays->info.queue;

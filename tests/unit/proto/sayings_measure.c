@@ -90,7 +90,7 @@ make(struct sayable *s)
 static void
 assert_heard(const struct stint_figures *was)
 {
-    const struct stint_figures *is = &arrays->figures;
+    const struct stint_figures *is = &arrays->measured.figures;
     assert_true(message_next_figures(arrays));
     assert_string_equal(is->queue, was->queue);
     ASSERT_FIELD(is, was, totals);
