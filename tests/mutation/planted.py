@@ -524,7 +524,7 @@ PLANTED = [
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
 
     # the age of the oldest ready job
-    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nstruct scan", "    return true;\n}\n\nstruct scan"),
+    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nbool\nbook_scan_ready", "    return true;\n}\n\nbool\nbook_scan_ready"),
     ("who only asks for the next ready job searches for it", BOOK, "search(book, level, &level->head, GLANCED, id, bytes)", "search(book, level, &level->head, UINT_MAX, id, bytes)"),
     ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
     ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
@@ -717,6 +717,23 @@ PLANTED = [
     ("a key file of another is written over by a load", "broker/load.c", "&load->keys[*made].file, false, false))", "&load->keys[*made].file, false, true))"),
     ("a job that was moved is loaded where its id says", "broker/load_jobs.c", "    p.at = line_has(l, \"at\") ? line_id(l, \"at\") : p.id;", "    p.at = p.id;\n    (void)(line_has(l, \"at\") && line_id(l, \"at\").bytes[0]);"),
     ("base64 ends in stray bits", "proto/json_bytes.c", "    return (word & ((1U << (24 - 8 * count)) - 1)) == 0 ? count : 0;", "    return count;"),
+    # Strangers.
+    ("one burst is a flood", "broker/net/strangers.c",
+     "if (too_many && k->before > STRANGERS_WINDOW_MAX)", "if (too_many)"),
+    ("a flood that is over is held off for good", "broker/net/strangers.c",
+     "k->pass > UINT32_MAX / 2 ? UINT32_MAX : 2 * k->pass + 1", "k->pass"),
+    ("this host is a stranger", "broker/net/strangers.c",
+     "memcmp(lower, own_lower, sizeof lower) == 0", "false"),
+    ("the filter drops answers", "broker/net/strangers.c",
+     "TCP_SYN | TCP_ACK)", "TCP_SYN)"),
+    ("the filter looks at half of an address", "broker/net/strangers.c",
+     "IPV6_SOURCE + 4)", "IPV6_SOURCE)"),
+    ("who is held off gives up its place", "broker/net/strangers.c",
+     "k->pass == UINT32_MAX &&", "k->failed + 1 &&"),
+    ("any connection that ends is blamed for a handshake", "broker/net/monitor.c",
+     "            if (failed)\n                blame(", "                blame("),
+    ("nobody is blamed for a handshake", "broker/net/monitor.c",
+     "        strangers_blame(&m->failed.strangers, k->from);", "        (void)k;"),
 
     # figures
     ("figures: counts are not in the row", BOOK, "    memcpy(row.totals, l->totals, sizeof row.totals);\n", ""),
