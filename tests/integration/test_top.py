@@ -9,25 +9,83 @@ import select
 import signal
 import struct
 import termios
-import time
 import unittest
 
 import harness
 
 
+MOVES = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}
+
+
 class Screen:
-    """A command on a terminal, and all that it has written."""
+    """A command on a vt100, and what stands on it: curses writes only what has changed."""
 
     def __init__(self, endpoint, lines, columns, *args, **env):
-        self.said = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            self.fd = 0
+            self.set_size(lines, columns)
             os.execve(harness.program("stint"), ["stint", "-e", endpoint, "top", *args],
-                      dict(os.environ, TERM="xterm", LANG="C.UTF-8", **env))
-        self.resize(lines, columns)
+                      dict(os.environ, TERM="vt100", LANG="C.UTF-8", **env))
+        self.rest, self.line, self.column = b"", 0, 0
+        self.wipe(lines, columns)
+
+    def set_size(self, lines, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def wipe(self, lines, columns):
+        self.lines, self.columns = lines, columns
+        self.cells = [[" "] * columns for _ in range(lines)]
 
     def resize(self, lines, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        """All is drawn anew then."""
+        self.read()
+        self.wipe(lines, columns)
+        self.set_size(lines, columns)
+
+    def put(self, character):
+        if self.column >= self.columns:
+            self.line, self.column = self.line + 1, 0
+        if 0 <= self.line < self.lines:
+            self.cells[self.line][self.column] = character
+        self.column += 1
+
+    def erase(self, what, numbers):
+        line = min(self.line, self.lines - 1)
+        if numbers[0] == 0:
+            self.cells[line][self.column:] = [" "] * len(self.cells[line][self.column:])
+        elif numbers[0] == 1:
+            self.cells[line][:self.column + 1] = [" "] * len(self.cells[line][:self.column + 1])
+        else:
+            self.cells[line] = [" "] * self.columns
+        if what == "J" and numbers[0] != 1:
+            for i in range(0 if numbers[0] == 2 else line + 1, self.lines):
+                self.cells[i] = [" "] * self.columns
+
+    def control(self, what, numbers):
+        if what == "H":
+            self.line = max(numbers[0], 1) - 1
+            self.column = max(numbers[1], 1) - 1 if len(numbers) > 1 else 0
+        elif what in MOVES:
+            down, right = MOVES[what]
+            self.line += down * max(numbers[0], 1)
+            self.column = max(0, min(self.column, self.columns - 1) + right * max(numbers[0], 1))
+        elif what in "JK":
+            self.erase(what, numbers)
+
+    def take(self, text):
+        pieces = re.compile(r"\x1b\[\??([0-9;]*)([A-Za-z])|\x1b[()#].|\x1b.|[\x00-\x1f]|[^\x00-\x1f]")
+        for piece in pieces.finditer(text):
+            if piece[2]:
+                self.control(piece[2], [int(n or 0) for n in piece[1].split(";")])
+            elif piece[0] == "\r":
+                self.column = 0
+            elif piece[0] == "\n":
+                self.line += 1
+            elif piece[0] == "\b":
+                self.column -= self.column > 0
+            elif piece[0] >= " ":
+                self.put(piece[0])
 
     def read(self):
         while select.select([self.fd], [], [], 0)[0]:
@@ -37,33 +95,51 @@ class Screen:
                 return
             if not piece:
                 return
-            self.said += piece
+            self.rest += piece
+            whole = re.match(rb"(?s)(.*?)(\x1b[^A-Za-z]*|[\xc0-\xff][\x80-\xbf]*)?\Z", self.rest)
+            cut = whole.end(1)
+            try:  # a character at the end may be whole
+                self.rest[cut:].decode()
+                if not self.rest[cut:].startswith(b"\x1b"):
+                    cut = len(self.rest)
+            except UnicodeDecodeError:
+                pass
+            text, self.rest = self.rest[:cut], self.rest[cut:]
+            self.take(text.decode("utf-8", "replace"))
 
     def text(self):
-        """Without what moves and colours."""
         self.read()
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]", " ", self.said.decode("utf-8", "replace"))
+        return "\n".join("".join(line).rstrip() for line in self.cells)
 
     def press(self, key):
-        self.said = b""
         os.write(self.fd, key.encode())
 
     def until(self, words, what=None):
-        harness.wait_until(lambda: words in self.text(), what or f"the screen shows {words!r}")
+        try:
+            harness.wait_until(lambda: words in self.text(), what or f"the screen shows {words!r}")
+        except AssertionError:
+            print(self.text())
+            raise
 
     def end(self):
         """Its exit status."""
-        for _ in range(600):
+        ended = []
+
+        def is_over():
             self.read()
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                os.close(self.fd)
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.05)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        raise AssertionError("it does not end: " + self.text()[-2000:])
+                ended.append(status)
+            return pid
+
+        try:
+            harness.wait_until(is_over, "it ends")
+        finally:
+            if not ended:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+            os.close(self.fd)
+        return os.waitstatus_to_exitcode(ended[0])
 
 
 def has_screen():
@@ -141,10 +217,8 @@ class Keys(Top):
             self.submit(f"queue-{i:02}")
         s = self.screen(3, 20, NO_COLOR="1")
         s.until("broker up")
-        s.said = b""
         s.resize(40, 100)
         s.until("queue-29")
-        s.said = b""
         s.resize(1, 1)
         s.press(" ")
         s.press("j")
