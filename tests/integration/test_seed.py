@@ -53,11 +53,11 @@ class Seed(harness.Case):
         self.assertIn("hello", out)
 
     def it_is_hello(self, out):
-        self.assertEqual(out, "hello")
+        self.assertRegex(out, r"(?m)^payload +hello$")
 
     def it_is_bye(self, out):
         del out
-        self.assertEqual(self.place.stint("show", "--payload", self.ids[0]).stdout, "bye\n")
+        self.assertEqual(self.place.json("show", "--payload", self.ids[0])[0]["payload"], "bye\n")
 
     def there_are_three(self, out):
         self.assertRegex(out, r"(?m)^mail +3 ")

@@ -30,7 +30,7 @@ class Counts(Figures):
         self.work()
         for i in range(1, 4):
             for kind in ("good", "bad"):
-                job = self.submit(kind, "mail", "--max-attempts", "1")
+                job = self.submit(kind, "mail", "--attempts", "1")
                 self.place.stint("wait", "-Q", job)
             self.broker.kill()
             self.broker = self.place.broker()
@@ -56,7 +56,7 @@ class Counts(Figures):
 class Told(Figures):
     def test_kinds_priorities_prefixes_and_sums(self):
         self.work()
-        for job in (self.submit("good"), self.submit("bad", "mail", "--max-attempts", "1"),
+        for job in (self.submit("good"), self.submit("bad", "mail", "--attempts", "1"),
                     self.submit("good", "mail.in", "-p", "7")):
             self.place.stint("wait", "-Q", job)
         one = self.figures("-q", "mail")

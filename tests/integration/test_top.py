@@ -9,7 +9,6 @@ import select
 import signal
 import struct
 import termios
-import unittest
 
 import harness
 
@@ -164,8 +163,12 @@ class Top(harness.Case):
         return next(q for q in self.place.json("queues") if q["name"] == name)
 
 
-@unittest.skipUnless(has_screen(), "built without ncurses")
 class Keys(Top):
+    def setUp(self):
+        super().setUp()
+        if not has_screen():
+            self.skipTest("built without ncurses")
+
     def test_keys_act_on_the_chosen_queue(self):
         for name in ("alpha", "beta"):
             self.submit(name)
@@ -194,7 +197,7 @@ class Keys(Top):
 
     def test_the_dead_are_retried_after_a_yes(self):
         self.place.worker("--handle", "bad=false", "--queue", "alpha")
-        job = self.submit("alpha", "bad", "--max-attempts", "1")
+        job = self.submit("alpha", "bad", "--attempts", "1")
         self.place.stint("wait", "-Q", job)
         s = self.screen()
         s.until("dead")
@@ -244,8 +247,8 @@ class Keys(Top):
 
 class Text(Top):
     def test_without_a_terminal_it_is_text(self):
-        self.place.worker("--handle", "bad=echo wrong >&2; false", "--queue", "alpha")
-        job = self.submit("alpha", "bad", "--max-attempts", "1")
+        self.place.worker("--handle", "bad=sh -c 'echo wrong >&2; false'", "--queue", "alpha")
+        job = self.submit("alpha", "bad", "--attempts", "1")
         self.place.stint("wait", "-Q", job)
         r = self.place.stint("top", "--once")
         self.assertExit(r, 0)
