@@ -109,6 +109,15 @@ each_queue(struct dump *d, struct slice key, struct slice value)
     dump_line(d, o);
 }
 
+/* What was counted; what is 0 is left out. */
+static void
+put_totals(json_t *o, const uint64_t totals[STINT_COUNTS])
+{
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        if (totals[i])
+            json_object_set_new(o, stint_count_name((enum stint_count)i), dump_number(totals[i]));
+}
+
 static void
 each_level(struct dump *d, struct slice key, struct slice value)
 {
@@ -117,9 +126,27 @@ each_level(struct dump *d, struct slice key, struct slice value)
         d->damaged++;
         return;
     }
-    dump_line(d,
+    json_t *o =
         json_pack("{ss sI si so}", "type", "level", "queue", (json_int_t)id_queue(&row.level),
-            "priority", (int)id_priority(&row.level), "next", dump_number(row.next)));
+            "priority", (int)id_priority(&row.level), "next", dump_number(row.next));
+    put_totals(o, row.totals);
+    dump_line(d, o);
+}
+
+static void
+dump_gone(struct dump *d)
+{
+    struct slice value;
+    uint64_t totals[STINT_COUNTS];
+    if (!store_get(d->store, STORE_META, meta_key(META_GONE_TOTALS), &value))
+        return;
+    if (!row_totals_read(value, totals)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss}", "type", "gone");
+    put_totals(o, totals);
+    dump_line(d, o);
 }
 
 static void
@@ -226,6 +253,7 @@ dump_store(struct dump *d)
 {
     dump_each(d, STORE_QUEUES, each_queue);
     dump_each(d, STORE_LEVELS, each_level);
+    dump_gone(d);
     dump_each(d, STORE_SETTINGS, each_setting);
     dump_each(d, STORE_FEEDS, each_feed);
     dump_jobs(d);

@@ -9,7 +9,9 @@
  *               highest number of a queue that went, written: the wall clock's time, for people
  *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
  *     queue     number, name, paused, closed
- *     level     of a queue (its number) and a priority, next: sequence of the next job
+ *     level     of a queue (its number) and a priority, next: sequence of the next job; what was
+ *               counted, by the names of enum stint_count
+ *     gone      the same, of queues that are no more
  *     fleet     slots: its size
  *     worker    name, slots, paused: of all workers of this name
  *     feed      name, queues, events, keep_ms, max_events, max_bytes: what it is to record and

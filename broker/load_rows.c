@@ -69,13 +69,21 @@ take_queue(struct load *load)
     return true;
 }
 
+static void
+take_totals(struct load_line *l, uint64_t totals[STINT_COUNTS])
+{
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        totals[i] = line_number(l, stint_count_name((enum stint_count)i), UINT64_MAX);
+}
+
 static bool
 take_level(struct load *load)
 {
     struct load_line *l = &load->line;
     uint32_t number = (uint32_t)line_must_number(l, "queue", UINT32_MAX);
     uint8_t priority = (uint8_t)line_must_number(l, "priority", UINT8_MAX);
-    uint64_t next = line_must_number(l, "next", INT64_MAX);
+    uint64_t next = line_must_number(l, "next", INT64_MAX), totals[STINT_COUNTS];
+    take_totals(l, totals);
     struct queue *queue = book_queue_by_number(&load->book, number);
     if (!queue)
         return line_wrong(l, "no line before names the queue %u", number);
@@ -85,7 +93,23 @@ take_level(struct load *load)
         return line_wrong(l, "there is a level of this queue and priority already");
     if (l->why[0])
         return false;
-    book_level(&load->book, queue, priority, true)->next = next;
+    struct level *level = book_level(&load->book, queue, priority, true);
+    level->next = next;
+    memcpy(level->totals, totals, sizeof totals);
+    return true;
+}
+
+static bool
+take_gone(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t bytes[ROW_TOTALS_BYTES_MAX];
+    uint64_t totals[STINT_COUNTS];
+    take_totals(l, totals);
+    if (l->why[0])
+        return false;
+    store_put(load->store, STORE_META, meta_key(META_GONE_TOTALS), row_totals_write(bytes, totals),
+        nothing);
     return true;
 }
 
@@ -305,8 +329,9 @@ static const struct {
     const char *type;
     bool (*take)(struct load *load);
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
-    {"level", take_level}, {"queue", take_queue}, {"worker", take_worker}, {"fleet", take_fleet},
-    {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged}, {"header", take_header},
+    {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
+    {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
+    {"header", take_header},
     {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 

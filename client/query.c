@@ -91,6 +91,7 @@ struct listing {
     stint_queue_fn *each_queue;
     stint_worker_fn *each_worker;
     stint_running_fn *each_running;
+    stint_figures_fn *each_figures;
     void *context;
     uint64_t left; /* UINT64_MAX: no limit */
     struct cursor cursor;
@@ -142,6 +143,12 @@ static bool
 tell_running(const struct listing *l, const struct message_arrays *arrays)
 {
     return l->each_running(l->context, &arrays->running_info);
+}
+
+static bool
+tell_figures(const struct listing *l, const struct message_arrays *arrays)
+{
+    return l->each_figures(l->context, &arrays->measured.figures);
 }
 
 static struct slice
@@ -395,6 +402,75 @@ stint_running(struct stint_client *c, const char *worker, stint_running_fn *each
     return status == STINT_UNKNOWN_TYPE
         ? client_fail(c, STINT_UNSUPPORTED, what, "this broker has no fleet control")
         : status;
+}
+
+/* A name, or how names begin and `*`. */
+static bool
+is_pattern(const char *text)
+{
+    struct slice name = {(const uint8_t *)text, strlen(text)};
+    if (name.size > 0 && text[name.size - 1] == '*' && --name.size == 0)
+        return true;
+    return name_is_valid(name);
+}
+
+static enum stint_status
+too_old(struct stint_client *c, enum stint_status status, const char *what)
+{
+    return status == STINT_UNKNOWN_TYPE
+        ? client_fail(c, STINT_UNSUPPORTED, what, "this broker is too old for that")
+        : status;
+}
+
+enum stint_status
+stint_list_figures(struct stint_client *c, const char *queues, uint32_t parts,
+    stint_figures_fn *each, void *context, uint32_t timeout_ms)
+{
+    static const char what[] = "asking for figures";
+    struct listing l = {.page = MESSAGE_FIGURES,
+        .next = message_next_figures,
+        .tell = tell_figures,
+        .each_figures = each,
+        .context = context,
+        .left = UINT64_MAX};
+    if (queues && !is_pattern(queues))
+        return client_fail(c, STINT_BAD_NAME, what, queues);
+    enum stint_status status = client_may_wait(c, what);
+    while (status == STINT_OK && !l.cursor.over) {
+        struct call *call = client_call(c, MESSAGE_LIST_FIGURES);
+        message_put_list_figures(&call->request->frame, call->request->number, name_or_none(queues),
+            parts, cursor_slice(&l.cursor));
+        status = client_ask(&call, timeout_ms, take_page, &l, what);
+    }
+    return too_old(c, status, what);
+}
+
+enum stint_status
+stint_peek(struct stint_client *c, const char *queue, uint64_t offset, uint64_t limit,
+    uint32_t parts, stint_job_fn *each, void *context, uint32_t timeout_ms)
+{
+    static const char what[] = "looking at what is next";
+    struct listing l = {.page = MESSAGE_JOBS,
+        .next = message_next_job,
+        .tell = tell_job,
+        .each_job = each,
+        .context = context,
+        .left = limit ? limit : UINT64_MAX};
+    if (!client_good_name(queue))
+        return client_fail(c, STINT_BAD_NAME, what, queue);
+    enum stint_status status = client_may_wait(c, what);
+    while (status == STINT_OK && !l.cursor.over) {
+        struct call *call = client_call(c, MESSAGE_PEEK);
+        struct message m = {.type = MESSAGE_PEEK};
+        m.peek.queue = name_or_none(queue);
+        m.peek.offset = offset;
+        m.peek.limit = l.left < 1000 ? (uint32_t)l.left : 1000;
+        m.peek.parts = parts;
+        m.peek.cursor = cursor_slice(&l.cursor);
+        message_put_peek(&call->request->frame, call->request->number, &m);
+        status = client_ask(&call, timeout_ms, take_page, &l, what);
+    }
+    return too_old(c, status, what);
 }
 
 static enum stint_status

@@ -260,6 +260,25 @@ STINT_EXPORT enum stint_status
 stint_queues(struct stint_client *client, stint_queue_fn *each, void *context, uint32_t timeout_ms);
 STINT_EXPORT enum stint_status stint_workers(
     struct stint_client *client, stint_worker_fn *each, void *context, uint32_t timeout_ms);
+/* Called for each queue; false ends the list. `info` and what it points to are borrowed. */
+typedef bool stint_figures_fn(void *context, const struct stint_figures *info);
+
+/* Figures of the queue of this name, of those whose names begin so (`mail.*`), or of all (NULL):
+ * what was counted of their jobs, how fast that goes, and with the parts that are asked for (bits
+ * of enum stint_figures_part) how long jobs of each kind wait and run, and how many stand at each
+ * priority. Errors: STINT_BAD_NAME, STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_list_figures(struct stint_client *client, const char *queues,
+    uint32_t parts, stint_figures_fn *each, void *context, uint32_t timeout_ms);
+
+/* Look at what is next in a queue: its ready jobs in the order in which they are handed out, from
+ * that one on that has `offset` before it, and at most `limit` (0: all). Nothing is taken. With
+ * their payloads, if `parts` says STINT_PAYLOAD and they fit. Jobs that come and go meanwhile may
+ * be missed. Errors: STINT_BAD_NAME, STINT_NO_SUCH_QUEUE, STINT_UNSUPPORTED (the broker is too
+ * old). */
+STINT_EXPORT enum stint_status
+stint_peek(struct stint_client *client, const char *queue, uint64_t offset, uint64_t limit,
+    uint32_t parts, stint_job_fn *each, void *context, uint32_t timeout_ms);
+
 /* Called for each job that a worker holds; false ends the list. */
 typedef bool stint_running_fn(void *context, const struct stint_running_info *info);
 

@@ -273,12 +273,29 @@ struct message {
             bool wait; /* until there is one */
         } read_feed;
         struct feed_events feed_events; /* the events are in the arrays */
+            struct slice cursor, queues; /* queues: a name, or how names begin and `*`; empty: all
+                                          */
+            uint32_t parts; /* bits of enum stint_figures_part */
+        } list_figures;
+        struct {
+            struct slice queue, cursor;
+            uint64_t offset;
+            uint32_t limit, parts; /* PART_PAYLOAD */
+        } peek;
     };
 };
 
 #define FEED_FROM_NEXT UINT64_MAX
 
 enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
+enum { FIGURES_KINDS_MAX = 64, FIGURES_NUMBERS_MAX = 32 };
+
+/* A queue's figures, and what they point to. */
+struct measured {
+    struct stint_figures figures;
+    struct stint_kind_figures kinds[FIGURES_KINDS_MAX];
+    struct stint_priority_figures priorities[256];
+};
 
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
@@ -302,6 +319,7 @@ struct message_arrays {
         struct stint_running_info running_info; /* RUNNING: one at a time */
         struct stint_reason reason; /* REASONS: one at a time */
         struct stint_feed feed; /* FEEDS: one at a time */
+        struct measured measured; /* FIGURES: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -321,6 +339,7 @@ bool message_next_worker(struct message_arrays *arrays);
 bool message_next_running(struct message_arrays *arrays);
 bool message_next_reason(struct message_arrays *arrays);
 bool message_next_feed(struct message_arrays *arrays);
+bool message_next_figures(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -420,6 +439,11 @@ void message_put_read_feed(struct pack_buffer *b, uint64_t number, struct slice 
 /* `count` events, each of which was written with message_put_event. */
 void message_put_feed_events(struct pack_buffer *b, uint64_t number, struct slice events,
     uint32_t count, const struct feed_events *page);
+/* Of the queue of this name, or of those whose names begin so, if a `*` is at its end. */
+void message_put_list_figures(struct pack_buffer *b, uint64_t number, struct slice queues,
+    uint32_t parts, struct slice cursor);
+void message_put_figures(struct pack_buffer *b, const struct stint_figures *figures);
+void message_put_peek(struct pack_buffer *b, uint64_t number, const struct message *peek);
 void message_put_set_queue(
     struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
 void

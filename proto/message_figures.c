@@ -175,8 +175,20 @@ enum stats_key {
 #undef X
         STATS_END,
     STATS_JOBS = 64,
+    STATS_TOTALS = 65,
 };
 _Static_assert((int)STATS_END <= (int)STATS_JOBS, "the figures end below the jobs' key");
+
+static void
+read_totals(struct pack_reader *r, uint64_t totals[STINT_COUNTS])
+{
+    uint32_t elements = pack_array(r);
+    for (uint32_t i = 0; i < elements && !r->bad; i++) {
+        uint64_t total = pack_uint(r);
+        if (i < STINT_COUNTS)
+            totals[i] = total;
+    }
+}
 
 void
 stats_field(struct decoding *d, uint64_t key)
@@ -192,6 +204,9 @@ stats_field(struct decoding *d, uint64_t key)
     case STATS_JOBS:
         decoding_states(&d->r, s->jobs);
         break;
+    case STATS_TOTALS:
+        read_totals(&d->r, s->totals);
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -201,11 +216,14 @@ void
 message_put_stats(struct pack_buffer *b, uint64_t number, const struct stint_stats *s)
 {
     enum { FIGURES = STATS_END - STATS_BEFORE_FIRST - 1 };
-    put_head_numbered(b, MESSAGE_STATS, FIGURES + 2, number); /* and the number, and the jobs */
+    put_head_numbered(b, MESSAGE_STATS, FIGURES + 3, number); /* and the number, jobs and totals */
 #define X(field) pack_put_key_uint(b, STATS_##field, s->field);
     STINT_STATS_FIELDS(X)
 #undef X
     put_states(b, STATS_JOBS, s->jobs);
+    put_key_array(b, STATS_TOTALS, STINT_COUNTS);
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        pack_put_uint(b, s->totals[i]);
 }
 
 enum subscribe_key {

@@ -38,6 +38,14 @@ stint_event_name(enum stint_event_type type)
 }
 
 const char *
+stint_count_name(enum stint_count count)
+{
+    static const char *const names[STINT_COUNTS] = {
+        "submitted", "started", "succeeded", "failed", "dead", "cancelled"};
+    return (unsigned)count < STINT_COUNTS ? names[count] : "unknown";
+}
+
+const char *
 stint_why_name(enum stint_why why)
 {
     static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",

@@ -259,6 +259,61 @@ struct stint_fleet {
     uint64_t reserved[4];
 };
 
+/* What is counted of jobs, for good: a restart of the broker begins nothing anew. */
+enum stint_count {
+    STINT_COUNT_SUBMITTED = 0,
+    STINT_COUNT_STARTED = 1, /* attempts: each time a job was handed out */
+    STINT_COUNT_SUCCEEDED = 2,
+    STINT_COUNT_FAILED = 3, /* attempts, those that were tried again or not */
+    STINT_COUNT_DEAD = 4,
+    STINT_COUNT_CANCELLED = 5,
+};
+#define STINT_COUNTS 6
+/* "submitted" and so on; any thread. */
+STINT_EXPORT const char *stint_count_name(enum stint_count count);
+
+/* Of 1, 5 and 15 minutes. */
+#define STINT_RATES 3
+
+/* How long something took, in milliseconds. Percentiles are of the last 5 to 10 minutes and at most
+ * an eighth too high. */
+struct stint_times {
+    uint64_t count, sum_ms; /* since the broker's start */
+    uint64_t recent; /* that the percentiles are of; 0: there are none */
+    uint64_t p50_ms, p90_ms, p99_ms, max_ms;
+    uint64_t reserved[2];
+};
+
+/* Of the jobs of one kind in a queue. */
+struct stint_kind_figures {
+    char kind[STINT_NAME_BYTES]; /* "": of all kinds that have none of their own */
+    struct stint_times wait; /* from when it was ready until it was handed out */
+    struct stint_times run; /* from then until its worker had told how it ended */
+};
+
+/* Jobs of one priority in a queue. */
+struct stint_priority_figures {
+    uint8_t priority;
+    uint64_t jobs[STINT_STATES];
+};
+
+/* A queue's figures. What was not asked for is empty. */
+struct stint_figures {
+    char queue[STINT_NAME_BYTES];
+    uint64_t totals[STINT_COUNTS];
+    uint64_t rates[STINT_RATES][STINT_COUNTS]; /* jobs in 1,000 seconds; shorter after a start */
+    uint64_t jobs[STINT_STATES];
+    uint64_t oldest_ready_ms; /* since the oldest ready job was submitted; 0: none is */
+    uint32_t workers;
+    bool paused, closed;
+    struct stint_times wait, run; /* of all kinds together */
+    const struct stint_kind_figures *kinds;
+    const struct stint_priority_figures *priorities; /* highest first; those in use */
+    size_t kinds_count, priorities_count;
+    uint64_t reserved[8];
+};
+enum stint_figures_part { STINT_FIGURES_KINDS = 1, STINT_FIGURES_PRIORITIES = 2 };
+
 /* The broker's own figures since its start. */
 struct stint_stats {
     uint64_t epoch, uptime_ms;
@@ -266,7 +321,8 @@ struct stint_stats {
     uint64_t submitted, dispatched, succeeded, failed, dead, requeued, cancelled, stale, refused;
     uint64_t commits, events_lost, store_used_bytes, store_size_bytes, recalled, damaged;
     uint64_t jobs[STINT_STATES]; /* in all queues, by state */
-    uint64_t reserved[24];
+    uint64_t totals[STINT_COUNTS]; /* over all its starts: enum stint_count */
+    uint64_t reserved[18];
 };
 /* clang-format off */
 #define STINT_STATS_FIELDS(X)                                                                      \

@@ -9,6 +9,7 @@
 #include "apart.h"
 #include "job.h"
 #include "random.h"
+#include "tally.h"
 #include "watch.h"
 
 #include <utlist.h>
@@ -75,6 +76,7 @@ attempt_fail(struct core *core, struct job *job, const struct outcome *o)
 {
     attempt_set_error(&job->record, o->body);
     core->figures.failed++;
+    tally_count(core, job->level, STINT_COUNT_FAILED);
     if (o->type == OUTCOME_DEAD || used_up(&job->record)) {
         become_dead(core, job, o->extra);
         return;
@@ -157,8 +159,8 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
     const struct record *r, struct worker *worker)
 {
     struct lease *l = fleet_lease_add(&core->fleet, id, key, r->attempt + 1, worker);
-    l->chunked = record_chunked(r);
-    l->keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
+    l->leased.chunked = record_chunked(r);
+    l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     l->dispatched_ms = core->clocks.now_ms;
     if (core->fleet.kinds)

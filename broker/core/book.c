@@ -14,8 +14,7 @@ void
 book_init(struct book *book, struct store *store, uint16_t broker, uint32_t queues_max,
     uint32_t levels_max)
 {
-    *book = (struct book){
-        .store = store, .broker = broker, .queues_max = queues_max, .levels_max = levels_max};
+    *book = (struct book){.store = store, .broker = broker, .max = {queues_max, levels_max}};
 }
 
 static void
@@ -34,6 +33,7 @@ static void
 free_queue(struct queue *q)
 {
     free_levels(q);
+    figures_destroy(&q->past.figures);
     free(q->servings.list);
     free(q);
 }
@@ -161,7 +161,7 @@ struct queue *
 book_queue_make(struct book *book, struct slice name)
 {
     struct queue *q = book_queue(book, name);
-    if (q || book->queues >= book->queues_max || book->last_number == UINT32_MAX)
+    if (q || book->queues >= book->max.queues || book->last_number == UINT32_MAX)
         return q;
     q = find_queue(book->expected, name);
     if (q) {
@@ -196,7 +196,7 @@ book_queue_expect(struct book *book, struct slice name)
     struct queue *q = book_queue(book, name);
     if (!q)
         q = find_queue(book->expected, name);
-    if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->queues_max)
+    if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->max.queues)
         return q;
     q = new_queue(name);
     expect(book, q);
@@ -227,6 +227,44 @@ load_last_number(struct book *book)
     return true;
 }
 
+void
+book_totals(const struct queue *q, uint64_t totals[STINT_COUNTS])
+{
+    memset(totals, 0, STINT_COUNTS * sizeof *totals);
+    for (uint32_t l = 0; l < q->levels_count; l++)
+        for (unsigned i = 0; i < STINT_COUNTS; i++)
+            totals[i] += q->levels[l]->totals[i];
+}
+
+/* What was counted of a queue that goes stays counted of all. */
+static void
+keep_totals(struct book *book, struct queue *q)
+{
+    uint8_t row[ROW_TOTALS_BYTES_MAX];
+    uint64_t totals[STINT_COUNTS];
+    book_totals(q, totals);
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        book->sums.gone[i] += totals[i];
+    store_put(book->store, STORE_META, meta_key(META_GONE_TOTALS),
+        row_totals_write(row, book->sums.gone), (struct slice){0});
+    if (q->past.figures)
+        book->sums.series -= q->past.figures->series_count;
+    figures_destroy(&q->past.figures);
+    q->past.slot = 0;
+}
+
+static bool
+load_totals(struct book *book)
+{
+    struct slice row;
+    if (store_get(book->store, STORE_META, meta_key(META_GONE_TOTALS), &row) &&
+        !row_totals_read(row, book->sums.gone))
+        return false;
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        book->sums.totals[i] += book->sums.gone[i];
+    return true;
+}
+
 bool
 book_queue_remove(struct book *book, struct queue *q)
 {
@@ -241,6 +279,7 @@ book_queue_remove(struct book *book, struct queue *q)
     for (uint32_t i = 0; i < q->levels_count; i++)
         if (q->levels[i]->changed)
             return false;
+    keep_totals(book, q);
     uint8_t key[QUEUE_KEY_BYTES];
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id = book_id(book, q->levels[i], 0);
@@ -286,7 +325,7 @@ book_level(struct book *book, struct queue *q, uint8_t priority, bool make)
     for (uint32_t i = 0; i < q->levels_count; i++)
         if (q->levels[i]->priority == priority)
             return q->levels[i];
-    if (!make || book->levels >= book->levels_max)
+    if (!make || book->levels >= book->max.levels)
         return NULL;
     struct level *l = add_level(book, q, priority);
     mark_level(book, l);
@@ -500,34 +539,6 @@ book_glance_ready(struct book *book, struct level *level, struct stint_id *id, s
     return true;
 }
 
-struct scan *
-book_scan(struct level *level, const struct kinds *kinds)
-{
-    for (uint32_t i = 0; i < level->scans_count; i++)
-        if (level->scans[i].kinds == kinds)
-            return &level->scans[i];
-    if (level->scans_count == level->scans_size) {
-        level->scans_size = level->scans_size ? 2 * level->scans_size : 4;
-        level->scans = realloc(level->scans, level->scans_size * sizeof *level->scans);
-        if (!level->scans)
-            abort();
-    }
-    struct scan *scan = &level->scans[level->scans_count++];
-    *scan = (struct scan){kinds, level->head};
-    return scan;
-}
-
-void
-book_end_scans(struct queue *q, const struct kinds *kinds)
-{
-    for (uint32_t l = 0; l < q->levels_count; l++) {
-        struct level *level = q->levels[l];
-        for (uint32_t i = 0; i < level->scans_count; i++)
-            if (level->scans[i].kinds == kinds)
-                level->scans[i--] = level->scans[--level->scans_count];
-    }
-}
-
 bool
 book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
     struct slice *bytes)
@@ -562,6 +573,7 @@ flush_level(struct book *book, struct level *l)
     uint8_t bytes[ROW_LEVEL_BYTES_MAX];
     struct row_level row = {.level = book_id(book, l, 0), .next = l->next};
     memcpy(row.jobs, l->jobs, sizeof row.jobs);
+    memcpy(row.totals, l->totals, sizeof row.totals);
     store_put(book->store, STORE_LEVELS, level_key(&row.level), row_level_write(bytes, &row),
         (struct slice){0});
     l->changed = false;
@@ -648,6 +660,8 @@ load_level(struct book *book, struct slice key, struct slice value)
         l->jobs[i] = row.jobs[i];
         book->jobs[i] += l->jobs[i];
     }
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        book->sums.totals[i] += l->totals[i] = row.totals[i];
     q->ready += l->jobs[STINT_READY];
     q->backlog += l->jobs[STINT_READY] + l->jobs[STINT_SCHEDULED];
     return true;
@@ -670,7 +684,8 @@ enum stint_status
 book_load(struct book *book)
 {
     if (!each_row(book, STORE_QUEUES, load_queue) || !load_last_number(book) ||
-        !each_row(book, STORE_LEVELS, load_level) || !each_row(book, STORE_TRANSIT, load_block))
+        !load_totals(book) || !each_row(book, STORE_LEVELS, load_level) ||
+        !each_row(book, STORE_TRANSIT, load_block))
         return STINT_DAMAGED;
     return STINT_OK;
 }

@@ -12,6 +12,7 @@
 #ifndef BOOK_H
 #define BOOK_H
 
+#include "figures.h"
 #include "ids.h"
 #include "kinds.h"
 #include "rows.h"
@@ -34,6 +35,7 @@ struct level {
     uint32_t scans_count, scans_size;
     uint32_t apart; /* ready jobs that are not found by searching, as they are kept apart */
     uint64_t jobs[STINT_STATES];
+    uint64_t totals[STINT_COUNTS]; /* what was counted of them, ever */
     uint64_t expiry_mark, expiry_block; /* last row written to STORE_EXPIRY for this level */
     struct level *next_changed;
     uint8_t priority;
@@ -59,6 +61,13 @@ struct queue_settings {
     bool closed; /* it takes no new jobs */
 };
 
+/* What has been of it; memory only. */
+struct queue_past {
+    uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
+    uint64_t slot; /* its figures are of this one; 0: it has none yet */
+    struct figures *figures;
+};
+
 struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
@@ -69,7 +78,7 @@ struct queue {
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
     struct queue_settings set;
-    uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
+    struct queue_past past;
     uint64_t key; /* its number, as wide as the hash wants it; of one that is only in memory: the
                      how-manieth that is */
     UT_hash_handle hh, hh_number;
@@ -87,10 +96,21 @@ struct block {
     UT_hash_handle hh;
 };
 
+struct book_max {
+    uint32_t queues, levels;
+};
+
+/* Of all queues. */
+struct book_sums {
+    uint64_t totals[STINT_COUNTS]; /* what was counted, ever, */
+    uint64_t gone[STINT_COUNTS]; /* and of that in queues that are no more */
+    uint32_t series; /* that their figures have */
+};
+
 struct book {
     struct store *store;
     uint16_t broker;
-    uint32_t queues_max, levels_max;
+    struct book_max max;
     struct queue *by_name; /* uthash; its order is that of the numbers */
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
@@ -100,6 +120,7 @@ struct book {
     uint64_t expected_ever;
     uint64_t changes; /* queues with a number that came or went, ever */
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
+    struct book_sums sums;
     struct block *blocks; /* uthash */
     struct block *recent;
     struct level *changed_levels;
@@ -138,6 +159,9 @@ struct level *book_level(struct book *book, struct queue *queue, uint8_t priorit
 struct level *book_level_of(struct book *book, const struct stint_id *id);
 struct stint_id book_id(const struct book *book, const struct level *level, uint64_t sequence);
 
+/* What was counted of a queue's jobs, ever: the sums over its levels. */
+void book_totals(const struct queue *queue, uint64_t totals[STINT_COUNTS]);
+
 /* Count a job that leaves `from` and enters `to`; STINT_UNKNOWN stands for outside. */
 void book_count(struct book *book, struct level *level, enum stint_state from, enum stint_state to);
 
@@ -160,12 +184,6 @@ book_ready_at(struct level *level, uint64_t sequence)
         if (sequence < level->scans[i].head)
             level->scans[i].head = sequence;
 }
-
-/* Where the search for these kinds stands; made if it is not there. Borrowed until the next one is
- * made. */
-struct scan *book_scan(struct level *level, const struct kinds *kinds);
-/* Nobody searches this queue for these kinds any more. */
-void book_end_scans(struct queue *queue, const struct kinds *kinds);
 
 /* The first ready job of the level; its stored bytes are borrowed until the store is written.
  * False if there is none. The job is to be set running or apart at once, or set aside. */

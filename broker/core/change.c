@@ -75,7 +75,7 @@ level_for(struct core *core, const struct job *job, const struct change *c, enum
             *why = STINT_QUEUE_FULL;
             return NULL;
         }
-        if (!q && core->book.levels >= core->book.levels_max)
+        if (!q && core->book.levels >= core->book.max.levels)
             return NULL; /* before a queue is made for it */
         q = book_queue_make(&core->book, c->to.queue);
     }

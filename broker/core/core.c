@@ -22,6 +22,7 @@
 #include "reply.h"
 #include "sessions.h"
 #include "settle.h"
+#include "show_figures.h"
 #include "submit.h"
 #include "sweep.h"
 #include "upgrade.h"
@@ -307,6 +308,12 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_WHY:
         why_message(core, peer, m);
         break;
+    case MESSAGE_LIST_FIGURES:
+        show_figures(core, peer, m);
+        break;
+    case MESSAGE_PEEK:
+        query_peek(core, peer, m);
+        break;
     default:
         people_message(core, peer, m);
     }
@@ -380,6 +387,7 @@ set_clocks(struct core *core, const struct batch *batch)
     /* While we stand still (stopped, or waiting for a slow disk), nobody can be heard. */
     core->clocks.listened_ms += earlier(passed_ms, core->options.heartbeat_ms);
     core->clocks.now_ms = batch->now_ms;
+    core->clocks.slot = batch->now_ms / FIGURES_SLOT_MS + 1;
 }
 
 /* In the transaction that stores what they submitted. */

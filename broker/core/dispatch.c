@@ -18,6 +18,8 @@
 #include "clock.h"
 #include "job.h"
 #include "peers.h"
+#include "scans.h"
+#include "tally.h"
 #include "watch.h"
 
 #include <utlist.h>
@@ -130,6 +132,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     book_set_running(&core->book, &job->key);
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
     core->figures.dispatched++;
+    tally_start(core, job->level, &job->record, l);
     if (watch_hears(core))
         watch_event(core, STINT_EVENT_STARTED, job->level, &job->id, l->attempt);
     return l;

@@ -21,17 +21,23 @@ struct refusers {
 /* With one more; NULL is none. */
 struct refusers *refusers_add(struct refusers *refusers, const uint8_t session[SESSION_BYTES]);
 
+/* What its end needs of a job, so that its record need not be read for it. */
+struct leased {
+    bool chunked; /* its body is in parts */
+    uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
+    struct series *series; /* where its run time goes; NULL: nowhere */
+};
+
 /* A running job's tie to a worker and an attempt. */
 struct lease {
     struct stint_id id, key; /* what the job is called, and where it stands */
     uint32_t attempt;
     uint32_t kind; /* the hash of it, if any worker names kinds; else 0 */
-    bool chunked; /* its body is in parts */
     bool claimed; /* named in the claim that is coming in */
     bool begun; /* its handler was started, as far as we were told */
     bool suspect; /* it was lost with a worker before, so that it may be what ends them */
     bool grave; /* a suspect that may not share its worker with another one */
-    uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
+    struct leased leased;
     uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
     uint64_t begun_ms; /* by the wall clock; 0: it has not begun, or nobody needs it */
     uint64_t dispatched_ms; /* by now_ms */

@@ -5,6 +5,7 @@
 #include "apart.h"
 #include "clock.h"
 #include "names.h"
+#include "tally.h"
 
 static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
@@ -248,6 +249,7 @@ job_insert(
     if (record_chunked(&r))
         put_parts(core, id, 0, spec->payload);
     book_count(&core->book, level, STINT_UNKNOWN, STINT_READY);
+    tally_count(core, level, STINT_COUNT_SUBMITTED);
 }
 
 /* Takes the record out of where it stands; its parts stay. */
@@ -273,15 +275,15 @@ enter(struct core *core, struct job *job, enum place place, enum stint_state sta
 }
 
 void
-job_forget(struct core *core, const struct stint_id *id, const struct stint_id *key,
-    enum stint_state from, bool chunked)
+job_forget(struct core *core, struct level *level, const struct stint_id *id,
+    const struct stint_id *key, enum stint_state from, bool chunked)
 {
     store_del(core->store, STORE_LIVE, id_key(key));
     if (chunked)
         del_parts(core, id, 0);
     if (id_compare(id, key) != 0)
         names_forget(&core->book, id, key);
-    book_count(&core->book, book_level_of(&core->book, key), from, STINT_UNKNOWN);
+    book_count(&core->book, level, from, STINT_UNKNOWN);
 }
 
 /* The job is no more, and its record is out already. */
@@ -328,6 +330,15 @@ keep_of(const struct core *core, const struct record *r, enum stint_state state)
     return keep > least ? keep : least;
 }
 
+static void
+count_end(struct core *core, struct level *level, enum stint_state to)
+{
+    tally_count(core, level,
+        to == STINT_SUCCEEDED  ? STINT_COUNT_SUCCEEDED
+            : to == STINT_DEAD ? STINT_COUNT_DEAD
+                               : STINT_COUNT_CANCELLED);
+}
+
 void
 job_settle(struct core *core, struct job *job, enum stint_state to, struct slice result)
 {
@@ -335,8 +346,10 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     uint64_t keep_ms = keep_of(core, r, to);
     assert(to >= STINT_SUCCEEDED && job->place != PLACE_SETTLED);
     take_out(core, job);
+    count_end(core, job->level, to);
     r->state = to;
     record_clear(r, FIELD_DUE);
+    record_clear(r, FIELD_READY);
     record_set(r, FIELD_SETTLED, core->clocks.wall_ms);
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
@@ -366,6 +379,7 @@ job_park(struct core *core, struct job *job, uint64_t due_ms)
     take_out(core, job);
     r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
+    record_clear(r, FIELD_READY);
     record_set(r, FIELD_DUE, due_ms);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);
@@ -387,6 +401,7 @@ void
 job_make_ready(struct core *core, struct job *job)
 {
     job->record.state = STINT_READY;
+    record_set(&job->record, FIELD_READY, core->clocks.wall_ms);
     enter(core, job, PLACE_LIVE, STINT_READY);
     job_write(core, job);
     book_ready_at(job->level, id_sequence(&job->key));

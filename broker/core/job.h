@@ -54,8 +54,8 @@ void job_make_ready(struct core *core, struct job *job);
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);
 /* A live one goes without a trace, and its record was not read. */
-void job_forget(struct core *core, const struct stint_id *id, const struct stint_id *key,
-    enum stint_state from, bool chunked);
+void job_forget(struct core *core, struct level *level, const struct stint_id *id,
+    const struct stint_id *key, enum stint_state from, bool chunked);
 /* One that does not run stands in this level from now on, behind those that are there. Its id
  * stays. */
 void job_move(struct core *core, struct job *job, struct level *level);

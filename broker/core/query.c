@@ -258,6 +258,119 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
     reply_page_send(core, peer, MESSAGE_JOBS, m->number, l.count, next);
 }
 
+/* What is next in a queue: how many to pass over, and how many to tell. */
+struct peek {
+    struct queue *queue;
+    uint64_t offset;
+    uint32_t limit, count, scanned, scanned_most;
+    uint32_t parts;
+    struct stint_id at; /* where it goes on; sequence 0: at the begin of a level */
+};
+enum { PEEK_CURSOR_BYTES = STINT_ID_BYTES + 8 };
+
+static void
+peek_tell(struct core *core, struct peek *p)
+{
+    struct job job;
+    struct stint_job_info info;
+    if (!job_load(core, &p->at, PLACE_LIVE, &job))
+        return;
+    job_describe(core, &job, &info);
+    add_body(core, &job.record, p->parts, core->scratch.page.used, p->limit - p->count, &info);
+    message_put_job_info(&core->scratch.page, &info);
+    p->count++;
+}
+
+/* Ready jobs of one level, in the order of their places; false if the page has come to its end. */
+static bool
+peek_level(struct core *core, struct peek *p)
+{
+    struct slice key, bytes;
+    struct stint_id from = p->at;
+    while (store_seek(core->store, STORE_LIVE, id_key(&p->at), &key, &bytes) &&
+        key.size == STINT_ID_BYTES && memcmp(key.data, p->at.bytes, STINT_ID_BYTES) >= 0) {
+        memcpy(p->at.bytes, key.data, STINT_ID_BYTES);
+        if (!id_same_level(&p->at, &from))
+            return true;
+        if (p->count == p->limit || p->scanned == p->scanned_most ||
+            core->scratch.page.used > page_bytes(core))
+            return false;
+        p->scanned++;
+        core->step.listed++;
+        if (!book_is_running(&core->book, &p->at)) {
+            if (p->offset > 0)
+                p->offset--;
+            else
+                peek_tell(core, p);
+        }
+        p->at = id_plus(p->at, 1);
+    }
+    return true;
+}
+
+/* Levels that are passed over as a whole are not read. */
+static bool
+peek_all(struct core *core, struct peek *p)
+{
+    struct stint_id begun = p->at;
+    for (uint32_t l = 0; l < p->queue->levels_count; l++) {
+        const struct level *level = p->queue->levels[l];
+        struct stint_id first = book_id(&core->book, level, 0);
+        bool goes_on = id_same_level(&first, &begun) && id_sequence(&begun) > 0;
+        if (id_compare(&first, &begun) < 0 && !goes_on)
+            continue;
+        if (!goes_on && p->offset >= level->jobs[STINT_READY]) {
+            p->offset -= level->jobs[STINT_READY];
+            continue;
+        }
+        p->at = goes_on ? begun : first;
+        if (!peek_level(core, p))
+            return false;
+    }
+    return true;
+}
+
+static bool
+peek_begin(struct core *core, const struct message *m, struct peek *p)
+{
+    struct slice given = m->peek.cursor;
+    p->at = id_make(core->options.broker, p->queue->number, 255, 0);
+    if (given.size == 0)
+        return true;
+    if (given.size != PEEK_CURSOR_BYTES)
+        return false;
+    memcpy(p->at.bytes, given.data, STINT_ID_BYTES);
+    p->offset = get_be(given.data + STINT_ID_BYTES, 8);
+    return id_broker(&p->at) == core->options.broker && id_queue(&p->at) == p->queue->number;
+}
+
+void
+query_peek(struct core *core, struct peer *peer, const struct message *m)
+{
+    struct peek p = {.queue = book_queue(&core->book, m->peek.queue),
+        .offset = m->peek.offset,
+        .limit = m->peek.limit && m->peek.limit < PAGE_JOBS ? m->peek.limit : PAGE_JOBS,
+        .scanned_most = rows_a_page(core, SCANNED_A_PAGE),
+        .parts = m->peek.parts & PART_PAYLOAD};
+    uint8_t cursor[PEEK_CURSOR_BYTES];
+    struct slice next = {0};
+    if (!p.queue) {
+        reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
+        return;
+    }
+    if (!peek_begin(core, m, &p)) {
+        reply_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a peek");
+        return;
+    }
+    reply_page_begin(core);
+    if (!peek_all(core, &p)) {
+        memcpy(cursor, p.at.bytes, STINT_ID_BYTES);
+        put_be(cursor + STINT_ID_BYTES, p.offset, 8);
+        next = (struct slice){cursor, sizeof cursor};
+    }
+    reply_page_send(core, peer, MESSAGE_JOBS, m->number, p.count, next);
+}
+
 void
 core_stats(struct core *core, struct stint_stats *stats)
 {
@@ -271,6 +384,7 @@ core_stats(struct core *core, struct stint_stats *stats)
     stats->queues = core->book.queues;
     stats->sessions = core->sessions;
     memcpy(stats->jobs, core->book.jobs, sizeof stats->jobs);
+    memcpy(stats->totals, core->book.sums.totals, sizeof stats->totals);
     core->store->ops->usage(core->store, &stats->store_used_bytes, &stats->store_size_bytes);
 }
 

@@ -7,6 +7,7 @@
 void query_get(struct core *core, struct peer *peer, const struct message *m);
 void query_wait(struct core *core, struct peer *peer, const struct message *m);
 void query_list(struct core *core, struct peer *peer, const struct message *m);
+void query_peek(struct core *core, struct peer *peer, const struct message *m);
 void query_stats(struct core *core, struct peer *peer, const struct message *m);
 
 #endif

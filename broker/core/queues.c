@@ -83,26 +83,6 @@ place_of(const struct peer *peer, uint64_t seen, uint64_t number)
     return peer->grant ? seen : number;
 }
 
-/* The first one from this number on that the peer may see. */
-static struct queue *
-queue_from(struct core *core, const struct peer *peer, uint64_t number)
-{
-    if (sight_is_narrow(peer))
-        return sight_next(core, peer, number);
-    struct queue *q =
-        number <= UINT32_MAX ? book_queue_by_number(&core->book, (uint32_t)number) : NULL;
-    if (!q)
-        for (q = core->book.by_name; q && q->number < number;)
-            q = q->hh.next;
-    return q;
-}
-
-static struct queue *
-queue_behind(struct core *core, const struct peer *peer, const struct queue *q)
-{
-    return sight_is_narrow(peer) ? sight_next(core, peer, q->number + 1ULL) : q->hh.next;
-}
-
 /* Those that hold or held jobs come first, by their numbers; then those that workers wait at. */
 void
 queues_list(struct core *core, struct peer *peer, const struct message *m)
@@ -115,8 +95,8 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     if (!read_cursor(core, peer, m, &at))
         return;
     reply_page_begin(core);
-    struct queue *q = at.list == 0 ? queue_from(core, peer, at.next) : NULL;
-    for (; q && !next.size; q = queue_behind(core, peer, q)) {
+    struct queue *q = at.list == 0 ? sight_queue_from(core, peer, at.next) : NULL;
+    for (; q && !next.size; q = sight_queue_behind(core, peer, q)) {
         if (page_is_full(core, count) || core->step.listed - begin >= rows)
             next = write_cursor(cursor, (struct place_in_list){0, q->number});
         else {
@@ -283,12 +263,12 @@ static void
 sweep_one(struct core *core, struct queue *q)
 {
     if (!is_unused(q)) {
-        q->empty_ms = 0;
+        q->past.empty_ms = 0;
         return;
     }
-    if (q->empty_ms == 0)
-        q->empty_ms = core->clocks.now_ms;
-    if (core->clocks.now_ms - q->empty_ms < core->options.queue_keep_ms)
+    if (q->past.empty_ms == 0)
+        q->past.empty_ms = core->clocks.now_ms;
+    if (core->clocks.now_ms - q->past.empty_ms < core->options.queue_keep_ms)
         return;
     core_say(core, NOTE_DEBUG, "an empty queue goes", NOTE_TEXT("queue", q->name));
     (void)book_queue_remove(&core->book, q);

@@ -36,27 +36,26 @@ need_of(enum message_type type)
     }
 }
 
-static bool
-is_prefix(const char *pattern)
+static struct slice
+pattern_of(const struct grant *g, uint32_t i)
 {
-    size_t size = strlen(pattern);
-    return size > 0 && pattern[size - 1] == '*';
+    return (struct slice){(const uint8_t *)g->patterns[i], strlen(g->patterns[i])};
 }
 
-static bool
-matches(const char *pattern, struct slice name)
+bool
+pattern_matches(struct slice pattern, struct slice name)
 {
-    size_t size = strlen(pattern);
-    if (is_prefix(pattern))
-        return name.size >= size - 1 && memcmp(pattern, name.data, size - 1) == 0;
-    return name.size == size && memcmp(pattern, name.data, size) == 0;
+    size_t size = pattern.size;
+    if (pattern_is_open(pattern))
+        return name.size >= size - 1 && memcmp(pattern.data, name.data, size - 1) == 0;
+    return name.size == size && memcmp(pattern.data, name.data, size) == 0;
 }
 
 static bool
 covers(const struct grant *g, struct slice name)
 {
     for (uint32_t i = 0; i < g->patterns_count; i++)
-        if (matches(g->patterns[i], name))
+        if (pattern_matches(pattern_of(g, i), name))
             return true;
     return g->patterns_count == 0;
 }
@@ -301,6 +300,9 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
             judge_all_ids(g, book, m, a, j);
         else
             judge_named(g, m->why.queue, j);
+        break;
+    case NEED_PEEKED:
+        judge_named(g, m->peek.queue, j);
         break;
     case NEED_SET:
         if (!covers(g, m->set_queue.queue))

@@ -36,6 +36,7 @@ enum need_where {
     NEED_WATCHED, /* likewise; if it names none but ids, on that of each of them */
     NEED_SET, /* on the one it names */
     NEED_ASKED, /* on the one it names; if it names none, on that of each of its ids */
+    NEED_PEEKED, /* on the one it names */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };
@@ -62,6 +63,14 @@ struct book;
  * denied like one of another's queue, unless the grant is for all. */
 void rights_judge(const struct grant *grant, struct book *book, const struct message *m,
     const struct message_arrays *arrays, struct judgement *judgement);
+
+/* A pattern is the name of a queue, or how names begin and `*`. */
+static inline bool
+pattern_is_open(struct slice pattern)
+{
+    return pattern.size > 0 && pattern.data[pattern.size - 1] == '*';
+}
+bool pattern_matches(struct slice pattern, struct slice name);
 
 /* Does it grant any of these rights on the queue of this name? */
 bool grant_allows(const struct grant *grant, uint32_t rights, struct slice queue);

@@ -8,6 +8,7 @@
 #include "job.h"
 #include "peers.h"
 #include "reply.h"
+#include "tally.h"
 #include "watch.h"
 
 enum { UNABLE_REST_MS = 1000 };
@@ -116,6 +117,13 @@ bound_body(const struct core *core, struct outcome *o)
     return STINT_TOO_LARGE;
 }
 
+/* Has the job run to an end, good or bad? */
+static bool
+is_run(enum outcome_type type)
+{
+    return type == OUTCOME_SUCCEEDED || type == OUTCOME_FAILED || type == OUTCOME_DEAD;
+}
+
 static enum stint_status
 settle_running(
     struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
@@ -123,15 +131,17 @@ settle_running(
     struct outcome o = *given;
     struct job job;
     enum stint_status status = bound_body(core, &o);
+    struct level *level = book_level_of(&core->book, &lease->key);
     assert(lease->attempt == o.attempt && (!lease->worker || lease->worker == worker));
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
-    if (o.type == OUTCOME_SUCCEEDED && lease->keep_ms == 0 && !core->fleet.watches &&
+    if (o.type == OUTCOME_SUCCEEDED && lease->leased.keep_ms == 0 && !core->fleet.watches &&
         !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
-        job_forget(core, &lease->id, &lease->key, STINT_RUNNING, lease->chunked);
+        job_forget(core, level, &lease->id, &lease->key, STINT_RUNNING, lease->leased.chunked);
         core->figures.succeeded++;
+        tally_count(core, level, STINT_COUNT_SUCCEEDED);
     } else if (job_of_lease(core, lease, &job)) {
         job.record.attempt = lease->attempt;
         apply(core, worker, &job, &o);
@@ -140,6 +150,8 @@ settle_running(
         fleet_lease_remove(&core->fleet, lease);
         return STINT_DAMAGED;
     }
+    if (is_run(o.type))
+        tally_run(core, level->queue, lease);
     book_clear_running(&core->book, &lease->key);
     fleet_lease_remove(&core->fleet, lease);
     return status;

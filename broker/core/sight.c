@@ -50,3 +50,22 @@ sight_next(struct core *core, const struct peer *peer, uint64_t number)
     }
     return low < seen->count ? seen->queues[low] : NULL;
 }
+
+struct queue *
+sight_queue_from(struct core *core, const struct peer *peer, uint64_t number)
+{
+    if (sight_is_narrow(peer))
+        return sight_next(core, peer, number);
+    struct queue *q =
+        number <= UINT32_MAX ? book_queue_by_number(&core->book, (uint32_t)number) : NULL;
+    if (!q)
+        for (q = core->book.by_name; q && q->number < number;)
+            q = q->hh.next;
+    return q;
+}
+
+struct queue *
+sight_queue_behind(struct core *core, const struct peer *peer, const struct queue *q)
+{
+    return sight_is_narrow(peer) ? sight_next(core, peer, q->number + 1ULL) : q->hh.next;
+}

@@ -20,4 +20,9 @@ bool sight_covers(const struct grant *grant, const struct queue *queue);
  * there is none. Queues that hold nothing and never did have no number. */
 struct queue *sight_next(struct core *core, const struct peer *peer, uint64_t number);
 
+/* The first one from this number on that any peer may see, and the one behind a queue. */
+struct queue *sight_queue_from(struct core *core, const struct peer *peer, uint64_t number);
+struct queue *
+sight_queue_behind(struct core *core, const struct peer *peer, const struct queue *queue);
+
 #endif

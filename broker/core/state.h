@@ -56,6 +56,7 @@ struct clocks {
     uint64_t round_ms; /* that is to become heard_ms */
     uint64_t grace_until_ms; /* 0: over */
     uint64_t recalled_ms; /* prefetch was last looked at then */
+    uint64_t slot; /* of FIGURES_SLOT_MS, by now_ms, from 1 on: for the figures of queues */
 };
 
 /* When time has work for us, and where the walks that go on in pieces stand. */

@@ -253,11 +253,11 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
     }
     if (v->status != STINT_OK)
         return false;
-    if (book->queues + t->queues > book->queues_max)
-        refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->queues_max);
-    else if (book->levels + t->levels > book->levels_max)
+    if (book->queues + t->queues > book->max.queues)
+        refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->max.queues);
+    else if (book->levels + t->levels > book->max.levels)
         refuse(v, i, STINT_TOO_MANY, "the queues have as many priorities in use as there may be, ",
-            book->levels_max);
+            book->max.levels);
     return v->status == STINT_OK;
 }
 

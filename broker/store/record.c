@@ -18,7 +18,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_STARTED] = "started_ms",
     [FIELD_SETTLED] = "settled_ms",
     [FIELD_EXPIRES] = "expires_ms",
-    [FIELD_OUTPUT] = "output_bytes"};
+    [FIELD_OUTPUT] = "output_bytes",
+    [FIELD_READY] = "ready_ms"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",

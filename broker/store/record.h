@@ -51,7 +51,8 @@ enum record_field {
     FIELD_SETTLED = 7,
     FIELD_EXPIRES = 8,
     FIELD_OUTPUT = 9, /* dead: bytes of its last output, which is in parts of its own */
-    FIELDS_OPTIONAL = 10,
+    FIELD_READY = 10, /* when it became ready, if that was not by its submission */
+    FIELDS_OPTIONAL = 11,
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */

@@ -5,7 +5,8 @@ static const char *const meta_names[META_ROWS] = {[META_FORMAT] = "format",
     [META_EPOCH] = "epoch",
     [META_CLOCK] = "clock",
     [META_LAST_QUEUE] = "last queue",
-    [META_IDENTITY] = "identity"};
+    [META_IDENTITY] = "identity",
+    [META_GONE_TOTALS] = "gone totals"};
 
 struct slice
 meta_key(enum meta_row which)
@@ -23,6 +24,18 @@ bool
 row_meta_read(struct slice value, uint64_t words[META_WORDS])
 {
     return row_words_read(value, 0, words, META_WORDS);
+}
+
+struct slice
+row_totals_write(uint8_t buffer[ROW_TOTALS_BYTES_MAX], const uint64_t totals[STINT_COUNTS])
+{
+    return row_words_write(buffer, META_GONE_TOTALS, totals, STINT_COUNTS);
+}
+
+bool
+row_totals_read(struct slice value, uint64_t totals[STINT_COUNTS])
+{
+    return row_words_read(value, META_GONE_TOTALS, totals, STINT_COUNTS);
 }
 
 struct slice

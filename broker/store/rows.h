@@ -4,7 +4,8 @@
  *
  *     meta      name -> words, see enum meta_row; "identity" -> the MANIFEST's, as text
  *     queues    u32 number -> name and settings
- *     levels    the first 8 bytes of its jobs' ids -> words: next sequence, jobs in each state
+ *     levels    the first 8 bytes of its jobs' ids -> words: next sequence, jobs in each state,
+ *               what was counted of them (enum stint_count). A state more would stand behind that
  *     transit   id of the first of 256 -> words: four times 64 bits, the lowest first
  *     due       time, id -> nothing
  *     expiry    slot of time, id of the first of 1,024 -> nothing
@@ -44,7 +45,7 @@
 enum {
     ROW_VERSION = 1,
     ROW_HEAD_BYTES = 16,
-    LEVEL_WORDS = 1 + STINT_STATES,
+    LEVEL_WORDS = 1 + STINT_STATES + STINT_COUNTS,
     TRANSIT_WORDS = 4,
     SESSION_WORDS = 4,
     META_WORDS = 2,
@@ -63,6 +64,7 @@ enum {
     ROW_TRANSIT_BYTES_MAX = ROW_HEAD_BYTES + 8 * TRANSIT_WORDS,
     ROW_SESSION_BYTES_MAX = ROW_HEAD_BYTES + 8 * SESSION_WORDS,
     ROW_META_BYTES_MAX = ROW_HEAD_BYTES + 8 * META_WORDS,
+    ROW_TOTALS_BYTES_MAX = ROW_HEAD_BYTES + 8 * STINT_COUNTS,
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
     QUEUE_HEAD_BYTES = 12,
@@ -123,12 +125,17 @@ enum meta_row {
     META_CLOCK, /* how far the wall clock is ahead, the broker's time, both in ms */
     META_LAST_QUEUE, /* highest number a queue ever had, if no queue has it any more */
     META_IDENTITY, /* no words: the text that the MANIFEST has */
+    META_GONE_TOTALS, /* what was counted in queues that are no more (enum stint_count) */
     META_ROWS
 };
 
 struct slice meta_key(enum meta_row which);
 struct slice row_meta_write(uint8_t buffer[ROW_META_BYTES_MAX], const uint64_t words[META_WORDS]);
 bool row_meta_read(struct slice value, uint64_t words[META_WORDS]);
+/* Of META_GONE_TOTALS. */
+struct slice
+row_totals_write(uint8_t buffer[ROW_TOTALS_BYTES_MAX], const uint64_t totals[STINT_COUNTS]);
+bool row_totals_read(struct slice value, uint64_t totals[STINT_COUNTS]);
 
 /* ---- STORE_QUEUES ---- */
 
@@ -170,6 +177,7 @@ struct row_level {
     struct stint_id level; /* its jobs' ids, with any sequence */
     uint64_t next; /* sequence of the next job submitted */
     uint64_t jobs[STINT_STATES];
+    uint64_t totals[STINT_COUNTS];
 };
 
 static inline struct slice
@@ -194,6 +202,7 @@ row_level_write(uint8_t buffer[ROW_LEVEL_BYTES_MAX], const struct row_level *row
 {
     uint64_t words[LEVEL_WORDS] = {row->next};
     memcpy(words + 1, row->jobs, sizeof row->jobs);
+    memcpy(words + 1 + STINT_STATES, row->totals, sizeof row->totals);
     return row_words_write(buffer, get_be(row->level.bytes, 8), words, LEVEL_WORDS);
 }
 
@@ -206,6 +215,7 @@ row_level_read(struct slice key, struct slice value, struct row_level *row)
         return false;
     row->next = words[0];
     memcpy(row->jobs, words + 1, sizeof row->jobs);
+    memcpy(row->totals, words + 1 + STINT_STATES, sizeof row->totals);
     return true;
 }
 

@@ -4,7 +4,7 @@
  * shows.
  *
  *     stint-backup 1
- *     stint-data 5              the format of the rows (upgrade.h)
+ *     stint-data 6              the format of the rows (upgrade.h)
  *     identity 0123...          of the directory that was copied
  *     broker 0                  its number
  *     size 1234567              of the copy, in bytes

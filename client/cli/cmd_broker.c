@@ -1,4 +1,4 @@
-/* stint queues, workers, stats and ping: how the broker is. */
+/* stint queues, workers and ping: how the broker is. */
 #include "console.h"
 #include "out.h"
 
@@ -86,23 +86,6 @@ run_workers(struct cli *cli, const char **args)
 }
 
 static int
-run_stats(struct cli *cli, const char **args)
-{
-    struct stint_stats stats;
-    (void)args;
-    int rc = cli_connect(cli, NULL, 0);
-    if (rc != EX_OK)
-        return rc;
-    enum stint_status status = stint_get_stats(cli->client, &stats, cli->timeout_ms);
-    if (status != STINT_OK)
-        return cli_failed(cli, status);
-    if (cli->json)
-        return out_line(out_stats(&stats)) ? EX_OK : EX_IOERR;
-    out_fields(out_stats(&stats));
-    return EX_OK;
-}
-
-static int
 run_ping(struct cli *cli, const char **args)
 {
     uint64_t us;
@@ -126,7 +109,5 @@ const struct verb verb_queues = {"queues", "[OPTION...]",
     VERB_TAKES_NOTHING};
 const struct verb verb_workers = {"workers", "[OPTION...]", "list the workers of the fleet",
     no_options, run_workers, VERB_TAKES_NOTHING};
-const struct verb verb_stats = {"stats", "[OPTION...]", "tell the broker's figures since its start",
-    no_options, run_stats, VERB_TAKES_NOTHING};
 const struct verb verb_ping = {"ping", "[OPTION...]", "ask the broker for a sign of life",
     no_options, run_ping, VERB_TAKES_NOTHING};

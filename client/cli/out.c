@@ -121,6 +121,16 @@ out_states(const uint64_t *jobs)
     return o;
 }
 
+static json_t *
+out_counts(const uint64_t totals[STINT_COUNTS])
+{
+    json_t *o = json_object();
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        json_object_set_new(
+            o, stint_count_name((enum stint_count)i), json_integer((json_int_t)totals[i]));
+    return o;
+}
+
 json_t *
 out_queue(const struct stint_queue_info *i)
 {
@@ -228,6 +238,52 @@ out_stats(const struct stint_stats *s)
     STINT_STATS_FIELDS(X)
 #undef X
     json_object_set_new(o, "jobs", out_states(s->jobs));
+    json_object_set_new(o, "totals", out_counts(s->totals));
+    return o;
+}
+
+static json_t *
+out_times(const struct stint_times *t)
+{
+    return json_pack("{sI sI sI sI sI sI sI}", "count", (json_int_t)t->count, "sum",
+        (json_int_t)t->sum_ms, "recent", (json_int_t)t->recent, "p50", (json_int_t)t->p50_ms, "p90",
+        (json_int_t)t->p90_ms, "p99", (json_int_t)t->p99_ms, "max", (json_int_t)t->max_ms);
+}
+
+/* Times are in ms, rates in jobs a second. */
+json_t *
+out_figures(const struct stint_figures *f)
+{
+    static const char *const minutes[STINT_RATES] = {"1m", "5m", "15m"};
+    json_t *o = json_pack("{ss so sI sb sb so}", "schema", "stint.figures/1", "queue",
+        out_text(f->queue, strlen(f->queue)), "workers", (json_int_t)f->workers, "paused",
+        f->paused, "closed", f->closed, "totals", out_counts(f->totals));
+    json_t *states = out_states(f->jobs), *rates = json_object();
+    json_object_update(o, states);
+    json_decref(states);
+    for (unsigned r = 0; r < STINT_RATES; r++) {
+        json_t *rate = json_object();
+        for (unsigned i = 0; i < STINT_COUNTS; i++)
+            json_object_set_new(rate, stint_count_name((enum stint_count)i),
+                json_real((double)f->rates[r][i] / 1000));
+        json_object_set_new(rates, minutes[r], rate);
+    }
+    json_object_set_new(o, "rates", rates);
+    put_number(o, "oldest_ready_ms", f->oldest_ready_ms);
+    json_object_set_new(o, "wait_ms", out_times(&f->wait));
+    json_object_set_new(o, "run_ms", out_times(&f->run));
+    json_t *kinds = json_array(), *priorities = json_array();
+    for (size_t i = 0; i < f->kinds_count; i++)
+        json_array_append_new(kinds,
+            json_pack("{so so so}", "kind", out_text(f->kinds[i].kind, strlen(f->kinds[i].kind)),
+                "wait_ms", out_times(&f->kinds[i].wait), "run_ms", out_times(&f->kinds[i].run)));
+    json_object_set_new(o, "kinds", kinds);
+    for (size_t i = 0; i < f->priorities_count; i++) {
+        json_t *p = out_states(f->priorities[i].jobs);
+        json_object_set_new(p, "priority", json_integer(f->priorities[i].priority));
+        json_array_append_new(priorities, p);
+    }
+    json_object_set_new(o, "priorities", priorities);
     return o;
 }
 

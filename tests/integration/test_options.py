@@ -191,7 +191,8 @@ class Options(harness.Case):
         objects = [job, *self.place.json("ls", "-1"), *self.place.json("ls"), *self.place.json("queues"),
                    *self.place.json("workers"), *self.place.json("fleet", "size"),
                    *self.place.json("fleet", "scale", "--once", "--", "true"),
-                   *self.place.json("worker", "resume", "--all"), *self.place.json("stats"), *self.place.json("ping"),
+                   *self.place.json("worker", "resume", "--all"), *self.place.json("stats"), *self.place.json("top", "--once"),
+                   *self.place.json("ping"),
                    *self.place.json("show", job["id"]), *self.place.json("cancel", job["id"]),
                    *self.place.json("bench", "-n", "1000"), *self.place.json("run", "true"),
                    *self.place.json("run", "--detach", "true"), *self.place.json("map", "echo", ":::", "x")]

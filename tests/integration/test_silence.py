@@ -90,7 +90,7 @@ class Silence(harness.Case):
             self.assertIn(p.wait(30), (69, 75), p.said())
         verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
-                 ["events"], ["stats"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
+                 ["events"], ["stats"], ["top"], ["top", "--once"], ["peek", "lonely"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
                  ["fleet", "size", "3"], ["fleet", "scale", "--", "true"],
                  ["fleet", "scale", "--once", "--", "true"], ["result", job], ["retry", job], ["take"])
         for p in [self.start(*bound, *args) for args in verbs]:

@@ -43,7 +43,7 @@ class Streams(harness.Case):
         for args in (["map", "-i", self.lines(3), "echo"], ["wait", job], ["wait", "-r", job],
                      ["key", "list", "--keys", keys], ["key", "show", pub],
                      ["result", job], ["show", job], ["ls"], ["ls", "-1"], ["ls", "-j", "-n0"],
-                     ["queues"], ["workers"], ["fleet", "size"], ["fleet", "scale", "--once", "-j", "--", "true"], ["stats"], ["ping"], ["run", "echo", "x"],
+                     ["queues"], ["workers"], ["fleet", "size"], ["fleet", "scale", "--once", "-j", "--", "true"], ["stats"], ["stats", "--format", "openmetrics"], ["top", "--once"], ["ping"], ["run", "echo", "x"],
                      ["submit", "-k", "echo", "x"], ["--help"], ["--version"], ["help", "map"],
                      ["map", "--dry-run", "-i", self.lines(3), "echo"]):
             with self.subTest(args=args), open("/dev/full", "w") as full:

@@ -167,6 +167,10 @@ class UpgradeOfFormat3(Upgrade):
     old = 3
 
 
+class UpgradeOfFormat5(Upgrade):
+    old = 5
+
+
 class UpgradeOfFormat4(Upgrade):
     old = 4
 

@@ -462,20 +462,12 @@ FIELDS(running, map,
     {5, "begun", show_bool}, {6, "ms_ago", show_uint})
 LIST(running)
 
-FIELDS(reason, map,
-    {1, "why", show_why}, {2, "id", show_id}, {3, "queue", show_name}, {4, "kind", show_name},
-    {5, "state", show_state}, {6, "closed", show_bool}, {7, "full", show_bool},
-    {8, "about", show_bool}, {9, "workers", show_uint}, {10, "paused", show_uint},
-    {11, "leaving", show_uint}, {12, "away", show_uint}, {13, "slots", show_uint},
-    {14, "before", show_uint}, {15, "due", show_time}, {16, "worker", show_text},
-    {17, "error", show_bytes})
-LIST(reason)
-
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
     {0, "queue", show_name})
 LIST(told_event)
 /* clang-format on */
+#include "transcript_figures.h"
 
 /* An element of a SUBMIT's jobs is a payload, or a job. */
 static void
@@ -563,7 +555,8 @@ MESSAGE(QUEUES, NUMBER, {2, "queues", show_queue_list}, {3, "cursor", show_curso
 MESSAGE(LIST_WORKERS, NUMBER, {2, "cursor", show_cursor})
 MESSAGE(WORKERS, NUMBER, {2, "workers", show_worker_list}, {3, "cursor", show_cursor})
 MESSAGE(GET_STATS, NUMBER)
-MESSAGE(STATS, NUMBER, STINT_STATS_FIELDS(STAT) {64, "jobs", show_uint_list})
+MESSAGE(STATS, NUMBER, STINT_STATS_FIELDS(STAT) {64, "jobs", show_uint_list},
+    {65, "totals", show_uint_list})
 MESSAGE(SUBSCRIBE, NUMBER, {2, "queue", show_name}, {3, "events", show_event_types},
     {4, "ids", show_id_list})
 MESSAGE(UNSUBSCRIBE, NUMBER)
@@ -583,6 +576,11 @@ MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
 #include "transcript_feed.h"
+MESSAGE(LIST_FIGURES, NUMBER, {2, "cursor", show_cursor}, {3, "queues", show_name},
+    {4, "parts", show_uint})
+MESSAGE(FIGURES, NUMBER, {2, "figures", show_figures_list}, {3, "cursor", show_cursor})
+MESSAGE(PEEK, NUMBER, {2, "queue", show_name}, {3, "offset", show_uint}, {4, "limit", show_uint},
+    {5, "parts", show_parts}, {6, "cursor", show_cursor})
 /* clang-format on */
 
 static const struct field *

@@ -20,6 +20,8 @@ KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "br
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
+FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
+    f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
 
 PLANTED = [
     # The four that the simulator has to find in 200 seeds.
@@ -485,7 +487,7 @@ PLANTED = [
     ("rights: the gate is open", CORE, "        if (gate_admits(core, peer, m))\n            peer_message", "        (void)gate_admits;\n        peer_message"),
     ("rights: any hello is let in", CORE, "        if (gate_admits_hello(core, number, m))\n", "        (void)gate_admits_hello;\n"),
     ("rights: a name that begins alike is covered", RIGHTS, "    return name.size == size && memcmp", "    return name.size >= size && memcmp"),
-    ("rights: a prefix covers everything", RIGHTS, "        return name.size >= size - 1 && memcmp(pattern, name.data, size - 1) == 0;", "        return name.size > 0;"),
+    ("rights: a prefix covers everything", RIGHTS, "        return name.size >= size - 1 && memcmp(pattern.data, name.data, size - 1) == 0;", "        return name.size > 0;"),
     ("rights: an id of a queue that is gone is not denied", RIGHTS, "last->covered = q && covers(", "last->covered = !q || covers("),
     ("rights: another broker's id is taken for ours", RIGHTS, "    if (id_broker(id) != book->broker || number == 0)", "    if (number == 0)"),
     ("rights: all ids are taken for the first one's queue", RIGHTS, "    if (number != last->number) {", "    if (last->number == 0) {"),
@@ -523,7 +525,7 @@ PLANTED = [
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
 
     # the age of the oldest ready job
-    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nstruct scan", "    return true;\n}\n\nstruct scan"),
+    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nbool\nbook_scan_ready", "    return true;\n}\n\nbool\nbook_scan_ready"),
     ("who only asks for the next ready job searches for it", BOOK, "search(book, level, &level->head, GLANCED, id, bytes)", "search(book, level, &level->head, UINT_MAX, id, bytes)"),
     ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
     ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
@@ -755,4 +757,29 @@ PLANTED = [
     ("a restored feed goes on in its old life", "broker/backup.c", "        row.life = feed_life();\n", "        row.life |= feed_life() & 0;\n"),
     ("a dump leaves out feeds", "broker/dump.c", "    dump_each(d, STORE_FEEDS, each_feed);\n", "    (void)each_feed;\n"),
     ("verify does not miss events of a feed", "broker/core/verify.c", "    bool ended = v->feed.rows ? v->feed.next == f->next : f->first == f->next;", "    bool ended = true;"),
+
+    # figures
+    ("figures: counts are not in the row", BOOK, "    memcpy(row.totals, l->totals, sizeof row.totals);\n", ""),
+    ("figures: counts of a queue that goes are lost", BOOK, "        book->sums.gone[i] += totals[i];\n", ""),
+    ("figures: they are kept, and lost by a restart", BOOK, "        book->sums.totals[i] += book->sums.gone[i];\n", ""),
+    ("figures: each success counts twice", SETTLE, "        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n",
+     "        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n        tally_count(core, level, STINT_COUNT_SUCCEEDED);\n"),
+    ("figures: a cancel counts as dead", JOB, "            : to == STINT_DEAD ? STINT_COUNT_DEAD", "            : to != STINT_SUCCEEDED ? STINT_COUNT_DEAD"),
+    ("figures: a failure is not counted", ATTEMPT, "    tally_count(core, job->level, STINT_COUNT_FAILED);\n", ""),
+    ("figures: a retry waits since its submission", TALLY, "record_get(r, FIELD_READY, r->submitted_ms)", "r->submitted_ms"),
+    ("figures: what was given back has run", SETTLE, "    if (is_run(o.type))\n", ""),
+    ("figures: the present slot is not in a rate", FIGURES, "            uint64_t sum = totals[c] - f->begun[c];", "            uint64_t sum = 0;"),
+    ("figures: slots in which nothing was keep what they had", FIGURES,
+     "        memset(f->slots[(f->slot + i) % SLOTS_KEPT], 0, sizeof f->slots[0]);", "        ;"),
+    ("figures: percentiles forget nothing", FIGURES, "    turn_spans(f, spans < 2 ? spans : 2);\n", "    (void)spans;\n    (void)turn_spans;\n"),
+    ("figures: a percentile is its bucket's end, beyond the longest", FIGURES, "    return ms < times->max_ms ? ms : times->max_ms;", "    return ms;"),
+    ("figures: a short broker's rate is of a whole minute", FIGURES, "        over_ms = over_ms < up_ms ? over_ms : up_ms;\n", "        (void)up_ms;\n"),
+    ("figures: no bound of what a page reads", SHOWN, "            core->step.listed - begin >= rows) {", "            core->step.listed - begin >= 100 * rows) {"),
+    ("figures: a name is taken for a prefix", SHOWN, "pattern_matches(m->list_figures.queues, name)",
+     "memcmp(m->list_figures.queues.data, name.data, 1) == 0"),
+    ("figures: a key is told of all queues", SIGHT, "    return sight_is_narrow(peer) ? sight_next(core, peer, q->number + 1ULL) : q->hh.next;", "    (void)core;\n    (void)peer;\n    return q->hh.next;"),
+    ("peek: of any queue", RIGHTS_DEF, "X(PEEK, RIGHT_SEE, PEEKED)", "X(PEEK, RIGHT_SEE, SOMEWHERE)"),
+    ("peek: what runs is next", QUERY, "        if (!book_is_running(&core->book, &p->at)) {", "        if (true) {"),
+    ("peek: an offset ends in its first level", QUERY, "            p->offset -= level->jobs[STINT_READY];\n", ""),
+    ("peek: a cursor of another queue", QUERY, "id_queue(&p->at) == p->queue->number;", "true;"),
 ]

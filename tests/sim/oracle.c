@@ -24,6 +24,7 @@ oracle_begin(const struct core_options *o)
     known.count = scan = 0;
     in_doubt = false;
     known.restarted_us = 0;
+    memset(known.totals, 0, sizeof known.totals);
     clock_begin();
     frames_begin();
     queues_begin();
@@ -305,6 +306,8 @@ remember(struct job *j)
         j->dispatched_us = world_us();
     if (stint_state_settled(j->now.state))
         j->been |= 1U << j->now.state;
+    if (j->now.attempt > j->seen_attempts)
+        j->seen_attempts = j->now.attempt;
     if (j->now.state == STINT_SUCCEEDED)
         j->succeeded_attempt = j->now.attempt;
     j->was = j->now;
@@ -596,6 +599,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     check_limits();
     why_judge();
     remember_all();
+    totals_check(core, false);
     check_confirmed();
 }
 
@@ -646,6 +650,7 @@ oracle_started(struct store *store, struct core *core)
     for (uint32_t i = 0; i < known.count; i++)
         forget_connections(&known.jobs[i]);
     check_counts(core);
+    totals_check(core, !in_doubt);
     struct verify_report report = {.problem = verify_problem};
     core_verify(store, known.options.broker, &report);
     in_doubt = false;

@@ -132,6 +132,7 @@ struct job {
     uint32_t been; /* bits of the settled states it was in, ever */
     uint32_t passed; /* the same, of those it may have passed through within a step */
     uint32_t succeeded_attempt;
+    uint32_t seen_attempts; /* the highest attempt that was seen on disk */
     unsigned scan; /* it was seen in this scan */
     UT_hash_handle hh; /* by id */
 };
@@ -144,6 +145,7 @@ extern struct known {
     uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
     uint64_t restarted_us;
     uint64_t dispatched_us; /* anything was */
+    uint64_t totals[STINT_COUNTS]; /* as the broker told them last */
 } known;
 
 /* The job of this id; NULL: there never was one. */
@@ -191,6 +193,8 @@ void queues_check_store(struct store *s, bool in_doubt);
 void feed_begin(void);
 /* When the store has been read, and nothing of it remembered yet. */
 void feed_check_store(struct store *s);
+/* oracle_totals.c: is what is counted true? After a restart nothing of it may be lost. */
+void totals_check(struct core *core, bool restarted);
 
 /* oracle_why.c: what the broker says of why jobs wait. */
 void why_clear(void);

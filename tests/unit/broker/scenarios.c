@@ -456,6 +456,13 @@ play_figures(struct world *w)
     message_put_page(world_frame(w, CLIENT), MESSAGE_LIST_WORKERS, 2, (struct slice){0});
     message_put_numbered(world_frame(w, CLIENT), MESSAGE_GET_STATS, 3);
     step(w, 250);
+    say(w, "How the queue does, with its kinds and priorities; and what is next in it.");
+    message_put_list_figures(
+        world_frame(w, CLIENT), 4, (struct slice){(const uint8_t *)"*", 1}, 3, (struct slice){0});
+    struct message next = {
+        .peek.queue = {(const uint8_t *)"default", 7}, .peek.limit = 1, .peek.parts = 1};
+    message_put_peek(world_frame(w, CLIENT), 5, &next);
+    step(w, 250);
 }
 
 static void

@@ -3,6 +3,7 @@
  */
 #include "book.h"
 #include "dice.h"
+#include "scans.h"
 #include "world.h"
 
 #include <stdio.h>

@@ -449,16 +449,16 @@ a_lease_that_was_freed_leaves_nothing_in_the_next_one(void **state)
     struct worker *w = fleet_worker_add(&fleet, session(0));
     struct lease *l = fleet_lease_add(&fleet, &one, &one, 9, w);
     l->refusers = refusers_add(NULL, session(3));
-    l->deadline_ms = l->begun_ms = l->keep_ms = 77;
-    l->chunked = l->claimed = true;
-    l->keep_ms = 5;
+    l->deadline_ms = l->begun_ms = l->leased.keep_ms = 77;
+    l->leased.chunked = l->claimed = true;
+    l->leased.keep_ms = 5;
     fleet_lease_begin(l);
     fleet_lease_suspect(l, true);
     fleet_lease_remove(&fleet, l);
     struct lease *again = fleet_lease_add(&fleet, &two, &two, 1, NULL);
     assert_ptr_equal(again, l); /* memory is used again */
-    assert_int_equal(again->deadline_ms + again->begun_ms + again->keep_ms, 0);
-    assert_false(again->keep_ms || again->chunked || again->claimed || again->begun ||
+    assert_int_equal(again->deadline_ms + again->begun_ms + again->leased.keep_ms, 0);
+    assert_false(again->leased.keep_ms || again->leased.chunked || again->claimed || again->begun ||
         again->suspect || again->grave || again->refusers);
     assert_int_equal(w->counts.held, 0);
     assert_null(fleet_lease(&fleet, &one));

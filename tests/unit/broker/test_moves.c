@@ -173,7 +173,7 @@ to_removed_success(struct world *w, struct job *job)
 static void
 to_nothing(struct world *w, struct job *job)
 {
-    job_forget(w->core, &job->id, &job->key, STINT_READY, record_chunked(&job->record));
+    job_forget(w->core, job->level, &job->id, &job->key, STINT_READY, record_chunked(&job->record));
     job->place = PLACE_NONE;
     job->state = STINT_UNKNOWN;
 }

@@ -57,6 +57,8 @@ static const struct expected {
     {MESSAGE_LIST_RUNNING, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_RUNNING, BY_ERROR},
     {MESSAGE_WHY, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
     {MESSAGE_WHY, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
+    {MESSAGE_LIST_FIGURES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FIGURES, BY_ERROR},
+    {MESSAGE_PEEK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
     {MESSAGE_SET_QUEUE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_QUEUE, BY_ERROR},
     {MESSAGE_SET_FEED, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_LIST_FEEDS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FEEDS, BY_ERROR},
@@ -138,7 +140,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     struct stint_id id = id_make(w->options.broker, queues[queue].number, DEFAULT_PRIORITY, 1);
     struct lease_ref ref = {.id = id, .attempt = 1};
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
-    struct message list = {.list.queue = name};
+    struct message list = {.list.queue = name}, peek = {.type = MESSAGE_PEEK};
     struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
     bool with_id = e->about == ABOUT_ID || e->about == ABOUT_BOTH;
     switch (e->type) {
@@ -189,6 +191,13 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_WHY:
         message_put_why(world_frame(w, KEYED), 3, with_id ? (struct slice){0} : name, &id, with_id);
         break;
+    case MESSAGE_LIST_FIGURES:
+        message_put_list_figures(world_frame(w, KEYED), 3, name, 3, (struct slice){0});
+        break;
+    case MESSAGE_PEEK:
+        peek.peek.queue = name;
+        message_put_peek(world_frame(w, KEYED), 3, &peek);
+        break;
     case MESSAGE_SET_QUEUE:
         message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
         break;
@@ -217,6 +226,9 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
     case MESSAGE_LIST_FEEDS:
         assert_true(message_next_feed(w->arrays));
         return w->arrays->feed.queues;
+    case MESSAGE_LIST_FIGURES:
+        assert_true(message_next_figures(w->arrays));
+        return w->arrays->measured.figures.queue;
     case MESSAGE_LIST:
         assert_true(message_next_job(w->arrays));
         return w->arrays->info.queue;
@@ -259,8 +271,8 @@ check_answer(struct world *w, const struct expected *e, unsigned scope, unsigned
         assert_null(world_read(w, KEYED, e->answer));
     } else if (!allowed)
         assert_int_equal(status_told(w, e->answer), STINT_DENIED);
-    else if ((e->type == MESSAGE_LIST || e->type == MESSAGE_WHY) && e->about == ABOUT_NAME &&
-        queue >= MAIL_GONE)
+    else if ((e->type == MESSAGE_LIST || e->type == MESSAGE_WHY || e->type == MESSAGE_PEEK) &&
+        e->about == ABOUT_NAME && queue >= MAIL_GONE)
         expect_error(w, STINT_NO_SUCH_QUEUE);
     else if (e->filtered)
         check_listed(w, e, scope);

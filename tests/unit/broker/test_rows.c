@@ -15,14 +15,18 @@ some_id(void)
 static void
 every_row_comes_back_as_it_was(void **state)
 {
-    uint8_t bytes[ROW_QUEUE_BYTES_MAX], key[ANSWER_KEY_BYTES];
+    uint8_t bytes[ROW_LEVEL_BYTES_MAX], key[ANSWER_KEY_BYTES];
     (void)state;
-    struct row_level level = {.level = some_id(), .next = 99, .jobs = {0, 1, 2, 3, 4, 5, 6}};
+    struct row_level level = {.level = some_id(),
+        .next = 99,
+        .jobs = {0, 1, 2, 3, 4, 5, 6},
+        .totals = {7, 8, 9, 10, 11, 12}};
     struct row_level level_back;
     assert_true(
         row_level_read(level_key(&level.level), row_level_write(bytes, &level), &level_back));
     assert_int_equal(level_back.next, 99);
     assert_memory_equal(level_back.jobs, level.jobs, sizeof level.jobs);
+    assert_memory_equal(level_back.totals, level.totals, sizeof level.totals);
     assert_int_equal(id_broker(&level_back.level), 3);
     assert_int_equal(id_queue(&level_back.level), 7);
     assert_int_equal(id_priority(&level_back.level), 100);
@@ -118,11 +122,13 @@ settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
     assert_false(row_queue_read(at, queue_with(bytes, 1, 0, words, 1), &row));
 }
 
+enum { OLD_LEVEL_WORDS = 1 + STINT_STATES };
+
 static void
 a_level_may_have_more_or_fewer_states(void **state)
 {
     uint8_t bytes[ROW_LEVEL_BYTES_MAX + 8];
-    uint64_t words[LEVEL_WORDS + 1] = {99, 0, 1, 2, 3, 4, 5, 6, 0};
+    uint64_t words[LEVEL_WORDS + 1] = {99, 0, 1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16, 0};
     struct stint_id id = some_id();
     struct slice key = level_key(&id);
     uint64_t seed = get_be(key.data, 8);
@@ -130,12 +136,13 @@ a_level_may_have_more_or_fewer_states(void **state)
     (void)state;
     assert_true(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
     assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 6);
+    assert_int_equal(row.totals[STINT_COUNT_CANCELLED], 16);
     words[LEVEL_WORDS] = 1; /* this job's state is not known: writing the row would forget it */
     assert_false(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
     memset(&row, 0xff, sizeof row);
-    assert_true(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS - 1), &row));
-    assert_int_equal(row.jobs[STINT_DEAD], 5);
-    assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 0);
+    assert_true(row_level_read(key, row_words_write(bytes, seed, words, OLD_LEVEL_WORDS), &row));
+    assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 6);
+    assert_int_equal(row.totals[STINT_COUNT_SUBMITTED], 0); /* before they were counted */
 }
 
 static void

@@ -328,12 +328,14 @@ say_STATS(uint64_t number)
     STINT_STATS_FIELDS(X)
 #undef X
     fill_numbers(s.jobs, STINT_STATES);
+    fill_numbers(s.totals, STINT_COUNTS);
     message_put_stats(&frame, number, &s);
     hear(MESSAGE_STATS, number);
 #define X(field) assert_number(heard.stats.field, s.field);
     STINT_STATS_FIELDS(X)
 #undef X
     ASSERT_FIELD(&heard.stats, &s, jobs);
+    ASSERT_FIELD(&heard.stats, &s, totals);
 }
 
 void
