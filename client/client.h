@@ -6,6 +6,7 @@
 #include "id.h"
 #include "link.h"
 #include "stint.h"
+#include "where.h"
 
 #define uthash_fatal(text) abort()
 #include <stdlib.h>
@@ -92,6 +93,7 @@ struct lent {
     struct stint_id *ids; /* LIMIT_JOBS of them */
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
+    char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };
 
 struct stint_client {
@@ -174,5 +176,10 @@ void client_subscribe_again(struct stint_client *c);
 void client_subscribed_free(struct subscribed **subscribed);
 
 bool client_good_name(const char *name);
+
+/* query.c */
+/* A filter's bytes; none if it has no term. */
+enum stint_status client_write_where(
+    struct stint_client *c, const struct where *where, struct pack_buffer *bytes, const char *what);
 
 #endif

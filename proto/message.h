@@ -3,8 +3,8 @@
  * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_arrays` given,
  * until the next decode into it. No allocation depends on what a peer declares.
  *
- * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c, message_figures.c
- * and message_control.c, in each of which a message's keys, its decoder and its encoder stand
+ * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
+ * message_figures.c, message_control.c, message_why.c and message_bulk.c, in each of which a message's keys, its decoder and its encoder stand
  * together. A new message touches three places: its row in message.def (which names its decoder),
  * its struct and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it
  * to others.
@@ -12,6 +12,7 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
+#include "filter.h"
 #include "limit.h"
 #include "pack.h"
 #include "stint_job.h"
@@ -183,6 +184,22 @@ _Static_assert(FEATURES_COUNT < 64, "features are bits of a number");
 /* The bit of the feature of this name; 0: there is none that we know. */
 uint64_t feature_bit(struct slice name);
 
+/* An operation on all jobs that a filter is true of. */
+struct bulk_request {
+    uint64_t bulk; /* its number, which the peer draws */
+    enum stint_bulk_action action;
+    struct slice filter; /* as filter_read takes it, and has */
+    struct slice queue; /* MOVE */
+    int32_t priority; /* PRIORITY; negative: none was given */
+    bool dry, all;
+};
+
+/* One of them as BULKS tells it, with its filter as it came. */
+struct bulk_item {
+    struct stint_bulk_info info;
+    struct slice filter;
+};
+
 struct message {
     enum message_type type;
     uint64_t number;
@@ -223,6 +240,7 @@ struct message {
         } get;
         struct {
             struct slice queue, kind, cursor;
+            struct slice filter; /* as filter_read takes it, and has */
             uint32_t states, limit;
         } list;
         struct {
@@ -252,6 +270,11 @@ struct message {
         struct {
             struct slice queue; /* empty: jobs, whose ids are in the arrays */
         } why;
+        struct bulk_request bulk;
+        struct {
+            uint64_t bulk; /* LIST_BULKS: 0: all */
+            struct slice cursor;
+        } list_bulks;
     };
 };
 
@@ -278,6 +301,7 @@ struct message_arrays {
         struct stint_worker_info worker_info;
         struct stint_running_info running_info; /* RUNNING: one at a time */
         struct stint_reason reason; /* REASONS: one at a time */
+        struct bulk_item bulk; /* BULKS: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -289,13 +313,14 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and REASONS are read one element at a time into the
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS and BULKS are read one element at a time into the
  * arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
 bool message_next_running(struct message_arrays *arrays);
 bool message_next_reason(struct message_arrays *arrays);
+bool message_next_bulk(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -391,5 +416,11 @@ void message_put_set_queue(
     struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
+
+void message_put_bulk(struct pack_buffer *b, uint64_t number, const struct bulk_request *bulk);
+/* LIST_BULKS, STOP_BULK. 0: all. */
+void message_put_list_bulks(struct pack_buffer *b, enum message_type type, uint64_t number,
+    uint64_t bulk, struct slice cursor);
+void message_put_bulk_info(struct pack_buffer *b, const struct bulk_item *item);
 
 #endif

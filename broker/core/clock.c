@@ -89,6 +89,14 @@ clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms)
 }
 
 uint64_t
+clock_tick(struct core *core)
+{
+    uint64_t now_ms = core->clocks.wall_ms++;
+    store_clock(core);
+    return now_ms;
+}
+
+uint64_t
 clock_told(const struct core *core, uint64_t stored_ms)
 {
     int64_t told_ms = (int64_t)stored_ms + core->clocks.wall_ahead_ms;

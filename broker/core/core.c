@@ -4,6 +4,7 @@
 #include "core.h"
 #include "apart.h"
 #include "attempt.h"
+#include "bulk.h"
 #include "change.h"
 #include "clock.h"
 #include "control.h"
@@ -133,6 +134,7 @@ load(struct core *core, const char **error)
     }
     book_each_running(&core->book, restore_lease, core);
     sweep_load(core);
+    bulk_load(core);
     core->epoch++;
     count_up_epoch(core);
     book_flush(&core->book);
@@ -180,6 +182,7 @@ core_destroy(struct core **core)
         return;
     apart_fini(*core);
     control_fini(*core);
+    bulk_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -236,6 +239,11 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
         break;
     case MESSAGE_SET_QUEUE:
         queue_control_message(core, peer, m);
+        break;
+    case MESSAGE_BULK:
+    case MESSAGE_LIST_BULKS:
+    case MESSAGE_STOP_BULK:
+        bulk_message(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
@@ -398,6 +406,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     core->step.grant = NULL;
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);
+    bulk_step(core);
     control_tell(core);
     dispatch_all(core);
     dispatch_recall(core);
@@ -422,7 +431,7 @@ core_idle_ms(const struct core *core)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);
-    if (core->step.unfinished)
+    if (core->step.unfinished || bulk_is_open(core))
         return 0;
     return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }

@@ -99,6 +99,39 @@ grant_allows(const struct grant *g, uint32_t rights, struct slice queue)
     return !g || ((g->rights & rights) != 0 && covers(g, queue));
 }
 
+/* All names that begin so. */
+static bool
+covers_prefix(const struct grant *g, struct slice begin)
+{
+    for (uint32_t i = 0; i < g->patterns_count; i++)
+        if (is_prefix(g->patterns[i]) && matches(g->patterns[i], begin))
+            return true;
+    return g->patterns_count == 0;
+}
+
+static bool
+covers_filter(const struct grant *g, struct slice bytes)
+{
+    struct filter filter;
+    const char *why;
+    bool covered = covers_all(g);
+    if (!filter_read(bytes, &filter, &why))
+        return false;
+    for (uint32_t i = 0; i < filter.count && !covered; i++) {
+        const struct filter_term *t = &filter.terms[i];
+        if (t->field == FILTER_QUEUE)
+            covered = (t->is == FILTER_IS && covers(g, t->text)) ||
+                (t->is == FILTER_BEGINS && covers_prefix(g, t->text));
+    }
+    return covered;
+}
+
+bool
+grant_allows_filter(const struct grant *g, uint32_t rights, struct slice filter)
+{
+    return !g || ((g->rights & rights) != 0 && covers_filter(g, filter));
+}
+
 bool
 grant_is_narrow(const struct grant *g)
 {
@@ -270,6 +303,12 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
             judge_all_ids(g, book, m, a, j);
         else
             judge_named(g, m->why.queue, j);
+        break;
+    case NEED_MEANT:
+        if (m->bulk.queue.size > 0 && !covers(g, m->bulk.queue))
+            deny(j, 0, "this key may not move jobs to that queue");
+        else if (!covers_filter(g, m->bulk.filter))
+            deny(j, 0, "this key is for some queues only: the filter has to name one, queue=NAME");
         break;
     case NEED_SET:
         if (!covers(g, m->set_queue.queue))

@@ -112,6 +112,8 @@ struct scratch {
     char unserved[STINT_NAME_BYTES];
 };
 
+struct bulk;
+
 struct core {
     struct core_options options;
     struct store *store;
@@ -132,6 +134,11 @@ struct core {
         uint64_t noted_ms, untold;
     } refusals;
     struct wishes wishes;
+    struct {
+        struct bulk *all; /* utlist, in the order in which they began */
+        struct bulk *turn; /* whose turn it was; NULL: none's */
+        uint32_t count, open; /* open: that have not ended */
+    } bulks;
     struct step step;
     struct scratch scratch;
     struct stint_stats figures;

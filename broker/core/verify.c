@@ -247,6 +247,16 @@ redirect_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
+bulk_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct row_bulk row;
+    if (!row_bulk_read(key, value, &row))
+        complain(v, "the row of a bulk operation is damaged", NULL);
+    else if (row.began_ms == 0 || (row.state >= STINT_BULK_DONE) != (row.ended_ms != 0))
+        complain(v, "a bulk operation has ended and goes on, or the other way round", NULL);
+}
+
+static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
     (void)key;
@@ -293,6 +303,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_SETTINGS, 0, setting_row);
     each_row(&v, STORE_NAMES, STINT_ID_BYTES, name_row);
     each_row(&v, STORE_REDIRECTS, STINT_ID_BYTES, redirect_row);
+    each_row(&v, STORE_BULKS, BULK_KEY_BYTES, bulk_row);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

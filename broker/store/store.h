@@ -31,6 +31,7 @@ enum store_table {
                      */
     STORE_NAMES, /* key -> id: what jobs are called that were moved, by where they stand */
     STORE_REDIRECTS, /* id -> key: the other way round */
+    STORE_BULKS, /* number -> an operation on many jobs: what it does, to which, how far it is */
     STORE_TABLES
 };
 

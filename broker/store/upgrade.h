@@ -8,6 +8,7 @@
  *     4 to 5   there are STORE_NAMES and STORE_REDIRECTS, and records may say FIELD_MOVED; a
  *              queue's row may say that it is paused or closed. A program of format 4 would read
  *              that and do as if it were not.
+ *     5 to 6   there are STORE_BULKS; all other rows are as they were.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -17,7 +18,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 5
+#define DATA_FORMAT 6
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for
