@@ -20,8 +20,11 @@
 
 enum {
     BULKS_MAX = 64, /* kept, and those that have ended as long as there is room */
-    /* What a step may cost: a row that is looked at is 1. */
+    /* What a step may cost: a row that is looked at is 1. Others wait for it, so it is less where
+     * steps take longer than this, down to the least. */
     STEP_COST = 4096,
+    STEP_COST_LEAST = 1024,
+    STEP_MS = 4,
     CHANGE_COST = 14,
     PART_COST = 4, /* of a body's */
     CURSOR_BYTES = 8,
@@ -140,7 +143,7 @@ struct walk {
     } next[TABLES]; /* the first in each that stands at `bulk->row.at` or behind it */
     uint32_t queue; /* number of the one that was looked at last, and */
     bool meant; /* what the filter says of it */
-    uint32_t cost;
+    uint32_t cost, most;
 };
 
 static bool
@@ -290,7 +293,7 @@ walk(struct walk *w)
     for (unsigned t; (t = next_table(w)) < TABLES; w->cost++) {
         struct stint_id key = w->next[t].key;
         struct job job;
-        if (w->cost >= STEP_COST)
+        if (w->cost >= w->most)
             return false;
         if (!means_queue(w, &key))
             continue;
@@ -330,7 +333,8 @@ end(struct core *core, struct bulk *b, enum stint_bulk_state state)
 static void
 go_on(struct core *core, struct bulk *b)
 {
-    struct walk w = {.core = core, .bulk = b, .change = change_of(&b->row)};
+    struct walk w = {
+        .core = core, .bulk = b, .change = change_of(&b->row), .most = core->bulks.step_cost};
     const char *why;
     bool read = filter_read(b->row.filter, &w.filter, &why);
     assert(read); /* the row's owner has seen to that */
@@ -366,14 +370,31 @@ forget_old(struct core *core)
             forget(core, b);
 }
 
+/* By how long the last step took: one follows the other as long as there is work. */
+static void
+set_pace(struct core *core)
+{
+    uint32_t cost = core->bulks.step_cost;
+    uint64_t passed_ms = core->clocks.now_ms - core->bulks.stepped_ms;
+    core->bulks.stepped_ms = core->clocks.now_ms;
+    if (cost == 0)
+        core->bulks.step_cost = STEP_COST / 2;
+    else if (passed_ms > STEP_MS)
+        core->bulks.step_cost = (uint32_t)later(cost / 2, STEP_COST_LEAST);
+    else
+        core->bulks.step_cost = (uint32_t)earlier(cost + cost / 8, STEP_COST);
+}
+
 void
 bulk_step(struct core *core)
 {
     if (!core->bulks.all)
         return;
     forget_old(core);
-    if (core->bulks.open > 0)
-        go_on(core, next_open(core));
+    if (core->bulks.open == 0)
+        return;
+    set_pace(core);
+    go_on(core, next_open(core));
 }
 
 /* ---- messages ---- */

@@ -142,15 +142,18 @@ change_job(struct core *core, struct job *job, const struct change *c)
 enum stint_status
 change_delete(struct core *core, struct job *job, const struct change *c)
 {
+    (void)c;
     if (job->state == STINT_RUNNING)
         return STINT_WRONG_STATE;
-    struct stint_id id = job->id;
-    if (job->place != PLACE_SETTLED) {
-        (void)change_cancel(core, job, c);
-        if (!job_find(core, &id, job))
-            return STINT_DAMAGED;
+    if (job->place == PLACE_SETTLED) {
+        job_remove_settled(core, job);
+        return STINT_OK;
     }
-    job_remove_settled(core, job);
+    apart_forget(core, &job->key);
+    job_remove_waiting(core, job);
+    watch_settled(core, job, (struct slice){0}); /* whoever waits hears that it was cancelled */
+    core->figures.cancelled++;
+    watch_event(core, STINT_EVENT_CANCELLED, job->level, &job->id, job->record.attempt);
     return STINT_OK;
 }
 

@@ -138,6 +138,8 @@ struct core {
         struct bulk *all; /* utlist, in the order in which they began */
         struct bulk *turn; /* whose turn it was; NULL: none's */
         uint32_t count, open; /* open: that have not ended */
+        uint32_t step_cost; /* what a step may cost now */
+        uint64_t stepped_ms; /* monotonic: the last one */
     } bulks;
     struct step step;
     struct scratch scratch;

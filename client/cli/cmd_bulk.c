@@ -148,12 +148,14 @@ say_goes_on(const struct cli *cli, uint64_t bulk)
 static int
 wait_for(struct cli *cli, struct stint_bulk_info *info)
 {
-    enum { LOOK_MS = 200 };
+    enum { LOOK_MS = 200, FIRST_LOOK_MS = 5 };
     const uint64_t bulk = info->bulk;
+    uint64_t look_ms = FIRST_LOOK_MS; /* short ones are to be short */
     int rc = EX_OK;
     cli_catch_interrupt();
     while (rc == EX_OK && !has_ended(info)) {
-        uint64_t until_ms = clock_ms() + LOOK_MS;
+        uint64_t until_ms = clock_ms() + look_ms;
+        look_ms = 2 * look_ms < LOOK_MS ? 2 * look_ms : LOOK_MS;
         show_progress(info);
         for (uint64_t now_ms; (now_ms = clock_ms()) < until_ms && !cli_interrupted();)
             if (stint_client_process(cli->client, (uint32_t)(until_ms - now_ms)) != STINT_OK)
