@@ -190,7 +190,8 @@ take_session(struct load *load)
     return true;
 }
 
-/* A name's number, as `name_of` has it for those from 1 to `most`; 0 after saying that it is none. */
+/* A name's number, as `name_of` has it for those from 1 to `most`; 0 after saying that it is none.
+ */
 static unsigned
 read_word(struct load_line *l, const char *field, const char *(*name_of)(unsigned), unsigned most)
 {
@@ -342,7 +343,8 @@ static const struct {
     bool (*take)(struct load *load);
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
     {"level", take_level}, {"queue", take_queue}, {"worker", take_worker}, {"fleet", take_fleet},
-    {"key", take_key}, {"bulk", take_bulk}, {"damaged", load_damaged}, {"header", take_header}, {"end", take_end}};
+    {"key", take_key}, {"bulk", take_bulk}, {"damaged", load_damaged}, {"header", take_header},
+    {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

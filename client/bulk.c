@@ -95,8 +95,8 @@ read_request(struct stint_client *c, const struct stint_bulk *bulk, struct where
     if (bulk->queue && !client_good_name(bulk->queue))
         return client_fail(c, STINT_BAD_NAME, what, bulk->queue);
     if ((bulk->action == STINT_BULK_PRIORITY) != (bulk->priority >= 0) || bulk->priority > 255)
-        return client_fail(c, STINT_INVALID, what,
-            "it is the action priority that names a priority, 0 to 255");
+        return client_fail(
+            c, STINT_INVALID, what, "it is the action priority that names a priority, 0 to 255");
     if (!bulk->where)
         return client_fail(c, STINT_INVALID, what, "of which jobs? \"\" is all of them");
     if (!where_read(where, bulk->where))
@@ -135,15 +135,15 @@ stint_bulk_begin(struct stint_client *c, const struct stint_bulk *bulk,
 }
 
 enum stint_status
-stint_bulk_get(struct stint_client *c, uint64_t number, struct stint_bulk_info *info,
-    uint32_t timeout_ms)
+stint_bulk_get(
+    struct stint_client *c, uint64_t number, struct stint_bulk_info *info, uint32_t timeout_ms)
 {
     return ask_for_one(c, MESSAGE_LIST_BULKS, number, info, timeout_ms);
 }
 
 enum stint_status
-stint_bulk_stop(struct stint_client *c, uint64_t number, struct stint_bulk_info *info,
-    uint32_t timeout_ms)
+stint_bulk_stop(
+    struct stint_client *c, uint64_t number, struct stint_bulk_info *info, uint32_t timeout_ms)
 {
     return ask_for_one(c, MESSAGE_STOP_BULK, number, info, timeout_ms);
 }

@@ -216,9 +216,9 @@ typedef bool stint_job_fn(void *context, const struct stint_job_info *info);
 /* List jobs: those waiting or running in dispatch order, then scheduled, then settled ones. Read in
  * pages; jobs that move meanwhile may be missed or seen twice. The newest are told when all have
  * been looked at, and kept in memory until then: 100,000 at most. Errors: STINT_NO_SUCH_QUEUE,
- * STINT_BAD_NAME, STINT_INVALID (`where` is no filter, and stint_client_error says why; or the limit
- * of the newest), STINT_UNSUPPORTED (the broker is too old for filters). `timeout_ms` is for each
- * page. */
+ * STINT_BAD_NAME, STINT_INVALID (`where` is no filter, and stint_client_error says why; or the
+ * limit of the newest), STINT_UNSUPPORTED (the broker is too old for filters). `timeout_ms` is for
+ * each page. */
 STINT_EXPORT enum stint_status stint_list(struct stint_client *client,
     const struct stint_filter *filter, stint_job_fn *each, void *context, uint32_t timeout_ms);
 
@@ -357,14 +357,14 @@ STINT_EXPORT enum stint_status stint_bulk_begin(struct stint_client *client,
 STINT_EXPORT enum stint_status stint_bulk_get(struct stint_client *client, uint64_t number,
     struct stint_bulk_info *info, uint32_t timeout_ms);
 
-/* End it where it is: what was done stays done. One that has ended stays as it is. `info` (NULL: not
- * wanted) as of stint_bulk_begin. Errors: as of stint_bulk_get. */
+/* End it where it is: what was done stays done. One that has ended stays as it is. `info` (NULL:
+ * not wanted) as of stint_bulk_begin. Errors: as of stint_bulk_get. */
 STINT_EXPORT enum stint_status stint_bulk_stop(struct stint_client *client, uint64_t number,
     struct stint_bulk_info *info, uint32_t timeout_ms);
 
 /* All that the broker keeps, in the order in which they began. Errors: STINT_UNSUPPORTED. */
-STINT_EXPORT enum stint_status stint_bulks(
-    struct stint_client *client, stint_bulk_fn *each, void *context, uint32_t timeout_ms);
+STINT_EXPORT enum stint_status
+stint_bulks(struct stint_client *client, stint_bulk_fn *each, void *context, uint32_t timeout_ms);
 
 STINT_EXPORT enum stint_status
 stint_get_stats(struct stint_client *client, struct stint_stats *stats, uint32_t timeout_ms);

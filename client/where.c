@@ -37,8 +37,7 @@ static const struct {
 } operators[] = {{"!=", FILTER_IS_NOT}, {"<=", FILTER_AT_MOST}, {">=", FILTER_AT_LEAST},
     {"=", FILTER_IS}, {"~", FILTER_CONTAINS}, {"<", FILTER_LESS}, {">", FILTER_MORE}};
 
-static bool __attribute__((format(printf, 2, 3)))
-wrong(struct where *w, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) wrong(struct where *w, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -244,8 +243,7 @@ struct writing {
     size_t size, used;
 };
 
-static bool __attribute__((format(printf, 2, 3)))
-put(struct writing *w, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) put(struct writing *w, const char *format, ...)
 {
     va_list args;
     va_start(args, format);

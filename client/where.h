@@ -20,8 +20,8 @@ struct where {
  * not one. An empty text has no terms. */
 bool where_read(struct where *where, const char *text);
 /* Add one term, as if it had been written. */
-bool where_add(
-    struct where *where, enum filter_field field, enum filter_operator is, uint64_t number);
+bool
+where_add(struct where *where, enum filter_field field, enum filter_operator is, uint64_t number);
 bool where_add_text(
     struct where *where, enum filter_field field, enum filter_operator is, const char *text);
 

@@ -4,10 +4,10 @@
  * until the next decode into it. No allocation depends on what a peer declares.
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
- * message_figures.c, message_control.c, message_why.c and message_bulk.c, in each of which a message's keys, its decoder and its encoder stand
- * together. A new message touches three places: its row in message.def (which names its decoder),
- * its struct and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it
- * to others.
+ * message_figures.c, message_control.c, message_why.c and message_bulk.c, in each of which a
+ * message's keys, its decoder and its encoder stand together. A new message touches three places:
+ * its row in message.def (which names its decoder), its struct and the contract of its encoder
+ * here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -313,8 +313,8 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS and BULKS are read one element at a time into the
- * arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS and BULKS are read one element at a time into
+ * the arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);

@@ -190,9 +190,8 @@ means_queue(struct walk *w, const struct stint_id *key)
         w->meant = q && match_queue(&w->filter, q);
     }
     if (!w->meant) /* or to its end: numbers go no higher */
-        w->bulk->row.at = number == UINT32_MAX
-            ? id_make(UINT16_MAX, UINT32_MAX, 0, UINT64_MAX)
-            : id_make(id_broker(key), number + 1, 255, 0);
+        w->bulk->row.at = number == UINT32_MAX ? id_make(UINT16_MAX, UINT32_MAX, 0, UINT64_MAX)
+                                               : id_make(id_broker(key), number + 1, 255, 0);
     return w->meant;
 }
 

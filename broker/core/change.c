@@ -158,8 +158,8 @@ change_delete(struct core *core, struct job *job, const struct change *c)
 }
 
 static void
-each_id(struct core *core, struct peer *peer, const struct message *m,
-    change_fn *one, const char *done)
+each_id(
+    struct core *core, struct peer *peer, const struct message *m, change_fn *one, const char *done)
 {
     struct stint_id first = {{0}};
     uint32_t count = 0;

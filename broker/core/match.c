@@ -78,7 +78,8 @@ since(uint64_t now_ms, uint64_t then_ms)
 }
 
 static bool
-time_is(const struct core *core, const struct filter_term *t, const struct job *job, uint64_t now_ms)
+time_is(
+    const struct core *core, const struct filter_term *t, const struct job *job, uint64_t now_ms)
 {
     const struct record *r = &job->record;
     switch (t->field) {
@@ -104,7 +105,8 @@ worker_of(const struct job *job)
 
 /* Of a job, numbers and texts are what it is told with (job_describe). */
 static bool
-term_is(const struct core *core, const struct filter_term *t, const struct job *job, uint64_t now_ms)
+term_is(
+    const struct core *core, const struct filter_term *t, const struct job *job, uint64_t now_ms)
 {
     const struct record *r = &job->record;
     switch (t->field) {

@@ -176,8 +176,8 @@ struct slice
 row_bulk_write(uint8_t buffer[ROW_BULK_BYTES_MAX], const struct row_bulk *row)
 {
     uint64_t words[BULK_WORDS] = {row->action, row->state, row->dry, row->priority, row->began_ms,
-        row->ended_ms, row->counted, row->done, row->refused, row->status,
-        get_be(row->at.bytes, 8), get_be(row->at.bytes + 8, 8), row->examples_count, 0};
+        row->ended_ms, row->counted, row->done, row->refused, row->status, get_be(row->at.bytes, 8),
+        get_be(row->at.bytes + 8, 8), row->examples_count, 0};
     uint8_t *at = buffer + ROW_HEAD_BYTES;
     assert(row->queue.size <= LIMIT_NAME_BYTES && row->key.size <= LIMIT_LABEL_BYTES &&
         row->filter.size <= FILTER_BYTES_MAX);
@@ -230,8 +230,8 @@ bulk_from_words(struct row_bulk *row, const uint64_t words[BULK_WORDS])
     put_be(row->at.bytes + 8, words[11], 8);
     row->examples_count = (uint32_t)words[12];
     for (size_t i = 0; i < 2 * BULK_EXAMPLES; i++)
-        put_be(row->examples[i / 2].bytes + 8 * (i % 2),
-            words[BULK_WORDS - 2 * BULK_EXAMPLES + i], 8);
+        put_be(
+            row->examples[i / 2].bytes + 8 * (i % 2), words[BULK_WORDS - 2 * BULK_EXAMPLES + i], 8);
     return words[0] >= STINT_BULK_CANCEL && words[0] <= STINT_BULK_PRIORITY &&
         words[1] >= STINT_BULK_COUNTING && words[1] <= STINT_BULK_STOPPED && words[2] <= 1 &&
         words[3] <= UINT8_MAX && words[9] <= UINT16_MAX && words[12] <= BULK_EXAMPLES &&

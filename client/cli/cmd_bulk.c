@@ -89,11 +89,11 @@ say_end(const struct cli *cli, const struct stint_bulk_info *i)
     if (i->action == STINT_BULK_PRIORITY)
         (void)snprintf(target, sizeof target, " %u", i->priority);
     if (refused)
-        n += (size_t)snprintf(left, sizeof left, "; %llu could not be (%s)", refused,
-            stint_status_text(i->status));
+        n += (size_t)snprintf(
+            left, sizeof left, "; %llu could not be (%s)", refused, stint_status_text(i->status));
     if (i->state == STINT_BULK_DONE && counted > done + refused)
-        (void)snprintf(left + n, sizeof left - n, "; %llu had moved on meanwhile",
-            counted - done - refused);
+        (void)snprintf(
+            left + n, sizeof left - n, "; %llu had moved on meanwhile", counted - done - refused);
     cli_say(cli, "%llu of %llu jobs %s%s%s%s", done, counted, done_to(i->action), target, left,
         i->state == STINT_BULK_STOPPED ? "; it was stopped" : "");
 }
@@ -140,7 +140,8 @@ static void
 say_goes_on(const struct cli *cli, uint64_t bulk)
 {
     cli_say(cli,
-        "it goes on as %016" PRIx64 ": stint bulk wait %016" PRIx64 ", or stint bulk stop %016" PRIx64,
+        "it goes on as %016" PRIx64 ": stint bulk wait %016" PRIx64
+        ", or stint bulk stop %016" PRIx64,
         bulk, bulk, bulk);
 }
 
@@ -233,7 +234,8 @@ start(struct cli *cli, const struct action *action)
     if ((where == NULL) == (all == 0))
         return cli_usage(cli, "of which jobs? give --where FILTER, or --all");
     if (needs_to != (to != NULL))
-        return cli_usage(cli, needs_to ? "%s: where to? give --to" : "%s takes no --to", action->name);
+        return cli_usage(
+            cli, needs_to ? "%s: where to? give --to" : "%s takes no --to", action->name);
     if (action->action == STINT_BULK_PRIORITY) {
         if (!cli_number(cli, "to", to, 0, 255, &priority))
             return EX_USAGE;
@@ -318,7 +320,8 @@ find(struct cli *cli, const char *text, uint64_t *bulk)
     *bulk = l.found;
     if (l.count == 1)
         return EX_OK;
-    cli_say(cli, "%s: %s", text, l.count ? "several begin so" : "there is none, or it is forgotten");
+    cli_say(
+        cli, "%s: %s", text, l.count ? "several begin so" : "there is none, or it is forgotten");
     return EXIT_NO_SUCH_JOB;
 }
 

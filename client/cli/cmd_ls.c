@@ -27,7 +27,8 @@ static struct poptOption options[] = {
     {"newest", 0, POPT_ARG_NONE, &newest, 0, "those that were submitted last, the newest first",
         NULL},
     {"columns", 'c', POPT_ARG_STRING, &wanted, 0,
-        "what is shown of each: id, queue, kind, state, priority, attempt, failures, attempts, age, "
+        "what is shown of each: id, queue, kind, state, priority, attempt, failures, attempts, "
+        "age, "
         "due, started, settled, bytes, worker, error, command",
         "COLUMNS"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "at most so many; 0: all (100)", "N"},
@@ -246,8 +247,8 @@ run(struct cli *cli, const char **args)
     (void)args;
     if (!read_states(cli, &filter.states) || !choose_columns(cli, &columns_count) ||
         (limit_text &&
-            !cli_number(cli, "limit", limit_text, newest ? 1 : 0,
-                newest ? NEWEST_MAX : UINT64_MAX, &limit)))
+            !cli_number(cli, "limit", limit_text, newest ? 1 : 0, newest ? NEWEST_MAX : UINT64_MAX,
+                &limit)))
         return EX_USAGE;
     char *text = read_where(cli);
     if (!text)

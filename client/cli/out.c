@@ -255,8 +255,8 @@ out_bulk(const struct stint_bulk_info *i)
     if (i->status != STINT_OK)
         put_text(o, "status", stint_status_name(i->status));
     if (i->state == STINT_BULK_DONE && !i->dry)
-        json_object_set_new(o, "moved",
-            json_integer((json_int_t)(i->counted > over ? i->counted - over : 0)));
+        json_object_set_new(
+            o, "moved", json_integer((json_int_t)(i->counted > over ? i->counted - over : 0)));
     for (uint32_t n = 0; n < i->examples_count; n++)
         json_array_append_new(examples, json_string(stint_id_format(&i->examples[n], text)));
     json_object_set_new(o, "examples", examples);

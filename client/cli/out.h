@@ -6,8 +6,9 @@
 #include "key.h"
 
 /* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.running/1,
- * stint.queue_setting/1, stint.why/1, stint.bulk/1, stint.fleet/1, stint.stats/1, stint.event/1, stint.key/1. The
- * caller owns them. Bytes that are valid UTF-8 are strings; others are {"base64": "..."}. */
+ * stint.queue_setting/1, stint.why/1, stint.bulk/1, stint.fleet/1, stint.stats/1, stint.event/1,
+ * stint.key/1. The caller owns them. Bytes that are valid UTF-8 are strings; others are {"base64":
+ * "..."}. */
 json_t *out_job(const struct stint_job_info *info);
 json_t *out_queue(const struct stint_queue_info *info);
 json_t *

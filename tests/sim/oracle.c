@@ -27,6 +27,7 @@ oracle_begin(const struct core_options *o)
     clock_begin();
     frames_begin();
     queues_begin();
+    bulks_begin();
 }
 
 void
@@ -576,7 +577,9 @@ oracle_batch(const struct batch *batch)
     queues_batch();
     why_clear();
     clock_follow(batch);
+    bulks_batch();
     frames_in(batch);
+    bulks_may_move();
 }
 
 void
@@ -586,7 +589,9 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     clock_committed();
     read_store(store);
     queues_check_store(store, false);
+    bulks_command();
     judge();
+    bulks_read(store);
     note_refusals();
     check_dispatches();
     check_counts(core);
@@ -636,10 +641,13 @@ oracle_started(struct store *store, struct core *core)
             }
         sim_broken("a restart changed what was on disk");
     }
+    if (in_doubt)
+        bulks_command();
     if (!as_before) {
         judge(); /* the step whose commit failed is on disk, and whole */
         remember_all();
     }
+    bulks_read(store);
     for (uint32_t i = 0; i < known.count; i++)
         forget_connections(&known.jobs[i]);
     check_counts(core);
@@ -660,7 +668,7 @@ oracle_all_settled(void)
         if (known.jobs[i].now.state != STINT_UNKNOWN &&
             !stint_state_settled(known.jobs[i].now.state))
             return false;
-    return true;
+    return bulks_all_ended();
 }
 
 void

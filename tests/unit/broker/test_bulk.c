@@ -119,15 +119,14 @@ check_whole(struct world *w)
 /* ---- one job in each state ---- */
 
 enum { READY, RUNNING, SCHEDULED, SUCCEEDED, DEAD, CANCELLED, JOBS };
-static const enum stint_state states[JOBS] = {STINT_READY, STINT_RUNNING, STINT_SCHEDULED,
-    STINT_SUCCEEDED, STINT_DEAD, STINT_CANCELLED_JOB};
+static const enum stint_state states[JOBS] = {
+    STINT_READY, STINT_RUNNING, STINT_SCHEDULED, STINT_SUCCEEDED, STINT_DEAD, STINT_CANCELLED_JOB};
 
 static struct world *
 world_of_all_states(struct stint_id ids[JOBS])
 {
-    static const enum outcome_type outcomes[JOBS] = {[SCHEDULED] = OUTCOME_FAILED,
-        [SUCCEEDED] = OUTCOME_SUCCEEDED,
-        [DEAD] = OUTCOME_DEAD};
+    static const enum outcome_type outcomes[JOBS] = {
+        [SCHEDULED] = OUTCOME_FAILED, [SUCCEEDED] = OUTCOME_SUCCEEDED, [DEAD] = OUTCOME_DEAD};
     struct world *w = world_new(NULL);
     world_with_client(w);
     for (unsigned i = RUNNING; i < JOBS; i++) {
@@ -277,7 +276,8 @@ a_job_that_ends_meanwhile_is_left_and_told(void **state)
     struct stint_id ids[JOBS];
     struct world *w = world_of_all_states(ids);
     (void)state;
-    /* It is counted as scheduled, in the step in which it begins, and is dead when its turn comes. */
+    /* It is counted as scheduled, in the step in which it begins, and is dead when its turn comes.
+     */
     const struct change now = {.set = CHANGE_DELAY};
     struct bulk_request k = request(STINT_BULK_MOVE);
     put_bulk(w, CLIENT, k, "queue=default");

@@ -55,8 +55,8 @@ a_filter_is_written_as_it_is_read(void **state)
     static const char *const texts[] = {"", "queue=a", "queue=mail.*", "queue!=mail.*", "kind!=a",
         "state=ready,dead", "age>1h", "age<=90s", "due<10m", "settled>=2d", "priority<10",
         "attempts>=3", "failures=0", "bytes>64K", "error~timeout", "error~\"timed out\"",
-        "error=\"\"", "error~\"a \\\"b\\\\\"", "worker=host3:7", "worker~host",
-        "id>=0.1.100.7", "queue=a state=dead age>1h kind=mail error~x worker=host3 priority<10"};
+        "error=\"\"", "error~\"a \\\"b\\\\\"", "worker=host3:7", "worker~host", "id>=0.1.100.7",
+        "queue=a state=dead age>1h kind=mail error~x worker=host3 priority<10"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct where where = {.used = 0};
@@ -73,8 +73,8 @@ a_filter_is_written_as_it_is_read(void **state)
 static void
 blanks_and_quotes_are_as_people_write_them(void **state)
 {
-    static const char *const same[] = {"error~\"timed out\" priority<7", "  error ~ 'timed out'   priority < 7 ",
-        "error~'timed out'\npriority\t<7"};
+    static const char *const same[] = {"error~\"timed out\" priority<7",
+        "  error ~ 'timed out'   priority < 7 ", "error~'timed out'\npriority\t<7"};
     struct pack_buffer first = {0};
     (void)state;
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
@@ -147,8 +147,8 @@ expect(struct world *w, const char *filter, const char *found)
     for (uint32_t i = 0; i < w->message.count; i++) {
         size_t used = strlen(got);
         assert_true(message_next_job(w->arrays));
-        (void)snprintf(got + used, sizeof got - used, "%s%s", used ? " " : "",
-            w->arrays->info.kind);
+        (void)snprintf(
+            got + used, sizeof got - used, "%s%s", used ? " " : "", w->arrays->info.kind);
     }
     if (strcmp(got, found) != 0)
         fail_msg("%s: %s, not %s", filter, got, found);

@@ -209,8 +209,8 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
         message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
         break;
     case MESSAGE_BULK:
-        put_bulk(w, KEYED, 1, e->about == ABOUT_ALL ? "" : queues[queue].name,
-            e->about == ABOUT_BOTH);
+        put_bulk(
+            w, KEYED, 1, e->about == ABOUT_ALL ? "" : queues[queue].name, e->about == ABOUT_BOTH);
         break;
     case MESSAGE_LIST_BULKS:
     case MESSAGE_STOP_BULK:
@@ -267,8 +267,8 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
         else
             seen |= strcmp(names, "mail.in") == 0 ? 1U : strcmp(names, "pay.roll") == 0 ? 2U : 4U;
     }
-    assert_int_equal(seen,
-        scopes[scope].covers & (e->type == MESSAGE_LIST_BULKS ? 7U : 3U)); /* by its name */
+    assert_int_equal(
+        seen, scopes[scope].covers & (e->type == MESSAGE_LIST_BULKS ? 7U : 3U)); /* by its name */
 }
 
 static void

@@ -315,10 +315,8 @@ bulk_operations_are_written_as_their_vectors_have_it(void **state)
         .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = mail},
             {.field = FILTER_AGE, .is = FILTER_MORE, .number = 3600000}}};
     struct pack_buffer b = {0}, e = {0}, f = {0};
-    struct bulk_request k = {.bulk = 0x1122334455667788,
-        .action = STINT_BULK_MOVE,
-        .queue = other,
-        .priority = -1};
+    struct bulk_request k = {
+        .bulk = 0x1122334455667788, .action = STINT_BULK_MOVE, .queue = other, .priority = -1};
     struct bulk_item item = {.info = {.bulk = k.bulk,
                                  .action = STINT_BULK_MOVE,
                                  .state = STINT_BULK_WORKING,
