@@ -10,6 +10,7 @@
 
 #include "limit.h"
 #include "routes.h"
+#include "strangers.h"
 
 enum {
     CONNECTION_HELLO_MS = 5000, /* how long one may be unknown */
@@ -44,6 +45,7 @@ enum connection_end {
 struct connection {
     int fd;
     uint64_t cookie; /* the kernel's number for the socket: descriptors are used again */
+    struct stranger_host from;
     struct route *route; /* NULL: nothing has come yet, or it was forgotten */
     bool greeted;
     bool sealed; /* its messages come encrypted (CURVE): longer than they are read */

@@ -37,6 +37,24 @@ enum {
     TRIM_BYTES = 64 << 10,
     GENTLE_BYTES = 16 << 10,
     STEP_MS = 250, /* longer, and we stood still */
+    DOORS_MAX = 16,
+};
+
+/* A socket that listens, libzmq's to close. */
+struct door {
+    int fd;
+    uint64_t cookie;
+};
+
+/* Handshakes that failed. */
+struct failures {
+    uint64_t count, told_ms; /* since the log was told */
+    const char *why; /* the last one did */
+    bool last; /* the event before this one was of one that did: this one tells which */
+    uint64_t held_told_ms;
+    struct strangers strangers;
+    struct door doors[DOORS_MAX];
+    uint32_t doors_count;
 };
 
 struct monitor {
@@ -55,8 +73,7 @@ struct monitor {
     uint64_t handshakes;
     uint32_t alive[ALIVE_MAX], alive_count;
     uint64_t ended[CONNECTION_ENDS], told_ms[CONNECTION_ENDS]; /* since the log was told */
-    uint64_t failed, failed_told_ms; /* handshakes, likewise */
-    const char *failure; /* why the last one failed */
+    struct failures failed;
 };
 
 static uint64_t
@@ -146,11 +163,24 @@ leave(struct monitor *m, int fd)
         routes_mark_ending(m->routes, route);
 }
 
+/* Whoever has left already is nobody. */
+static struct stranger_host
+host_at(int fd)
+{
+    struct sockaddr_storage there = {0}, here = {0};
+    socklen_t there_size = sizeof there, here_size = sizeof here;
+    if (getpeername(fd, (struct sockaddr *)&there, &there_size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&here, &here_size) != 0)
+        return (struct stranger_host){0};
+    return stranger_host(&there, &here);
+}
+
 static void
 enter(struct monitor *m, int fd)
 {
     leave(m, fd);
     struct connection *k = connections_add(&m->connections, fd, cookie_of(fd), m->clock_ms);
+    k->from = host_at(fd);
     if (is_foreign_user(fd))
         connections_close(&m->connections, k, END_FOREIGN_USER, m->clock_ms);
     if (m->tend_ms > m->now_ms + TEND_BUSY_MS)
@@ -177,13 +207,53 @@ read_event(void *socket, uint16_t *event, uint32_t *value)
 
 /* Strangers can make these as fast as they like. */
 static void
-count_failure(struct monitor *m, uint16_t event)
+count_failure(struct failures *f, uint16_t event)
 {
-    m->failed++;
-    m->failure = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "a key that is not known"
+    f->count++;
+    f->why = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "a key that is not known"
         : event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
         ? "it does not speak as is asked for: by no key, or by a key of another broker"
         : "it ended in the middle";
+    f->last = true;
+}
+
+/* libzmq says of no handshake whose it was, but ends the connection in the same breath. */
+static void
+blame(struct monitor *m, int fd)
+{
+    const struct connection *k = connections_at(&m->connections, fd);
+    if (k)
+        strangers_blame(&m->failed.strangers, k->from);
+}
+
+static void
+add_door(struct failures *f, int fd)
+{
+    struct sockaddr_storage here = {0};
+    socklen_t size = sizeof here;
+    if (f->doors_count < DOORS_MAX && getsockname(fd, (struct sockaddr *)&here, &size) == 0 &&
+        here.ss_family != AF_UNIX)
+        f->doors[f->doors_count++] = (struct door){fd, cookie_of(fd)};
+}
+
+static void
+remove_door(struct failures *f, int fd)
+{
+    for (uint32_t i = 0; i < f->doors_count; i++)
+        if (f->doors[i].fd == fd)
+            f->doors[i--] = f->doors[--f->doors_count];
+}
+
+/* To connections that were made before, the filter does nothing; and so it is with any error. */
+static void
+filter_doors(const struct failures *f)
+{
+    struct sock_filter code[STRANGERS_CODE];
+    struct sock_fprog program = {strangers_filter(&f->strangers, code), code};
+    int option = program.len ? SO_ATTACH_FILTER : SO_DETACH_FILTER;
+    for (uint32_t i = 0; i < f->doors_count; i++)
+        if (f->doors[i].cookie && cookie_of(f->doors[i].fd) == f->doors[i].cookie)
+            (void)setsockopt(f->doors[i].fd, SOL_SOCKET, option, &program, sizeof program);
 }
 
 static void
@@ -192,14 +262,23 @@ hear(struct monitor *m)
     uint16_t event;
     uint32_t value;
     while (read_event(m->socket, &event, &value)) {
-        if (event == ZMQ_EVENT_ACCEPTED)
+        bool failed = m->failed.last;
+        m->failed.last = false;
+        if (event == ZMQ_EVENT_ACCEPTED) {
             enter(m, (int)value);
-        else if (event == ZMQ_EVENT_DISCONNECTED)
+        } else if (event == ZMQ_EVENT_DISCONNECTED) {
+            if (failed)
+                blame(m, (int)value);
             leave(m, (int)value);
-        else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             m->handshakes++;
-        else if (event)
-            count_failure(m, event);
+        } else if (event == ZMQ_EVENT_LISTENING) {
+            add_door(&m->failed, (int)value);
+        } else if (event == ZMQ_EVENT_CLOSED) {
+            remove_door(&m->failed, (int)value);
+        } else if (event) {
+            count_failure(&m->failed, event);
+        }
     }
 }
 
@@ -262,6 +341,24 @@ look_around(struct monitor *m)
 }
 
 static void
+tell_failures(struct failures *f, uint64_t now_ms)
+{
+    char text[STRANGER_TEXT_BYTES];
+    const struct stranger *worst = strangers_worst(&f->strangers);
+    if (f->count && (!f->told_ms || now_ms - f->told_ms >= TOLD_EVERY_MS)) {
+        log_event(LOG_LEVEL_WARN, "handshakes failed",
+            LOG_FIELDS(LOG_NUMBER("count", f->count), LOG_TEXT("last", f->why)));
+        f->count = 0;
+        f->told_ms = now_ms;
+    }
+    if (worst && (!f->held_told_ms || now_ms - f->held_told_ms >= TOLD_EVERY_MS)) {
+        log_event(LOG_LEVEL_WARN, "a host is held off: too many of its handshakes fail",
+            LOG_FIELDS(LOG_TEXT("host", stranger_text(worst, text))));
+        f->held_told_ms = now_ms;
+    }
+}
+
+static void
 tell(struct monitor *m, uint64_t now_ms)
 {
     static const char *const reasons[CONNECTION_ENDS] = {[END_NO_HELLO] = "no HELLO in time",
@@ -280,12 +377,7 @@ tell(struct monitor *m, uint64_t now_ms)
         m->ended[why] = 0;
         m->told_ms[why] = now_ms;
     }
-    if (m->failed && (!m->failed_told_ms || now_ms - m->failed_told_ms >= TOLD_EVERY_MS)) {
-        log_event(LOG_LEVEL_WARN, "handshakes failed",
-            LOG_FIELDS(LOG_NUMBER("count", m->failed), LOG_TEXT("last", m->failure)));
-        m->failed = 0;
-        m->failed_told_ms = now_ms;
-    }
+    tell_failures(&m->failed, now_ms);
 }
 
 void
@@ -295,6 +387,8 @@ monitor_tend(struct monitor *m, uint64_t now_ms)
         return;
     look_around(m);
     end_due(m);
+    if (strangers_judge(&m->failed.strangers, now_ms))
+        filter_doors(&m->failed);
     tell(m, now_ms);
     if (m->trim_ms && now_ms >= m->trim_ms) {
         (void)malloc_trim(0);
@@ -311,7 +405,7 @@ monitor_tend(struct monitor *m, uint64_t now_ms)
 uint64_t
 monitor_idle_ms(const struct monitor *m, uint64_t now_ms)
 {
-    if (m->connections.count == 0 && !m->trim_ms)
+    if (m->connections.count == 0 && !m->trim_ms && !strangers_any(&m->failed.strangers))
         return UINT64_MAX;
     return m->tend_ms > now_ms ? m->tend_ms - now_ms : 0;
 }
@@ -474,7 +568,7 @@ open_monitor(struct monitor *m)
     static const char endpoint[] = "inproc://monitor";
     int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
         ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_LISTENING | ZMQ_EVENT_CLOSED;
     int none = 0; /* no limit: else libzmq's I/O thread would wait for us */
     if (!learn_row(m) || zmq_socket_monitor(m->router, endpoint, events) != 0)
         return false;

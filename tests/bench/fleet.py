@@ -20,7 +20,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 SLOTS = 8
 KEYS = 10000
 SUCCEEDED = 4  # a state
-STRANGERS = (("tcp",), ("garbage",), ("plain",), ("hello",), ("wrong",), ("tcp", "garbage", "plain", "wrong"))
+STRANGERS = tuple(("127.0.0.2", kinds) for kinds in (
+    ("tcp",), ("garbage",), ("plain",), ("hello",), ("wrong",), ("tcp", "garbage", "plain", "wrong"))) + (
+        ("127.0.0.1", ("wrong",)),)  # this host, as the broker sees it
 
 
 def cpu_s(pid):
@@ -216,11 +218,11 @@ class FleetBench:
         program = os.path.join(harness.BUILD, "tests/bench/bench_strangers")
         try:
             assert place.stint("ping", env=env).returncode == 0
-            for kinds in STRANGERS:
-                name = "strangers_" + "_".join(kinds)
+            for origin, kinds in STRANGERS:
+                name = "strangers_" + "_".join(kinds) + ("_here" if origin == "127.0.0.1" else "")
                 quiet = self.latency(place, env)
-                crowd = subprocess.Popen(["taskset", "-c", str(os.cpu_count() - 1), program, str(place.port),
-                                          broker, str(self.bench.options.strangers), "15", *kinds],
+                crowd = subprocess.Popen(["taskset", "-c", str(os.cpu_count() - 1), program, origin,
+                                          str(place.port), broker, str(self.bench.options.strangers), "15", *kinds],
                                          stdout=subprocess.PIPE, text=True)
                 time.sleep(1)  # they are at full speed
                 before = cpu_s(place.broker_process.pid)

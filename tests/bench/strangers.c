@@ -1,6 +1,7 @@
-/* Strangers that knock at a broker with keys, as many a second as asked for, from this host:
+/* Strangers that knock at a broker with keys on this host, as many a second as asked for, from an
+ * address of loopback: 127.0.0.1 is this host to the broker, any other one is another host.
  *
- *     bench_strangers PORT BROKER_KEY RATE SECONDS KIND...
+ *     bench_strangers FROM PORT BROKER_KEY RATE SECONDS KIND...
  *
  * tcp: connects, and leaves; garbage: says what is no ZMTP; plain: shows no key; hello: begins with
  * a key, and leaves when it is answered, so that the broker has computed and it has not; wrong:
@@ -30,7 +31,7 @@ enum {
     COOKIE_BYTES = 96,
     META_BYTES = 44,
     INITIATE_BODY_BYTES = 8 + 1 + COOKIE_BYTES + 8 + crypto_box_MACBYTES + 128 + META_BYTES,
-    AT_ONCE = 4000,
+    AT_ONCE = 24000,
     PATIENCE_MS = 2000,
     READ_BYTES = 512,
 };
@@ -50,7 +51,7 @@ struct stranger {
 
 static struct {
     int epoll;
-    struct sockaddr_in address;
+    struct sockaddr_in address, from;
     uint8_t broker[crypto_box_PUBLICKEYBYTES];
     uint8_t public[crypto_box_PUBLICKEYBYTES], secret[crypto_box_SECRETKEYBYTES];
     uint8_t with_broker[crypto_box_BEFORENMBYTES];
@@ -153,7 +154,11 @@ knock(uint64_t now_ms)
         .kind = crowd.kinds[crowd.began % crowd.kinds_count],
         .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     const struct sockaddr *to = (const struct sockaddr *)&crowd.address;
-    if (s->fd < 0 || (connect(s->fd, to, sizeof crowd.address) != 0 && errno != EINPROGRESS) ||
+    const struct sockaddr *from = (const struct sockaddr *)&crowd.from;
+    const int late = 1; /* the port is chosen when it is known where to */
+    (void)setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+    if (s->fd < 0 || bind(s->fd, from, sizeof crowd.from) != 0 ||
+        (connect(s->fd, to, sizeof crowd.address) != 0 && errno != EINPROGRESS) ||
         epoll_ctl(crowd.epoll, EPOLL_CTL_ADD, s->fd, &e) != 0) {
         crowd.no_place++;
         rest(s);
@@ -253,12 +258,14 @@ run(uint64_t rate, uint64_t seconds)
 static bool
 read_arguments(int argc, char **argv)
 {
-    if (argc < 6 || !key_decode(argv[2], strlen(argv[2]), crowd.broker))
+    if (argc < 7 || !key_decode(argv[3], strlen(argv[3]), crowd.broker))
         return false;
-    crowd.address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
+    crowd.from.sin_family = crowd.address.sin_family = AF_INET;
+    crowd.address.sin_port = htons((uint16_t)atoi(argv[2]));
     crowd.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    for (int i = 5; i < argc && i < 5 + KINDS; i++) {
+    if (inet_pton(AF_INET, argv[1], &crowd.from.sin_addr) != 1)
+        return false;
+    for (int i = 6; i < argc && i < 6 + KINDS; i++) {
         unsigned kind = 0;
         while (kind < KINDS && strcmp(kind_names[kind], argv[i]) != 0)
             kind++;
@@ -266,7 +273,7 @@ read_arguments(int argc, char **argv)
             return false;
         crowd.kinds[crowd.kinds_count++] = kind;
     }
-    return atoi(argv[3]) > 0 && atoi(argv[4]) > 0 && atoi(argv[4]) <= 60;
+    return atoi(argv[4]) > 0 && atoi(argv[5]) > 0 && atoi(argv[5]) <= 60;
 }
 
 int
@@ -276,7 +283,7 @@ main(int argc, char **argv)
     struct rusage used;
     if (sodium_init() < 0 || !read_arguments(argc, argv) || !make_hello()) {
         (void)fprintf(stderr,
-            "usage: bench_strangers PORT BROKER_KEY RATE SECONDS "
+            "usage: bench_strangers FROM PORT BROKER_KEY RATE SECONDS "
             "tcp|garbage|plain|hello|wrong...\n");
         return 64;
     }
@@ -289,8 +296,8 @@ main(int argc, char **argv)
         crowd.all[i].fd = -1;
         rest(&crowd.all[i]);
     }
-    uint64_t seconds = (uint64_t)atoi(argv[4]);
-    run((uint64_t)atoi(argv[3]), seconds);
+    uint64_t seconds = (uint64_t)atoi(argv[5]);
+    run((uint64_t)atoi(argv[4]), seconds);
     (void)getrusage(RUSAGE_SELF, &used);
     printf("%llu %llu %llu %llu %.2f\n", (unsigned long long)(crowd.began / seconds),
         (unsigned long long)(crowd.ended / seconds), (unsigned long long)(crowd.no_place / seconds),

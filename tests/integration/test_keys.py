@@ -355,6 +355,39 @@ class Keys(harness.Case):
             for t in threads:
                 t.join()
 
+    def test_a_host_that_floods_is_held_off_alone_and_for_as_long_as_it_does(self):
+        broker = self.start()
+        done = threading.Event()
+
+        def connect(timeout_s):
+            return socket.create_connection(("127.0.0.1", self.port), timeout_s, ("127.0.0.2", 0))
+
+        def knock():
+            while not done.is_set():
+                try:
+                    with connect(0.02) as s:
+                        s.sendall(b"\xff" + b"\0" * 8 + b"\x7f\x03\0NULL" + b"\0" * 48)
+                        s.recv(100)
+                except OSError:
+                    pass
+
+        threads = [threading.Thread(target=knock) for _ in range(4)]
+        for t in threads:
+            t.start()
+        try:
+            said = harness.wait_until(lambda: [line for line in broker.log().splitlines() if "held off" in line],
+                                      "it is held off")
+            self.assertIn("host=127.0.0.2", said[0])
+            for _ in range(20):
+                self.assertExit(self.as_("client", "ping"), 0)
+        finally:
+            done.set()
+            for t in threads:
+                t.join()
+        with connect(60):  # the kernel tries again until it is let in
+            pass
+        self.assertExit(self.as_("client", "ping"), 0)
+
 
 if __name__ == "__main__":
     sys.exit(harness.main())

@@ -30,6 +30,15 @@ struct net {
     uint64_t now_ms;
 };
 
+/* Waits until the monitor has something to tell, and takes it in at the time it is now. */
+static void
+hear(struct net *net)
+{
+    zmq_pollitem_t item = {.socket = monitor_socket(net->monitor), .events = ZMQ_POLLIN};
+    assert_int_equal(zmq_poll(&item, 1, DEADLINE_MS), 1);
+    monitor_hear(net->monitor, net->now_ms);
+}
+
 static int
 with_router_for(void **state, uint32_t peers)
 {
@@ -51,6 +60,7 @@ with_router_for(void **state, uint32_t peers)
         zmq_getsockopt(net.router, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
         return -1;
     net.port = (uint16_t)strtoul(strrchr(bound, ':') + 1, NULL, 10);
+    hear(&net); /* that it listens */
     *state = &net;
     return 0;
 }
@@ -88,15 +98,6 @@ dial(const struct net *net)
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
-}
-
-/* Waits until the monitor has something to tell, and takes it in at the time it is now. */
-static void
-hear(struct net *net)
-{
-    zmq_pollitem_t item = {.socket = monitor_socket(net->monitor), .events = ZMQ_POLLIN};
-    assert_int_equal(zmq_poll(&item, 1, DEADLINE_MS), 1);
-    monitor_hear(net->monitor, net->now_ms);
 }
 
 static void
