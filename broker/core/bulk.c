@@ -14,8 +14,6 @@
 #include "match.h"
 #include "reply.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <utlist.h>
 
 enum {
@@ -309,10 +307,13 @@ walk(struct walk *w)
 
 /* ---- its course ---- */
 
+/* As people write it: 16 digits. */
 static char *
 number_text(uint64_t bulk, char text[20])
 {
-    (void)snprintf(text, 20, "%016" PRIx64, bulk);
+    for (unsigned i = 0; i < 16; i++)
+        text[i] = "0123456789abcdef"[bulk >> (60 - 4 * i) & 15];
+    text[16] = '\0';
     return text;
 }
 
