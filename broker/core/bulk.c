@@ -5,7 +5,7 @@
  *
  * Live, parked and settled jobs are walked over together: a job that leaves one table for another
  * keeps its key, and so is met once, wherever it is by then. What came after the beginning is told
- * by its time, as the beginning has a millisecond of its own (clock_tick). What has ended since is
+ * by its time: the moment of the beginning ends with its step (clock_tick). What has ended since is
  * left as well: it was another job then, and one that was retried is not to be retried again.
  */
 #include "bulk.h"
@@ -25,7 +25,7 @@ enum {
     STEP_MS = 4,
     CHANGE_COST = 14,
     PART_COST = 4, /* of a body's */
-    CURSOR_BYTES = 8,
+    CURSOR_BYTES = 16,
 };
 #define BULK_KEEP_MS (24ULL * 3600 * 1000)
 
@@ -33,8 +33,14 @@ struct bulk {
     struct row_bulk row; /* its texts are the next three */
     char queue[STINT_NAME_BYTES], key[STINT_LABEL_BYTES];
     uint8_t filter[FILTER_BYTES_MAX];
-    struct bulk *prev, *next; /* in the order in which they began */
+    struct bulk *prev, *next; /* as they began; of those of one moment, by their numbers */
 };
+
+static bool
+comes_after(const struct row_bulk *row, uint64_t began_ms, uint64_t bulk)
+{
+    return row->began_ms != began_ms ? row->began_ms > began_ms : row->bulk > bulk;
+}
 
 static struct bulk *
 keep(struct core *core, const struct row_bulk *row)
@@ -51,7 +57,7 @@ keep(struct core *core, const struct row_bulk *row)
     b->row.key = text_slice(b->key);
     b->row.filter.data = b->filter;
     struct bulk *before = core->bulks.all ? core->bulks.all->prev : NULL; /* the last one */
-    while (before && before->row.began_ms > row->began_ms)
+    while (before && comes_after(&before->row, row->began_ms, row->bulk))
         before = before == core->bulks.all ? NULL : before->prev;
     if (before)
         DL_APPEND_ELEM(core->bulks.all, before, b);
@@ -390,6 +396,9 @@ bulk_step(struct core *core)
 {
     if (!core->bulks.all)
         return;
+    if (core->bulks.begun) /* what comes from now on comes later */
+        clock_tick(core);
+    core->bulks.begun = false;
     forget_old(core);
     if (core->bulks.open == 0)
         return;
@@ -443,43 +452,45 @@ answer(struct core *core, struct peer *peer, const struct message *m, const stru
     reply_page_send(core, peer, MESSAGE_BULKS, m->number, b != NULL, (struct slice){0});
 }
 
-/* Is it one that this LIST_BULKS asks for, behind those that were told? */
+/* Is it one that this LIST_BULKS asks for, behind what was told last? */
 static bool
-is_asked(const struct peer *peer, const struct message *m, const struct bulk *b, uint64_t after_ms)
+is_asked(const struct peer *peer, const struct message *m, const struct bulk *b,
+    const uint8_t after[CURSOR_BYTES])
 {
     uint64_t number = m->list_bulks.bulk;
-    return (number == 0 || b->row.bulk == number) && b->row.began_ms > after_ms &&
+    return (number == 0 || b->row.bulk == number) &&
+        comes_after(&b->row, get_be(after, 8), get_be(after + 8, 8)) &&
         grant_allows_filter(peer->grant, RIGHT_SEE, b->row.filter);
 }
 
-/* Oldest first; of two, one always began before the other. What a peer may not know of is passed
- * over. */
+/* Oldest first. What a peer may not know of is passed over. */
 static void
 list(struct core *core, struct peer *peer, const struct message *m)
 {
     struct slice given = m->list_bulks.cursor, next = {0};
-    uint8_t cursor[CURSOR_BYTES];
+    uint8_t told[CURSOR_BYTES] = {0}; /* when it began, its number */
     const struct bulk *b;
-    uint64_t told_ms = given.size == CURSOR_BYTES ? get_be(given.data, CURSOR_BYTES) : 0;
-    uint32_t told = 0;
+    uint32_t count = 0;
     if (given.size != 0 && given.size != CURSOR_BYTES) {
         reply_refuse(core, peer->number, m, STINT_INVALID, "this cursor was not given by a list");
         return;
     }
+    if (given.size)
+        memcpy(told, given.data, CURSOR_BYTES);
     reply_page_begin(core);
     DL_FOREACH (core->bulks.all, b) {
-        if (!is_asked(peer, m, b, told_ms))
+        if (!is_asked(peer, m, b, told))
             continue;
         if (core->scratch.page.used > page_bytes(core)) {
-            put_be(cursor, told_ms, CURSOR_BYTES);
-            next = (struct slice){cursor, CURSOR_BYTES};
+            next = (struct slice){told, CURSOR_BYTES};
             break;
         }
         put_info(core, peer, b);
-        told_ms = b->row.began_ms;
-        told++;
+        put_be(told, b->row.began_ms, 8);
+        put_be(told + 8, b->row.bulk, 8);
+        count++;
     }
-    reply_page_send(core, peer, MESSAGE_BULKS, m->number, told, next);
+    reply_page_send(core, peer, MESSAGE_BULKS, m->number, count, next);
 }
 
 static void
@@ -557,9 +568,10 @@ begin(struct core *core, const struct peer *peer, const struct bulk_request *k)
         .queue = k->queue,
         .key = text_slice(grant_name(peer->grant)),
         .filter = k->filter,
-        .began_ms = clock_tick(core)};
+        .began_ms = core->clocks.wall_ms};
     struct bulk *b = keep(core, &row);
     core->bulks.open++;
+    core->bulks.begun = true;
     write_row(core, b);
     core_audit(core, peer, k->dry ? "jobs are counted" : "a bulk operation begins",
         NOTE_TEXT("action", stint_bulk_action_name(k->action)),
@@ -577,8 +589,9 @@ start(struct core *core, struct peer *peer, const struct message *m)
         reply_refuse(core, peer->number, m, STINT_INVALID, why);
     else if (b && !is_again(b, k))
         reply_refuse(core, peer->number, m, STINT_CONFLICT, "that number is another operation's");
-    else if (!b && !make_room(core))
-        reply_refuse(core, peer->number, m, STINT_TOO_MANY, "64 bulk operations go on");
+    else if (!b && (core->clocks.ticked_ms >= BULKS_MAX || !make_room(core)))
+        reply_refuse(
+            core, peer->number, m, STINT_TOO_MANY, "64 bulk operations go on, or have just begun");
     else
         answer(core, peer, m, b ? b : begin(core, peer, k));
 }

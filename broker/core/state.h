@@ -48,6 +48,7 @@ struct clocks {
      * monotonic clock. The wall clock may jump; then `wall_ahead_ms` is how far it is ahead. */
     uint64_t wall_ms, stored_ms;
     int64_t wall_ahead_ms;
+    uint64_t ticked_ms; /* how far clock_tick has put it ahead of what passed */
     uint64_t judged_ms; /* liveness was last judged then */
     /* Silence is measured by a clock of its own, which goes on only while we listen: */
     uint64_t listened_ms; /* now */
@@ -139,6 +140,7 @@ struct core {
         struct bulk *turn; /* whose turn it was; NULL: none's */
         uint32_t count, open; /* open: that have not ended */
         uint32_t step_cost; /* what a step may cost now */
+        bool begun; /* one was, in this step */
         uint64_t stepped_ms; /* monotonic: the last one */
     } bulks;
     struct step step;

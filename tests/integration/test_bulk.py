@@ -99,6 +99,28 @@ class Bulk(harness.Case):
                            capture_output=True, text=True, timeout=60)
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
 
+    def stintd(self, *args):
+        r = subprocess.run([harness.program("stintd"), *args], capture_output=True, timeout=60)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout
+
+    def test_one_that_goes_on_is_gone_on_with_by_who_loads_a_dump(self):
+        self.fill(MANY)
+        self.bulk("cancel", "--where", "queue=nosuch")
+        number = self.place.stint("bulk", "cancel", "--yes", "--no-wait", "--where", "queue=fill").stdout.strip()
+        self.place.broker_process.kill()
+        dump = self.stintd("--dump", "--data", self.place.path("data"))
+        os.rename(self.place.path("data"), self.place.path("before"))
+        with open(self.place.path("lines"), "wb") as f:
+            f.write(dump)
+        self.stintd("--load", self.place.path("lines"), "--data", self.place.path("data"))
+        self.assertEqual(self.stintd("--dump", "--data", self.place.path("data")), dump)
+        self.place.broker("--log-level", "info")
+        self.assertExit(self.place.stint("bulk", "wait", number, timeout=120), 0)
+        self.assertEqual(self.shown(number)["done"], MANY)
+        self.assertEqual(self.states()["cancelled"], MANY)
+        self.assertEqual(len(self.place.json("bulk", "ls")), 2)
+
     def test_jobs_that_come_meanwhile_are_left(self):
         self.fill(MANY)
         number = self.place.stint("bulk", "delete", "--yes", "--no-wait", "--where", "queue=fill").stdout.strip()

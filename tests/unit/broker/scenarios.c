@@ -639,5 +639,8 @@ const struct scenario scenarios[] = {
     {.name = "queues",
         .heading = "A queue is paused, closed, opened, and resumed; and why jobs wait.",
         .play = play_queues},
+    {.name = "bulk",
+        .heading = "Something is done to all jobs that a filter is true of.",
+        .play = play_bulk},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

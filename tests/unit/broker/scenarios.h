@@ -17,6 +17,7 @@ extern const size_t scenarios_count;
 
 /* In a file of its own. */
 void play_queues(struct world *w);
+void play_bulk(struct world *w);
 
 /* Common sentences. */
 
