@@ -77,7 +77,7 @@ list_bulks_field(struct decoding *d, uint64_t key)
 {
     if (key == LIST_BULKS_NUMBER)
         d->m->list_bulks.bulk = pack_uint(&d->r);
-    else if (key == LIST_BULKS_CURSOR)
+    else if (key == LIST_BULKS_CURSOR && d->m->type == MESSAGE_LIST_BULKS)
         d->m->list_bulks.cursor = pack_bytes(&d->r);
     else
         pack_skip(&d->r);

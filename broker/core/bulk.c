@@ -396,14 +396,19 @@ bulk_step(struct core *core)
 {
     if (!core->bulks.all)
         return;
-    if (core->bulks.begun) /* what comes from now on comes later */
-        clock_tick(core);
-    core->bulks.begun = false;
     forget_old(core);
     if (core->bulks.open == 0)
         return;
     set_pace(core);
     go_on(core, next_open(core));
+}
+
+void
+bulk_end_step(struct core *core)
+{
+    if (core->bulks.begun) /* what comes from now on comes later */
+        clock_tick(core);
+    core->bulks.begun = false;
 }
 
 /* ---- messages ---- */

@@ -14,6 +14,8 @@ void bulk_message(struct core *core, struct peer *peer, const struct message *m)
 
 /* Goes on with one of those that have not ended, each in turn. */
 void bulk_step(struct core *core);
+/* The step is over, and with it the moment in which those began that did so in it. */
+void bulk_end_step(struct core *core);
 /* Is there one? */
 bool bulk_is_open(const struct core *core);
 

@@ -415,6 +415,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     peers_end_connections(core);
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);
+    bulk_end_step(core);
     if (core->sessions != sessions)
         count_up_epoch(core);
     enum stint_status status = core->store->ops->commit(core->store);

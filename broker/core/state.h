@@ -115,6 +115,16 @@ struct scratch {
 
 struct bulk;
 
+/* Operations on many jobs (bulk.h). */
+struct bulks {
+    struct bulk *all; /* utlist, in the order in which they began */
+    struct bulk *turn; /* whose turn it was; NULL: none's */
+    uint32_t count, open; /* open: that have not ended */
+    uint32_t step_cost; /* what a step may cost now */
+    bool begun; /* one was, in this step */
+    uint64_t stepped_ms; /* monotonic: the last one */
+};
+
 struct core {
     struct core_options options;
     struct store *store;
@@ -135,14 +145,7 @@ struct core {
         uint64_t noted_ms, untold;
     } refusals;
     struct wishes wishes;
-    struct {
-        struct bulk *all; /* utlist, in the order in which they began */
-        struct bulk *turn; /* whose turn it was; NULL: none's */
-        uint32_t count, open; /* open: that have not ended */
-        uint32_t step_cost; /* what a step may cost now */
-        bool begun; /* one was, in this step */
-        uint64_t stepped_ms; /* monotonic: the last one */
-    } bulks;
+    struct bulks bulks;
     struct step step;
     struct scratch scratch;
     struct stint_stats figures;

@@ -155,25 +155,6 @@ show_token(struct showing *s)
     (void)fprintf(s->out, "%u", token ? 1 + number_of(&s->t->tokens, &token, sizeof token) : 0);
 }
 
-/* The value of a filter's term. */
-static void
-show_value(struct showing *s)
-{
-    bool is_bin = pack_left(&s->r) > 0 && *s->r.at == 0xc4;
-    if (is_bin)
-        show_id(s);
-    else if (pack_is_bytes(&s->r))
-        show_text(s);
-    else
-        show_uint(s);
-}
-
-static void
-show_bulk_number(struct showing *s)
-{
-    (void)fprintf(s->out, "%016" PRIx64, pack_uint(&s->r));
-}
-
 static void
 show_cursor(struct showing *s)
 {
@@ -270,12 +251,6 @@ show_one_of(struct showing *s, const char *const *names)
 NAMES(outcome, "succeeded", "failed", "dead", "snoozed", "returned", "unable")
 NAMES(action, "resize", "pause", "resume", "drain", "stop")
 NAMES(queue_action, "pause", "resume", "close", "open", "remove")
-NAMES(bulk_action, "cancel", "retry", "delete", "promote", "move", "priority")
-NAMES(bulk_state, "counting", "working", "done", "stopped")
-NAMES(filter_field, "id", "queue", "state", "kind", "priority", "attempts", "failures", "error",
-    "worker", "age", "due", "settled", "bytes", "submitted")
-NAMES(operator, "is", "is_not", "contains", "less", "at_most", "more", "at_least", "begins",
-    "begins_not")
 NAMES(target, "all", "worker", "label")
 NAMES(leave, "drain", "stop")
 
@@ -419,9 +394,7 @@ show_list(struct showing *s, shower *show)
 LIST(name)
 LIST(id)
 LIST(status)
-
-/* By state, from unknown on. */
-LIST(uint)
+LIST(uint) /* by state, from unknown on */
 
 FIELDS(broker, tuple, {0, "number", show_uint}, {0, "endpoint", show_text})
 LIST(broker)
@@ -498,18 +471,7 @@ FIELDS(reason, map,
     {17, "error", show_bytes})
 LIST(reason)
 
-FIELDS(term, tuple,
-    {0, "field", show_filter_field}, {0, "is", show_operator}, {0, "value", show_value})
-LIST(term)
-
-FIELDS(bulk, map,
-    {1, "bulk", show_bulk_number}, {2, "action", show_bulk_action}, {3, "state", show_bulk_state},
-    {4, "filter", show_term_list}, {5, "queue", show_name}, {6, "priority", show_uint},
-    {7, "dry", show_bool}, {8, "key", show_text}, {9, "began", show_time}, {10, "ended", show_time},
-    {11, "counted", show_uint}, {12, "done", show_uint}, {13, "refused", show_uint},
-    {14, "status", show_status}, {15, "examples", show_id_list})
-LIST(bulk)
-
+#include "transcript_bulk.h"
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
     {0, "queue", show_name})
@@ -621,12 +583,7 @@ MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_act
 MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
-MESSAGE(BULK, NUMBER, {2, "bulk", show_bulk_number}, {3, "action", show_bulk_action},
-    {4, "filter", show_term_list}, {5, "queue", show_name}, {6, "priority", show_uint},
-    {7, "dry", show_bool}, {8, "all", show_bool})
-MESSAGE(BULKS, NUMBER, {2, "bulks", show_bulk_list}, {3, "cursor", show_cursor})
-MESSAGE(LIST_BULKS, NUMBER, {2, "bulk", show_bulk_number}, {3, "cursor", show_cursor})
-MESSAGE(STOP_BULK, NUMBER, {2, "bulk", show_bulk_number})
+BULK_MESSAGES
 /* clang-format on */
 
 static const struct field *

@@ -684,6 +684,7 @@ PLANTED = [
     ("filter: any operator is taken", FILTER, "    if (r->bad || !filter_knows(term->field, term->is))", "    if (r->bad || term->field >= FILTER_FIELDS)"),
     ("filter: a page has no end", QUERY, "m->list.filter.size > 0 ? FILTERED_A_PAGE : SCANNED_A_PAGE", "m->list.filter.size > 0 ? 1U << 30 : SCANNED_A_PAGE"),
     ("bulk: jobs that came later are treated, too", BULK, "        job->record.submitted_ms <= row->began_ms &&\n", ""),
+    ("bulk: the moment goes on behind the beginning", BULK, "    if (core->bulks.begun) /* what comes from now on comes later */\n        clock_tick(core);\n", ""),
     ("bulk: the beginning shares its moment", CLOCK, "    core->clocks.wall_ms++;\n", ""),
     ("bulk: a restart takes the moment back", CLOCK, "    core->clocks.ticked_ms++;\n    store_clock(core);", "    core->clocks.ticked_ms++;"),
     ("bulk: a flood of them drives the clock", BULK, "core->clocks.ticked_ms >= BULKS_MAX || ", ""),

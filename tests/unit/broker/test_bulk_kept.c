@@ -144,7 +144,7 @@ a_list_of_them_comes_in_pages(void **state)
     for (uint64_t n = 1; n <= 40; n++) {
         k.bulk = n;
         put_bulk(w, CLIENT, k, "queue=default error~\"something that is quite long to say\"");
-        if (n % 3 == 0)
+        if (n % 4 == 0)
             assert_int_equal(world_step(w, 1), STINT_OK);
     }
     do {

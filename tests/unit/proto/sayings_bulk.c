@@ -84,7 +84,7 @@ static void
 say_list(enum message_type type, uint64_t number)
 {
     uint64_t bulk = chance() ? 0 : 1 + upto(UINT64_MAX - 1);
-    struct slice cursor = bytes();
+    struct slice cursor = type == MESSAGE_LIST_BULKS ? bytes() : (struct slice){NULL, 0};
     message_put_list_bulks(&frame, type, number, bulk, cursor);
     hear(type, number);
     assert_number(heard.list_bulks.bulk, bulk);
