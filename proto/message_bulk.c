@@ -118,7 +118,10 @@ enum { FIGURES = BULK_INFO_REFUSED - BULK_INFO_BEGAN + 1 };
 static void
 read_filter(struct pack_reader *r, struct slice *filter)
 {
+    struct pack_reader array = *r;
     filter->data = r->at;
+    (void)pack_array(&array);
+    r->bad |= array.bad;
     pack_skip(r);
     filter->size = r->bad ? 0 : (size_t)(r->at - filter->data);
 }

@@ -85,7 +85,10 @@ decoding_filter(struct decoding *d)
 {
     struct filter filter;
     struct slice bytes = {d->r.at, 0};
+    struct pack_reader array = d->r;
     const char *why;
+    (void)pack_array(&array);
+    d->r.bad |= array.bad;
     pack_skip(&d->r);
     bytes.size = d->r.bad ? 0 : (size_t)(d->r.at - bytes.data);
     if (!d->r.bad && !filter_read(bytes, &filter, &why))
