@@ -187,6 +187,37 @@ each_feed(struct dump *d, struct slice key, struct slice value)
     dump_line(d, o);
 }
 
+/* One that goes on is gone on with by whoever serves what is loaded. */
+static void
+each_bulk(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_bulk row;
+    char text[STINT_ID_TEXT_BYTES];
+    json_t *examples = json_array();
+    if (!row_bulk_read(key, value, &row)) {
+        d->damaged++;
+        json_decref(examples);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%016" PRIx64, row.bulk);
+    json_t *o = json_pack("{ss ss ss ss sb si ss% ss% so}", "type", "bulk", "bulk", text, "action",
+        stint_bulk_action_name(row.action), "state", stint_bulk_state_name(row.state), "dry",
+        row.dry, "priority", row.priority, "queue", (const char *)row.queue.data, row.queue.size,
+        "key", (const char *)row.key.data, row.key.size, "filter",
+        dump_bytes(row.filter.data, row.filter.size));
+    json_object_set_new(o, "began_ms", dump_number(row.began_ms));
+    json_object_set_new(o, "ended_ms", dump_number(row.ended_ms));
+    json_object_set_new(o, "counted", dump_number(row.counted));
+    json_object_set_new(o, "done", dump_number(row.done));
+    json_object_set_new(o, "refused", dump_number(row.refused));
+    json_object_set_new(o, "status", json_integer(row.status));
+    json_object_set_new(o, "at", json_string(stint_id_format(&row.at, text)));
+    for (uint32_t i = 0; i < row.examples_count; i++)
+        json_array_append_new(examples, json_string(stint_id_format(&row.examples[i], text)));
+    json_object_set_new(o, "examples", examples);
+    dump_line(d, o);
+}
+
 static void
 each_session(struct dump *d, struct slice key, struct slice value)
 {
@@ -259,6 +290,7 @@ dump_store(struct dump *d)
     dump_jobs(d);
     dump_each(d, STORE_SESSIONS, each_session);
     dump_each(d, STORE_ANSWERS, each_answer);
+    dump_each(d, STORE_BULKS, each_bulk);
 }
 
 /* ---- header and keys ---- */

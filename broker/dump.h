@@ -23,6 +23,9 @@
  *     answer    session, submission, hash: of what was sent, status, index, starts: queue,
  *               priority and first sequence of each level, or text: of a refusal. A client that
  *               sends a submission again gets it: exactly once is kept through a dump
+ *     bulk      bulk: its number, action, state, dry, priority, queue, key, filter: as the protocol
+ *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,
+ *               examples: an operation on all jobs that the filter is true of
  *     damaged   id, bytes: a record that was set aside, or could not be read
  *     end       nothing; a dump without it is cut short
  *

@@ -264,6 +264,93 @@ take_session(struct load *load)
     return true;
 }
 
+/* A name's number, as `name_of` has it for those from 1 to `most`; 0 after saying that it is none.
+ */
+static unsigned
+read_word(struct load_line *l, const char *field, const char *(*name_of)(unsigned), unsigned most)
+{
+    const char *word = line_must_text(l, field, 16);
+    for (unsigned i = 1; i <= most && !l->why[0]; i++)
+        if (strcmp(name_of(i), word) == 0)
+            return i;
+    line_wrong(l, "%s is not known", field);
+    return 0;
+}
+
+static const char *
+action_name(unsigned number)
+{
+    return stint_bulk_action_name((enum stint_bulk_action)number);
+}
+
+static const char *
+state_name(unsigned number)
+{
+    return stint_bulk_state_name((enum stint_bulk_state)number);
+}
+
+static void
+read_examples(struct load_line *l, struct row_bulk *row)
+{
+    json_t *all = json_object_get(l->object, "examples"), *one;
+    size_t i;
+    if (l->taken_count < LINE_FIELDS_MAX)
+        l->taken[l->taken_count++] = "examples";
+    if (json_array_size(all) > BULK_EXAMPLES)
+        line_wrong(l, "there are more than %d examples", BULK_EXAMPLES);
+    json_array_foreach(all, i, one)
+    {
+        const char *text = json_string_value(one);
+        if (l->why[0])
+            return;
+        if (!text || stint_id_parse(text, &row->examples[i]) != STINT_OK)
+            line_wrong(l, "an example is no id of a job");
+        row->examples_count++;
+    }
+}
+
+static void
+read_bulk(struct load_line *l, struct row_bulk *row)
+{
+    const char *queue = line_text(l, "queue", LIMIT_NAME_BYTES);
+    row->action = (enum stint_bulk_action)read_word(l, "action", action_name, STINT_BULK_PRIORITY);
+    row->state = (enum stint_bulk_state)read_word(l, "state", state_name, STINT_BULK_STOPPED);
+    row->dry = line_flag(l, "dry");
+    row->priority = (uint8_t)line_number(l, "priority", UINT8_MAX);
+    row->queue = (struct slice){(const uint8_t *)queue, strlen(queue)};
+    row->key = line_bytes(l, "key", LIMIT_LABEL_BYTES);
+    row->filter = line_bytes(l, "filter", FILTER_BYTES_MAX);
+    row->began_ms = line_must_number(l, "began_ms", UINT64_MAX);
+    row->ended_ms = line_number(l, "ended_ms", UINT64_MAX);
+    row->counted = line_number(l, "counted", UINT64_MAX);
+    row->done = line_number(l, "done", UINT64_MAX);
+    row->refused = line_number(l, "refused", UINT64_MAX);
+    row->status = (enum stint_status)line_number(l, "status", UINT16_MAX);
+    row->at = line_id(l, "at");
+    read_examples(l, row);
+}
+
+static bool
+take_bulk(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t number[8], key[BULK_KEY_BYTES], bytes[ROW_BULK_BYTES_MAX];
+    struct row_bulk row = {.bulk = 0}, back;
+    struct slice value;
+    line_hex(l, "bulk", number, sizeof number);
+    row.bulk = get_be(number, 8);
+    read_bulk(l, &row);
+    if (l->why[0])
+        return false;
+    value = row_bulk_write(bytes, &row);
+    if (row.bulk == 0 || row.began_ms == 0 ||
+        (row.state >= STINT_BULK_DONE) != (row.ended_ms != 0) ||
+        !row_bulk_read(bulk_key(key, row.bulk), value, &back))
+        return line_wrong(l, "it is no operation that there can be");
+    store_put(load->store, STORE_BULKS, bulk_key(key, row.bulk), value, nothing);
+    return true;
+}
+
 /* The starts of levels, as an answer has them. */
 static struct slice
 read_starts(struct load_line *l, uint8_t *bytes)
@@ -331,8 +418,7 @@ static const struct {
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
-    {"header", take_header},
-    {"end", take_end}};
+    {"header", take_header}, {"bulk", take_bulk}, {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

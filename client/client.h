@@ -6,6 +6,7 @@
 #include "id.h"
 #include "link.h"
 #include "stint.h"
+#include "where.h"
 
 #define uthash_fatal(text) abort()
 #include <stdlib.h>
@@ -104,6 +105,7 @@ struct lent {
     struct stint_id *ids; /* LIMIT_JOBS of them */
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
+    char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };
 
 /* What the application hears of: subscriptions and feeds, and those that are being told. */
@@ -199,5 +201,10 @@ void client_follow_opened(struct stint_client *c);
 void client_follow_rest(struct stint_client *c);
 
 bool client_good_name(const char *name);
+
+/* query.c */
+/* A filter's bytes; none if it has no term. */
+enum stint_status client_write_where(
+    struct stint_client *c, const struct where *where, struct pack_buffer *bytes, const char *what);
 
 #endif

@@ -1,5 +1,7 @@
 /* Questions and commands: each is one request and one reply, except a list, which is one a page. */
 #include "client.h"
+#include "newest.h"
+#include "where.h"
 
 /* A body that came with the job, kept after what `b` holds already. */
 static const void *
@@ -158,32 +160,142 @@ name_or_none(const char *name)
 }
 
 enum stint_status
+client_write_where(
+    struct stint_client *c, const struct where *where, struct pack_buffer *bytes, const char *what)
+{
+    bytes->used = 0;
+    if (where->filter.count > 0)
+        filter_write(bytes, &where->filter);
+    return bytes->used > FILTER_BYTES_MAX
+        ? client_fail(c, STINT_INVALID, what, "the filter is too long")
+        : STINT_OK;
+}
+
+static enum stint_status
+check_filter(struct stint_client *c, const struct stint_filter *filter)
+{
+    bool good = !filter->queue || client_good_name(filter->queue);
+    if (!good || (filter->kind && !client_good_name(filter->kind)))
+        return client_fail(c, STINT_BAD_NAME, "listing", good ? filter->kind : filter->queue);
+    if (filter->newest && (filter->limit == 0 || filter->limit > NEWEST_MAX))
+        return client_fail(c, STINT_INVALID, "listing", "the limit of the newest is 1 to 100000");
+    return client_may_wait(c, "listing");
+}
+
+/* May the broker be asked with a filter? One that knows none would skip it. */
+static enum stint_status
+find_filters(struct stint_client *c, const struct where *where, bool *knows, uint32_t timeout_ms)
+{
+    enum stint_status status = stint_connect(c, timeout_ms);
+    *knows = status == STINT_OK && session_has_feature(&c->session, "bulk");
+    if (status == STINT_OK && !*knows && where->filter.count > 0)
+        return client_fail(c, STINT_UNSUPPORTED, "listing", "this broker knows no filters");
+    return status;
+}
+
+static enum stint_status
+ask_page(struct stint_client *c, const struct stint_filter *filter, struct listing *l,
+    struct slice where, uint32_t timeout_ms)
+{
+    struct call *call = client_call(c, MESSAGE_LIST);
+    struct message m = {.type = MESSAGE_LIST};
+    m.list.queue = name_or_none(filter->queue);
+    m.list.kind = name_or_none(filter->kind);
+    m.list.filter = where;
+    m.list.states = filter->states;
+    m.list.cursor = cursor_slice(&l->cursor);
+    m.list.limit = l->left < 1000 ? (uint32_t)l->left : 1000;
+    message_put_list(&call->request->frame, call->request->number, &m);
+    return client_ask(&call, timeout_ms, take_page, l, "listing");
+}
+
+static enum stint_status
+list_pages(struct stint_client *c, const struct stint_filter *filter, struct listing *l,
+    const struct where *where, uint32_t timeout_ms)
+{
+    struct pack_buffer bytes = {0};
+    bool knows;
+    enum stint_status status = client_write_where(c, where, &bytes, "listing");
+    if (status == STINT_OK && bytes.used > 0)
+        status = find_filters(c, where, &knows, timeout_ms);
+    while (status == STINT_OK && !l->cursor.over)
+        status = ask_page(c, filter, l, (struct slice){bytes.data, bytes.used}, timeout_ms);
+    pack_buffer_free(&bytes);
+    return status;
+}
+
+static bool
+keep_newest(void *context, const struct stint_job_info *info)
+{
+    newest_take(context, info);
+    return true;
+}
+
+/* As soon as there are enough, the broker is asked for none that is older than all of them. */
+static enum stint_status
+look_for_newest(struct stint_client *c, const struct stint_filter *filter, struct newest *newest,
+    struct where *where, uint32_t timeout_ms)
+{
+    struct listing l = {.page = MESSAGE_JOBS,
+        .next = message_next_job,
+        .tell = tell_job,
+        .each_job = keep_newest,
+        .context = newest,
+        .left = UINT64_MAX};
+    struct pack_buffer bytes = {0};
+    uint32_t terms = where->filter.count;
+    bool knows;
+    enum stint_status status = find_filters(c, where, &knows, timeout_ms);
+    while (status == STINT_OK && !l.cursor.over) {
+        uint64_t least_ms = knows ? newest_least_ms(newest) : 0;
+        where->filter.count = terms;
+        if (least_ms > 0)
+            (void)where_add(where, FILTER_SUBMITTED, FILTER_AT_LEAST, least_ms);
+        status = client_write_where(c, where, &bytes, "listing");
+        if (status == STINT_OK)
+            status = ask_page(c, filter, &l, (struct slice){bytes.data, bytes.used}, timeout_ms);
+    }
+    pack_buffer_free(&bytes);
+    return status;
+}
+
+static enum stint_status
+list_newest(struct stint_client *c, const struct stint_filter *filter, struct where *where,
+    stint_job_fn *each, void *context, uint32_t timeout_ms)
+{
+    struct newest newest = {.most = (size_t)filter->limit};
+    enum stint_status status = look_for_newest(c, filter, &newest, where, timeout_ms);
+    newest_sort(&newest);
+    for (size_t i = 0; i < newest.count && status == STINT_OK; i++) {
+        c->called++;
+        c->calling++;
+        bool more = each(context, &newest.all[i]);
+        c->calling--;
+        if (!more)
+            break;
+    }
+    newest_free(&newest);
+    return status;
+}
+
+enum stint_status
 stint_list(struct stint_client *c, const struct stint_filter *filter, stint_job_fn *each,
     void *context, uint32_t timeout_ms)
 {
+    struct where where = {.used = 0};
     struct listing l = {.page = MESSAGE_JOBS,
         .next = message_next_job,
         .tell = tell_job,
         .each_job = each,
         .context = context,
         .left = filter->limit ? filter->limit : UINT64_MAX};
-    if ((filter->queue && !client_good_name(filter->queue)) ||
-        (filter->kind && !client_good_name(filter->kind)))
-        return client_fail(c, STINT_BAD_NAME, "listing",
-            filter->queue && !client_good_name(filter->queue) ? filter->queue : filter->kind);
-    enum stint_status status = client_may_wait(c, "listing");
-    while (status == STINT_OK && !l.cursor.over) {
-        struct call *call = client_call(c, MESSAGE_LIST);
-        struct message m = {.type = MESSAGE_LIST};
-        m.list.queue = name_or_none(filter->queue);
-        m.list.kind = name_or_none(filter->kind);
-        m.list.states = filter->states;
-        m.list.cursor = cursor_slice(&l.cursor);
-        m.list.limit = l.left < 1000 ? (uint32_t)l.left : 1000;
-        message_put_list(&call->request->frame, call->request->number, &m);
-        status = client_ask(&call, timeout_ms, take_page, &l, "listing");
-    }
-    return status;
+    enum stint_status status = check_filter(c, filter);
+    if (status == STINT_OK && filter->where && !where_read(&where, filter->where))
+        status = client_fail(c, STINT_INVALID, "listing", where.why);
+    if (status != STINT_OK)
+        return status;
+    return filter->newest ? list_newest(c, filter, &where, each, context, timeout_ms)
+                          : list_pages(c, filter, &l, &where, timeout_ms);
 }
 
 struct answering {

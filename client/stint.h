@@ -206,15 +206,20 @@ struct stint_filter {
     const char *kind; /* NULL: all */
     uint32_t states; /* bits STINT_STATE_BIT(state); 0: all */
     uint64_t limit; /* 0: none */
-    uint64_t reserved[6];
+    const char *where; /* a filter as stint(1) has it, such as "state=dead age>1h"; NULL: none */
+    bool newest; /* those that were submitted last, the newest first; there has to be a limit */
+    uint64_t reserved[4];
 };
 
 /* Called for each job of a list; false ends it. */
 typedef bool stint_job_fn(void *context, const struct stint_job_info *info);
 
 /* List jobs: those waiting or running in dispatch order, then scheduled, then settled ones. Read in
- * pages; jobs that move meanwhile may be missed or seen twice. Errors: STINT_NO_SUCH_QUEUE,
- * STINT_BAD_NAME. `timeout_ms` is for each page. */
+ * pages; jobs that move meanwhile may be missed or seen twice. The newest are told when all have
+ * been looked at, and kept in memory until then: 100,000 at most. Errors: STINT_NO_SUCH_QUEUE,
+ * STINT_BAD_NAME, STINT_INVALID (`where` is no filter, and stint_client_error says why; or the
+ * limit of the newest), STINT_UNSUPPORTED (the broker is too old for filters). `timeout_ms` is for
+ * each page. */
 STINT_EXPORT enum stint_status stint_list(struct stint_client *client,
     const struct stint_filter *filter, stint_job_fn *each, void *context, uint32_t timeout_ms);
 
@@ -336,6 +341,50 @@ stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t
  * STINT_NOT_EMPTY (to remove), STINT_TOO_MANY, STINT_UNSUPPORTED. */
 STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, const char *queue,
     enum stint_queue_action action, struct stint_queue_setting *now, uint32_t timeout_ms);
+
+/* An operation on all jobs that a filter is true of. Begin with STINT_BULK_INIT. Everything is
+ * borrowed for the call. */
+struct stint_bulk {
+    enum stint_bulk_action action;
+    const char *where; /* a filter as stint(1) has it; "": all jobs; NULL is refused */
+    const char *queue; /* STINT_BULK_MOVE: where to */
+    int32_t priority; /* STINT_BULK_PRIORITY: which, 0 to 255 */
+    bool dry; /* count them, and do nothing */
+    uint64_t number; /* 0: one is drawn. The same again with the same number begins no second one */
+    uint64_t reserved[4];
+};
+/* clang-format off */
+#define STINT_BULK_INIT {STINT_BULK_CANCEL, NULL, NULL, -1, false, 0, {0, 0, 0, 0}}
+/* clang-format on */
+
+/* Called for each operation of a list; `info` is borrowed for the call. False ends it. */
+typedef bool stint_bulk_fn(void *context, const struct stint_bulk_info *info);
+
+/* Do something to all jobs of which the filter is true now. It is on the broker's disk when this
+ * returns, goes on without us and through restarts, a bounded piece at a time beside everything
+ * else, first counting them and then working: ask how far it is with stint_bulk_get. Jobs that come
+ * later, and those that end meanwhile, are left as they are: where it has done less than it has
+ * counted, so many have moved. 64 operations are kept; ended ones for a day, as long as there is
+ * room. A key for some queues has to name one in the filter, `queue=`. `*info` (NULL: not wanted):
+ * how it stands; its texts are good until the next call on this client. Errors: STINT_INVALID (what
+ * is wrong with it says stint_client_error), STINT_BAD_NAME, STINT_DENIED, STINT_CONFLICT (another
+ * one has that number), STINT_TOO_MANY (64 go on), STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_bulk_begin(struct stint_client *client,
+    const struct stint_bulk *bulk, struct stint_bulk_info *info, uint32_t timeout_ms);
+
+/* How one stands. `*info` as of stint_bulk_begin. Errors: STINT_NO_SUCH_JOB: there is none of this
+ * number, or it is forgotten, or not ours to see; STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_bulk_get(struct stint_client *client, uint64_t number,
+    struct stint_bulk_info *info, uint32_t timeout_ms);
+
+/* End it where it is: what was done stays done. One that has ended stays as it is. `info` (NULL:
+ * not wanted) as of stint_bulk_begin. Errors: as of stint_bulk_get. */
+STINT_EXPORT enum stint_status stint_bulk_stop(struct stint_client *client, uint64_t number,
+    struct stint_bulk_info *info, uint32_t timeout_ms);
+
+/* All that the broker keeps, in the order in which they began. Errors: STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status
+stint_bulks(struct stint_client *client, stint_bulk_fn *each, void *context, uint32_t timeout_ms);
 
 STINT_EXPORT enum stint_status
 stint_get_stats(struct stint_client *client, struct stint_stats *stats, uint32_t timeout_ms);

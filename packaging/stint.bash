@@ -39,6 +39,7 @@ _stint() {
             queue) values="pause resume close open rm" ;;
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
+        bulk) values="cancel retry delete promote move priority ls show wait stop" ;;
         fleet) values="up down status size scale" ;;
         key)
             case $before in

@@ -38,6 +38,7 @@ _stint() {
             queue) compadd -- pause resume close open rm ;;
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
+        bulk) compadd -- cancel retry delete promote move priority ls show wait stop ;;
         fleet) compadd -- up down status size scale ;;
         key)
             case ${words[CURRENT-1]} in

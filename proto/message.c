@@ -72,6 +72,8 @@ message_decode(const void *frame, size_t size, struct message *message,
         message->order.slots = SLOTS_OWN;
     else if (type == MESSAGE_SETTLE)
         message->settle.window = WINDOW_UNCHANGED;
+    else if (type == MESSAGE_BULK)
+        message->bulk.priority = -1;
     *why = "not a map that begins with its type";
     if (d.r.bad)
         return STINT_BAD_MESSAGE;

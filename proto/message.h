@@ -3,15 +3,16 @@
  * keys are skipped. Slices borrow from the frame; arrays live in the `struct message_arrays` given,
  * until the next decode into it. No allocation depends on what a peer declares.
  *
- * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c, message_figures.c
- * and message_control.c, in each of which a message's keys, its decoder and its encoder stand
- * together. A new message touches three places: its row in message.def (which names its decoder),
- * its struct and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it
- * to others.
+ * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
+ * message_figures.c, message_control.c, message_why.c and message_bulk.c, in each of which a
+ * message's keys, its decoder and its encoder stand together. A new message touches three places:
+ * its row in message.def (which names its decoder), its struct and the contract of its encoder
+ * here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
+#include "filter.h"
 #include "limit.h"
 #include "pack.h"
 #include "stint_job.h"
@@ -193,6 +194,22 @@ _Static_assert(FEATURES_COUNT < 64, "features are bits of a number");
 /* The bit of the feature of this name; 0: there is none that we know. */
 uint64_t feature_bit(struct slice name);
 
+/* An operation on all jobs that a filter is true of. */
+struct bulk_request {
+    uint64_t bulk; /* its number, which the peer draws */
+    enum stint_bulk_action action;
+    struct slice filter; /* as filter_read takes it, and has */
+    struct slice queue; /* MOVE */
+    int32_t priority; /* PRIORITY; negative: none was given */
+    bool dry, all;
+};
+
+/* One of them as BULKS tells it, with its filter as it came. */
+struct bulk_item {
+    struct stint_bulk_info info;
+    struct slice filter;
+};
+
 struct message {
     enum message_type type;
     uint64_t number;
@@ -233,6 +250,7 @@ struct message {
         } get;
         struct {
             struct slice queue, kind, cursor;
+            struct slice filter; /* as filter_read takes it, and has */
             uint32_t states, limit;
         } list;
         struct {
@@ -273,6 +291,7 @@ struct message {
             bool wait; /* until there is one */
         } read_feed;
         struct feed_events feed_events; /* the events are in the arrays */
+        struct {
             struct slice cursor, queues; /* queues: a name, or how names begin and `*`; empty: all
                                           */
             uint32_t parts; /* bits of enum stint_figures_part */
@@ -282,6 +301,11 @@ struct message {
             uint64_t offset;
             uint32_t limit, parts; /* PART_PAYLOAD */
         } peek;
+        struct bulk_request bulk;
+        struct {
+            uint64_t bulk; /* LIST_BULKS: 0: all */
+            struct slice cursor;
+        } list_bulks;
     };
 };
 
@@ -297,6 +321,11 @@ struct measured {
     struct stint_priority_figures priorities[256];
 };
 
+/* What a worker serves, and is. */
+struct name_arrays {
+    struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
+};
+
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
 struct message_arrays {
@@ -308,9 +337,7 @@ struct message_arrays {
         struct stint_id ids[LIMIT_JOBS];
         struct answer answers[LIMIT_JOBS];
         uint32_t statuses[LIMIT_JOBS];
-        struct {
-            struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
-        } names;
+        struct name_arrays names;
         struct broker_ref brokers[64];
         struct stint_event events[LIMIT_JOBS];
         struct stint_job_info info; /* JOBS, OUTCOMES: one at a time */
@@ -320,6 +347,7 @@ struct message_arrays {
         struct stint_reason reason; /* REASONS: one at a time */
         struct stint_feed feed; /* FEEDS: one at a time */
         struct measured measured; /* FIGURES: one at a time */
+        struct bulk_item bulk; /* BULKS: one at a time */
     };
     struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
                                */
@@ -331,8 +359,8 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS and FEEDS are read one element at a time into
- * the arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS and BULKS are read one element at a time
+ * into the arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
@@ -340,6 +368,7 @@ bool message_next_running(struct message_arrays *arrays);
 bool message_next_reason(struct message_arrays *arrays);
 bool message_next_feed(struct message_arrays *arrays);
 bool message_next_figures(struct message_arrays *arrays);
+bool message_next_bulk(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -448,5 +477,11 @@ void message_put_set_queue(
     struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
+
+void message_put_bulk(struct pack_buffer *b, uint64_t number, const struct bulk_request *bulk);
+/* LIST_BULKS, STOP_BULK. 0: all. */
+void message_put_list_bulks(struct pack_buffer *b, enum message_type type, uint64_t number,
+    uint64_t bulk, struct slice cursor);
+void message_put_bulk_info(struct pack_buffer *b, const struct bulk_item *item);
 
 #endif

@@ -44,6 +44,7 @@ enum list_jobs_key {
     LIST_KIND = 4,
     LIST_CURSOR = 5,
     LIST_LIMIT = 6,
+    LIST_FILTER = 7,
 };
 
 void
@@ -65,6 +66,9 @@ list_field(struct decoding *d, uint64_t key)
     case LIST_LIMIT:
         d->m->list.limit = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
         break;
+    case LIST_FILTER:
+        d->m->list.filter = decoding_filter(d);
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -73,8 +77,8 @@ list_field(struct decoding *d, uint64_t key)
 void
 message_put_list(struct pack_buffer *b, uint64_t number, const struct message *m)
 {
-    uint32_t fields =
-        3U + (m->list.queue.size > 0) + (m->list.kind.size > 0) + (m->list.cursor.size > 0);
+    uint32_t fields = 3U + (m->list.queue.size > 0) + (m->list.kind.size > 0) +
+        (m->list.cursor.size > 0) + (m->list.filter.size > 0);
     put_head_numbered(b, MESSAGE_LIST, fields, number);
     if (m->list.queue.size)
         put_key_text(b, LIST_QUEUE, m->list.queue);
@@ -84,6 +88,8 @@ message_put_list(struct pack_buffer *b, uint64_t number, const struct message *m
     if (m->list.cursor.size)
         put_key_bytes(b, LIST_CURSOR, m->list.cursor.data, m->list.cursor.size);
     pack_put_key_uint(b, LIST_LIMIT, m->list.limit);
+    if (m->list.filter.size)
+        put_key_filter(b, LIST_FILTER, m->list.filter);
 }
 
 /* JOBS, OUTCOMES, QUEUES, WORKERS: the elements are read later, one at a time. */

@@ -80,6 +80,22 @@ decoding_ids(struct decoding *d)
         decoding_id(d, &d->arrays->ids[i]);
 }
 
+struct slice
+decoding_filter(struct decoding *d)
+{
+    struct filter filter;
+    struct slice bytes = {d->r.at, 0};
+    struct pack_reader array = d->r;
+    const char *why;
+    (void)pack_array(&array);
+    d->r.bad |= array.bad;
+    pack_skip(&d->r);
+    bytes.size = d->r.bad ? 0 : (size_t)(d->r.at - bytes.data);
+    if (!d->r.bad && !filter_read(bytes, &filter, &why))
+        decoding_complain(d, STINT_INVALID, why);
+    return bytes;
+}
+
 void
 decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES])
 {

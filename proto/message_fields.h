@@ -35,6 +35,8 @@ struct slice decoding_name(struct decoding *d);
 struct slice decoding_label(struct decoding *d);
 /* Ids into the arrays. */
 void decoding_ids(struct decoding *d);
+/* A filter, which is read to see that it is one. */
+struct slice decoding_filter(struct decoding *d);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);
 
@@ -142,6 +144,13 @@ put_id(struct pack_buffer *b, const struct stint_id *id)
     p[0] = 0xc4;
     p[1] = STINT_ID_BYTES;
     memcpy(p + 2, id->bytes, STINT_ID_BYTES);
+}
+
+static inline void
+put_key_filter(struct pack_buffer *b, uint8_t key, struct slice filter)
+{
+    put_key(b, key);
+    memcpy(pack_reserve(b, filter.size), filter.data, filter.size);
 }
 
 #endif

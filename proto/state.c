@@ -1,4 +1,4 @@
-/* Names of states, events and reasons, as the command line and JSON write them. */
+/* Names of states, events, reasons and bulk operations, as the command line and JSON write them. */
 #include "stint_job.h"
 
 #include <string.h>
@@ -52,4 +52,19 @@ stint_why_name(enum stint_why why)
         "unclaimed", "cut_off", "retry", "snoozed", "due", "paused", "grace", "no_worker",
         "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing"};
     return (unsigned)why < STINT_WHYS ? names[why] : names[0];
+}
+
+const char *
+stint_bulk_action_name(enum stint_bulk_action action)
+{
+    static const char *const names[] = {
+        "unknown", "cancel", "retry", "delete", "promote", "move", "priority"};
+    return (unsigned)action < sizeof names / sizeof *names ? names[action] : names[0];
+}
+
+const char *
+stint_bulk_state_name(enum stint_bulk_state state)
+{
+    static const char *const names[] = {"unknown", "counting", "working", "done", "stopped"};
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : names[0];
 }

@@ -250,6 +250,50 @@ struct stint_reason {
     uint64_t reserved[4];
 };
 
+/* What is done to all jobs that a filter is true of. The numbers are the protocol's. */
+enum stint_bulk_action {
+    STINT_BULK_CANCEL = 1, /* those that are not settled */
+    STINT_BULK_RETRY = 2, /* those that are dead or cancelled */
+    STINT_BULK_DELETE = 3, /* those that do not run */
+    STINT_BULK_PROMOTE = 4, /* those that are scheduled */
+    STINT_BULK_MOVE = 5, /* to another queue: those that do not run and have not succeeded */
+    STINT_BULK_PRIORITY = 6, /* another priority: the same ones */
+};
+
+/* How far that is. The numbers are the protocol's. */
+enum stint_bulk_state {
+    STINT_BULK_COUNTING = 1, /* how many there are */
+    STINT_BULK_WORKING = 2,
+    STINT_BULK_DONE = 3,
+    STINT_BULK_STOPPED = 4, /* before its end, by stint_bulk_stop */
+};
+enum { STINT_BULK_EXAMPLES = 3 };
+
+/* "cancel", "retry", "delete", "promote", "move", "priority"; "counting", "working", "done",
+ * "stopped"; "unknown" for the rest. Constant strings; any thread. */
+STINT_EXPORT const char *stint_bulk_action_name(enum stint_bulk_action action);
+STINT_EXPORT const char *stint_bulk_state_name(enum stint_bulk_state state);
+
+/* One operation. */
+struct stint_bulk_info {
+    uint64_t bulk; /* its number */
+    enum stint_bulk_action action;
+    enum stint_bulk_state state;
+    char queue[STINT_NAME_BYTES]; /* MOVE: where to */
+    uint8_t priority; /* PRIORITY: which */
+    bool dry; /* jobs are counted, and nothing is done to them */
+    char key[STINT_LABEL_BYTES]; /* of whoever began it, or "" */
+    uint64_t began_ms, ended_ms; /* jobs that came after it began are left as they are */
+    uint64_t counted; /* jobs of which the filter was true when they were counted */
+    uint64_t done; /* to so many */
+    uint64_t refused; /* and so many could not be treated so: */
+    enum stint_status status; /* why, of the last of them */
+    uint32_t examples_count;
+    struct stint_id examples[STINT_BULK_EXAMPLES]; /* of those that were counted */
+    const char *where; /* the filter as text; "": all jobs. Borrowed */
+    uint64_t reserved[6];
+};
+
 /* How many jobs at a time the fleet is to run, and what it has. */
 struct stint_fleet {
     uint32_t slots; /* that are divided among its workers by their cores; 0: each has its own */

@@ -12,47 +12,41 @@
 enum { CHANGE_ROWS_BYTES = 8 * ROW_OVERHEAD_BYTES };
 
 /* A running job is settled at once; its worker is told to stop, and what it says later is stale. */
-static enum stint_status
-cancel_one(struct core *core, const struct stint_id *id, const struct change *c)
+enum stint_status
+change_cancel(struct core *core, struct job *job, const struct change *c)
 {
     (void)c;
-    struct job job;
-    if (!job_find(core, id, &job))
-        return STINT_NO_SUCH_JOB;
-    if (job.place == PLACE_SETTLED)
-        return job.state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
-    if (job.lease) {
-        job.record.attempt = job.lease->attempt;
-        attempt_revoke(core, job.lease, STINT_CANCELLED);
-        fleet_lease_remove(&core->fleet, job.lease);
-        job.lease = NULL;
-        book_clear_running(&core->book, &job.key);
+    if (job->place == PLACE_SETTLED)
+        return job->state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
+    if (job->lease) {
+        job->record.attempt = job->lease->attempt;
+        attempt_revoke(core, job->lease, STINT_CANCELLED);
+        fleet_lease_remove(&core->fleet, job->lease);
+        job->lease = NULL;
+        book_clear_running(&core->book, &job->key);
     }
-    apart_forget(core, &job.key);
-    job.record.last = LAST_NONE;
-    job_settle(core, &job, STINT_CANCELLED_JOB, (struct slice){0});
-    watch_settled(core, &job, (struct slice){0});
+    apart_forget(core, &job->key);
+    job->record.last = LAST_NONE;
+    job_settle(core, job, STINT_CANCELLED_JOB, (struct slice){0});
+    watch_settled(core, job, (struct slice){0});
     core->figures.cancelled++;
-    watch_event(core, STINT_EVENT_CANCELLED, job.level, id, job.record.attempt);
+    watch_event(core, STINT_EVENT_CANCELLED, job->level, &job->id, job->record.attempt);
     return STINT_OK;
 }
 
 /* A dead or cancelled job begins anew: its attempts go on counting up, as they fence, but none of
  * the old ones counts against its limit any more. */
-static enum stint_status
-retry_one(struct core *core, const struct stint_id *id, const struct change *c)
+enum stint_status
+change_retry(struct core *core, struct job *job, const struct change *c)
 {
     (void)c;
-    struct job job;
-    if (!job_find(core, id, &job))
-        return STINT_NO_SUCH_JOB;
-    if (job.place != PLACE_SETTLED || job.state == STINT_SUCCEEDED)
+    if (job->place != PLACE_SETTLED || job->state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
-    job.record.uncounted = job.record.attempt;
-    job.record.last = LAST_NONE;
-    job_revive(core, &job);
+    job->record.uncounted = job->record.attempt;
+    job->record.last = LAST_NONE;
+    job_revive(core, job);
     core->figures.requeued++;
-    watch_event(core, STINT_EVENT_REQUEUED, job.level, id, job.record.attempt);
+    watch_event(core, STINT_EVENT_REQUEUED, job->level, &job->id, job->record.attempt);
     return STINT_OK;
 }
 
@@ -112,72 +106,70 @@ set_due(struct core *core, struct job *job, uint64_t delay_ms)
 }
 
 /* A job that waits, or may be retried, is to be another one; its id stays. */
-static enum stint_status
-change_one(struct core *core, const struct stint_id *id, const struct change *c)
+enum stint_status
+change_job(struct core *core, struct job *job, const struct change *c)
 {
-    struct job job;
     enum stint_status status;
     uint64_t payload = c->set & CHANGE_PAYLOAD ? c->to.payload.size : 0;
-    if (!job_find(core, id, &job))
-        return STINT_NO_SUCH_JOB;
-    if (job.state == STINT_RUNNING || job.state == STINT_SUCCEEDED ||
-        (job.place == PLACE_SETTLED && (c->set & CHANGE_DELAY)))
+    if (job->state == STINT_RUNNING || job->state == STINT_SUCCEEDED ||
+        (job->place == PLACE_SETTLED && (c->set & CHANGE_DELAY)))
         return STINT_WRONG_STATE;
     if (payload > core->options.payload_bytes)
         return STINT_TOO_LARGE;
     if (!store_has_room(core, payload + RECORD_HEAD_MAX + RECORD_INLINE_MAX + CHANGE_ROWS_BYTES))
         return STINT_STORE_FULL;
-    struct level *level = level_for(core, &job, c, &status);
+    struct level *level = level_for(core, job, c, &status);
     if (!level)
         return status;
-    apart_forget(core, &job.key);
-    set_fields(&job.record, c);
+    apart_forget(core, &job->key);
+    set_fields(&job->record, c);
     if (c->set & CHANGE_PAYLOAD)
-        job_set_payload(core, &job, c->to.payload);
-    if (level != job.level)
-        job_move(core, &job, level);
+        job_set_payload(core, job, c->to.payload);
+    if (level != job->level)
+        job_move(core, job, level);
     else
-        job_write(core, &job);
+        job_write(core, job);
     if (c->set & CHANGE_DELAY)
-        set_due(core, &job, c->delay_ms);
-    if (job.place == PLACE_LIVE)
-        book_ready_at(job.level, id_sequence(&job.key)); /* it was apart, or of another kind */
-    watch_moved(core, &job);
-    watch_event(core, STINT_EVENT_CHANGED, job.level, id, job.record.attempt);
+        set_due(core, job, c->delay_ms);
+    if (job->place == PLACE_LIVE)
+        book_ready_at(job->level, id_sequence(&job->key)); /* it was apart, or of another kind */
+    watch_moved(core, job);
+    watch_event(core, STINT_EVENT_CHANGED, job->level, &job->id, job->record.attempt);
     return STINT_OK;
 }
 
 /* One that does not run is as if it had never been. */
-static enum stint_status
-delete_one(struct core *core, const struct stint_id *id, const struct change *c)
+enum stint_status
+change_delete(struct core *core, struct job *job, const struct change *c)
 {
-    struct job job;
-    if (!job_find(core, id, &job))
-        return STINT_NO_SUCH_JOB;
-    if (job.state == STINT_RUNNING)
+    (void)c;
+    if (job->state == STINT_RUNNING)
         return STINT_WRONG_STATE;
-    if (job.place != PLACE_SETTLED) {
-        (void)cancel_one(core, id, c);
-        if (!job_find(core, id, &job))
-            return STINT_DAMAGED;
+    if (job->place == PLACE_SETTLED) {
+        job_remove_settled(core, job);
+        return STINT_OK;
     }
-    job_remove_settled(core, &job);
+    apart_forget(core, &job->key);
+    job_remove_waiting(core, job);
+    watch_settled(core, job, (struct slice){0}); /* whoever waits hears that it was cancelled */
+    core->figures.cancelled++;
+    watch_event(core, STINT_EVENT_CANCELLED, job->level, &job->id, job->record.attempt);
     return STINT_OK;
 }
 
 static void
-each_id(struct core *core, struct peer *peer, const struct message *m,
-    enum stint_status (*one)(
-        struct core *core, const struct stint_id *id, const struct change *change),
-    const char *done)
+each_id(
+    struct core *core, struct peer *peer, const struct message *m, change_fn *one, const char *done)
 {
     struct stint_id first = {{0}};
     uint32_t count = 0;
     /* Statuses are written over the ids they answer: a status is smaller than an id. */
     for (uint32_t i = 0; i < m->count; i++) {
         struct stint_id id = core->scratch.decoded->ids[i];
-        bool denied = judgement_denies(&core->scratch.judgement, i);
-        enum stint_status status = denied ? STINT_DENIED : one(core, &id, &m->change);
+        struct job job;
+        enum stint_status status = STINT_DENIED;
+        if (!judgement_denies(&core->scratch.judgement, i))
+            status = job_find(core, &id, &job) ? one(core, &job, &m->change) : STINT_NO_SUCH_JOB;
         if (status == STINT_OK && count++ == 0)
             first = id;
         core->scratch.decoded->statuses[i] = status;
@@ -197,7 +189,7 @@ change_jobs(struct core *core, struct peer *peer, const struct message *m)
     else if (m->change.set == 0)
         reply_refuse(core, peer->number, m, STINT_INVALID, "nothing is to be changed");
     else
-        each_id(core, peer, m, change_one, "jobs were changed");
+        each_id(core, peer, m, change_job, "jobs were changed");
 }
 
 void
@@ -205,13 +197,13 @@ change_message(struct core *core, struct peer *peer, const struct message *m)
 {
     switch (m->type) {
     case MESSAGE_CANCEL:
-        each_id(core, peer, m, cancel_one, "jobs were cancelled");
+        each_id(core, peer, m, change_cancel, "jobs were cancelled");
         break;
     case MESSAGE_RETRY:
-        each_id(core, peer, m, retry_one, "jobs begin anew");
+        each_id(core, peer, m, change_retry, "jobs begin anew");
         break;
     case MESSAGE_DELETE:
-        each_id(core, peer, m, delete_one, "jobs were deleted");
+        each_id(core, peer, m, change_delete, "jobs were deleted");
         break;
     default:
         change_jobs(core, peer, m);

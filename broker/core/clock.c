@@ -83,9 +83,19 @@ clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms)
         store_clock(core);
     } else {
         core->clocks.wall_ms = later(core->clocks.wall_ms, (uint64_t)actual_ms);
+        core->clocks.ticked_ms =
+            earlier(core->clocks.ticked_ms, core->clocks.wall_ms - (uint64_t)actual_ms);
         if (core->clocks.wall_ms - core->clocks.stored_ms >= STORE_EVERY_MS)
             store_clock(core);
     }
+}
+
+void
+clock_tick(struct core *core)
+{
+    core->clocks.wall_ms++;
+    core->clocks.ticked_ms++;
+    store_clock(core);
 }
 
 uint64_t

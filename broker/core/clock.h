@@ -6,6 +6,10 @@
 
 bool clock_load(struct core *core);
 void clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms);
+/* This moment is over: whatever comes after it comes at a later time, also after a restart. The
+ * broker's time is ahead by a millisecond then, until that has passed: callers see to it that
+ * `ticked_ms` stays small. */
+void clock_tick(struct core *core);
 /* A stored time as the wall clock has it now, for people. */
 uint64_t clock_told(const struct core *core, uint64_t stored_ms);
 

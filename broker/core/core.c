@@ -4,6 +4,7 @@
 #include "core.h"
 #include "apart.h"
 #include "attempt.h"
+#include "bulk.h"
 #include "change.h"
 #include "clock.h"
 #include "control.h"
@@ -137,6 +138,7 @@ load(struct core *core, const char **error)
     }
     book_each_running(&core->book, restore_lease, core);
     sweep_load(core);
+    bulk_load(core);
     core->epoch++;
     count_up_epoch(core);
     book_flush(&core->book);
@@ -185,6 +187,7 @@ core_destroy(struct core **core)
     apart_fini(*core);
     control_fini(*core);
     feed_fini(*core);
+    bulk_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -246,6 +249,11 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_LIST_FEEDS:
     case MESSAGE_READ_FEED:
         follow_message(core, peer, m);
+        break;
+    case MESSAGE_BULK:
+    case MESSAGE_LIST_BULKS:
+    case MESSAGE_STOP_BULK:
+        bulk_message(core, peer, m);
         break;
     default:
         reply_refuse(core, peer->number, m, STINT_UNKNOWN_TYPE, "only the broker sends this");
@@ -415,6 +423,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     core->step.grant = NULL;
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);
+    bulk_step(core);
     control_tell(core);
     dispatch_all(core);
     dispatch_recall(core);
@@ -425,6 +434,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     peers_end_connections(core);
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);
+    bulk_end_step(core);
     if (core->sessions != sessions)
         count_up_epoch(core);
     enum stint_status status = core->store->ops->commit(core->store);
@@ -441,7 +451,7 @@ core_idle_ms(const struct core *core)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);
-    if (core->step.unfinished)
+    if (core->step.unfinished || bulk_is_open(core))
         return 0;
     return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }

@@ -258,9 +258,10 @@ hears(struct feed *f, enum stint_event_type type, const struct queue *q)
     if (f->row.removed || (f->row.events && !(f->row.events >> type & 1)))
         return false;
     if (f->heard.number != q->number) {
+        struct slice pattern = {(const uint8_t *)f->queues, strlen(f->queues)};
+        struct slice name = {(const uint8_t *)q->name, q->name_bytes};
         f->heard.number = q->number;
-        f->heard.hears =
-            pattern_matches(f->queues, (struct slice){(const uint8_t *)q->name, q->name_bytes});
+        f->heard.hears = pattern.size == 0 || pattern_matches(pattern, name);
     }
     return f->heard.hears;
 }

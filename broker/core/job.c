@@ -432,6 +432,20 @@ job_remove_settled(struct core *core, struct job *job)
     vanish(core, job);
 }
 
+void
+job_remove_waiting(struct core *core, struct job *job)
+{
+    assert(job->place == PLACE_PARKED || (job->place == PLACE_LIVE && !job->lease));
+    take_out(core, job);
+    if (record_chunked(&job->record))
+        del_parts(core, &job->id, 0);
+    vanish(core, job);
+    job->record.state = STINT_CANCELLED_JOB;
+    job->record.last = LAST_NONE;
+    record_clear(&job->record, FIELD_DUE);
+    record_set(&job->record, FIELD_SETTLED, core->clocks.wall_ms);
+}
+
 /* Large bodies stay where they are: their parts go by the id. */
 void
 job_move(struct core *core, struct job *job, struct level *level)

@@ -53,6 +53,8 @@ void job_make_ready(struct core *core, struct job *job);
 /* A dead or cancelled one is ready again. */
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);
+/* One that waits goes; its record then says that it was cancelled, for those who watch it. */
+void job_remove_waiting(struct core *core, struct job *job);
 /* A live one goes without a trace, and its record was not read. */
 void job_forget(struct core *core, struct level *level, const struct stint_id *id,
     const struct stint_id *key, enum stint_state from, bool chunked);

@@ -3,6 +3,7 @@
  */
 #include "query.h"
 #include "job.h"
+#include "match.h"
 #include "peers.h"
 #include "reply.h"
 #include "sight.h"
@@ -10,7 +11,8 @@
 
 enum {
     PAGE_JOBS = 1000,
-    SCANNED_A_PAGE = 20000, /* rows that a filter may pass over */
+    SCANNED_A_PAGE = 20000, /* rows that may be passed over */
+    FILTERED_A_PAGE = 4000, /* the same, where a filter is asked of each */
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
     /* A description without its body: its texts, 13 numbers, an id, and keys and lengths. */
     INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES + 13 * 10 + 100,
@@ -116,17 +118,20 @@ struct listing {
     const struct queue *queue; /* NULL: all */
     uint32_t states, limit, count, scanned, scanned_most;
     struct slice kind;
+    struct filter filter;
     enum place place;
     struct stint_id begin, at; /* of the queue, or of all; where the list goes on */
 };
 
 static bool
-matches(const struct listing *l, const struct job *job)
+matches(const struct core *core, const struct listing *l, const struct job *job)
 {
     struct slice kind = job->record.kind;
     return (l->states >> job->state & 1) != 0 &&
         (l->kind.size == 0 ||
-            (l->kind.size == kind.size && memcmp(l->kind.data, kind.data, kind.size) == 0));
+            (l->kind.size == kind.size && memcmp(l->kind.data, kind.data, kind.size) == 0)) &&
+        match_queue(&l->filter, job->level->queue) &&
+        match_job(core, &l->filter, job, core->clocks.wall_ms);
 }
 
 /* Lists from one table; true when it has come to its end. */
@@ -152,7 +157,7 @@ list_place(struct core *core, struct listing *l)
             return false;
         l->scanned++;
         core->step.listed++;
-        if (job_load(core, &l->at, l->place, &job) && matches(l, &job)) {
+        if (job_load(core, &l->at, l->place, &job) && matches(core, l, &job)) {
             job_describe(core, &job, &info);
             message_put_job_info(&core->scratch.page, &info);
             l->count++;
@@ -232,12 +237,16 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
 {
     struct listing l = {.states = m->list.states ? m->list.states : STINT_STATES_ALL,
         .limit = m->list.limit && m->list.limit < PAGE_JOBS ? m->list.limit : PAGE_JOBS,
-        .scanned_most = rows_a_page(core, SCANNED_A_PAGE),
+        .scanned_most =
+            rows_a_page(core, m->list.filter.size > 0 ? FILTERED_A_PAGE : SCANNED_A_PAGE),
         .narrow = m->list.queue.size == 0 && sight_is_narrow(peer) ? peer : NULL,
         .kind = m->list.kind,
         .place = PLACE_LIVE};
     uint8_t cursor[CURSOR_BYTES];
     struct slice next = {0};
+    const char *why;
+    bool read = filter_read(m->list.filter, &l.filter, &why);
+    assert(read); /* the decoder has seen to that */
     reply_page_begin(core);
     if (m->list.queue.size && !(l.queue = book_queue(&core->book, m->list.queue))) {
         reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");

@@ -98,18 +98,45 @@ grant_allows(const struct grant *g, uint32_t rights, struct slice queue)
     return !g || ((g->rights & rights) != 0 && covers(g, queue));
 }
 
-bool
-pattern_is_valid(const char *pattern)
+/* All names that begin so. */
+static bool
+covers_prefix(const struct grant *g, struct slice begin)
 {
-    size_t size = strlen(pattern) - is_prefix(pattern);
-    return !*pattern || strcmp(pattern, "*") == 0 ||
-        name_is_valid((struct slice){(const uint8_t *)pattern, size});
+    for (uint32_t i = 0; i < g->patterns_count; i++)
+        if (pattern_is_open(pattern_of(g, i)) && pattern_matches(pattern_of(g, i), begin))
+            return true;
+    return g->patterns_count == 0;
+}
+
+static bool
+covers_filter(const struct grant *g, struct slice bytes)
+{
+    struct filter filter;
+    const char *why;
+    bool covered = covers_all(g);
+    if (!filter_read(bytes, &filter, &why))
+        return false;
+    for (uint32_t i = 0; i < filter.count && !covered; i++) {
+        const struct filter_term *t = &filter.terms[i];
+        if (t->field == FILTER_QUEUE)
+            covered = (t->is == FILTER_IS && covers(g, t->text)) ||
+                (t->is == FILTER_BEGINS && covers_prefix(g, t->text));
+    }
+    return covered;
 }
 
 bool
-pattern_matches(const char *pattern, struct slice name)
+grant_allows_filter(const struct grant *g, uint32_t rights, struct slice filter)
 {
-    return !*pattern || matches(pattern, name);
+    return !g || ((g->rights & rights) != 0 && covers_filter(g, filter));
+}
+
+bool
+pattern_is_valid(const char *pattern)
+{
+    struct slice text = {(const uint8_t *)pattern, strlen(pattern)};
+    text.size -= pattern_is_open(text);
+    return !*pattern || strcmp(pattern, "*") == 0 || name_is_valid(text);
 }
 
 /* Is all that matches `pattern` matched by one of the grant's? A begin is, by one that is as long
@@ -120,13 +147,10 @@ grant_allows_all(const struct grant *g, uint32_t rights, const char *pattern)
     struct slice begin = {(const uint8_t *)pattern, strlen(pattern)};
     if (!g || covers_all(g))
         return !g || (g->rights & rights) != 0;
-    if (!is_prefix(pattern))
+    if (!pattern_is_open(begin))
         return begin.size > 0 && grant_allows(g, rights, begin);
     begin.size--;
-    for (uint32_t i = 0; i < g->patterns_count; i++)
-        if (is_prefix(g->patterns[i]) && matches(g->patterns[i], begin))
-            return (g->rights & rights) != 0;
-    return false;
+    return (g->rights & rights) != 0 && covers_prefix(g, begin);
 }
 
 bool
@@ -303,6 +327,12 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         break;
     case NEED_PEEKED:
         judge_named(g, m->peek.queue, j);
+        break;
+    case NEED_MEANT:
+        if (m->bulk.queue.size > 0 && !covers(g, m->bulk.queue))
+            deny(j, 0, "this key may not move jobs to that queue");
+        else if (!covers_filter(g, m->bulk.filter))
+            deny(j, 0, "this key is for some queues only: the filter has to name one, queue=NAME");
         break;
     case NEED_SET:
         if (!covers(g, m->set_queue.queue))

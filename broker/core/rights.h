@@ -35,6 +35,7 @@ enum need_where {
     NEED_LISTED, /* on the one it names; if it names none, on any: of the others nothing is told */
     NEED_WATCHED, /* likewise; if it names none but ids, on that of each of them */
     NEED_SET, /* on the one it names */
+    NEED_MEANT, /* on those that its filter names, and on the queue that it names */
     NEED_ASKED, /* on the one it names; if it names none, on that of each of its ids */
     NEED_PEEKED, /* on the one it names */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
@@ -76,9 +77,11 @@ bool pattern_matches(struct slice pattern, struct slice name);
 bool grant_allows(const struct grant *grant, uint32_t rights, struct slice queue);
 /* Does it grant any of these on all queues that there may be of this pattern? */
 bool grant_allows_all(const struct grant *grant, uint32_t rights, const char *pattern);
-/* A pattern: the name of a queue, the begin of one with a `*` behind it, or "": all. */
+/* Is it a pattern, or "": all? */
 bool pattern_is_valid(const char *pattern);
-bool pattern_matches(const char *pattern, struct slice name);
+/* Does it grant any of these rights on all queues in which jobs may be that this filter is true of?
+ * Only what the filter says of queues counts. */
+bool grant_allows_filter(const struct grant *grant, uint32_t rights, struct slice filter);
 /* Is there a queue that it does not cover, or may there be one? */
 bool grant_is_narrow(const struct grant *grant);
 /* The name of the key, or "local" if there is none; borrowed. */

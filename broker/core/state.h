@@ -49,6 +49,7 @@ struct clocks {
      * monotonic clock. The wall clock may jump; then `wall_ahead_ms` is how far it is ahead. */
     uint64_t wall_ms, stored_ms;
     int64_t wall_ahead_ms;
+    uint64_t ticked_ms; /* how far clock_tick has put it ahead of what passed */
     uint64_t judged_ms; /* liveness was last judged then */
     /* Silence is measured by a clock of its own, which goes on only while we listen: */
     uint64_t listened_ms; /* now */
@@ -151,6 +152,23 @@ struct scratch {
     char unserved[STINT_NAME_BYTES];
 };
 
+struct bulk;
+
+/* Operations on many jobs (bulk.h). */
+struct bulks {
+    struct bulk *all; /* utlist, in the order in which they began */
+    struct bulk *turn; /* whose turn it was; NULL: none's */
+    uint32_t count, open; /* open: that have not ended */
+    uint32_t step_cost; /* what a step may cost now */
+    bool begun; /* one was, in this step */
+    uint64_t stepped_ms; /* monotonic: the last one */
+};
+
+/* What was denied, and is not in a note yet. */
+struct refusals {
+    uint64_t noted_ms, untold;
+};
+
 struct core {
     struct core_options options;
     struct store *store;
@@ -167,11 +185,10 @@ struct core {
         struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */
     } apart;
-    struct {
-        uint64_t noted_ms, untold;
-    } refusals;
+    struct refusals refusals;
     struct wishes wishes;
     struct feeds feeds;
+    struct bulks bulks;
     struct step step;
     struct scratch scratch;
     struct stint_stats figures;

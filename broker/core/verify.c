@@ -319,6 +319,16 @@ event_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
+bulk_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct row_bulk row;
+    if (!row_bulk_read(key, value, &row))
+        complain(v, "the row of a bulk operation is damaged", NULL);
+    else if (row.began_ms == 0 || (row.state >= STINT_BULK_DONE) != (row.ended_ms != 0))
+        complain(v, "a bulk operation has ended and goes on, or the other way round", NULL);
+}
+
+static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
     (void)key;
@@ -369,6 +379,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_EVENTS, EVENTS_KEY_BYTES, event_row);
     if (v.events != v.event_rows)
         complain(&v, "events belong to no feed", NULL);
+    each_row(&v, STORE_BULKS, BULK_KEY_BYTES, bulk_row);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

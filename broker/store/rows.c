@@ -169,3 +169,109 @@ row_name_read(struct slice key, struct slice value, struct stint_id *is)
     put_be(is->bytes + 8, words[1], 8);
     return true;
 }
+
+struct slice
+bulk_key(uint8_t key[BULK_KEY_BYTES], uint64_t bulk)
+{
+    put_be(key, bulk, BULK_KEY_BYTES);
+    return (struct slice){key, BULK_KEY_BYTES};
+}
+
+static void
+put_text(uint8_t **at, struct slice text)
+{
+    if (text.size)
+        memcpy(*at, text.data, text.size);
+    *at += text.size;
+}
+
+struct slice
+row_bulk_write(uint8_t buffer[ROW_BULK_BYTES_MAX], const struct row_bulk *row)
+{
+    uint64_t words[BULK_WORDS] = {row->action, row->state, row->dry, row->priority, row->began_ms,
+        row->ended_ms, row->counted, row->done, row->refused, row->status, get_be(row->at.bytes, 8),
+        get_be(row->at.bytes + 8, 8), row->examples_count, 0};
+    uint8_t *at = buffer + ROW_HEAD_BYTES;
+    assert(row->queue.size <= LIMIT_NAME_BYTES && row->key.size <= LIMIT_LABEL_BYTES &&
+        row->filter.size <= FILTER_BYTES_MAX);
+    for (unsigned i = 0; i < 2 * BULK_EXAMPLES; i++)
+        words[BULK_WORDS - 2 * BULK_EXAMPLES + i] =
+            get_be(row->examples[i / 2].bytes + 8 * (size_t)(i % 2), 8);
+    put_be(buffer + 8,
+        (uint64_t)ROW_VERSION << 56 | (uint64_t)BULK_WORDS << 48 | (uint64_t)row->queue.size << 40 |
+            (uint64_t)row->key.size << 32 | (uint64_t)row->filter.size << 16,
+        8);
+    for (unsigned i = 0; i < BULK_WORDS; i++, at += 8)
+        put_be(at, words[i], 8);
+    put_text(&at, row->queue);
+    put_text(&at, row->key);
+    put_text(&at, row->filter);
+    size_t size = (size_t)(at - buffer);
+    put_be(buffer, record_check(buffer + 8, size - 8, row->bulk), 8);
+    return (struct slice){buffer, size};
+}
+
+/* As of a row of words: what is lacking is 0, and what is not known has to be. */
+static bool
+read_bulk_words(struct slice value, uint64_t words[BULK_WORDS])
+{
+    bool good = true;
+    for (unsigned i = 0; i < value.data[9]; i++) {
+        uint64_t word = get_be(value.data + ROW_HEAD_BYTES + 8 * (size_t)i, 8);
+        if (i < BULK_WORDS)
+            words[i] = word;
+        else
+            good &= word == 0;
+    }
+    return good;
+}
+
+static bool
+bulk_from_words(struct row_bulk *row, const uint64_t words[BULK_WORDS])
+{
+    row->action = (enum stint_bulk_action)words[0];
+    row->state = (enum stint_bulk_state)words[1];
+    row->dry = words[2] != 0;
+    row->priority = (uint8_t)words[3];
+    row->began_ms = words[4];
+    row->ended_ms = words[5];
+    row->counted = words[6];
+    row->done = words[7];
+    row->refused = words[8];
+    row->status = (enum stint_status)words[9];
+    put_be(row->at.bytes, words[10], 8);
+    put_be(row->at.bytes + 8, words[11], 8);
+    row->examples_count = (uint32_t)words[12];
+    for (size_t i = 0; i < 2 * BULK_EXAMPLES; i++)
+        put_be(
+            row->examples[i / 2].bytes + 8 * (i % 2), words[BULK_WORDS - 2 * BULK_EXAMPLES + i], 8);
+    return words[0] >= STINT_BULK_CANCEL && words[0] <= STINT_BULK_PRIORITY &&
+        words[1] >= STINT_BULK_COUNTING && words[1] <= STINT_BULK_STOPPED && words[2] <= 1 &&
+        words[3] <= UINT8_MAX && words[9] <= UINT16_MAX && words[12] <= BULK_EXAMPLES &&
+        words[13] == 0;
+}
+
+bool
+row_bulk_read(struct slice key, struct slice value, struct row_bulk *row)
+{
+    uint64_t words[BULK_WORDS] = {0};
+    struct filter filter;
+    const char *why;
+    if (key.size != BULK_KEY_BYTES || value.size < ROW_HEAD_BYTES || value.data[8] != ROW_VERSION)
+        return false;
+    row->bulk = get_be(key.data, BULK_KEY_BYTES);
+    size_t at = ROW_HEAD_BYTES + 8 * (size_t)value.data[9];
+    row->queue.size = value.data[10];
+    row->key.size = value.data[11];
+    row->filter.size = get_be(value.data + 12, 2);
+    if (value.size != at + row->queue.size + row->key.size + row->filter.size ||
+        get_be(value.data, 8) != record_check(value.data + 8, value.size - 8, row->bulk))
+        return false;
+    row->queue.data = value.data + at;
+    row->key.data = row->queue.data + row->queue.size;
+    row->filter.data = row->key.data + row->key.size;
+    return read_bulk_words(value, words) && bulk_from_words(row, words) &&
+        row->key.size <= LIMIT_LABEL_BYTES && (row->queue.size == 0 || name_is_valid(row->queue)) &&
+        (row->action != STINT_BULK_MOVE || row->queue.size > 0) &&
+        filter_read(row->filter, &filter, &why);
+}

@@ -17,6 +17,7 @@
  *               told in feed_rows.h
  *     names, redirects
  *               id -> words: another id, in two
+ *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
  *
  * A row of words:                                A queue:
  *
@@ -31,6 +32,17 @@
  *     0   u8   version, 1
  *     1   u8   how many words follow
  *     2   u64  each word: paused, closed (each 0 or 1)
+ *
+ * A bulk operation:
+ *
+ *     0   u64  check
+ *     8   u8   version, 1
+ *     9   u8   how many words there are
+ *     10  u8   size of the queue's name
+ *     11  u8   size of the key's name
+ *     12  u16  size of the filter
+ *     14  u16  0
+ *     16       words, then the queue's name, the key's name, the filter
  *
  * Words may be added at the end, as for one state more. A row that lacks some has 0 there. One that
  * has more than this program knows is read if they are 0: nothing is lost when it is written again.
@@ -51,6 +63,8 @@ enum {
     META_WORDS = 2,
     SETTING_WORDS = 2,
     NAME_WORDS = 2,
+    BULK_EXAMPLES = 3,
+    BULK_WORDS = 14 + 2 * BULK_EXAMPLES,
     ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
 
     TIME_KEY_BYTES = 8 + STINT_ID_BYTES,
@@ -67,6 +81,9 @@ enum {
     ROW_TOTALS_BYTES_MAX = ROW_HEAD_BYTES + 8 * STINT_COUNTS,
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
+    BULK_KEY_BYTES = 8,
+    ROW_BULK_BYTES_MAX =
+        ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_HEAD_BYTES = 2,
     QUEUE_SETTINGS_WORDS = 2,
@@ -296,6 +313,30 @@ struct slice row_name_write(
     uint8_t buffer[ROW_NAME_BYTES_MAX], const struct stint_id *of, const struct stint_id *is);
 /* False if it is damaged. */
 bool row_name_read(struct slice key, struct slice value, struct stint_id *is);
+
+/* ---- STORE_BULKS ---- */
+
+struct row_bulk {
+    uint64_t bulk; /* its number */
+    enum stint_bulk_action action;
+    enum stint_bulk_state state;
+    bool dry;
+    uint8_t priority; /* PRIORITY: which */
+    struct slice queue; /* MOVE: where to */
+    struct slice key; /* name of whose began it */
+    struct slice filter; /* as filter_read takes it */
+    uint64_t began_ms, ended_ms; /* the broker's time */
+    uint64_t counted, done, refused;
+    enum stint_status status; /* of the last that was refused */
+    struct stint_id at; /* jobs that stand before this key have been looked at */
+    uint32_t examples_count;
+    struct stint_id examples[BULK_EXAMPLES];
+};
+
+struct slice bulk_key(uint8_t key[BULK_KEY_BYTES], uint64_t bulk);
+struct slice row_bulk_write(uint8_t buffer[ROW_BULK_BYTES_MAX], const struct row_bulk *row);
+/* False if it is damaged. Slices borrow from `value`. */
+bool row_bulk_read(struct slice key, struct slice value, struct row_bulk *row);
 
 /* ---- STORE_PARTS ---- */
 

@@ -33,6 +33,7 @@ enum store_table {
     STORE_REDIRECTS, /* id -> key: the other way round */
     STORE_FEEDS, /* number of a feed -> its name, what it records and keeps, how far it is */
     STORE_EVENTS, /* feed, number of the first -> events of a step */
+    STORE_BULKS, /* number -> an operation on many jobs: what it does, to which, how far it is */
     STORE_TABLES
 };
 

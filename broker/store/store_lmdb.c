@@ -46,7 +46,7 @@ static const MDB_dbi NO_TABLE = UINT_MAX;
 
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings",
-    "names", "redirects", "feeds", "events"};
+    "names", "redirects", "feeds", "events", "bulks"};
 
 static struct store_lmdb *
 self(struct store *store)

@@ -8,9 +8,10 @@
  *     4 to 5   there are STORE_NAMES and STORE_REDIRECTS, and records may say FIELD_MOVED; a
  *              queue's row may say that it is paused or closed. A program of format 4 would read
  *              that and do as if it were not.
- *     5 to 6   there are STORE_FEEDS and STORE_EVENTS. A program of format 5 would change jobs of
- *              which a feed then told nothing. A level's row has what was counted of its jobs, which begins at 0, and the store
- *              what was counted of queues that are no more; records may have FIELD_READY.
+ *     5 to 6   there are STORE_BULKS, STORE_FEEDS and STORE_EVENTS. A program of format 5 would
+ * change jobs of which a feed then told nothing. A level's row has what was counted of its jobs,
+ * which begins at 0, and the store what was counted of queues that are no more; records may have
+ * FIELD_READY.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */

@@ -55,6 +55,18 @@ cli_copy(const void *bytes, size_t size)
     return c;
 }
 
+char *
+cli_join(char *const *words)
+{
+    size_t size = 1, used = 0;
+    for (size_t i = 0; words && words[i]; i++)
+        size += strlen(words[i]) + 1;
+    char *text = cli_allocate(size);
+    for (size_t i = 0; words && words[i]; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "", words[i]);
+    return text;
+}
+
 static void
 say(const struct cli *cli, const char *format, va_list arguments)
 {

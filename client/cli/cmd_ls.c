@@ -11,7 +11,8 @@ enum { COMMANDS = 1000 }; /* for so many jobs the command is looked up */
 
 static char *queue, *kind, *states, *limit_text;
 static uint64_t limit = 100;
-static int ids_only;
+static int ids_only, newest;
+static char **where, *since, *wanted;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
@@ -19,6 +20,17 @@ static struct poptOption options[] = {
     {"states", 's', POPT_ARG_STRING, &states, 0,
         "only in these states: ready,scheduled,running,succeeded,dead,cancelled", "STATES"},
     {"state", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &states, 0, NULL, NULL},
+    {"where", 'w', POPT_ARG_ARGV, &where, 0, "only those of which this is true: see FILTERS",
+        "FILTER"},
+    {"since", 0, POPT_ARG_STRING, &since, 0, "only those that were submitted in the last TIME",
+        "TIME"},
+    {"newest", 0, POPT_ARG_NONE, &newest, 0, "those that were submitted last, the newest first",
+        NULL},
+    {"columns", 'c', POPT_ARG_STRING, &wanted, 0,
+        "what is shown of each: id, queue, kind, state, priority, attempt, failures, attempts, "
+        "age, "
+        "due, started, settled, bytes, worker, error, command",
+        "COLUMNS"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "at most so many; 0: all (100)", "N"},
     {"ids", '1', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
     {NULL, 'i', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, &ids_only, 0, NULL, NULL}, POPT_TABLEEND};
@@ -28,6 +40,26 @@ static const struct out_column columns[] = {{"ID", "id", OUT_LEFT, 0},
     {"STATE", "state", OUT_LEFT, 0}, {"ATTEMPT", "attempt", OUT_RIGHT, 90},
     {"AGE", "ago:submitted", OUT_RIGHT, 50}, {"WORKER", "worker", OUT_LONG, 100},
     {"ERROR", "error", OUT_LEFT, 0}, {"COMMAND", "command", OUT_LONG, 0}};
+
+/* Those that can be asked for, by their names; one that was asked for is always shown. */
+static const struct named {
+    const char *name;
+    struct out_column column;
+} named[] = {{"id", {"ID", "id", OUT_LEFT, 0}}, {"queue", {"QUEUE", "queue", OUT_LEFT, 0}},
+    {"kind", {"KIND", "kind", OUT_LEFT, 0}}, {"state", {"STATE", "state", OUT_LEFT, 0}},
+    {"priority", {"PRIORITY", "priority", OUT_RIGHT, 0}},
+    {"attempt", {"ATTEMPT", "attempt", OUT_RIGHT, 0}},
+    {"failures", {"FAILURES", "failures", OUT_RIGHT, 0}},
+    {"attempts", {"ATTEMPTS", "max_attempts", OUT_RIGHT, 0}},
+    {"age", {"AGE", "ago:submitted", OUT_RIGHT, 0}}, {"due", {"DUE", "due", OUT_LEFT, 0}},
+    {"started", {"STARTED", "ago:started", OUT_RIGHT, 0}},
+    {"settled", {"SETTLED", "ago:settled", OUT_RIGHT, 0}},
+    {"bytes", {"BYTES", "payload_bytes", OUT_RIGHT, 0}},
+    {"worker", {"WORKER", "worker", OUT_LONG, 0}}, {"error", {"ERROR", "error", OUT_LEFT, 0}},
+    {"command", {"COMMAND", "command", OUT_LONG, 0}}};
+enum { NAMED = sizeof named / sizeof *named };
+
+static struct out_column chosen[NAMED];
 
 struct listing {
     struct cli *cli;
@@ -154,34 +186,89 @@ read_states(const struct cli *cli, uint32_t *bits)
     return true;
 }
 
+/* The columns that were asked for; false after saying which is none. */
+static bool
+choose_columns(const struct cli *cli, size_t *count)
+{
+    char *rest = wanted;
+    for (char *word; rest && (word = strsep(&rest, ",")) != NULL;) {
+        size_t i = 0;
+        while (i < NAMED && strcmp(named[i].name, word) != 0)
+            i++;
+        if (i == NAMED || *count == NAMED) {
+            cli_say(cli, "--columns: %s; see stint ls --help",
+                i == NAMED ? "there is no such column" : "there are no more");
+            return false;
+        }
+        chosen[(*count)++] = named[i].column;
+    }
+    return true;
+}
+
+/* The filter's text: --where, and --since as one more term. NULL after saying what is wrong. */
+static char *
+read_where(const struct cli *cli)
+{
+    uint64_t ms;
+    char *given = cli_join(where), *text = NULL;
+    if (since && !cli_duration(cli, "since", since, &ms))
+        text = NULL;
+    else if (asprintf(&text, "%s%s%s", given, since ? " age<=" : "", since ? since : "") < 0)
+        abort();
+    free(given);
+    return text;
+}
+
+static enum stint_status
+list(struct cli *cli, const struct stint_filter *filter, size_t columns_count, struct listing *l,
+    bool *table)
+{
+    l->rows = json_array();
+    l->ids = cli_allocate(COMMANDS * sizeof *l->ids);
+    l->table = columns_count ? out_table_new(chosen, columns_count)
+                             : out_table_new(columns, sizeof columns / sizeof *columns);
+    enum stint_status status = stint_list(cli->client, filter, each, l, cli->timeout_ms);
+    if (status == STINT_OK)
+        status = add_commands(l);
+    json_decref(l->rows);
+    free(l->ids);
+    *table = out_table_show(&l->table);
+    return status;
+}
+
 static int
 run(struct cli *cli, const char **args)
 {
-    struct stint_filter filter = {.queue = queue, .kind = kind};
+    enum { NEWEST_MAX = 100000 };
+    struct stint_filter filter = {.queue = queue, .kind = kind, .newest = newest != 0};
     struct listing l = {.cli = cli};
+    size_t columns_count = 0;
+    bool table;
     (void)args;
-    if (!read_states(cli, &filter.states) ||
-        (limit_text && !cli_number(cli, "limit", limit_text, 0, UINT64_MAX, &limit)))
+    if (!read_states(cli, &filter.states) || !choose_columns(cli, &columns_count) ||
+        (limit_text &&
+            !cli_number(cli, "limit", limit_text, newest ? 1 : 0, newest ? NEWEST_MAX : UINT64_MAX,
+                &limit)))
+        return EX_USAGE;
+    char *text = read_where(cli);
+    if (!text)
         return EX_USAGE;
     filter.limit = limit;
+    filter.where = text;
     int rc = cli_connect(cli, NULL, 0);
+    enum stint_status status = STINT_OK;
+    if (rc == EX_OK)
+        status = list(cli, &filter, columns_count, &l, &table);
+    free(text);
     if (rc != EX_OK)
         return rc;
-    l.rows = json_array();
-    l.ids = cli_allocate(COMMANDS * sizeof *l.ids);
-    l.table = out_table_new(columns, sizeof columns / sizeof *columns);
-    enum stint_status status = stint_list(cli->client, &filter, each, &l, cli->timeout_ms);
-    if (status == STINT_OK)
-        status = add_commands(&l);
-    json_decref(l.rows);
-    free(l.ids);
-    bool table = out_table_show(&l.table);
     if (status != STINT_OK)
         return cli_failed(cli, status);
     if (l.count == 0 && !cli->json && !table)
         cli_say(cli, "no such jobs");
     if (limit && l.count == limit && !cli->json && !ids_only)
-        cli_say(cli, "the first %llu; more with --limit", (unsigned long long)limit);
+        cli_say(cli, "the %s %llu; more with --limit", newest ? "newest" : "first",
+            (unsigned long long)limit);
     return EX_OK;
 }
 

@@ -9,7 +9,7 @@ static char *offset_text, *limit_text;
 static int ids_only, payload_only;
 
 static struct poptOption options[] = {
-    {"offset", 'o', POPT_ARG_STRING, &offset_text, 0, "pass over so many (0)", "N"},
+    {"offset", 0, POPT_ARG_STRING, &offset_text, 0, "pass over so many (0)", "N"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "show at most so many; 0: all (1)", "N"},
     {"ids", '1', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
     {"payload", 0, POPT_ARG_NONE, &payload_only, 0, "write the payload's bytes and nothing else",

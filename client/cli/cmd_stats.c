@@ -214,10 +214,10 @@ run_stats(struct cli *cli, const char **args)
     bool plain = !queues && !by_kind && !by_priority;
     if (!whole && status != STINT_DENIED)
         return cli_failed(cli, status);
+    if (cli->json && whole && plain) /* one object: queues are asked for by name, or by '*' */
+        return out_line(out_stats(&stats)) ? EX_OK : EX_IOERR;
     if (format)
         s.metrics = metrics_new();
-    else if (cli->json && whole && plain && !out_line(out_stats(&stats)))
-        return EX_IOERR;
     else if (!cli->json && whole && plain)
         out_fields(out_stats(&stats));
     s.told = whole && plain;

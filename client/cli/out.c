@@ -287,6 +287,38 @@ out_figures(const struct stint_figures *f)
     return o;
 }
 
+/* What had moved meanwhile is what was counted and neither done nor refused, at its end. */
+json_t *
+out_bulk(const struct stint_bulk_info *i)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    uint64_t over = i->done + i->refused;
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)i->bulk);
+    json_t *examples = json_array(),
+           *o = json_pack("{ss ss ss ss}", "schema", "stint.bulk/1", "bulk", text, "action",
+               stint_bulk_action_name(i->action), "state", stint_bulk_state_name(i->state));
+    json_object_set_new(o, "where", out_text(i->where, strlen(i->where)));
+    json_object_set_new(o, "dry", json_boolean(i->dry));
+    put_text(o, "to", i->queue);
+    if (i->action == STINT_BULK_PRIORITY)
+        json_object_set_new(o, "to", json_integer(i->priority));
+    put_text(o, "key", i->key);
+    out_put_time(o, "began", i->began_ms);
+    out_put_time(o, "ended", i->ended_ms);
+    json_object_set_new(o, "counted", json_integer((json_int_t)i->counted));
+    json_object_set_new(o, "done", json_integer((json_int_t)i->done));
+    json_object_set_new(o, "refused", json_integer((json_int_t)i->refused));
+    if (i->status != STINT_OK)
+        put_text(o, "status", stint_status_name(i->status));
+    if (i->state == STINT_BULK_DONE && !i->dry)
+        json_object_set_new(
+            o, "moved", json_integer((json_int_t)(i->counted > over ? i->counted - over : 0)));
+    for (uint32_t n = 0; n < i->examples_count; n++)
+        json_array_append_new(examples, json_string(stint_id_format(&i->examples[n], text)));
+    json_object_set_new(o, "examples", examples);
+    return o;
+}
+
 json_t *
 out_event(const struct stint_event *e)
 {

@@ -6,8 +6,10 @@
 #include "key.h"
 
 /* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.running/1,
- * stint.queue_setting/1, stint.why/1, stint.fleet/1, stint.stats/1, stint.figures/1, stint.event/1, stint.feed/1,
- * stint.key/1. The caller owns them. Bytes that are valid UTF-8 are strings; others are {"base64":
+ * stint.queue_setting/1, stint.why/1, stint.fleet/1, stint.stats/1, stint.figures/1, stint.event/1,
+ * stint.feed/1, stint.queue_setting/1, stint.why/1, stint.bulk/1, stint.fleet/1, stint.stats/1,
+ * stint.event/1, stint.key/1. The caller owns them. Bytes that are valid UTF-8 are strings; others
+ * are {"base64":
  * "..."}. */
 json_t *out_job(const struct stint_job_info *info);
 json_t *out_queue(const struct stint_queue_info *info);
@@ -19,6 +21,7 @@ json_t *out_running(const struct stint_running_info *info);
 json_t *out_fleet(const struct stint_fleet *fleet);
 json_t *out_stats(const struct stint_stats *stats);
 json_t *out_figures(const struct stint_figures *figures);
+json_t *out_bulk(const struct stint_bulk_info *info);
 json_t *out_event(const struct stint_event *event);
 json_t *out_feed(const struct stint_feed *feed); /* cmd_feed.c */
 /* Never with the secret key. `name` and `grant` NULL: it has no name, and grants nothing. */

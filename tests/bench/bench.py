@@ -15,9 +15,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import harness
+import bulk
 import fleet
 
-GROUPS = ["lifecycle", "latency", "map", "backlog", "peers", "fleet"]
+GROUPS = ["lifecycle", "latency", "map", "backlog", "bulk", "peers", "fleet"]
 FLEET = ["of_1", "of_1000", "after_long", "of_10000", "resize", "keys", "strangers"]
 
 
@@ -165,6 +166,9 @@ class Bench:
             self.report("ratio_" + peer,
                         self.figures["lifecycle_256"] / self.figures[peer + "_lifecycle"], "ratio")
 
+    def bulk(self):
+        bulk.run(self)
+
     def fleet(self):
         fleet.FleetBench(self).run(self.options.part or FLEET)
 
@@ -187,7 +191,7 @@ def main():
     if options.fleet:
         options.only = "fleet"
     groups = [options.only] if options.only else [
-        g for g in GROUPS if g != "fleet" and (g != "peers" or options.peers)]
+        g for g in GROUPS if g not in ("fleet", "bulk") and (g != "peers" or options.peers)]
     try:
         for group in groups:
             getattr(bench, group)()

@@ -163,6 +163,35 @@ put_hello(struct pack_buffer *b)
     message_put_hello(b, &h, queues, NULL, &queues[3]);
 }
 
+/* Something is done to many jobs, or one that goes on is looked at or stopped. */
+static void
+put_bulk(struct pack_buffer *b)
+{
+    static const struct slice queues[] = {{(const uint8_t *)"a", 1}, {(const uint8_t *)"b", 1}};
+    uint8_t what = next(), more = next();
+    struct pack_buffer filter = {0};
+    const struct filter terms = {.count = what / 64 % 3,
+        .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = queues[more % 2]},
+            {.field = FILTER_STATE, .is = FILTER_IS, .number = more}}};
+    struct bulk_request k = {.bulk = 1 + more % 8,
+        .action = (enum stint_bulk_action)(1 + what % STINT_BULK_PRIORITY),
+        .priority = -1,
+        .dry = more > 200,
+        .all = more % 4 != 0};
+    if (k.action == STINT_BULK_MOVE)
+        k.queue = queues[more / 2 % 2];
+    if (k.action == STINT_BULK_PRIORITY)
+        k.priority = more;
+    filter_write(&filter, &terms);
+    k.filter = (struct slice){filter.data, filter.used};
+    if (what % 16 < 12)
+        message_put_bulk(b, more, &k);
+    else
+        message_put_list_bulks(b, what % 16 < 14 ? MESSAGE_LIST_BULKS : MESSAGE_STOP_BULK, more,
+            more % 9, (struct slice){0});
+    pack_buffer_free(&filter);
+}
+
 /* What a person does with the fleet and with queues, and a worker that says it has other slots now.
  */
 static void
@@ -200,6 +229,9 @@ put_fleet(struct pack_buffer *b)
         break;
     case 3:
         message_put_worker_ping(b, more, &ping);
+        break;
+    case 6:
+        put_bulk(b);
         break;
     default:
         if (c.target != CONTROL_ALL)

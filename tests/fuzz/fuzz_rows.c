@@ -117,6 +117,20 @@ read_events(struct slice row)
 }
 
 static void
+read_bulk(struct slice row)
+{
+    struct row_bulk a, b;
+    uint8_t bytes[BULK_KEY_BYTES], again[ROW_BULK_BYTES_MAX], once_more[ROW_BULK_BYTES_MAX];
+    struct slice at = bulk_key(bytes, id_sequence(&id) + 1);
+    if (!row_bulk_read(at, row, &a))
+        return;
+    struct slice written = row_bulk_write(again, &a);
+    MUST(row_bulk_read(at, written, &b));
+    struct slice back = row_bulk_write(once_more, &b);
+    MUST(back.size == written.size && memcmp(back.data, written.data, back.size) == 0);
+}
+
+static void
 read_row(unsigned which, struct slice row)
 {
     uint64_t words[META_WORDS];
@@ -150,6 +164,7 @@ read_row(unsigned which, struct slice row)
         read_events(row);
         break;
     default:
+        read_bulk(row);
         (void)row_part_read(&id, 1, row, &piece);
     }
 }

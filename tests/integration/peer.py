@@ -15,7 +15,8 @@ import zmq
 (CONTROL, CONTROLLED, ORDER, SET_FLEET, GET_FLEET, FLEET, LIST_RUNNING, RUNNING) = range(49, 57)
 (RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
 (ALL, NAMED, LABELLED) = range(1, 4)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why"]  # that WELCOME tells
+(BULK, BULKS, LIST_BULKS, STOP_BULK) = range(63, 67)
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 

@@ -14,7 +14,7 @@ class Figures(harness.Case):
         self.broker = self.place.broker()
 
     def figures(self, *args):
-        return {f["queue"]: f for f in self.place.json("stats", *args) if f["schema"] == "stint.figures/1"}
+        return {f["queue"]: f for f in self.place.json("stats", *(args or ("-q", "*"))) if f["schema"] == "stint.figures/1"}
 
     def work(self):
         self.place.worker("--handle", "good=cat", "--handle", "bad=false", "--queue", "mail", "--queue", "mail.in")

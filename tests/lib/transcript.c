@@ -462,6 +462,7 @@ FIELDS(running, map,
     {5, "begun", show_bool}, {6, "ms_ago", show_uint})
 LIST(running)
 
+#include "transcript_bulk.h"
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
     {0, "queue", show_name})
@@ -544,7 +545,7 @@ MESSAGE(OUTCOMES, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor
 MESSAGE(GET, NUMBER, {2, "ids", show_id_list}, {3, "parts", show_parts})
 MESSAGE(JOBS, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor})
 MESSAGE(LIST, NUMBER, {2, "queue", show_name}, {3, "states", show_states}, {4, "kind", show_name},
-    {5, "cursor", show_cursor}, {6, "limit", show_uint})
+    {5, "cursor", show_cursor}, {6, "limit", show_uint}, {7, "filter", show_term_list})
 MESSAGE(CANCEL, NUMBER, {2, "ids", show_id_list})
 MESSAGE(RETRY, NUMBER, {2, "ids", show_id_list})
 MESSAGE(CHANGE, NUMBER, {2, "ids", show_id_list}, {3, "to", show_spec}, {4, "delay_ms", show_uint})
@@ -581,6 +582,7 @@ MESSAGE(LIST_FIGURES, NUMBER, {2, "cursor", show_cursor}, {3, "queues", show_nam
 MESSAGE(FIGURES, NUMBER, {2, "figures", show_figures_list}, {3, "cursor", show_cursor})
 MESSAGE(PEEK, NUMBER, {2, "queue", show_name}, {3, "offset", show_uint}, {4, "limit", show_uint},
     {5, "parts", show_parts}, {6, "cursor", show_cursor})
+BULK_MESSAGES
 /* clang-format on */
 
 static const struct field *

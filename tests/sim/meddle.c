@@ -29,7 +29,7 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
         (void)stint_why(client, id, 1, &reason, MEDDLE_PATIENCE_MS);
         return true;
     }
-    switch (chance_below(chance, 14)) {
+    switch (chance_below(chance, 15)) {
     case 0:
     case 1:
         if (id)
@@ -64,6 +64,10 @@ meddle_with(struct stint_client *client, const struct grant *key, struct chance 
     case 12:
         if (id && chance_in_100(chance, 30))
             (void)stint_delete(client, id, 1, NULL, MEDDLE_PATIENCE_MS);
+        break;
+    case 13:
+        if (chance_in_100(chance, 40))
+            people_bulk(client, chance, queues);
         break;
     default:
         (void)stint_get_stats(client, &stats, MEDDLE_PATIENCE_MS);

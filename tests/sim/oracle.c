@@ -29,6 +29,7 @@ oracle_begin(const struct core_options *o)
     frames_begin();
     queues_begin();
     feed_begin();
+    bulks_begin();
 }
 
 void
@@ -580,7 +581,9 @@ oracle_batch(const struct batch *batch)
     queues_batch();
     why_clear();
     clock_follow(batch);
+    bulks_batch();
     frames_in(batch);
+    bulks_may_move();
 }
 
 void
@@ -590,8 +593,10 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     clock_committed();
     read_store(store);
     queues_check_store(store, false);
+    bulks_command();
     judge();
     feed_check_store(store);
+    bulks_read(store);
     note_refusals();
     check_dispatches();
     check_counts(core);
@@ -643,10 +648,13 @@ oracle_started(struct store *store, struct core *core)
         sim_broken("a restart changed what was on disk");
     }
     feed_check_store(store); /* it is on disk if what it tells of is */
+    if (in_doubt)
+        bulks_command();
     if (!as_before) {
         judge(); /* the step whose commit failed is on disk, and whole */
         remember_all();
     }
+    bulks_read(store);
     for (uint32_t i = 0; i < known.count; i++)
         forget_connections(&known.jobs[i]);
     check_counts(core);
@@ -660,16 +668,6 @@ oracle_started(struct store *store, struct core *core)
 }
 
 /* ---- the end ---- */
-
-bool
-oracle_all_settled(void)
-{
-    for (uint32_t i = 0; i < known.count; i++)
-        if (known.jobs[i].now.state != STINT_UNKNOWN &&
-            !stint_state_settled(known.jobs[i].now.state))
-            return false;
-    return true;
-}
 
 void
 oracle_check_end(void)

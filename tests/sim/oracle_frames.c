@@ -269,6 +269,8 @@ frames_in(const struct batch *batch)
             hear_ping(e->peer, &m);
         else if (m.type == MESSAGE_SET_QUEUE)
             queues_hear(e->peer, from->key, &m);
+        else if (m.type == MESSAGE_BULK)
+            bulks_hear(from, &m);
         hear(from, &m);
     }
 }
@@ -353,6 +355,8 @@ frames_out(const struct outbox *out)
             to->welcomed = true;
         else if (m.type == MESSAGE_REASONS)
             why_told(arrays, m.count);
+        else if (m.type == MESSAGE_BULKS && to)
+            bulks_told(to, &m, arrays);
         else if (m.type == MESSAGE_ORDER && to)
             to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
         if (to && to->key)

@@ -195,6 +195,21 @@ void feed_begin(void);
 void feed_check_store(struct store *s);
 /* oracle_totals.c: is what is counted true? After a restart nothing of it may be lost. */
 void totals_check(struct core *core, bool restarted);
+/* oracle_bulks.c: operations on many jobs. */
+void bulks_begin(void);
+/* A batch comes. */
+void bulks_batch(void);
+void bulks_hear(const struct party *from, const struct message *m);
+/* BULKS were sent. */
+void bulks_told(const struct party *to, const struct message *m, struct message_arrays *arrays);
+/* Jobs of which one goes on may be moved by it in this step; */
+void bulks_may_move(void);
+/* and what else it may do to them is as if it were heard for each of them. When the store is read.
+ */
+void bulks_command(void);
+/* How they stand after the step. */
+void bulks_read(struct store *s);
+bool bulks_all_ended(void);
 
 /* oracle_why.c: what the broker says of why jobs wait. */
 void why_clear(void);

@@ -393,3 +393,13 @@ life_explain(struct job *j, bool was_there)
     life_tell(j, "is", &j->now);
     sim_broken("nothing that was said explains what became of %s", job_named(j));
 }
+
+bool
+oracle_all_settled(void)
+{
+    for (uint32_t i = 0; i < known.count; i++)
+        if (known.jobs[i].now.state != STINT_UNKNOWN &&
+            !stint_state_settled(known.jobs[i].now.state))
+            return false;
+    return bulks_all_ended();
+}

@@ -64,7 +64,7 @@ rights_hear(struct party *from, const struct message *m)
         return;
     from->asks_all = m->number;
     from->asks_whole = lists && m->list.cursor.size == 0 && m->list.kind.size == 0 &&
-        (m->list.states == 0 || m->list.states == STINT_STATES_ALL);
+        m->list.filter.size == 0 && (m->list.states == 0 || m->list.states == STINT_STATES_ALL);
 }
 
 /* Does it see anything at all? */

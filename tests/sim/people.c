@@ -54,6 +54,40 @@ people_change(
     (void)stint_change(client, id, 1, &change, NULL, PATIENCE_MS);
 }
 
+static bool
+each_bulk(void *context, const struct stint_bulk_info *info)
+{
+    uint64_t *last = context;
+    if (strcmp(info->where, "?") == 0 || (info->dry && info->done > 0))
+        sim_broken("what is told of a bulk operation can't be");
+    *last = info->bulk;
+    return true;
+}
+
+void
+people_bulk(struct stint_client *client, struct chance *chance, unsigned queues)
+{
+    static const char *const more[] = {"", " state=ready,scheduled", " state=dead,cancelled",
+        " age>1s", " failures>=1", " priority<128"};
+    struct stint_bulk bulk = STINT_BULK_INIT;
+    uint64_t last = 0;
+    char where[120];
+    const char *queue = keys_queues[chance_below(chance, queues)];
+    (void)snprintf(where, sizeof where, "%s%s%s", chance_in_100(chance, 80) ? "queue=" : "kind~",
+        chance_in_100(chance, 80) ? queue : "a", more[chance_below(chance, 6)]);
+    bulk.where = where;
+    bulk.action = (enum stint_bulk_action)chance_between(chance, 1, STINT_BULK_PRIORITY);
+    bulk.dry = chance_in_100(chance, 20);
+    if (bulk.action == STINT_BULK_MOVE)
+        bulk.queue = keys_queues[chance_below(chance, queues)];
+    if (bulk.action == STINT_BULK_PRIORITY)
+        bulk.priority = (int32_t)chance_below(chance, 256);
+    (void)stint_bulk_begin(client, &bulk, NULL, PATIENCE_MS);
+    (void)stint_bulks(client, each_bulk, &last, PATIENCE_MS);
+    if (last && chance_in_100(chance, 20))
+        (void)stint_bulk_stop(client, last, NULL, PATIENCE_MS);
+}
+
 void
 people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms)
 {

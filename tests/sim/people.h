@@ -9,6 +9,8 @@ struct stint_worker;
 
 /* Read a list: of jobs, at most `limit` (0: all), or of workers and queues, and what one runs. */
 /* Changes where the job stands, among so many queues, or when it is due. */
+/* Something is done to all jobs of a queue, or of all, and sometimes it is stopped. */
+void people_bulk(struct stint_client *client, struct chance *chance, unsigned queues);
 void people_change(
     struct stint_client *client, struct chance *chance, const struct stint_id *id, unsigned queues);
 void people_list_jobs(struct stint_client *client, uint64_t limit, uint32_t patience_ms);

@@ -96,6 +96,8 @@ status_told(struct world *w, enum message_type answer)
     case MESSAGE_CLAIMED:
     case MESSAGE_CONFIRMED:
         return w->message.count > 0 ? w->arrays->leases[0].status : STINT_OK;
+    case MESSAGE_BULKS: /* it is told as one that is not there */
+        return w->message.count > 0 ? STINT_OK : STINT_DENIED;
     default: /* ANSWERS */
         return w->arrays->statuses[0];
     }

@@ -649,5 +649,8 @@ const struct scenario scenarios[] = {
     {.name = "feed",
         .heading = "Events are recorded in a feed, read from a number on, and waited for.",
         .play = play_feed},
+    {.name = "bulk",
+        .heading = "Something is done to all jobs that a filter is true of.",
+        .play = play_bulk},
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;

@@ -1,4 +1,4 @@
-/* Scenarios of the protocol: control of queues, and why jobs wait. */
+/* Scenarios of the protocol: control of queues, why jobs wait, and bulk operations. */
 #include "scenarios.h"
 
 static void
@@ -39,4 +39,52 @@ play_queues(struct world *w)
     say(w, "It holds jobs, so it is not removed. It is resumed.");
     set_queue(w, 6, STINT_REMOVE_QUEUE);
     set_queue(w, 7, STINT_RESUME_QUEUE);
+}
+
+/* The filter as in `queue=default priority<101`. */
+static struct slice
+some_filter(struct pack_buffer *b)
+{
+    const struct filter filter = {.count = 2,
+        .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = {(const uint8_t *)"default", 7}},
+            {.field = FILTER_PRIORITY, .is = FILTER_LESS, .number = 101}}};
+    b->used = 0;
+    filter_write(b, &filter);
+    return (struct slice){b->data, b->used};
+}
+
+void
+play_bulk(struct world *w)
+{
+    struct pack_buffer b = {0};
+    struct bulk_request move = {.bulk = 0x1122334455667788,
+        .action = STINT_BULK_MOVE,
+        .queue = {(const uint8_t *)"other", 5},
+        .priority = -1,
+        .filter = some_filter(&b)};
+    struct message list = {.list = {.filter = move.filter}};
+    greet_client(w);
+    submit_three(w, 1);
+    step(w, 0);
+    say(w,
+        "The jobs that a filter is true of are listed, and moved: asked again, it begins no second "
+        "time.");
+    message_put_list(world_frame(w, CLIENT), 2, &list);
+    message_put_bulk(world_frame(w, CLIENT), 3, &move);
+    message_put_bulk(world_frame(w, CLIENT), 3, &move);
+    step(w, 0);
+    step(w, 1);
+    message_put_list_bulks(
+        world_frame(w, CLIENT), MESSAGE_LIST_BULKS, 4, move.bulk, (struct slice){0});
+    step(w, 1);
+    say(w, "Without a filter it is refused, unless it says that all are meant. One is stopped.");
+    move = (struct bulk_request){.bulk = 7, .action = STINT_BULK_DELETE, .priority = -1};
+    message_put_bulk(world_frame(w, CLIENT), 5, &move);
+    move.all = true;
+    message_put_bulk(world_frame(w, CLIENT), 6, &move);
+    message_put_list_bulks(world_frame(w, CLIENT), MESSAGE_STOP_BULK, 7, 7, (struct slice){0});
+    step(w, 1);
+    message_put_list_bulks(world_frame(w, CLIENT), MESSAGE_LIST_BULKS, 8, 9, (struct slice){0});
+    step(w, 1);
+    pack_buffer_free(&b);
 }

@@ -35,6 +35,9 @@ full_world(struct stint_id *large)
     message_put_change(world_frame(w, 1), 6, &moved, 1, &change);
     const struct stint_fleet size = {.slots = 9};
     message_put_fleet(world_frame(w, 1), MESSAGE_SET_FLEET, 1, &size);
+    const struct bulk_request counts = {
+        .bulk = 7, .action = STINT_BULK_CANCEL, .priority = -1, .dry = true, .all = true};
+    message_put_bulk(world_frame(w, 1), 1, &counts);
     assert_int_equal(world_step(w, 0), STINT_OK);
     return w;
 }
@@ -88,7 +91,7 @@ verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
         STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS, STORE_NAMES,
-        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS};
+        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS, STORE_BULKS};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;

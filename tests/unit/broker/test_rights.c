@@ -63,6 +63,15 @@ static const struct expected {
     {MESSAGE_SET_FEED, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_LIST_FEEDS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_READ_FEED, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FEED_EVENTS, BY_ERROR},
+    {MESSAGE_BULK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
+        BY_ERROR},
+    {MESSAGE_BULK, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
+        BY_ERROR},
+    {MESSAGE_BULK, ABOUT_ALL, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
+        BY_ERROR},
+    {MESSAGE_LIST_BULKS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_BULKS, BY_ERROR},
+    {MESSAGE_STOP_BULK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
+        BY_STATUS},
 };
 enum { ROWS = sizeof table / sizeof *table };
 
@@ -133,6 +142,69 @@ make_feeds(struct world *w, enum message_type type)
         assert_int_equal(world_step(w, 0), STINT_OK);
 }
 
+/* About the jobs of this queue, of all, or with `move` to this queue; whoever asks. */
+static void
+put_bulk(struct world *w, uint32_t peer, uint64_t bulk, const char *queue, bool move)
+{
+    struct filter filter = {.count = *queue != 0,
+        .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = text(queue)}}};
+    struct pack_buffer b = {0};
+    struct bulk_request k = {.bulk = bulk,
+        .action = move ? STINT_BULK_MOVE : STINT_BULK_CANCEL,
+        .priority = -1,
+        .queue = move ? text(queue) : (struct slice){0},
+        .all = true};
+    filter_write(&b, &filter);
+    k.filter = (struct slice){b.data, b.used};
+    message_put_bulk(world_frame(w, peer), 3, &k);
+    pack_buffer_free(&b);
+}
+
+/* What is about operations that there are: one for this queue, or one for each. */
+static void
+put_about_bulks(struct world *w, const struct expected *e, unsigned queue)
+{
+    if (e->type == MESSAGE_LIST_BULKS)
+        for (unsigned i = 0; i < PAY_GONE; i++)
+            put_bulk(w, LOCAL, 1 + i, queues[i].name, false);
+    else
+        put_bulk(w, LOCAL, 1, queues[queue].name, false);
+    message_put_list_bulks(
+        world_frame(w, KEYED), e->type, 3, e->type == MESSAGE_STOP_BULK, (struct slice){0});
+}
+
+/* Of feeds, figures, and operations on many jobs. */
+static void
+put_about_many(struct world *w, const struct expected *e, unsigned queue)
+{
+    struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
+    struct message peek = {.type = MESSAGE_PEEK, .peek.queue = name};
+    switch (e->type) {
+    case MESSAGE_LIST_FIGURES:
+        message_put_list_figures(world_frame(w, KEYED), 3, name, 3, (struct slice){0});
+        break;
+    case MESSAGE_PEEK:
+        message_put_peek(world_frame(w, KEYED), 3, &peek);
+        break;
+    case MESSAGE_SET_FEED:
+        put_feed(w, KEYED, "mail.in");
+        break;
+    case MESSAGE_READ_FEED:
+        message_put_read_feed(world_frame(w, KEYED), 3, name, 1, 0, false);
+        break;
+    case MESSAGE_BULK:
+        put_bulk(
+            w, KEYED, 1, e->about == ABOUT_ALL ? "" : queues[queue].name, e->about == ABOUT_BOTH);
+        break;
+    case MESSAGE_LIST_BULKS:
+    case MESSAGE_STOP_BULK:
+        put_about_bulks(w, e, queue);
+        break;
+    default:
+        message_put_numbered(world_frame(w, KEYED), e->type, 3);
+    }
+}
+
 /* The message, about this queue or about a job of it. */
 static void
 put_message(struct world *w, const struct expected *e, unsigned queue)
@@ -140,7 +212,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     struct stint_id id = id_make(w->options.broker, queues[queue].number, DEFAULT_PRIORITY, 1);
     struct lease_ref ref = {.id = id, .attempt = 1};
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
-    struct message list = {.list.queue = name}, peek = {.type = MESSAGE_PEEK};
+    struct message list = {.list.queue = name};
     struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
     bool with_id = e->about == ABOUT_ID || e->about == ABOUT_BOTH;
     switch (e->type) {
@@ -191,24 +263,11 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_WHY:
         message_put_why(world_frame(w, KEYED), 3, with_id ? (struct slice){0} : name, &id, with_id);
         break;
-    case MESSAGE_LIST_FIGURES:
-        message_put_list_figures(world_frame(w, KEYED), 3, name, 3, (struct slice){0});
-        break;
-    case MESSAGE_PEEK:
-        peek.peek.queue = name;
-        message_put_peek(world_frame(w, KEYED), 3, &peek);
-        break;
     case MESSAGE_SET_QUEUE:
         message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
         break;
-    case MESSAGE_SET_FEED:
-        put_feed(w, KEYED, "mail.in");
-        break;
-    case MESSAGE_READ_FEED:
-        message_put_read_feed(world_frame(w, KEYED), 3, name, 1, 0, false);
-        break;
     default:
-        message_put_numbered(world_frame(w, KEYED), e->type, 3);
+        put_about_many(w, e, queue);
     }
 }
 
@@ -232,6 +291,11 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
     case MESSAGE_LIST:
         assert_true(message_next_job(w->arrays));
         return w->arrays->info.queue;
+    case MESSAGE_LIST_BULKS:
+        assert_true(message_next_bulk(w->arrays));
+        return w->arrays->bulk.info.bulk == 1 ? "mail.in"
+            : w->arrays->bulk.info.bulk == 2  ? "pay.roll"
+                                              : "mail.gone";
     default:
         return w->arrays->events[i].queue;
     }
@@ -259,7 +323,8 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
         else
             seen |= strcmp(names, "mail.in") == 0 ? 1U : strcmp(names, "pay.roll") == 0 ? 2U : 4U;
     }
-    assert_int_equal(seen, scopes[scope].covers & 3);
+    assert_int_equal(
+        seen, scopes[scope].covers & (e->type == MESSAGE_LIST_BULKS ? 7U : 3U)); /* by its name */
 }
 
 static void

@@ -65,11 +65,40 @@ other_id(struct conversation *c, uint64_t n)
     return id_make(c->w->options.broker, OTHER_QUEUE, DEFAULT_PRIORITY, 1 + n);
 }
 
+/* An operation on the jobs of a queue; "": on all. */
+static void
+put_bulk(struct conversation *c, uint32_t peer, uint64_t bulk, const char *queue)
+{
+    const struct filter filter = {.count = *queue != 0,
+        .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = text(queue)}}};
+    struct bulk_request k = {
+        .bulk = bulk, .action = STINT_BULK_CANCEL, .priority = -1, .all = true};
+    struct pack_buffer b = {0};
+    filter_write(&b, &filter);
+    k.filter = (struct slice){b.data, b.used};
+    message_put_bulk(world_frame(c->w, peer), 3, &k);
+    pack_buffer_free(&b);
+}
+
+/* Those that are not its own are begun, looked for, and stopped. What it may begin is left out: how
+ * soon that is done depends on how much the broker has to do. */
+static void
+ask_about_bulks(struct conversation *c)
+{
+    uint64_t number = below(c, 5), what = below(c, 4);
+    static const char *const names[] = {"pay.roll", "nowhere", ""};
+    if (what == 0)
+        put_bulk(c, CLIENT, 1 + number, names[below(c, 3)]);
+    else
+        message_put_list_bulks(world_frame(c->w, CLIENT),
+            what == 1 ? MESSAGE_STOP_BULK : MESSAGE_LIST_BULKS, 3, number, (struct slice){0});
+}
+
 /* Something happens there, in the world where it is alive. What is drawn is drawn in both. */
 static void
 live(struct conversation *c)
 {
-    uint64_t what = below(c, 6);
+    uint64_t what = below(c, 7);
     struct stint_id id = other_id(c, below(c, OTHER_JOBS / 4));
     uint32_t count = below(c, 8) ? 1 : BURST;
     struct outcome late = {.id = id, .attempt = 1, .type = OUTCOME_SUCCEEDED};
@@ -88,6 +117,9 @@ live(struct conversation *c)
         break;
     case 3:
         message_put_ids(world_frame(c->w, LOCAL), MESSAGE_RETRY, 3, &id, 1, 0);
+        break;
+    case 5:
+        put_bulk(c, LOCAL, 1 + (c->other_jobs & 3), "pay.roll");
         break;
     case 4: /* who also serves the own queue has something to say of this one */
         message_put_settle(world_frame(c->w, BOTH), 3, &late, 1, WINDOW_UNCHANGED);
@@ -256,7 +288,7 @@ say_hello(struct conversation *c, uint32_t peer, enum message_role role, struct 
 static void
 speak(struct conversation *c)
 {
-    switch (below(c, 12)) {
+    switch (below(c, 13)) {
     case 10:
     case 11:
         ask_for_feeds(c);
@@ -264,6 +296,9 @@ speak(struct conversation *c)
     case 8:
     case 9:
         ask_why(c);
+        break;
+    case 12:
+        ask_about_bulks(c);
         break;
     case 0:
     case 1:

@@ -165,6 +165,8 @@ decoder_knows(const struct pack_buffer *b, struct message_arrays *arrays)
         return !message_next_queue(arrays);
     if (m.count == 1 && m.type == MESSAGE_RUNNING)
         return !message_next_running(arrays);
+    if (m.count == 1 && m.type == MESSAGE_BULKS)
+        return !message_next_bulk(arrays);
     return m.count == 1 && m.type == MESSAGE_WORKERS && !message_next_worker(arrays);
 }
 
@@ -206,6 +208,7 @@ the_transcript_knows_every_key_that_the_decoder_knows(void **state)
     compare_keys(MESSAGE_QUEUES, 2);
     compare_keys(MESSAGE_WORKERS, 2);
     compare_keys(MESSAGE_RUNNING, 2);
+    compare_keys(MESSAGE_BULKS, 2);
 }
 
 static void

@@ -307,6 +307,54 @@ why_and_reasons_are_written_as_their_vectors_have_it(void **state)
 }
 
 static void
+bulk_operations_are_written_as_their_vectors_have_it(void **state)
+{
+    const struct stint_id id = id_make(0, 1, 100, 7);
+    const struct slice mail = {(const uint8_t *)"mail", 4}, other = {(const uint8_t *)"other", 5};
+    const struct filter filter = {.count = 2,
+        .terms = {{.field = FILTER_QUEUE, .is = FILTER_IS, .text = mail},
+            {.field = FILTER_AGE, .is = FILTER_MORE, .number = 3600000}}};
+    struct pack_buffer b = {0}, e = {0}, f = {0};
+    struct bulk_request k = {
+        .bulk = 0x1122334455667788, .action = STINT_BULK_MOVE, .queue = other, .priority = -1};
+    struct bulk_item item = {.info = {.bulk = k.bulk,
+                                 .action = STINT_BULK_MOVE,
+                                 .state = STINT_BULK_WORKING,
+                                 .queue = "other",
+                                 .key = "local",
+                                 .began_ms = 1700000000000,
+                                 .counted = 1204,
+                                 .done = 1000,
+                                 .refused = 2,
+                                 .status = STINT_QUEUE_FULL,
+                                 .examples_count = 1,
+                                 .examples = {id}}};
+    struct message list = {.list = {.states = 0, .limit = 10}};
+    (void)state;
+    filter_write(&f, &filter);
+    k.filter = item.filter = list.list.filter = (struct slice){f.data, f.used};
+    message_put_bulk(&b, 6, &k);
+    assert_encodes(&b, "bulk.txt");
+    k = (struct bulk_request){
+        .bulk = 7, .action = STINT_BULK_PRIORITY, .priority = 0, .dry = true, .all = true};
+    message_put_bulk(&b, 6, &k);
+    assert_encodes(&b, "bulk_all.txt");
+    message_put_bulk_info(&e, &item);
+    message_put_numbered_elements(
+        &b, MESSAGE_BULKS, 6, (struct slice){e.data, e.used}, 1, (struct slice){0});
+    assert_encodes(&b, "bulks.txt");
+    message_put_list_bulks(&b, MESSAGE_LIST_BULKS, 6, 0, (struct slice){0});
+    assert_encodes(&b, "list_bulks.txt");
+    message_put_list_bulks(&b, MESSAGE_STOP_BULK, 6, 7, (struct slice){0});
+    assert_encodes(&b, "stop_bulk.txt");
+    message_put_list(&b, 7, &list);
+    assert_encodes(&b, "list_filter.txt");
+    pack_buffer_free(&f);
+    pack_buffer_free(&e);
+    pack_buffer_free(&b);
+}
+
+static void
 control_of_queues_is_written_as_its_vectors_have_it(void **state)
 {
     const struct slice mail = {(const uint8_t *)"mail", 4};
@@ -333,6 +381,7 @@ main(void)
         cmocka_unit_test(a_submit_with_mixed_settings_says_each_jobs_own),
         cmocka_unit_test(fleet_control_is_written_as_its_vectors_have_it),
         cmocka_unit_test(why_and_reasons_are_written_as_their_vectors_have_it),
+        cmocka_unit_test(bulk_operations_are_written_as_their_vectors_have_it),
         cmocka_unit_test(control_of_queues_is_written_as_its_vectors_have_it),
         cmocka_unit_test(welcome_tells_features_and_leaves_the_key_out_if_there_are_none),
     };
