@@ -12,9 +12,8 @@ static int by_kind, by_priority;
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queues, 0,
         "only of this queue, or of those whose names begin so: 'mail.*'", "NAME|PREFIX*"},
-    {"kinds", 'k', POPT_ARG_NONE, &by_kind, 0, "how long jobs of each kind wait and run", NULL},
-    {"priorities", 'p', POPT_ARG_NONE, &by_priority, 0, "how many jobs stand at each priority",
-        NULL},
+    {"kinds", 0, POPT_ARG_NONE, &by_kind, 0, "how long jobs of each kind wait and run", NULL},
+    {"priorities", 0, POPT_ARG_NONE, &by_priority, 0, "how many jobs stand at each priority", NULL},
     {"format", 0, POPT_ARG_STRING, &format, 0, "openmetrics: as Prometheus and others read it",
         "FORMAT"},
     POPT_TABLEEND};

@@ -70,8 +70,8 @@ class Told(Figures):
         self.assertEqual(self.figures("-q", "mail.*")["mail.in"]["priorities"][0]["priority"], 7)
         text = self.place.stint("stats", "-q", "mail*").stdout
         self.assertIn("(all 2)", text)
-        self.assertIn("PRIORITY", self.place.stint("stats", "-p").stdout)
-        self.assertIn("good", self.place.stint("stats", "-k").stdout)
+        self.assertIn("PRIORITY", self.place.stint("stats", "--priorities").stdout)
+        self.assertIn("good", self.place.stint("stats", "--kinds").stdout)
 
     def test_openmetrics_is_as_its_grammar_has_it(self):
         self.work()
