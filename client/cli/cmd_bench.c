@@ -32,7 +32,7 @@ static struct poptOption options[] = {
         "lifecycle, submit, drain, latency or start (lifecycle)", "MODE"},
     {"jobs", 'n', POPT_ARG_STRING, &jobs_text, 0, "how many (500000)", "N"},
     {"batch", 'b', POPT_ARG_STRING, &batch_text, 0, "jobs in a message (256)", "N"},
-    {"window", 'w', POPT_ARG_STRING, &window_text, 0, "messages on the way at once (by --batch)",
+    {"window", 0, POPT_ARG_STRING, &window_text, 0, "messages on the way at once (by --batch)",
         "N"},
     {"payload", 0, POPT_ARG_STRING, &payload_text, 0, "bytes of a payload (100)", "N"},
     {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},

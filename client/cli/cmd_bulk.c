@@ -20,8 +20,8 @@ static struct poptOption options[] = {
     {"all", 0, POPT_ARG_NONE, &all, 0, "all jobs there are, where no filter is given", NULL},
     {"to", 0, POPT_ARG_STRING, &to, 0, "move: to this queue; priority: this one, 0 to 255",
         "QUEUE|N"},
-    {"dry-run", 'n', POPT_ARG_NONE, &dry_run, 0,
-        "count them and show three, and do nothing to them", NULL},
+    {"dry-run", 0, POPT_ARG_NONE, &dry_run, 0, "count them and show three, and do nothing to them",
+        NULL},
     {"yes", 'y', POPT_ARG_NONE, &yes, 0, "do not ask first", NULL},
     {"no-wait", 0, POPT_ARG_NONE, &no_wait, 0, "print its id when it has begun, and end", NULL},
     POPT_TABLEEND};

@@ -17,8 +17,8 @@ static char *interval_text;
 static int once;
 
 static struct poptOption options[] = {
-    {"interval", 'i', POPT_ARG_STRING, &interval_text, 0, "look again after so long (2s)", "TIME"},
-    {"once", '1', POPT_ARG_NONE, &once, 0, "print it once, as text", NULL}, POPT_TABLEEND};
+    {"interval", 0, POPT_ARG_STRING, &interval_text, 0, "look again after so long (2s)", "TIME"},
+    {"once", 0, POPT_ARG_NONE, &once, 0, "print it once, as text", NULL}, POPT_TABLEEND};
 
 /* What the person looks at. */
 struct view {

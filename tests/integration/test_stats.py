@@ -100,8 +100,8 @@ class Told(Figures):
             return self.place.stint("peek", "--ids", *args, "mail").stdout.split()
         self.assertEqual(next_ids(), [jobs[1]])
         self.assertEqual(next_ids("-n", "0"), [jobs[1], jobs[0], jobs[2]])
-        self.assertEqual(next_ids("-o", "2"), [jobs[2]])
-        self.assertExit(self.place.stint("peek", "-o", "3", "mail"), 66)
+        self.assertEqual(next_ids("--offset", "2"), [jobs[2]])
+        self.assertExit(self.place.stint("peek", "--offset", "3", "mail"), 66)
         self.assertExit(self.place.stint("peek", "nothing"), 66)
         self.assertEqual(self.place.stint("peek", "--payload", "mail").stdout, "x")
 

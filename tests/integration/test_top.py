@@ -152,7 +152,7 @@ class Top(harness.Case):
         self.place.broker()
 
     def screen(self, lines=24, columns=120, *args, **env):
-        return Screen(self.place.endpoint, lines, columns, "-i", "200ms", *args, **env)
+        return Screen(self.place.endpoint, lines, columns, "--interval", "200ms", *args, **env)
 
     def submit(self, queue, kind="default", *options):
         r = self.place.stint("submit", "-q", queue, "-k", kind, *options, "x")
@@ -266,7 +266,7 @@ class Text(Top):
         self.assertIn("stats", o)
 
     def test_an_interval_that_is_none_is_refused(self):
-        self.assertExit(self.place.stint("top", "-i", "5ms"), 64)
+        self.assertExit(self.place.stint("top", "--interval", "5ms"), 64)
 
 
 if __name__ == "__main__":
