@@ -50,7 +50,6 @@ struct door {
 struct failures {
     uint64_t count, told_ms; /* since the log was told */
     const char *why; /* the last one did */
-    bool last; /* the event before this one was of one that did: this one tells which */
     uint64_t held_told_ms;
     struct strangers strangers;
     struct door doors[DOORS_MAX];
@@ -214,15 +213,16 @@ count_failure(struct failures *f, uint16_t event)
         : event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
         ? "it does not speak as is asked for: by no key, or by a key of another broker"
         : "it ended in the middle";
-    f->last = true;
 }
 
-/* libzmq says of no handshake whose it was, but ends the connection in the same breath. */
+/* A connection is over. If nothing was ever heard over it, its handshake has failed, whatever
+ * libzmq says of it (of some it says nothing, and of none whose it was). Not if we have ended it.
+ */
 static void
 blame(struct monitor *m, int fd)
 {
     const struct connection *k = connections_at(&m->connections, fd);
-    if (k)
+    if (k && k->taken == 0 && k->why != END_TOO_MANY && k->why != END_ASKED)
         strangers_blame(&m->failed.strangers, k->from);
 }
 
@@ -262,13 +262,10 @@ hear(struct monitor *m)
     uint16_t event;
     uint32_t value;
     while (read_event(m->socket, &event, &value)) {
-        bool failed = m->failed.last;
-        m->failed.last = false;
         if (event == ZMQ_EVENT_ACCEPTED) {
             enter(m, (int)value);
         } else if (event == ZMQ_EVENT_DISCONNECTED) {
-            if (failed)
-                blame(m, (int)value);
+            blame(m, (int)value);
             leave(m, (int)value);
         } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             m->handshakes++;

@@ -773,7 +773,7 @@ PLANTED = [
     ("who is held off gives up its place", "broker/net/strangers.c",
      "k->pass == UINT32_MAX &&", "k->failed + 1 &&"),
     ("any connection that ends is blamed for a handshake", "broker/net/monitor.c",
-     "            if (failed)\n                blame(", "                blame("),
+     "k->taken == 0 && k->why", "k->why"),
     ("nobody is blamed for a handshake", "broker/net/monitor.c",
      "        strangers_blame(&m->failed.strangers, k->from);", "        (void)k;"),
     # Feeds.
