@@ -404,16 +404,11 @@ check_dispatches(void)
     }
 }
 
-/* Who said that it can't start the job, until it ends otherwise; a job that was changed may be
- * tried by all. */
+/* Who said that it can't start the job, until it ends otherwise. A job that was changed may be
+ * tried by all: a bulk operation does that at the end of the step. */
 static void
 note_refusals(void)
 {
-    for (size_t i = 0; i < traffic.changes.count; i++) {
-        struct job *j = job_of(&traffic.changes.all[i].id);
-        if (j)
-            j->refused_count = 0;
-    }
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
         if (j->now.last != LAST_UNABLE || j->now.state == STINT_UNKNOWN) {
@@ -431,6 +426,11 @@ note_refusals(void)
         if (taken && j->was.attempt == o->attempt && j->was.state == STINT_RUNNING &&
             j->refused_count < REFUSED_MAX)
             j->refused[j->refused_count++] = o->from;
+    }
+    for (size_t i = 0; i < traffic.changes.count; i++) {
+        struct job *j = job_of(&traffic.changes.all[i].id);
+        if (j)
+            j->refused_count = 0;
     }
 }
 
