@@ -27,16 +27,16 @@ show_bulk_number(struct showing *s)
     (void)fprintf(s->out, "%016" PRIx64, pack_uint(&s->r));
 }
 
-FIELDS(term, tuple,
-    {0, "field", show_filter_field}, {0, "is", show_operator}, {0, "value", show_value})
+FIELDS(term, tuple, {0, "field", show_filter_field}, {0, "is", show_operator},
+    {0, "value", show_value})
 LIST(term)
 
-FIELDS(bulk, map,
-    {1, "bulk", show_bulk_number}, {2, "action", show_bulk_action}, {3, "state", show_bulk_state},
-    {4, "filter", show_term_list}, {5, "queue", show_name}, {6, "priority", show_uint},
-    {7, "dry", show_bool}, {8, "key", show_text}, {9, "began", show_time}, {10, "ended", show_time},
-    {11, "counted", show_uint}, {12, "done", show_uint}, {13, "refused", show_uint},
-    {14, "status", show_status}, {15, "examples", show_id_list})
+FIELDS(bulk, map, {1, "bulk", show_bulk_number}, {2, "action", show_bulk_action},
+    {3, "state", show_bulk_state}, {4, "filter", show_term_list}, {5, "queue", show_name},
+    {6, "priority", show_uint}, {7, "dry", show_bool}, {8, "key", show_text},
+    {9, "began", show_time}, {10, "ended", show_time}, {11, "counted", show_uint},
+    {12, "done", show_uint}, {13, "refused", show_uint}, {14, "status", show_status},
+    {15, "examples", show_id_list})
 LIST(bulk)
 
 #define BULK_MESSAGES \

@@ -1,7 +1,6 @@
 /* The messages of feeds, for transcript.c and nobody else. */
 
-FIELDS(feed, map,
-    {1, "name", show_name}, {2, "queues", show_text}, {3, "events", show_event_types},
+FIELDS(feed, map, {1, "name", show_name}, {2, "queues", show_text}, {3, "events", show_event_types},
     {4, "keep_ms", show_uint}, {5, "max_events", show_uint}, {6, "max_bytes", show_uint},
     {7, "life", show_token}, {8, "first", show_uint}, {9, "next", show_uint},
     {10, "bytes", show_uint}, {11, "made", show_bool})
