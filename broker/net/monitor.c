@@ -50,10 +50,14 @@ struct door {
 struct failures {
     uint64_t count, told_ms; /* since the log was told */
     const char *why; /* the last one did */
-    uint64_t held_told_ms;
+};
+
+/* Who is held off, and where. */
+struct guard {
     struct strangers strangers;
     struct door doors[DOORS_MAX];
     uint32_t doors_count;
+    uint64_t told_ms;
 };
 
 struct monitor {
@@ -73,6 +77,7 @@ struct monitor {
     uint32_t alive[ALIVE_MAX], alive_count;
     uint64_t ended[CONNECTION_ENDS], told_ms[CONNECTION_ENDS]; /* since the log was told */
     struct failures failed;
+    struct guard guard;
 };
 
 static uint64_t
@@ -223,37 +228,37 @@ blame(struct monitor *m, int fd)
 {
     const struct connection *k = connections_at(&m->connections, fd);
     if (k && k->taken == 0 && k->why != END_TOO_MANY && k->why != END_ASKED)
-        strangers_blame(&m->failed.strangers, k->from);
+        strangers_blame(&m->guard.strangers, k->from);
 }
 
 static void
-add_door(struct failures *f, int fd)
+add_door(struct guard *g, int fd)
 {
     struct sockaddr_storage here = {0};
     socklen_t size = sizeof here;
-    if (f->doors_count < DOORS_MAX && getsockname(fd, (struct sockaddr *)&here, &size) == 0 &&
+    if (g->doors_count < DOORS_MAX && getsockname(fd, (struct sockaddr *)&here, &size) == 0 &&
         here.ss_family != AF_UNIX)
-        f->doors[f->doors_count++] = (struct door){fd, cookie_of(fd)};
+        g->doors[g->doors_count++] = (struct door){fd, cookie_of(fd)};
 }
 
 static void
-remove_door(struct failures *f, int fd)
+remove_door(struct guard *g, int fd)
 {
-    for (uint32_t i = 0; i < f->doors_count; i++)
-        if (f->doors[i].fd == fd)
-            f->doors[i--] = f->doors[--f->doors_count];
+    for (uint32_t i = 0; i < g->doors_count; i++)
+        if (g->doors[i].fd == fd)
+            g->doors[i--] = g->doors[--g->doors_count];
 }
 
 /* To connections that were made before, the filter does nothing; and so it is with any error. */
 static void
-filter_doors(const struct failures *f)
+filter_doors(const struct guard *g)
 {
     struct sock_filter code[STRANGERS_CODE];
-    struct sock_fprog program = {strangers_filter(&f->strangers, code), code};
+    struct sock_fprog program = {strangers_filter(&g->strangers, code), code};
     int option = program.len ? SO_ATTACH_FILTER : SO_DETACH_FILTER;
-    for (uint32_t i = 0; i < f->doors_count; i++)
-        if (f->doors[i].cookie && cookie_of(f->doors[i].fd) == f->doors[i].cookie)
-            (void)setsockopt(f->doors[i].fd, SOL_SOCKET, option, &program, sizeof program);
+    for (uint32_t i = 0; i < g->doors_count; i++)
+        if (g->doors[i].cookie && cookie_of(g->doors[i].fd) == g->doors[i].cookie)
+            (void)setsockopt(g->doors[i].fd, SOL_SOCKET, option, &program, sizeof program);
 }
 
 static void
@@ -270,9 +275,9 @@ hear(struct monitor *m)
         } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             m->handshakes++;
         } else if (event == ZMQ_EVENT_LISTENING) {
-            add_door(&m->failed, (int)value);
+            add_door(&m->guard, (int)value);
         } else if (event == ZMQ_EVENT_CLOSED) {
-            remove_door(&m->failed, (int)value);
+            remove_door(&m->guard, (int)value);
         } else if (event) {
             count_failure(&m->failed, event);
         }
@@ -340,18 +345,23 @@ look_around(struct monitor *m)
 static void
 tell_failures(struct failures *f, uint64_t now_ms)
 {
-    char text[STRANGER_TEXT_BYTES];
-    const struct stranger *worst = strangers_worst(&f->strangers);
     if (f->count && (!f->told_ms || now_ms - f->told_ms >= TOLD_EVERY_MS)) {
         log_event(LOG_LEVEL_WARN, "handshakes failed",
             LOG_FIELDS(LOG_NUMBER("count", f->count), LOG_TEXT("last", f->why)));
         f->count = 0;
         f->told_ms = now_ms;
     }
-    if (worst && (!f->held_told_ms || now_ms - f->held_told_ms >= TOLD_EVERY_MS)) {
+}
+
+static void
+tell_held(struct guard *g, uint64_t now_ms)
+{
+    char text[STRANGER_TEXT_BYTES];
+    const struct stranger *worst = strangers_worst(&g->strangers);
+    if (worst && (!g->told_ms || now_ms - g->told_ms >= TOLD_EVERY_MS)) {
         log_event(LOG_LEVEL_WARN, "a host is held off: too many of its handshakes fail",
             LOG_FIELDS(LOG_TEXT("host", stranger_text(worst, text))));
-        f->held_told_ms = now_ms;
+        g->told_ms = now_ms;
     }
 }
 
@@ -375,6 +385,7 @@ tell(struct monitor *m, uint64_t now_ms)
         m->told_ms[why] = now_ms;
     }
     tell_failures(&m->failed, now_ms);
+    tell_held(&m->guard, now_ms);
 }
 
 void
@@ -384,8 +395,8 @@ monitor_tend(struct monitor *m, uint64_t now_ms)
         return;
     look_around(m);
     end_due(m);
-    if (strangers_judge(&m->failed.strangers, now_ms))
-        filter_doors(&m->failed);
+    if (strangers_judge(&m->guard.strangers, now_ms))
+        filter_doors(&m->guard);
     tell(m, now_ms);
     if (m->trim_ms && now_ms >= m->trim_ms) {
         (void)malloc_trim(0);
@@ -402,7 +413,7 @@ monitor_tend(struct monitor *m, uint64_t now_ms)
 uint64_t
 monitor_idle_ms(const struct monitor *m, uint64_t now_ms)
 {
-    if (m->connections.count == 0 && !m->trim_ms && !strangers_any(&m->failed.strangers))
+    if (m->connections.count == 0 && !m->trim_ms && !strangers_any(&m->guard.strangers))
         return UINT64_MAX;
     return m->tend_ms > now_ms ? m->tend_ms - now_ms : 0;
 }

@@ -332,6 +332,19 @@ world_with_worker(struct world *w, uint32_t slots)
     assert_non_null(world_read(w, 2, MESSAGE_CLAIMED));
 }
 
+void
+world_submit_many(
+    struct world *w, uint32_t peer, uint64_t number, const struct job_spec *like, uint32_t count)
+{
+    struct job_spec *jobs = calloc(count, sizeof *jobs);
+    assert_non_null(jobs);
+    for (uint32_t i = 0; i < count; i++)
+        jobs[i] = *like;
+    world_submit(w, peer, number, jobs, count);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    free(jobs);
+}
+
 struct stint_id
 world_submit_one(struct world *w, uint64_t number, const char *payload)
 {

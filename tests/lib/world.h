@@ -89,6 +89,9 @@ void world_with_client(struct world *w);
 void world_with_worker(struct world *w, uint32_t slots);
 /* Submit one job as client 1 under the next number; its id. */
 struct stint_id world_submit_one(struct world *w, uint64_t number, const char *payload);
+/* Submit so many jobs like this one, in one message and a step of its own. */
+void world_submit_many(
+    struct world *w, uint32_t peer, uint64_t number, const struct job_spec *like, uint32_t count);
 /* The job dispatched to a worker in the last step; fails the test if there is none. */
 struct dispatched_job world_dispatched(struct world *w, uint32_t peer);
 

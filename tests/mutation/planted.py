@@ -775,7 +775,7 @@ PLANTED = [
     ("any connection that ends is blamed for a handshake", "broker/net/monitor.c",
      "k->taken == 0 && k->why", "k->why"),
     ("nobody is blamed for a handshake", "broker/net/monitor.c",
-     "        strangers_blame(&m->failed.strangers, k->from);", "        (void)k;"),
+     "        strangers_blame(&m->guard.strangers, k->from);", "        (void)k;"),
     # Feeds.
     ("an event of a feed is not written", FEED, "    store_put(core->store, STORE_EVENTS, events_key(key, row.feed, row.first),\n", "    if (row.first != 2)\n    store_put(core->store, STORE_EVENTS, events_key(key, row.feed, row.first),\n"),
     ("a feed's numbers are given again after a restart", FEED, "    f->changed = true;\n    core->feeds.news = true;\n}", "    core->feeds.news = true;\n}"),
@@ -823,4 +823,13 @@ PLANTED = [
     ("peek: what runs is next", QUERY, "        if (!book_is_running(&core->book, &p->at)) {", "        if (true) {"),
     ("peek: an offset ends in its first level", QUERY, "            p->offset -= level->jobs[STINT_READY];\n", ""),
     ("peek: a cursor of another queue", QUERY, "id_queue(&p->at) == p->queue->number;", "true;"),
+    # Another user.
+    ("a user that is given by number is called by it", "worker/identity.c",
+     "strdup(found ? user.pw_name : text)", "strdup(text)"),
+    ("a group that is given with the user is not taken", "worker/identity.c",
+     "i->gid = group ? i->gid : user.pw_gid;", "i->gid = found ? user.pw_gid : i->gid;"),
+    ("who is that user already changes all the same", "worker/identity.c",
+     "i->changes = geteuid() == 0;", "i->changes = true;"),
+    ("who is that user may have any group", "worker/identity.c",
+     "(group && g[k] != i->gid)", "(group && g[k] == UINT32_MAX)"),
 ]

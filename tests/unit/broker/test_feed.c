@@ -6,7 +6,6 @@
 #include "world.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { READ = 500, OTHER = 3 };
 
@@ -53,13 +52,8 @@ feed_now(struct world *w)
 static void
 submit_many(struct world *w, uint64_t number, uint32_t count)
 {
-    struct job_spec *jobs = calloc(count, sizeof *jobs);
-    assert_non_null(jobs);
-    for (uint32_t i = 0; i < count; i++)
-        jobs[i] = world_job("x");
-    world_submit(w, 1, number, jobs, count);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    free(jobs);
+    struct job_spec job = world_job("x");
+    world_submit_many(w, 1, number, &job, count);
 }
 
 static uint64_t

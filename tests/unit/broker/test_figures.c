@@ -6,23 +6,16 @@
 #include "figures.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { CLIENT = 1, WORKER = 2 };
 
 static void
 submit(struct world *w, uint64_t number, const char *queue, const char *kind, uint32_t count)
 {
-    struct job_spec *jobs = calloc(count, sizeof *jobs);
-    assert_non_null(jobs);
-    for (uint32_t i = 0; i < count; i++) {
-        jobs[i] = world_job("x");
-        jobs[i].queue = text(queue);
-        jobs[i].kind = text(kind);
-    }
-    world_submit(w, CLIENT, number, jobs, count);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    free(jobs);
+    struct job_spec job = world_job("x");
+    job.queue = text(queue);
+    job.kind = text(kind);
+    world_submit_many(w, CLIENT, number, &job, count);
 }
 
 /* Of the first queue that is told to this peer of those that match, into w->arrays. */

@@ -37,13 +37,8 @@ show_that_it_reads(struct world *w, uint32_t peer)
 static void
 submit_many(struct world *w, uint64_t number, uint32_t count, const char *payload)
 {
-    struct job_spec *jobs = calloc(count, sizeof *jobs);
-    assert_non_null(jobs);
-    for (uint32_t i = 0; i < count; i++)
-        jobs[i] = world_job(payload);
-    world_submit(w, 1, number, jobs, count);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    free(jobs);
+    struct job_spec job = world_job(payload);
+    world_submit_many(w, 1, number, &job, count);
 }
 
 /* Settles all jobs that the last step gave to worker 2, at once. Returns how many. */

@@ -5,7 +5,6 @@
 #include "keyed.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { CURSOR_BYTES = 1 + STINT_ID_BYTES };
 
@@ -36,16 +35,10 @@ page(struct world *w, struct message list)
 static void
 submit_many(struct world *w, uint64_t number, const char *queue, const char *kind, uint32_t count)
 {
-    struct job_spec *jobs = calloc(count, sizeof *jobs);
-    assert_non_null(jobs);
-    for (uint32_t i = 0; i < count; i++) {
-        jobs[i] = world_job("");
-        jobs[i].queue = text(queue);
-        jobs[i].kind = text(kind);
-    }
-    world_submit(w, LOCAL, number, jobs, count);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    free(jobs);
+    struct job_spec job = world_job("");
+    job.queue = text(queue);
+    job.kind = text(kind);
+    world_submit_many(w, LOCAL, number, &job, count);
 }
 
 static void
