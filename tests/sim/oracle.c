@@ -612,6 +612,7 @@ void
 oracle_failed(const struct outbox *out)
 {
     frames_out(out);
+    clock_failed();
     in_doubt = true;
 }
 

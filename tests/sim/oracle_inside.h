@@ -228,6 +228,7 @@ bool frames_served(const struct job *j, bool of_its_kind);
 void clock_begin(void);
 void clock_follow(const struct batch *batch);
 void clock_committed(void);
+void clock_failed(void);
 
 /* oracle_frames.c */
 extern struct traffic traffic;
