@@ -62,6 +62,7 @@ struct guard {
 
 struct monitor {
     void *context, *router, *socket;
+    int fd;
     struct routes *routes;
     struct connections connections;
     uint64_t heartbeat_ms, tend_ms;
@@ -285,17 +286,18 @@ hear(struct monitor *m)
 }
 
 void
-monitor_hear(struct monitor *m, uint64_t now_ms)
+monitor_hear(struct monitor *m, uint64_t now_ms, bool readable)
 {
     set_clock(m, now_ms);
-    hear(m);
+    if (readable)
+        hear(m);
     end_due(m);
 }
 
-void *
-monitor_socket(const struct monitor *m)
+int
+monitor_fd(const struct monitor *m)
 {
-    return m->socket;
+    return m->fd;
 }
 
 static void
@@ -581,7 +583,9 @@ open_monitor(struct monitor *m)
     if (!learn_row(m) || zmq_socket_monitor(m->router, endpoint, events) != 0)
         return false;
     m->socket = zmq_socket(m->context, ZMQ_PAIR);
-    return m->socket && zmq_setsockopt(m->socket, ZMQ_RCVHWM, &none, sizeof none) == 0 &&
+    size_t size = sizeof m->fd;
+    return m->socket && zmq_getsockopt(m->socket, ZMQ_FD, &m->fd, &size) == 0 &&
+        zmq_setsockopt(m->socket, ZMQ_RCVHWM, &none, sizeof none) == 0 &&
         zmq_setsockopt(m->socket, ZMQ_LINGER, &none, sizeof none) == 0 &&
         zmq_connect(m->socket, endpoint) == 0;
 }
@@ -601,7 +605,9 @@ monitor_new(const struct monitor_options *options)
         int error = errno;
         monitor_destroy(&m);
         errno = error;
+        return NULL;
     }
+    hear(m); /* only who has found nothing is told of what comes next */
     return m;
 }
 

@@ -26,10 +26,11 @@ struct monitor_options {
 struct monitor *monitor_new(const struct monitor_options *options);
 void monitor_destroy(struct monitor **monitor);
 
-/* The socket to be polled for reading; then call monitor_hear. */
-void *monitor_socket(const struct monitor *monitor);
-/* Take in who came and went, and end who is due. */
-void monitor_hear(struct monitor *monitor, uint64_t now_ms);
+/* The descriptor that becomes readable when there is something to hear. */
+int monitor_fd(const struct monitor *monitor);
+/* Take in who came and went, and end who is due. `readable`: whether the descriptor was, or may
+ * have been; asking the socket costs as much as a short message. */
+void monitor_hear(struct monitor *monitor, uint64_t now_ms, bool readable);
 /* Look at connections, now and then. */
 void monitor_tend(struct monitor *monitor, uint64_t now_ms);
 /* How long until monitor_tend has work. */

@@ -11,6 +11,8 @@
 #include "zap.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -40,6 +42,8 @@ struct security {
 
 struct router {
     void *context, *socket;
+    int fd; /* readable when libzmq has something to do, which need not be a message */
+    bool monitor_told; /* there may be something to hear of it */
     struct security security;
     struct monitor *monitor;
     struct listener listeners[LISTENERS_MAX];
@@ -157,7 +161,9 @@ open_socket(struct router *r, const struct router_options *o)
         .peers_max = o->peers_max,
         .heartbeat_ms = o->heartbeat_ms};
     r->monitor = monitor_new(&options);
-    return r->monitor != NULL && ask_for_keys(r, o);
+    size_t size = sizeof r->fd;
+    return r->monitor != NULL && zmq_getsockopt(r->socket, ZMQ_FD, &r->fd, &size) == 0 &&
+        ask_for_keys(r, o);
 }
 
 uint32_t
@@ -213,27 +219,43 @@ router_endpoint(const struct router *r)
     return r->endpoint;
 }
 
-/* Looks at connections are no reason to return, unless the core is to hear of one. */
+static bool
+has_message(struct router *r)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt(r->socket, ZMQ_EVENTS, &events, &size) != 0 || events & ZMQ_POLLIN;
+}
+
+/* Looks at connections are no reason to return, unless the core is to hear of one. Not zmq_poll:
+ * it asks every socket twice, which is most of what a step of one message costs. */
 void
 router_wait(struct router *r, int other_fd, uint64_t timeout_ms)
 {
-    zmq_pollitem_t items[] = {{.socket = r->socket, .events = ZMQ_POLLIN},
-        {.socket = monitor_socket(r->monitor), .events = ZMQ_POLLIN},
-        {.fd = other_fd, .events = ZMQ_POLLIN}};
+    enum { ROUTER, MONITOR, OTHER, ITEMS };
+    struct pollfd items[ITEMS] = {[ROUTER] = {.fd = r->fd, .events = POLLIN},
+        [MONITOR] = {.fd = monitor_fd(r->monitor), .events = POLLIN},
+        [OTHER] = {.fd = other_fd, .events = POLLIN}};
     bool waits = r->security.keys && keys_wait(r->security.keys);
     uint64_t now_ms = clock_ms(), until_ms = now_ms + (waits ? 0 : timeout_ms);
-    while (!r->routes.gone && !monitor_has_alive(r->monitor)) {
+    r->monitor_told = true;
+    /* What was sent since may have taken the descriptor's word for what came. */
+    while (!r->routes.gone && !monitor_has_alive(r->monitor) && !has_message(r)) {
         uint64_t sleep_ms = until_ms > now_ms ? until_ms - now_ms : 0;
         uint64_t idle_ms = monitor_idle_ms(r->monitor, now_ms);
         if (r->routes.ending)
             idle_ms = ENDING_MS;
         bool last = sleep_ms <= idle_ms;
-        if (zmq_poll(items, 3, (long)(last ? sleep_ms : idle_ms)) < 0 || items[0].revents ||
-            items[2].revents || last || r->routes.ending)
+        uint64_t most_ms = last ? sleep_ms : idle_ms;
+        int ready = poll(items, ITEMS, most_ms < INT_MAX ? (int)most_ms : INT_MAX);
+        r->monitor_told = ready < 0 || items[MONITOR].revents;
+        bool message = items[ROUTER].revents && has_message(r);
+        bool nothing = ready == 1 && items[ROUTER].revents && !message;
+        if (ready < 0 || message || items[OTHER].revents || r->routes.ending || (last && !nothing))
             return;
         now_ms = clock_ms();
         monitor_round(r->monitor); /* there was nothing to be read */
-        monitor_hear(r->monitor, now_ms);
+        monitor_hear(r->monitor, now_ms, r->monitor_told);
         monitor_tend(r->monitor, now_ms);
     }
 }
@@ -446,7 +468,8 @@ router_drain(struct router *r, struct batch *batch)
     enum receipt receipt = RECEIVED;
     uint64_t now_ms = clock_ms();
     tend_keys(r, now_ms);
-    monitor_hear(r->monitor, now_ms);
+    monitor_hear(r->monitor, now_ms, r->monitor_told);
+    r->monitor_told = true; /* unless it is asked before the next */
     size_t count = tell(r);
     for (size_t n = count; receipt && n < BATCH_FRAMES && bytes < BATCH_BYTES; n++) {
         receipt = receive(r, &count, &bytes);

@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import harness
+import baseline
 import bulk
 import fleet
 
@@ -181,6 +182,9 @@ def main():
         parser.add_argument("--fleet", action="store_true", help="the same as --only fleet")
         parser.add_argument("--part", action="append", choices=FLEET, help="of --fleet; may be given several times")
         parser.add_argument("--strangers", type=int, default=10000, help="a second")
+        parser.add_argument("--baseline", action="append", metavar="REV",
+                            help="this tree beside that commit, in turns; may be given several times")
+        parser.add_argument("--rounds", type=int, default=5, help="of --baseline")
         parser.add_argument("--only", choices=GROUPS)
         parser.add_argument("--jobs", type=int, default=1000000)
         parser.add_argument("--backlog", type=int, default=10000000)
@@ -193,6 +197,9 @@ def main():
     groups = [options.only] if options.only else [
         g for g in GROUPS if g not in ("fleet", "bulk") and (g != "peers" or options.peers)]
     try:
+        if options.baseline:
+            baseline.compare(bench, options.baseline, options.rounds)
+            return
         for group in groups:
             getattr(bench, group)()
     finally:

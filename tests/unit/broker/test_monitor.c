@@ -34,9 +34,9 @@ struct net {
 static void
 hear(struct net *net)
 {
-    zmq_pollitem_t item = {.socket = monitor_socket(net->monitor), .events = ZMQ_POLLIN};
+    zmq_pollitem_t item = {.fd = monitor_fd(net->monitor), .events = ZMQ_POLLIN};
     assert_int_equal(zmq_poll(&item, 1, DEADLINE_MS), 1);
-    monitor_hear(net->monitor, net->now_ms);
+    monitor_hear(net->monitor, net->now_ms, true);
 }
 
 static int
@@ -105,7 +105,7 @@ let_pass(struct net *net, uint64_t ms)
 {
     for (; ms > 0; ms -= BEAT_MS) {
         net->now_ms += BEAT_MS;
-        monitor_hear(net->monitor, net->now_ms);
+        monitor_hear(net->monitor, net->now_ms, true);
         monitor_tend(net->monitor, net->now_ms);
     }
 }
@@ -156,7 +156,7 @@ standing_still_is_nobodys_silence(void **state)
     hear(net);
     for (unsigned n = 1; n < CONNECTION_HELLO_MS / BEAT_MS; n++) {
         net->now_ms += 3600000; /* stopped for an hour, each time */
-        monitor_hear(net->monitor, net->now_ms);
+        monitor_hear(net->monitor, net->now_ms, true);
         assert_true(is_open(fd));
     }
     let_pass(net, BEAT_MS);
@@ -213,7 +213,7 @@ of_very_many_strangers_each_is_looked_at_in_its_turn(void **state)
     send_unfinished(fds[MANY - 1]);
     for (unsigned n = 0; n < TURNS; n++) { /* far less than the time to say HELLO in */
         net->now_ms += TURN_MS;
-        monitor_hear(net->monitor, net->now_ms);
+        monitor_hear(net->monitor, net->now_ms, true);
         monitor_round(net->monitor);
         monitor_tend(net->monitor, net->now_ms);
     }
