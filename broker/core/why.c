@@ -9,13 +9,14 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "job.h"
+#include "peers.h"
 #include "reply.h"
 #include "sight.h"
 
 /* Whose question it is, and about what. */
 struct question {
     struct core *core;
-    const struct peer *peer;
+    const struct grant *grant; /* of who asks */
     const struct queue *queue;
     struct slice kind; /* empty: any */
     const struct refusers *refusers; /* who can't start it; NULL: nobody has said so */
@@ -29,20 +30,22 @@ struct survey {
     uint64_t slots; /* of those that are willing */
 };
 
-/* May the peer know how busy the worker is? */
+/* May one know how busy the worker is? */
 static bool
-sees_all(const struct peer *peer, const struct worker *w)
+sees_all(const struct grant *grant, const struct worker *w)
 {
     bool all = true;
     for (uint32_t i = 0; i < w->serves.queues_count && all; i++)
-        all = sight_covers(peer->grant, w->serves.queues[i]);
+        all = sight_covers(grant, w->serves.queues[i]);
     return all;
 }
 
+/* Whoever rests after a program that it could not start has room again in a moment. */
 static void
 count_one(const struct question *q, const struct worker *w, struct survey *s)
 {
-    if (!w->peer || !w->claimed)
+    bool deaf = w->peer && w->counts.held == 0 && !peers_can_take(q->core, w->peer);
+    if (!w->peer || !w->claimed || deaf)
         s->away++;
     else if (w->control.leave != LEAVE_NOT)
         s->leaving++;
@@ -51,8 +54,8 @@ count_one(const struct question *q, const struct worker *w, struct survey *s)
     else if (dispatch_is_willing(w) && w->slots > 0 && w->window > 0) {
         s->willing++;
         s->slots += w->slots;
-        s->free += sees_all(q->peer, w) && !w->serves.draining && w->counts.trials == 0 &&
-            dispatch_has_room(q->core, w, w->window);
+        s->free += sees_all(q->grant, w) && !w->serves.draining && w->counts.trials == 0 &&
+            w->counts.held < w->window && peers_can_take(q->core, w->peer);
     }
 }
 
@@ -162,16 +165,16 @@ blame_lease(const struct core *core, const struct lease *l, struct stint_reason 
     r->why = !l->worker->peer ? STINT_WHY_CUT_OFF : l->begun ? STINT_WHY_RUNNING : STINT_WHY_HELD;
 }
 
-static void
-blame_job(
-    struct core *core, const struct peer *peer, const struct stint_id *id, struct stint_reason *r)
+void
+why_job(
+    struct core *core, const struct grant *grant, const struct stint_id *id, struct stint_reason *r)
 {
     struct job job;
     *r = (struct stint_reason){.id = *id};
     if (!job_find(core, id, &job))
         return;
     struct question q = {
-        .core = core, .peer = peer, .queue = job.level->queue, .kind = job.record.kind};
+        .core = core, .grant = grant, .queue = job.level->queue, .kind = job.record.kind};
     memcpy(r->queue, q.queue->name, sizeof r->queue);
     slice_to_text(r->kind, sizeof r->kind, job.record.kind);
     if (job.place == PLACE_SETTLED) {
@@ -190,10 +193,11 @@ blame_job(
 
 /* Of what waits in it as a whole. */
 static void
-blame_queue(struct core *core, const struct peer *peer, struct queue *queue, struct stint_reason *r)
+blame_queue(
+    struct core *core, const struct grant *grant, struct queue *queue, struct stint_reason *r)
 {
     const uint64_t most = core->options.max.queue_backlog;
-    struct question q = {.core = core, .peer = peer, .queue = queue};
+    struct question q = {.core = core, .grant = grant, .queue = queue};
     *r = (struct stint_reason){.closed = queue->set.closed};
     r->full = most && queue->backlog >= most;
     memcpy(r->queue, queue->name, sizeof r->queue);
@@ -231,7 +235,7 @@ answer_queue(struct core *core, struct peer *peer, const struct message *m)
             "no job has come for it, and no worker serves it");
         return;
     }
-    blame_queue(core, peer, q, &reason);
+    blame_queue(core, peer->grant, q, &reason);
     reply_page_begin(core);
     message_put_reason(&core->scratch.page, &reason);
     reply_page_send(core, peer, MESSAGE_REASONS, m->number, 1, (struct slice){0});
@@ -253,7 +257,7 @@ why_message(struct core *core, struct peer *peer, const struct message *m)
     }
     reply_page_begin(core);
     for (uint32_t i = 0; i < m->count; i++) {
-        blame_job(core, peer, &core->scratch.decoded->ids[i], &reason);
+        why_job(core, peer->grant, &core->scratch.decoded->ids[i], &reason);
         message_put_reason(&core->scratch.page, &reason);
     }
     reply_page_send(core, peer, MESSAGE_REASONS, m->number, m->count, (struct slice){0});

@@ -602,7 +602,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     check_counts(core);
     rights_check_lists();
     check_limits();
-    why_judge();
+    why_judge(core);
     remember_all();
     totals_check(core, false);
     check_confirmed();

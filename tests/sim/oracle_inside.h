@@ -216,7 +216,7 @@ void why_clear(void);
 /* REASONS were sent, */
 void why_told(struct message_arrays *arrays, uint32_t count);
 /* and are they true? When it is known what became of all jobs in the step. */
-void why_judge(void);
+void why_judge(struct core *core);
 /* Is the job what it was before the step, and was nothing else within it? */
 bool job_is_unchanged(const struct job *j);
 

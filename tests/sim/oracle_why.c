@@ -1,9 +1,10 @@
 /* What the oracle knows of why jobs wait: the reason that the broker tells of a job has to be one
- * that this oracle's own picture of the job, its queue and its workers allows. A reason is told in
- * the middle of a step, so it is judged only by what did not change in that step.
+ * that this oracle's own picture of the job, its queue and its workers allows. What is told
+ * in the middle of a step is judged only by what did not change in that step; at its end, all is.
  */
 #include "keys.h"
 #include "oracle_inside.h"
+#include "why.h"
 
 enum { TOLD_MAX = 256, PATIENCE_US = 2000000 };
 
@@ -79,6 +80,15 @@ judge_next(struct job *j, const struct stint_reason *r)
         sim_broken("%s waits, and nothing is said to hold it up", job_named(j));
 }
 
+static bool
+any_runs(void)
+{
+    for (uint32_t i = 0; i < known.count; i++)
+        if (known.jobs[i].now.state == STINT_RUNNING || known.jobs[i].was.state == STINT_RUNNING)
+            return true;
+    return false;
+}
+
 static void
 judge_ready(struct job *j, const struct stint_reason *r)
 {
@@ -99,25 +109,40 @@ judge_ready(struct job *j, const struct stint_reason *r)
         sim_broken("%s is said to have no worker for its kind", job_named(j));
     if (strcmp(r->queue, keys_queues[j->now_queue]) != 0 || strcmp(r->kind, j->wish.kind) != 0)
         sim_broken("%s is said to be of another queue or kind", job_named(j));
+    if (r->why == STINT_WHY_BUSY && !any_runs())
+        sim_broken("%s is said to wait for slots, and nothing runs", job_named(j));
     judge_next(j, r);
 }
 
-void
-why_judge(void)
+static void
+judge_one(struct job *j, const struct stint_reason *r)
 {
+    if (!fits(j->now.state, r->why))
+        sim_broken("%s is %s, and said to wait for %s", job_named(j),
+            stint_state_name(j->now.state), stint_why_name(r->why));
+    if (j->now.state == STINT_SCHEDULED)
+        judge_scheduled(j, r);
+    else if (j->now.state == STINT_RUNNING)
+        judge_running(j, r);
+    else if (j->now.state == STINT_READY)
+        judge_ready(j, r);
+}
+
+/* What clients were told, and, as they ask seldom, what would be told of each job that waits. */
+void
+why_judge(struct core *core)
+{
+    struct stint_reason reason;
     for (unsigned i = 0; i < told_count; i++) {
-        const struct stint_reason *r = &told[i];
-        struct job *j = (struct job *)(uintptr_t)job_known(&r->id);
-        if (!j || j->moving || !job_is_unchanged(j))
+        struct job *j = (struct job *)(uintptr_t)job_known(&told[i].id);
+        if (j && !j->moving && job_is_unchanged(j))
+            judge_one(j, &told[i]);
+    }
+    for (uint32_t i = 0; i < known.count; i++) {
+        struct job *j = &known.jobs[i];
+        if (j->now.state != STINT_READY && j->now.state != STINT_SCHEDULED)
             continue;
-        if (!fits(j->now.state, r->why))
-            sim_broken("%s is %s, and said to wait for %s", job_named(j),
-                stint_state_name(j->now.state), stint_why_name(r->why));
-        if (j->now.state == STINT_SCHEDULED)
-            judge_scheduled(j, r);
-        else if (j->now.state == STINT_RUNNING)
-            judge_running(j, r);
-        else if (j->now.state == STINT_READY)
-            judge_ready(j, r);
+        why_job(core, NULL, &j->id, &reason);
+        judge_one(j, &reason);
     }
 }

@@ -426,6 +426,27 @@ one_that_nothing_holds_up(void **state)
     world_destroy(&w);
 }
 
+/* It has a free slot, and can't be told of anything. */
+static void
+one_whose_worker_does_not_read(void **state)
+{
+    struct core_options options;
+    (void)state;
+    core_options_init(&options);
+    options.unread_bytes = 2000;
+    struct world *w = world_new(&options);
+    world_with_client(w);
+    greet(w, WORKER, 1, NULL);
+    for (uint64_t n = 1; n <= 200; n++)
+        message_put_ping(world_frame(w, WORKER), n, WINDOW_UNCHANGED, n);
+    step(w, 0);
+    submit(w, 1);
+    struct stint_reason r = why(w, job(1), STINT_WHY_UNWILLING);
+    assert_int_equal(r.workers, 1);
+    assert_int_equal(r.away, 1);
+    world_destroy(&w);
+}
+
 /* ---- queues ---- */
 
 static void
@@ -572,6 +593,7 @@ main(void)
         cmocka_unit_test(
             how_many_are_before_it_is_exact_where_nothing_has_moved_and_a_bound_where_it_has),
         cmocka_unit_test(one_that_nothing_holds_up),
+        cmocka_unit_test(one_whose_worker_does_not_read),
         cmocka_unit_test(a_queue_in_which_nothing_waits),
         cmocka_unit_test(a_queue_that_is_paused_closed_or_full),
         cmocka_unit_test(a_queue_whose_workers_are_of_no_use),
