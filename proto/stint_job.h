@@ -153,6 +153,8 @@ struct stint_queue_info {
     uint64_t oldest_ready_ms;
     bool paused; /* nothing of it is handed out */
     bool closed; /* it takes no new jobs */
+    bool lifo; /* of a priority, the newest job is next, not the oldest */
+    bool low_first; /* the lowest number of a priority is the most urgent one, not the highest */
     uint64_t reserved[7];
 };
 
@@ -163,11 +165,15 @@ enum stint_queue_action {
     STINT_CLOSE_QUEUE = 3, /* it takes no new jobs; what is there is finished */
     STINT_OPEN_QUEUE = 4,
     STINT_REMOVE_QUEUE = 5, /* it holds nothing, and goes with its settings */
+    STINT_ORDER_FIFO = 6, /* of a priority, the oldest job is next, */
+    STINT_ORDER_LIFO = 7, /* the newest */
+    STINT_ORDER_HIGH_FIRST = 8, /* the highest priority is the most urgent one, */
+    STINT_ORDER_LOW_FIRST = 9, /* the lowest */
 };
 
 /* How a queue stands after that. */
 struct stint_queue_setting {
-    bool paused, closed;
+    bool paused, closed, lifo, low_first;
     bool made; /* it was not there before */
     uint64_t reserved[4];
 };

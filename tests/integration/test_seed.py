@@ -87,6 +87,18 @@ class Seed(harness.Case):
     def heard(self, out):
         self.assertIn("submitted", out)
 
+    def newest_is_next(self, out):
+        del out
+        newest = self.place.stint("submit", "-q", "mail", "-p", "200", "newest").stdout.strip()
+        self.place.stint("submit", "-q", "mail", "-p", "200", "older")
+        self.assertIn("older", self.place.stint("peek", "mail").stdout)
+        self.assertIn("newest", self.place.stint("peek", "--offset", "1", "mail").stdout)
+        self.assertEqual(self.place.state(newest), "ready")
+
+    def lowest_is_next(self, out):
+        del out
+        self.assertNotIn("older", self.place.stint("peek", "mail").stdout)
+
     def is_closed(self, out):
         del out
         self.assertTrue(next(q for q in self.place.json("queues") if q["name"] == "mail")["closed"])
@@ -105,7 +117,9 @@ class Seed(harness.Case):
               "length, by priority": two_and_one, "a queue per prefix, and its length": there_are_three,
               "set the maximum of workers": four, "get the maximum of workers": four,
               "number of workers": one_worker, "dequeue by hand": taken, "finish by hand": finished,
-              "jobs updated": heard, "job finished": finished, "close": is_closed, "remove a job": is_gone,
+              "jobs updated": heard, "job finished": finished,
+              "LIFO: the newest first": newest_is_next, "ascending: the lowest priority first": lowest_is_next,
+              "close": is_closed, "remove a job": is_gone,
               "drop an empty queue": old_is_gone}
 
     def listen(self, command):

@@ -445,7 +445,8 @@ LIST(info)
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
     {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint},
-    {7, "paused", show_bool}, {8, "closed", show_bool})
+    {7, "paused", show_bool}, {8, "closed", show_bool}, {9, "lifo", show_bool},
+    {10, "low_first", show_bool})
 LIST(queue)
 
 FIELDS(worker, map,
@@ -573,7 +574,8 @@ MESSAGE(FLEET, NUMBER, {2, "slots", show_uint}, {3, "workers", show_uint}, {4, "
 MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_text})
 MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
 MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
-MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
+MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool},
+    {5, "lifo", show_bool}, {6, "low_first", show_bool})
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
 #include "transcript_feed.h"

@@ -370,8 +370,8 @@ check_order(const struct sent_dispatch *d, const struct job *j, const struct job
     if (other->now.state != STINT_READY || id_queue(others) != id_queue(key) || is_apart(other) ||
         !handles(d->to, other))
         return;
-    if (is_apart(j) ? id_priority(others) > id_priority(key) : id_compare(others, key) < 0)
-        sim_broken("%s was dispatched before an older or more urgent one", job_named(j));
+    if (queues_prefer(j->now_queue, others, key, is_apart(j)))
+        sim_broken("%s was dispatched before one whose turn it is", job_named(j));
 }
 
 static void
