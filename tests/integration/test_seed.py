@@ -1,5 +1,6 @@
 """The README's table of the calls that stint grew from: each line's command is run, in the order of the table, and
-does what the line says; each C function is declared. A line without a check here fails."""
+does what the line says; each C function is declared, and used as the line says by seed_calls.c. A line without a
+check here fails."""
 
 import os
 import re
@@ -159,6 +160,14 @@ class Seed(harness.Case):
         declared = " ".join(map(source, HEADERS))
         for there, _, function in table():
             self.assertRegex(declared, rf"\b{function}\(", there)
+
+    def test_each_function_does_what_the_line_says(self):
+        calls = source("tests/integration/seed_calls.c")
+        for there, _, function in table():
+            self.assertRegex(calls, rf"\b{function}\(", there)
+        r = subprocess.run([os.path.join(harness.BUILD, "tests/seed_calls"), self.place.path("seed")],
+                           capture_output=True, text=True, timeout=300)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
 
 
 if __name__ == "__main__":
