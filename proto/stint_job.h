@@ -26,8 +26,8 @@ extern "C" {
 enum stint_state {
     STINT_UNKNOWN = 0, /* there is no such job, or it was forgotten */
     STINT_READY = 1, /* backlog: waits for a worker */
-    STINT_SCHEDULED =
-        2, /* backlog: not before its due time (a retry after its backoff, a snooze) */
+    STINT_SCHEDULED = 2, /* backlog: not before its due time (it came with one, a retry after its
+                            backoff, a snooze) */
     STINT_RUNNING = 3, /* transit: a worker holds its lease */
     STINT_SUCCEEDED = 4, /* settled */
     STINT_DEAD = 5, /* settled: attempts used up, or failed for good; retry brings it back */
@@ -59,11 +59,13 @@ struct stint_job {
     uint64_t time_to_run_ms; /* the lease's limit for one run; 0: none */
     uint64_t backoff_base_ms; /* wait after the first failure, doubled each time; 0: 1000 */
     uint64_t backoff_cap_ms; /* longest wait; 0: 600000 */
-    uint64_t reserved[8]; /* 0; arrays of jobs keep their layout when fields are added here */
+    uint64_t delay_ms; /* not handed out before so long after it is stored; 0: at once */
+    uint64_t due_ms; /* nor before this time, by the broker's clock; 0: at once */
+    uint64_t reserved[6]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}}
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
 /* What of jobs that wait is to be changed. Begin with STINT_CHANGE_INIT, which leaves all as it is,

@@ -402,7 +402,7 @@ FIELDS(spec, map,
     {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload", show_bytes},
     {4, "priority", show_uint}, {5, "max_attempts", show_uint}, {6, "keep_ms", show_uint},
     {7, "time_to_run_ms", show_uint}, {8, "backoff_base_ms", show_uint},
-    {9, "backoff_cap_ms", show_uint})
+    {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint})
 
 FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint})
 LIST(run)

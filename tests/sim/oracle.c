@@ -555,6 +555,9 @@ judge(void)
         bool told = traffic.claims.count || traffic.started.count;
         if (j->stored && j->now.state != STINT_UNKNOWN && (!was_there || j->now_queue != j->queue))
             queues_check_new(j);
+        if (!was_there && j->now.state == STINT_SCHEDULED &&
+            j->now_due_ms > known.wall_ms + j->wish.delay_ms)
+            sim_broken("%s came, and is due too late", job_named(j));
         if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
             j->now.begun = j->was.begun;

@@ -216,7 +216,8 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
             .keep_ms = w->keep_ms,
             .time_to_run_ms = w->time_to_run_ms,
             .backoff_base_ms = w->backoff_base_ms,
-            .backoff_cap_ms = w->backoff_cap_ms};
+            .backoff_cap_ms = w->backoff_cap_ms,
+            .delay_ms = w->delay_ms};
     }
     if (waits)
         good = submit_and_wait(c, p, jobs);
