@@ -106,6 +106,10 @@ each_queue(struct dump *d, struct slice key, struct slice value)
         json_object_set_new(o, "paused", json_true());
     if (row.closed)
         json_object_set_new(o, "closed", json_true());
+    if (row.lifo)
+        json_object_set_new(o, "lifo", json_true());
+    if (row.low_first)
+        json_object_set_new(o, "low_first", json_true());
     dump_line(d, o);
 }
 

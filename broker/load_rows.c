@@ -53,7 +53,9 @@ take_queue(struct load *load)
     struct row_queue row = {.number = (uint32_t)line_must_number(l, "number", UINT32_MAX),
         .name = {(const uint8_t *)name, strlen(name)},
         .paused = line_flag(l, "paused"),
-        .closed = line_flag(l, "closed")};
+        .closed = line_flag(l, "closed"),
+        .lifo = line_flag(l, "lifo"),
+        .low_first = line_flag(l, "low_first")};
     if (!name_is_valid(row.name))
         return line_wrong(l, "%s is no name of a queue", name);
     if (row.number <= load->book.last_number)

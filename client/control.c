@@ -166,7 +166,7 @@ stint_set_queue(struct stint_client *c, const char *queue, enum stint_queue_acti
     struct slice name = {(const uint8_t *)queue, strlen(queue)};
     if (!name_is_valid(name))
         return client_fail(c, STINT_BAD_NAME, what, queue);
-    if (action < STINT_PAUSE_QUEUE || action > STINT_REMOVE_QUEUE)
+    if (action < STINT_PAUSE_QUEUE || action > STINT_ORDER_LOW_FIRST)
         return client_fail(c, STINT_INVALID, what, "there is no such action");
     enum stint_status status = client_may_wait(c, what);
     if (status != STINT_OK)

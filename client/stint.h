@@ -331,14 +331,16 @@ STINT_EXPORT enum stint_status stint_set_fleet(
 STINT_EXPORT enum stint_status
 stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t timeout_ms);
 
-/* Pause, resume, close, open or remove a queue. What is set is on the broker's disk when this
- * returns, and lasts until it is taken back. Of a paused queue nothing is handed out, and workers
- * give back what they have not begun; what runs goes on. A closed one takes no new jobs (submits
- * wait, or are told STINT_QUEUE_CLOSED) and finishes what it has; stint_retry still brings its dead
- * jobs back. To pause or close one that is not there makes it. Only one that holds no job and no
- * outcome can be removed, with what is set for it. `now` (NULL: not wanted): how it stands then.
- * Errors: STINT_BAD_NAME, STINT_INVALID, STINT_NO_SUCH_QUEUE (to resume, open or remove),
- * STINT_NOT_EMPTY (to remove), STINT_TOO_MANY, STINT_UNSUPPORTED. */
+/* Pause, resume, close, open or remove a queue, or set the order in which its jobs are handed out.
+ * What is set is on the broker's disk when this returns, and lasts until it is taken back. Of a
+ * paused queue nothing is handed out, and workers give back what they have not begun; what runs
+ * goes on. A closed one takes no new jobs (submits wait, or are told STINT_QUEUE_CLOSED) and
+ * finishes what it has; stint_retry still brings its dead jobs back. To pause or close one that is
+ * not there, or to give it another order than the usual one (the oldest job of the highest priority
+ * first), makes it. Only one that holds no job and no outcome can be removed, with what is set for
+ * it. `now` (NULL: not wanted): how it stands then. Errors: STINT_BAD_NAME, STINT_INVALID,
+ * STINT_NO_SUCH_QUEUE (where it is not made), STINT_NOT_EMPTY (to remove), STINT_TOO_MANY,
+ * STINT_UNSUPPORTED. */
 STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, const char *queue,
     enum stint_queue_action action, struct stint_queue_setting *now, uint32_t timeout_ms);
 

@@ -44,8 +44,14 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
             s->payload.size, (unsigned long long)most);
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
-        s->backoff_cap_ms > LIMIT_TIME_MS)
+        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
+    if (s->due_ms > LIMIT_MOMENT_MS)
+        return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
+    if ((s->delay_ms || s->due_ms) && c->submissions.welcomed &&
+        !session_has_feature(&c->session, "delay"))
+        return bad_job(c, STINT_UNSUPPORTED, index, alone,
+            "the broker is too old for jobs that are due later");
     return STINT_OK;
 }
 
@@ -60,6 +66,8 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .time_to_run_ms = job->time_to_run_ms,
         .backoff_base_ms = job->backoff_base_ms ? job->backoff_base_ms : DEFAULT_BACKOFF_BASE_MS,
         .backoff_cap_ms = job->backoff_cap_ms ? job->backoff_cap_ms : DEFAULT_BACKOFF_CAP_MS,
+        .delay_ms = job->delay_ms,
+        .due_ms = job->due_ms,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
     if (!name_is_valid(s->queue))

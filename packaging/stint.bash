@@ -36,7 +36,7 @@ _stint() {
             esac ;;
         queue)
             case $before in
-            queue) values="pause resume close open rm" ;;
+            queue) values="pause resume close open set rm" ;;
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
         bulk) values="cancel retry delete promote move priority ls show wait stop" ;;

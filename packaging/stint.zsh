@@ -35,7 +35,7 @@ _stint() {
             esac ;;
         queue)
             case ${words[CURRENT-1]} in
-            queue) compadd -- pause resume close open rm ;;
+            queue) compadd -- pause resume close open set rm ;;
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
         bulk) compadd -- cancel retry delete promote move priority ls show wait stop ;;

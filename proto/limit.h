@@ -54,6 +54,7 @@ enum {
 #define DEFAULT_KEEP_MS (24ULL * 3600 * 1000) /* outcomes of jobs that say nothing */
 #define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
+#define LIMIT_MOMENT_MS 253402300799999ULL /* any point in time: the end of the year 9999 */
 
 /* What a feed keeps, at most and if nothing is said. */
 #define LIMIT_FEED_EVENTS 1000000000ULL

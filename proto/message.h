@@ -35,6 +35,7 @@ struct job_spec {
     struct slice queue, kind, payload;
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
+    uint64_t delay_ms, due_ms; /* not before so long after it is stored, nor before this time */
     uint32_t max_attempts;
     uint8_t priority;
 };

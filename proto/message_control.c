@@ -238,7 +238,7 @@ set_queue_field(struct decoding *d, uint64_t key)
         d->m->set_queue.queue = decoding_name(d);
     else if (key == SET_QUEUE_ACTION)
         d->m->set_queue.action = (enum stint_queue_action)decoding_ranged(
-            d, STINT_PAUSE_QUEUE, STINT_REMOVE_QUEUE, "the action is 1 to 5");
+            d, STINT_PAUSE_QUEUE, STINT_ORDER_LOW_FIRST, "the action is 1 to 9");
     else
         pack_skip(&d->r);
 }
@@ -256,6 +256,8 @@ enum queue_set_key {
     QUEUE_SET_PAUSED = 2,
     QUEUE_SET_CLOSED = 3,
     QUEUE_SET_MADE = 4,
+    QUEUE_SET_LIFO = 5,
+    QUEUE_SET_LOW_FIRST = 6,
 };
 
 void
@@ -268,6 +270,10 @@ queue_field(struct decoding *d, uint64_t key)
         q->closed = pack_bool(&d->r);
     else if (key == QUEUE_SET_MADE)
         q->made = pack_bool(&d->r);
+    else if (key == QUEUE_SET_LIFO)
+        q->lifo = pack_bool(&d->r);
+    else if (key == QUEUE_SET_LOW_FIRST)
+        q->low_first = pack_bool(&d->r);
     else
         pack_skip(&d->r);
 }
@@ -275,11 +281,16 @@ queue_field(struct decoding *d, uint64_t key)
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *q)
 {
-    put_head_numbered(b, MESSAGE_QUEUE, 1U + q->paused + q->closed + q->made, number);
+    put_head_numbered(
+        b, MESSAGE_QUEUE, 1U + q->paused + q->closed + q->made + q->lifo + q->low_first, number);
     if (q->paused)
         put_key_bool(b, QUEUE_SET_PAUSED, true);
     if (q->closed)
         put_key_bool(b, QUEUE_SET_CLOSED, true);
     if (q->made)
         put_key_bool(b, QUEUE_SET_MADE, true);
+    if (q->lifo)
+        put_key_bool(b, QUEUE_SET_LIFO, true);
+    if (q->low_first)
+        put_key_bool(b, QUEUE_SET_LOW_FIRST, true);
 }

@@ -32,6 +32,8 @@ enum queue_key {
     QUEUE_OLDEST_READY = 6,
     QUEUE_PAUSED = 7,
     QUEUE_CLOSED = 8,
+    QUEUE_LIFO = 9,
+    QUEUE_LOW_FIRST = 10,
 };
 
 bool
@@ -59,6 +61,10 @@ message_next_queue(struct message_arrays *arrays)
             info->paused = pack_bool(r);
         else if (key == QUEUE_CLOSED)
             info->closed = pack_bool(r);
+        else if (key == QUEUE_LIFO)
+            info->lifo = pack_bool(r);
+        else if (key == QUEUE_LOW_FIRST)
+            info->low_first = pack_bool(r);
         else
             pack_skip(r);
     }
@@ -69,7 +75,8 @@ void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
     pack_put_map(b,
-        4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed);
+        4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed +
+            info->lifo + info->low_first);
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
@@ -82,6 +89,10 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
         put_key_bool(b, QUEUE_PAUSED, true);
     if (info->closed)
         put_key_bool(b, QUEUE_CLOSED, true);
+    if (info->lifo)
+        put_key_bool(b, QUEUE_LIFO, true);
+    if (info->low_first)
+        put_key_bool(b, QUEUE_LOW_FIRST, true);
 }
 
 /* Of a worker in WORKERS. */

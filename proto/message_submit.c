@@ -28,6 +28,8 @@ enum job_key {
     JOB_TIME_TO_RUN = 7,
     JOB_BACKOFF_BASE = 8,
     JOB_BACKOFF_CAP = 9,
+    JOB_DELAY = 10, /* those two in SUBMIT only */
+    JOB_DUE = 11,
 };
 
 static void
@@ -65,6 +67,12 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
     case JOB_BACKOFF_CAP:
         spec->backoff_cap_ms =
             decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff cap is at least 1 ms");
+        break;
+    case JOB_DELAY:
+        spec->delay_ms = decoding_ranged(d, 0, LIMIT_TIME_MS, "a delay is at most a hundred years");
+        break;
+    case JOB_DUE:
+        spec->due_ms = decoding_ranged(d, 0, LIMIT_MOMENT_MS, "a time is at most in the year 9999");
         break;
     default:
         pack_skip(&d->r);
@@ -144,7 +152,9 @@ differing(const struct job_spec *s, const struct job_spec *base)
         (uint32_t)(s->keep_ms != base->keep_ms) << JOB_KEEP |
         (uint32_t)(s->time_to_run_ms != base->time_to_run_ms) << JOB_TIME_TO_RUN |
         (uint32_t)(s->backoff_base_ms != base->backoff_base_ms) << JOB_BACKOFF_BASE |
-        (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << JOB_BACKOFF_CAP;
+        (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << JOB_BACKOFF_CAP |
+        (uint32_t)(s->delay_ms != base->delay_ms) << JOB_DELAY |
+        (uint32_t)(s->due_ms != base->due_ms) << JOB_DUE;
 }
 
 static uint32_t
@@ -178,6 +188,10 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         pack_put_key_uint(b, JOB_BACKOFF_BASE, s->backoff_base_ms);
     if (keys & 1U << JOB_BACKOFF_CAP)
         pack_put_key_uint(b, JOB_BACKOFF_CAP, s->backoff_cap_ms);
+    if (keys & 1U << JOB_DELAY)
+        pack_put_key_uint(b, JOB_DELAY, s->delay_ms);
+    if (keys & 1U << JOB_DUE)
+        pack_put_key_uint(b, JOB_DUE, s->due_ms);
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job

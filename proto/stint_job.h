@@ -26,8 +26,8 @@ extern "C" {
 enum stint_state {
     STINT_UNKNOWN = 0, /* there is no such job, or it was forgotten */
     STINT_READY = 1, /* backlog: waits for a worker */
-    STINT_SCHEDULED =
-        2, /* backlog: not before its due time (a retry after its backoff, a snooze) */
+    STINT_SCHEDULED = 2, /* backlog: not before its due time (it came with one, a retry after its
+                            backoff, a snooze) */
     STINT_RUNNING = 3, /* transit: a worker holds its lease */
     STINT_SUCCEEDED = 4, /* settled */
     STINT_DEAD = 5, /* settled: attempts used up, or failed for good; retry brings it back */
@@ -59,11 +59,13 @@ struct stint_job {
     uint64_t time_to_run_ms; /* the lease's limit for one run; 0: none */
     uint64_t backoff_base_ms; /* wait after the first failure, doubled each time; 0: 1000 */
     uint64_t backoff_cap_ms; /* longest wait; 0: 600000 */
-    uint64_t reserved[8]; /* 0; arrays of jobs keep their layout when fields are added here */
+    uint64_t delay_ms; /* not handed out before so long after it is stored; 0: at once */
+    uint64_t due_ms; /* nor before this time, by the broker's clock; 0: at once */
+    uint64_t reserved[6]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}}
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
 /* What of jobs that wait is to be changed. Begin with STINT_CHANGE_INIT, which leaves all as it is,
@@ -153,6 +155,8 @@ struct stint_queue_info {
     uint64_t oldest_ready_ms;
     bool paused; /* nothing of it is handed out */
     bool closed; /* it takes no new jobs */
+    bool lifo; /* of a priority, the newest job is next, not the oldest */
+    bool low_first; /* the lowest number of a priority is the most urgent one, not the highest */
     uint64_t reserved[7];
 };
 
@@ -163,11 +167,15 @@ enum stint_queue_action {
     STINT_CLOSE_QUEUE = 3, /* it takes no new jobs; what is there is finished */
     STINT_OPEN_QUEUE = 4,
     STINT_REMOVE_QUEUE = 5, /* it holds nothing, and goes with its settings */
+    STINT_ORDER_FIFO = 6, /* of a priority, the oldest job is next, */
+    STINT_ORDER_LIFO = 7, /* the newest */
+    STINT_ORDER_HIGH_FIRST = 8, /* the highest priority is the most urgent one, */
+    STINT_ORDER_LOW_FIRST = 9, /* the lowest */
 };
 
 /* How a queue stands after that. */
 struct stint_queue_setting {
-    bool paused, closed;
+    bool paused, closed, lifo, low_first;
     bool made; /* it was not there before */
     uint64_t reserved[4];
 };

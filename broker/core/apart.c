@@ -38,7 +38,7 @@ get_shelf(struct level *level, struct slice kind, bool refused)
         count++;
         if (s->level == level && s->refused == refused && memcmp(s->kind, text, sizeof text) == 0)
             return s;
-        if (!before && s->level->priority < level->priority)
+        if (!before && queue_prefers(q, level->priority, s->level->priority))
             before = s;
     }
     if (count >= SHELVES_MAX && !refused)
@@ -170,6 +170,21 @@ apart_others(
     return others > 0;
 }
 
+static int
+compare(const struct shelf *a, const struct shelf *b)
+{
+    const struct queue *q = a->level->queue;
+    return queue_prefers(q, a->level->priority, b->level->priority) ? -1
+        : queue_prefers(q, b->level->priority, a->level->priority)  ? 1
+                                                                    : 0;
+}
+
+void
+apart_sort(struct queue *q)
+{
+    DL_SORT(q->shelves, compare);
+}
+
 static bool
 fits(const struct worker *w, const struct apart *a)
 {
@@ -196,11 +211,11 @@ look_through(struct shelf *s, const struct worker *w)
 }
 
 struct apart *
-apart_for(const struct worker *w, const struct queue *q, uint8_t priority)
+apart_for(const struct worker *w, const struct queue *q, const struct level *normal)
 {
     struct shelf *s;
     DL_FOREACH (q->shelves, s) {
-        if (s->level->priority < priority)
+        if (normal && queue_prefers(q, normal->priority, s->level->priority))
             break;
         struct apart *a =
             kinds_have(w->serves.kinds, text_slice(s->kind)) ? look_through(s, w) : NULL;

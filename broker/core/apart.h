@@ -19,8 +19,11 @@ void apart_forget(struct core *core, const struct stint_id *key);
 /* Is there a worker that has not refused it? */
 bool apart_others(
     struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers);
-/* What this worker may be given of the queue, if it is of this priority at least; or NULL. */
-struct apart *apart_for(const struct worker *w, const struct queue *q, uint8_t priority);
+/* The queue's priorities have another order now. */
+void apart_sort(struct queue *q);
+/* What this worker may be given of the queue, unless jobs of the level `normal` (NULL: there are
+ * none) are more urgent; or NULL. */
+struct apart *apart_for(const struct worker *w, const struct queue *q, const struct level *normal);
 /* That of this job; NULL: it is not kept apart. */
 const struct apart *apart_find(const struct core *core, const struct stint_id *id);
 /* Has this worker said that it can't start it? */

@@ -7,7 +7,6 @@
 
 enum {
     EXPECTED_A_QUEUE = 16, /* names in memory, for each queue that there may be */
-    GLANCED = 64, /* rows that one who only asks looks at */
 };
 
 void
@@ -106,7 +105,7 @@ add_level(struct book *book, struct queue *q, uint8_t priority)
     l->next = 1;
     q->levels = grown(q->levels, &q->levels_size, q->levels_count);
     uint32_t at = q->levels_count++;
-    for (; at > 0 && q->levels[at - 1]->priority < priority; at--)
+    for (; at > 0 && queue_prefers(q, priority, q->levels[at - 1]->priority); at--)
         q->levels[at] = q->levels[at - 1];
     q->levels[at] = l;
     book->levels++;
@@ -154,7 +153,9 @@ store_queue(struct book *book, const struct queue *q)
     const struct row_queue row = {.number = q->number,
         .name = {(const uint8_t *)q->name, q->name_bytes},
         .paused = q->set.paused,
-        .closed = q->set.closed};
+        .closed = q->set.closed,
+        .lifo = q->set.lifo,
+        .low_first = q->set.low_first};
     store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
         (struct slice){0});
 }
@@ -176,10 +177,36 @@ book_queue_make(struct book *book, struct slice name)
     return q;
 }
 
+static void
+turn_levels(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->levels_count / 2; i++) {
+        struct level *first = q->levels[i];
+        q->levels[i] = q->levels[q->levels_count - 1 - i];
+        q->levels[q->levels_count - 1 - i] = first;
+    }
+}
+
+/* Nobody has searched from there, or not lately. */
+static void
+forget_tails(struct queue *q)
+{
+    for (uint32_t i = 0; i < q->levels_count; i++) {
+        struct level *level = q->levels[i];
+        level->reach.met = level->reach.tail = 0;
+        for (uint32_t n = 0; n < level->scans_count; n++)
+            level->scans[n].reach.met = level->scans[n].reach.tail = 0;
+    }
+}
+
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
     assert(q->number != 0);
+    if (set.low_first != q->set.low_first)
+        turn_levels(q);
+    if (set.lifo && !q->set.lifo)
+        forget_tails(q);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);
@@ -303,7 +330,7 @@ book_queue_remove(struct book *book, struct queue *q)
         return true;
     }
     free_levels(q);
-    q->set = (struct queue_settings){false, false};
+    q->set = (struct queue_settings){0};
     q->number = 0;
     expect(book, q);
     return true;
@@ -373,8 +400,8 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
     mark_level(book, level);
 }
 
-static struct block *
-find_block(struct book *book, const struct stint_id *id)
+struct block *
+book_block(struct book *book, const struct stint_id *id)
 {
     struct stint_id first = *id;
     first.bytes[STINT_ID_BYTES - 1] = 0;
@@ -410,12 +437,6 @@ mark_block(struct book *book, struct block *b)
     book->changed.blocks = b;
 }
 
-static unsigned
-bit_of(const struct stint_id *id)
-{
-    return id->bytes[STINT_ID_BYTES - 1];
-}
-
 static bool
 test_bit(const struct block *b, unsigned bit)
 {
@@ -425,17 +446,17 @@ test_bit(const struct block *b, unsigned bit)
 bool
 book_is_running(struct book *book, const struct stint_id *id)
 {
-    const struct block *b = find_block(book, id);
-    return b && test_bit(b, bit_of(id));
+    const struct block *b = book_block(book, id);
+    return b && test_bit(b, block_bit(id));
 }
 
 void
 book_set_running(struct book *book, const struct stint_id *id)
 {
-    struct block *b = find_block(book, id);
+    struct block *b = book_block(book, id);
     if (!b)
         b = add_block(book, id);
-    b->bits[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;
+    b->bits[block_bit(id) / 64] |= 1ULL << block_bit(id) % 64;
     b->count++;
     mark_block(book, b);
 }
@@ -443,9 +464,9 @@ book_set_running(struct book *book, const struct stint_id *id)
 void
 book_clear_running(struct book *book, const struct stint_id *id)
 {
-    struct block *b = find_block(book, id);
+    struct block *b = book_block(book, id);
     assert(b);
-    b->bits[bit_of(id) / 64] &= ~(1ULL << bit_of(id) % 64);
+    b->bits[block_bit(id) / 64] &= ~(1ULL << block_bit(id) % 64);
     b->count--;
     mark_block(book, b);
 }
@@ -453,10 +474,10 @@ book_clear_running(struct book *book, const struct stint_id *id)
 void
 book_set_apart(struct book *book, struct level *level, const struct stint_id *id)
 {
-    struct block *b = find_block(book, id);
+    struct block *b = book_block(book, id);
     if (!b)
         b = add_block(book, id);
-    b->apart[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;
+    b->apart[block_bit(id) / 64] |= 1ULL << block_bit(id) % 64;
     b->apart_count++;
     level->apart++;
     level->queue->apart++;
@@ -465,96 +486,13 @@ book_set_apart(struct book *book, struct level *level, const struct stint_id *id
 void
 book_clear_apart(struct book *book, struct level *level, const struct stint_id *id)
 {
-    struct block *b = find_block(book, id);
+    struct block *b = book_block(book, id);
     assert(b && b->apart_count > 0);
-    b->apart[bit_of(id) / 64] &= ~(1ULL << bit_of(id) % 64);
+    b->apart[block_bit(id) / 64] &= ~(1ULL << block_bit(id) % 64);
     b->apart_count--;
     level->apart--;
     level->queue->apart--;
     mark_block(book, b); /* it may be of no use now */
-}
-
-/* The first sequence at or after `sequence` that is not known to be running or apart, as far as one
- * block tells. */
-static uint64_t
-skip_known(struct book *book, const struct level *level, uint64_t sequence)
-{
-    struct stint_id id = book_id(book, level, sequence);
-    const struct block *b = find_block(book, &id);
-    if (!b)
-        return sequence;
-    unsigned bit = bit_of(&id);
-    while (bit < BLOCK_JOBS && ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) != 0)
-        bit++;
-    return sequence - bit_of(&id) + bit;
-}
-
-/* The first ready job at or after `*head`, which is moved behind it; or, if there is none among the
- * next `most` rows that are looked at, behind those. */
-static bool
-search(struct book *book, struct level *level, uint64_t *head, unsigned most, struct stint_id *id,
-    struct slice *bytes)
-{
-    for (; most > 0; most--) {
-        struct stint_id from = book_id(book, level, skip_known(book, level, *head));
-        struct slice key;
-        if (!store_seek(
-                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
-            key.size != STINT_ID_BYTES)
-            return false;
-        memcpy(id->bytes, key.data, STINT_ID_BYTES);
-        if (!id_same_level(id, &from) || id_compare(id, &from) < 0)
-            return false;
-        *head = id_sequence(id);
-        const struct block *b = find_block(book, id);
-        unsigned bit = bit_of(id);
-        if (!b || ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) == 0) {
-            ++*head;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
-book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
-{
-    if (level->jobs[STINT_READY] > level->apart &&
-        search(book, level, &level->head, UINT_MAX, id, bytes))
-        return true;
-    level->lost = level->jobs[STINT_READY] > level->apart;
-    return false;
-}
-
-bool
-book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
-{
-    if (!book_next_ready(book, level, id, bytes))
-        return false;
-    level->head = id_sequence(id);
-    return true;
-}
-
-bool
-book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
-{
-    if (!search(book, level, &level->head, GLANCED, id, bytes))
-        return false;
-    level->head = id_sequence(id);
-    return true;
-}
-
-bool
-book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
-    struct slice *bytes)
-{
-    if (scan->head < level->head)
-        scan->head = level->head;
-    if (level->jobs[STINT_READY] > level->apart && scan->head < level->next &&
-        search(book, level, &scan->head, UINT_MAX, id, bytes))
-        return true;
-    scan->head = level->next; /* what comes now stands behind it */
-    return false;
 }
 
 void
@@ -645,7 +583,7 @@ load_queue(struct book *book, struct slice key, struct slice value)
         book_queue(book, row.name))
         return false;
     struct queue *q = new_queue(book, row.name);
-    q->set = (struct queue_settings){row.paused, row.closed};
+    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};
     add_queue(book, q, row.number);
     return true;
 }

@@ -22,16 +22,23 @@
 
 struct shelf;
 
-/* How far a level was searched for jobs of these kinds: none that is ready stands before it. */
+/* How far a level was searched: no ready job stands before `head`, nor, of those before `met`, at
+ * or behind `tail`; apart from those that are kept apart. Only in a queue that is LIFO the search
+ * goes back from the tail. */
+struct reach {
+    uint64_t head, tail, met;
+};
+
+/* The same for jobs of these kinds. */
 struct scan {
     const struct kinds *kinds;
-    uint64_t head;
+    struct reach reach;
 };
 
 struct level {
     struct queue *queue;
     uint64_t next; /* sequence of the next job submitted */
-    uint64_t head; /* no ready job stands before it, but those apart */
+    struct reach reach;
     struct scan *scans; /* of workers that do not handle all kinds */
     uint32_t scans_count, scans_size;
     uint32_t apart; /* ready jobs that are not found by searching, as they are kept apart */
@@ -62,6 +69,8 @@ struct servings {
 struct queue_settings {
     bool paused; /* nothing of it is handed out */
     bool closed; /* it takes no new jobs */
+    bool lifo; /* of a priority, the newest job is next */
+    bool low_first; /* the lowest number of a priority is the most urgent one */
 };
 
 /* What has been of it; memory only. */
@@ -74,7 +83,7 @@ struct queue_past {
 struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
-    struct level **levels; /* highest priority first */
+    struct level **levels; /* the most urgent first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
     uint32_t workers, watchers; /* workers and pools that name it; subscriptions to it */
     struct servings servings; /* who serves it, by what they handle */
@@ -155,7 +164,8 @@ struct queue *book_queue_make(struct book *book, struct slice name);
 /* One that a peer serves or watches: until a job comes, it is only in memory. Errors: NULL if too
  * many are expected. */
 struct queue *book_queue_expect(struct book *book, struct slice name);
-/* From now on, and after a restart. */
+/* From now on, and after a restart. Of the order in which jobs are handed out, those that are kept
+ * apart are not told: apart_sort. */
 void book_queue_set(struct book *book, struct queue *queue, struct queue_settings set);
 /* A queue that holds nothing goes, with what is set for it. Its number is not used again, so that
  * no id is ever given twice. If somebody names or watches it, it stays as one that is only in
@@ -181,6 +191,16 @@ void book_totals(const struct queue *queue, uint64_t totals[STINT_COUNTS]);
 /* Count a job that leaves `from` and enters `to`; STINT_UNKNOWN stands for outside. */
 void book_count(struct book *book, struct level *level, enum stint_state from, enum stint_state to);
 
+/* The block of 256 neighbours that an id stands in, if any of them runs or is kept apart; else
+ * NULL. Borrowed until the next flush. */
+struct block *book_block(struct book *book, const struct stint_id *id);
+
+static inline unsigned
+block_bit(const struct stint_id *id)
+{
+    return id->bytes[STINT_ID_BYTES - 1];
+}
+
 bool book_is_running(struct book *book, const struct stint_id *id);
 void book_set_running(struct book *book, const struct stint_id *id);
 void book_clear_running(struct book *book, const struct stint_id *id);
@@ -190,32 +210,38 @@ void book_set_apart(struct book *book, struct level *level, const struct stint_i
 /* And no longer. Searching finds it only after book_ready_at. */
 void book_clear_apart(struct book *book, struct level *level, const struct stint_id *id);
 
-/* A job of this level became ready: the scan for the next ready one begins no later than it. */
+/* Is anything set for it? Then it is kept, also when it is empty. */
+static inline bool
+queue_is_set(const struct queue *q)
+{
+    return q->set.paused || q->set.closed || q->set.lifo || q->set.low_first;
+}
+
+/* Is a job of priority `a` handed out before one of `b`? */
+static inline bool
+queue_prefers(const struct queue *q, uint8_t a, uint8_t b)
+{
+    return q->set.low_first ? a < b : a > b;
+}
+
+static inline void
+reach_to(struct reach *reach, uint64_t sequence)
+{
+    if (sequence < reach->head)
+        reach->head = sequence;
+    if (sequence >= reach->tail)
+        reach->tail = sequence + 1;
+}
+
+/* A job of this level became ready: the search for the next ready one does not pass it. */
 static inline void
 book_ready_at(struct level *level, uint64_t sequence)
 {
     posts_wake(&level->queue->servings.posts);
-    if (sequence < level->head)
-        level->head = sequence;
+    reach_to(&level->reach, sequence);
     for (uint32_t i = 0; i < level->scans_count; i++)
-        if (sequence < level->scans[i].head)
-            level->scans[i].head = sequence;
+        reach_to(&level->scans[i].reach, sequence);
 }
-
-/* The first ready job of the level; its stored bytes are borrowed until the store is written.
- * False if there is none. The job is to be set running or apart at once, or set aside. */
-bool
-book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
-/* The same, which is not moved behind: the next one finds it again. */
-bool
-book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
-/* The same, where somebody only asks: no more than a few blocks of running jobs are passed over,
- * and the next one who asks goes on behind them. False: none is found, which says nothing. */
-bool
-book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
-/* The next ready job of a scan, which may also be passed over. */
-bool book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
-    struct slice *bytes);
 
 /* Those that name the queue and handle these kinds; there has to be one. */
 static inline struct serving *

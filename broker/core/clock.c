@@ -104,3 +104,10 @@ clock_told(const struct core *core, uint64_t stored_ms)
     int64_t told_ms = (int64_t)stored_ms + core->clocks.wall_ahead_ms;
     return stored_ms == 0 || told_ms <= 0 ? stored_ms : (uint64_t)told_ms;
 }
+
+uint64_t
+clock_stored(const struct core *core, uint64_t told_ms)
+{
+    int64_t stored_ms = (int64_t)told_ms - core->clocks.wall_ahead_ms;
+    return stored_ms > 0 ? (uint64_t)stored_ms : 1;
+}

@@ -12,5 +12,7 @@ void clock_set(struct core *core, uint64_t passed_ms, uint64_t wall_ms);
 void clock_tick(struct core *core);
 /* A stored time as the wall clock has it now, for people. */
 uint64_t clock_told(const struct core *core, uint64_t stored_ms);
+/* And the other way: a time that people have told, as it is stored; at least 1. */
+uint64_t clock_stored(const struct core *core, uint64_t told_ms);
 
 #endif

@@ -19,7 +19,7 @@
 #include "clock.h"
 #include "job.h"
 #include "peers.h"
-#include "scans.h"
+#include "ready.h"
 #include "tally.h"
 #include "watch.h"
 
@@ -197,7 +197,7 @@ first_ready(struct queue *q, const struct worker *w)
     for (uint32_t i = 0; q->ready > q->apart && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
         if (level->jobs[STINT_READY] > level->apart && !level->lost &&
-            (!w->serves.kinds || book_scan(level, w->serves.kinds)->head < level->next))
+            (!w->serves.kinds || book_scan_is_open(level, book_scan(level, w->serves.kinds))))
             return level;
     }
     return NULL;
@@ -229,8 +229,7 @@ enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
 static enum turn
 take_apart(struct core *core, struct worker *w, struct queue *q)
 {
-    const struct level *normal = first_ready(q, w);
-    struct apart *a = apart_for(w, q, normal ? normal->priority : 0);
+    struct apart *a = apart_for(w, q, first_ready(q, w));
     if (!a) {
         if (w->serves.draining == q)
             fleet_worker_drain(w, NULL);
@@ -534,9 +533,10 @@ is_passed_over(struct level *level, uint64_t sequence)
     bool passed = q->servings.count > 0 || p;
     for (uint32_t i = 0; i < q->servings.count && passed; i++)
         passed = q->servings.list[i].kinds &&
-            book_scan(level, q->servings.list[i].kinds)->head > sequence;
+            book_scan_is_past(level, book_scan(level, q->servings.list[i].kinds), sequence);
     for (; p && passed; p = p->next_here)
-        passed = p->pool->terms.kinds && book_scan(level, p->pool->terms.kinds)->head > sequence;
+        passed = p->pool->terms.kinds &&
+            book_scan_is_past(level, book_scan(level, p->pool->terms.kinds), sequence);
     return passed;
 }
 

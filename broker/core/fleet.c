@@ -1,6 +1,6 @@
 /* Connections, workers and leases; the contract is in fleet.h. */
 #include "fleet.h"
-#include "scans.h"
+#include "ready.h"
 
 #include <utlist.h>
 

@@ -239,16 +239,40 @@ job_set_payload(struct core *core, struct job *job, struct slice payload)
         put_parts(core, &job->id, 0, payload);
 }
 
+/* When a job that is to come later is due, by the broker's time. */
+static uint64_t
+due_of(const struct core *core, const struct job_spec *spec)
+{
+    uint64_t after_ms = core->clocks.wall_ms + spec->delay_ms;
+    return spec->due_ms ? later(after_ms, clock_stored(core, spec->due_ms)) : after_ms;
+}
+
+/* The record and its row say when it is due. */
+static void
+schedule(struct core *core, const struct stint_id *job_key, struct record *r, uint64_t due_ms)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    r->state = STINT_SCHEDULED;
+    record_set(r, FIELD_DUE, due_ms);
+    store_put(core->store, STORE_DUE, time_key(key, due_ms, job_key), (struct slice){0},
+        (struct slice){0});
+    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);
+}
+
 void
 job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec)
 {
     struct record r;
+    uint64_t due_ms = spec->delay_ms || spec->due_ms ? due_of(core, spec) : 0;
+    bool waits = due_ms > core->clocks.wall_ms;
     record_from_spec(&r, spec, core->clocks.wall_ms);
-    write_record(core, PLACE_LIVE, id, &r);
+    if (waits)
+        schedule(core, id, &r, due_ms);
+    write_record(core, waits ? PLACE_PARKED : PLACE_LIVE, id, &r);
     if (record_chunked(&r))
         put_parts(core, id, 0, spec->payload);
-    book_count(&core->book, level, STINT_UNKNOWN, STINT_READY);
+    book_count(&core->book, level, STINT_UNKNOWN, waits ? STINT_SCHEDULED : STINT_READY);
     tally_count(core, level, STINT_COUNT_SUBMITTED);
 }
 
@@ -374,18 +398,13 @@ void
 job_park(struct core *core, struct job *job, uint64_t due_ms)
 {
     struct record *r = &job->record;
-    uint8_t key[TIME_KEY_BYTES];
     assert(job->place == PLACE_LIVE);
     take_out(core, job);
-    r->state = STINT_SCHEDULED;
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_READY);
-    record_set(r, FIELD_DUE, due_ms);
+    schedule(core, &job->key, r, due_ms);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);
-    store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},
-        (struct slice){0});
-    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);
 }
 
 void

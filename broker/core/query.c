@@ -273,7 +273,8 @@ struct peek {
     uint64_t offset;
     uint32_t limit, count, scanned, scanned_most;
     uint32_t parts;
-    struct stint_id at; /* where it goes on; sequence 0: at the begin of a level */
+    bool goes_on; /* it is not the first page, and goes on at */
+    struct stint_id at;
 };
 enum { PEEK_CURSOR_BYTES = STINT_ID_BYTES + 8 };
 
@@ -290,15 +291,27 @@ peek_tell(struct core *core, struct peek *p)
     p->count++;
 }
 
+/* The row of STORE_LIVE at `p->at`, or the next one in the order of the queue. */
+static bool
+peek_seek(struct core *core, struct peek *p)
+{
+    struct slice key, bytes;
+    bool back = p->queue->set.lifo;
+    bool found = back ? store_seek_back(core->store, STORE_LIVE, id_key(&p->at), &key, &bytes)
+                      : store_seek(core->store, STORE_LIVE, id_key(&p->at), &key, &bytes);
+    if (!found || key.size != STINT_ID_BYTES)
+        return false;
+    int order = memcmp(key.data, p->at.bytes, STINT_ID_BYTES);
+    memcpy(p->at.bytes, key.data, STINT_ID_BYTES);
+    return back ? order <= 0 : order >= 0;
+}
+
 /* Ready jobs of one level, in the order of their places; false if the page has come to its end. */
 static bool
 peek_level(struct core *core, struct peek *p)
 {
-    struct slice key, bytes;
     struct stint_id from = p->at;
-    while (store_seek(core->store, STORE_LIVE, id_key(&p->at), &key, &bytes) &&
-        key.size == STINT_ID_BYTES && memcmp(key.data, p->at.bytes, STINT_ID_BYTES) >= 0) {
-        memcpy(p->at.bytes, key.data, STINT_ID_BYTES);
+    while (peek_seek(core, p)) {
         if (!id_same_level(&p->at, &from))
             return true;
         if (p->count == p->limit || p->scanned == p->scanned_most ||
@@ -312,7 +325,7 @@ peek_level(struct core *core, struct peek *p)
             else
                 peek_tell(core, p);
         }
-        p->at = id_plus(p->at, 1);
+        p->at = id_plus(p->at, p->queue->set.lifo ? (uint64_t)-1 : 1);
     }
     return true;
 }
@@ -324,15 +337,15 @@ peek_all(struct core *core, struct peek *p)
     struct stint_id begun = p->at;
     for (uint32_t l = 0; l < p->queue->levels_count; l++) {
         const struct level *level = p->queue->levels[l];
-        struct stint_id first = book_id(&core->book, level, 0);
-        bool goes_on = id_same_level(&first, &begun) && id_sequence(&begun) > 0;
-        if (id_compare(&first, &begun) < 0 && !goes_on)
+        bool goes_on = p->goes_on && level->priority == id_priority(&begun);
+        if (p->goes_on && queue_prefers(p->queue, level->priority, id_priority(&begun)))
             continue;
         if (!goes_on && p->offset >= level->jobs[STINT_READY]) {
             p->offset -= level->jobs[STINT_READY];
             continue;
         }
-        p->at = goes_on ? begun : first;
+        p->at =
+            goes_on ? begun : book_id(&core->book, level, p->queue->set.lifo ? level->next - 1 : 0);
         if (!peek_level(core, p))
             return false;
     }
@@ -343,8 +356,8 @@ static bool
 peek_begin(struct core *core, const struct message *m, struct peek *p)
 {
     struct slice given = m->peek.cursor;
-    p->at = id_make(core->options.broker, p->queue->number, 255, 0);
-    if (given.size == 0)
+    p->goes_on = given.size > 0;
+    if (!p->goes_on)
         return true;
     if (given.size != PEEK_CURSOR_BYTES)
         return false;

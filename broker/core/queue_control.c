@@ -1,8 +1,10 @@
-/* Queue control; the contract is in queue_control.h. Who pauses or closes a queue wants that to
- * hold for its name from now on, so one that is not there is made, and the answer says so: it may
- * be a slip of the pen. Whatever is set, no job is lost by it, and what runs goes on.
+/* Queue control; the contract is in queue_control.h. Who pauses or closes a queue, or
+ * gives it another order, wants that to hold for its name from now on, so one that is not there is
+ * made, and the answer says so: it may be a slip of the pen. Whatever is set, no job is lost by it,
+ * and what runs goes on.
  */
 #include "queue_control.h"
+#include "apart.h"
 #include "queues.h"
 #include "reply.h"
 
@@ -13,7 +15,11 @@ action_name(enum stint_queue_action action)
         [STINT_RESUME_QUEUE] = "resume",
         [STINT_CLOSE_QUEUE] = "close",
         [STINT_OPEN_QUEUE] = "open",
-        [STINT_REMOVE_QUEUE] = "remove"};
+        [STINT_REMOVE_QUEUE] = "remove",
+        [STINT_ORDER_FIFO] = "oldest first",
+        [STINT_ORDER_LIFO] = "newest first",
+        [STINT_ORDER_HIGH_FIRST] = "high priorities first",
+        [STINT_ORDER_LOW_FIRST] = "low priorities first"};
     return names[action];
 }
 
@@ -25,6 +31,10 @@ changed(struct queue_settings set, enum stint_queue_action action)
         set.paused = action == STINT_PAUSE_QUEUE;
     if (action == STINT_CLOSE_QUEUE || action == STINT_OPEN_QUEUE)
         set.closed = action == STINT_CLOSE_QUEUE;
+    if (action == STINT_ORDER_FIFO || action == STINT_ORDER_LIFO)
+        set.lifo = action == STINT_ORDER_LIFO;
+    if (action == STINT_ORDER_HIGH_FIRST || action == STINT_ORDER_LOW_FIRST)
+        set.low_first = action == STINT_ORDER_LOW_FIRST;
     return set;
 }
 
@@ -33,8 +43,9 @@ set(struct core *core, struct queue *q, enum stint_queue_action action)
 {
     struct queue_settings now = changed(q->set, action);
     core->step.paused |= now.paused && !q->set.paused;
-    if (now.paused != q->set.paused || now.closed != q->set.closed)
+    if (memcmp(&now, &q->set, sizeof now) != 0)
         book_queue_set(&core->book, q, now);
+    apart_sort(q);
 }
 
 /* False if it can't be, and the peer was told so. */
@@ -55,7 +66,8 @@ static struct queue *
 find(struct core *core, const struct peer *peer, const struct message *m, bool *made)
 {
     enum stint_queue_action action = m->set_queue.action;
-    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE;
+    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE ||
+        action == STINT_ORDER_LIFO || action == STINT_ORDER_LOW_FIRST;
     struct queue *q = book_queue(&core->book, m->set_queue.queue);
     *made = !q && makes;
     if (q)
@@ -88,6 +100,8 @@ queue_control_message(struct core *core, struct peer *peer, const struct message
         set(core, q, action);
         answer.paused = q->set.paused;
         answer.closed = q->set.closed;
+        answer.lifo = q->set.lifo;
+        answer.low_first = q->set.low_first;
     }
     core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
         NOTE_TEXT("queue", name));

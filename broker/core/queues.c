@@ -59,6 +59,8 @@ put_queue(struct core *core, struct queue *q)
         .workers = queue_workers(q),
         .paused = q->set.paused,
         .closed = q->set.closed,
+        .lifo = q->set.lifo,
+        .low_first = q->set.low_first,
         .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
@@ -260,7 +262,7 @@ queues_is_empty(const struct queue *q)
 static bool
 is_unused(const struct queue *q)
 {
-    return !queue_is_used(q) && !q->set.paused && !q->set.closed && queues_is_empty(q);
+    return !queue_is_used(q) && !queue_is_set(q) && queues_is_empty(q);
 }
 
 static void

@@ -96,16 +96,18 @@ blame_workers(const struct question *q, struct stint_reason *r)
     return s.free == 0;
 }
 
-/* How many ready jobs of its queue are handed out before it: those of higher priorities, and of its
- * own as many as can stand before it. */
+/* How many ready jobs of its queue are handed out before it: those of more urgent priorities, and
+ * of its own as many as can stand before it. */
 static void
 count_before(const struct level *level, uint64_t sequence, struct stint_reason *r)
 {
     const struct queue *q = level->queue;
     uint64_t others = level->jobs[STINT_READY] - earlier(level->jobs[STINT_READY], 1);
-    uint64_t places = sequence - earlier(sequence, later(level->head, 1)) + level->apart;
-    uint64_t most = earlier(others, places), behind = level->next - 1 - sequence;
-    for (uint32_t i = 0; i < q->levels_count && q->levels[i]->priority > level->priority; i++)
+    uint64_t older = sequence - earlier(sequence, later(level->reach.head, 1));
+    uint64_t newer = level->next - 1 - sequence;
+    uint64_t places = (q->set.lifo ? newer : older) + level->apart;
+    uint64_t most = earlier(others, places), behind = q->set.lifo ? older : newer;
+    for (uint32_t i = 0; i < q->levels_count && q->levels[i] != level; i++)
         r->before += q->levels[i]->jobs[STINT_READY];
     r->before += most;
     r->about = most > others - earlier(others, behind);

@@ -49,8 +49,9 @@ queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number)
 static size_t
 write_settings(uint8_t *at, const struct row_queue *row)
 {
-    const uint64_t words[QUEUE_SETTINGS_WORDS] = {row->paused, row->closed};
-    if (!row->paused && !row->closed)
+    const uint64_t words[QUEUE_SETTINGS_WORDS] = {
+        row->paused, row->closed, row->lifo, row->low_first};
+    if (!row->paused && !row->closed && !row->lifo && !row->low_first)
         return 0;
     at[0] = ROW_VERSION;
     at[1] = QUEUE_SETTINGS_WORDS;
@@ -77,6 +78,8 @@ read_settings(struct slice settings, struct row_queue *row)
     }
     row->paused = words[0] != 0;
     row->closed = words[1] != 0;
+    row->lifo = words[2] != 0;
+    row->low_first = words[3] != 0;
     return good;
 }
 

@@ -48,6 +48,9 @@ struct store_ops {
     /* The first row at or after `from`. */
     bool (*seek)(struct store *store, enum store_table table, struct slice from, struct slice *key,
         struct slice *value);
+    /* The last row at or before `from`. */
+    bool (*seek_back)(struct store *store, enum store_table table, struct slice from,
+        struct slice *key, struct slice *value);
     /* Insert or replace; the value is `head` and then `body`. */
     void (*put)(struct store *store, enum store_table table, struct slice key, struct slice head,
         struct slice body);
@@ -88,6 +91,13 @@ store_seek(struct store *s, enum store_table table, struct slice from, struct sl
     struct slice *value)
 {
     return s->ops->seek(s, table, from, key, value);
+}
+
+static inline bool
+store_seek_back(struct store *s, enum store_table table, struct slice from, struct slice *key,
+    struct slice *value)
+{
+    return s->ops->seek_back(s, table, from, key, value);
 }
 
 static inline void

@@ -287,6 +287,24 @@ lmdb_seek(struct store *store, enum store_table table, struct slice from, struct
     return true;
 }
 
+static bool
+lmdb_seek_back(struct store *store, enum store_table table, struct slice from, struct slice *key,
+    struct slice *value)
+{
+    struct store_lmdb *s = self(store);
+    MDB_cursor *c = cursor(s, table, CURSOR_READ);
+    MDB_val k = val(from), v;
+    if (!c)
+        return false;
+    bool behind = found(s, mdb_cursor_get(c, &k, &v, MDB_SET_RANGE));
+    bool at = behind && k.mv_size == from.size && memcmp(k.mv_data, from.data, from.size) == 0;
+    if (!at && !found(s, mdb_cursor_get(c, &k, &v, behind ? MDB_PREV : MDB_LAST)))
+        return false;
+    *key = slice(k);
+    *value = slice(v);
+    return true;
+}
+
 static void
 lmdb_put(struct store *store, enum store_table table, struct slice key, struct slice head,
     struct slice body)
@@ -438,7 +456,7 @@ lmdb_destroy(struct store **store)
 }
 
 static const struct store_ops lmdb_ops = {lmdb_begin, lmdb_commit, lmdb_abort, lmdb_get, lmdb_seek,
-    lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
+    lmdb_seek_back, lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
 
 static int
 open_tables(struct store_lmdb *s)

@@ -182,15 +182,14 @@ begin(struct cli *cli, const struct stint_bulk *bulk, struct stint_bulk_info *in
     return status == STINT_OK ? EX_OK : cli_failed(cli, status);
 }
 
-/* Only a person at a terminal is asked. Returns an exit code: EX_OK is a yes. */
+/* Only a person at a terminal is asked, but whoever forgets --yes learns how many jobs it would be,
+ * and whether the filter can be read. Returns an exit code: EX_OK is a yes. */
 static int
 ask_first(struct cli *cli, const struct stint_bulk *bulk)
 {
     struct stint_bulk count = *bulk;
     struct stint_bulk_info info;
     char answer[8] = "";
-    if (!isatty(STDIN_FILENO) || console_error_width() == 0)
-        return cli_usage(cli, "nobody can be asked here: --yes does it, --dry-run counts");
     count.dry = true;
     int rc = begin(cli, &count, &info);
     if (rc == EX_OK)
@@ -199,6 +198,9 @@ ask_first(struct cli *cli, const struct stint_bulk *bulk)
         return rc;
     struct stint_bulk_info kept = info;
     show_examples(cli, &kept);
+    if (!isatty(STDIN_FILENO) || console_error_width() == 0)
+        return cli_usage(cli, "it is about %llu jobs, and nobody can be asked here: --yes does it",
+            (unsigned long long)kept.counted);
     cli_say(cli, "%s %llu jobs? y or n", stint_bulk_action_name(bulk->action),
         (unsigned long long)kept.counted);
     if (!fgets(answer, sizeof answer, stdin) || (answer[0] != 'y' && answer[0] != 'Y')) {

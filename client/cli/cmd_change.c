@@ -9,12 +9,12 @@
 
 static struct poptOption no_options[] = {POPT_TABLEEND};
 
-static char *due_in, *payload_file;
+static char *payload_file;
 static int due_now;
 
 static struct poptOption change_options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "What is to be different:", NULL},
-    {"in", 0, POPT_ARG_STRING, &due_in, 0, "due so long from now", "TIME"},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When they are due:", NULL},
     {"now", 0, POPT_ARG_NONE, &due_now, 0, "due at once", NULL},
     {"file", 'f', POPT_ARG_STRING, &payload_file, 0,
         "the payload is this file's; -: standard input; of one job only", "FILE"},
@@ -143,7 +143,6 @@ static int
 read_options(struct cli *cli)
 {
     struct stint_job job;
-    uint64_t delay_ms;
     int rc = jobs_fill(cli, &job);
     if (rc != EX_OK)
         return rc;
@@ -155,12 +154,13 @@ read_options(struct cli *cli)
     what.time_to_run_ms = job.time_to_run_ms;
     what.backoff_base_ms = job.backoff_base_ms;
     what.backoff_cap_ms = job.backoff_cap_ms;
-    if (due_in && due_now)
-        return cli_usage(cli, "--in and --now: write one of them");
-    if (due_in && !cli_duration(cli, "in", due_in, &delay_ms))
-        return EX_USAGE;
-    if (due_in || due_now)
-        what.delay_ms = due_in ? (int64_t)delay_ms : 0;
+    if ((job_options.in || job_options.at) && due_now)
+        return cli_usage(cli, "--now and --in or --at: write one of them");
+    uint64_t now_ms = clock_wall_ms();
+    if (job_options.at)
+        what.delay_ms = job.due_ms > now_ms ? (int64_t)(job.due_ms - now_ms) : 0;
+    else if (job_options.in || due_now)
+        what.delay_ms = (int64_t)job.delay_ms;
     return EX_OK;
 }
 

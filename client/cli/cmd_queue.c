@@ -1,16 +1,25 @@
-/* stint queue: pause, resume, close, open and remove queues. */
+/* stint queue: pause, resume, close, open and remove queues, and set in which order they go. */
 #include "console.h"
 #include "out.h"
 
 #include <string.h>
 
-static struct poptOption no_options[] = {POPT_TABLEEND};
+static const char *order, *priorities;
+static struct poptOption queue_options[] = {
+    {"order", '\0', POPT_ARG_STRING, &order, 0,
+        "with set: of a priority, which job is next, the oldest (fifo) or the newest (lifo)",
+        "fifo|lifo"},
+    {"priorities", '\0', POPT_ARG_STRING, &priorities, 0,
+        "with set: which priority is the most urgent one", "high-first|low-first"},
+    POPT_TABLEEND};
 
-static const struct action {
+struct action {
     const char *name;
     enum stint_queue_action action;
     const char *done;
-} actions[] = {{"pause", STINT_PAUSE_QUEUE, "is paused"},
+};
+
+static const struct action actions[] = {{"pause", STINT_PAUSE_QUEUE, "is paused"},
     {"resume", STINT_RESUME_QUEUE, "is resumed"}, {"close", STINT_CLOSE_QUEUE, "is closed"},
     {"open", STINT_OPEN_QUEUE, "is open"}, {"rm", STINT_REMOVE_QUEUE, "is removed"}};
 
@@ -31,26 +40,62 @@ set_one(struct cli *cli, const struct action *action, const char *name)
     return EX_OK;
 }
 
+/* What `set` is to do: the first half by --order, the second by --priorities. */
+static const struct action orders[] = {
+    {"fifo", STINT_ORDER_FIFO, "hands out its oldest jobs first"},
+    {"lifo", STINT_ORDER_LIFO, "hands out its newest jobs first"},
+    {"high-first", STINT_ORDER_HIGH_FIRST, "hands out its highest priorities first"},
+    {"low-first", STINT_ORDER_LOW_FIRST, "hands out its lowest priorities first"}};
+
+static const struct action *
+find(const struct action *of, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(of[i].name, name) == 0)
+            return &of[i];
+    return NULL;
+}
+
+/* The actions that a command is about, up to its NULL. */
+static int
+read_actions(struct cli *cli, const char *word, const struct action *wanted[3])
+{
+    size_t count = 0;
+    if (strcmp(word, "set") != 0) {
+        wanted[count++] = find(actions, sizeof actions / sizeof *actions, word);
+        if (!wanted[0])
+            return cli_usage(cli, "%s: write pause, resume, close, open, set or rm", word);
+        return order || priorities
+            ? cli_usage(cli, "--order and --priorities are for stint queue set")
+            : EX_OK;
+    }
+    if (order && !(wanted[count++] = find(orders, 2, order)))
+        return cli_usage(cli, "--order: %s is neither fifo nor lifo", order);
+    if (priorities && !(wanted[count++] = find(orders + 2, 2, priorities)))
+        return cli_usage(cli, "--priorities: %s is neither high-first nor low-first", priorities);
+    return count ? EX_OK : cli_usage(cli, "set what? give --order or --priorities");
+}
+
 /* One that fails does not hold up the others. */
 static int
 run_queue(struct cli *cli, const char **args)
 {
-    const struct action *action = NULL;
+    const struct action *wanted[3] = {NULL};
     int failed = EX_OK;
     if (!args || !args[0])
-        return cli_usage(cli, "what about it? pause, resume, close, open or rm");
-    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-        if (strcmp(actions[i].name, args[0]) == 0)
-            action = &actions[i];
-    if (!action)
-        return cli_usage(cli, "%s: write pause, resume, close, open or rm", args[0]);
+        return cli_usage(cli, "what about it? pause, resume, close, open, set or rm");
+    int rc = read_actions(cli, args[0], wanted);
+    if (rc != EX_OK)
+        return rc;
     if (!args[1])
         return cli_usage(cli, "which queue? give one or more names");
-    int rc = cli_connect(cli, NULL, 0);
+    rc = cli_connect(cli, NULL, 0);
     if (rc != EX_OK)
         return rc;
     for (args++; *args && rc != EX_IOERR; args++) {
-        rc = set_one(cli, action, *args);
+        rc = EX_OK;
+        for (size_t i = 0; wanted[i] && rc == EX_OK; i++)
+            rc = set_one(cli, wanted[i], *args);
         failed = failed == EX_OK ? rc : failed;
         if (rc == EX_UNAVAILABLE || rc == EX_TEMPFAIL)
             break; /* nor would the others get through */
@@ -58,5 +103,6 @@ run_queue(struct cli *cli, const char **args)
     return failed;
 }
 
-const struct verb verb_queue = {"queue", "[OPTION...] pause|resume|close|open|rm NAME...",
-    "pause, resume, close, open or remove queues", no_options, run_queue, VERB_TAKES_ARGUMENTS};
+const struct verb verb_queue = {"queue", "[OPTION...] pause|resume|close|open|set|rm NAME...",
+    "pause, resume, close, open, set the order of, or remove queues", queue_options, run_queue,
+    VERB_TAKES_ARGUMENTS};

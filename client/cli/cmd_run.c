@@ -20,6 +20,7 @@ static int shell, again, detach;
 
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command_option_table, 0, "The job:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the command is a line for /bin/sh", NULL},
     {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts 5", NULL},
     {"detach", 0, POPT_ARG_NONE, &detach, 0, "print the job's id and do not wait for it", NULL},

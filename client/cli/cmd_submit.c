@@ -15,6 +15,7 @@ static int each, zero, object;
 
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
     {"each", 'E', POPT_ARG_NONE, &each, 0, "a job for each line of the file or standard input",
         NULL},

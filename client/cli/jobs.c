@@ -2,6 +2,7 @@
 #include "jobs.h"
 #include "console.h"
 #include "lines.h"
+#include "moment.h"
 #include "out.h"
 #include "stall.h"
 
@@ -36,6 +37,13 @@ struct poptOption job_option_table[] = {
         "keep its outcome so long; 0: forget it at success (the broker's, 24h)"),
     {"attempts", 'a', POPT_ARG_STRING, &job_options.attempts, 0,
         "runs before it is dead (5)", "N"},
+    POPT_TABLEEND};
+
+struct poptOption due_option_table[] = {
+    {"in", 0, POPT_ARG_STRING, &job_options.in, 0, "due so long from now, and not before", "TIME"},
+    {"at", 0, POPT_ARG_STRING, &job_options.at, 0,
+        "due at this time, and not before: 17:30, 2026-12-24T08:00, 2026-12-24T08:00Z, @SECONDS",
+        "WHEN"},
     POPT_TABLEEND};
 
 struct poptOption command_option_table[] = {
@@ -78,6 +86,13 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
             return EX_USAGE;
         job->keep_ms = (int64_t)number;
     }
+    if (o->in && !cli_duration(cli, "in", o->in, &job->delay_ms))
+        return EX_USAGE;
+    if (o->at && !moment_read(o->at, clock_wall_ms(), &job->due_ms))
+        return cli_usage(
+            cli, "--at=%s: write HH:MM, YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS][Z] or @SECONDS", o->at);
+    if (o->in && o->at)
+        return cli_usage(cli, "--in and --at: write one of them");
     const struct {
         const char *option, *text;
         uint64_t *ms;

@@ -7,6 +7,7 @@
 struct job_options {
     char *queue, *kind, *keep, *timeout, *backoff, *backoff_cap, *priority, *attempts;
     char *directory; /* --wd */
+    char *in, *at; /* when it is due */
     char **environment; /* --env, as often as wished */
     char *input; /* --stdin */
     int no_wait; /* for room */
@@ -16,6 +17,8 @@ struct job_options {
 extern struct job_options job_options;
 /* submit's table, and the one of map and run, whose jobs run commands. */
 extern struct poptOption job_option_table[], command_option_table[];
+/* When jobs are due: --in and --at. */
+extern struct poptOption due_option_table[];
 
 /* Fill in a job from the options. Returns an exit code. */
 int jobs_fill(const struct cli *cli, struct stint_job *job);

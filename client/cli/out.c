@@ -138,6 +138,8 @@ out_queue(const struct stint_queue_info *i)
         (json_int_t)i->number, "workers", (json_int_t)i->workers);
     json_object_set_new(o, "paused", json_boolean(i->paused));
     json_object_set_new(o, "closed", json_boolean(i->closed));
+    json_object_set_new(o, "order", json_string(i->lifo ? "lifo" : "fifo"));
+    json_object_set_new(o, "priorities", json_string(i->low_first ? "low-first" : "high-first"));
     put_text(o, "state",
         i->paused && i->closed ? "paused, closed"
             : i->paused        ? "paused"
@@ -154,8 +156,10 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_queue_setting(const char *name, const char *action, const struct stint_queue_setting *now)
 {
-    return json_pack("{ss ss ss sb sb sb}", "schema", "stint.queue_setting/1", "queue", name,
-        "action", action, "paused", now->paused, "closed", now->closed, "made", now->made);
+    return json_pack("{ss ss ss sb sb ss ss sb}", "schema", "stint.queue_setting/1", "queue", name,
+        "action", action, "paused", now->paused, "closed", now->closed, "order",
+        now->lifo ? "lifo" : "fifo", "priorities", now->low_first ? "low-first" : "high-first",
+        "made", now->made);
 }
 
 json_t *

@@ -193,6 +193,30 @@ put_bulk(struct pack_buffer *b)
     pack_buffer_free(&filter);
 }
 
+/* About a job, or about one of four queues. */
+static void
+put_question(struct pack_buffer *b, uint8_t what, uint8_t more, const struct slice queues[4])
+{
+    const struct stint_id id = id_make(0, 1 + what % 3, DEFAULT_PRIORITY, more % 32);
+    const struct message peek = {.peek.queue = queues[what % 4],
+        .peek.offset = more % 40,
+        .peek.limit = next() % 8,
+        .peek.parts = more % 2};
+    switch (what / 4 % 4) {
+    case 0:
+        message_put_why(b, more, queues[what % 4], NULL, 0);
+        break;
+    case 1:
+        message_put_why(b, more, (struct slice){0}, &id, 1);
+        break;
+    case 2:
+        message_put_peek(b, more, &peek);
+        break;
+    default:
+        message_put_list_figures(b, more, queues[what % 4], next(), (struct slice){0});
+    }
+}
+
 /* What a person does with the fleet and with queues, and a worker that says it has other slots now.
  */
 static void
@@ -204,7 +228,6 @@ put_fleet(struct pack_buffer *b)
                                   {(const uint8_t *)"d", 1}};
     uint8_t what = next(), more = next();
     const struct stint_fleet size = {.slots = more % 32};
-    struct stint_id ids[1];
     const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
     struct control c = {.action = (enum control_action)(1 + more % 5),
         .target = (enum control_target)(1 + what % 3),
@@ -212,12 +235,10 @@ put_fleet(struct pack_buffer *b)
     switch (what % 8) {
     case 4:
         message_put_set_queue(b, more, queues[what / 8 % 4],
-            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_REMOVE_QUEUE));
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_ORDER_LOW_FIRST));
         break;
     case 5:
-        ids[0] = id_make(0, 1 + what / 8 % 3, DEFAULT_PRIORITY, more % 32);
-        message_put_why(
-            b, more, more % 2 ? queues[what / 8 % 4] : (struct slice){0}, ids, 1 - more % 2);
+        put_question(b, what / 8, more, queues);
         break;
     case 0:
         message_put_fleet(b, MESSAGE_SET_FLEET, more, &size);

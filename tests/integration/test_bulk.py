@@ -60,6 +60,7 @@ class Bulk(harness.Case):
                            (("cancel", "--where", "queue=fill"), "--yes"),
                            (("cancel", "--yes", "--where", "queu=fill"), "no field queu"),
                            (("cancel", "--yes", "--where", "age>1y"), "no time"),
+                           (("cancel", "--where", "queu=fill"), "no field queu"),
                            (("cancel", "--yes", "--where", "priority~1"), "can't be compared"),
                            (("move", "--yes", "--where", "queue=fill"), "--to"),
                            (("cancel", "--yes", "--to", "x", "--where", "queue=fill"), "--to"),

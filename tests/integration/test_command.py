@@ -1,11 +1,16 @@
 """The `stint` command: every verb, its output for people and machines, and its exit codes."""
 
 import base64
+import datetime
 import json
 import os
 import re
 
 import harness
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Command(harness.Case):
@@ -19,6 +24,20 @@ class Command(harness.Case):
         r = self.place.stint("submit", *args, **kwargs)
         self.assertExit(r, 0)
         return r.stdout.split()
+
+    def test_a_job_for_later_is_run_then_and_not_before(self):
+        later = self.place.stint("submit", "-k", "echo", "--in", "1h", "x").stdout.strip()
+        dated = self.place.stint("submit", "-k", "echo", "--at", "2100-01-01T00:00Z", "x").stdout.strip()
+        r = self.place.stint("run", "--in", "500ms", "--json", "--", "echo", "hello")
+        self.assertExit(r, 0)
+        job = self.place.json("show", self.place.json("ls", "--kind", "exec")[0]["id"])[0]
+        self.assertGreaterEqual(moment(job["settled"]), moment(job["submitted"]) + 0.5)
+        self.assertEqual([self.place.state(j) for j in (later, dated)], ["scheduled"] * 2)
+        self.assertEqual(self.place.json("show", dated)[0]["due"], "2100-01-01T00:00:00.000Z")
+        self.assertExit(self.place.stint("change", later, "--at", "2000-01-01"), 0)
+        harness.wait_until(lambda: self.place.state(later) == "succeeded", "what was due long ago is run")
+        for words in (["--at", "noon"], ["--in", "soon"], ["--in", "1s", "--at", "12:00"]):
+            self.assertExit(self.place.stint("submit", *words, "x"), 64)
 
     def test_submit_takes_an_argument_a_file_and_standard_input(self):
         path = self.place.path("payload")

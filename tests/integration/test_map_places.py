@@ -193,7 +193,7 @@ class Local(harness.Case):
             [harness.program("stint"), args[0], "--local", self.place.path("my work, etc"), "-S",
              f"echo begun >>{mark}; sleep 1000", *args[1:]], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        harness.wait_until(lambda: os.path.exists(mark), "it has begun")
+        harness.wait_until(lambda: os.path.exists(mark) and os.path.getsize(mark) > 0, "it has begun")
         p.send_signal(signal.SIGINT)
         _, err = p.communicate(timeout=30)
         self.assertEqual(p.returncode, 130, err)

@@ -1,6 +1,8 @@
 """Queues are controlled from the command line, with real brokers and workers: a pause lasts through kills, who
 submits to a closed queue waits and is told why once, and only an empty one can be removed."""
 
+import os
+import shutil
 import subprocess
 
 import harness
@@ -104,6 +106,37 @@ class Close(Queues):
 
 
 class Remove(Queues):
+    def peeked(self):
+        return [o["id"] for o in self.place.json("peek", "-n", "10", "mail")]
+
+    def test_an_order_holds_for_what_waits_and_is_dumped_and_loaded(self):
+        jobs = [self.submit() for _ in range(3)]
+        self.assertEqual(self.queue("set", "mail", "--order", "lifo"),
+                         "stint queue: mail hands out its newest jobs first\n")
+        said = self.place.json("queue", "set", "--order", "lifo", "--priorities", "low-first", "mail")
+        self.assertEqual([(o["action"], o["order"], o["priorities"]) for o in said],
+                         [("lifo", "lifo", "high-first"), ("low-first", "lifo", "low-first")])
+        low = self.submit("mail", "echo", "-p", "3")
+        self.assertEqual(self.peeked(), [low, *reversed(jobs)])
+        self.broker.stop()
+        dumped = subprocess.run([harness.program("stintd"), "--data", self.place.path("data"), "--dump"],
+                                capture_output=True, check=True).stdout
+        subprocess.run([harness.program("stintd"), "--data", self.place.path("loaded"), "--load=-"], input=dumped,
+                       check=True, capture_output=True)
+        shutil.rmtree(self.place.path("data"))
+        os.rename(self.place.path("loaded"), self.place.path("data"))
+        self.broker = self.place.broker()
+        self.assertEqual(self.peeked(), [low, *reversed(jobs)])
+        self.assertEqual((self.shown("mail")["order"], self.shown("mail")["priorities"]), ("lifo", "low-first"))
+
+    def test_what_is_no_order_is_refused(self):
+        for words in (["set", "mail"], ["set", "mail", "--order", "random"], ["set", "--order", "lifo"],
+                      ["set", "mail", "--priorities", "lifo"], ["pause", "mail", "--order", "lifo"]):
+            self.assertExit(self.place.stint("queue", *words), 64)
+        r = self.place.stint("queue", "set", "nowhere", "--order", "fifo")
+        self.assertExit(r, 66)
+        self.assertEqual(self.place.json("queues"), [])
+
     def test_only_an_empty_one_is_removed(self):
         job = self.submit("mail")
         self.assertExit(self.place.stint("cancel", job), 0)
@@ -130,7 +163,8 @@ class Tell(Queues):
         for action, paused, closed, made in expected:
             told = self.place.json("queue", action, "mail")
             self.assertEqual(told, [{"schema": "stint.queue_setting/1", "queue": "mail", "action": action,
-                                     "paused": paused, "closed": closed, "made": made}])
+                                     "paused": paused, "closed": closed, "order": "fifo",
+                                     "priorities": "high-first", "made": made}])
 
     def test_what_it_is_not_told_it_asks_for(self):
         for args, named in (([], "pause"), (["pause"], "which queue"), (["stop", "mail"], "stop")):

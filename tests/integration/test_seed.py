@@ -1,5 +1,6 @@
 """The README's table of the calls that stint grew from: each line's command is run, in the order of the table, and
-does what the line says; each C function is declared. A line without a check here fails."""
+does what the line says; each C function is declared, and used as the line says by seed_calls.c. A line without a
+check here fails."""
 
 import os
 import re
@@ -91,6 +92,18 @@ class Seed(harness.Case):
     def heard(self, out):
         self.assertIn("submitted", out)
 
+    def newest_is_next(self, out):
+        del out
+        newest = self.place.stint("submit", "-q", "mail", "-p", "200", "newest").stdout.strip()
+        self.place.stint("submit", "-q", "mail", "-p", "200", "older")
+        self.assertIn("older", self.place.stint("peek", "mail").stdout)
+        self.assertIn("newest", self.place.stint("peek", "--offset", "1", "mail").stdout)
+        self.assertEqual(self.place.state(newest), "ready")
+
+    def lowest_is_next(self, out):
+        del out
+        self.assertNotIn("older", self.place.stint("peek", "mail").stdout)
+
     def is_closed(self, out):
         del out
         self.assertTrue(next(q for q in self.place.json("queues") if q["name"] == "mail")["closed"])
@@ -110,7 +123,9 @@ class Seed(harness.Case):
               "set the maximum of workers": four, "get the maximum of workers": four,
               "number of workers": one_worker, "dequeue by hand": taken,
               "dequeue from a prefix": taken_from_a_prefix, "finish by hand": finished,
-              "jobs updated": heard, "job finished": finished, "close": is_closed, "remove a job": is_gone,
+              "jobs updated": heard, "job finished": finished,
+              "LIFO: the newest first": newest_is_next, "ascending: the lowest priority first": lowest_is_next,
+              "close": is_closed, "remove a job": is_gone,
               "drop an empty queue": old_is_gone}
 
     def listen(self, command):
@@ -152,6 +167,14 @@ class Seed(harness.Case):
         declared = " ".join(map(source, HEADERS))
         for there, _, function in table():
             self.assertRegex(declared, rf"\b{function}\(", there)
+
+    def test_each_function_does_what_the_line_says(self):
+        calls = source("tests/integration/seed_calls.c")
+        for there, _, function in table():
+            self.assertRegex(calls, rf"\b{function}\(", there)
+        r = subprocess.run([os.path.join(harness.BUILD, "tests/seed_calls"), self.place.path("seed")],
+                           capture_output=True, text=True, timeout=300)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
 
 
 if __name__ == "__main__":

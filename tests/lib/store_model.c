@@ -168,6 +168,20 @@ model_seek(struct store *store, enum store_table table, struct slice from, struc
     return true;
 }
 
+static bool
+model_seek_back(struct store *store, enum store_table table, struct slice from, struct slice *key,
+    struct slice *value)
+{
+    const struct rows *t = &self(store)->now[table];
+    size_t i = find(t, from);
+    i += is_at(t, i, from);
+    if (refused(self(store)) || i == 0)
+        return false;
+    *key = t->rows[i - 1].key;
+    *value = t->rows[i - 1].value;
+    return true;
+}
+
 static void
 insert_at(struct rows *t, size_t i, struct row row)
 {
@@ -289,7 +303,8 @@ model_destroy(struct store **store)
 }
 
 static const struct store_ops model_ops = {model_begin, model_commit, model_abort, model_get,
-    model_seek, model_put, model_del, model_room, model_usage, model_error, model_destroy};
+    model_seek, model_seek_back, model_put, model_del, model_room, model_usage, model_error,
+    model_destroy};
 
 struct store *
 store_model_new(void)

@@ -250,7 +250,6 @@ show_one_of(struct showing *s, const char *const *names)
 
 NAMES(outcome, "succeeded", "failed", "dead", "snoozed", "returned", "unable")
 NAMES(action, "resize", "pause", "resume", "drain", "stop")
-NAMES(queue_action, "pause", "resume", "close", "open", "remove")
 NAMES(target, "all", "worker", "label")
 NAMES(leave, "drain", "stop")
 
@@ -403,7 +402,7 @@ FIELDS(spec, map,
     {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload", show_bytes},
     {4, "priority", show_uint}, {5, "max_attempts", show_uint}, {6, "keep_ms", show_uint},
     {7, "time_to_run_ms", show_uint}, {8, "backoff_base_ms", show_uint},
-    {9, "backoff_cap_ms", show_uint})
+    {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint})
 
 FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint})
 LIST(run)
@@ -441,12 +440,6 @@ FIELDS(info, map,
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
     {22, "priority", show_uint})
 LIST(info)
-
-FIELDS(queue, map,
-    {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
-    {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint},
-    {7, "paused", show_bool}, {8, "closed", show_bool})
-LIST(queue)
 
 FIELDS(worker, map,
     {1, "name", show_text}, {2, "software", show_text}, {3, "queues", show_text},
@@ -552,8 +545,6 @@ MESSAGE(RETRY, NUMBER, {2, "ids", show_id_list})
 MESSAGE(CHANGE, NUMBER, {2, "ids", show_id_list}, {3, "to", show_spec}, {4, "delay_ms", show_uint})
 MESSAGE(DELETE, NUMBER, {2, "ids", show_id_list})
 MESSAGE(ANSWERS, NUMBER, {2, "statuses", show_status_list})
-MESSAGE(LIST_QUEUES, NUMBER, {2, "cursor", show_cursor})
-MESSAGE(QUEUES, NUMBER, {2, "queues", show_queue_list}, {3, "cursor", show_cursor})
 MESSAGE(LIST_WORKERS, NUMBER, {2, "cursor", show_cursor})
 MESSAGE(WORKERS, NUMBER, {2, "workers", show_worker_list}, {3, "cursor", show_cursor})
 MESSAGE(GET_STATS, NUMBER)
@@ -573,8 +564,7 @@ MESSAGE(FLEET, NUMBER, {2, "slots", show_uint}, {3, "workers", show_uint}, {4, "
     {5, "given", show_uint})
 MESSAGE(LIST_RUNNING, NUMBER, {2, "cursor", show_cursor}, {3, "worker", show_text})
 MESSAGE(RUNNING, NUMBER, {2, "jobs", show_running_list}, {3, "cursor", show_cursor})
-MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
-MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool})
+#include "transcript_queues.h"
 MESSAGE(WHY, NUMBER, {2, "queue", show_name}, {3, "ids", show_id_list})
 MESSAGE(REASONS, NUMBER, {2, "reasons", show_reason_list}, {3, "cursor", show_cursor})
 #include "transcript_feed.h"

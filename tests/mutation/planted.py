@@ -9,7 +9,7 @@ PEERS, SESSIONS, CONVERSATION, CHANGE, QUEUES, RANDOM, RIGHTS, GATE, NOTE, CONTR
     for n in ("peers", "sessions", "conversation", "change", "queues", "random", "rights", "gate", "note", "control", "sight"))
 POOLS, PATTERN = "broker/core/pools.c", "proto/pattern.c"
 QUEUE_CONTROL, WHY, LEASES = "broker/core/queue_control.c", "broker/core/why.c", "worker/leases.c"
-BOOKH, RIGHTS_DEF, STATE_H = "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
+READY, BOOKH, RIGHTS_DEF, STATE_H = "broker/core/ready.c", "broker/core/book.h", "broker/core/rights.def", "broker/core/state.h"
 ROUTES, RECORD, PEER = "broker/net/routes.c", "broker/store/record.c", "proto/session.c"
 ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/store/upgrade.c"
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
@@ -104,8 +104,8 @@ PLANTED = [
      "    if (job->place == PLACE_PARKED) {\n        uint8_t",
      "    if (false) {\n        uint8_t"),
     ("a parked job has no due row", JOB,
-     "    store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},\n        (struct slice){0});\n",
-     "    (void)key;\n"),
+     "    store_put(core->store, STORE_DUE, time_key(key, due_ms, job_key), (struct slice){0},\n        (struct slice){0});\n",
+     "    (void)key;\n    (void)job_key;\n"),
     ("keep 0 keeps", JOB, "    if (keep_ms == 0 && to == STINT_SUCCEEDED) {", "    if (false) {"),
     ("keep 0 forgets dead jobs", JOB, "    if (keep_ms == 0 && to == STINT_SUCCEEDED) {",
      "    if (record_get(r, FIELD_KEEP, 1) == 0) {"),
@@ -209,8 +209,7 @@ PLANTED = [
      "        if (!kinds_have(w->serves.kinds, job.record.kind)) {",
      "        if (false) {"),
     ("what becomes ready is behind a scan", BOOKH,
-     "        if (sequence < level->scans[i].head)\n            level->scans[i].head = sequence;",
-     "        (void)sequence;"),
+     "        reach_to(&level->scans[i].reach, sequence);", "        (void)sequence;"),
     ("who can't start a job gets it again", APART,
      "    return shares && !apart_has_refused(a->refusers, w);",
      "    return shares;"),
@@ -252,8 +251,8 @@ PLANTED = [
     ("the levels of a resent submission are mixed up", SUBMIT, "    return starts.size == 0;", "    return true;"),
     ("a queue's number is used again", BOOK, "    if (q->number == book->last_number)\n        store_last_number(book);\n", "    book->last_number -= q->number == book->last_number;\n"),
     ("queues that are used go", BOOKH, "    return queue->workers > 0 || queue->watchers > 0 ||", "    return queue->workers > 0 ||"),
-    ("a paused queue goes when it is empty", QUEUES, "!queue_is_used(q) && !q->set.paused && !q->set.closed &&", "!queue_is_used(q) && !q->set.closed &&"),
-    ("a closed queue goes when it is empty", QUEUES, "!queue_is_used(q) && !q->set.paused && !q->set.closed &&", "!queue_is_used(q) && !q->set.paused &&"),
+    ("a paused queue goes when it is empty", BOOKH, "    return q->set.paused || q->set.closed ||", "    return q->set.closed ||"),
+    ("a closed queue goes when it is empty", BOOKH, "    return q->set.paused || q->set.closed ||", "    return q->set.paused ||"),
 
     # queue_control.c, and what is set for queues elsewhere
     ("a paused queue is handed out", DISPATCH, "    if (q->set.paused)\n        return 0;\n", ""),
@@ -267,12 +266,36 @@ PLANTED = [
     ("jobs are moved into a closed queue", CHANGE, "        if (q && q != job->level->queue && q->set.closed) {", "        if (false) {"),
     ("a queue that is closed is told for good", ANSWERS, " ||\n        status == STINT_QUEUE_CLOSED;", ";"),
     ("what is set for a queue is not stored", BOOK, "    posts_wake(&q->servings.posts);\n    store_queue(book, q);", "    posts_wake(&q->servings.posts);\n    (void)book;"),
-    ("a pause is forgotten at a restart of the broker", BOOK, "    q->set = (struct queue_settings){row.paused, row.closed};\n", ""),
+    ("a pause is forgotten at a restart of the broker", BOOK, "    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};\n", ""),
     ("a queue that holds outcomes is removed", QUEUE_CONTROL, "    if (!queues_is_empty(q)) {", "    if (q->backlog > 0) {"),
-    ("a queue that is removed keeps what was set for it", BOOK, "    q->set = (struct queue_settings){false, false};\n", ""),
+    ("a queue that is removed keeps what was set for it", BOOK, "    q->set = (struct queue_settings){0};\n", ""),
     ("a queue that workers serve is freed", BOOK, "    if (!used) {\n        free_queue(q);", "    if (q->watchers == 0) {\n        free_queue(q);"),
-    ("to resume a queue makes it", QUEUE_CONTROL, "    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE;", "    bool makes = action != STINT_REMOVE_QUEUE;"),
+    ("to resume a queue makes it", QUEUE_CONTROL, "    bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE ||", "    bool makes = action != STINT_REMOVE_QUEUE ||"),
     ("a pause opens a queue", QUEUE_CONTROL, "    if (action == STINT_CLOSE_QUEUE || action == STINT_OPEN_QUEUE)\n", "    if (action != STINT_REMOVE_QUEUE)\n"),
+    # jobs for later
+    ("later: a delay is not kept", JOB, "    uint64_t after_ms = core->clocks.wall_ms + spec->delay_ms;", "    uint64_t after_ms = core->clocks.wall_ms + 0 * spec->delay_ms;"),
+    ("later: a time is not kept", JOB, "    return spec->due_ms ? later(after_ms,", "    return false ? later(after_ms,"),
+    ("later: of a delay and a time the earlier counts", JOB, "    return spec->due_ms ? later(after_ms,", "    return spec->due_ms ? earlier(after_ms,"),
+    ("later: it is among those that are ready", JOB, "    write_record(core, waits ? PLACE_PARKED : PLACE_LIVE, id, &r);", "    write_record(core, PLACE_LIVE, id, &r);"),
+    ("later: it is counted as ready", JOB, "STINT_UNKNOWN, waits ? STINT_SCHEDULED : STINT_READY);", "STINT_UNKNOWN, STINT_READY);"),
+    ("later: the broker sleeps past it", JOB, "    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);\n", ""),
+    ("later: a time is taken as the broker stores it", CLOCK, "    int64_t stored_ms = (int64_t)told_ms - core->clocks.wall_ahead_ms;", "    int64_t stored_ms = (int64_t)told_ms - 0 * core->clocks.wall_ahead_ms;"),
+    ("later: what differs of it is not sent", "proto/message_submit.c", "        (uint32_t)(s->delay_ms != base->delay_ms) << JOB_DELAY |\n", ""),
+    # the order of a queue
+    ("order: what came last is not met", READY, "    if (reach->met < level->next) /*", "    if (reach->met == 0) /*"),
+    ("order: what becomes ready again behind the tail is passed", BOOKH, "    if (sequence >= reach->tail)\n        reach->tail = sequence + 1;\n", ""),
+    ("order: the tail of a former order is kept", BOOK, "    if (set.lifo && !q->set.lifo)\n", "    if (false)\n"),
+    ("order: priorities stand as before", BOOK, "    if (set.low_first != q->set.low_first)\n", "    if (false)\n"),
+    ("order: a new priority stands as if the highest were first", BOOK, "at > 0 && queue_prefers(q, priority, q->levels[at - 1]->priority); at--)", "at > 0 && q->levels[at - 1]->priority < priority; at--)"),
+    ("order: jobs that are kept apart stand as before", QUEUE_CONTROL, "    apart_sort(q);\n", ""),
+    ("order: jobs that are kept apart stand as if the highest were first", APART, "if (!before && queue_prefers(q, level->priority, s->level->priority))", "if (!before && s->level->priority < level->priority)"),
+    ("order: a peek tells the oldest first", QUERY, "    bool back = p->queue->set.lifo;", "    bool back = false;"),
+    ("order: the next page of a peek begins anew", QUERY, "            goes_on ? begun :", "            goes_on && !p->queue->set.lifo ? begun :"),
+    ("order: one that is not taken is skipped", READY, "            break;\n    }\n    return sequence;", "            break;\n    }\n    return sequence > 1 ? sequence - 1 : sequence;"),
+    ("order: why counts those behind", WHY, "    uint64_t places = (q->set.lifo ? newer : older)", "    uint64_t places = (q->set.lifo ? older : older)"),
+    ("order: nothing new is found for some kinds", READY, "r->tail > 0 || r->met < level->next :", "r->tail > 0 :"),
+    ("order: a row does not tell it", ROWS, "!row->closed && !row->lifo && !row->low_first)", "!row->closed)"),
+    ("order: one that is empty goes with it", BOOKH, "q->set.closed || q->set.lifo || q->set.low_first;", "q->set.closed;"),
     # why.c
     ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
     ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
@@ -405,14 +428,13 @@ PLANTED = [
      "        get_be(value.data, 8) != record_check(value.data + 8, value.size - 8, seed))", "        seed == 1)"),
     ("a newer format is taken", UPGRADE, "words[0] > DATA_FORMAT ? STINT_VERSION_MISMATCH : STINT_OK", "STINT_OK"),
     ("the format is not marked", UPGRADE, "    put_meta(store, META_FORMAT, (uint64_t[META_WORDS]){DATA_FORMAT});\n    return STINT_OK;", "    return STINT_OK;"),
-    ("a bit is set next to its place", BOOK, "    b->bits[bit_of(id) / 64] |= 1ULL << bit_of(id) % 64;",
-     "    b->bits[bit_of(id) / 64] |= 2ULL << bit_of(id) % 63;"),
+    ("a bit is set next to its place", BOOK, "    b->bits[block_bit(id) / 64] |= 1ULL << block_bit(id) % 64;",
+     "    b->bits[block_bit(id) / 64] |= 2ULL << block_bit(id) % 63;"),
     ("counts forget where a job came from", BOOK, "        level->jobs[from]--;\n", ""),
-    ("changed levels are not written", BOOK, "    mark_level(book, level);\n}\n\nstatic struct block *\nfind_block", "}\n\nstatic struct block *\nfind_block"),
-    ("running jobs are handed out again", BOOK,
-     "        if (!b || ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) == 0) {",
-     "        (void)bit;\n        if (!b || true) {"),
-    ("the head passes over a ready job", BOOK,
+    ("changed levels are not written", BOOK, "    mark_level(book, level);\n}\n\nstruct block *\nbook_block", "}\n\nstruct block *\nbook_block"),
+    ("running jobs are handed out again", READY,
+     "        if (!b || !is_taken(b, block_bit(id))) {", "        if (!b || true) {"),
+    ("the head passes over a ready job", READY,
      "        *head = id_sequence(id);\n",
      "        *head = id_sequence(id) + 1;\n"),
 
@@ -559,8 +581,8 @@ PLANTED = [
     ("rights: audit notes are dropped like others", NOTE, "    bool minor = level > NOTE_AUDIT;", "    bool minor = level > NOTE_WARN;"),
 
     # the age of the oldest ready job
-    ("who only asks for the next ready job moves behind it", BOOK, "    level->head = id_sequence(id);\n    return true;\n}\n\nbool\nbook_scan_ready", "    return true;\n}\n\nbool\nbook_scan_ready"),
-    ("who only asks for the next ready job searches for it", BOOK, "search(book, level, &level->head, GLANCED, id, bytes)", "search(book, level, &level->head, UINT_MAX, id, bytes)"),
+    ("who only asks for the next ready job moves behind it", READY, "    level->reach.head = id_sequence(id);\n", ""),
+    ("who only asks for the next ready job searches for it", READY, "search(book, level, &level->reach.head, GLANCED, id, bytes)", "search(book, level, &level->reach.head, UINT_MAX, id, bytes)"),
     ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
     ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
     ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),

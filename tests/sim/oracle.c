@@ -370,8 +370,8 @@ check_order(const struct sent_dispatch *d, const struct job *j, const struct job
     if (other->now.state != STINT_READY || id_queue(others) != id_queue(key) || is_apart(other) ||
         !handles(d->to, other))
         return;
-    if (is_apart(j) ? id_priority(others) > id_priority(key) : id_compare(others, key) < 0)
-        sim_broken("%s was dispatched before an older or more urgent one", job_named(j));
+    if (queues_prefer(j->now_queue, others, key, is_apart(j)))
+        sim_broken("%s was dispatched before one whose turn it is", job_named(j));
 }
 
 static void
@@ -555,6 +555,9 @@ judge(void)
         bool told = traffic.claims.count || traffic.started.count;
         if (j->stored && j->now.state != STINT_UNKNOWN && (!was_there || j->now_queue != j->queue))
             queues_check_new(j);
+        if (!was_there && j->now.state == STINT_SCHEDULED &&
+            j->now_due_ms > known.wall_ms + j->wish.delay_ms)
+            sim_broken("%s came, and is due too late", job_named(j));
         if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
             j->now.begun = j->was.begun;

@@ -22,6 +22,7 @@ struct wish {
     uint32_t max_attempts;
     int64_t keep_ms; /* negative: the broker's default */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
+    uint64_t delay_ms; /* it comes to be run so much later; 0: at once */
     size_t payload_bytes, result_bytes;
 };
 

@@ -182,7 +182,9 @@ follow(const struct job *j, uint64_t from, unsigned *states, bool *changed)
         if (r->type == STINT_EVENT_CHANGED)
             *states = *states & WAITS ? *states | WAITS : *states;
         else
-            *states = meaning[r->type].after;
+            *states = r->type == STINT_EVENT_SUBMITTED && j->wish.delay_ms
+                ? SCHEDULED
+                : meaning[r->type].after;
     }
 }
 

@@ -381,6 +381,8 @@ frames_out(const struct outbox *out)
             queues_told(e->peer, &m);
         else if (m.type == MESSAGE_WELCOME && to)
             to->welcomed = true;
+        else if (m.type == MESSAGE_ERROR && to && m.error.about == MESSAGE_HELLO)
+            to->welcomed = false;
         else if (m.type == MESSAGE_REASONS)
             why_told(arrays, m.count);
         else if (m.type == MESSAGE_BULKS && to)

@@ -184,6 +184,9 @@ void queues_told(uint32_t peer, const struct message *m);
 /* Something of this queue was handed out: may it be? */
 void queues_check_dispatch(struct slice queue);
 /* A job was stored, or moved to its queue, in this batch: did that take any? */
+/* Is the job of key `a` handed out before that of `b`, which stands in the same queue? False where
+ * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
+bool queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart);
 void queues_check_new(const struct job *j);
 /* Was it paused in this step? */
 enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };

@@ -307,7 +307,8 @@ by_time(struct paths *p, const struct job *j, struct life at)
     struct life to = at;
     if (at.state == STINT_SCHEDULED) {
         /* One that was parked in this very step may be due at once if it asked for no delay. */
-        bool fresh = j->was.state != STINT_SCHEDULED;
+        bool fresh = j->was.state != STINT_SCHEDULED &&
+            (j->was.state != STINT_UNKNOWN || j->wish.delay_ms == 0);
         if (fresh || j->due_ms <= known.wall_ms) {
             to.state = STINT_READY;
             reach(p, to);
@@ -339,7 +340,7 @@ by_dispatch(struct paths *p, const struct job *j, struct life at)
 static void
 by_submit(struct paths *p, const struct job *j, struct life at)
 {
-    struct life to = {.state = STINT_READY};
+    struct life to = {.state = j->wish.delay_ms ? STINT_SCHEDULED : STINT_READY};
     for (size_t i = 0; i < traffic.submits.count; i++)
         if (&known.jobs[traffic.submits.all[i]] == j && at.state == STINT_UNKNOWN)
             reach(p, to);

@@ -9,7 +9,7 @@
 enum { HEARD_MAX = 1024 };
 
 struct setting {
-    bool paused, closed;
+    bool paused, closed, lifo, low_first;
 };
 
 /* A SET_QUEUE of this batch. */
@@ -72,9 +72,13 @@ apply(const struct heard_set *h)
     resumed[h->queue] = true;
     touched[h->queue] |= h->action == STINT_OPEN_QUEUE || h->action == STINT_REMOVE_QUEUE;
     if (h->action == STINT_REMOVE_QUEUE)
-        *s = (struct setting){false, false};
+        *s = (struct setting){0};
     else if (h->action == STINT_PAUSE_QUEUE || h->action == STINT_RESUME_QUEUE)
         s->paused = h->action == STINT_PAUSE_QUEUE;
+    else if (h->action == STINT_ORDER_FIFO || h->action == STINT_ORDER_LIFO)
+        s->lifo = h->action == STINT_ORDER_LIFO;
+    else if (h->action == STINT_ORDER_HIGH_FIRST || h->action == STINT_ORDER_LOW_FIRST)
+        s->low_first = h->action == STINT_ORDER_LOW_FIRST;
     else
         s->closed = h->action == STINT_CLOSE_QUEUE;
 }
@@ -91,7 +95,9 @@ queues_told(uint32_t peer, const struct message *m)
             sim_broken("%s has set what its key does not let it", h->key->name);
         apply(h);
         if (m->queue.paused != settings[h->queue].paused ||
-            m->queue.closed != settings[h->queue].closed)
+            m->queue.closed != settings[h->queue].closed ||
+            m->queue.lifo != settings[h->queue].lifo ||
+            m->queue.low_first != settings[h->queue].low_first)
             sim_broken("the queue %s is said to stand as it does not", keys_queues[h->queue]);
         heard_count--;
         memmove(h, h + 1, (heard_count - i) * sizeof *h);
@@ -106,6 +112,17 @@ queues_check_dispatch(struct slice name)
     unsigned q = queue_of(name);
     if (q < KEYS_QUEUES && settings[q].paused)
         sim_broken("the queue %s is paused, and something of it is handed out", keys_queues[q]);
+}
+
+bool
+queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart)
+{
+    const struct setting *s = &settings[queue];
+    if (s->lifo != before[queue].lifo || s->low_first != before[queue].low_first)
+        return false;
+    if (id_priority(a) != id_priority(b))
+        return s->low_first ? id_priority(a) < id_priority(b) : id_priority(a) > id_priority(b);
+    return !apart && (s->lifo ? id_compare(a, b) > 0 : id_compare(a, b) < 0);
 }
 
 void
@@ -136,7 +153,8 @@ read_settings(struct store *s, struct setting found[KEYS_QUEUES])
         if (!row_queue_read(key, value, &row))
             sim_broken("a queue's row is damaged");
         if (queue_of(row.name) < KEYS_QUEUES)
-            found[queue_of(row.name)] = (struct setting){row.paused, row.closed};
+            found[queue_of(row.name)] =
+                (struct setting){row.paused, row.closed, row.lifo, row.low_first};
         memcpy(from, key.data, QUEUE_KEY_BYTES);
         from[QUEUE_KEY_BYTES] = 0;
         at.size = sizeof from;
@@ -152,6 +170,6 @@ queues_check_store(struct store *s, bool in_doubt)
     for (unsigned q = 0; q < KEYS_QUEUES; q++)
         if (in_doubt)
             settings[q] = found[q];
-        else if (found[q].paused != settings[q].paused || found[q].closed != settings[q].closed)
+        else if (memcmp(&found[q], &settings[q], sizeof found[q]) != 0)
             sim_broken("what is set for the queue %s is not what is on disk", keys_queues[q]);
 }

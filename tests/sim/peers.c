@@ -216,7 +216,8 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
             .keep_ms = w->keep_ms,
             .time_to_run_ms = w->time_to_run_ms,
             .backoff_base_ms = w->backoff_base_ms,
-            .backoff_cap_ms = w->backoff_cap_ms};
+            .backoff_cap_ms = w->backoff_cap_ms,
+            .delay_ms = w->delay_ms};
     }
     if (waits)
         good = submit_and_wait(c, p, jobs);
@@ -488,13 +489,12 @@ run(struct stint_task *task, void *state)
 static void
 shorten(struct sim_worker *w, const char **queues, uint32_t count)
 {
-    struct chance *chance = &w->process.chance;
     bool may = !w->process.key || !keys_restrict(&w->key);
     for (uint32_t i = 0; i < count; i++) {
-        if ((!may && i % 2 == 0) || !chance_in_100(chance, 25))
+        if ((!may && i % 2 == 0) || !chance_in_100(&w->process.chance, 25))
             continue;
         (void)snprintf(w->prefixes[i], sizeof w->prefixes[i], "%.*s*",
-            (int)chance_between(chance, may ? 0 : 2, 5), queues[i]);
+            (int)chance_between(&w->process.chance, may ? 0 : 2, 5), queues[i]);
         queues[i] = w->prefixes[i];
     }
 }

@@ -175,9 +175,11 @@ people_set_queue(struct stint_client *client, struct chance *chance, unsigned qu
 {
     static const enum stint_queue_action actions[] = {STINT_PAUSE_QUEUE, STINT_PAUSE_QUEUE,
         STINT_RESUME_QUEUE, STINT_RESUME_QUEUE, STINT_CLOSE_QUEUE, STINT_OPEN_QUEUE,
-        STINT_REMOVE_QUEUE};
+        STINT_REMOVE_QUEUE, STINT_ORDER_FIFO, STINT_ORDER_LIFO, STINT_ORDER_LIFO,
+        STINT_ORDER_HIGH_FIRST, STINT_ORDER_LOW_FIRST};
     const char *queue = keys_queues[chance_below(chance, queues)];
-    enum stint_queue_action action = actions[chance_below(chance, 7)];
+    enum stint_queue_action action =
+        actions[chance_below(chance, sizeof actions / sizeof *actions)];
     struct stint_queue_setting now;
     if (stint_set_queue(client, queue, action, &now, PATIENCE_MS) != STINT_OK)
         return;

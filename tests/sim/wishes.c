@@ -26,6 +26,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.keep_ms = (int64_t)chance_between(c, 1000, 60000);
     if (chance_in_100(c, 15))
         w.time_to_run_ms = chance_between(c, 100, 5000);
+    if (chance_in_100(c, 10))
+        w.delay_ms = chance_between(c, 1, 5000);
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
         w.result_bytes += chance_below(c, 9000);

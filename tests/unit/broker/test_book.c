@@ -3,7 +3,7 @@
  */
 #include "book.h"
 #include "dice.h"
-#include "scans.h"
+#include "ready.h"
 #include "world.h"
 
 #include <stdio.h>
@@ -24,6 +24,7 @@ struct model_job {
 struct model_level {
     struct model_job jobs[JOBS]; /* by sequence, the first at 1 */
     unsigned count;
+    bool lifo;
 };
 
 struct shop {
@@ -87,14 +88,16 @@ submit(struct shop *s, unsigned q, unsigned p)
     m->jobs[++m->count] = (struct model_job){STINT_READY, kind, false};
 }
 
-/* The first ready job that is not apart, of one of the kinds (KINDS: of any); 0: there is none. */
+/* The next ready job that is not apart, of one of the kinds (KINDS: of any); 0: there is none. */
 static unsigned
 model_next(const struct model_level *m, unsigned kind)
 {
-    for (unsigned i = 1; i <= m->count; i++)
+    for (unsigned n = 1; n <= m->count; n++) {
+        unsigned i = m->lifo ? m->count + 1 - n : n;
         if (m->jobs[i].state == STINT_READY && !m->jobs[i].apart &&
             (kind == KINDS || m->jobs[i].kind == kind))
             return i;
+    }
     return 0;
 }
 
@@ -227,6 +230,31 @@ forget_outcome(struct shop *s, unsigned q, unsigned p)
     m->jobs[at].state = STINT_UNKNOWN;
 }
 
+/* The queue is to hand out its jobs in another order. */
+static void
+turn_order(struct shop *s, unsigned q)
+{
+    struct queue *queue = book_queue(&s->book, queue_name(q));
+    if (!queue)
+        return;
+    struct queue_settings set = queue->set;
+    if (dice_once_in(&s->dice, 2))
+        set.lifo = !set.lifo;
+    else
+        set.low_first = !set.low_first;
+    book_queue_set(&s->book, queue, set);
+    for (unsigned p = 0; p < PRIORITIES; p++)
+        s->levels[q][p].lifo = set.lifo;
+}
+
+static void
+check_order(const struct queue *q)
+{
+    for (uint32_t i = 1; q && i < q->levels_count; i++)
+        assert_true(q->set.low_first ? q->levels[i - 1]->priority < q->levels[i]->priority
+                                     : q->levels[i - 1]->priority > q->levels[i]->priority);
+}
+
 static void
 check_level(struct shop *s, unsigned q, unsigned p, uint64_t sums[STINT_STATES])
 {
@@ -273,6 +301,7 @@ check(struct shop *s)
         const struct queue *queue = book_queue(&s->book, queue_name(q));
         uint64_t ready = sums[STINT_READY] - before[STINT_READY];
         uint64_t parked = sums[STINT_SCHEDULED] - before[STINT_SCHEDULED];
+        check_order(queue);
         assert_int_equal(queue ? queue->ready : 0, ready);
         assert_int_equal(queue ? queue->backlog : 0, ready + parked);
     }
@@ -336,6 +365,8 @@ do_something(struct shop *s)
         forget_outcome(s, q, p);
         if (dice_once_in(&s->dice, 4))
             book_flush(&s->book);
+        if (dice_once_in(&s->dice, 4))
+            turn_order(s, q);
     }
 }
 
@@ -530,7 +561,7 @@ one_who_only_asks_looks_at_a_few_rows_and_goes_on_behind_them_the_next_time(void
     }
     assert_false(book_glance_ready(&book, level, &found, &bytes));
     assert_false(level->lost);
-    assert_in_range(level->head, APART, RUNNING * (uint64_t)APART);
+    assert_in_range(level->reach.head, APART, RUNNING * (uint64_t)APART);
     for (unsigned i = 0; i < 2; i++) { /* what is found stays where it is */
         assert_true(book_glance_ready(&book, level, &found, &bytes));
         assert_memory_equal(&found, &id, sizeof id);

@@ -70,6 +70,60 @@ what_is_next_is_told_in_the_order_of_dispatch(void **state)
 }
 
 static void
+set_order(struct world *w, enum stint_queue_action action)
+{
+    message_put_set_queue(world_frame(w, CLIENT), 8, text("mail"), action);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_QUEUE));
+}
+
+static void
+what_is_next_is_told_in_the_order_that_was_set(void **state)
+{
+    struct world *w = world_new(NULL);
+    (void)state;
+    world_with_client(w);
+    submit(w, 1, 100, "a", 1);
+    submit(w, 2, 7, "b", 1);
+    submit(w, 3, 100, "c", 1);
+    submit(w, 4, 7, "d", 1);
+    set_order(w, STINT_ORDER_LIFO);
+    assert_string_equal(peek(w, 0, 10), "cadb");
+    set_order(w, STINT_ORDER_LOW_FIRST);
+    assert_string_equal(peek(w, 0, 10), "dbca");
+    assert_string_equal(peek(w, 1, 2), "bc");
+    assert_string_equal(peek(w, 3, 1), "a");
+    submit(w, 5, 7, "e", 1);
+    assert_string_equal(peek(w, 0, 2), "ed");
+    set_order(w, STINT_ORDER_FIFO);
+    assert_string_equal(peek(w, 0, 10), "bdeac");
+    world_destroy(&w);
+}
+
+/* In more pages than one. */
+static void
+a_long_queue_is_told_to_its_end_in_either_order(void **state)
+{
+    struct world *w = world_new(NULL);
+    uint64_t number = 1;
+    (void)state;
+    world_with_client(w);
+    submit(w, number++, 100, "a", 1);
+    for (unsigned i = 0; i < MANY; i++)
+        submit(w, number++, 100, "x", LIMIT_JOBS / 2);
+    submit(w, number++, 200, "z", 1);
+    const uint64_t last = MANY * LIMIT_JOBS / 2 + 1;
+    assert_string_equal(peek(w, last, 2), "x");
+    set_order(w, STINT_ORDER_LIFO);
+    assert_string_equal(peek(w, 0, 2), "zx");
+    assert_string_equal(peek(w, last - 1, 3), "xa");
+    assert_string_equal(peek(w, last, 3), "a");
+    set_order(w, STINT_ORDER_LOW_FIRST);
+    assert_string_equal(peek(w, last - 1, 3), "az");
+    world_destroy(&w);
+}
+
+static void
 what_runs_is_not_next_and_what_comes_back_is(void **state)
 {
     struct world *w = world_new(NULL);
@@ -157,6 +211,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_next_is_told_in_the_order_of_dispatch),
+        cmocka_unit_test(what_is_next_is_told_in_the_order_that_was_set),
+        cmocka_unit_test(a_long_queue_is_told_to_its_end_in_either_order),
         cmocka_unit_test(what_runs_is_not_next_and_what_comes_back_is),
         cmocka_unit_test(an_offset_far_in_is_reached_in_bounded_steps),
         cmocka_unit_test(a_queue_that_is_not_there_and_a_cursor_of_another_are_refused),

@@ -97,6 +97,28 @@ seek_finds_the_first_row_at_or_after_a_key(void **state)
 }
 
 static void
+seek_back_finds_the_last_row_at_or_before_a_key(void **state)
+{
+    struct store *s = *state;
+    struct slice k, v;
+    s->ops->begin(s);
+    assert_false(store_seek_back(s, STORE_META, text("z"), &k, &v));
+    put(s, "d", "4", "");
+    put(s, "b", "2", "");
+    assert_false(store_seek_back(s, STORE_META, text("a"), &k, &v));
+    assert_true(store_seek_back(s, STORE_META, text("b"), &k, &v));
+    assert_memory_equal(k.data, "b", 1);
+    assert_memory_equal(v.data, "2", 1);
+    assert_true(store_seek_back(s, STORE_META, text("c"), &k, &v));
+    assert_memory_equal(k.data, "b", 1);
+    assert_true(store_seek_back(s, STORE_META, text("bb"), &k, &v)); /* one that is longer */
+    assert_memory_equal(k.data, "b", 1);
+    assert_true(store_seek_back(s, STORE_META, text("e"), &k, &v)); /* behind the last one */
+    assert_memory_equal(k.data, "d", 1);
+    s->ops->abort(s);
+}
+
+static void
 what_is_aborted_is_gone_and_what_is_committed_stays(void **state)
 {
     struct store *s = *state;
@@ -206,6 +228,8 @@ main(void)
         FOR(a_row_is_put_replaced_found_and_deleted, with_model),
         FOR(seek_finds_the_first_row_at_or_after_a_key, with_lmdb),
         FOR(seek_finds_the_first_row_at_or_after_a_key, with_model),
+        FOR(seek_back_finds_the_last_row_at_or_before_a_key, with_lmdb),
+        FOR(seek_back_finds_the_last_row_at_or_before_a_key, with_model),
         FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_lmdb),
         FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_model),
         FOR(rows_come_in_order_while_others_are_deleted_and_added, with_lmdb),

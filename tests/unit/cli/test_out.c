@@ -136,7 +136,8 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
     (void)state;
     assert_string_equal(text_of(out_queue(&q)),
         "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
-        "\"paused\":false,\"closed\":false,\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
+        "\"paused\":false,\"closed\":false,\"order\":\"fifo\",\"priorities\":\"high-first\","
+        "\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
         "4,\"dead\":5,\"cancelled\":6}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");
     assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));

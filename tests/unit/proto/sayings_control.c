@@ -124,7 +124,7 @@ void
 say_SET_QUEUE(uint64_t number)
 {
     struct slice queue = name();
-    enum stint_queue_action action = (enum stint_queue_action)(1 + below(STINT_REMOVE_QUEUE));
+    enum stint_queue_action action = (enum stint_queue_action)(1 + below(STINT_ORDER_LOW_FIRST));
     message_put_set_queue(&frame, number, queue, action);
     hear(MESSAGE_SET_QUEUE, number);
     assert_same(heard.set_queue.queue, queue);
@@ -134,10 +134,16 @@ say_SET_QUEUE(uint64_t number)
 void
 say_QUEUE(uint64_t number)
 {
-    struct stint_queue_setting q = {.paused = chance(), .closed = chance(), .made = chance()};
+    struct stint_queue_setting q = {.paused = chance(),
+        .closed = chance(),
+        .lifo = chance(),
+        .low_first = chance(),
+        .made = chance()};
     message_put_queue(&frame, number, &q);
     hear(MESSAGE_QUEUE, number);
     assert_int_equal(heard.queue.paused, q.paused);
     assert_int_equal(heard.queue.closed, q.closed);
+    assert_int_equal(heard.queue.lifo, q.lifo);
+    assert_int_equal(heard.queue.low_first, q.low_first);
     assert_int_equal(heard.queue.made, q.made);
 }

@@ -196,6 +196,10 @@ spec(void)
     if (chance())
         s.backoff_cap_ms = 1 + upto(LIMIT_TIME_MS - 1);
     if (chance())
+        s.delay_ms = upto(LIMIT_TIME_MS);
+    if (chance())
+        s.due_ms = upto(LIMIT_MOMENT_MS);
+    if (chance())
         s.max_attempts = 1 + (uint32_t)upto(LIMIT_ATTEMPTS - 1);
     if (chance())
         s.priority = (uint8_t)below(256);
@@ -215,6 +219,8 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->time_to_run_ms, jobs[i].time_to_run_ms);
         assert_number(s->backoff_base_ms, jobs[i].backoff_base_ms);
         assert_number(s->backoff_cap_ms, jobs[i].backoff_cap_ms);
+        assert_number(s->delay_ms, jobs[i].delay_ms);
+        assert_number(s->due_ms, jobs[i].due_ms);
         assert_int_equal(s->max_attempts, jobs[i].max_attempts);
         assert_int_equal(s->priority, jobs[i].priority);
     }

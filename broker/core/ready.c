@@ -1,0 +1,197 @@
+/* The next ready job of a level; the contract is in ready.h. */
+#include "ready.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+enum {
+    GLANCED = 64, /* rows that one who only asks looks at */
+};
+
+struct scan *
+book_scan(struct level *level, const struct kinds *kinds)
+{
+    for (uint32_t i = 0; i < level->scans_count; i++)
+        if (level->scans[i].kinds == kinds)
+            return &level->scans[i];
+    if (level->scans_count == level->scans_size) {
+        level->scans_size = level->scans_size ? 2 * level->scans_size : 4;
+        level->scans = realloc(level->scans, level->scans_size * sizeof *level->scans);
+        if (!level->scans)
+            abort();
+    }
+    struct scan *scan = &level->scans[level->scans_count++];
+    *scan = (struct scan){kinds, level->reach};
+    return scan;
+}
+
+bool
+book_scan_is_open(const struct level *level, const struct scan *scan)
+{
+    const struct reach *r = &scan->reach;
+    return level->queue->set.lifo ? r->tail > 0 || r->met < level->next : r->head < level->next;
+}
+
+bool
+book_scan_is_past(const struct level *level, const struct scan *scan, uint64_t sequence)
+{
+    const struct reach *r = &scan->reach;
+    return level->queue->set.lifo ? sequence < r->met && sequence >= r->tail : r->head > sequence;
+}
+
+void
+book_end_scans(struct queue *q, const struct kinds *kinds)
+{
+    for (uint32_t l = 0; l < q->levels_count; l++) {
+        struct level *level = q->levels[l];
+        for (uint32_t i = 0; i < level->scans_count; i++)
+            if (level->scans[i].kinds == kinds)
+                level->scans[i--] = level->scans[--level->scans_count];
+    }
+}
+
+static bool
+is_taken(const struct block *b, unsigned bit)
+{
+    return ((b->bits[bit / 64] | b->apart[bit / 64]) >> bit % 64 & 1) != 0;
+}
+
+/* The first sequence at or after `sequence` that is not known to be running or apart, as far as one
+ * block tells. */
+static uint64_t
+skip_known(struct book *book, const struct level *level, uint64_t sequence)
+{
+    struct stint_id id = book_id(book, level, sequence);
+    const struct block *b = book_block(book, &id);
+    if (!b)
+        return sequence;
+    unsigned at = block_bit(&id), bit = at;
+    while (bit < BLOCK_JOBS && is_taken(b, bit))
+        bit++;
+    return sequence - at + bit;
+}
+
+/* The last one at or before it, likewise; or the last of the block before. */
+static uint64_t
+skip_known_back(struct book *book, const struct level *level, uint64_t sequence)
+{
+    struct stint_id id = book_id(book, level, sequence);
+    const struct block *b = book_block(book, &id);
+    while (b && sequence > 0 && is_taken(b, sequence % BLOCK_JOBS)) {
+        sequence--;
+        if (sequence % BLOCK_JOBS == BLOCK_JOBS - 1)
+            break;
+    }
+    return sequence;
+}
+
+/* The first ready job at or after `*head`, which is moved behind it; or, if there is none among the
+ * next `most` rows that are looked at, behind those. */
+static bool
+search(struct book *book, struct level *level, uint64_t *head, unsigned most, struct stint_id *id,
+    struct slice *bytes)
+{
+    for (; most > 0; most--) {
+        struct stint_id from = book_id(book, level, skip_known(book, level, *head));
+        struct slice key;
+        if (!store_seek(
+                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
+            key.size != STINT_ID_BYTES)
+            return false;
+        memcpy(id->bytes, key.data, STINT_ID_BYTES);
+        if (!id_same_level(id, &from) || id_compare(id, &from) < 0)
+            return false;
+        *head = id_sequence(id);
+        const struct block *b = book_block(book, id);
+        if (!b || !is_taken(b, block_bit(id))) {
+            ++*head;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The last ready job before the tail, which is moved to it. */
+static bool
+search_back(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
+    struct slice *bytes)
+{
+    if (reach->met < level->next) /* those have come since */
+        reach->tail = reach->met = level->next;
+    while (reach->tail > 0) {
+        struct stint_id from = book_id(book, level, skip_known_back(book, level, reach->tail - 1));
+        struct slice key;
+        if (!store_seek_back(
+                book->store, STORE_LIVE, (struct slice){from.bytes, STINT_ID_BYTES}, &key, bytes) ||
+            key.size != STINT_ID_BYTES)
+            return false;
+        memcpy(id->bytes, key.data, STINT_ID_BYTES);
+        if (!id_same_level(id, &from) || id_compare(id, &from) > 0)
+            return false;
+        reach->tail = id_sequence(id);
+        const struct block *b = book_block(book, id);
+        if (!b || !is_taken(b, block_bit(id)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+search_from(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
+    struct slice *bytes)
+{
+    return level->queue->set.lifo ? search_back(book, level, reach, id, bytes)
+                                  : search(book, level, &reach->head, UINT_MAX, id, bytes);
+}
+
+bool
+book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
+{
+    if (level->jobs[STINT_READY] > level->apart &&
+        search_from(book, level, &level->reach, id, bytes))
+        return true;
+    level->lost = level->jobs[STINT_READY] > level->apart;
+    return false;
+}
+
+bool
+book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
+{
+    if (!book_next_ready(book, level, id, bytes))
+        return false;
+    reach_to(&level->reach, id_sequence(id));
+    return true;
+}
+
+bool
+book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
+{
+    if (!search(book, level, &level->reach.head, GLANCED, id, bytes))
+        return false;
+    level->reach.head = id_sequence(id);
+    return true;
+}
+
+/* What all jobs were searched for needs no search for some of them. */
+static void
+catch_up(const struct level *level, struct reach *reach)
+{
+    const struct reach *all = &level->reach;
+    if (reach->head < all->head)
+        reach->head = all->head;
+    if (reach->met == all->met && reach->tail > all->tail)
+        reach->tail = all->tail;
+}
+
+bool
+book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
+    struct slice *bytes)
+{
+    catch_up(level, &scan->reach);
+    if (level->jobs[STINT_READY] > level->apart && book_scan_is_open(level, scan) &&
+        search_from(book, level, &scan->reach, id, bytes))
+        return true;
+    /* What comes now stands behind it. */
+    scan->reach = (struct reach){.head = level->next, .met = level->next};
+    return false;
+}
