@@ -43,7 +43,7 @@ PLANTED = [
     ("prefixes: a job that is of another kind now wakes no post", BOOKH,
      "    posts_wake(&level->queue->servings.posts);\n", ""),
     ("prefixes: a queue that comes is served by none", BOOK,
-     "    q->workers = pools_meet(book->pools, q, &q->servings.posts, name);\n", ""),
+     "pools_meet(book->pools, q,", "pools_meet(book->pools ? NULL : book->pools, q,"),
     ("prefixes: who had its turn stays the first", DISPATCH, "        else if (got > 0)\n            pool_pass(post);\n", ""),
     ("prefixes: a pool's queue without jobs for one worker rests though others wait in it", DISPATCH,
      "    return q->set.paused || (!q->shelves && !first_ready(q, w));", "    return q->set.paused || !first_ready(q, w);"),
