@@ -17,6 +17,7 @@ enum {
     LIMIT_LABEL_BYTES = 128, /* a peer's own name and its software's */
     LIMIT_JOBS = 4096, /* jobs, ids or outcomes in one message */
     LIMIT_QUEUES_SERVED = 256, /* queues one worker serves */
+    LIMIT_PREFIXES = 64, /* prefixes by which one worker serves queues */
     LIMIT_KINDS = 64, /* kinds one worker handles */
     LIMIT_DEPTH = 8, /* nesting of the envelope, payloads not counted */
     LIMIT_WINDOW = 1 << 16, /* jobs a worker may hold */

@@ -148,7 +148,7 @@ struct hello {
     struct slice name, software;
     uint32_t slots, window;
     uint32_t cores; /* of its machine; it takes orders if it tells them */
-    uint32_t queues, kinds, labels; /* their names are in message_arrays */
+    uint32_t queues, prefixes, kinds, labels; /* their names are in message_arrays */
 };
 
 struct ping {
@@ -325,6 +325,7 @@ struct measured {
 /* What a worker serves, and is. */
 struct name_arrays {
     struct slice queues[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
+    struct slice prefixes[LIMIT_PREFIXES]; /* of queues' names, with a `*` behind each */
 };
 
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
@@ -385,6 +386,7 @@ bool text_is_utf8(struct slice text);
 bool name_is_valid(struct slice name);
 
 /* Encoders append one message to a buffer. A `window` may be WINDOW_UNCHANGED. */
+/* In `queues` the prefixes stand behind the names. */
 void message_put_hello(struct pack_buffer *b, const struct hello *hello, const struct slice *queues,
     const struct slice *kinds, const struct slice *labels);
 void message_put_welcome(

@@ -2,6 +2,7 @@
  * a number.)
  */
 #include "message_fields.h"
+#include "pattern.h"
 
 enum hello_key {
     HELLO_VERSION_MIN = 2,
@@ -16,6 +17,7 @@ enum hello_key {
     HELLO_KINDS = 11,
     HELLO_LABELS = 12,
     HELLO_CORES = 13,
+    HELLO_PREFIXES = 14,
 };
 
 static uint32_t
@@ -24,6 +26,20 @@ read_names(struct decoding *d, struct slice *names, uint32_t max, const char *wh
     uint32_t count = decoding_counted(d, max, why);
     for (uint32_t i = 0; i < count && !d->r.bad; i++)
         names[i] = decoding_name(d);
+    return count;
+}
+
+static uint32_t
+read_prefixes(struct decoding *d, struct slice *prefixes)
+{
+    uint32_t count =
+        decoding_counted(d, LIMIT_PREFIXES, "a worker serves queues by at most 64 prefixes");
+    for (uint32_t i = 0; i < count && !d->r.bad; i++) {
+        prefixes[i] = pack_text(&d->r);
+        if (!d->r.bad && !prefix_is_valid(prefixes[i]))
+            decoding_complain(
+                d, STINT_BAD_NAME, "a prefix is how names of queues begin, and a `*` behind it");
+    }
     return count;
 }
 
@@ -69,6 +85,9 @@ hello_field(struct decoding *d, uint64_t key)
         h->labels =
             read_names(d, d->arrays->names.labels, LIMIT_LABELS, "a worker has at most 16 labels");
         break;
+    case HELLO_PREFIXES:
+        h->prefixes = read_prefixes(d, d->arrays->names.prefixes);
+        break;
     case HELLO_CORES:
         h->cores = (uint32_t)decoding_ranged(d, 0, LIMIT_CORES, "a machine has 0 to 65536 cores");
         break;
@@ -82,7 +101,8 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
     const struct slice *kinds, const struct slice *labels)
 {
     bool worker = h->role == ROLE_WORKER;
-    put_head(b, MESSAGE_HELLO, worker ? 9U + (h->kinds > 0) + (h->labels > 0) + (h->cores > 0) : 6);
+    put_head(b, MESSAGE_HELLO,
+        worker ? 9U + (h->kinds > 0) + (h->labels > 0) + (h->cores > 0) + (h->prefixes > 0) : 6);
     pack_put_key_uint(b, HELLO_VERSION_MIN, h->version_min);
     pack_put_key_uint(b, HELLO_VERSION_MAX, h->version_max);
     pack_put_key_uint(b, HELLO_ROLE, h->role);
@@ -100,6 +120,8 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
         put_names(b, HELLO_LABELS, labels, h->labels);
     if (h->cores)
         pack_put_key_uint(b, HELLO_CORES, h->cores);
+    if (h->prefixes)
+        put_names(b, HELLO_PREFIXES, queues + h->queues, h->prefixes);
 }
 
 enum welcome_key {

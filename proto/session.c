@@ -1,5 +1,6 @@
 /* The peer's half of a conversation; the contract is in session.h. */
 #include "session.h"
+#include "pattern.h"
 #include "splitmix.h"
 
 #include <assert.h>
@@ -22,10 +23,26 @@ clear_control(struct session *s)
     s->control.count = s->control.sent = 0;
 }
 
+/* Names first, then prefixes. Returns how many those are. */
+static uint32_t
+part_queues(const struct session_options *o, struct slice *parted)
+{
+    uint32_t names = 0, prefixes = 0;
+    for (uint32_t i = 0; i < o->queues_count; i++) {
+        struct slice queue = {(const uint8_t *)o->queues[i], strlen(o->queues[i])};
+        if (pattern_is_open(queue))
+            parted[o->queues_count - ++prefixes] = queue;
+        else
+            parted[names++] = queue;
+    }
+    return prefixes;
+}
+
 static void
 say_hello(struct session *s, uint64_t now_ms)
 {
-    struct slice names[LIMIT_QUEUES_SERVED], kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
+    struct slice queues[LIMIT_QUEUES_SERVED + LIMIT_PREFIXES];
+    struct slice kinds[LIMIT_KINDS], labels[LIMIT_LABELS];
     const struct session_options *o = &s->options;
     struct hello h = {.version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
@@ -35,18 +52,17 @@ say_hello(struct session *s, uint64_t now_ms)
         .slots = o->slots,
         .window = s->window,
         .cores = o->cores,
-        .queues = o->queues_count,
+        .prefixes = part_queues(o, queues),
         .kinds = o->kinds_count,
         .labels = o->labels_count};
+    h.queues = o->queues_count - h.prefixes;
     memcpy(h.session, o->id, SESSION_BYTES);
-    for (uint32_t i = 0; i < o->queues_count; i++)
-        names[i] = (struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])};
     for (uint32_t i = 0; i < o->kinds_count; i++)
         kinds[i] = (struct slice){(const uint8_t *)o->kinds[i], strlen(o->kinds[i])};
     for (uint32_t i = 0; i < o->labels_count; i++)
         labels[i] = (struct slice){(const uint8_t *)o->labels[i], strlen(o->labels[i])};
     clear_control(s);
-    message_put_hello(&s->control.frames, &h, names, kinds, labels);
+    message_put_hello(&s->control.frames, &h, queues, kinds, labels);
     s->control.ends[s->control.count++] = s->control.frames.used;
     s->state = SESSION_GREETING;
     s->pings.sent = s->pings.answered = s->pings.token = s->pings.open = 0;
@@ -192,6 +208,16 @@ session_needs_feature(struct session *s, const char *name)
     return false;
 }
 
+static bool
+serves_by_prefix(const struct session_options *o)
+{
+    bool by_prefix = false;
+    for (uint32_t i = 0; i < o->queues_count && !by_prefix; i++)
+        by_prefix =
+            pattern_is_open((struct slice){(const uint8_t *)o->queues[i], strlen(o->queues[i])});
+    return by_prefix;
+}
+
 static void
 take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
 {
@@ -203,8 +229,10 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
         memcpy(s->software, m->welcome.software.data, n);
     s->software[n] = '\0';
     s->welcome.software = (struct slice){NULL, 0};
-    /* A broker that skips the kinds would hand this worker jobs that it can't run. */
-    if (s->options.kinds_count > 0 && !session_needs_feature(s, "kinds"))
+    /* A broker that skips the kinds would hand this worker jobs that it can't run; one that skips
+     * the prefixes, of other queues or none. */
+    if ((s->options.kinds_count > 0 && !session_needs_feature(s, "kinds")) ||
+        (serves_by_prefix(&s->options) && !session_needs_feature(s, "prefixes")))
         return;
     s->state = SESSION_OPEN;
     s->opened = true;

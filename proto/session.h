@@ -25,7 +25,7 @@ struct session_options {
     const char *name, *software; /* borrowed for life, as are the queues */
     uint32_t slots; /* now: told in HELLO and with each PING */
     uint32_t cores; /* of a worker's machine */
-    const char *const *queues, *const *labels;
+    const char *const *queues, *const *labels; /* queues: names, and prefixes with a `*` behind */
     uint32_t queues_count, labels_count;
     const char *const *kinds; /* that a worker handles; none: all */
     uint32_t kinds_count;

@@ -2,6 +2,7 @@
 #include "handlers.h"
 #include "log.h"
 #include "message.h"
+#include "pattern.h"
 #include "words.h"
 
 #include <dlfcn.h>
@@ -210,17 +211,35 @@ list_add(void *to, const char *value, const char **why)
     return true;
 }
 
+static bool
+complain_of_name(const char *name, const char *setting, const char *what, const char *more)
+{
+    char text[256], rule[256];
+    (void)snprintf(text, sizeof text, "%.20s '%.200s'", setting, name);
+    (void)snprintf(rule, sizeof rule, "%.40s is " NAME_RULE "%.80s", what, more);
+    return complain(rule, text);
+}
+
 bool
 names_check(const struct list *names, const char *setting, const char *what)
 {
     for (uint32_t i = 0; i < names->count; i++) {
         const char *name = names->items[i];
-        if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)})) {
-            char text[256], rule[128];
-            (void)snprintf(text, sizeof text, "%.20s '%.200s'", setting, name);
-            (void)snprintf(rule, sizeof rule, "%.40s is " NAME_RULE, what);
-            return complain(rule, text);
-        }
+        if (!name_is_valid((struct slice){(const uint8_t *)name, strlen(name)}))
+            return complain_of_name(name, setting, what, "");
+    }
+    return true;
+}
+
+bool
+queues_check(const struct list *queues, const char *setting)
+{
+    for (uint32_t i = 0; i < queues->count; i++) {
+        const char *text = queues->items[i];
+        struct slice queue = {(const uint8_t *)text, strlen(text)};
+        if (!prefix_is_valid(queue) && !name_is_valid(queue))
+            return complain_of_name(
+                text, setting, "a queue's name", "; a * behind it: all that begin so");
     }
     return true;
 }

@@ -25,6 +25,8 @@ struct handlers {
 bool handlers_add(struct stint_worker *worker, struct handlers *handlers, struct runner *runner);
 /* Are these names? Likewise; `setting` is whose they are, `what` one of them is called. */
 bool names_check(const struct list *names, const char *setting, const char *what);
+/* The same of queues, where a `*` at the end stands for all that begin so. */
+bool queues_check(const struct list *queues, const char *setting);
 
 /* `VALUE: WHAT` on standard error; false. */
 bool complain(const char *what, const char *value);

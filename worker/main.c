@@ -70,7 +70,9 @@ read_config(struct config *c, int argc, char **argv)
         {"broker-key", 0, SETTING_TEXT, &c->broker_key, 0, 0, "KEY|FILE",
             "the broker's public key, or several with commas (broker.pub, beside ours)", NULL},
         {"queue", 'q', SETTING_EACH, &c->queues, 0, 0, "NAME",
-            "serve this queue; may be given several times (default)", list_add},
+            "serve this queue, or with mail.* all whose names begin so; may be given several "
+            "times (default)",
+            list_add},
         {"slots", 's', SETTING_NUMBER, &c->slots, 1, LIMIT_WINDOW, "N",
             "jobs at a time (one a core)", NULL},
         {"handle", 'H', SETTING_EACH, &c->handlers.handles, 0, 0, "KIND=COMMAND",
@@ -360,8 +362,8 @@ check_config(struct config *c)
         complain("write a number of cores from 0.01 to 10000, such as 0.5 or 2", "--cpu");
         return EX_CONFIG;
     }
-    if (!names_check(&c->queues, "--queue", "a queue's name") ||
-        !names_check(&c->labels, "--label", "a label") || !check_size(c))
+    if (!queues_check(&c->queues, "--queue") || !names_check(&c->labels, "--label", "a label") ||
+        !check_size(c))
         return EX_CONFIG;
     if (!h->exec && h->handles.count + h->shells.count + h->plugins.count == 0) {
         log_refusal("it has nothing to run jobs with; give --handle, --shell, --plugin or --exec, "

@@ -49,8 +49,10 @@ struct stint_worker_options {
     const char *endpoint; /* NULL: STINT_ENDPOINT, then STINT_DEFAULT_ENDPOINT; several: "a,b" */
     const char *name; /* shown to people; NULL: host and process id */
     uint32_t slots; /* jobs at a time, until it is resized; 0: one a core */
-    const char *const *queues; /* served in turn; NULL: STINT_DEFAULT_NAME */
-    uint32_t queues_count; /* at most 256 */
+    /* Served in turn; NULL: STINT_DEFAULT_NAME. "mail.*" stands for all queues whose names begin
+     * so, those that there are and those that come; "*" for all. */
+    const char *const *queues;
+    uint32_t queues_count; /* at most 256 names, and 64 with a `*` */
     /* How many jobs to hold beyond those running; 0: as many as take about 50 ms, by the run times
      * measured; STINT_NO_PREFETCH: none. */
     uint32_t prefetch;
@@ -116,7 +118,8 @@ stint_worker_handle(struct stint_worker *worker, const struct stint_handler *han
 
 /* Serve until stopped, then finish what runs, give back what does not, and say goodbye. A broker
  * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_UNSUPPORTED (the broker is too
- * old: it does not know kinds), STINT_DENIED, STINT_BAD_ENDPOINT, STINT_SYSTEM (no threads). */
+ * old: it does not know kinds, or prefixes of queues), STINT_DENIED, STINT_BAD_ENDPOINT,
+ * STINT_SYSTEM (no threads). */
 STINT_EXPORT enum stint_status stint_worker_run(struct stint_worker *worker);
 
 /* Stop: the first call lets running jobs finish, the second cancels them, which gives them back.

@@ -4,6 +4,7 @@
  */
 #include "worker.h"
 #include "defaults.h"
+#include "pattern.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,20 +41,39 @@ complain(struct stint_worker *w, enum stint_status status, const char *detail)
     return status;
 }
 
+/* Names and prefixes, each no more than the broker takes. */
+static enum stint_status
+check_queues(const char *const *queues, uint32_t count)
+{
+    uint32_t names = 0, prefixes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice queue = {(const uint8_t *)queues[i], strlen(queues[i])};
+        bool open = pattern_is_open(queue);
+        if (open ? !prefix_is_valid(queue) : !name_is_valid(queue))
+            return STINT_BAD_NAME;
+        names += !open;
+        prefixes += open;
+        if (names > LIMIT_QUEUES_SERVED || prefixes > LIMIT_PREFIXES)
+            return STINT_TOO_MANY;
+    }
+    return STINT_OK;
+}
+
 static enum stint_status
 copy_queues(struct stint_worker *w, const struct stint_worker_options *o)
 {
     static const char *const usual[] = {STINT_DEFAULT_NAME};
     const char *const *queues = o->queues && o->queues_count ? o->queues : usual;
     w->served.queues_count = o->queues && o->queues_count ? o->queues_count : 1;
-    if (w->served.queues_count > LIMIT_QUEUES_SERVED)
-        return STINT_TOO_MANY;
+    enum stint_status status = check_queues(queues, w->served.queues_count);
+    if (status != STINT_OK) {
+        w->served.queues_count = 0;
+        return status;
+    }
     w->served.queues = calloc(w->served.queues_count, sizeof *w->served.queues);
     if (!w->served.queues)
         return STINT_NO_MEMORY;
     for (uint32_t i = 0; i < w->served.queues_count; i++) {
-        if (!name_is_valid((struct slice){(const uint8_t *)queues[i], strlen(queues[i])}))
-            return STINT_BAD_NAME;
         w->served.queues[i] = strdup(queues[i]);
         if (!w->served.queues[i])
             return STINT_NO_MEMORY;

@@ -160,6 +160,9 @@ apart_others(
     for (uint32_t i = 0; i < q->servings.count; i++)
         if (kinds_have(q->servings.list[i].kinds, kind))
             others += q->servings.list[i].workers;
+    for (const struct post *p = q->servings.posts.all; p; p = p->next_here)
+        if (kinds_have(p->pool->terms.kinds, kind))
+            others += p->pool->workers;
     for (uint32_t i = 0; others > 0 && i < refusers->count; i++) {
         const struct worker *w = fleet_worker(&core->fleet, refusers->sessions[i]);
         others -= w && kinds_have(w->serves.kinds, kind) && fleet_worker_serves_queue(w, q);

@@ -268,8 +268,7 @@ end_claim(struct core *core, struct worker *worker)
     worker->claimed = true;
     if (!worker->known)
         core_say(core, NOTE_INFO, "a worker has joined", NOTE_TEXT("worker", worker->name),
-            NOTE_NUMBER("slots", worker->slots),
-            NOTE_NUMBER("queues", worker->serves.queues_count));
+            NOTE_NUMBER("slots", worker->slots), NOTE_NUMBER("queues", fleet_worker_names(worker)));
     worker->known = true;
 }
 

@@ -33,6 +33,7 @@ free_queue(struct queue *q)
 {
     free_levels(q);
     figures_destroy(&q->past.figures);
+    posts_end(&q->servings.posts);
     free(q->servings.list);
     free(q);
 }
@@ -71,13 +72,14 @@ grown(void *array, uint32_t *size, uint32_t count)
 }
 
 static struct queue *
-new_queue(struct slice name)
+new_queue(struct book *book, struct slice name)
 {
     struct queue *q = calloc(1, sizeof *q);
     if (!q)
         abort();
     q->name_bytes = (uint8_t)name.size;
     memcpy(q->name, name.data, name.size);
+    q->workers = pools_meet(book->pools, q, &q->servings.posts, name);
     return q;
 }
 
@@ -116,8 +118,8 @@ mark_level(struct book *book, struct level *level)
     if (level->changed)
         return;
     level->changed = true;
-    level->next_changed = book->changed_levels;
-    book->changed_levels = level;
+    level->next_changed = book->changed.levels;
+    book->changed.levels = level;
 }
 
 static struct queue *
@@ -169,7 +171,7 @@ book_queue_make(struct book *book, struct slice name)
         HASH_DEL(book->expected, q);
         book->queues_expected--;
     } else
-        q = new_queue(name);
+        q = new_queue(book, name);
     add_queue(book, q, book->last_number + 1);
     store_queue(book, q);
     return q;
@@ -206,6 +208,7 @@ book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
     if (set.lifo && !q->set.lifo)
         forget_tails(q);
     q->set = set;
+    posts_wake(&q->servings.posts);
     store_queue(book, q);
 }
 
@@ -225,7 +228,7 @@ book_queue_expect(struct book *book, struct slice name)
         q = find_queue(book->expected, name);
     if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->max.queues)
         return q;
-    q = new_queue(name);
+    q = new_queue(book, name);
     expect(book, q);
     return q;
 }
@@ -295,7 +298,7 @@ load_totals(struct book *book)
 bool
 book_queue_remove(struct book *book, struct queue *q)
 {
-    bool used = q->workers > 0 || q->watchers > 0;
+    bool used = queue_is_used(q);
     assert(q->backlog == 0 && q->apart == 0 && (q->number != 0 || !used));
     if (q->number == 0) {
         HASH_DEL(book->expected, q);
@@ -383,8 +386,10 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
         level->jobs[from]--;
         book->jobs[from]--;
     }
-    if (to == STINT_READY)
+    if (to == STINT_READY) {
         level->lost = false;
+        posts_wake(&q->servings.posts);
+    }
     if (to != STINT_UNKNOWN) {
         level->jobs[to]++;
         book->jobs[to]++;
@@ -428,8 +433,8 @@ mark_block(struct book *book, struct block *b)
     if (b->changed)
         return;
     b->changed = true;
-    b->next_changed = book->changed_blocks;
-    book->changed_blocks = b;
+    b->next_changed = book->changed.blocks;
+    book->changed.blocks = b;
 }
 
 static bool
@@ -542,15 +547,15 @@ flush_block(struct book *book, struct block *b)
 void
 book_flush(struct book *book)
 {
-    for (struct level *l = book->changed_levels; l; l = l->next_changed)
+    for (struct level *l = book->changed.levels; l; l = l->next_changed)
         flush_level(book, l);
-    book->changed_levels = NULL;
+    book->changed.levels = NULL;
     struct block *next;
-    for (struct block *b = book->changed_blocks; b; b = next) {
+    for (struct block *b = book->changed.blocks; b; b = next) {
         next = b->next_changed;
         flush_block(book, b);
     }
-    book->changed_blocks = NULL;
+    book->changed.blocks = NULL;
 }
 
 /* Calls `row` for each row of a table; stops when it says false, or the keys go backwards. */
@@ -577,7 +582,7 @@ load_queue(struct book *book, struct slice key, struct slice value)
     if (!row_queue_read(key, value, &row) || row.number <= book->last_number ||
         book_queue(book, row.name))
         return false;
-    struct queue *q = new_queue(row.name);
+    struct queue *q = new_queue(book, row.name);
     q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};
     add_queue(book, q, row.number);
     return true;

@@ -15,6 +15,7 @@
 #include "figures.h"
 #include "ids.h"
 #include "kinds.h"
+#include "pools.h"
 #include "rows.h"
 #include "stint_job.h"
 #include "store.h"
@@ -50,7 +51,7 @@ struct level {
     bool lost; /* ready jobs are counted and not found: the store is damaged */
 };
 
-/* Workers of a queue that handle the same kinds (NULL: all). */
+/* Workers that name a queue and handle the same kinds (NULL: all). */
 struct serving {
     struct kinds *kinds;
     uint32_t workers;
@@ -60,6 +61,8 @@ struct serving {
 struct servings {
     struct serving *list;
     uint32_t count, size;
+    struct posts posts; /* of workers that serve it by prefix */
+    uint32_t waiting; /* while they are counted: jobs in a worker that have not begun */
 };
 
 /* What people have set for a queue; it is in its row. */
@@ -82,8 +85,8 @@ struct queue {
     uint32_t levels_count, levels_size;
     struct level **levels; /* the most urgent first */
     uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
-    uint32_t workers, watchers; /* that serve it now; subscriptions to it */
-    struct servings servings; /* those workers, by what they handle */
+    uint32_t workers, watchers; /* workers and pools that name it; subscriptions to it */
+    struct servings servings; /* who serves it, by what they handle */
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
     uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
     struct queue_settings set;
@@ -109,6 +112,12 @@ struct book_max {
     uint32_t queues, levels;
 };
 
+/* What is to be written. */
+struct book_changed {
+    struct level *levels;
+    struct block *blocks;
+};
+
 /* Of all queues. */
 struct book_sums {
     uint64_t totals[STINT_COUNTS]; /* what was counted, ever, */
@@ -132,8 +141,8 @@ struct book {
     struct book_sums sums;
     struct block *blocks; /* uthash */
     struct block *recent;
-    struct level *changed_levels;
-    struct block *changed_blocks;
+    struct book_changed changed;
+    struct pool *pools; /* uthash by their texts */
     bool has_moved; /* jobs that are called otherwise than where they stand (names.h) */
 };
 
@@ -159,7 +168,7 @@ struct queue *book_queue_expect(struct book *book, struct slice name);
  * apart are not told: apart_sort. */
 void book_queue_set(struct book *book, struct queue *queue, struct queue_settings set);
 /* A queue that holds nothing goes, with what is set for it. Its number is not used again, so that
- * no id is ever given twice. If somebody serves or watches it, it stays as one that is only in
+ * no id is ever given twice. If somebody names or watches it, it stays as one that is only in
  * memory. False if it was changed since book_flush: then it stays. */
 bool book_queue_remove(struct book *book, struct queue *queue);
 struct queue *book_queue_by_number(struct book *book, uint32_t number);
@@ -168,6 +177,13 @@ struct level *book_level(struct book *book, struct queue *queue, uint8_t priorit
 /* The level of an id, or NULL if no such job can ever have been made here. */
 struct level *book_level_of(struct book *book, const struct stint_id *id);
 struct stint_id book_id(const struct book *book, const struct level *level, uint64_t sequence);
+
+/* Does somebody need it to be there, though nothing is in it? */
+static inline bool
+queue_is_used(const struct queue *queue)
+{
+    return queue->workers > 0 || queue->watchers > 0 || queue->draining > 0;
+}
 
 /* What was counted of a queue's jobs, ever: the sums over its levels. */
 void book_totals(const struct queue *queue, uint64_t totals[STINT_COUNTS]);
@@ -221,12 +237,13 @@ reach_to(struct reach *reach, uint64_t sequence)
 static inline void
 book_ready_at(struct level *level, uint64_t sequence)
 {
+    posts_wake(&level->queue->servings.posts);
     reach_to(&level->reach, sequence);
     for (uint32_t i = 0; i < level->scans_count; i++)
         reach_to(&level->scans[i].reach, sequence);
 }
 
-/* The queue's workers that handle these kinds; there has to be one. */
+/* Those that name the queue and handle these kinds; there has to be one. */
 static inline struct serving *
 queue_serving(struct queue *queue, const struct kinds *kinds)
 {
@@ -234,6 +251,16 @@ queue_serving(struct queue *queue, const struct kinds *kinds)
     while (s->kinds != kinds)
         s++;
     return s;
+}
+
+/* How many workers serve it, by its name or by a prefix. */
+static inline uint32_t
+queue_workers(const struct queue *queue)
+{
+    uint32_t workers = posts_workers(&queue->servings.posts);
+    for (uint32_t i = 0; i < queue->servings.count; i++)
+        workers += queue->servings.list[i].workers;
+    return workers;
 }
 
 /* Call `each` for every running job, in the order of ids within a block. */

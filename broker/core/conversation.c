@@ -26,6 +26,23 @@ drop_former(struct core *core, const uint8_t session[SESSION_BYTES])
         peers_drop(core, former);
 }
 
+/* The queues that there are of its prefixes and those that come; those that it names besides are
+ * expected. */
+static bool
+serve_prefixes(struct core *core, struct worker *worker, const struct hello *h)
+{
+    struct name_arrays *names = &core->scratch.decoded->names;
+    struct pool_terms terms = {.names_count = h->queues, .prefixes_count = h->prefixes};
+    memcpy(terms.names, names->queues, h->queues * sizeof *terms.names);
+    memcpy(terms.prefixes, names->prefixes, h->prefixes * sizeof *terms.prefixes);
+    pool_terms_reduce(&terms);
+    for (uint32_t i = 0; i < terms.names_count; i++)
+        if (!book_queue_expect(&core->book, terms.names[i]))
+            return false;
+    return fleet_worker_serve_by_prefix(
+        &core->fleet, &core->book, worker, &terms, names->kinds, h->kinds);
+}
+
 /* "default" if it named none. A queue that holds nothing yet is made by its first job. */
 static bool
 serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t kinds)
@@ -73,7 +90,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     slice_to_text(w->software, sizeof w->software, h->software);
     w->control.cores = h->cores;
     fleet_worker_label(w, core->scratch.decoded->names.labels, h->labels);
-    return serve_queues(core, w, h->queues, h->kinds);
+    return h->prefixes ? serve_prefixes(core, w, h) : serve_queues(core, w, h->queues, h->kinds);
 }
 
 static void
@@ -155,7 +172,9 @@ conversation_hello(struct core *core, uint32_t number, const struct message *m)
     sessions_load(core, peer);
     if (h->role == ROLE_WORKER && !attach_worker(core, peer, h)) {
         reply_refuse(core, number, m, STINT_TOO_MANY,
-            "workers and subscribers name too many queues that nothing is in");
+            "workers and subscribers name too many queues that nothing is in, or workers have "
+            "1,024 "
+            "different sets of prefixes");
         if (peer->worker->counts.held == 0)
             fleet_worker_remove(&core->fleet, peer->worker);
         peers_remove(core, peer);

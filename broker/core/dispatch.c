@@ -1,6 +1,7 @@
 /* Dispatch: ready jobs to workers with room. Slots are filled first, a job to each worker in turn;
  * then windows, in larger batches, so that a worker is never idle for a round trip. A worker's
- * queues take turns. Every dispatch is on disk, as a bit in the transit table, before it is sent.
+ * queues take turns, and so do those of workers that serve by prefix, for all of a pool together.
+ * Every dispatch is on disk, as a bit in the transit table, before it is sent.
  *
  * A worker that names kinds gets no others: rows of those are passed over once for all workers that
  * name the same. A suspect, which was lost with a worker, goes to one that holds nothing else that
@@ -274,6 +275,38 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
     return taken;
 }
 
+/* Is nothing of the queue to be given to workers that handle what this one does, for now? */
+static bool
+is_exhausted(struct queue *q, const struct worker *w)
+{
+    return q->set.paused || (!q->shelves && !first_ready(q, w));
+}
+
+/* Up to `want` jobs from the queues of the worker's pool that are not known to have none. The one
+ * that has given some has its next turn when all others have had theirs. */
+static uint32_t
+help_in_rounds(struct core *core, struct worker *w, uint32_t want)
+{
+    struct pool *pool = w->serves.pool;
+    uint32_t taken = 0, left = pool->round_count;
+    uint32_t share = left && want / left ? want / left : 1;
+    struct post *next;
+    for (struct post *post = pool->round; left > 0 && taken < want; post = next, left--) {
+        struct queue *q = post->queue;
+        uint32_t got = help_from(core, w, q, share < want - taken ? share : want - taken);
+        next = post->next;
+        taken += got;
+        if (is_exhausted(q, w))
+            pool_rest(post, &q->servings.posts);
+        else if (got > 0)
+            pool_pass(post);
+        if (w->serves.draining || w->counts.trials > 0 || core->step.unfinished ||
+            !peers_can_take(core, w->peer))
+            break;
+    }
+    return taken;
+}
+
 /* Up to `want` jobs from the worker's queues, which take turns. */
 static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
@@ -281,6 +314,8 @@ help(struct core *core, struct worker *w, uint32_t want)
     uint32_t taken = 0;
     if (w->serves.draining && take_apart(core, w, w->serves.draining) != TURN_NONE)
         return w->serves.draining ? 0 : 1;
+    if (w->serves.pool)
+        return help_in_rounds(core, w, want);
     for (uint32_t tried = 0; taken < want && tried < w->serves.queues_count; tried++) {
         struct queue *q = w->serves.queues[w->serves.turn++ % w->serves.queues_count];
         /* Its share, so that every queue gets one before any gets all. */
@@ -315,28 +350,32 @@ rounds(struct core *core, bool windows)
     }
 }
 
-/* Of a worker's jobs of this queue, those that have not begun, as far as we were told. */
-static uint32_t
-count_waiting(const struct worker *w, const struct queue *q)
+/* The queue, if it is paused, of a job that has not begun, as far as we were told. */
+static struct queue *
+paused_queue_of(struct core *core, const struct lease *l)
 {
-    uint32_t count = 0;
-    for (const struct lease *l = w->leases; l; l = l->next)
-        count += !l->begun && id_queue(&l->id) == q->number;
-    return count;
+    struct queue *q = l->begun ? NULL : book_queue_by_number(&core->book, id_queue(&l->key));
+    return q && q->set.paused ? q : NULL;
 }
 
 void
 dispatch_recall_paused(struct core *core, const struct worker *w)
 {
-    for (uint32_t i = 0; w->peer && w->leases && i < w->serves.queues_count; i++) {
-        const struct queue *q = w->serves.queues[i];
-        uint32_t count = q->set.paused ? count_waiting(w, q) : 0;
-        if (count == 0)
+    struct queue *q;
+    if (!w->peer)
+        return;
+    for (const struct lease *l = w->leases; l; l = l->next)
+        if ((q = paused_queue_of(core, l)) != NULL)
+            q->servings.waiting++;
+    for (const struct lease *l = w->leases; l; l = l->next) {
+        q = paused_queue_of(core, l);
+        if (!q || q->servings.waiting == 0)
             continue;
-        message_put_recall(outbox_begin(core->step.out, w->peer->number), count,
+        message_put_recall(outbox_begin(core->step.out, w->peer->number), q->servings.waiting,
             (struct slice){(const uint8_t *)q->name, q->name_bytes});
         outbox_end(core->step.out);
-        core->figures.recalled += count;
+        core->figures.recalled += q->servings.waiting;
+        q->servings.waiting = 0;
     }
 }
 
@@ -373,20 +412,31 @@ dispatch_all(struct core *core)
     send_all_fresh(core);
 }
 
-/* Counts, in each queue, the free slots of workers that could take more. False if there are none.
+static void
+clear_idle(const struct worker *w)
+{
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
+    if (w->serves.pool)
+        w->serves.pool->idle = 0;
+}
+
+/* Counts, in each queue and pool, the free slots of workers that could take more. False if there
+ * are none.
  */
 static bool
 count_idle(struct core *core)
 {
     uint64_t idle = 0;
     for (const struct worker *w = core->fleet.workers; w; w = w->next)
-        for (uint32_t i = 0; i < w->serves.queues_count; i++)
-            queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
+        clear_idle(w);
     for (const struct worker *w = core->fleet.workers; w; w = w->next) {
         if (w->serves.draining || w->counts.trials > 0 || !dispatch_has_room(core, w, w->slots))
             continue;
         for (uint32_t i = 0; i < w->serves.queues_count; i++)
             queue_serving(w->serves.queues[i], w->serves.kinds)->idle += w->slots - w->counts.held;
+        if (w->serves.pool)
+            w->serves.pool->idle += w->slots - w->counts.held;
         idle += w->slots - w->counts.held;
     }
     return idle > 0;
@@ -403,22 +453,45 @@ holds_for(const struct worker *w, const struct queue *q, const struct kinds *kin
     return false;
 }
 
-/* How many free slots idle workers have for what this one holds ahead. */
+static bool
+may_be_for(const struct worker *busy, const struct queue *q, const struct kinds *kinds)
+{
+    return !kinds || kinds == busy->serves.kinds || holds_for(busy, q, kinds);
+}
+
+/* How many free slots idle workers of this queue have for what that one holds ahead of it. */
 static uint32_t
-idle_slots_for(const struct worker *busy)
+idle_slots_at(const struct worker *busy, const struct queue *q)
+{
+    uint32_t idle = 0;
+    if (q->set.paused)
+        return 0;
+    for (uint32_t n = 0; n < q->servings.count; n++) {
+        const struct serving *s = &q->servings.list[n];
+        if (s->idle > 0 && may_be_for(busy, q, s->kinds))
+            idle += s->idle;
+    }
+    for (const struct post *p = q->servings.posts.all; p; p = p->next_here)
+        if (p->pool->idle > 0 && may_be_for(busy, q, p->pool->terms.kinds))
+            idle += p->pool->idle;
+    return idle;
+}
+
+/* And for what it holds ahead of any. One that serves by prefix may have very many queues: there,
+ * those of its newest jobs stand for all. */
+static uint32_t
+idle_slots_for(struct core *core, const struct worker *busy)
 {
     uint32_t most = 0;
     for (uint32_t i = 0; i < busy->serves.queues_count; i++) {
-        const struct queue *q = busy->serves.queues[i];
-        uint32_t idle = 0;
-        if (q->set.paused)
-            continue;
-        for (uint32_t n = 0; n < q->servings.count; n++) {
-            const struct serving *s = &q->servings.list[n];
-            if (s->idle > 0 &&
-                (!s->kinds || s->kinds == busy->serves.kinds || holds_for(busy, q, s->kinds)))
-                idle += s->idle;
-        }
+        uint32_t idle = idle_slots_at(busy, busy->serves.queues[i]);
+        most = idle > most ? idle : most;
+    }
+    const struct lease *l = busy->leases->prev;
+    uint32_t ahead = busy->serves.pool ? busy->counts.held - busy->slots : 0;
+    for (uint32_t i = 0; i < SAMPLED && i < ahead; i++, l = l->prev) {
+        const struct queue *q = book_queue_by_number(&core->book, id_queue(&l->key));
+        uint32_t idle = q ? idle_slots_at(busy, q) : 0;
         most = idle > most ? idle : most;
     }
     return most;
@@ -439,7 +512,7 @@ dispatch_recall(struct core *core)
             core->clocks.now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
             core->clocks.now_ms - w->times.recalled_ms < 2ULL * RECALL_EVERY_MS)
             continue;
-        uint32_t count = idle_slots_for(w);
+        uint32_t count = idle_slots_for(core, w);
         if (count > w->counts.held - w->slots)
             count = w->counts.held - w->slots;
         if (count == 0)
@@ -456,10 +529,14 @@ static bool
 is_passed_over(struct level *level, uint64_t sequence)
 {
     const struct queue *q = level->queue;
-    bool passed = q->servings.count > 0;
+    const struct post *p = q->servings.posts.all;
+    bool passed = q->servings.count > 0 || p;
     for (uint32_t i = 0; i < q->servings.count && passed; i++)
         passed = q->servings.list[i].kinds &&
             book_scan_is_past(level, book_scan(level, q->servings.list[i].kinds), sequence);
+    for (; p && passed; p = p->next_here)
+        passed = p->pool->terms.kinds &&
+            book_scan_is_past(level, book_scan(level, p->pool->terms.kinds), sequence);
     return passed;
 }
 
@@ -469,6 +546,9 @@ is_served(const struct queue *q, struct slice kind)
     for (uint32_t i = 0; i < q->servings.count; i++)
         if (kinds_have(q->servings.list[i].kinds, kind))
             return true;
+    for (const struct post *p = q->servings.posts.all; p; p = p->next_here)
+        if (kinds_have(p->pool->terms.kinds, kind))
+            return true;
     return false;
 }
 
@@ -476,7 +556,9 @@ const char *
 dispatch_unserved(struct core *core, struct queue *q)
 {
     const struct shelf *s;
-    if (q->servings.count == 0)
+    if (q->servings.count == 0 && !q->servings.posts.all)
+        return NULL;
+    if (posts_have_kinds(&q->servings.posts, NULL))
         return NULL;
     for (uint32_t i = 0; i < q->servings.count; i++)
         if (!q->servings.list[i].kinds)

@@ -208,6 +208,17 @@ fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSION_BYTES])
     return w;
 }
 
+/* Whoever searched the queue for these kinds has left it; maybe somebody else still does. */
+static void
+end_search(struct queue *q, const struct kinds *kinds)
+{
+    bool searched = posts_have_kinds(&q->servings.posts, kinds);
+    for (uint32_t i = 0; i < q->servings.count && !searched; i++)
+        searched = q->servings.list[i].kinds == kinds;
+    if (kinds && !searched)
+        book_end_scans(q, kinds);
+}
+
 static void
 leave_queue(struct queue *q, const struct kinds *kinds)
 {
@@ -219,8 +230,7 @@ leave_queue(struct queue *q, const struct kinds *kinds)
     if (--q->servings.list[i].workers > 0)
         return;
     q->servings.list[i] = q->servings.list[--q->servings.count];
-    if (kinds)
-        book_end_scans(q, kinds);
+    end_search(q, kinds);
 }
 
 static void
@@ -253,24 +263,93 @@ fleet_worker_drain(struct worker *worker, struct queue *queue)
         queue->draining++;
 }
 
+static void
+end_post(struct post *post)
+{
+    struct queue *q = post->queue;
+    const struct kinds *kinds = post->pool->terms.kinds;
+    q->workers -= post->named;
+    pool_end_post(post, &q->servings.posts);
+    end_search(q, kinds);
+}
+
+static void
+leave_pool(struct pool *pool)
+{
+    if (!pool || --pool->workers > 0)
+        return;
+    while (pool->posts)
+        end_post(pool->posts);
+    pools_remove(pool);
+}
+
+/* It serves nothing, and is about to handle these kinds. */
+static void
+serve_nothing(struct fleet *fleet, struct worker *worker, struct kinds *kinds)
+{
+    fleet_worker_drain(worker, NULL);
+    for (uint32_t i = 0; i < worker->serves.queues_count; i++)
+        leave_queue(worker->serves.queues[i], worker->serves.kinds);
+    leave_pool(worker->serves.pool);
+    kinds_put(&fleet->kinds, worker->serves.kinds);
+    free(worker->serves.queues);
+    worker->serves = (struct worker_serves){.kinds = kinds};
+}
+
+/* All queues that there are of one of the two lists. */
+static void
+post_queues(struct pool *pool, struct queue *queues)
+{
+    for (struct queue *q = queues; q; q = q->hh.next) {
+        bool named;
+        if (!pool_serves(pool, (struct slice){(const uint8_t *)q->name, q->name_bytes}, &named))
+            continue;
+        pool_post(pool, q, &q->servings.posts, q->ready > 0)->named = named;
+        q->workers += named;
+    }
+}
+
+bool
+fleet_worker_serve_by_prefix(struct fleet *fleet, struct book *book, struct worker *worker,
+    struct pool_terms *terms, struct slice *kinds, uint32_t kinds_count)
+{
+    struct kinds *set = kinds_get(&fleet->kinds, kinds, kinds_count);
+    terms->kinds = set;
+    struct pool *pool = pools_find(book->pools, terms);
+    if (pool)
+        pool->workers++; /* before the worker leaves it, maybe */
+    serve_nothing(fleet, worker, set);
+    if (!pool && HASH_COUNT(book->pools) >= POOLS_MAX)
+        return false;
+    if (!pool) {
+        pool = pools_add(&book->pools, terms);
+        pool->workers = 1;
+        post_queues(pool, book->by_name);
+        post_queues(pool, book->expected);
+    }
+    worker->serves.pool = pool;
+    return true;
+}
+
 void
 fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
     uint32_t count, struct slice *kinds, uint32_t kinds_count)
 {
     struct kinds *set = kinds_get(&fleet->kinds, kinds, kinds_count);
-    fleet_worker_drain(worker, NULL);
-    for (uint32_t i = 0; i < worker->serves.queues_count; i++)
-        leave_queue(worker->serves.queues[i], worker->serves.kinds);
-    kinds_put(&fleet->kinds, worker->serves.kinds);
-    worker->serves.kinds = set;
-    free(worker->serves.queues);
+    serve_nothing(fleet, worker, set);
     worker->serves.queues = count ? allocate(count * sizeof *worker->serves.queues) : NULL;
     worker->serves.queues_count = count;
-    worker->serves.turn = 0;
     for (uint32_t i = 0; i < count; i++) {
         worker->serves.queues[i] = queues[i];
         join_queue(queues[i], set);
     }
+}
+
+uint32_t
+fleet_worker_names(const struct worker *w)
+{
+    const struct pool *pool = w->serves.pool;
+    return pool ? pool->terms.names_count + pool->terms.prefixes_count : w->serves.queues_count;
 }
 
 bool
@@ -279,7 +358,7 @@ fleet_worker_serves_queue(const struct worker *w, const struct queue *q)
     for (uint32_t i = 0; i < w->serves.queues_count; i++)
         if (w->serves.queues[i] == q)
             return true;
-    return false;
+    return w->serves.pool && posts_find(&q->servings.posts, w->serves.pool);
 }
 
 void

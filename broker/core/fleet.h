@@ -8,7 +8,10 @@
 #include "message.h"
 #include "rights.h"
 
-enum { REFUSERS_MAX = 64 };
+enum {
+    REFUSERS_MAX = 64,
+    POOLS_MAX = 1024, /* each has a post of some 80 bytes at each queue that it serves */
+};
 
 struct worker;
 
@@ -58,6 +61,7 @@ struct worker_counts {
 struct worker_serves {
     struct queue **queues;
     uint32_t queues_count, turn; /* turn: which queue is next */
+    struct pool *pool; /* NULL: it names its queues, which are those above; else there are none */
     struct kinds *kinds; /* that it handles; NULL: all */
     struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
 };
@@ -246,6 +250,13 @@ struct worker *fleet_worker_add(struct fleet *fleet, const uint8_t session[SESSI
 /* The queues it serves, copied, and the kinds it handles, whose order may be changed. */
 void fleet_worker_serve(struct fleet *fleet, struct worker *worker, struct queue *const *queues,
     uint32_t count, struct slice *kinds, uint32_t kinds_count);
+/* The same of one that serves by prefixes (and names): `terms` but for the kinds, which are given
+ * beside them. The queues that it names are expected already. Errors: false if there are POOLS_MAX
+ * pools; then it serves nothing. */
+bool fleet_worker_serve_by_prefix(struct fleet *fleet, struct book *book, struct worker *worker,
+    struct pool_terms *terms, struct slice *kinds, uint32_t kinds_count);
+/* How many names and prefixes it has said, those that say nothing beside the others not counted. */
+uint32_t fleet_worker_names(const struct worker *worker);
 bool fleet_worker_serves_queue(const struct worker *worker, const struct queue *queue);
 /* The labels it has, copied. */
 void fleet_worker_label(struct worker *worker, const struct slice *labels, uint32_t count);

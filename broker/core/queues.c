@@ -56,7 +56,7 @@ put_queue(struct core *core, struct queue *q)
 {
     const char *unserved = dispatch_unserved(core, q);
     struct stint_queue_info info = {.number = q->number,
-        .workers = q->workers,
+        .workers = queue_workers(q),
         .paused = q->set.paused,
         .closed = q->set.closed,
         .lifo = q->set.lifo,
@@ -123,42 +123,47 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
     reply_page_send(core, peer, MESSAGE_QUEUES, m->number, count, next);
 }
 
-/* How many of the queues that the worker serves the peer may see. */
-static uint32_t
-count_seen(const struct peer *peer, const struct worker *w)
+/* A list of names, with a space between two, which is cut when it is too long. */
+struct list {
+    char *text;
+    size_t used, size;
+    bool cut;
+};
+
+static void
+put_name(struct list *list, struct slice name)
 {
-    uint32_t seen = 0;
-    for (uint32_t i = 0; i < w->serves.queues_count; i++)
-        seen += sees(peer, w->serves.queues[i]);
-    return seen;
+    list->cut |= list->used + name.size + 5 > list->size;
+    if (list->cut) {
+        memcpy(list->text + list->used, "...", 4);
+        return;
+    }
+    if (list->used)
+        list->text[list->used++] = ' ';
+    memcpy(list->text + list->used, name.data, name.size);
+    list->used += name.size;
+    list->text[list->used] = '\0';
+}
+
+/* What the worker serves, as far as the peer may see that: names of queues, and of a prefix what
+ * the peer's key grants of it. */
+static void
+name_queues(const struct peer *peer, const struct worker *w, char *to, size_t size)
+{
+    struct list list = {.text = to, .size = size};
+    struct slice name;
+    to[0] = '\0';
+    for (uint32_t i = 0; sight_served(peer->grant, w, &i, &name) && !list.cut;)
+        put_name(&list, name);
 }
 
 /* May the peer not know of the worker at all? */
 static bool
 is_hidden(const struct peer *peer, const struct worker *w)
 {
-    return peer->grant && count_seen(peer, w) == 0;
-}
-
-/* Those that the peer may see. */
-static void
-name_queues(const struct peer *peer, const struct worker *w, char *to, size_t size)
-{
-    size_t used = 0;
-    for (uint32_t i = 0; i < w->serves.queues_count; i++) {
-        const struct queue *q = w->serves.queues[i];
-        if (!sees(peer, q))
-            continue;
-        if (used + q->name_bytes + 5 > size) {
-            memcpy(to + used, "...", 4);
-            return;
-        }
-        if (used)
-            to[used++] = ' ';
-        memcpy(to + used, q->name, q->name_bytes);
-        used += q->name_bytes;
-    }
-    to[used] = '\0';
+    uint32_t first = 0;
+    struct slice name;
+    return peer->grant && !sight_served(peer->grant, w, &first, &name);
 }
 
 static uint32_t
@@ -202,7 +207,7 @@ put_worker(struct core *core, const struct peer *peer, const struct worker *w)
     name_queues(peer, w, info.queues, sizeof info.queues);
     if (w->control.labels)
         write_cut(info.labels, sizeof info.labels, w->control.labels);
-    if (count_seen(peer, w) == w->serves.queues_count) {
+    if (sight_covers_worker(peer->grant, w)) {
         info.window = w->window;
         info.seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms;
         info.held = w->counts.held;
@@ -257,7 +262,7 @@ queues_is_empty(const struct queue *q)
 static bool
 is_unused(const struct queue *q)
 {
-    return q->workers == 0 && q->watchers == 0 && !queue_is_set(q) && queues_is_empty(q);
+    return !queue_is_used(q) && !queue_is_set(q) && queues_is_empty(q);
 }
 
 static void
@@ -290,7 +295,7 @@ queues_sweep(struct core *core)
     q = core->book.expected;
     for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
         next = q->hh.next;
-        if (q->workers == 0 && q->watchers == 0)
+        if (!queue_is_used(q))
             (void)book_queue_remove(&core->book, q);
     }
 }

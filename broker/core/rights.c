@@ -42,15 +42,6 @@ pattern_of(const struct grant *g, uint32_t i)
     return (struct slice){(const uint8_t *)g->patterns[i], strlen(g->patterns[i])};
 }
 
-bool
-pattern_matches(struct slice pattern, struct slice name)
-{
-    size_t size = pattern.size;
-    if (pattern_is_open(pattern))
-        return name.size >= size - 1 && memcmp(pattern.data, name.data, size - 1) == 0;
-    return name.size == size && memcmp(pattern.data, name.data, size) == 0;
-}
-
 static bool
 covers(const struct grant *g, struct slice name)
 {
@@ -139,18 +130,58 @@ pattern_is_valid(const char *pattern)
     return !*pattern || strcmp(pattern, "*") == 0 || name_is_valid(text);
 }
 
-/* Is all that matches `pattern` matched by one of the grant's? A begin is, by one that is as long
- * or shorter. */
+/* Is all that matches `pattern` matched by one of the grant's? */
+static bool
+covers_pattern(const struct grant *g, struct slice pattern)
+{
+    bool covered = covers_all(g);
+    for (uint32_t i = 0; i < g->patterns_count && !covered; i++)
+        covered = pattern_covers(pattern_of(g, i), pattern);
+    return covered;
+}
+
 bool
 grant_allows_all(const struct grant *g, uint32_t rights, const char *pattern)
 {
-    struct slice begin = {(const uint8_t *)pattern, strlen(pattern)};
-    if (!g || covers_all(g))
-        return !g || (g->rights & rights) != 0;
-    if (!pattern_is_open(begin))
-        return begin.size > 0 && grant_allows(g, rights, begin);
-    begin.size--;
-    return (g->rights & rights) != 0 && covers_prefix(g, begin);
+    struct slice all = {(const uint8_t *)"*", 1};
+    struct slice meant = {(const uint8_t *)pattern, strlen(pattern)};
+    return grant_allows_pattern(g, rights, meant.size ? meant : all);
+}
+
+bool
+grant_allows_pattern(const struct grant *g, uint32_t rights, struct slice pattern)
+{
+    return !g || ((g->rights & rights) != 0 && covers_pattern(g, pattern));
+}
+
+uint32_t
+grant_parts(const struct grant *g)
+{
+    return g ? 1 + g->patterns_count : 1;
+}
+
+/* Is the grant's pattern one that says nothing beside the others? */
+static bool
+is_needless(const struct grant *g, uint32_t i)
+{
+    bool needless = false;
+    for (uint32_t k = 0; k < g->patterns_count && !needless; k++)
+        needless = k != i && pattern_covers(pattern_of(g, k), pattern_of(g, i)) &&
+            (k < i || !pattern_covers(pattern_of(g, i), pattern_of(g, k)));
+    return needless;
+}
+
+bool
+grant_part(
+    const struct grant *g, uint32_t rights, struct slice pattern, uint32_t i, struct slice *part)
+{
+    if (i == 0) {
+        *part = pattern;
+        return grant_allows_pattern(g, rights, pattern);
+    }
+    *part = pattern_of(g, i - 1);
+    return (g->rights & rights) != 0 && pattern_covers(pattern, *part) &&
+        !covers_pattern(g, pattern) && !is_needless(g, i - 1);
 }
 
 bool
@@ -211,7 +242,11 @@ judge_hello(const struct grant *g, const struct message *m, const struct message
     for (uint32_t i = 0; i < m->hello.queues; i++)
         if (!covers(g, a->names.queues[i]))
             deny(j, i, why);
-    if (m->hello.queues == 0 && !covers(g, unnamed))
+    for (uint32_t i = 0; i < m->hello.prefixes; i++)
+        if (!covers_pattern(g, a->names.prefixes[i]))
+            deny(j, i,
+                "this key may not run jobs of all queues that a prefix of the worker's stands for");
+    if (m->hello.queues == 0 && m->hello.prefixes == 0 && !covers(g, unnamed))
         deny(j, 0, why);
 }
 

@@ -6,6 +6,7 @@
 #define RIGHTS_H
 
 #include "message.h"
+#include "pattern.h"
 #include "stint_job.h"
 
 #include <stdint.h>
@@ -65,18 +66,17 @@ struct book;
 void rights_judge(const struct grant *grant, struct book *book, const struct message *m,
     const struct message_arrays *arrays, struct judgement *judgement);
 
-/* A pattern is the name of a queue, or how names begin and `*`. */
-static inline bool
-pattern_is_open(struct slice pattern)
-{
-    return pattern.size > 0 && pattern.data[pattern.size - 1] == '*';
-}
-bool pattern_matches(struct slice pattern, struct slice name);
-
 /* Does it grant any of these rights on the queue of this name? */
 bool grant_allows(const struct grant *grant, uint32_t rights, struct slice queue);
 /* Does it grant any of these on all queues that there may be of this pattern? */
 bool grant_allows_all(const struct grant *grant, uint32_t rights, const char *pattern);
+bool grant_allows_pattern(const struct grant *grant, uint32_t rights, struct slice pattern);
+/* Of all queues that there may be of an open pattern, those on which it grants any of these, as
+ * patterns: the whole of it, or what the grant has within it. There are so many candidates, and
+ * false says that the i-th is none. */
+uint32_t grant_parts(const struct grant *grant);
+bool grant_part(const struct grant *grant, uint32_t rights, struct slice pattern, uint32_t i,
+    struct slice *part);
 /* Is it a pattern, or "": all? */
 bool pattern_is_valid(const char *pattern);
 /* Does it grant any of these rights on all queues in which jobs may be that this filter is true of?

@@ -66,7 +66,7 @@ static void
 put_queue(struct core *core, struct queue *q, uint32_t wanted)
 {
     struct parts parts;
-    struct stint_figures info = {.workers = q->workers,
+    struct stint_figures info = {.workers = queue_workers(q),
         .paused = q->set.paused,
         .closed = q->set.closed,
         .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};

@@ -9,6 +9,53 @@ sight_covers(const struct grant *grant, const struct queue *q)
     return grant_allows(grant, RIGHT_SEE, (struct slice){(const uint8_t *)q->name, q->name_bytes});
 }
 
+/* How many queues it names, and which is the i-th. */
+static uint32_t
+count_named(const struct worker_serves *s)
+{
+    return s->pool ? s->pool->terms.names_count : s->queues_count;
+}
+
+static struct slice
+named(const struct worker_serves *s, uint32_t i)
+{
+    if (s->pool)
+        return s->pool->terms.names[i];
+    return (struct slice){(const uint8_t *)s->queues[i]->name, s->queues[i]->name_bytes};
+}
+
+bool
+sight_covers_worker(const struct grant *grant, const struct worker *worker)
+{
+    const struct worker_serves *s = &worker->serves;
+    bool all = true;
+    for (uint32_t i = 0; grant && i < count_named(s) && all; i++)
+        all = grant_allows(grant, RIGHT_SEE, named(s, i));
+    for (uint32_t i = 0; grant && s->pool && i < s->pool->terms.prefixes_count && all; i++)
+        all = grant_allows_pattern(grant, RIGHT_SEE, s->pool->terms.prefixes[i]);
+    return all;
+}
+
+bool
+sight_served(
+    const struct grant *grant, const struct worker *worker, uint32_t *at, struct slice *name)
+{
+    const struct worker_serves *s = &worker->serves;
+    uint32_t names = count_named(s), parts = grant_parts(grant);
+    uint32_t end = names + (s->pool ? s->pool->terms.prefixes_count * parts : 0);
+    bool seen = false;
+    for (; *at < end && !seen; ++*at) {
+        uint32_t i = *at < names ? 0 : *at - names;
+        if (*at < names) {
+            *name = named(s, *at);
+            seen = grant_allows(grant, RIGHT_SEE, *name);
+        } else
+            seen =
+                grant_part(grant, RIGHT_SEE, s->pool->terms.prefixes[i / parts], i % parts, name);
+    }
+    return seen;
+}
+
 static void
 add(struct seen *seen, struct queue *q)
 {

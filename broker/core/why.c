@@ -30,16 +30,6 @@ struct survey {
     uint64_t slots; /* of those that are willing */
 };
 
-/* May one know how busy the worker is? */
-static bool
-sees_all(const struct grant *grant, const struct worker *w)
-{
-    bool all = true;
-    for (uint32_t i = 0; i < w->serves.queues_count && all; i++)
-        all = sight_covers(grant, w->serves.queues[i]);
-    return all;
-}
-
 /* Whoever rests after a program that it could not start has room again in a moment. */
 static void
 count_one(const struct question *q, const struct worker *w, struct survey *s)
@@ -54,15 +44,15 @@ count_one(const struct question *q, const struct worker *w, struct survey *s)
     else if (dispatch_is_willing(w) && w->slots > 0 && w->window > 0) {
         s->willing++;
         s->slots += w->slots;
-        s->free += sees_all(q->grant, w) && !w->serves.draining && w->counts.trials == 0 &&
-            w->counts.held < w->window && peers_can_take(q->core, w->peer);
+        s->free += !w->serves.draining && w->counts.trials == 0 && w->counts.held < w->window &&
+            peers_can_take(q->core, w->peer) && sight_covers_worker(q->grant, w);
     }
 }
 
 static struct survey
 look_at_workers(const struct question *q)
 {
-    struct survey s = {.serve = q->queue->workers};
+    struct survey s = {.serve = queue_workers(q->queue)};
     if (s.serve == 0)
         return s;
     for (const struct worker *w = q->core->fleet.workers; w; w = w->next) {
@@ -213,7 +203,7 @@ blame_queue(
         r->why = STINT_WHY_DUE;
     else if (unserved) {
         r->why = STINT_WHY_NO_HANDLER;
-        r->workers = queue->workers;
+        r->workers = queue_workers(queue);
         memcpy(r->kind, unserved, sizeof r->kind);
     } else if (!blame_workers(&q, r))
         r->why = STINT_WHY_NEXT;
@@ -227,17 +217,32 @@ find_queue(struct core *core, struct slice name)
     return q ? q : book_queue_expected(&core->book, name);
 }
 
+/* Is there a worker that would serve it, by a prefix, if it were there? */
+static bool
+is_awaited(const struct core *core, struct slice name)
+{
+    bool awaited = false, named;
+    for (const struct pool *p = core->book.pools; p && !awaited; p = p->hh.next)
+        awaited = pool_serves(p, name, &named);
+    return awaited;
+}
+
 static void
 answer_queue(struct core *core, struct peer *peer, const struct message *m)
 {
     struct stint_reason reason;
     struct queue *q = find_queue(core, m->why.queue);
-    if (!q) {
+    if (!q && !is_awaited(core, m->why.queue)) {
         reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE,
             "no job has come for it, and no worker serves it");
         return;
     }
-    blame_queue(core, peer->grant, q, &reason);
+    if (q)
+        blame_queue(core, peer->grant, q, &reason);
+    else {
+        reason = (struct stint_reason){.why = STINT_WHY_NOTHING};
+        slice_to_text(reason.queue, sizeof reason.queue, m->why.queue);
+    }
     reply_page_begin(core);
     message_put_reason(&core->scratch.page, &reason);
     reply_page_send(core, peer, MESSAGE_REASONS, m->number, 1, (struct slice){0});

@@ -21,7 +21,8 @@ static char **queues, **kinds;
 static char *wait_for, *lease, *process;
 
 static struct poptOption options[] = {
-    {"queue", 'q', POPT_ARG_ARGV, &queues, 0, "from this queue (default); repeatable", "NAME"},
+    {"queue", 'q', POPT_ARG_ARGV, &queues, 0,
+        "from this queue, or with mail.* from those that begin so (default); repeatable", "NAME"},
     {"kind", 'k', POPT_ARG_ARGV, &kinds, 0, "only of this kind; repeatable", "NAME"},
     {"wait", 0, POPT_ARG_STRING, &wait_for, 0, "wait so long for a job (10s)", "TIME"},
     {"lease", 0, POPT_ARG_STRING, &lease, 0,

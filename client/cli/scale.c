@@ -115,6 +115,24 @@ add_slots(struct figures *f, const struct stint_worker_info *info)
         f->slots_free += info->slots - info->held;
 }
 
+/* To the queue of this name, or to those whose names begin so. Of what a worker lists no queue is
+ * meant twice. */
+static bool
+add_slots_to(struct scale *s, const char *name, const struct stint_worker_info *info)
+{
+    size_t size = strlen(name);
+    struct queue *q = find(s, name);
+    bool any = q != NULL;
+    if (q)
+        add_slots(&q->figures, info);
+    for (q = size > 0 && name[size - 1] == '*' ? s->queues : NULL; q; q = q->hh.next)
+        if (stall_serves(name, size, q->name)) {
+            add_slots(&q->figures, info);
+            any = true;
+        }
+    return any;
+}
+
 /* A worker's slots are there for each of its queues, and once for all together. */
 static bool
 each_worker(void *context, const struct stint_worker_info *info)
@@ -127,10 +145,7 @@ each_worker(void *context, const struct stint_worker_info *info)
         size_t n = strcspn(at, " ");
         bool last = at[n] == '\0';
         (void)snprintf(name, sizeof name, "%.*s", (int)(cut && last ? n - 3 : n), at);
-        struct queue *q = find(s, name);
-        if (q)
-            add_slots(&q->figures, info);
-        counts |= q != NULL;
+        counts |= add_slots_to(s, name, info);
         at += n;
     }
     s->partial |= cut;

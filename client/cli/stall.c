@@ -28,15 +28,21 @@ first_time(struct stall *s, enum reason reason)
     return first;
 }
 
+bool
+stall_serves(const char *word, size_t size, const char *queue)
+{
+    if (size > 0 && word[size - 1] == '*')
+        return strncmp(word, queue, size - 1) == 0;
+    return strlen(queue) == size && memcmp(word, queue, size) == 0;
+}
+
 /* Is the word one of those in the list, which is cut with "..." when it is long? */
 static bool
 among(const char *list, const char *word)
 {
-    size_t size = strlen(word);
     for (const char *at = list; *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, " ");
-        if ((n == size && memcmp(at, word, n) == 0) ||
-            (n >= 3 && memcmp(at + n - 3, "...", 3) == 0))
+        if (stall_serves(at, n, word) || (n >= 3 && memcmp(at + n - 3, "...", 3) == 0))
             return true;
         at += n;
     }

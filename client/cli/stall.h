@@ -25,4 +25,8 @@ void stall_progress(struct stall *s);
  * broker has been silent for too long or ended the conversation. */
 int stall_look(struct stall *s);
 
+/* Does this word of what a worker serves, a queue's name or how names begin and a `*`, stand for
+ * the queue? */
+bool stall_serves(const char *word, size_t size, const char *queue);
+
 #endif

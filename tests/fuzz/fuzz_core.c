@@ -145,8 +145,8 @@ frame(uint8_t connection)
 static void
 put_hello(struct pack_buffer *b)
 {
-    static const char *const names[] = {"default", "a", "b", "c"};
-    struct slice queues[4] = {[3] = {(const uint8_t *)"c", 1}};
+    static const char *const names[] = {"default", "a", "b", "c", "d*", "*"};
+    struct slice queues[6] = {[3] = {(const uint8_t *)"c", 1}};
     uint8_t what = next();
     struct hello h = {.version_min = 1,
         .version_max = 1 + (what == 255),
@@ -157,8 +157,9 @@ put_hello(struct pack_buffer *b)
         .cores = what % 4 == 3 ? 2 : 0,
         .labels = what % 8 == 7};
     h.queues = what % 2 ? next() % 5 : 0;
+    h.prefixes = h.queues == 4 ? what / 2 % 3 : 0; /* behind all the names */
     memset(h.session, next() % 6, sizeof h.session);
-    for (uint32_t i = 0; i < h.queues; i++)
+    for (uint32_t i = 0; i < h.queues + h.prefixes; i++)
         queues[i] = (struct slice){(const uint8_t *)names[i], strlen(names[i])};
     message_put_hello(b, &h, queues, NULL, &queues[3]);
 }

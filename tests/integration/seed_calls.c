@@ -177,7 +177,7 @@ static bool
 count_worker(void *context, const struct stint_worker_info *info)
 {
     (void)context;
-    assert_string_equal(info->queues, "mail");
+    assert_string_equal(info->queues, "ma*");
     shop.count++;
     return true;
 }
@@ -211,7 +211,7 @@ the_maximum_of_workers_is_set_and_told(void **state)
 static void
 workers_take_jobs_and_finish_them(void **state)
 {
-    const char *const queues[] = {"mail"};
+    const char *const queues[] = {"ma*"}; /* by prefix */
     const struct stint_worker_options options = {.endpoint = stint_embed_endpoint(shop.embed),
         .slots = 1,
         .queues = queues,

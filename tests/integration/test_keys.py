@@ -162,6 +162,26 @@ class Keys(harness.Case):
         self.assertExit(self.as_("mailer", "show", mine), 0)
         self.assertEqual(json.loads(self.as_("admin", "show", "--json", secret).stdout)["state"], "ready")
 
+    def test_a_key_has_to_be_for_all_that_a_prefix_stands_for(self):
+        self.start()
+        self.add("mailer", role="worker", queues="mail.*")
+        harness.wait_until(lambda: self.as_("mailer", "ping").returncode == 0, "the key is taken")
+        for wide in ("*", "mail*"):
+            r = subprocess.run([harness.program("stint-worker"), "-e", self.place.endpoint, "-q", wide, "--exec"],
+                               capture_output=True, text=True, timeout=60, env={**os.environ, **self.env("mailer")})
+            self.assertEqual(r.returncode, 77, r.stderr)
+            self.assertIn("a prefix of the worker's", r.stderr)
+        w = self.worker("mailer", "-q", "mail.*")
+        state = lambda job: json.loads(self.as_("admin", "show", "--json", job).stdout)["state"]  # noqa: E731
+        run = lambda queue: self.as_("admin", "run", "-q", queue, "--detach", "true").stdout.strip()  # noqa: E731
+        job, other = run("mail.in"), run("pay")
+        harness.wait_until(lambda: state(job) == "succeeded", "it is served")
+        self.assertEqual(state(other), "ready")
+        # Its key is for less from now on: what it says is wider than that, so it serves nothing.
+        self.add("mailer", role="worker", queues="mail.in")
+        harness.wait_until(lambda: "a prefix of the worker's" in w.log(), "it is denied")
+        self.assertEqual(state(run("mail.in")), "ready")
+
     def test_the_broker_gets_another_key_without_a_stop(self):
         self.start()
         following = Pair()

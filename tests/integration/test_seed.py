@@ -81,6 +81,10 @@ class Seed(harness.Case):
         self.assertEqual(self.place.state(self.ids[2]), "running")
         self.ticket = next(word for word in out.split() if self.ids[2] in word)
 
+    def taken_from_a_prefix(self, out):
+        self.assertEqual(self.place.state(self.news), "running")
+        self.run_line("stint settle " + next(word for word in out.split() if self.news in word))
+
     def finished(self, out):
         del out
         self.assertEqual(self.place.state(self.ids[2]), "succeeded")
@@ -117,7 +121,8 @@ class Seed(harness.Case):
               "peek by id": it_is_hello, "update in place": it_is_bye, "length": there_are_three,
               "length, by priority": two_and_one, "a queue per prefix, and its length": there_are_three,
               "set the maximum of workers": four, "get the maximum of workers": four,
-              "number of workers": one_worker, "dequeue by hand": taken, "finish by hand": finished,
+              "number of workers": one_worker, "dequeue by hand": taken,
+              "dequeue from a prefix": taken_from_a_prefix, "finish by hand": finished,
               "jobs updated": heard, "job finished": finished,
               "LIFO: the newest first": newest_is_next, "ascending: the lowest priority first": lowest_is_next,
               "close": is_closed, "remove a job": is_gone,
@@ -146,6 +151,8 @@ class Seed(harness.Case):
                 elif there == "job finished":
                     self.finished(self.run_line(command.replace("ID", self.ids[2])))
                 else:
+                    if there == "dequeue from a prefix":
+                        self.news = self.place.stint("submit", "-q", "news.today", "x").stdout.strip()
                     if there == "drop an empty queue":
                         self.assertExit(self.place.stint("queue", "pause", "old"), 0)
                     self.CHECKS[there](self, self.run_line(command))

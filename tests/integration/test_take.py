@@ -124,6 +124,10 @@ class Take(harness.Case):
         ticket, payload = self.take("-q", "one", "-q", "two", "-k", "thumb")
         self.assertEqual((ticket, payload), (f"{wanted}/1", "b"))
         self.settle(ticket)
+        wanted = self.submit("c", "-q", "news.today", "-k", "mail")
+        ticket, payload = self.take("-q", "news.*", "-q", "two", "-k", "mail")
+        self.assertEqual((ticket, payload), (f"{wanted}/1", "c"))
+        self.settle(ticket)
 
     def test_no_job_and_no_broker_are_told_apart(self):
         r = self.stint("take", "--wait", "300ms")

@@ -509,7 +509,8 @@ enum { STATS_BEFORE = 1, STINT_STATS_FIELDS(STAT_KEY) };
 MESSAGE(HELLO, {2, "version_min", show_uint}, {3, "version_max", show_uint}, {4, "role", show_role},
     {5, "session", show_session}, {6, "name", show_text}, {7, "software", show_text},
     {8, "slots", show_uint}, {9, "window", show_uint}, {10, "queues", show_name_list},
-    {11, "kinds", show_name_list}, {12, "labels", show_name_list}, {13, "cores", show_uint}, NUMBER)
+    {11, "kinds", show_name_list}, {12, "labels", show_name_list}, {13, "cores", show_uint},
+    {14, "prefixes", show_name_list}, NUMBER)
 MESSAGE(WELCOME, {2, "version", show_uint}, {3, "epoch", show_uint}, {4, "broker", show_uint},
     {5, "heartbeat_ms", show_uint}, {6, "lost_ms", show_uint}, {7, "message_bytes", show_uint},
     {8, "payload_bytes", show_uint}, {9, "result_bytes", show_uint}, {10, "submission", show_uint},

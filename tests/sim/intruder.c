@@ -38,12 +38,13 @@ some_queue(void)
     return keys_queues[chance_below(&g.process.chance, KEYS_QUEUES)];
 }
 
-/* As a worker of its own queue; now and then of another one. */
+/* As a worker of its own queue; now and then of another one, or of all. */
 static void
 say_hello(void)
 {
     bool own = chance_in_100(&g.process.chance, 90);
-    struct slice queues[] = {text(KEYS_EMPTY_QUEUE), text(own ? KEYS_EMPTY_QUEUE : some_queue())};
+    struct slice queues[] = {
+        text(KEYS_EMPTY_QUEUE), text(own ? KEYS_EMPTY_QUEUE : some_queue()), text("*")};
     struct hello h = {.role = ROLE_WORKER,
         .version_min = 1,
         .version_max = 1,
@@ -51,7 +52,8 @@ say_hello(void)
         .software = text("sim"),
         .slots = 8,
         .window = 8,
-        .queues = 2};
+        .queues = 2,
+        .prefixes = chance_in_100(&g.process.chance, 10)};
     memset(h.session, 0xdd, sizeof h.session);
     message_put_hello(&g.frame, &h, queues, NULL, NULL);
     send_frame();

@@ -70,6 +70,27 @@ write_words(char *to, size_t size, const struct slice *words, uint32_t count)
     }
 }
 
+static bool
+has_word(const char *words, const char *word)
+{
+    char between[STINT_NAME_BYTES + 2];
+    (void)snprintf(between, sizeof between, " %s ", word);
+    return strstr(words, between) != NULL;
+}
+
+/* By its name, or by how that begins. */
+static bool
+serves(const struct party *p, const char *queue)
+{
+    bool served = has_word(p->queues, queue);
+    for (const char *at = p->prefixes; *at && !served; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        size_t size = strcspn(at, "*");
+        served = at[size] == '*' && strncmp(at, queue, size) == 0;
+    }
+    return served;
+}
+
 static struct party *
 party_of(const struct hello *h, const struct grant *key)
 {
@@ -89,8 +110,9 @@ party_of(const struct hello *h, const struct grant *key)
     p->barred = false; /* it is told again */
     write_words(p->kinds, sizeof p->kinds, arrays->names.kinds, h->kinds);
     write_words(p->queues, sizeof p->queues, arrays->names.queues, h->queues);
+    write_words(p->prefixes, sizeof p->prefixes, arrays->names.prefixes, h->prefixes);
     p->greeted_us = world_us();
-    p->welcomed = false;
+    p->welcomed = p->denied = false;
     p->asks_all = 0; /* a client that is new counts its requests anew */
     p->asks_whole = false;
     return p;
@@ -278,10 +300,14 @@ frames_in(const struct batch *batch)
 static void
 see_dispatch(struct party *to, const struct message *m)
 {
+    char queue[STINT_NAME_BYTES];
     queues_check_dispatch(m->dispatch.queue);
     known.dispatched_us = world_us();
     if (to && to->barred)
         sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);
+    slice_to_text(queue, sizeof queue, m->dispatch.queue);
+    if (to && !to->denied && !serves(to, queue))
+        sim_broken("%s is handed jobs of %s, which it does not serve", to->name, queue);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct dispatched_job *d = &arrays->dispatched[i];
         struct sent_dispatch s = {
@@ -345,6 +371,8 @@ frames_out(const struct outbox *out)
         sim_trace(
             "  out %-3u %s %llu", e->peer, message_name(m.type), (unsigned long long)m.number);
         owe(e, &m);
+        if (to && m.type == MESSAGE_ERROR && m.error.about == MESSAGE_HELLO)
+            to->denied = true;
         if (m.type == MESSAGE_DISPATCH)
             see_dispatch(to, &m);
         else if (m.type == MESSAGE_SETTLED)
@@ -366,23 +394,15 @@ frames_out(const struct outbox *out)
     }
 }
 
-static bool
-has_word(const char *words, const char *word)
-{
-    char between[STINT_NAME_BYTES + 2];
-    (void)snprintf(between, sizeof between, " %s ", word);
-    return strstr(words, between) != NULL;
-}
-
 bool
 frames_served(const struct job *j, bool of_its_kind)
 {
     const uint64_t lost_us = (uint64_t)known.options.lost_ms * US_A_MS;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         const struct party *p = connected[i];
-        if (p && p->welcomed && p->role == ROLE_WORKER && !p->left && p->greeted_us < world_us() &&
-            p->seen_us + lost_us / 2 > world_us() &&
-            has_word(p->queues, keys_queues[j->now_queue]) &&
+        if (p && p->welcomed && !p->denied && p->role == ROLE_WORKER && !p->left &&
+            p->greeted_us < world_us() && p->seen_us + lost_us / 2 > world_us() &&
+            serves(p, keys_queues[j->now_queue]) &&
             (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)))
             return true;
     }

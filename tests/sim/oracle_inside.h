@@ -18,9 +18,11 @@ struct party {
     uint32_t window;
     bool barred; /* it was told that it is paused, or to leave */
     char kinds[256]; /* that it handles, each between two spaces; "": all */
-    char queues[256]; /* that it serves, likewise */
+    char queues[256]; /* that it serves, likewise, */
+    char prefixes[256]; /* and by which prefixes of their names */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
-    bool welcomed; /* its last HELLO was answered so */
+    bool welcomed; /* its last HELLO was answered so, */
+    bool denied; /* or one that came with it was not: what it serves is not known then */
     /* Its last LIST of all queues, or SUBSCRIBE to all, which may not be denied; 0: none. */
     uint64_t asks_all;
     bool asks_whole; /* that is a LIST, of all jobs, from the beginning */

@@ -52,7 +52,7 @@ struct sim_worker {
     struct actor *actor;
     struct stint_worker *worker; /* of this life */
     uint64_t down_us;
-    char name[16];
+    char name[16], prefixes[KEYS_QUEUES][8];
 };
 
 static struct load load;
@@ -485,6 +485,20 @@ run(struct stint_task *task, void *state)
     free(result);
 }
 
+/* How the names of the queues begin, now and then, where its key lets it (as keys_make has it). */
+static void
+shorten(struct sim_worker *w, const char **queues, uint32_t count)
+{
+    bool may = !w->process.key || !keys_restrict(&w->key);
+    for (uint32_t i = 0; i < count; i++) {
+        if ((!may && i % 2 == 0) || !chance_in_100(&w->process.chance, 25))
+            continue;
+        (void)snprintf(w->prefixes[i], sizeof w->prefixes[i], "%.*s*",
+            (int)chance_between(&w->process.chance, may ? 0 : 2, 5), queues[i]);
+        queues[i] = w->prefixes[i];
+    }
+}
+
 static void
 work(struct sim_worker *w)
 {
@@ -512,6 +526,7 @@ work(struct sim_worker *w)
     }
     for (uint32_t i = 0; i < o.queues_count; i++)
         queues[i] = keys_queues[(first + i) % load.queues];
+    shorten(w, queues, o.queues_count);
     if (stint_worker_new(&o, &w->worker) != STINT_OK)
         return;
     if (stint_worker_handle(w->worker, &handler) != STINT_OK)

@@ -17,6 +17,7 @@ struct model_worker {
     bool there;
     unsigned queues; /* bits */
     unsigned kinds;
+    bool by_prefix;
     int draining;
     uint32_t slots;
 };
@@ -88,6 +89,25 @@ peer_comes_or_goes(struct model *m)
             m->subscriptions[s].there = NULL;
 }
 
+/* By how their names begin, or by all of it. */
+static unsigned
+serve_by_prefix(struct model *m, unsigned w, unsigned bits, unsigned kinds)
+{
+    static const char *const prefixes[QUEUES] = {"n*", "east*", "s*", "*"};
+    struct slice name = {(const uint8_t *)kind_names[kinds], strlen(kind_names[kinds])};
+    struct pool_terms terms = {.names_count = 0};
+    for (unsigned q = 0; q < QUEUES; q++)
+        if (bits >> q & 1)
+            terms.prefixes[terms.prefixes_count++] =
+                (struct slice){(const uint8_t *)prefixes[q], strlen(prefixes[q])};
+    terms.names[terms.names_count++] =
+        (struct slice){(const uint8_t *)queue_names[0], strlen(queue_names[0])};
+    pool_terms_reduce(&terms);
+    assert_true(fleet_worker_serve_by_prefix(
+        &m->fleet, &m->book, fleet_worker(&m->fleet, session(w)), &terms, &name, kinds ? 1 : 0));
+    return bits >> (QUEUES - 1) & 1 ? (1 << QUEUES) - 1 : bits | 1;
+}
+
 static void
 serve(struct model *m, unsigned w)
 {
@@ -95,14 +115,19 @@ serve(struct model *m, unsigned w)
     uint32_t count = 0;
     unsigned bits = dice_roll(&m->dice, 1 << QUEUES), kinds = dice_roll(&m->dice, KINDS);
     struct slice name = {(const uint8_t *)kind_names[kinds], strlen(kind_names[kinds])};
+    m->workers[w].kinds = kinds;
+    m->workers[w].draining = NOBODY;
+    m->workers[w].by_prefix = dice_once_in(&m->dice, 2);
+    if (m->workers[w].by_prefix) {
+        m->workers[w].queues = serve_by_prefix(m, w, bits, kinds);
+        return;
+    }
     for (unsigned q = 0; q < QUEUES; q++)
         if (bits >> q & 1)
             queues[count++] = m->queues[q];
     fleet_worker_serve(
         &m->fleet, fleet_worker(&m->fleet, session(w)), queues, count, &name, kinds ? 1 : 0);
     m->workers[w].queues = bits;
-    m->workers[w].kinds = kinds;
-    m->workers[w].draining = NOBODY;
 }
 
 static void
@@ -330,13 +355,16 @@ check_queue(struct model *m, unsigned q)
     uint32_t by_kinds[KINDS] = {0}, workers = 0, draining = 0, watchers = 0, sets = 0;
     for (unsigned w = 0; w < WORKERS; w++)
         if (m->workers[w].there) {
-            workers += m->workers[w].queues >> q & 1;
-            by_kinds[m->workers[w].kinds] += m->workers[w].queues >> q & 1;
+            bool serves = m->workers[w].queues >> q & 1;
+            workers += serves;
+            by_kinds[m->workers[w].kinds] += serves && !m->workers[w].by_prefix;
+            assert_int_equal(
+                fleet_worker_serves_queue(fleet_worker(&m->fleet, session(w)), queue), serves);
             draining += m->workers[w].draining == (int)q;
         }
     for (unsigned s = 0; s < SUBSCRIPTIONS; s++)
         watchers += m->subscriptions[s].there && m->subscriptions[s].queue == (int)q;
-    assert_int_equal(queue->workers, workers);
+    assert_int_equal(queue_workers(queue), workers);
     assert_int_equal(queue->draining, draining);
     assert_int_equal(queue->watchers, watchers);
     for (unsigned k = 0; k < KINDS; k++)
@@ -393,6 +421,7 @@ end(struct model *m)
         assert_int_equal(m->queues[q]->servings.count, 0);
     }
     assert_null(m->fleet.kinds);
+    assert_null(m->book.pools);
     book_fini(&m->book);
     m->store->ops->destroy(&m->store);
 }

@@ -1,10 +1,13 @@
 /* Conversations open and end, jobs come in and go out: what is said of that, with random fields. */
 #include "sayings.h"
 
+#include <stdio.h>
+
 void
 say_HELLO(uint64_t number)
 {
-    struct slice queues[9], kinds[9], labels[5];
+    struct slice queues[17], kinds[9], labels[5];
+    char prefixes[8][STINT_NAME_BYTES];
     bool worker = chance();
     struct hello h = {.version_min = (uint32_t)upto(UINT32_MAX),
         .version_max = (uint32_t)upto(UINT32_MAX),
@@ -14,6 +17,7 @@ say_HELLO(uint64_t number)
         .slots = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
         .window = worker ? (uint32_t)upto(LIMIT_WINDOW) : 0,
         .queues = worker ? (uint32_t)below(9) : 0,
+        .prefixes = worker ? (uint32_t)below(9) : 0,
         .kinds = worker ? (uint32_t)below(9) : 0,
         .cores = worker ? (uint32_t)upto(UINT16_MAX) : 0,
         .labels = worker ? (uint32_t)below(5) : 0};
@@ -23,6 +27,12 @@ say_HELLO(uint64_t number)
     for (unsigned i = 0; i < 9; i++) {
         queues[i] = name();
         kinds[i] = name();
+    }
+    for (unsigned i = 0; i < h.prefixes; i++) {
+        struct slice begin = name();
+        (void)snprintf(prefixes[i], sizeof prefixes[i], "%.*s*",
+            (int)(begin.size < 63 ? begin.size : 63) * (i != 0), (const char *)begin.data);
+        queues[h.queues + i] = (struct slice){(const uint8_t *)prefixes[i], strlen(prefixes[i])};
     }
     for (unsigned i = 0; i < SESSION_BYTES; i++)
         h.session[i] = (uint8_t)random_number();
@@ -42,6 +52,9 @@ say_HELLO(uint64_t number)
         assert_same(arrays->names.queues[i], queues[i]);
     for (unsigned i = 0; i < h.kinds; i++)
         assert_same(arrays->names.kinds[i], kinds[i]);
+    assert_int_equal(heard.hello.prefixes, h.prefixes);
+    for (unsigned i = 0; i < h.prefixes; i++)
+        assert_same(arrays->names.prefixes[i], queues[h.queues + i]);
     assert_int_equal(heard.hello.cores, h.cores);
     assert_int_equal(heard.hello.labels, h.labels);
     for (unsigned i = 0; i < h.labels; i++)

@@ -379,6 +379,29 @@ a_worker_with_kinds_does_not_begin_at_a_broker_without(void **state)
 }
 
 static void
+a_worker_with_prefixes_does_not_begin_at_a_broker_without(void **state)
+{
+    const char *const queues[] = {"mail", "news.*", "pay", "*"};
+    (void)state;
+    for (unsigned count = 1; count <= 4; count++) {
+        struct session_options o = {.role = ROLE_WORKER,
+            .name = "n",
+            .software = "s",
+            .queues = queues,
+            .queues_count = count};
+        struct session s;
+        session_init(&s, &o, 0);
+        greeted_with(&s, feature_bit((struct slice){(const uint8_t *)"kinds", 5}));
+        assert_int_equal(s.state, count > 1 ? SESSION_FAILED : SESSION_OPEN);
+        if (count > 1) {
+            assert_int_equal(s.failure.status, STINT_UNSUPPORTED);
+            assert_string_equal(s.failure.detail, "the broker lacks the feature: prefixes");
+        }
+        session_fini(&s);
+    }
+}
+
+static void
 moved_is_followed(void **state)
 {
     struct session s;
@@ -503,6 +526,7 @@ main(void)
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
         cmocka_unit_test(a_session_remembers_what_the_broker_can_do),
         cmocka_unit_test(a_worker_with_kinds_does_not_begin_at_a_broker_without),
+        cmocka_unit_test(a_worker_with_prefixes_does_not_begin_at_a_broker_without),
         cmocka_unit_test(moved_is_followed),
         cmocka_unit_test(rubbish_from_the_broker_is_ignored),
     };

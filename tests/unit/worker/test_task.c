@@ -227,17 +227,25 @@ each_kind_finds_its_handler_and_its_state_is_made_once(void **state)
 static void
 a_worker_is_not_made_of_what_it_can_not_serve(void **state)
 {
-    const char *good[] = {"a", "b"}, *bad[] = {"a", "b c"}, *many[257];
+    const char *good[] = {"a", "b"}, *bad[] = {"a", "b c"}, *many[257], *open[65];
+    const char *prefixes[] = {"a.*", "b", "*"}, *no_prefix[] = {"a*b"}, *no_begin[] = {".*"};
     struct stint_worker *made;
     (void)state;
     for (unsigned i = 0; i < 257; i++)
         many[i] = "q";
+    for (unsigned i = 0; i < 65; i++)
+        open[i] = "q*";
     const struct {
         struct stint_worker_options options;
         enum stint_status status;
     } rows[] = {{{.endpoint = "ipc://@x", .queues = good, .queues_count = 2}, STINT_OK},
         {{.endpoint = "ipc://@x", .queues = bad, .queues_count = 2}, STINT_BAD_NAME},
         {{.endpoint = "ipc://@x", .queues = many, .queues_count = 257}, STINT_TOO_MANY},
+        {{.endpoint = "ipc://@x", .queues = prefixes, .queues_count = 3}, STINT_OK},
+        {{.endpoint = "ipc://@x", .queues = no_prefix, .queues_count = 1}, STINT_BAD_NAME},
+        {{.endpoint = "ipc://@x", .queues = no_begin, .queues_count = 1}, STINT_BAD_NAME},
+        {{.endpoint = "ipc://@x", .queues = open, .queues_count = 64}, STINT_OK},
+        {{.endpoint = "ipc://@x", .queues = open, .queues_count = 65}, STINT_TOO_MANY},
         {{.endpoint = "nowhere"}, STINT_BAD_ENDPOINT},
         {{.endpoint = "tcp://*:1"}, STINT_BAD_ENDPOINT}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
