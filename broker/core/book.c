@@ -187,26 +187,12 @@ turn_levels(struct queue *q)
     }
 }
 
-/* Nobody has searched from there, or not lately. */
-static void
-forget_tails(struct queue *q)
-{
-    for (uint32_t i = 0; i < q->levels_count; i++) {
-        struct level *level = q->levels[i];
-        level->reach.met = level->reach.tail = 0;
-        for (uint32_t n = 0; n < level->scans_count; n++)
-            level->scans[n].reach.met = level->scans[n].reach.tail = 0;
-    }
-}
-
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
     assert(q->number != 0);
     if (set.low_first != q->set.low_first)
         turn_levels(q);
-    if (set.lifo && !q->set.lifo)
-        forget_tails(q);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);

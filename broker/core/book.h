@@ -23,8 +23,8 @@
 struct shelf;
 
 /* How far a level was searched: no ready job stands before `head`, nor, of those before `met`, at
- * or behind `tail`; apart from those that are kept apart. Only in a queue that is LIFO the search
- * goes back from the tail. */
+ * or behind `tail`; apart from those that are kept apart. That holds in any order of the queue,
+ * though only one that is LIFO is searched back from the tail. */
 struct reach {
     uint64_t head, tail, met;
 };

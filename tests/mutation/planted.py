@@ -284,7 +284,6 @@ PLANTED = [
     # the order of a queue
     ("order: what came last is not met", READY, "    if (reach->met < level->next) /*", "    if (reach->met == 0) /*"),
     ("order: what becomes ready again behind the tail is passed", BOOKH, "    if (sequence >= reach->tail)\n        reach->tail = sequence + 1;\n", ""),
-    ("order: the tail of a former order is kept", BOOK, "    if (set.lifo && !q->set.lifo)\n", "    if (false)\n"),
     ("order: priorities stand as before", BOOK, "    if (set.low_first != q->set.low_first)\n", "    if (false)\n"),
     ("order: a new priority stands as if the highest were first", BOOK, "at > 0 && queue_prefers(q, priority, q->levels[at - 1]->priority); at--)", "at > 0 && q->levels[at - 1]->priority < priority; at--)"),
     ("order: jobs that are kept apart stand as before", QUEUE_CONTROL, "    apart_sort(q);\n", ""),

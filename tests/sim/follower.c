@@ -110,7 +110,7 @@ follower_calm(void)
 bool
 follower_content(void)
 {
-    return f.made && oracle_feed_ends_at(f.at.next ? f.at.next : 1);
+    return f.made && oracle_feed_ends_at(f.at.next);
 }
 
 void

@@ -53,7 +53,7 @@ void oracle_outcome(const struct stint_job_info *info);
 /* A follower of the feed heard of this event, or that so many are not kept any more. */
 void oracle_feed_heard(uint64_t number, const struct stint_event *event);
 void oracle_feed_missed(uint64_t first, uint64_t count);
-/* Is this the number of the event that it records next? */
+/* Is this the number of the event that it records next? 0: the follower has heard nothing yet. */
 bool oracle_feed_ends_at(uint64_t next);
 
 /* ---- what the broker does ---- */

@@ -78,7 +78,8 @@ oracle_feed_missed(uint64_t first, uint64_t count)
 bool
 oracle_feed_ends_at(uint64_t next)
 {
-    return feed.next > 0 && next == feed.next;
+    bool nothing = next == 0 && feed.first == feed.next; /* what there was is kept no more */
+    return feed.next > 0 && (next == feed.next || nothing);
 }
 
 /* ---- what is on disk ---- */
@@ -182,9 +183,8 @@ follow(const struct job *j, uint64_t from, unsigned *states, bool *changed)
         if (r->type == STINT_EVENT_CHANGED)
             *states = *states & WAITS ? *states | WAITS : *states;
         else
-            *states = r->type == STINT_EVENT_SUBMITTED && j->wish.delay_ms
-                ? SCHEDULED
-                : meaning[r->type].after;
+            *states = r->type == STINT_EVENT_SUBMITTED && j->wish.delay_ms ? SCHEDULED
+                                                                           : meaning[r->type].after;
     }
 }
 
