@@ -203,26 +203,29 @@ the_lowest_number_is_the_most_urgent_one(void **state)
     world_destroy(&w);
 }
 
-/* A worker that is lost with jobs leaves suspects behind, which are kept apart. */
+/* Jobs that one worker could not start wait for another one, apart from all others. */
 static void
 those_that_are_kept_apart_follow_the_order_of_priorities(void **state)
 {
     (void)state;
     for (unsigned late = 0; late < 2; late++) {
         struct world *w = world_with_order(late ? STINT_ORDER_FIFO : STINT_ORDER_LOW_FIRST);
-        greet(w, WORKER, NULL);
+        submit(w, 1, 100, "letter", 1);
         greet(w, SECOND, NULL);
-        submit(w, 1, 200, "letter", 1);
-        submit(w, 2, 7, "letter", 1);
-        for (uint32_t peer = WORKER; peer <= SECOND; peer++)
-            message_put_numbered(world_frame(w, peer), MESSAGE_BYE, 9);
-        step(w, 0);
+        receives(w, SECOND, 100, 1);
+        greet(w, WORKER, NULL);
+        submit(w, 2, 200, "letter", 1);
+        receives(w, WORKER, 200, 1);
+        ends(w, WORKER, 200, 1, OUTCOME_UNABLE);
+        submit(w, 3, 7, "letter", 1);
+        receives(w, WORKER, 7, 1);
+        ends(w, WORKER, 7, 1, OUTCOME_UNABLE);
         if (late)
             set(w, STINT_ORDER_LOW_FIRST, false, true);
-        greet(w, 4, NULL);
-        assert_int_equal(world_count(w, 4, MESSAGE_DISPATCH), 1);
-        struct dispatched_job d = world_dispatched(w, 4);
-        assert_int_equal(id_priority(&d.id), 7);
+        ends(w, SECOND, 100, 1, OUTCOME_SUCCEEDED);
+        receives(w, SECOND, 7, 1);
+        ends(w, SECOND, 7, 1, OUTCOME_SUCCEEDED);
+        receives(w, SECOND, 200, 1);
         world_destroy(&w);
     }
 }
