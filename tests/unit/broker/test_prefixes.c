@@ -271,6 +271,26 @@ a_queue_that_had_nothing_is_not_forgotten(void **state)
     world_destroy(&p.w);
 }
 
+/* Nothing becomes ready by that, and still there is something to be found. */
+static void
+a_job_that_is_of_another_kind_now_is_given_to_who_handles_that(void **state)
+{
+    struct place p = a_place(NULL);
+    struct stint_id id = id_make(0, 1, DEFAULT_PRIORITY, 1);
+    const struct change change = {.set = CHANGE_KIND, .to.kind = text("card")};
+    (void)state;
+    put_serving(p.w, FIRST, "mail.*", 1, "card");
+    step(p.w, 0);
+    put_job(&p, "mail.a", "letter");
+    step(p.w, 0);
+    step(p.w, 1000);
+    assert_string_equal(given(p.w, FIRST, &id), "");
+    message_put_change(world_frame(p.w, LOCAL), next_number(), &id, 1, &change);
+    step(p.w, 0);
+    assert_string_equal(given(p.w, FIRST, &id), "mail.a");
+    world_destroy(&p.w);
+}
+
 static void
 the_positions_of_a_kind_stay_while_one_of_the_two_ways_of_serving_is_left(void **state)
 {
@@ -507,6 +527,7 @@ main(void)
         cmocka_unit_test(none_of_many_queues_waits_longer_than_the_others),
         cmocka_unit_test(two_workers_that_say_the_same_go_on_where_the_other_one_was),
         cmocka_unit_test(a_queue_that_had_nothing_is_not_forgotten),
+        cmocka_unit_test(a_job_that_is_of_another_kind_now_is_given_to_who_handles_that),
         cmocka_unit_test(the_positions_of_a_kind_stay_while_one_of_the_two_ways_of_serving_is_left),
         cmocka_unit_test(a_queue_that_is_only_matched_goes_and_may_come_again),
         cmocka_unit_test(what_waits_ahead_is_recalled_as_from_other_workers),
