@@ -456,7 +456,7 @@ a_queue_is_controlled_and_tells_how_it_stands(void **state)
         stint_set_queue(c, "controlled", STINT_REMOVE_QUEUE, NULL, TIMEOUT_MS), STINT_NOT_EMPTY);
     assert_int_equal(
         stint_set_queue(c, "no name", STINT_PAUSE_QUEUE, NULL, TIMEOUT_MS), STINT_BAD_NAME);
-    assert_int_equal(stint_set_queue(c, "controlled", 6, NULL, TIMEOUT_MS), STINT_INVALID);
+    assert_int_equal(stint_set_queue(c, "controlled", 10, NULL, TIMEOUT_MS), STINT_INVALID);
     assert_int_equal(
         stint_set_queue(c, "nobodys", STINT_RESUME_QUEUE, NULL, TIMEOUT_MS), STINT_NO_SUCH_QUEUE);
     stint_client_destroy(&c);

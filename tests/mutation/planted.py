@@ -57,8 +57,6 @@ PLANTED = [
      "        if (n == 0 || !pattern_covers(t->prefixes[n - 1], t->prefixes[i]))\n", ""),
     ("prefixes: a pool stays when its last worker has left", FLEET,
      "    if (!pool || --pool->workers > 0)\n        return;", "    if (!pool || --pool->workers + 1 > 0)\n        return;"),
-    ("prefixes: the search for a kind ends with those who name the queue", FLEET,
-     "    bool searched = posts_have_kinds(&q->servings.posts, kinds);", "    bool searched = false;"),
     ("rights: a prefix may be wider than the key", RIGHTS,
      "        if (!covers_pattern(g, a->names.prefixes[i]))", "        if (false)"),
     ("rights: a key is told of all of a prefix", RIGHTS,
