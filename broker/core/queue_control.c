@@ -42,10 +42,12 @@ static void
 set(struct core *core, struct queue *q, enum stint_queue_action action)
 {
     struct queue_settings now = changed(q->set, action);
+    bool turned = now.low_first != q->set.low_first;
     core->step.paused |= now.paused && !q->set.paused;
     if (memcmp(&now, &q->set, sizeof now) != 0)
         book_queue_set(&core->book, q, now);
-    apart_sort(q);
+    if (turned)
+        apart_sort(q);
 }
 
 /* False if it can't be, and the peer was told so. */

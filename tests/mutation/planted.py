@@ -284,7 +284,7 @@ PLANTED = [
     ("order: what becomes ready again behind the tail is passed", BOOKH, "    if (sequence >= reach->tail)\n        reach->tail = sequence + 1;\n", ""),
     ("order: priorities stand as before", BOOK, "    if (set.low_first != q->set.low_first)\n", "    if (false)\n"),
     ("order: a new priority stands as if the highest were first", BOOK, "at > 0 && queue_prefers(q, priority, q->levels[at - 1]->priority); at--)", "at > 0 && q->levels[at - 1]->priority < priority; at--)"),
-    ("order: jobs that are kept apart stand as before", QUEUE_CONTROL, "    apart_sort(q);\n", ""),
+    ("order: jobs that are kept apart stand as before", QUEUE_CONTROL, "    if (turned)\n        apart_sort(q);\n", "    (void)turned;\n"),
     ("order: jobs that are kept apart stand as if the highest were first", APART, "if (!before && queue_prefers(q, level->priority, s->level->priority))", "if (!before && s->level->priority < level->priority)"),
     ("order: a peek tells the oldest first", QUERY, "    bool back = p->queue->set.lifo;", "    bool back = false;"),
     ("order: the next page of a peek begins anew", QUERY, "            goes_on ? begun :", "            goes_on && !p->queue->set.lifo ? begun :"),
