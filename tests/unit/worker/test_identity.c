@@ -206,8 +206,9 @@ who_looks_as_another_sees_what_that_one_sees_and_other_threads_do_not(void **sta
 {
     static const gid_t more[] = {0, 4, 27};
     pthread_t thread;
-    char path[] = "/tmp/stint-identity-XXXXXX";
+    char path[] = "/tmp/stint-identity-XXXXXX", file[64];
     bool other = false;
+    (void)snprintf(file, sizeof file, "/tmp/stint-identity-look-%ld", (long)getpid());
     (void)state;
     SKIP_UNLESS_ROOT();
     assert_int_equal(setgroups(3, more), 0);
@@ -217,7 +218,7 @@ who_looks_as_another_sees_what_that_one_sees_and_other_threads_do_not(void **sta
     assert_int_equal(chmod(path, 0770), 0);
     assert_true(identity_look(&somebody));
     bool may = faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
-    int created = open("/tmp/stint-identity-look", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    int created = open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     (void)pthread_create(&thread, NULL, ask_other_thread, &other);
     (void)pthread_join(thread, NULL);
     bool changed = other; /* a thread that is made now is as its maker */
@@ -228,7 +229,7 @@ who_looks_as_another_sees_what_that_one_sees_and_other_threads_do_not(void **sta
     assert_true(created >= 0);
     assert_int_equal(fstat(created, &s), 0);
     close(created);
-    (void)unlink("/tmp/stint-identity-look");
+    (void)unlink(file);
     assert_int_equal(s.st_uid, SOMEBODY);
     assert_int_equal(s.st_gid, 7654321);
     assert_false(may || changed);
