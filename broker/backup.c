@@ -155,7 +155,7 @@ backup_run(const struct options *o, int signals)
     const char *name = o->upkeep.backup;
     int rc = check_target(name);
     if (!rc)
-        rc = source_open(&s, o->data, true);
+        rc = source_open(&s, o, o->data, true);
     if (rc)
         return rc;
     rc = open_fresh(&f, is_stream(name) ? directory_for_streams() : name, !is_stream(name));

@@ -394,7 +394,7 @@ dump_run(const struct options *o, int signals)
 {
     struct source s;
     struct dump d = {.to = stdout};
-    int rc = source_open(&s, o->data, false);
+    int rc = source_open(&s, o, o->data, false);
     if (rc)
         return rc;
     minder_start(&(struct minder_options){

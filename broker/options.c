@@ -1,6 +1,7 @@
 /* stintd's settings: the table, and what must hold between them. */
 #include "options.h"
 #include "endpoint.h"
+#include "journaled.h"
 #include "keys.h"
 #include "limit.h"
 
@@ -130,6 +131,8 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
             "most client sessions remembered (100000)", NULL},
         {"store-size", 0, SETTING_SIZE, &o->store_size, 1 << 20, 1ULL << 46, "SIZE",
             "largest the store may become; address space, not disk (1T)", NULL},
+        {"journal-size", 0, SETTING_SIZE, &o->journal_size, JOURNAL_BYTES_MIN, 1ULL << 32, "SIZE",
+            "largest the journal before the store may become (32M)", NULL},
         {"disk-free", 0, SETTING_SIZE, &o->disk_free, 0, 0, "SIZE",
             "refuse submits while the disk has less room than this (256M)", NULL},
         {"disk-reserve", 0, SETTING_SIZE, &o->disk_reserve, 0, 1ULL << 40, "SIZE",

@@ -34,7 +34,7 @@ struct options {
     const char *keys; /* directory */
     bool has_keys; /* the broker has one of its own there */
     bool allow_remote, require_keys, check_config, verify, init;
-    uint64_t store_size, disk_free, disk_reserve;
+    uint64_t store_size, journal_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
     struct option_times times;
     struct option_upkeep upkeep;

@@ -10,6 +10,7 @@ options_init(struct options *o)
         .log_level = "info",
         .log_format = "text",
         .store_size = 1ULL << 40,
+        .journal_size = 32 << 20,
         .disk_free = 256 << 20,
         .disk_reserve = 16 << 20,
         .upkeep.growth_bytes = 1 << 30,

@@ -1,6 +1,7 @@
 /* A broker as a whole; the contract is in service.h. */
 #include "service.h"
 #include "id.h"
+#include "journaled.h"
 #include "key_files.h"
 #include "keys.h"
 #include "listen.h"
@@ -8,6 +9,7 @@
 #include "loop.h"
 #include "now.h"
 #include "rows.h"
+#include "segment_files.h"
 #include "store_lmdb.h"
 
 #include <assert.h>
@@ -84,6 +86,47 @@ fit_file_size(struct service *b, struct store_lmdb_options *options)
     return 0;
 }
 
+/* What is not committed may take a small part of what is kept back. */
+static uint64_t
+pending_max(uint64_t reserve_bytes)
+{
+    enum { MOST = 16 << 20 };
+    return reserve_bytes / 4 < MOST ? reserve_bytes / 4 : MOST;
+}
+
+static int
+open_journal(struct service *b, uint64_t reserve_bytes)
+{
+    char text[512];
+    const struct journaled_options options = {.directory = b->data.directory,
+        .identity = b->data.identity,
+        .number = (uint16_t)b->options.broker,
+        .bytes = b->options.journal_size,
+        .pending_bytes_max = pending_max(reserve_bytes),
+        .look = b->options.verify};
+    enum stint_status status = journaled_open(&options, &b->store, text);
+    b->has_journal = b->store != b->lmdb;
+    if (status == STINT_OK)
+        return 0;
+    log_refusal(text);
+    return status == STINT_DAMAGED         ? EX_DATAERR
+        : status == STINT_VERSION_MISMATCH ? EX_CONFIG
+                                           : EX_IOERR;
+}
+
+/* What it began with is in the data file now; from here on commits go to the journal. */
+static void
+start_journal(struct service *b)
+{
+    struct store_journal_figures figures;
+    store_journal_started(b->store);
+    store_journal_figures(b->store, &figures);
+    if (figures.replayed > 0)
+        log_event(LOG_LEVEL_INFO, "the journal was applied",
+            LOG_FIELDS(LOG_NUMBER("records", figures.replayed),
+                LOG_NUMBER("bytes", figures.replayed_bytes)));
+}
+
 static int
 open_file(struct service *b)
 {
@@ -119,7 +162,8 @@ open_file(struct service *b)
     rc = check_number(b, text);
     if (rc)
         log_refusal(text);
-    return rc;
+    b->lmdb = b->store;
+    return rc ? rc : open_journal(b, options.reserve_bytes);
 }
 
 int
@@ -176,6 +220,8 @@ open_core(struct service *b)
     else if (b->data.size_is_old)
         log_event(LOG_LEVEL_WARN, "the disk is too full to bring the manifest up to date",
             LOG_FIELDS(LOG_TEXT("error", text)));
+    if (!rc && b->has_journal)
+        start_journal(b);
     return rc;
 }
 
@@ -236,7 +282,13 @@ is_there(void *context)
 {
     char text[1024];
     struct service *b = context;
-    if (data_is_there(&b->data, text))
+    bool is_there = data_is_there(&b->data, text);
+    if (is_there && b->has_journal && !segment_files_are_there(store_journal_segments(b->store))) {
+        is_there = false;
+        (void)snprintf(
+            text, sizeof text, "a file of the journal in %.512s was removed", b->data.directory);
+    }
+    if (is_there)
         return true;
     log_event(LOG_LEVEL_ERROR, "the data file is gone; nothing unsaved was answered",
         LOG_FIELDS(LOG_TEXT("error", text)));
@@ -255,13 +307,15 @@ static void
 on_second(void *context)
 {
     struct service *b = context;
-    uint64_t whole = b->options.disk_reserve, missing = store_lmdb_tend(b->store);
+    uint64_t whole = b->options.disk_reserve, missing = store_lmdb_tend(b->lmdb);
     bool low = missing > whole / 2;
     if (low != b->low)
         log_event(low ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
             low ? "the disk is full; its reserve is being used up" : "the disk has room again",
             LOG_FIELDS(LOG_NUMBER("reserve", missing < whole ? whole - missing : 0)));
     b->low = low;
+    if (b->has_journal) /* if it fails, the next commit says so */
+        (void)store_journal_checkpoint(b->store);
     if (b->host.alive)
         b->host.alive(b->host.context);
 }
@@ -303,6 +357,8 @@ service_serve(struct service *b)
     enum stint_status status = loop_run(b->core, b->store, b->router, &hooks);
     if (status == STINT_DAMAGED)
         return EX_NOINPUT;
+    if (status == STINT_OK && b->has_journal)
+        status = store_journal_checkpoint(b->store);
     if (status != STINT_OK) {
         log_event(LOG_LEVEL_ERROR, "the store failed; nothing since its last commit was answered",
             LOG_FIELDS(LOG_TEXT("error", b->store->ops->error(b->store))));

@@ -24,7 +24,9 @@ struct service {
     struct options options;
     struct service_host host;
     struct data data;
-    struct store *store;
+    struct store *store; /* with the journal before it, if there is one (store_journal.h) */
+    struct store *lmdb; /* the data file's own, which is in `store` */
+    bool has_journal;
     struct core *core;
     struct keys *keys; /* NULL: nobody is asked for one */
     struct router *router;

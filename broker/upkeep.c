@@ -1,6 +1,7 @@
 /* What the ways of keeping a data directory have in common; the contract is in upkeep.h. */
 #include "upkeep.h"
 #include "id.h"
+#include "journaled.h"
 #include "log.h"
 #include "rows.h"
 #include "store_lmdb.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,23 +209,81 @@ refuse_old(const struct source *s, const char *path)
         path, s->seal.format, DATA_FORMAT, s->file >= 0 ? " (--restore it first)" : "");
 }
 
+static int
+open_source(struct source *s, const char *path)
+{
+    const struct store_lmdb_options options = {.path = s->file >= 0 ? path : s->data.path,
+        .read_only = true,
+        .alone = s->file >= 0 || s->data.alone,
+        .on_damage = upkeep_on_damage};
+    int rc = open_store(&options, &s->store);
+    if (!rc && !has_identity(s->store, s->seal.identity))
+        rc = upkeep_refuse(EX_DATAERR,
+            "the data file does not belong to the MANIFEST beside it; restore both together");
+    return rc;
+}
+
+/* Nobody serves the directory: what the journal has goes into the data file, as at a start. */
+static int
+apply_journal(struct source *s, const struct options *o, const struct journaled_options *options)
+{
+    char text[512];
+    struct store *store = NULL;
+    s->store->ops->destroy(&s->store); /* a process opens an LMDB file once */
+    int rc = upkeep_open(o, s->data.path, false, &store);
+    if (rc)
+        return rc;
+    enum stint_status status = journaled_open(options, &store, text);
+    if (status == STINT_OK && (status = store_journal_checkpoint(store)) != STINT_OK)
+        (void)snprintf(text, sizeof text, "%s", store->ops->error(store));
+    store->ops->destroy(&store);
+    return status == STINT_OK ? EX_OK : upkeep_refuse(EX_IOERR, "%s", text);
+}
+
+/* A broker that runs brings what its journal has into the data file within a second or so, and at
+ * once when it stops. What it had when we came is what we wait for. */
+static int
+catch_up(struct source *s, const struct options *o, const char *path)
+{
+    enum { POLL_MS = 10, POLLS_MAX = 3000 };
+    char text[512];
+    uint64_t index = 0;
+    struct journaled_options options = {.directory = s->data.directory,
+        .identity = s->data.identity,
+        .number = (uint16_t)s->data.number,
+        .look = true};
+    enum stint_status status = STINT_IN_USE;
+    for (unsigned polls = 0; polls < POLLS_MAX; polls++) {
+        status = journaled_is_current(&options, s->store, &index, text);
+        if (status == STINT_OK)
+            return EX_OK;
+        if (data_take(&s->data)) {
+            options.look = false;
+            int rc = status == STINT_IN_USE ? apply_journal(s, o, &options)
+                                            : upkeep_refuse(EX_DATAERR, "%s", text);
+            data_give_back(&s->data);
+            return rc ? rc : open_source(s, path);
+        }
+        /* It writes meanwhile: what looks like damage may be a segment that is used again. */
+        (void)poll(NULL, 0, POLL_MS);
+    }
+    return status == STINT_IN_USE
+        ? upkeep_refuse(EX_TEMPFAIL, "stintd is too busy to bring %s up to date; try again", path)
+        : upkeep_refuse(EX_DATAERR, "%s", text);
+}
+
 int
-source_open(struct source *s, const char *path, bool any_format)
+source_open(struct source *s, const struct options *o, const char *path, bool any_format)
 {
     *s = (struct source){.data = DATA_CLOSED, .file = -1};
     bool file = is_file(path);
     int rc = file ? source_open_file(path, &s->file, &s->seal) : open_directory(s, path);
     if (!rc && !any_format)
         rc = refuse_old(s, path);
-    const struct store_lmdb_options options = {.path = file ? path : s->data.path,
-        .read_only = true,
-        .alone = file || s->data.alone,
-        .on_damage = upkeep_on_damage};
     if (!rc)
-        rc = open_store(&options, &s->store);
-    if (!rc && !has_identity(s->store, s->seal.identity))
-        rc = upkeep_refuse(EX_DATAERR,
-            "the data file does not belong to the MANIFEST beside it; restore both together");
+        rc = open_source(s, path);
+    if (!rc && !file)
+        rc = catch_up(s, o, path);
     if (rc)
         source_close(s);
     return rc;
@@ -259,7 +319,7 @@ verify_file(const struct options *o)
 {
     struct source s;
     struct verify_report report = {0};
-    int rc = source_open(&s, o->data, false);
+    int rc = source_open(&s, o, o->data, false);
     if (rc)
         return rc;
     upkeep_verify(s.store, (uint16_t)s.seal.broker, &report);

@@ -34,8 +34,10 @@ struct source {
 };
 
 /* Open what lies at `path`, which is of this format, or of any that has been: some tables may be
- * missing then. Returns an exit code, after saying what is wrong. */
-int source_open(struct source *source, const char *path, bool any_format);
+ * missing then. Of a directory all is read that its journal had when this was called. Returns an
+ * exit code, after saying what is wrong. */
+int source_open(
+    struct source *source, const struct options *options, const char *path, bool any_format);
 /* A backup file, without its store; all of it is checked. */
 int source_open_file(const char *path, int *file, struct seal *seal);
 /* Say what a seal that was read is not. Returns an exit code. */

@@ -529,6 +529,20 @@ data_look(struct data *d, const char *directory, char error[1024])
     return rc;
 }
 
+bool
+data_take(struct data *d)
+{
+    if (d->held < 0)
+        d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return d->held >= 0 && flock(d->held, LOCK_EX | LOCK_NB) == 0;
+}
+
+void
+data_give_back(struct data *d)
+{
+    (void)flock(d->held, d->alone ? LOCK_SH : LOCK_UN);
+}
+
 int
 data_make(struct data *d, const char *directory, char error[1024])
 {

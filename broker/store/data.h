@@ -5,6 +5,8 @@
  *     MANIFEST   format version, identity, the least size the data file must have, and the number
  *                of the broker whose jobs these are
  *     jobs.lmdb  the store, and jobs.lmdb-lock, LMDB's own
+ *     journal-00 and so on: what was committed since (journaled.h)
+ *     TERM       how often a broker has started here (term_file.h)
  *
  * The manifest is written before the data file and completed after it, so that a start that was
  * interrupted is told from a data file that vanished. No data file is ever deleted: one that can't
@@ -21,7 +23,8 @@
 
 /* The format is that of the manifest and of the rows together (DATA_FORMAT, upgrade.h). 1: without
  * the broker's number in the manifest, and records of the first form. 2: rows without versions.
- * 3: no settings. 4: queues have none. Such a directory is taken, and is one of this format from
+ * 3: no settings. 4: queues have none. 5: no feeds and
+ * bulks. 6: no journal. Such a directory is taken, and is one of this format from
  * the end of the next start on: first the store is, in one transaction, and then the manifest says
  * so. */
 
@@ -61,6 +64,10 @@ int data_complete(struct data *data, uint16_t number, char error[1024]);
  * replace the data file. The store is to be opened read_only, and `alone` if that is set. Its
  * number is in `data`. Returns as data_open. */
 int data_look(struct data *data, const char *directory, char error[1024]);
+
+/* After data_look: take the directory for ourselves, if no broker uses it; and give it back. */
+bool data_take(struct data *data);
+void data_give_back(struct data *data);
 
 /* Make a directory that is to get a data file from elsewhere, or take one that has none yet; lock
  * it. Returns as data_open; EX_CANTCREAT: there is a broker's data in it. */

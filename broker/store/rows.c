@@ -6,7 +6,8 @@ static const char *const meta_names[META_ROWS] = {[META_FORMAT] = "format",
     [META_CLOCK] = "clock",
     [META_LAST_QUEUE] = "last queue",
     [META_IDENTITY] = "identity",
-    [META_GONE_TOTALS] = "gone totals"};
+    [META_GONE_TOTALS] = "gone totals",
+    [META_JOURNAL] = "journal"};
 
 struct slice
 meta_key(enum meta_row which)
@@ -36,6 +37,25 @@ bool
 row_totals_read(struct slice value, uint64_t totals[STINT_COUNTS])
 {
     return row_words_read(value, META_GONE_TOTALS, totals, STINT_COUNTS);
+}
+
+struct slice
+row_journal_write(uint8_t buffer[ROW_JOURNAL_BYTES_MAX], const struct row_journal *row)
+{
+    const uint64_t words[JOURNAL_WORDS] = {row->format, row->index, row->term, row->check,
+        row->segment, row->offset, row->bytes, row->segments, row->segment_bytes};
+    return row_words_write(buffer, META_JOURNAL, words, JOURNAL_WORDS);
+}
+
+bool
+row_journal_read(struct slice value, struct row_journal *row)
+{
+    uint64_t words[JOURNAL_WORDS];
+    if (!row_words_read(value, META_JOURNAL, words, JOURNAL_WORDS))
+        return false;
+    *row = (struct row_journal){
+        words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7], words[8]};
+    return true;
 }
 
 struct slice

@@ -63,6 +63,7 @@ enum {
     META_WORDS = 2,
     SETTING_WORDS = 2,
     NAME_WORDS = 2,
+    JOURNAL_WORDS = 9,
     BULK_EXAMPLES = 3,
     BULK_WORDS = 14 + 2 * BULK_EXAMPLES,
     ANSWER_VERSION = 0, /* the byte was 0 before it was a version */
@@ -78,6 +79,7 @@ enum {
     ROW_TRANSIT_BYTES_MAX = ROW_HEAD_BYTES + 8 * TRANSIT_WORDS,
     ROW_SESSION_BYTES_MAX = ROW_HEAD_BYTES + 8 * SESSION_WORDS,
     ROW_META_BYTES_MAX = ROW_HEAD_BYTES + 8 * META_WORDS,
+    ROW_JOURNAL_BYTES_MAX = ROW_HEAD_BYTES + 8 * JOURNAL_WORDS,
     ROW_TOTALS_BYTES_MAX = ROW_HEAD_BYTES + 8 * STINT_COUNTS,
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
@@ -143,6 +145,7 @@ enum meta_row {
     META_LAST_QUEUE, /* highest number a queue ever had, if no queue has it any more */
     META_IDENTITY, /* no words: the text that the MANIFEST has */
     META_GONE_TOTALS, /* what was counted in queues that are no more (enum stint_count) */
+    META_JOURNAL, /* up to where the journal is in these tables (struct row_journal) */
     META_ROWS
 };
 
@@ -153,6 +156,19 @@ bool row_meta_read(struct slice value, uint64_t words[META_WORDS]);
 struct slice
 row_totals_write(uint8_t buffer[ROW_TOTALS_BYTES_MAX], const uint64_t totals[STINT_COUNTS]);
 bool row_totals_read(struct slice value, uint64_t totals[STINT_COUNTS]);
+
+/* Of META_JOURNAL: the last record that is in these tables, and where it lies; journal.h tells
+ * more. The row is missing where there never was a journal. */
+struct row_journal {
+    uint64_t format; /* of the journal's records */
+    uint64_t index, term, check;
+    uint64_t segment, offset, bytes;
+    uint64_t segments, segment_bytes; /* how many there were, and of which size */
+};
+
+struct slice
+row_journal_write(uint8_t buffer[ROW_JOURNAL_BYTES_MAX], const struct row_journal *row);
+bool row_journal_read(struct slice value, struct row_journal *row);
 
 /* ---- STORE_QUEUES ---- */
 

@@ -59,7 +59,9 @@ struct store_ops {
      * between transactions, so that it can be handed to a step with its batch. */
     uint64_t (*room)(struct store *store);
     void (*usage)(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes);
-    /* A sentence about the last failure, for the log. */
+    /* Bytes of memory that what is not committed takes, about. */
+    uint64_t (*pending)(struct store *store);
+    /* A sentence about the failure, for the log; "" as long as there was none. */
     const char *(*error)(struct store *store);
     void (*destroy)(struct store **store);
 };

@@ -17,6 +17,8 @@
  * reading are at different places, and a cursor that stays near its place is much faster. */
 enum cursor_role { CURSOR_PUT, CURSOR_DEL, CURSOR_READ, CURSOR_ROLES };
 
+enum { DIRTY_WORDS = 1024, DIRTY_SHIFT = 64 - 16 };
+
 struct store_lmdb {
     struct store base; /* first: a store is one of these */
     MDB_env *env;
@@ -33,6 +35,8 @@ struct store_lmdb {
     unsigned ballast_pause; /* commits until more is tried to be had */
     bool has_ballast, failed;
     char error[256];
+    unsigned dirty_count; /* bits that are set in `dirty` */
+    uint64_t dirty[DIRTY_WORDS]; /* a bit for each page that was written to, see touch() */
 };
 
 enum {
@@ -198,6 +202,33 @@ store_lmdb_sync(struct store *store)
     return rc ? STINT_IO : STINT_OK;
 }
 
+/* LMDB does not tell how many pages a transaction has copied. Each is at an address of its own
+ * while it lasts, so different pages of addresses are counted, by a hash: at most three a page, if
+ * it was found in the file, and lies across two. */
+static void
+touch(struct store_lmdb *s, const void *at)
+{
+    uint64_t bit = ((uintptr_t)at / s->page_bytes * 0x9e3779b97f4a7c15ULL) >> DIRTY_SHIFT;
+    uint64_t *word = &s->dirty[bit / 64], mask = 1ULL << bit % 64;
+    s->dirty_count += (*word & mask) == 0;
+    *word |= mask;
+}
+
+static void
+forget_touched(struct store_lmdb *s)
+{
+    if (s->dirty_count > 0)
+        memset(s->dirty, 0, sizeof s->dirty);
+    s->dirty_count = 0;
+}
+
+static uint64_t
+lmdb_pending(struct store *store)
+{
+    const struct store_lmdb *s = self(store);
+    return s->dirty_count * (uint64_t)s->page_bytes;
+}
+
 static void
 lmdb_begin(struct store *store)
 {
@@ -212,6 +243,7 @@ lmdb_abort(struct store *store)
         close_cursors(s);
         mdb_txn_abort(s->txn);
         s->txn = NULL;
+        forget_touched(s);
     }
 }
 
@@ -228,6 +260,7 @@ lmdb_commit(struct store *store)
     close_cursors(s);
     MDB_txn *txn = s->txn;
     s->txn = NULL; /* commit frees it, also when it fails */
+    forget_touched(s);
     int rc = mdb_txn_commit(txn);
     if (rc) {
         fail(s, "can't commit to", rc);
@@ -323,6 +356,7 @@ lmdb_put(struct store *store, enum store_table table, struct slice key, struct s
         memcpy(v.mv_data, head.data, head.size);
     if (body.size)
         memcpy((uint8_t *)v.mv_data + head.size, body.data, body.size);
+    touch(s, v.mv_data);
     s->spent_bytes += ROW_BYTES + v.mv_size;
 }
 
@@ -334,6 +368,7 @@ lmdb_del(struct store *store, enum store_table table, struct slice key)
     MDB_val k = val(key), v;
     if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET)))
         return false;
+    touch(s, v.mv_data);
     int rc = mdb_cursor_del(c, 0);
     if (rc)
         fail(s, "can't delete from", rc);
@@ -456,7 +491,8 @@ lmdb_destroy(struct store **store)
 }
 
 static const struct store_ops lmdb_ops = {lmdb_begin, lmdb_commit, lmdb_abort, lmdb_get, lmdb_seek,
-    lmdb_seek_back, lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_error, lmdb_destroy};
+    lmdb_seek_back, lmdb_put, lmdb_del, lmdb_room, lmdb_usage, lmdb_pending, lmdb_error,
+    lmdb_destroy};
 
 static int
 open_tables(struct store_lmdb *s)

@@ -12,6 +12,8 @@
  * change jobs of which a feed then told nothing. A level's row has what was counted of its jobs,
  * which begins at 0, and the store what was counted of queues that are no more; records may have
  * FIELD_READY.
+ *     6 to 7   there is a journal, and a row that says up to where it is in here. A program of
+ *              format 6 would not see what stands in it alone.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -21,7 +23,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 6
+#define DATA_FORMAT 7
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 5, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 6, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -88,7 +88,7 @@ class Upgrade(harness.Case):
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 6")
+        self.assertEqual(self.format(), "stint-data 7")
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -155,7 +155,7 @@ class Upgrade(harness.Case):
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 6")
+            self.assertEqual(self.format(), "stint-data 7")
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
@@ -167,10 +167,6 @@ class UpgradeOfFormat3(Upgrade):
     old = 3
 
 
-class UpgradeOfFormat5(Upgrade):
-    old = 5
-
-
 class UpgradeOfFormat4(Upgrade):
     old = 4
 
@@ -179,7 +175,7 @@ class UpgradeOfFormat4(Upgrade):
         for q in self.place.json("queues"):
             self.assertEqual((q["paused"], q["closed"]), (False, False), q)
         self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
-        self.assertEqual(self.format(), "stint-data 6")
+        self.assertEqual(self.format(), "stint-data 7")
 
 
 class UpgradeOfFormat5(UpgradeOfFormat4):
@@ -192,6 +188,10 @@ class UpgradeOfFormat5(UpgradeOfFormat4):
         job = self.place.stint("submit", "x").stdout.strip()
         told = self.place.json("events", "--feed", "all")
         self.assertIn((job, "submitted"), [(e["id"], e["event"]) for e in told])
+
+
+class UpgradeOfFormat6(UpgradeOfFormat5):
+    old = 6
 
 
 if __name__ == "__main__":

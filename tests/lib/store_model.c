@@ -283,11 +283,16 @@ model_usage(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes)
     *used_bytes = *size_bytes = 0;
 }
 
+static uint64_t
+model_pending(struct store *store)
+{
+    return self(store)->changes_count * 64;
+}
+
 static const char *
 model_error(struct store *store)
 {
-    (void)store;
-    return "the model was told to fail";
+    return self(store)->failed ? "the model was told to fail" : "";
 }
 
 static void
@@ -303,8 +308,8 @@ model_destroy(struct store **store)
 }
 
 static const struct store_ops model_ops = {model_begin, model_commit, model_abort, model_get,
-    model_seek, model_seek_back, model_put, model_del, model_room, model_usage, model_error,
-    model_destroy};
+    model_seek, model_seek_back, model_put, model_del, model_room, model_usage, model_pending,
+    model_error, model_destroy};
 
 struct store *
 store_model_new(void)

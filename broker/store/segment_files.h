@@ -1,0 +1,35 @@
+/* The segments of a data directory's journal: files journal-00, journal-01 and so on. */
+#ifndef SEGMENT_FILES_H
+#define SEGMENT_FILES_H
+
+#include "segments.h"
+
+struct segment_files_options {
+    const char *directory;
+    uint64_t bytes; /* of each segment */
+    unsigned max; /* never more than so many */
+    bool read_only; /* another process may write meanwhile */
+};
+
+enum segment_files_result {
+    SEGMENT_FILES_OK,
+    SEGMENT_FILES_MISSING, /* a segment is not there */
+    SEGMENT_FILES_SHORT, /* one is shorter, or longer, than it was */
+    SEGMENT_FILES_FAILED, /* the system refuses something */
+};
+
+enum { SEGMENT_FILES_ERROR_BYTES = 512 };
+
+/* Make SEGMENTS_MIN new segments, full of zeros and on the disk; whatever had these names is gone.
+ * A sentence in `error` unless all is well. */
+enum segment_files_result segment_files_make(
+    const struct segment_files_options *options, struct segments **segments, char *error);
+
+/* Open the `count` that there are. Others, which were made and never named, are removed. */
+enum segment_files_result segment_files_open(const struct segment_files_options *options,
+    unsigned count, struct segments **segments, char *error);
+
+/* Is each still where it was opened? Costs a call of fstat for each. */
+bool segment_files_are_there(struct segments *segments);
+
+#endif
