@@ -6,6 +6,7 @@
 #include "log.h"
 #include "minder.h"
 #include "now.h"
+#include "rows.h"
 #include "store_lmdb.h"
 #include "upkeep.h"
 
@@ -206,10 +207,11 @@ take_in(const struct options *o, struct fresh *f, struct seal *seal)
     return rc;
 }
 
-/* What is recorded from now on has numbers that the broker gave to other events since the backup
- * was made: so the feeds begin a new life, and who follows them is told. */
+/* There is no journal, so that the first start begins one. What is recorded from now on has numbers
+ * that the broker gave to other events since the backup was made: so the feeds begin a new life, and
+ * who follows them is told. */
 static int
-renew_feeds(const struct options *o, const char *path)
+begin_anew(const struct options *o, const char *path)
 {
     struct store *store = NULL;
     uint8_t at[FEED_KEY_BYTES] = {0}, bytes[ROW_FEED_BYTES_MAX], text[2][LIMIT_NAME_BYTES];
@@ -219,6 +221,7 @@ renew_feeds(const struct options *o, const char *path)
     if (rc)
         return rc;
     store->ops->begin(store);
+    (void)store_del(store, STORE_META, meta_key(META_JOURNAL));
     while (store_seek(store, STORE_FEEDS, from, &key, &value) && row_feed_read(key, value, &row) &&
         row.number < UINT32_MAX) {
         memcpy(text[0], row.name.data, row.name.size);
@@ -255,7 +258,7 @@ restore_run(const struct options *o, int signals)
     if (!rc)
         rc = upkeep_check(o, f.path, &seal, &report);
     if (!rc)
-        rc = renew_feeds(o, f.path);
+        rc = begin_anew(o, f.path);
     if (!rc)
         rc = upkeep_settle_in(&data, &f, &seal);
     fresh_drop(&f);

@@ -3,6 +3,7 @@
 #include "segment_files.h"
 #include "term_file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -84,19 +85,21 @@ open_segments(const struct journaled_options *o, const struct row_journal *row,
     return result == SEGMENT_FILES_OK ? STINT_OK : status_of(result);
 }
 
-/* The next term, which is on the disk before anything is written in it. */
+/* The next term, which is on the disk before anything is written in it. On a full disk the file may
+ * stay as it is: a broker that is alone finds the last term in its journal, too. */
 static enum stint_status
 begin_term(
     const struct journaled_options *o, const struct row_journal *row, uint64_t *term, char *error)
 {
     if (!term_file_read(o->directory, o->identity, term, error))
         return STINT_DAMAGED;
+    bool is_first = *term == 0;
     if (row && row->term > *term)
         *term = row->term;
     ++*term;
-    if (!o->look && !term_file_write(o->directory, o->identity, o->number, *term, error))
-        return STINT_IO;
-    return STINT_OK;
+    if (o->look || term_file_write(o->directory, o->identity, o->number, *term, error))
+        return STINT_OK;
+    return !is_first && (errno == ENOSPC || errno == EDQUOT) ? STINT_OK : STINT_IO;
 }
 
 enum stint_status

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE_BYTES = 64 << 10, PATH_BYTES = 4096 };
+enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 4096 };
 
 enum growing { GROWING_NOT, GROWING_NOW, GROWING_DONE, GROWING_FAILED };
 

@@ -441,8 +441,8 @@ begin_journal(struct store_journal *s, const struct row_journal *row, char *erro
         return commit_inner(s);
     s->covered = *row;
     enum stint_status status = replay(s);
-    if (status == STINT_OK && s->options.term > journal_last(s->journal).term)
-        journal_set_term(s->journal, s->options.term);
+    uint64_t last = journal_last(s->journal).term;
+    journal_set_term(s->journal, s->options.term > last ? s->options.term : last + 1);
     return status;
 }
 

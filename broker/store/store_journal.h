@@ -17,7 +17,7 @@ struct store_journal_options {
     struct store *checkpoint;
     struct segments *segments;
     uint8_t identity[JOURNAL_IDENTITY_BYTES];
-    uint64_t term; /* of records from now on, if it is higher than that of the last one */
+    uint64_t term; /* of records from now on; one more than the last one's, if that is higher */
     /* A checkpoint is made before the next step when records have so many bytes, or what the other
      * store has not committed takes so much memory. */
     uint64_t kept_bytes_max, pending_bytes_max;

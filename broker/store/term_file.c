@@ -85,6 +85,8 @@ term_file_write(
     int n = make_text(text, identity, node, term);
     if (write_file(fresh, text, (size_t)n) && rename(fresh, path) == 0 && sync_directory(directory))
         return true;
-    (void)snprintf(error, 512, "can't write %.300s: %s", path, strerror(errno));
+    int problem = errno;
+    (void)snprintf(error, 512, "can't write %.300s: %s", path, strerror(problem));
+    errno = problem;
     return false;
 }

@@ -17,7 +17,7 @@
 /* `*term` is 0 if there is no file. False if it can't be read or understood, or belongs to another
  * directory; a sentence is in `error`. */
 bool term_file_read(const char *directory, const char *identity, uint64_t *term, char *error);
-/* Replace it; the change is on the disk then. */
+/* Replace it; the change is on the disk then. False with errno set, and a sentence in `error`. */
 bool term_file_write(
     const char *directory, const char *identity, uint16_t node, uint64_t term, char *error);
 

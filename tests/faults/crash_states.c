@@ -8,10 +8,12 @@
  *
  *     crash_states RECORDING --states N [--ignore-syncs] [--share I/N]
  *
- * With --ignore-syncs the data file's syncs count for nothing: that must not go well.
+ * With --ignore-syncs those of the data file and the journal count for nothing: that must not go
+ * well.
  */
 #include "core.h"
 #include "data.h"
+#include "journaled.h"
 #include "recording.h"
 #include "splitmix.h"
 #include "store_lmdb.h"
@@ -198,10 +200,21 @@ is_good(const struct recording *r)
     }
     struct store_lmdb_options options = {
         .path = data.path, .size_bytes = 64 << 20, .reserve_bytes = 1 << 20};
+    const struct journaled_options journaled = {.directory = data.directory,
+        .identity = data.identity,
+        .bytes = JOURNAL_BYTES_MIN,
+        .pending_bytes_max = 1 << 18};
     struct verify_report report = {.problem = on_problem};
     core_options_init(&core_options);
-    if (store_lmdb_new(&options, &store, &error) != STINT_OK ||
-        core_new(&core_options, store, 1, &core, &error) != STINT_OK) {
+    if (store_lmdb_new(&options, &store, &error) != STINT_OK) {
+        (void)snprintf(run.why, 512, "the data file is refused: %.400s", error);
+        return false;
+    }
+    if (journaled_open(&journaled, &store, text) != STINT_OK) {
+        (void)snprintf(run.why, 512, "the journal is refused: %.400s", text);
+        return false;
+    }
+    if (core_new(&core_options, store, 1, &core, &error) != STINT_OK) {
         (void)snprintf(run.why, 512, "the broker can't start: %.400s", error);
         return false;
     }

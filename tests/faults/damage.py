@@ -1,6 +1,10 @@
-"""Flips bits in every page of a small data file. The broker refuses to start, or stops, with a message,
-or serves what is undamaged: what it tells of a job is what was stored, or it says that something is
-damaged. It never serves a changed job, never drops one silently, and never ends without a word."""
+"""Flips bits in every page of a small data file, and in every block of the journal of a broker that was
+killed. The broker refuses to start, or stops, with a message, or serves what is undamaged: what it tells of
+a job is what was stored, or it says that something is damaged. It never serves a changed job, never drops
+one silently, and never ends without a word.
+
+Left out is the journal's last record: if it is not whole, nobody can tell whether it was damaged later or
+never was."""
 
 import concurrent.futures
 import json
@@ -10,20 +14,26 @@ import shutil
 import subprocess
 
 import scenario
-from scenario import harness
+from scenario import harness, peer
 
-PAGE = 4096
+PAGE = BLOCK = 4096
 ENDED = {65, 70, 73, 74, 78}
 
 
-def make():
+def make(killed):
     """A directory with everything in it, and what it holds: id -> (state, payload)."""
     place = harness.Place()
     s = scenario.Scenario(place)
     s.start()
     s.run()
     rows = contents(place)
-    s.broker.stop()
+    if killed:  # with something in the journal that no checkpoint has
+        for n in range(8):
+            payload = f"late {n}"
+            rows[peer.text(s.submit([payload.encode()])[0])] = ("ready", payload)
+        s.broker.kill()
+    else:
+        s.broker.stop()
     for p in (s.client, s.worker):
         p.close()
     return place, rows
@@ -41,11 +51,11 @@ def contents(place):
 
 
 def try_flip(arguments):
-    source, rows, at, bit = arguments
+    source, rows, name, at, bit = arguments
     place = harness.Place()
     try:
         shutil.copytree(source, place.path("data"))
-        with open(place.path("data", "jobs.lmdb"), "r+b") as f:
+        with open(place.path("data", name), "r+b") as f:
             f.seek(at)
             byte = f.read(1)[0]
             f.seek(at)
@@ -81,32 +91,60 @@ def try_flip(arguments):
         place.close()
 
 
+def data_flips(source, rows, chance, each):
+    size = os.path.getsize(os.path.join(source, "jobs.lmdb"))
+    return [(source, rows, "jobs.lmdb", page + (chance.randrange(64) if n % 3 == 0 else chance.randrange(PAGE)),
+             chance.randrange(8)) for page in range(0, size, PAGE) for n in range(each)]
+
+
+def records(source):
+    """Of each record in the journal: index, file, where it begins, bytes of header and payload."""
+    for name in sorted(n for n in os.listdir(source) if n.startswith("journal-")):
+        with open(os.path.join(source, name), "rb") as f:
+            whole = f.read()
+        for at in range(0, len(whole), BLOCK):
+            if whole[at:at + 4] == b"SJNL":
+                yield (int.from_bytes(whole[at + 24:at + 32], "big"), name, at,
+                       88 + int.from_bytes(whole[at + 64:at + 68], "big"))
+
+
+def journal_flips(source, rows, chance, each):
+    *others, _ = sorted(records(source))
+    return [(source, rows, name, at + (chance.randrange(88) if n % 3 == 0 else chance.randrange(size)),
+             chance.randrange(8)) for _, name, at, size in others for n in range(each)]
+
+
+def walk(pool, flips):
+    """Counts of what came of them, and how often it was wrong."""
+    counts = {}
+    for flip, (what, why) in zip(flips, pool.map(try_flip, flips)):
+        counts[what] = counts.get(what, 0) + 1
+        if what == "wrong":
+            print(f"{flip[2]}, byte {flip[3] % PAGE} of page {flip[3] // PAGE}, bit {flip[4]}: {why}", flush=True)
+    return counts
+
+
 def main():
     options, _ = harness.arguments(lambda p: (
         p.add_argument("--flips", type=int, default=24, help="in each page"),
         p.add_argument("--jobs", type=int, default=4),
         p.add_argument("--seed", type=int, default=1)))
     chance = random.Random(options.seed)
-    place, rows = make()
-    try:
-        source = place.path("data")
-        size = os.path.getsize(os.path.join(source, "jobs.lmdb"))
-        flips = [(source, rows, page + (chance.randrange(64) if n % 3 == 0 else chance.randrange(PAGE)),
-                  chance.randrange(8)) for page in range(0, size, PAGE) for n in range(options.flips)]
-        counts, violations = {}, 0
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for flip, (what, why) in zip(flips, pool.map(try_flip, flips)):
-                counts[what] = counts.get(what, 0) + 1
-                if what == "wrong":
-                    violations += 1
-                    print(f"byte {flip[2]} of page {flip[2] // PAGE}, bit {flip[3]}: {why}", flush=True)
-        print(f"{len(flips)} bits flipped in {size // PAGE} pages: refused or stopped with a message "
-              f"{counts.get('refused', 0)}, told of {counts.get('said', 0)}, without harm "
-              f"{counts.get('no harm', 0)}; {violations} violations")
-        if violations:
-            raise SystemExit("damage: failed")
-    finally:
-        place.close()
+    violations = 0
+    for what, flips_of, killed in (("data file", data_flips, False), ("journal", journal_flips, True)):
+        place, rows = make(killed)
+        try:
+            flips = flips_of(place.path("data"), rows, chance, options.flips)
+            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+                counts = walk(pool, flips)
+            print(f"{what}: {len(flips)} bits flipped: refused or stopped with a message "
+                  f"{counts.get('refused', 0)}, told of {counts.get('said', 0)}, without harm "
+                  f"{counts.get('no harm', 0)}; {counts.get('wrong', 0)} violations")
+            violations += counts.get("wrong", 0)
+        finally:
+            place.close()
+    if violations:
+        raise SystemExit("damage: failed")
 
 
 if __name__ == "__main__":

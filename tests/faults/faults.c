@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -93,13 +94,16 @@ static void
 record(uint32_t kind, uint32_t file, uint64_t at, const struct iovec *pieces, int count)
 {
     struct recorded r = {.kind = kind, .file = file, .at = at};
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     if (faults.log < 0)
         return;
+    (void)pthread_mutex_lock(&one_at_a_time);
     for (int i = 0; i < count; i++)
         r.size += pieces[i].iov_len;
     (void)syscall(SYS_write, faults.log, &r, sizeof r);
     for (int i = 0; i < count; i++)
         (void)syscall(SYS_write, faults.log, pieces[i].iov_base, pieces[i].iov_len);
+    (void)pthread_mutex_unlock(&one_at_a_time);
 }
 
 static void

@@ -100,7 +100,8 @@ open_file(struct recording *r, const struct recorded *e, const char *path)
         if (r->files_count == FILES_MAX)
             abort();
         set_name(change_names(r), path, &r->files[r->files_count]);
-        r->files[r->files_count].is_data = strcmp(path, "jobs.lmdb") == 0;
+        r->files[r->files_count].is_data =
+            strcmp(path, "jobs.lmdb") == 0 || strncmp(path, "journal-", 8) == 0;
         r->by_number[e->file] = &r->files[r->files_count++];
     } else {
         r->by_number[e->file] = name->file;

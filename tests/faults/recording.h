@@ -20,10 +20,10 @@ struct recorded_file {
     uint64_t size;
     struct unsynced *changes;
     unsigned count, room;
-    bool is_data; /* the store's own */
+    bool is_data; /* of the store or its journal */
 };
 
-enum { FILES_MAX = 64, NUMBERS_MAX = 256, NAMES_MAX = 16 };
+enum { FILES_MAX = 64, NUMBERS_MAX = 256, NAMES_MAX = 32 };
 
 /* A name in the directory, and changes of names that are not synced yet. */
 struct name {
@@ -47,7 +47,7 @@ struct want {
 
 struct recording {
     const uint8_t *at, *end; /* of the recording */
-    bool ignore_syncs; /* of the data file */
+    bool ignore_syncs; /* of the data file and the journal */
     struct recorded_file files[FILES_MAX];
     unsigned files_count;
     struct recorded_file *by_number[NUMBERS_MAX];

@@ -17,7 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 import peer  # noqa: E402
 
-OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--log-level", "warn"]
+# A journal as small as may be: it goes round, and grows.
+OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--log-level", "warn",
+           "--journal-size", "256K"]
 SETTLED = {"succeeded", "dead", "cancelled"}
 FIRST, SECOND = LIVES = (1, 2)
 

@@ -483,7 +483,7 @@ a_failed_commit_ends_the_broker_and_not_the_program(void **state)
 {
     (void)state;
     (void)signal(SIGXFSZ, SIG_IGN); /* for this program's own writes */
-    ends_alone("commit", let_no_write_succeed, STINT_IO, "can't commit to");
+    ends_alone("commit", let_no_write_succeed, STINT_IO, "can't write");
     limit_file_size(RLIM_INFINITY);
     (void)signal(SIGXFSZ, SIG_DFL);
     struct stint_embed *e = open_quietly(path("commit")); /* from what is on disk */

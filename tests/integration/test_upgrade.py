@@ -16,7 +16,8 @@ QUEUES = ["default", "other", "third", "fourth"]
 SESSION, SUBMISSION = bytes(range(16)), 10
 LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
         {1: "other", 3: b"waits in the other"}]
-OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json"]
+OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json",
+           "--journal-size", "256K"]
 FAULTS, WALL = "tests/faults/faults.so", "tests/faults/wall.so"
 
 

@@ -112,7 +112,7 @@ arm_fault(void)
         return;
     b.fails = false;
     sim_trace("the next commit fails (%d)", (int)b.how);
-    disk_fail(b.store, b.how, &b.process.chance);
+    disk_fail(b.how, &b.process.chance);
 }
 
 static enum stint_status
@@ -135,7 +135,8 @@ turn(void)
         oracle_failed(&b.out);
         return status;
     }
-    disk_spare(b.store);
+    disk_spare();
+    disk_tend(b.store, &b.process.chance);
     core_check(b.core);
     oracle_stepped(b.store, b.core, &b.out);
     struct note note;
@@ -153,11 +154,12 @@ serve(void)
     const char *error = "";
     b.process.clock_us = chance_below(&b.process.chance, 1000ULL * US_A_SECOND);
     b.store = disk_open(b.directory);
-    disk_set_room(b.store, b.room);
+    disk_set_room(b.room);
     enum stint_status status =
         core_new(&b.options, b.store, (world_us() + b.process.clock_us) / 1000, &b.core, &error);
     if (status != STINT_OK)
         sim_broken("the broker can't start: %s", error);
+    disk_started(b.store);
     core_check(b.core);
     oracle_started(b.store, b.core);
     routes_init(&b.routes, b.options.max.peers + 64);
@@ -251,7 +253,7 @@ broker_set_room(uint64_t bytes)
 {
     b.room = bytes;
     if (b.store)
-        disk_set_room(b.store, bytes);
+        disk_set_room(bytes);
 }
 
 void

@@ -1,5 +1,7 @@
 /* The simulated disk; the contract is in disk.h. */
 #include "disk.h"
+#include "segment_memory.h"
+#include "store_journal.h"
 #include "store_lmdb.h"
 #include "store_model.h"
 
@@ -11,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SECTOR = 512 };
+enum { SECTOR = 512, SEGMENT_BYTES = 64 << 10, SEGMENTS = 4, KEPT_BYTES = 96 << 10 };
 
 /* ---- LMDB's writes, caught. LMDB writes with pwrite and writev, and its root through a
  * descriptor that syncs by itself. ---- */
@@ -32,7 +34,9 @@ static struct {
     bool catching, failed;
 } disk;
 
-static struct store *model;
+static struct store *model, *lmdb; /* one of them is the checkpoint */
+static struct segments *segments;
+static uint64_t term;
 
 static ssize_t (*real_pwrite)(int fd, const void *bytes, size_t size, off_t at);
 static ssize_t (*real_writev)(int fd, const struct iovec *pieces, int count);
@@ -140,6 +144,8 @@ void
 disk_begin(const char *directory)
 {
     memset(&disk, 0, sizeof disk);
+    segments = segment_memory_new(SEGMENTS_MIN, SEGMENTS, SEGMENT_BYTES);
+    term = 0;
     if (!directory) {
         model = store_model_new();
         return;
@@ -153,66 +159,113 @@ disk_end(void)
 {
     if (model)
         model->ops->destroy(&model);
+    segment_memory_free(&segments);
     free(disk.unsynced);
     disk.unsynced = NULL;
+}
+
+static void
+open_lmdb(void)
+{
+    struct store_lmdb_options options = {
+        .path = disk.path, .size_bytes = 64 << 20, .reserve_bytes = 8 << 20};
+    const char *error;
+    disk.failed = disk.catching = false;
+    disk.fail_in = 0;
+    if (store_lmdb_new(&options, &lmdb, &error) != STINT_OK)
+        sim_broken("the store can't be opened: %s", error);
+    disk.reader = open(disk.path, O_RDONLY | O_CLOEXEC);
+    disk.catching = disk.reader >= 0;
 }
 
 struct store *
 disk_open(const char *directory)
 {
-    struct store_lmdb_options options = {
-        .path = disk.path, .size_bytes = 64 << 20, .reserve_bytes = 8 << 20};
+    struct row_journal row;
     struct store *store;
-    const char *error;
-    if (!directory)
-        return model;
-    disk.failed = disk.catching = false;
-    disk.fail_in = 0;
-    if (store_lmdb_new(&options, &store, &error) != STINT_OK)
-        sim_broken("the store can't be opened: %s", error);
-    disk.reader = open(disk.path, O_RDONLY | O_CLOEXEC);
-    disk.catching = disk.reader >= 0;
+    char error[512];
+    bool bad;
+    if (directory)
+        open_lmdb();
+    bool has = store_journal_row(directory ? lmdb : model, &row, &bad);
+    if (bad)
+        sim_broken("the row of the journal is damaged");
+    struct store_journal_options options = {.checkpoint = directory ? lmdb : model,
+        .segments = segments,
+        .identity = "simulated disk",
+        .term = ++term,
+        .kept_bytes_max = KEPT_BYTES,
+        .pending_bytes_max = 1 << 20,
+        .borrows = true};
+    if (store_journal_new(&options, has ? &row : NULL, &store, error) != STINT_OK)
+        sim_broken("the journal can't be opened: %s", error);
     return store;
+}
+
+void
+disk_started(struct store *store)
+{
+    store_journal_started(store);
+}
+
+void
+disk_tend(struct store *store, struct chance *chance)
+{
+    if (chance_in_100(chance, 1) && store_journal_checkpoint(store) != STINT_OK)
+        sim_broken("a checkpoint can't be made: %s", store->ops->error(store));
+}
+
+static bool
+stays(void *context)
+{
+    struct chance *chance = context;
+    return chance_in_100(chance, 50);
 }
 
 void
 disk_crash(struct store **store, struct chance *chance)
 {
-    if (*store == model) {
+    (*store)->ops->destroy(store);
+    segment_memory_crash(segments, stays, chance);
+    if (model) {
         store_model_crash(model);
         return;
     }
-    (*store)->ops->destroy(store);
+    lmdb->ops->destroy(&lmdb);
     disk.catching = false;
     close(disk.reader);
     lose_unsynced(chance);
 }
 
+/* The journal's write and its flush are the commit. An operation before it may fail, or a
+ * checkpoint, if one is made. */
 void
-disk_fail(struct store *store, enum commit_fault how, struct chance *chance)
+disk_fail(enum commit_fault how, struct chance *chance)
 {
-    if (store != model)
-        disk.fail_in = 1 + (unsigned)chance_below(chance, 6);
-    else if (how == COMMIT_LOST)
-        store_model_fail_commit(model, 0);
+    if (how == COMMIT_LOST)
+        segment_memory_fail(segments, 0);
     else if (how == COMMIT_KEPT)
-        store_model_fail_after_commit(model, 0);
-    else
+        segment_memory_fail(segments, 1);
+    else if (!model)
+        disk.fail_in = 1 + (unsigned)chance_below(chance, 6);
+    else if (chance_in_100(chance, 50))
         store_model_fail_operation(model, (unsigned)chance_below(chance, 40));
-}
-
-void
-disk_spare(struct store *store)
-{
-    if (store == model)
-        store_model_spare(model);
     else
-        disk.fail_in = 0;
+        store_model_fail_commit(model, 0);
 }
 
 void
-disk_set_room(struct store *store, uint64_t bytes)
+disk_spare(void)
 {
-    if (store == model)
-        store_model_set_room(store, bytes);
+    segment_memory_spare(segments);
+    disk.fail_in = 0;
+    if (model)
+        store_model_spare(model);
+}
+
+void
+disk_set_room(uint64_t bytes)
+{
+    if (model)
+        store_model_set_room(model, bytes);
 }
