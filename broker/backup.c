@@ -208,8 +208,8 @@ take_in(const struct options *o, struct fresh *f, struct seal *seal)
 }
 
 /* There is no journal, so that the first start begins one. What is recorded from now on has numbers
- * that the broker gave to other events since the backup was made: so the feeds begin a new life, and
- * who follows them is told. */
+ * that the broker gave to other events since the backup was made: so the feeds begin a new life,
+ * and who follows them is told. */
 static int
 begin_anew(const struct options *o, const char *path)
 {

@@ -132,7 +132,7 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
         {"store-size", 0, SETTING_SIZE, &o->store_size, 1 << 20, 1ULL << 46, "SIZE",
             "largest the store may become; address space, not disk (1T)", NULL},
         {"journal-size", 0, SETTING_SIZE, &o->journal_size, JOURNAL_BYTES_MIN, 1ULL << 32, "SIZE",
-            "largest the journal before the store may become (32M)", NULL},
+            "largest the journal before the store may become (64M)", NULL},
         {"disk-free", 0, SETTING_SIZE, &o->disk_free, 0, 0, "SIZE",
             "refuse submits while the disk has less room than this (256M)", NULL},
         {"disk-reserve", 0, SETTING_SIZE, &o->disk_reserve, 0, 1ULL << 40, "SIZE",

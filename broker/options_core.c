@@ -1,4 +1,5 @@
 /* What holds where nobody has said anything, and what the core is told of the settings. */
+#include "journaled.h"
 #include "options.h"
 
 void
@@ -10,7 +11,7 @@ options_init(struct options *o)
         .log_level = "info",
         .log_format = "text",
         .store_size = 1ULL << 40,
-        .journal_size = 32 << 20,
+        .journal_size = JOURNAL_BYTES_DEFAULT,
         .disk_free = 256 << 20,
         .disk_reserve = 16 << 20,
         .upkeep.growth_bytes = 1 << 30,

@@ -418,6 +418,22 @@ fleet_lease(struct fleet *fleet, const struct stint_id *id)
     return l;
 }
 
+void
+fleet_lease_expect(const struct fleet *fleet, const struct stint_id *id)
+{
+    enum { LINE_BYTES = 64 };
+    unsigned bucket;
+    if (!fleet->leases)
+        return;
+    const UT_hash_table *table = fleet->leases->hh.tbl;
+    HASH_TO_BKT(id_hash(id->bytes, STINT_ID_BYTES), table->num_buckets, bucket);
+    const uint8_t *head = (const uint8_t *)table->buckets[bucket].hh_head;
+    if (!head)
+        return;
+    for (size_t at = 0; at < sizeof(struct lease); at += LINE_BYTES)
+        __builtin_prefetch(head - table->hho + at);
+}
+
 static struct lease **
 list_of(struct fleet *fleet, struct lease *lease)
 {
@@ -447,6 +463,7 @@ fleet_lease_add(struct fleet *fleet, const struct stint_id *id, const struct sti
     struct lease *l = fleet->spare;
     if (l) {
         fleet->spare = l->next;
+        __builtin_prefetch(fleet->spare); /* whose next one will be asked for */
         *l = (struct lease){0};
     } else
         l = allocate(sizeof *l);

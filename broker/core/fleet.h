@@ -267,6 +267,8 @@ void fleet_worker_drain(struct worker *worker, struct queue *queue);
 void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
 
 struct lease *fleet_lease(struct fleet *fleet, const struct stint_id *id);
+/* This one will be asked for soon: fetch it from memory meanwhile. */
+void fleet_lease_expect(const struct fleet *fleet, const struct stint_id *id);
 /* `worker` may be NULL: then nobody holds it yet. */
 struct lease *fleet_lease_add(struct fleet *fleet, const struct stint_id *id,
     const struct stint_id *key, uint32_t attempt, struct worker *worker);

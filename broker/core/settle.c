@@ -216,6 +216,7 @@ settle_one(struct core *core, struct worker *worker, const struct outcome *o)
 void
 settle_message(struct core *core, struct peer *peer, const struct message *m)
 {
+    enum { AHEAD = 6 };
     struct pack_buffer *b = &peer->answers.settled;
     peers_have_output(core, peer);
     if (peer->answers.settled_count == LIMIT_JOBS || b->used > page_bytes(core))
@@ -226,6 +227,8 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
     if (m->settle.window != WINDOW_UNCHANGED)
         peer->worker->window = m->settle.window;
     for (uint32_t i = 0; i < m->count; i++) {
+        if (i + AHEAD < m->count)
+            fleet_lease_expect(&core->fleet, &core->scratch.decoded->outcomes[i + AHEAD].id);
         enum stint_status status = judgement_denies(&core->scratch.judgement, i)
             ? STINT_DENIED
             : settle_one(core, peer->worker, &core->scratch.decoded->outcomes[i]);

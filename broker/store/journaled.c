@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SEGMENT_SHARE = 8, SEGMENT_BYTES_MIN = 8 * JOURNAL_BLOCK };
+enum { SEGMENT_SHARE = 16, SEGMENT_BYTES_MIN = 8 * JOURNAL_BLOCK };
 
 static uint64_t
 clock_us(void)

@@ -16,7 +16,7 @@ struct journaled_options {
 };
 
 /* The bytes that a journal may be given. */
-enum { JOURNAL_BYTES_MIN = 1 << 18, JOURNAL_BYTES_DEFAULT = 32 << 20 };
+enum { JOURNAL_BYTES_MIN = 1 << 18, JOURNAL_BYTES_DEFAULT = 64 << 20 };
 
 /* `*store` is LMDB's, and is then one with the journal before it, which is made if there is none;
  * to look at a directory that has none it stays as it is. `error` is a sentence on failure, and

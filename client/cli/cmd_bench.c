@@ -287,10 +287,10 @@ compare(const void *a, const void *b)
 }
 
 static double
-percentile(uint64_t *values, int count, int percent)
+percentile(uint64_t *values, int count, double percent)
 {
     qsort(values, (size_t)count, sizeof *values, compare);
-    size_t at = (size_t)(count - 1) * (size_t)percent / 100;
+    size_t at = (size_t)((double)(count - 1) * percent / 100);
     return (double)values[at];
 }
 
@@ -340,6 +340,7 @@ bench_latency(struct bench *b)
         double p50 = percentile(submit_us, samples, 50);
         report(b->cli, "submit_p50_us", p50, "us");
         report(b->cli, "submit_p99_us", percentile(submit_us, samples, 99), "us");
+        report(b->cli, "submit_p999_us", percentile(submit_us, samples, 99.9), "us");
         if (fd >= 0) {
             double sync = percentile(sync_us, samples, 50);
             report(b->cli, "fdatasync_4k_p50_us", sync, "us");

@@ -4,9 +4,13 @@ Prints a table, or with --json an object a figure: name, value, unit. A rate is 
 runs. Data lie beside the build, on a real disk, or where --data says."""
 
 import argparse
+import contextlib
+import glob
 import json
 import os
 import shutil
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,7 +23,7 @@ import baseline
 import bulk
 import fleet
 
-GROUPS = ["lifecycle", "latency", "map", "backlog", "bulk", "peers", "fleet"]
+GROUPS = ["lifecycle", "latency", "stream", "map", "backlog", "bulk", "peers", "fleet"]
 FLEET = ["of_1", "of_1000", "after_long", "of_10000", "resize", "keys", "strangers"]
 
 
@@ -82,6 +86,17 @@ class Bench:
         finally:
             place.close()
 
+    def stream(self):
+        """One submit after the other, long enough for checkpoints to come in between."""
+        place = self.place()
+        try:
+            figures = self.figure(place, "-m", "latency", "--samples", 100000)
+            for name in ("p50", "p99", "p999"):
+                self.report(f"stream_{name}_us", figures[f"submit_{name}_us"], "us")
+            self.report("stream_p999_over_p50", figures["submit_p999_us"] / figures["submit_p50_us"], "ratio")
+        finally:
+            place.close()
+
     def map(self):
         place = self.place()
         lines = "".join(f"{n}\n" for n in range(4000))
@@ -123,49 +138,87 @@ class Bench:
         finally:
             place.close()
 
-    def peer(self, name, kind, argv, jobs, window):
+    @contextlib.contextmanager
+    def server(self, name, argv):
+        """One of the peers, in a directory of its own: yields its port."""
         directory = tempfile.mkdtemp(dir=self.parent)
         port = harness.socket_port()
+        if name == "postgresql":
+            directory, argv = self.postgresql_directory(directory, argv)
         server = subprocess.Popen([a.format(port=port, dir=directory) for a in argv],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             def answers():
-                import socket
                 try:
                     socket.create_connection(("127.0.0.1", port)).close()
                     return True
                 except OSError:
                     return False
             harness.wait_until(answers, name + " answers")
-            client = os.path.join(harness.BUILD, "tests/bench/bench_peers")
-            rates = [float(subprocess.run([client, kind, str(port), str(jobs), str(window)],
-                                          check=True, capture_output=True, timeout=300).stdout)
-                     for _ in range(3)]
-            self.report(name, statistics.median(rates), "jobs/s")
+            yield port
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)
             server.wait()
             shutil.rmtree(directory, ignore_errors=True)
+
+    @staticmethod
+    def postgresql_directory(directory, argv):
+        """PostgreSQL is nobody's who is root: it gets a directory that its user can reach."""
+        tools = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        os.chmod(directory, 0o711)
+        os.chmod(os.path.dirname(directory), 0o711)
+        data = os.path.join(directory, "data")
+        os.mkdir(data, 0o700)
+        if as_user:
+            shutil.chown(data, "postgres")
+        subprocess.run([*as_user, f"{tools}/initdb", "-D", data, "-A", "trust", "-U", "postgres"],
+                       check=True, stdout=subprocess.DEVNULL)
+        return data, [*as_user, f"{tools}/postgres", *argv]
+
+    def peer_client(self, kind, port, *args):
+        client = os.path.join(harness.BUILD, "tests/bench/bench_peers")
+        return [float(n) for n in subprocess.run([client, kind, str(port), *map(str, args)], check=True,
+                                                 capture_output=True, timeout=300).stdout.split()]
+
+    def peer(self, name, kind, argv, jobs, window, alone=False):
+        with self.server(kind, argv) as port:
+            rates = [self.peer_client(kind, port, jobs, window)[0] for _ in range(3)]
+            self.report(name + "_lifecycle", statistics.median(rates), "jobs/s")
+            if alone:
+                runs = [self.peer_client(kind, port, 3000, "alone") for _ in range(3)]
+                self.report(name + "_submit_p50_us", statistics.median(p50 for p50, _ in runs), "us")
+                self.report(name + "_submit_p99_us", statistics.median(p99 for _, p99 in runs), "us")
 
     def peers(self):
         redis = ["redis-server", "--port", "{port}", "--bind", "127.0.0.1", "--dir", "{dir}", "--save",
                  "", "--appendonly", "yes", "--appendfsync"]
         beanstalkd = ["beanstalkd", "-l", "127.0.0.1", "-p", "{port}"]
+        postgresql = ["-D", "{dir}", "-p", "{port}", "-h", "127.0.0.1", "-k", ""]
         jobs = 300000
-        self.peer("redis_always_lifecycle", "redis", redis + ["always"], jobs, 4096)
-        self.peer("redis_everysec_lifecycle", "redis", redis + ["everysec"], jobs, 4096)
-        self.peer("beanstalkd_synced_lifecycle", "beanstalkd", beanstalkd + ["-b", "{dir}", "-f", "0"],
-                  10000, 256)
-        self.peer("beanstalkd_memory_lifecycle", "beanstalkd", beanstalkd, 100000, 256)
-        if "lifecycle_256" not in self.figures:
-            place = self.place()
-            try:
-                self.rate(place, "lifecycle_256", "-b", 256, "-n", self.options.jobs)
-            finally:
-                place.close()
-        for peer in ("redis_always", "redis_everysec", "beanstalkd_synced", "beanstalkd_memory"):
+        self.peer("redis_always", "redis", redis + ["always"], jobs, 4096, alone=True)
+        self.peer("redis_everysec", "redis", redis + ["everysec"], jobs, 4096)
+        self.peer("beanstalkd_synced", "beanstalkd", beanstalkd + ["-b", "{dir}", "-f", "0"], 10000, 256, alone=True)
+        self.peer("beanstalkd_memory", "beanstalkd", beanstalkd, 100000, 256)
+        self.peer("postgresql", "postgresql", postgresql, jobs, 10000, alone=True)
+        self.our_figures()
+        for peer in ("redis_always", "redis_everysec", "beanstalkd_synced", "beanstalkd_memory", "postgresql"):
             self.report("ratio_" + peer,
                         self.figures["lifecycle_256"] / self.figures[peer + "_lifecycle"], "ratio")
+        lowest = min(v for k, v in self.figures.items() if k.endswith("_submit_p50_us"))
+        self.report("submit_p50_over_lowest", self.figures["submit_p50_us"] / lowest, "ratio")
+
+    def our_figures(self):
+        """Those that the peers' stand beside, unless this run has them."""
+        if "submit_p50_us" not in self.figures:
+            self.latency()
+        if "lifecycle_256" in self.figures:
+            return
+        place = self.place()
+        try:
+            self.rate(place, "lifecycle_256", "-b", 256, "-n", self.options.jobs)
+        finally:
+            place.close()
 
     def bulk(self):
         bulk.run(self)

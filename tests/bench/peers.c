@@ -3,6 +3,15 @@
  *
  *     bench_peers redis PORT JOBS WINDOW
  *     bench_peers beanstalkd PORT JOBS WINDOW
+ *     bench_peers postgresql PORT JOBS BATCH     claimed and deleted in transactions of so many
+ *
+ * Or one submit at a time, each answered before the next. Prints the median and the 99th percentile
+ * in us.
+ *
+ *     bench_peers redis|beanstalkd|postgresql PORT SAMPLES alone
+ *
+ * PostgreSQL is one that trusts user postgres on this port of 127.0.0.1; what is sent is prepared
+ * once.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -270,31 +279,223 @@ beanstalkd_consume(int port, long jobs, long window)
     }
 }
 
+/* ---- PostgreSQL, protocol 3: INSERT; DELETE of rows that nobody else has locked ---- */
+
+static void
+put_number(struct conn *c, uint32_t number, unsigned bytes)
+{
+    char out[4];
+    for (unsigned i = 0; i < bytes; i++)
+        out[i] = (char)(number >> 8 * (bytes - 1 - i));
+    put(c, out, bytes);
+}
+
+/* Reads messages up to the one that says that the server waits for us. */
+static void
+postgresql_wait(struct conn *c)
+{
+    for (bool ready = false; !ready;) {
+        while (c->in_used - c->in_from < 5)
+            fill(c);
+        const uint8_t *head = (const uint8_t *)c->in + c->in_from;
+        size_t size =
+            (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
+        ready = head[0] == 'Z';
+        if (head[0] == 'E')
+            die("PostgreSQL refuses something");
+        skip(c, 1 + size);
+    }
+}
+
+/* A statement without parameters, by the simple protocol. */
+static void
+postgresql_do(struct conn *c, const char *text)
+{
+    put(c, "Q", 1);
+    put_number(c, (uint32_t)(4 + strlen(text) + 1), 4);
+    put(c, text, strlen(text) + 1);
+    flush_out(c);
+    postgresql_wait(c);
+}
+
+static struct conn *
+postgresql_dial(int port)
+{
+    static const char who[] = "user\0postgres\0database\0postgres\0";
+    struct conn *c = dial(port);
+    put_number(c, 4 + 4 + sizeof who, 4);
+    put_number(c, 3 << 16, 4);
+    put(c, who, sizeof who);
+    flush_out(c);
+    postgresql_wait(c);
+    return c;
+}
+
+static void
+postgresql_prepare(struct conn *c, const char *text)
+{
+    put(c, "P", 1);
+    put_number(c, (uint32_t)(4 + 1 + strlen(text) + 1 + 2), 4);
+    put(c, "", 1);
+    put(c, text, strlen(text) + 1);
+    put_number(c, 0, 2);
+    put(c, "S\0\0\0\4", 5);
+    flush_out(c);
+    postgresql_wait(c);
+}
+
+/* Once more what was prepared, which has no parameters. */
+static void
+postgresql_again(struct conn *c)
+{
+    put(c, "B\0\0\0\14\0\0\0\0\0\0\0\0", 13);
+    put(c, "E\0\0\0\11\0\0\0\0\0", 10);
+    put(c, "S\0\0\0\4", 5);
+    flush_out(c);
+    postgresql_wait(c);
+}
+
+static void
+postgresql_table(int port)
+{
+    struct conn *c = postgresql_dial(port);
+    postgresql_do(c, "DROP TABLE IF EXISTS jobs");
+    postgresql_do(c, "CREATE TABLE jobs (id bigserial PRIMARY KEY, payload bytea NOT NULL)");
+    free(c);
+}
+
+static void
+postgresql_produce(int port, long jobs, long batch)
+{
+    struct conn *c = postgresql_dial(port);
+    char text[256];
+    (void)snprintf(text, sizeof text,
+        "INSERT INTO jobs (payload) SELECT repeat('x', %d)::bytea FROM generate_series(1, %ld)",
+        PAYLOAD, batch);
+    postgresql_prepare(c, text);
+    for (long sent = 0; sent < jobs; sent += batch)
+        postgresql_again(c);
+    free(c);
+}
+
+static void
+postgresql_consume(int port, long jobs, long batch)
+{
+    struct conn *c = postgresql_dial(port);
+    char text[256];
+    (void)snprintf(text, sizeof text,
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs ORDER BY id LIMIT %ld FOR UPDATE SKIP "
+        "LOCKED) RETURNING id, payload",
+        batch);
+    postgresql_prepare(c, text);
+    for (long done = 0; done < jobs; done += batch)
+        postgresql_again(c);
+    free(c);
+}
+
+/* ---- one at a time ---- */
+
+static void
+redis_one(struct conn *c)
+{
+    static const char head[] = "*5\r\n$4\r\nXADD\r\n$1\r\ns\r\n$1\r\n*\r\n$1\r\nd\r\n$100\r\n";
+    char payload[PAYLOAD];
+    memset(payload, 'x', sizeof payload);
+    puts_out(c, head);
+    put(c, payload, sizeof payload);
+    puts_out(c, "\r\n");
+    flush_out(c);
+    skip(c, strtoul(line(c) + 1, NULL, 10) + 2);
+}
+
+static void
+beanstalkd_one(struct conn *c)
+{
+    char text[PAYLOAD + 32];
+    int size = snprintf(text, sizeof text, "put 0 0 60 %d\r\n%0*d\r\n", PAYLOAD, PAYLOAD, 0);
+    put(c, text, (size_t)size);
+    flush_out(c);
+    (void)line(c);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void
+alone(const char *peer, int port, long samples)
+{
+    bool postgresql = strcmp(peer, "postgresql") == 0;
+    void (*one)(struct conn *) = postgresql ? postgresql_again
+        : strcmp(peer, "redis") == 0        ? redis_one
+                                            : beanstalkd_one;
+    double *took = calloc((size_t)samples, sizeof *took);
+    if (postgresql)
+        postgresql_table(port);
+    struct conn *c = postgresql ? postgresql_dial(port) : dial(port);
+    if (postgresql)
+        postgresql_prepare(c, "INSERT INTO jobs (payload) VALUES (repeat('x', 100)::bytea)");
+    if (!took)
+        die("memory");
+    for (long i = -samples / 10; i < samples; i++) { /* the first ones warm it up */
+        double begun = now();
+        one(c);
+        if (i >= 0)
+            took[i] = (now() - begun) * 1e6;
+    }
+    qsort(took, (size_t)samples, sizeof *took, compare);
+    printf("%.1f %.1f\n", took[samples / 2], took[samples * 99 / 100]);
+}
+
+static const struct peer {
+    const char *name;
+    void (*prepare)(int port);
+    void (*produce)(int port, long jobs, long window);
+    void (*consume)(int port, long jobs, long window);
+    bool one_by_one; /* it is consumed when all is there */
+} peers[] = {
+    {"redis", redis_prepare, redis_produce, redis_consume, false},
+    {"beanstalkd", NULL, beanstalkd_produce, beanstalkd_consume, false},
+    {"postgresql", postgresql_table, postgresql_produce, postgresql_consume, true},
+};
+
 int
 main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: bench_peers redis|beanstalkd PORT JOBS WINDOW\n");
+    const struct peer *peer = peers;
+    size_t count = sizeof peers / sizeof *peers;
+    while (argc == 5 && peer < peers + count && strcmp(peer->name, argv[1]) != 0)
+        peer++;
+    if (argc != 5 || peer == peers + count) {
+        fprintf(stderr,
+            "usage: bench_peers redis|beanstalkd|postgresql PORT JOBS WINDOW\n"
+            "       bench_peers redis|beanstalkd|postgresql PORT SAMPLES alone\n");
         return 64;
     }
-    bool redis = strcmp(argv[1], "redis") == 0;
     int port = atoi(argv[2]), status = 0;
     long jobs = atol(argv[3]), window = atol(argv[4]);
-    if (redis)
-        redis_prepare(port);
+    if (strcmp(argv[4], "alone") == 0) {
+        alone(peer->name, port, jobs);
+        return 0;
+    }
+    if (peer->prepare)
+        peer->prepare(port);
     double begun = now();
+    if (peer->one_by_one) {
+        peer->produce(port, jobs, window);
+        peer->consume(port, jobs, window);
+        printf("%.0f\n", (double)jobs / (now() - begun));
+        return 0;
+    }
     pid_t consumer = fork();
     if (consumer == 0) {
-        if (redis)
-            redis_consume(port, jobs, window);
-        else
-            beanstalkd_consume(port, jobs, window);
+        peer->consume(port, jobs, window);
         _exit(0);
     }
-    if (redis)
-        redis_produce(port, jobs, window);
-    else
-        beanstalkd_produce(port, jobs, window);
+    peer->produce(port, jobs, window);
     if (waitpid(consumer, &status, 0) != consumer || status != 0)
         die("the consumer failed");
     printf("%.0f\n", (double)jobs / (now() - begun));

@@ -12,8 +12,7 @@ is_same(const struct journal_change *a, const struct journal_change *b)
         memcmp(a->key.data, b->key.data, a->key.size) == 0 &&
         (!a->is_put ||
             (a->value.size == b->value.size &&
-                (a->value.size == 0 ||
-                    memcmp(a->value.data, b->value.data, a->value.size) == 0)));
+                (a->value.size == 0 || memcmp(a->value.data, b->value.data, a->value.size) == 0)));
 }
 
 int

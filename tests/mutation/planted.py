@@ -21,6 +21,8 @@ HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
+JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
+    f"broker/store/{n}.c" for n in ("journal", "journal_record", "store_journal", "journaled", "segment_files"))
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
 FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
     f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
@@ -34,6 +36,56 @@ PLANTED = [
     ("forget transit at restart", CORE, "    book_each_running(&core->book, restore_lease, core);\n",
      "    (void)restore_lease;\n"),
     ("session row not in the transaction", CORE, "        sessions_store(core, p);\n", "        ;\n"),
+
+    # The journal.
+    ("journal: no flush", JOURNAL, "record->data, record->used) &&\n        s->ops->flush(s, mark->segment);", "record->data, record->used);"),
+    ("journal: the flush of another segment", JOURNAL, "record->data, record->used) &&\n        s->ops->flush(s, mark->segment);",
+     "record->data, record->used) &&\n        s->ops->flush(s, mark->segment ? 0 : 1);"),
+    ("journal: a torn record is taken", JOURNAL, "    if (!journal_payload_is_good(head, record->data + JOURNAL_HEAD_BYTES))\n        return JOURNAL_END;\n", ""),
+    ("journal: damage is taken for a torn tail", JOURNAL, "                result = JOURNAL_DAMAGED;", "                result = JOURNAL_OK;"),
+    ("journal: a gap is taken for the end", JOURNAL, "            head.index > j->last.index + 1)", "            head.index == j->last.index + 2)"),
+    ("journal: a segment is used before its checkpoint", JOURNAL, "        if (j->used[i].last == 0 && i != j->last.segment) {\n            *segment = i;",
+     "        if (i != j->last.segment) {\n            *segment = i;"),
+    ("journal: a segment is used that no checkpoint names", JOURNAL, "    for (unsigned i = 0; i < j->usable; i++)\n        if (j->used[i].last == 0 && i != j->last.segment) {",
+     "    for (unsigned i = 0; i < j->segments->count; i++)\n        if (j->used[i].last == 0 && i != j->last.segment) {"),
+    ("journal: the term of the one before is not looked at", JOURNAL, " || head->previous_term != at->term ||\n", " ||\n"),
+    ("journal: the chain is not looked at", JOURNAL, "        head->previous_check != at->check || head->term < at->term ||\n", ""),
+    ("journal: the checkpoint's record need not be there", JOURNAL, "    return head.index == mark->index && head.term == mark->term && head.check == mark->check\n        ? JOURNAL_OK\n        : JOURNAL_FOREIGN;",
+     "    return JOURNAL_OK;"),
+    ("journal: the last block is nobody's", JOURNAL, "    uint64_t left_over = type == JOURNAL_CHECKPOINT ? 0 : JOURNAL_BLOCK;", "    uint64_t left_over = 0;\n    (void)type;"),
+    ("journal: a cut begins at the front", JOURNAL, "        if (!wipe(j, &marks[i - 1]))", "        if (!wipe(j, &marks[count - i]))"),
+    ("journal: a cut is not flushed", JOURNAL, "zeros, sizeof zeros) &&\n        s->ops->flush(s, mark->segment);", "zeros, sizeof zeros);"),
+    ("journal: what is read behind is not kept", JOURNAL, "    while (covered_segments(j) * j->segments->bytes > retain_bytes ||", "    while (covered_segments(j) > 0 || retain_bytes == 1 ||"),
+    ("journal: the identity is in no check", JOURNAL_RECORD, "    if (get_be(at, 4) != MAGIC || memcmp(at + 8, identity, JOURNAL_IDENTITY_BYTES) != 0 ||\n        get_be(at + 80, 8) != record_check(at, 80, identity_seed(identity)))",
+     "    if (get_be(at, 4) != MAGIC || get_be(at + 80, 8) != record_check(at, 80, identity_seed(at + 8)))"),
+    ("journal: a run goes on into another table", JOURNAL_RECORD, "w->deleting && w->run_table == table &&", "w->deleting &&"),
+    ("journal: a run carries", JOURNAL_RECORD, "    return key.size > 0 && last->size == key.size && number != 0 &&", "    return key.size > 0 && last->size == key.size &&"),
+    ("journal: a key shares with one of another table", JOURNAL_RECORD, "    struct journal_last_key *last = &w->last[table];\n    assert(key.size",
+     "    struct journal_last_key *last = &w->last[0];\n    assert(key.size"),
+    ("journal: the record before is what keys share with", JOURNAL_RECORD, "    if (!(w->seen >> table & 1))\n        last->size = 0;\n", ""),
+    ("journal: a start passes over a record", STORE_JOURNAL, "        else if ((status = apply(s, &record)) == STINT_OK)\n            before = at;",
+     "        else if (before.index == s->covered.index || (status = apply(s, &record)) == STINT_OK)\n            before = at;"),
+    ("journal: the mark of a checkpoint that was not made stays", STORE_JOURNAL, "    if (status == STINT_OK && open_end && !s->options.look &&", "    if (false && status == STINT_OK && open_end && !s->options.look &&"),
+    ("journal: who looks cuts", STORE_JOURNAL, "open_end && !s->options.look &&", "open_end &&"),
+    ("journal: who looks makes a checkpoint", STORE_JOURNAL, "    if (s->options.look || journal_last", "    if (journal_last"),
+    ("journal: an older data file is taken", STORE_JOURNAL, "        if (open_end)\n", "        if (false)\n"),
+    ("journal: what does not fit is lost", STORE_JOURNAL, "    if (!s->starting && !s->writer.too_large) {", "    if (!s->starting) {"),
+    ("journal: a step that failed is written", STORE_JOURNAL, "    if (*s->inner->ops->error(s->inner))\n        return fail_inner(s);\n    if (!s->writer.any)", "    if (!s->writer.any)"),
+    ("journal: an aborted step stays", STORE_JOURNAL, "    if (s->writer.any && !s->failed)\n        (void)go_back(s);", "    journal_writer_reset(&s->writer);"),
+    ("journal: the checkpoint's row is not written", STORE_JOURNAL, "    store_put(s->inner, STORE_META, meta_key(META_JOURNAL), row_journal_write(buffer, &row),\n        (struct slice){0});\n", "    (void)buffer;\n"),
+    ("journal: deletions are not written", STORE_JOURNAL, "    journal_write_del(&s->writer, table, (struct slice){copy, key.size});\n", "    s->writer.any = true;\n"),
+    ("journal: a failed checkpoint is none", STORE_JOURNAL, "    if (s->inner->ops->commit(s->inner) != STINT_OK)\n        return fail_inner(s);\n    s->covered", "    (void)s->inner->ops->commit(s->inner);\n    s->covered"),
+    ("journal: no checkpoint is made for its size", STORE_JOURNAL, "    return narrow || kept >=", "    return kept == 1 || kept >="),
+    ("journal: it does not grow", STORE_JOURNAL, "        s->segments->ops->grow(s->segments);\n", ""),
+    ("journal: a term comes again", STORE_JOURNAL, "s->options.term > last ? s->options.term : last + 1", "last"),
+    ("journal: the file of the term stays", JOURNALED, "    ++*term;\n", ""),
+    ("journal: a full disk lets nobody start", JOURNALED, "    return !is_first && (errno == ENOSPC || errno == EDQUOT) ? STINT_OK : STINT_IO;", "    return STINT_IO;"),
+    ("journal: readers do not wait", JOURNALED, "    return row.index >= *index ? STINT_OK : STINT_IN_USE;", "    return STINT_OK;"),
+    ("journal: a removed file is not missed", SEGMENT_FILES, "        if (fstat(f->fds[i], &st) == 0 && st.st_nlink == 0)\n            return false;", "        (void)fstat(f->fds[i], &st);"),
+    ("journal: a file of another size is taken", SEGMENT_FILES, "    if ((uint64_t)st.st_size == f->base.bytes)", "    if (st.st_size > 0)"),
+    ("journal: what was restored has the old journal's place", "broker/backup.c", "    (void)store_del(store, STORE_META, meta_key(META_JOURNAL));\n", ""),
+    ("journal: no checkpoint each second", "broker/service.c", "        (void)store_journal_checkpoint(b->store);\n    if (b->host.alive)", "        ;\n    if (b->host.alive)"),
+    ("journal: no checkpoint at the end", "broker/service.c", "        status = store_journal_checkpoint(b->store);\n", "        ;\n"),
 
     # Queues by prefix.
     ("prefixes: a job that becomes ready wakes no post", BOOK,
