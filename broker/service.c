@@ -86,23 +86,28 @@ fit_file_size(struct service *b, struct store_lmdb_options *options)
     return 0;
 }
 
-/* What is not committed may take a small part of what is kept back. */
+/* What is not committed may take a small part of what is kept back, of the map and of the disk. */
 static uint64_t
-pending_max(uint64_t reserve_bytes)
+pending_max(const struct store_lmdb_options *lmdb)
 {
-    enum { MOST = 16 << 20 };
-    return reserve_bytes / 4 < MOST ? reserve_bytes / 4 : MOST;
+    uint64_t most = 16 << 20;
+    if (most > lmdb->reserve_bytes / 4)
+        most = lmdb->reserve_bytes / 4;
+    if (most > lmdb->ballast_bytes && lmdb->ballast_bytes > 0)
+        most = lmdb->ballast_bytes;
+    return most;
 }
 
 static int
-open_journal(struct service *b, uint64_t reserve_bytes)
+open_journal(struct service *b, const struct store_lmdb_options *lmdb)
 {
     char text[512];
     const struct journaled_options options = {.directory = b->data.directory,
         .identity = b->data.identity,
         .number = (uint16_t)b->options.broker,
         .bytes = b->options.journal_size,
-        .pending_bytes_max = pending_max(reserve_bytes),
+        .pending_bytes_max = pending_max(lmdb),
+        .disk_free_bytes = b->options.disk_free,
         .look = b->options.verify};
     enum stint_status status = journaled_open(&options, &b->store, text);
     b->has_journal = b->store != b->lmdb;
@@ -163,7 +168,7 @@ open_file(struct service *b)
     if (rc)
         log_refusal(text);
     b->lmdb = b->store;
-    return rc ? rc : open_journal(b, options.reserve_bytes);
+    return rc ? rc : open_journal(b, &options);
 }
 
 int
@@ -338,6 +343,18 @@ service_open(struct service *b)
     return rc;
 }
 
+static enum stint_status
+end_journal(struct service *b)
+{
+    struct store_journal_figures figures;
+    enum stint_status status = store_journal_checkpoint(b->store);
+    store_journal_figures(b->store, &figures);
+    log_event(LOG_LEVEL_DEBUG, "checkpoints were made",
+        LOG_FIELDS(LOG_NUMBER("checkpoints", figures.checkpoints),
+            LOG_NUMBER("longest_us", figures.longest_us)));
+    return status;
+}
+
 int
 service_serve(struct service *b)
 {
@@ -358,7 +375,7 @@ service_serve(struct service *b)
     if (status == STINT_DAMAGED)
         return EX_NOINPUT;
     if (status == STINT_OK && b->has_journal)
-        status = store_journal_checkpoint(b->store);
+        status = end_journal(b);
     if (status != STINT_OK) {
         log_event(LOG_LEVEL_ERROR, "the store failed; nothing since its last commit was answered",
             LOG_FIELDS(LOG_TEXT("error", b->store->ops->error(b->store))));

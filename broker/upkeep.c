@@ -57,12 +57,18 @@ open_store(const struct store_lmdb_options *o, struct store **store)
     return upkeep_refuse(status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR, "%s", why);
 }
 
+static uint64_t
+store_bytes(const struct options *o)
+{
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    return o->store_size / page_bytes * page_bytes;
+}
+
 int
 upkeep_open(const struct options *o, const char *path, bool unsynced, struct store **store)
 {
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     const struct store_lmdb_options options = {.path = path,
-        .size_bytes = o->store_size / page_bytes * page_bytes,
+        .size_bytes = store_bytes(o),
         .alone = true,
         .unsynced = unsynced,
         .on_damage = upkeep_on_damage};
@@ -229,8 +235,12 @@ apply_journal(struct source *s, const struct options *o, const struct journaled_
 {
     char text[512];
     struct store *store = NULL;
+    const struct store_lmdb_options lmdb = {.path = s->data.path,
+        .size_bytes = store_bytes(o),
+        .alone = s->data.alone, /* others may read it as we do */
+        .on_damage = upkeep_on_damage};
     s->store->ops->destroy(&s->store); /* a process opens an LMDB file once */
-    int rc = upkeep_open(o, s->data.path, false, &store);
+    int rc = open_store(&lmdb, &store);
     if (rc)
         return rc;
     enum stint_status status = journaled_open(options, &store, text);

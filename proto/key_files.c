@@ -1,5 +1,6 @@
 /* Key files on the disk; the contract is in key_files.h. */
 #include "key_files.h"
+#include "directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,11 +94,7 @@ sync_directory(const char *path)
     if (slash)
         (void)snprintf(
             directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
+    return directory_sync(directory);
 }
 
 bool

@@ -1,5 +1,6 @@
 /* Files made whole; the contract is in fresh.h. */
 #include "fresh.h"
+#include "directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,11 +70,7 @@ sync_directory(const char *name)
 {
     char directory[4096];
     directory_of(name, directory);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
+    return directory_sync(directory);
 }
 
 bool

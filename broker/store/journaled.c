@@ -63,7 +63,8 @@ read_row(struct store *lmdb, struct row_journal *row, bool *has, char *error)
 static struct segment_files_options
 files_of(const struct journaled_options *o, const struct row_journal *row)
 {
-    struct segment_files_options files = {.directory = o->directory, .read_only = o->look};
+    struct segment_files_options files = {
+        .directory = o->directory, .disk_free_bytes = o->disk_free_bytes, .read_only = o->look};
     uint64_t bytes = o->bytes ? o->bytes : JOURNAL_BYTES_DEFAULT;
     files.bytes = row ? row->segment_bytes : bytes / SEGMENT_SHARE / JOURNAL_BLOCK * JOURNAL_BLOCK;
     if (files.bytes < SEGMENT_BYTES_MIN)
@@ -91,8 +92,9 @@ static enum stint_status
 begin_term(
     const struct journaled_options *o, const struct row_journal *row, uint64_t *term, char *error)
 {
-    if (!term_file_read(o->directory, o->identity, term, error))
-        return STINT_DAMAGED;
+    *term = 0;
+    if (row && !term_file_read(o->directory, o->identity, term, error))
+        return STINT_DAMAGED; /* beside no journal it is left of something else */
     bool is_first = *term == 0;
     if (row && row->term > *term)
         *term = row->term;

@@ -3,6 +3,7 @@
  * whole.
  */
 #include "segment_files.h"
+#include "directory.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 4096 };
@@ -24,6 +26,7 @@ struct segment_files {
     struct segments base; /* first: they are segments */
     char directory[PATH_BYTES - 32];
     unsigned max;
+    uint64_t disk_free_bytes;
     bool read_only;
     int fds[SEGMENTS_MAX];
     pthread_t thread;
@@ -88,17 +91,6 @@ files_error(struct segments *segments)
 
 /* ---- making ---- */
 
-/* The directory's names are on the disk. */
-static bool
-sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
-
 /* A file of zeros, on the disk; its descriptor, or -1 with errno set. */
 static int
 make_file(const char *path, uint64_t bytes)
@@ -131,13 +123,21 @@ grow(void *context)
     (void)snprintf(fresh, sizeof fresh, "%s/journal-new", f->directory);
     path_of(f, f->base.count, path);
     f->fresh = make_file(fresh, f->base.bytes);
-    bool good = f->fresh >= 0 && rename(fresh, path) == 0 && sync_directory(f->directory);
+    bool good = f->fresh >= 0 && rename(fresh, path) == 0 && directory_sync(f->directory);
     if (!good && f->fresh >= 0) {
         close(f->fresh);
         (void)unlink(fresh);
     }
     atomic_store(&f->growing, good ? GROWING_DONE : GROWING_FAILED);
     return NULL;
+}
+
+static bool
+has_room(const struct segment_files *f)
+{
+    struct statvfs fs;
+    return statvfs(f->directory, &fs) != 0 ||
+        (uint64_t)fs.f_bavail * fs.f_frsize >= f->disk_free_bytes + f->base.bytes;
 }
 
 /* Signals are for other threads. */
@@ -162,7 +162,7 @@ files_grow(struct segments *segments)
 {
     struct segment_files *f = self(segments);
     int growing = atomic_load(&f->growing);
-    if (growing == GROWING_NOT && f->base.count < f->max)
+    if (growing == GROWING_NOT && f->base.count < f->max && has_room(f))
         (void)start(f);
     if (growing != GROWING_DONE && growing != GROWING_FAILED)
         return;
@@ -200,6 +200,7 @@ new_files(const struct segment_files_options *o)
     f->base = (struct segments){.ops = &files_ops, .bytes = o->bytes};
     (void)snprintf(f->directory, sizeof f->directory, "%s", o->directory);
     f->max = o->max;
+    f->disk_free_bytes = o->disk_free_bytes;
     f->read_only = o->read_only;
     return f;
 }
@@ -242,7 +243,7 @@ segment_files_make(const struct segment_files_options *o, struct segments **segm
         }
         f->fds[f->base.count++] = fd;
     }
-    if (sync_directory(f->directory))
+    if (directory_sync(f->directory))
         return SEGMENT_FILES_OK;
     (void)snprintf(error, SEGMENT_FILES_ERROR_BYTES, "can't flush the directory %.400s: %s",
         f->directory, strerror(errno));

@@ -8,6 +8,7 @@ struct segment_files_options {
     const char *directory;
     uint64_t bytes; /* of each segment */
     unsigned max; /* never more than so many */
+    uint64_t disk_free_bytes; /* none is added when the file system has less */
     bool read_only; /* another process may write meanwhile */
 };
 

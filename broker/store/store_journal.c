@@ -16,6 +16,7 @@ struct store_journal {
     struct store_journal_figures figures;
     bool starting; /* each commit is a checkpoint */
     bool wants_segment;
+    bool has_room; /* for new jobs, as far as was asked */
     bool failed;
     char error[512];
 };
@@ -134,6 +135,15 @@ commit_marked(struct store_journal *s)
     return commit_inner(s);
 }
 
+/* How much memory may be what is not committed. Where the store has no room for new jobs, the disk
+ * may be full, and a checkpoint must fit into what is kept for that. */
+static uint64_t
+pending_max(const struct store_journal *s)
+{
+    enum { SMALL_SHARE = 16 };
+    return s->has_room ? s->options.pending_bytes_max : s->options.pending_bytes_max / SMALL_SHARE;
+}
+
 /* Between steps: is it time for a checkpoint? */
 static bool
 is_due(struct store_journal *s)
@@ -144,7 +154,7 @@ is_due(struct store_journal *s)
     bool narrow = journal_room_bytes(s->journal) < s->segments->bytes / 2;
     s->wants_segment |= narrow;
     return narrow || kept >= s->options.kept_bytes_max ||
-        s->inner->ops->pending(s->inner) >= s->options.pending_bytes_max;
+        s->inner->ops->pending(s->inner) >= pending_max(s);
 }
 
 /* ---- going back and forward ---- */
@@ -324,7 +334,9 @@ static uint64_t
 journal_room(struct store *store)
 {
     struct store_journal *s = self(store);
-    return s->inner->ops->room(s->inner);
+    uint64_t room = s->inner->ops->room(s->inner);
+    s->has_room = room > 0;
+    return room;
 }
 
 static void
@@ -458,7 +470,7 @@ store_journal_new(const struct store_journal_options *options, const struct row_
     s->options = *options;
     s->inner = options->checkpoint;
     s->segments = options->segments;
-    s->starting = true;
+    s->starting = s->has_room = true;
     journal_writer_init(&s->writer, journal_payload_max(s->segments));
     error[0] = '\0';
     enum stint_status status = begin_journal(s, row, error);

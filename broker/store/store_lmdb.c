@@ -427,7 +427,8 @@ work_out_room(struct store_lmdb *s)
 {
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
-    uint64_t size = info.me_mapsize / s->page_bytes, used = info.me_last_pgno + 1;
+    uint64_t size = info.me_mapsize / s->page_bytes;
+    uint64_t used = info.me_last_pgno + 1 + s->dirty_count; /* also what is not committed */
     if (used > size)
         return 0; /* the map was made as large as the file needs, and no larger */
     if (missing_ballast(s) > s->options.ballast_bytes / 2)
@@ -439,7 +440,8 @@ work_out_room(struct store_lmdb *s)
     struct statvfs fs;
     if (statvfs(s->options.path, &fs) == 0) {
         uint64_t disk = (uint64_t)fs.f_bavail * fs.f_frsize;
-        uint64_t unused = info.me_last_pgno + 1 - used; /* pages of the file that are free */
+        uint64_t end = info.me_last_pgno + 1;
+        uint64_t unused = end > used ? end - used : 0; /* pages of the file that are free */
         disk = disk > s->options.disk_free_bytes ? disk - s->options.disk_free_bytes : 0;
         disk += unused * s->page_bytes;
         if (disk < room)

@@ -1,5 +1,6 @@
 /* The file TERM; the contract is in term_file.h. */
 #include "term_file.h"
+#include "directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,16 +66,6 @@ write_file(const char *path, const char *text, size_t size)
     return good;
 }
 
-static bool
-sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
-
 bool
 term_file_write(
     const char *directory, const char *identity, uint16_t node, uint64_t term, char *error)
@@ -83,7 +74,7 @@ term_file_write(
     (void)snprintf(path, sizeof path, "%.4000s/TERM", directory);
     (void)snprintf(fresh, sizeof fresh, "%.4000s/TERM.new", directory);
     int n = make_text(text, identity, node, term);
-    if (write_file(fresh, text, (size_t)n) && rename(fresh, path) == 0 && sync_directory(directory))
+    if (write_file(fresh, text, (size_t)n) && rename(fresh, path) == 0 && directory_sync(directory))
         return true;
     int problem = errno;
     (void)snprintf(error, 512, "can't write %.300s: %s", path, strerror(problem));

@@ -85,7 +85,7 @@ PLANTED = [
     ("journal: a file of another size is taken", SEGMENT_FILES, "    if ((uint64_t)st.st_size == f->base.bytes)", "    if (st.st_size > 0)"),
     ("journal: what was restored has the old journal's place", "broker/backup.c", "    (void)store_del(store, STORE_META, meta_key(META_JOURNAL));\n", ""),
     ("journal: no checkpoint each second", "broker/service.c", "        (void)store_journal_checkpoint(b->store);\n    if (b->host.alive)", "        ;\n    if (b->host.alive)"),
-    ("journal: no checkpoint at the end", "broker/service.c", "        status = store_journal_checkpoint(b->store);\n", "        ;\n"),
+    ("journal: no checkpoint at the end", "broker/service.c", "        status = end_journal(b);\n", "        (void)end_journal;\n"),
 
     # Queues by prefix.
     ("prefixes: a job that becomes ready wakes no post", BOOK,
