@@ -1,7 +1,7 @@
 /* The simulated broker's disk: a journal on segments in memory, and behind it the checkpoint. In
- * one mode that is the model store, which knows what was committed; in the other the real LMDB store,
- * whose writes and syncs this program catches. What was written since the last flush may be lost at
- * a crash, of both, any of it, torn at 512 bytes.
+ * one mode that is the model store, which knows what was committed; in the other the real LMDB
+ * store, whose writes and syncs this program catches. What was written since the last flush may be
+ * lost at a crash, of both, any of it, torn at 512 bytes.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
