@@ -503,12 +503,6 @@ store_journal_segments(struct store *store)
     return self(store)->segments;
 }
 
-struct store *
-store_journal_inner(struct store *store)
-{
-    return self(store)->inner;
-}
-
 void
 store_journal_figures(struct store *store, struct store_journal_figures *figures)
 {

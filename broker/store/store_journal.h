@@ -59,7 +59,6 @@ enum stint_status store_journal_newest(struct segments *segments, const uint8_t 
 
 struct journal *store_journal_log(struct store *store);
 struct segments *store_journal_segments(struct store *store);
-struct store *store_journal_inner(struct store *store);
 void store_journal_figures(struct store *store, struct store_journal_figures *figures);
 
 #endif

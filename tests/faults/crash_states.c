@@ -277,7 +277,8 @@ doubt(const struct recording *r)
 {
     uint64_t in_doubt = r->later_count;
     for (unsigned i = 0; i < r->files_count; i++)
-        in_doubt += r->files[i].count;
+        for (unsigned k = 0; k < r->files[i].count; k++)
+            in_doubt += 1 + r->files[i].changes[k].size / SECTOR;
     return in_doubt;
 }
 

@@ -151,6 +151,8 @@ class Scenario:
         self.submit([b"x" * n for n in range(1, 40)])
         for _ in range(6):
             self.settle(*self.take(), peer.SUCCEEDED, b"ok")
+        for n in range(8):  # large ones: many sectors in one commit, and segments that are used again
+            self.submit([bytes([ord("a") + n]) * 12000, {1: "other", 3: bytes([ord("A") + n]) * 7000}])
         self.submit([{1: "other", 3: b"other queue"}, {3: b"never", 6: 3600000}])
 
     def run_again(self):

@@ -48,7 +48,6 @@ PLANTED = [
      "        if (i != j->last.segment) {\n            *segment = i;"),
     ("journal: a segment is used that no checkpoint names", JOURNAL, "    for (unsigned i = 0; i < j->usable; i++)\n        if (j->used[i].last == 0 && i != j->last.segment) {",
      "    for (unsigned i = 0; i < j->segments->count; i++)\n        if (j->used[i].last == 0 && i != j->last.segment) {"),
-    ("journal: the term of the one before is not looked at", JOURNAL, " || head->previous_term != at->term ||\n", " ||\n"),
     ("journal: the chain is not looked at", JOURNAL, "        head->previous_check != at->check || head->term < at->term ||\n", ""),
     ("journal: the checkpoint's record need not be there", JOURNAL, "    return head.index == mark->index && head.term == mark->term && head.check == mark->check\n        ? JOURNAL_OK\n        : JOURNAL_FOREIGN;",
      "    return JOURNAL_OK;"),
