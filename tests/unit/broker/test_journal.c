@@ -308,6 +308,27 @@ what_was_left_in_a_segment_is_never_taken_for_what_follows(void **state)
     }
 }
 
+/* The record that stands behind has the right index and term, and belongs to another one before it.
+ */
+static void
+a_record_of_another_row_does_not_follow(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t block[JOURNAL_BLOCK];
+    assert_int_equal(append(f, 0, 10), JOURNAL_OK);
+    assert_int_equal(append(f, 1, 10), JOURNAL_OK);
+    uint8_t *second = segment_memory_bytes(f->segments, 0) + 2 * JOURNAL_BLOCK;
+    memcpy(block, second, sizeof block);
+    journal_destroy(&f->journal);
+    memset(segment_memory_bytes(f->segments, 0), 0, SEGMENT_BYTES);
+    assert_int_equal(journal_create(f->segments, identity, 1, 1, &f->journal), JOURNAL_OK);
+    f->checkpoint = journal_last(f->journal);
+    assert_int_equal(append(f, 7, 10), JOURNAL_OK);
+    memcpy(second, block, sizeof block);
+    assert_int_equal(reopen(f), JOURNAL_OK);
+    assert_int_equal(count_records(f, 7), 1);
+}
+
 static void
 segments_are_kept_for_who_reads_behind_as_long_as_one_is_free(void **state)
 {
@@ -321,6 +342,11 @@ segments_are_kept_for_who_reads_behind_as_long_as_one_is_free(void **state)
     assert_int_equal(journal_next(f->journal, &first, &head, &record), JOURNAL_OK);
     while (journal_last(f->journal).segment == 1)
         assert_int_equal(append(f, 1, 6000), JOURNAL_OK);
+    journal_drop(f->journal, 3, SEGMENT_BYTES); /* the second one is kept, the first one is free */
+    while (append(f, 1, 6000) == JOURNAL_OK)
+        assert_int_not_equal(journal_last(f->journal).segment, 1);
+    assert_int_equal(journal_last(f->journal).segment, 0);
+    assert_int_equal(append_as(f, JOURNAL_CHECKPOINT, 0, 0), JOURNAL_OK);
     journal_drop(f->journal, 3, 100 * SEGMENT_BYTES);
     for (unsigned i = 0; i < 16; i++) /* more is retained than there is; it goes on all the same */
         if (append(f, 1, 6000) != JOURNAL_OK) {
@@ -425,6 +451,7 @@ main(void)
         TEST(a_journal_of_another_directory_or_of_another_time_is_foreign),
         TEST(a_newer_format_is_told_from_damage),
         TEST(what_was_left_in_a_segment_is_never_taken_for_what_follows),
+        TEST(a_record_of_another_row_does_not_follow),
         TEST(segments_are_kept_for_who_reads_behind_as_long_as_one_is_free),
         TEST(a_suffix_that_was_cut_stays_away_and_a_crash_in_the_middle_leaves_an_end),
         TEST(a_flush_alone_confirms_nothing_where_somebody_else_does),

@@ -109,13 +109,15 @@ a_run_does_not_carry_into_what_stands_before_the_number(void **state)
     memset(after + 8, 0, 8);
     after[7] = 8;
     journal_write_del(&writer, STORE_LIVE, (struct slice){after, 16});
-    journal_write_del(&writer, STORE_LIVE, number(key, 0)); /* 0 follows nothing */
+    journal_write_del(&writer, STORE_LIVE, number(key, UINT64_MAX));
+    journal_write_del(&writer, STORE_LIVE, number(key, 0)); /* which follows nothing */
     struct journal_reader r = reader_of(journal_writer_finish(&writer));
     struct journal_change change;
     bool bad;
     assert_deleted(&r, STORE_LIVE, UINT64_MAX);
     assert_true(journal_read_change(&r, &change, &bad));
     assert_memory_equal(change.key.data, after, 16);
+    assert_deleted(&r, STORE_LIVE, UINT64_MAX);
     assert_deleted(&r, STORE_LIVE, 0);
     assert_ended(&r);
 }
