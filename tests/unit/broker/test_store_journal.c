@@ -18,6 +18,7 @@ struct fixture {
     struct store *truth; /* what was asked for */
     struct segments *segments;
     struct dice dice;
+    uint64_t term; /* at each start; 0: it rises */
     char error[512];
 };
 
@@ -30,7 +31,9 @@ open_as(struct fixture *f, bool look)
     struct store_journal_options options = {.checkpoint = f->inner,
         .segments = f->segments,
         .identity = "identity of this",
-        .term = has ? row.term + 1 : 1,
+        .term = f->term ? f->term
+            : has       ? row.term + 1
+                        : 1,
         .kept_bytes_max = 8 * JOURNAL_BLOCK,
         .pending_bytes_max = 1 << 20,
         .look = look,
@@ -125,6 +128,15 @@ holds(struct fixture *f, struct store *store)
     bool same = store_model_equal(f->inner, store);
     (void)store_del(store, STORE_META, key);
     return same;
+}
+
+static enum stint_status
+put_one(struct fixture *f)
+{
+    f->store->ops->begin(f->store);
+    store_put(f->store, STORE_LIVE, (struct slice){(const uint8_t *)"k", 1}, (struct slice){0},
+        (struct slice){0});
+    return f->store->ops->commit(f->store);
 }
 
 static void
@@ -280,11 +292,8 @@ who_only_looks_sees_all_and_changes_nothing(void **state)
         assert_memory_equal(&before, &after, sizeof before);
         assert_int_equal(open_as(f, false), STINT_OK);
         /* a checkpoint that was not made: the next start takes its mark back */
-        f->store->ops->begin(f->store);
-        store_put(f->store, STORE_LIVE, (struct slice){(const uint8_t *)"k", 1}, (struct slice){0},
-            (struct slice){0});
         store_model_fail_commit(f->inner, 0);
-        assert_int_equal(f->store->ops->commit(f->store), STINT_IO);
+        assert_int_equal(put_one(f), STINT_IO);
     }
     crash(f);
     assert_int_equal(open_as(f, false), STINT_OK);
@@ -363,6 +372,44 @@ a_record_that_can_t_be_understood_is_refused(void **state)
 }
 
 static void
+records_of_so_many_bytes_are_a_checkpoint_however_many_segments_are_free(void **state)
+{
+    struct fixture *f = *state;
+    struct store_journal_figures before, after;
+    f->store->ops->destroy(&f->store);
+    segment_memory_free(&f->segments);
+    f->segments = segment_memory_new(8, 8, SEGMENT_BYTES);
+    f->inner->ops->destroy(&f->inner);
+    f->inner = store_model_new();
+    assert_int_equal(open_as(f, false), STINT_OK);
+    store_journal_started(f->store);
+    store_journal_figures(f->store, &before);
+    for (unsigned i = 0; i < 8; i++) /* a block each */
+        assert_int_equal(put_one(f), STINT_OK);
+    store_journal_figures(f->store, &after);
+    assert_int_equal(after.checkpoints, before.checkpoints);
+    assert_int_equal(put_one(f), STINT_OK);
+    store_journal_figures(f->store, &after);
+    assert_int_equal(after.checkpoints, before.checkpoints + 1);
+}
+
+static void
+the_term_rises_also_where_nobody_remembers_it(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t term = 0;
+    f->term = 1;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(put_one(f), STINT_OK);
+        uint64_t now = journal_last(store_journal_log(f->store)).term;
+        assert_true(now > term);
+        term = now;
+        crash(f);
+        assert_int_equal(open_as(f, false), STINT_OK);
+    }
+}
+
+static void
 flushes_that_lie_lose_steps(void **state)
 {
     struct fixture *f = *state;
@@ -397,6 +444,8 @@ main(void)
         TEST(a_suffix_that_is_cut_is_undone_in_the_tables),
         TEST(a_data_file_that_is_older_than_its_journal_is_refused),
         TEST(a_record_that_can_t_be_understood_is_refused),
+        TEST(records_of_so_many_bytes_are_a_checkpoint_however_many_segments_are_free),
+        TEST(the_term_rises_also_where_nobody_remembers_it),
         TEST(flushes_that_lie_lose_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
