@@ -111,6 +111,7 @@ let_go_of_grant(struct fleet *fleet, struct peer *peer)
     if (!h || --h->peers > 0)
         return;
     HASH_FIND_STR(fleet->grants, h->grant.name, first);
+    assert(first);
     if (first == h) {
         HASH_DEL(fleet->grants, h); /* NOLINT: it is in the table */
         first = h->next_same;
@@ -130,6 +131,7 @@ unlink_watch(struct fleet *fleet, struct watch *watch)
 {
     struct watch *first;
     HASH_FIND(hh, fleet->watches, watch->id.bytes, STINT_ID_BYTES, first);
+    assert(first);
     if (first == watch) {
         HASH_DEL(fleet->watches, watch); /* NOLINT: it is in the table */
         first = watch->next_same;

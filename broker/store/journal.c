@@ -46,7 +46,7 @@ new_journal(struct segments *segments, const uint8_t *identity, unsigned usable)
     if (!j)
         abort();
     assert(segments->count >= SEGMENTS_MIN && segments->count <= SEGMENTS_MAX);
-    assert(segments->bytes % JOURNAL_BLOCK == 0 && segments->bytes >= 2 * JOURNAL_BLOCK);
+    assert(segments->bytes % JOURNAL_BLOCK == 0 && segments->bytes > JOURNAL_BLOCK);
     j->segments = segments;
     memcpy(j->identity, identity, sizeof j->identity);
     j->usable = usable;
@@ -387,8 +387,11 @@ journal_drop(struct journal *j, unsigned segments_used, uint64_t retain_bytes)
     j->kept_bytes = 0;
     j->usable = segments_used;
     while (covered_segments(j) * j->segments->bytes > retain_bytes ||
-        (used_segments(j) == j->usable && covered_segments(j) > 0))
-        *oldest(j) = (struct used){0};
+        (used_segments(j) == j->usable && covered_segments(j) > 0)) {
+        struct used *u = oldest(j);
+        assert(u);
+        *u = (struct used){0};
+    }
 }
 
 /* A header of zeros is none. */

@@ -276,18 +276,17 @@ take(struct pack_reader *r, uint64_t size)
 static void
 read_key(struct pack_reader *r, struct journal_last_key *last)
 {
-    struct slice shared = take(r, 1);
-    uint64_t more = read_number(r);
-    if (r->bad || shared.data[0] > last->size ||
-        more > JOURNAL_KEY_BYTES_MAX - (uint64_t)shared.data[0]) {
+    uint8_t shared = r->at < r->end ? *r->at++ : UINT8_MAX;
+    uint64_t more = read_number(r); /* which fails at the end */
+    if (r->bad || shared > last->size || more > JOURNAL_KEY_BYTES_MAX - (uint64_t)shared) {
         r->bad = true;
         return;
     }
     struct slice rest = take(r, more);
     if (r->bad)
         return;
-    memcpy(last->bytes + shared.data[0], rest.data, rest.size);
-    last->size = (uint16_t)(shared.data[0] + rest.size);
+    memcpy(last->bytes + shared, rest.data, rest.size);
+    last->size = (uint16_t)(shared + rest.size);
 }
 
 /* The key behind this one; false if the tail has no number behind it. */

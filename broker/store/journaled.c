@@ -22,7 +22,7 @@ static void
 read_identity(const char *hex, uint8_t identity[JOURNAL_IDENTITY_BYTES])
 {
     for (unsigned i = 0; i < JOURNAL_IDENTITY_BYTES; i++) {
-        const char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        const char digits[3] = {hex[2 * (size_t)i], hex[2 * (size_t)i + 1], '\0'};
         identity[i] = (uint8_t)strtoul(digits, NULL, 16);
     }
 }

@@ -84,6 +84,7 @@ class Journal(harness.Case):
         self.assertGreaterEqual(set(self.rows()), set(jobs))
         applied = self.applied(broker.log())
         self.assertGreater(applied, 0)
+        jobs += self.submit(peer.Client(self.place.endpoint), 2)
         self.assertEqual(broker.stop(), 0)
         again = self.place.broker()
         self.assertGreaterEqual(set(self.rows()), set(jobs))
