@@ -74,7 +74,7 @@ PLANTED = [
     ("journal: the checkpoint's row is not written", STORE_JOURNAL, "    store_put(s->inner, STORE_META, meta_key(META_JOURNAL), row_journal_write(buffer, &row),\n        (struct slice){0});\n", "    (void)buffer;\n"),
     ("journal: deletions are not written", STORE_JOURNAL, "    journal_write_del(&s->writer, table, (struct slice){copy, key.size});\n", "    s->writer.any = true;\n"),
     ("journal: a failed checkpoint is none", STORE_JOURNAL, "    if (s->inner->ops->commit(s->inner) != STINT_OK)\n        return fail_inner(s);\n    s->covered", "    (void)s->inner->ops->commit(s->inner);\n    s->covered"),
-    ("journal: no checkpoint is made for its size", STORE_JOURNAL, "    return narrow || kept >=", "    return kept == 1 || kept >="),
+    ("journal: no checkpoint is made for its size", STORE_JOURNAL, "    return narrow || kept >= s->options.kept_bytes_max ||\n", "    return narrow ||\n"),
     ("journal: it does not grow", STORE_JOURNAL, "        s->segments->ops->grow(s->segments);\n", ""),
     ("journal: a term comes again", STORE_JOURNAL, "s->options.term > last ? s->options.term : last + 1", "last"),
     ("journal: the file of the term stays", JOURNALED, "    ++*term;\n", ""),
