@@ -21,6 +21,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+int
+service_exit_code(enum stint_status status)
+{
+    return status == STINT_DAMAGED         ? EX_DATAERR
+        : status == STINT_VERSION_MISMATCH ? EX_CONFIG
+                                           : EX_IOERR;
+}
+
 /* The store must belong to this manifest; a new one is marked with its identity. */
 static bool
 same_identity(struct service *b)
@@ -114,9 +122,7 @@ open_journal(struct service *b, const struct store_lmdb_options *lmdb)
     if (status == STINT_OK)
         return 0;
     log_refusal(text);
-    return status == STINT_DAMAGED         ? EX_DATAERR
-        : status == STINT_VERSION_MISMATCH ? EX_CONFIG
-                                           : EX_IOERR;
+    return service_exit_code(status);
 }
 
 /* What it began with is in the data file now; from here on commits go to the journal. */
@@ -157,7 +163,7 @@ open_file(struct service *b)
     }
     if (status != STINT_OK) {
         log_refusal(error);
-        return status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR;
+        return service_exit_code(status);
     }
     if (!same_identity(b)) {
         log_refusal("the data file does not belong to the MANIFEST beside it; restore both "
@@ -215,9 +221,7 @@ open_core(struct service *b)
     enum stint_status status = core_new(&options, b->store, clock_ms(), &b->core, &error);
     if (status != STINT_OK) {
         log_refusal(error);
-        return status == STINT_DAMAGED         ? EX_DATAERR
-            : status == STINT_VERSION_MISMATCH ? EX_CONFIG
-                                               : EX_IOERR;
+        return service_exit_code(status);
     }
     int rc = data_complete(&b->data, options.broker, text);
     if (rc)

@@ -40,6 +40,8 @@ void service_init(struct service *service);
 /* Each returns 0, or the exit code (sysexits.h) that says what kind of trouble it is, after
  * log_refusal or log_event has told in a sentence. What is open then is closed by
  * service_close. */
+/* The exit code for a store that could not be opened. */
+int service_exit_code(enum stint_status status);
 int service_open_store(struct service *service); /* the directory and the store alone */
 int service_open(struct service *service);
 int service_serve(struct service *service); /* until `woken` says so, or the store fails */

@@ -4,6 +4,7 @@
 #include "journaled.h"
 #include "log.h"
 #include "rows.h"
+#include "service.h"
 #include "store_lmdb.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ open_store(const struct store_lmdb_options *o, struct store **store)
     enum stint_status status = store_lmdb_new(o, store, &why);
     if (status == STINT_OK)
         return EX_OK;
-    return upkeep_refuse(status == STINT_DAMAGED ? EX_DATAERR : EX_IOERR, "%s", why);
+    return upkeep_refuse(service_exit_code(status), "%s", why);
 }
 
 static uint64_t
@@ -247,7 +248,24 @@ apply_journal(struct source *s, const struct options *o, const struct journaled_
     if (status == STINT_OK && (status = store_journal_checkpoint(store)) != STINT_OK)
         (void)snprintf(text, sizeof text, "%s", store->ops->error(store));
     store->ops->destroy(&store);
-    return status == STINT_OK ? EX_OK : upkeep_refuse(EX_IOERR, "%s", text);
+    return status == STINT_OK ? EX_OK : upkeep_refuse(service_exit_code(status), "%s", text);
+}
+
+/* The broker may have written while we looked, and have ended since: look again. */
+static int
+catch_up_alone(
+    struct source *s, const struct options *o, const char *path, struct journaled_options *options)
+{
+    char text[512];
+    uint64_t index = 0;
+    enum stint_status status = journaled_is_current(options, s->store, &index, text);
+    if (status == STINT_OK)
+        return EX_OK;
+    if (status != STINT_IN_USE)
+        return upkeep_refuse(service_exit_code(status), "%s", text);
+    options->look = false;
+    int rc = apply_journal(s, o, options);
+    return rc ? rc : open_source(s, path);
 }
 
 /* A broker that runs brings what its journal has into the data file within a second or so, and at
@@ -258,6 +276,7 @@ catch_up(struct source *s, const struct options *o, const char *path)
     enum { POLL_MS = 10, POLLS_MAX = 3000 };
     char text[512];
     uint64_t index = 0;
+    int rc;
     struct journaled_options options = {.directory = s->data.directory,
         .identity = s->data.identity,
         .number = (uint16_t)s->data.number,
@@ -268,18 +287,16 @@ catch_up(struct source *s, const struct options *o, const char *path)
         if (status == STINT_OK)
             return EX_OK;
         if (data_take(&s->data)) {
-            options.look = false;
-            int rc = status == STINT_IN_USE ? apply_journal(s, o, &options)
-                                            : upkeep_refuse(EX_DATAERR, "%s", text);
+            rc = catch_up_alone(s, o, path, &options);
             data_give_back(&s->data);
-            return rc ? rc : open_source(s, path);
+            return rc;
         }
         /* It writes meanwhile: what looks like damage may be a segment that is used again. */
         (void)poll(NULL, 0, POLL_MS);
     }
     return status == STINT_IN_USE
         ? upkeep_refuse(EX_TEMPFAIL, "stintd is too busy to bring %s up to date; try again", path)
-        : upkeep_refuse(EX_DATAERR, "%s", text);
+        : upkeep_refuse(service_exit_code(status), "%s", text);
 }
 
 int

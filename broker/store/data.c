@@ -1,5 +1,6 @@
 /* The data directory; what is in it and why is told in data.h. */
 #include "data.h"
+#include "small_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,14 +80,22 @@ refuse_second(const struct data *d, char *error)
     return EX_TEMPFAIL;
 }
 
+/* The descriptor of the directory, on which its lock is. */
+static bool
+open_held(struct data *d)
+{
+    if (d->held < 0)
+        d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return d->held >= 0;
+}
+
 /* The directory's own lock is what counts: LOCK may be removed by somebody who takes it for a
  * leftover. It stays for showing who that is. */
 static int
 take_lock(struct data *d, char *error)
 {
     char path[4096];
-    d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->held < 0) {
+    if (!open_held(d)) {
         COMPLAIN(error, "can't open %s: %s", d->directory, strerror(errno));
         return EX_NOPERM;
     }
@@ -136,22 +145,13 @@ manifest_text(
 static int
 write_manifest(const struct data *d, int format, uint64_t size, int number, char *error)
 {
-    char path[4096], fresh[4096], text[MANIFEST_BYTES];
-    (void)snprintf(path, sizeof path, "%s/MANIFEST", d->directory);
-    (void)snprintf(fresh, sizeof fresh, "%s/MANIFEST.new", d->directory);
+    char text[MANIFEST_BYTES];
     int n = manifest_text(text, format, d->identity, size, number);
-    errno = 0;
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0;
-    int problem = errno ? errno : ENOSPC; /* a short write has no errno */
-    if (fd >= 0 && close(fd) != 0 && good) {
-        good = false;
-        problem = errno;
-    }
-    if (good && rename(fresh, path) == 0 && fsync(d->held) == 0)
+    if (small_file_replace(d->directory, "MANIFEST", text, (size_t)n))
         return 0;
-    errno = good ? errno : problem;
-    COMPLAIN(error, "can't write %s: %s", path, strerror(errno));
+    int problem = errno;
+    COMPLAIN(error, "can't write %s/MANIFEST: %s", d->directory, strerror(problem));
+    errno = problem;
     return EX_IOERR;
 }
 
@@ -474,8 +474,7 @@ lock_shared(struct data *d, char *error)
         return EX_NOPERM;
     }
     d->alone = true;
-    d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->held >= 0 && flock(d->held, LOCK_SH | LOCK_NB) == 0)
+    if (open_held(d) && flock(d->held, LOCK_SH | LOCK_NB) == 0)
         return 0;
     COMPLAIN(error,
         "%s is in use and %s is gone, without which it can't be read; stop stintd first",
@@ -532,9 +531,7 @@ data_look(struct data *d, const char *directory, char error[1024])
 bool
 data_take(struct data *d)
 {
-    if (d->held < 0)
-        d->held = open(d->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return d->held >= 0 && flock(d->held, LOCK_EX | LOCK_NB) == 0;
+    return open_held(d) && flock(d->held, LOCK_EX | LOCK_NB) == 0;
 }
 
 void

@@ -345,38 +345,11 @@ journal_open(struct segments *segments, const uint8_t *identity,
 
 /* ---- dropping and cutting ---- */
 
-/* The segment with the oldest records, if all of them are older than the checkpoint's. */
-static struct used *
-oldest(struct journal *j)
+/* Are there records in it, and all of them older than the checkpoint's? */
+static bool
+is_covered(const struct journal *j, unsigned segment)
 {
-    struct used *found = NULL;
-    for (unsigned i = 0; i < SEGMENTS_MAX; i++) {
-        struct used *u = &j->used[i];
-        if (u->last != 0 && i != j->checkpoint.segment && u->last < j->checkpoint.index &&
-            (!found || u->last < found->last))
-            found = u;
-    }
-    return found;
-}
-
-static unsigned
-used_segments(const struct journal *j)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < SEGMENTS_MAX; i++)
-        n += j->used[i].last != 0;
-    return n;
-}
-
-/* Segments whose records are all older than the checkpoint's. */
-static unsigned
-covered_segments(const struct journal *j)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < SEGMENTS_MAX; i++)
-        n += j->used[i].last != 0 && i != j->checkpoint.segment &&
-            j->used[i].last < j->checkpoint.index;
-    return n;
+    return j->used[segment].last != 0 && j->used[segment].last < j->checkpoint.index;
 }
 
 void
@@ -386,11 +359,19 @@ journal_drop(struct journal *j, unsigned segments_used, uint64_t retain_bytes)
     j->checkpoint = j->last;
     j->kept_bytes = 0;
     j->usable = segments_used;
-    while (covered_segments(j) * j->segments->bytes > retain_bytes ||
-        (used_segments(j) == j->usable && covered_segments(j) > 0)) {
-        struct used *u = oldest(j);
-        assert(u);
-        *u = (struct used){0};
+    for (;;) {
+        struct used *oldest = NULL;
+        unsigned covered = 0, used = 0;
+        for (unsigned i = 0; i < j->usable; i++) {
+            used += j->used[i].last != 0;
+            covered += is_covered(j, i);
+            if (is_covered(j, i) && (!oldest || j->used[i].last < oldest->last))
+                oldest = &j->used[i];
+        }
+        bool enough = covered * j->segments->bytes <= retain_bytes && used < j->usable;
+        if (!oldest || enough)
+            return;
+        *oldest = (struct used){0};
     }
 }
 

@@ -1,21 +1,19 @@
 /* The journal of a data directory; the contract is in journaled.h. */
 #include "journaled.h"
+#include "now.h"
 #include "segment_files.h"
 #include "term_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { SEGMENT_SHARE = 16, SEGMENT_BYTES_MIN = 8 * JOURNAL_BLOCK };
 
 static uint64_t
-clock_us(void)
+bytes_of(const struct journaled_options *o)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return o->bytes ? o->bytes : JOURNAL_BYTES_DEFAULT;
 }
 
 static void
@@ -65,7 +63,7 @@ files_of(const struct journaled_options *o, const struct row_journal *row)
 {
     struct segment_files_options files = {
         .directory = o->directory, .disk_free_bytes = o->disk_free_bytes, .read_only = o->look};
-    uint64_t bytes = o->bytes ? o->bytes : JOURNAL_BYTES_DEFAULT;
+    uint64_t bytes = bytes_of(o);
     files.bytes = row ? row->segment_bytes : bytes / SEGMENT_SHARE / JOURNAL_BLOCK * JOURNAL_BLOCK;
     if (files.bytes < SEGMENT_BYTES_MIN)
         files.bytes = SEGMENT_BYTES_MIN;
@@ -119,7 +117,7 @@ journaled_open(const struct journaled_options *o, struct store **store, char *er
     status = open_segments(o, has ? &row : NULL, &options.segments, error);
     if (status != STINT_OK)
         return status;
-    options.kept_bytes_max = (o->bytes ? o->bytes : JOURNAL_BYTES_DEFAULT) / 2;
+    options.kept_bytes_max = bytes_of(o) / 2;
     read_identity(o->identity, options.identity);
     status = begin_term(o, has ? &row : NULL, &options.term, error);
     if (status == STINT_OK)

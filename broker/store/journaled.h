@@ -10,7 +10,7 @@ struct journaled_options {
     const char *directory;
     const char *identity; /* of the MANIFEST, 32 hex digits */
     uint16_t number; /* of the broker */
-    uint64_t bytes; /* the journal's files may have so many in all */
+    uint64_t bytes; /* the journal's files may have so many in all; 0: the default */
     uint64_t pending_bytes_max; /* as in store_journal.h */
     uint64_t disk_free_bytes; /* it does not grow when the file system has less */
     bool look; /* nothing is to be changed */

@@ -30,7 +30,7 @@ enum segment_files_result segment_files_make(
 enum segment_files_result segment_files_open(const struct segment_files_options *options,
     unsigned count, struct segments **segments, char *error);
 
-/* Is each still where it was opened? Costs a call of fstat for each. */
+/* Is the one that was written last still where it was opened? Costs a call of fstat. */
 bool segment_files_are_there(struct segments *segments);
 
 #endif

@@ -1,6 +1,6 @@
 /* The file TERM; the contract is in term_file.h. */
 #include "term_file.h"
-#include "directory.h"
+#include "small_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,31 +53,16 @@ term_file_read(const char *directory, const char *identity, uint64_t *term, char
     return false;
 }
 
-static bool
-write_file(const char *path, const char *text, size_t size)
-{
-    errno = 0;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
-    int problem = errno ? errno : ENOSPC; /* a short write has no errno */
-    if (fd >= 0)
-        close(fd);
-    errno = problem;
-    return good;
-}
-
 bool
 term_file_write(
     const char *directory, const char *identity, uint16_t node, uint64_t term, char *error)
 {
-    char path[PATH_BYTES], fresh[PATH_BYTES], text[TEXT_BYTES];
-    (void)snprintf(path, sizeof path, "%.4000s/TERM", directory);
-    (void)snprintf(fresh, sizeof fresh, "%.4000s/TERM.new", directory);
+    char text[TEXT_BYTES];
     int n = make_text(text, identity, node, term);
-    if (write_file(fresh, text, (size_t)n) && rename(fresh, path) == 0 && directory_sync(directory))
+    if (small_file_replace(directory, "TERM", text, (size_t)n))
         return true;
     int problem = errno;
-    (void)snprintf(error, 512, "can't write %.300s: %s", path, strerror(problem));
+    (void)snprintf(error, 512, "can't write %.300s/TERM: %s", directory, strerror(problem));
     errno = problem;
     return false;
 }

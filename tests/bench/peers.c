@@ -364,33 +364,36 @@ postgresql_table(int port)
     free(c);
 }
 
+/* The same statement, each for so many jobs, until all are done. */
 static void
-postgresql_produce(int port, long jobs, long batch)
+postgresql_repeat(int port, const char *text, long jobs, long batch)
 {
     struct conn *c = postgresql_dial(port);
-    char text[256];
-    (void)snprintf(text, sizeof text,
-        "INSERT INTO jobs (payload) SELECT repeat('x', %d)::bytea FROM generate_series(1, %ld)",
-        PAYLOAD, batch);
     postgresql_prepare(c, text);
-    for (long sent = 0; sent < jobs; sent += batch)
+    for (long done = 0; done < jobs; done += batch)
         postgresql_again(c);
     free(c);
 }
 
 static void
+postgresql_produce(int port, long jobs, long batch)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+        "INSERT INTO jobs (payload) SELECT repeat('x', %d)::bytea FROM generate_series(1, %ld)",
+        PAYLOAD, batch);
+    postgresql_repeat(port, text, jobs, batch);
+}
+
+static void
 postgresql_consume(int port, long jobs, long batch)
 {
-    struct conn *c = postgresql_dial(port);
     char text[256];
     (void)snprintf(text, sizeof text,
         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs ORDER BY id LIMIT %ld FOR UPDATE SKIP "
         "LOCKED) RETURNING id, payload",
         batch);
-    postgresql_prepare(c, text);
-    for (long done = 0; done < jobs; done += batch)
-        postgresql_again(c);
-    free(c);
+    postgresql_repeat(port, text, jobs, batch);
 }
 
 /* ---- one at a time ---- */
@@ -484,19 +487,15 @@ main(int argc, char **argv)
     if (peer->prepare)
         peer->prepare(port);
     double begun = now();
-    if (peer->one_by_one) {
-        peer->produce(port, jobs, window);
-        peer->consume(port, jobs, window);
-        printf("%.0f\n", (double)jobs / (now() - begun));
-        return 0;
-    }
-    pid_t consumer = fork();
+    pid_t consumer = peer->one_by_one ? -1 : fork();
     if (consumer == 0) {
         peer->consume(port, jobs, window);
         _exit(0);
     }
     peer->produce(port, jobs, window);
-    if (waitpid(consumer, &status, 0) != consumer || status != 0)
+    if (peer->one_by_one)
+        peer->consume(port, jobs, window);
+    else if (waitpid(consumer, &status, 0) != consumer || status != 0)
         die("the consumer failed");
     printf("%.0f\n", (double)jobs / (now() - begun));
     return 0;

@@ -185,7 +185,7 @@ class Journal(harness.Case):
                 shutil.copy(path, self.data())
             broker = self.place.broker()
             self.assertEqual(broker.process.wait(20), 65, broker.log())
-            self.assertRegex(broker.log(), words + "|the journal is damaged")
+            self.assertIn(words, broker.log().strip().splitlines()[-1])
             shutil.rmtree(self.data())
 
     def test_a_term_of_another_directory_is_refused_and_it_rises(self):
