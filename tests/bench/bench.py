@@ -9,7 +9,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -143,12 +142,16 @@ class Bench:
         """One of the peers, in a directory of its own: yields its port."""
         directory = tempfile.mkdtemp(dir=self.parent)
         port = harness.socket_port()
+        who = self.postgresql_user() if name == "postgresql" else {}
         if name == "postgresql":
-            directory, argv = self.postgresql_directory(directory, argv)
+            directory, argv = self.postgresql_directory(directory, argv, who)
         server = subprocess.Popen([a.format(port=port, dir=directory) for a in argv],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
         try:
             def answers():
+                if name == "postgresql":  # which lets one connect before it is up
+                    return subprocess.run([os.path.join(os.path.dirname(argv[0]), "pg_isready"), "-h", "127.0.0.1", "-p", str(port)],
+                                          stdout=subprocess.DEVNULL).returncode == 0
                 try:
                     socket.create_connection(("127.0.0.1", port)).close()
                     return True
@@ -157,24 +160,28 @@ class Bench:
             harness.wait_until(answers, name + " answers")
             yield port
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
             server.wait()
             shutil.rmtree(directory, ignore_errors=True)
 
     @staticmethod
-    def postgresql_directory(directory, argv):
-        """PostgreSQL is nobody's who is root: it gets a directory that its user can reach."""
+    def postgresql_user():
+        """PostgreSQL does not run as root."""
+        return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+
+    @staticmethod
+    def postgresql_directory(directory, argv, who):
+        """Initialised, where its user can reach it, and how it is started."""
         tools = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-        as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         os.chmod(directory, 0o711)
         os.chmod(os.path.dirname(directory), 0o711)
         data = os.path.join(directory, "data")
         os.mkdir(data, 0o700)
-        if as_user:
-            shutil.chown(data, "postgres")
-        subprocess.run([*as_user, f"{tools}/initdb", "-D", data, "-A", "trust", "-U", "postgres"],
-                       check=True, stdout=subprocess.DEVNULL)
-        return data, [*as_user, f"{tools}/postgres", *argv]
+        if who:
+            shutil.chown(data, who["user"])
+        subprocess.run([f"{tools}/initdb", "-D", data, "-A", "trust", "-U", "postgres"],
+                       check=True, stdout=subprocess.DEVNULL, **who)
+        return data, [os.path.join(tools, "postgres"), *argv]
 
     def peer_client(self, kind, port, *args):
         client = os.path.join(harness.BUILD, "tests/bench/bench_peers")

@@ -6,9 +6,11 @@ import contextlib
 import glob
 import json
 import os
+import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -214,8 +216,15 @@ def no_core_files():
 
 
 def socket_port():
-    """A TCP port that was free a moment ago."""
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port that was free a moment ago, and none of those that the system gives to whoever connects: a
+    connection of another test's would have it by the time that it is used."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    while True:
+        port = random.randrange(10000, low if low > 12000 else 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
