@@ -17,19 +17,17 @@ enum submit_key {
     SUBMIT_JOBS = 4,
 };
 
-/* Of a job in SUBMIT and of what is common to them. */
+/* Of a job in SUBMIT and of what is common to them. What comes after the backoff's cap is in SUBMIT
+ * only. */
 enum job_key {
     JOB_QUEUE = 1,
     JOB_KIND = 2,
     JOB_PAYLOAD = 3,
     JOB_PRIORITY = 4,
     JOB_MAX_ATTEMPTS = 5,
-    JOB_KEEP = 6,
-    JOB_TIME_TO_RUN = 7,
-    JOB_BACKOFF_BASE = 8,
-    JOB_BACKOFF_CAP = 9,
-    JOB_DELAY = 10, /* those two in SUBMIT only */
-    JOB_DUE = 11,
+#define X(name, key, field, least, most, why) JOB_##name = (key),
+#include "job_numbers.def"
+#undef X
 };
 
 static void
@@ -52,28 +50,12 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
         spec->max_attempts =
             (uint32_t)decoding_ranged(d, 1, LIMIT_ATTEMPTS, "max attempts are 1 to 65535");
         break;
-    case JOB_KEEP:
-        spec->keep_ms =
-            decoding_ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
+#define X(name, key, field, least, most, why) \
+    case JOB_##name: \
+        spec->field = decoding_ranged(d, least, most, why); \
         break;
-    case JOB_TIME_TO_RUN:
-        spec->time_to_run_ms =
-            decoding_ranged(d, 1, LIMIT_TIME_MS, "the time to run is at least 1 ms");
-        break;
-    case JOB_BACKOFF_BASE:
-        spec->backoff_base_ms =
-            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff base is at least 1 ms");
-        break;
-    case JOB_BACKOFF_CAP:
-        spec->backoff_cap_ms =
-            decoding_ranged(d, 1, LIMIT_TIME_MS, "the backoff cap is at least 1 ms");
-        break;
-    case JOB_DELAY:
-        spec->delay_ms = decoding_ranged(d, 0, LIMIT_TIME_MS, "a delay is at most a hundred years");
-        break;
-    case JOB_DUE:
-        spec->due_ms = decoding_ranged(d, 0, LIMIT_MOMENT_MS, "a time is at most in the year 9999");
-        break;
+#include "job_numbers.def"
+#undef X
     default:
         pack_skip(&d->r);
     }
@@ -148,13 +130,10 @@ differing(const struct job_spec *s, const struct job_spec *base)
     return (uint32_t)(!same(s->queue, base->queue)) << JOB_QUEUE |
         (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
-        (uint32_t)(s->max_attempts != base->max_attempts) << JOB_MAX_ATTEMPTS |
-        (uint32_t)(s->keep_ms != base->keep_ms) << JOB_KEEP |
-        (uint32_t)(s->time_to_run_ms != base->time_to_run_ms) << JOB_TIME_TO_RUN |
-        (uint32_t)(s->backoff_base_ms != base->backoff_base_ms) << JOB_BACKOFF_BASE |
-        (uint32_t)(s->backoff_cap_ms != base->backoff_cap_ms) << JOB_BACKOFF_CAP |
-        (uint32_t)(s->delay_ms != base->delay_ms) << JOB_DELAY |
-        (uint32_t)(s->due_ms != base->due_ms) << JOB_DUE;
+#define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
+#include "job_numbers.def"
+#undef X
+        (uint32_t)(s->max_attempts != base->max_attempts) << JOB_MAX_ATTEMPTS;
 }
 
 static uint32_t
@@ -180,18 +159,11 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         pack_put_key_uint(b, JOB_PRIORITY, s->priority);
     if (keys & 1U << JOB_MAX_ATTEMPTS)
         pack_put_key_uint(b, JOB_MAX_ATTEMPTS, s->max_attempts);
-    if (keys & 1U << JOB_KEEP)
-        pack_put_key_uint(b, JOB_KEEP, s->keep_ms);
-    if (keys & 1U << JOB_TIME_TO_RUN)
-        pack_put_key_uint(b, JOB_TIME_TO_RUN, s->time_to_run_ms);
-    if (keys & 1U << JOB_BACKOFF_BASE)
-        pack_put_key_uint(b, JOB_BACKOFF_BASE, s->backoff_base_ms);
-    if (keys & 1U << JOB_BACKOFF_CAP)
-        pack_put_key_uint(b, JOB_BACKOFF_CAP, s->backoff_cap_ms);
-    if (keys & 1U << JOB_DELAY)
-        pack_put_key_uint(b, JOB_DELAY, s->delay_ms);
-    if (keys & 1U << JOB_DUE)
-        pack_put_key_uint(b, JOB_DUE, s->due_ms);
+#define X(name, key, field, least, most, why) \
+    if (keys & 1U << (key)) \
+        pack_put_key_uint(b, key, s->field);
+#include "job_numbers.def"
+#undef X
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job

@@ -76,6 +76,8 @@ def compare(bench, revisions, rounds):
         median = statistics.median(here)
         bench.report(figure, median, "us" if figure.endswith("_us") else "jobs/s")
         for revision in revisions:
+            if figure not in values[revision]:  # an older one may not measure it
+                continue
             there = statistics.median(values[revision][figure])
             bench.report(f"{figure} of {revision}", there, "us" if figure.endswith("_us") else "jobs/s")
             bench.report(f"{figure} over {revision}", median / there, "ratio")

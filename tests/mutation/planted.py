@@ -329,7 +329,7 @@ PLANTED = [
     ("later: it is counted as ready", JOB, "STINT_UNKNOWN, waits ? STINT_SCHEDULED : STINT_READY);", "STINT_UNKNOWN, STINT_READY);"),
     ("later: the broker sleeps past it", JOB, "    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);\n", ""),
     ("later: a time is taken as the broker stores it", CLOCK, "    int64_t stored_ms = (int64_t)told_ms - core->clocks.wall_ahead_ms;", "    int64_t stored_ms = (int64_t)told_ms - 0 * core->clocks.wall_ahead_ms;"),
-    ("later: what differs of it is not sent", "proto/message_submit.c", "        (uint32_t)(s->delay_ms != base->delay_ms) << JOB_DELAY |\n", ""),
+    ("later: what differs of it is not sent", "proto/message_submit.c", "(uint32_t)(s->field != base->field) << (key) |", "(uint32_t)((key) != JOB_DELAY && s->field != base->field) << (key) |"),
     # the order of a queue
     ("order: what came last is not met", READY, "    if (reach->met < level->next) /*", "    if (reach->met == 0) /*"),
     ("order: what becomes ready again behind the tail is passed", BOOKH, "    if (sequence >= reach->tail)\n        reach->tail = sequence + 1;\n", ""),
