@@ -214,21 +214,8 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
     if (p->refused)
         return true;
     for (uint32_t i = 0; i < p->count; i++) {
-        const struct wish *w = oracle_wish_of(p->first + i);
-        jobs[i] = (struct stint_job){.queue = keys_queues[w->queue],
-            .kind = w->kind,
-            .payload = oracle_payload(p->first + i),
-            .payload_bytes = w->payload_bytes,
-            .priority = w->priority,
-            .max_attempts = w->max_attempts,
-            .keep_ms = w->keep_ms,
-            .time_to_run_ms = w->time_to_run_ms,
-            .backoff_base_ms = w->backoff_base_ms,
-            .backoff_cap_ms = w->backoff_cap_ms,
-            .delay_ms = w->delay_ms,
-            .unique = w->unique,
-            .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
-            .unique_for_ms = w->unique_for_ms};
+        jobs[i] = wishes_job(oracle_wish_of(p->first + i));
+        jobs[i].payload = oracle_payload(p->first + i);
     }
     if (waits)
         good = submit_and_wait(c, p, jobs);

@@ -43,3 +43,21 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.queue = (unsigned)chance_below(c, load->queues);
     return w;
 }
+
+struct stint_job
+wishes_job(const struct wish *w)
+{
+    return (struct stint_job){.queue = keys_queues[w->queue],
+        .kind = w->kind,
+        .payload_bytes = w->payload_bytes,
+        .priority = w->priority,
+        .max_attempts = w->max_attempts,
+        .keep_ms = w->keep_ms,
+        .time_to_run_ms = w->time_to_run_ms,
+        .backoff_base_ms = w->backoff_base_ms,
+        .backoff_cap_ms = w->backoff_cap_ms,
+        .delay_ms = w->delay_ms,
+        .unique = w->unique,
+        .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
+        .unique_for_ms = w->unique_for_ms};
+}
