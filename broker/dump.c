@@ -76,7 +76,7 @@ void
 dump_each(struct dump *d, enum store_table table,
     void (*each)(struct dump *d, struct slice key, struct slice value))
 {
-    uint8_t at[SETTING_KEY_BYTES_MAX + 2] = {0};
+    uint8_t at[ROW_KEY_BYTES_MAX + 2] = {0};
     struct slice key, value, from = {at, 1};
     while (store_seek(d->store, table, from, &key, &value) && !ferror(d->to)) {
         if (key.size >= sizeof at || store_key_before(key, from)) {
@@ -250,6 +250,24 @@ has_starts(const struct row_answer *row)
     return fits && rest.size == 0;
 }
 
+static bool
+has_runs(const struct row_answer *row)
+{
+    return row->runs && row->status == STINT_OK && row->rest.size % ROW_RUN_BYTES == 0;
+}
+
+static json_t *
+runs_of(struct slice rest)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct row_run run;
+    json_t *all = json_array();
+    while (row_run_take(&rest, &run))
+        json_array_append_new(
+            all, json_pack("[sii]", stint_id_format(&run.first, text), run.count, (int)run.met));
+    return all;
+}
+
 static json_t *
 starts_of(struct slice rest)
 {
@@ -276,10 +294,28 @@ each_answer(struct dump *d, struct slice key, struct slice value)
         hex_number(row.hash), "status", (int)row.status);
     if (row.index)
         json_object_set_new(o, "index", json_integer(row.index));
-    if (has_starts(&row))
+    if (has_runs(&row))
+        json_object_set_new(o, "runs", runs_of(row.rest));
+    else if (!row.runs && has_starts(&row))
         json_object_set_new(o, "starts", starts_of(row.rest));
     else if (row.rest.size)
         json_object_set_new(o, "text", dump_bytes(row.rest.data, row.rest.size));
+    dump_line(d, o);
+}
+
+static void
+each_unique(struct dump *d, struct slice key, struct slice value)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct row_unique row;
+    if (!row_unique_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss sI so ss}", "type", "unique", "queue", (json_int_t)row.queue, "key",
+        dump_bytes(row.unique.data, row.unique.size), "id", stint_id_format(&row.id, text));
+    if (row.until_ms)
+        json_object_set_new(o, "until_ms", dump_number(row.until_ms));
     dump_line(d, o);
 }
 
@@ -292,6 +328,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_SETTINGS, each_setting);
     dump_each(d, STORE_FEEDS, each_feed);
     dump_jobs(d);
+    dump_each(d, STORE_UNIQUE, each_unique);
     dump_each(d, STORE_SESSIONS, each_session);
     dump_each(d, STORE_ANSWERS, each_answer);
     dump_each(d, STORE_BULKS, each_bulk);

@@ -353,6 +353,56 @@ take_bulk(struct load *load)
     return true;
 }
 
+static bool
+take_unique(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t key[UNIQUE_KEY_BYTES_MAX], end[UNIQUE_END_BYTES_MAX], bytes[ROW_UNIQUE_BYTES_MAX];
+    struct slice value;
+    struct row_unique row = {.queue = (uint32_t)line_must_number(l, "queue", UINT32_MAX),
+        .unique = line_bytes(l, "key", LIMIT_UNIQUE_BYTES),
+        .id = line_id(l, "id"),
+        .until_ms = line_number(l, "until_ms", UINT64_MAX)};
+    if (l->why[0])
+        return false;
+    if (row.unique.size == 0 || !book_queue_by_number(&load->book, row.queue))
+        return line_wrong(l, "its key is empty, or of a queue that no line before names");
+    struct slice k = unique_key(key, row.queue, row.unique);
+    if (store_get(load->store, STORE_UNIQUE, k, &value))
+        return line_wrong(l, "this key is held already");
+    store_put(load->store, STORE_UNIQUE, k, row_unique_write(bytes, &row), nothing);
+    if (row.until_ms)
+        store_put(load->store, STORE_UNIQUE_ENDS, unique_end(end, &row), nothing, nothing);
+    return true;
+}
+
+/* Runs of ids, as an answer has them. */
+static struct slice
+read_runs(struct load_line *l, uint8_t *bytes)
+{
+    json_t *all = json_object_get(l->object, "runs"), *one;
+    size_t i, used = 0;
+    if (l->taken_count < LINE_FIELDS_MAX)
+        l->taken[l->taken_count++] = "runs";
+    json_array_foreach(all, i, one)
+    {
+        const char *text;
+        json_int_t count, met;
+        struct row_run run;
+        if (i >= LIMIT_JOBS || json_unpack(one, "[sII!]", &text, &count, &met) != 0 || count < 1 ||
+            count > LIMIT_JOBS || met < 0 || met > STINT_MET_CHANGED ||
+            stint_id_parse(text, &run.first) != STINT_OK) {
+            line_wrong(l, "runs is to be a list of first id, count and what was met");
+            break;
+        }
+        run.count = (uint16_t)count;
+        run.met = (enum stint_met)met;
+        row_run_write(bytes + used, &run);
+        used += ROW_RUN_BYTES;
+    }
+    return (struct slice){bytes, used};
+}
+
 /* The starts of levels, as an answer has them. */
 static struct slice
 read_starts(struct load_line *l, uint8_t *bytes)
@@ -376,11 +426,21 @@ read_starts(struct load_line *l, uint8_t *bytes)
     return (struct slice){bytes, used};
 }
 
+/* What was told of a submission: where levels began, runs of ids, or why it was refused. */
+static struct slice
+read_rest(struct load_line *l, uint8_t *bytes, bool *runs)
+{
+    enum { TEXT_MOST = 1 << 16 };
+    *runs = line_has(l, "runs");
+    if (*runs)
+        return read_runs(l, bytes);
+    return line_has(l, "starts") ? read_starts(l, bytes) : line_bytes(l, "text", TEXT_MOST);
+}
+
 static bool
 take_answer(struct load *load)
 {
-    enum { TEXT_MOST = 1 << 16 };
-    static uint8_t starts[LIMIT_JOBS * ROW_START_BYTES];
+    static uint8_t rest[LIMIT_JOBS * ROW_RUN_BYTES];
     struct load_line *l = &load->line;
     uint8_t session[SESSION_BYTES], hash[8], key[ANSWER_KEY_BYTES], head[ROW_ANSWER_BYTES];
     struct slice value;
@@ -390,8 +450,8 @@ take_answer(struct load *load)
     struct row_answer row = {.number = line_must_number(l, "submission", UINT64_MAX),
         .hash = get_be(hash, 8),
         .status = (enum stint_status)line_number(l, "status", UINT16_MAX),
-        .index = (uint32_t)line_number(l, "index", UINT32_MAX),
-        .rest = line_has(l, "starts") ? read_starts(l, starts) : line_bytes(l, "text", TEXT_MOST)};
+        .index = (uint32_t)line_number(l, "index", UINT32_MAX)};
+    row.rest = read_rest(l, rest, &row.runs);
     if (l->why[0])
         return false;
     if (!store_get(load->store, STORE_SESSIONS, session_key(session), &value) ||
@@ -420,7 +480,7 @@ static const struct {
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
-    {"header", take_header}, {"bulk", take_bulk}, {"end", take_end}};
+    {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

@@ -139,8 +139,10 @@ read_runs(struct stint_client *c, struct answer *a)
         uint32_t length;
         if (!message_next_run(a, &first, &length) || count + length > LIMIT_JOBS)
             break;
-        for (uint32_t n = 0; n < length; n++)
-            c->lent.ids[count++] = id_plus(first, n);
+        for (uint32_t n = 0; n < length; n++, count++) {
+            c->lent.ids[count] = id_plus(first, n);
+            c->lent.met[count] = (uint8_t)a->met;
+        }
     }
     return count;
 }

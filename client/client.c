@@ -179,6 +179,7 @@ stint_client_destroy(struct stint_client **client)
     pack_buffer_free(&c->lent.payload);
     pack_buffer_free(&c->lent.result);
     free(c->lent.ids);
+    free(c->submissions.met);
     free(c);
     *client = NULL;
 }

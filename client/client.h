@@ -76,6 +76,8 @@ struct submissions {
     uint64_t stored; /* the broker had these at the last WELCOME, */
     bool welcomed; /* if there was one; */
     bool forgotten; /* it was less than the broker has answered, and nobody was told yet */
+    uint8_t *met; /* of the last synchronous call, if it had unique keys: what its jobs were */
+    size_t met_count;
     size_t open, abandoned; /* not answered; and of them, those that nobody waits for */
     /* While the broker has no room: */
     enum stint_status held; /* why; STINT_OK: they go on */
@@ -103,6 +105,7 @@ struct later {
 /* What the application is lent of the last answer. */
 struct lent {
     struct stint_id *ids; /* LIMIT_JOBS of them */
+    uint8_t met[LIMIT_JOBS]; /* what these were: enum stint_met */
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
     char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */

@@ -130,6 +130,12 @@ STINT_EXPORT enum stint_status
 stint_submit_some(struct stint_client *client, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, size_t *stored, uint32_t timeout_ms);
 
+/* What the job `index` met that was submitted with a unique key: if this is not STINT_MET_NOTHING,
+ * its id is that of a job that was there. Within stint_submitted_fn it is about the jobs of that
+ * answer, else about those of the last stint_submit or stint_submit_some that has returned, until
+ * the next one begins. */
+STINT_EXPORT enum stint_met stint_client_met(const struct stint_client *client, size_t index);
+
 /* The answer to a submission; `ids` are borrowed for the call. */
 typedef void stint_submitted_fn(
     void *context, enum stint_status status, const struct stint_id *ids, size_t count);

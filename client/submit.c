@@ -33,6 +33,21 @@ static enum stint_status __attribute__((format(printf, 5, 6))) bad_job(struct st
 }
 
 static enum stint_status
+check_unique(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
+{
+    if (s->unique.size == 0 || s->unique.size > LIMIT_UNIQUE_BYTES || !text_is_utf8(s->unique))
+        return bad_job(
+            c, STINT_INVALID, index, alone, "a unique key has 1 to 255 bytes, and is UTF-8");
+    if (s->unique_flags & ~(uint64_t)UNIQUE_FLAGS_ALL || s->unique_for_ms > LIMIT_TIME_MS)
+        return bad_job(c, STINT_INVALID, index, alone,
+            "unique_flags are bits of enum stint_unique, and unique_for_ms at most a hundred "
+            "years");
+    if (c->submissions.welcomed && !session_has_feature(&c->session, "unique"))
+        return bad_job(c, STINT_UNSUPPORTED, index, alone, "the broker is too old for unique keys");
+    return STINT_OK;
+}
+
+static enum stint_status
 check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
 {
     uint64_t most = LIMIT_BODY_BYTES_MAX;
@@ -52,7 +67,7 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
         !session_has_feature(&c->session, "delay"))
         return bad_job(c, STINT_UNSUPPORTED, index, alone,
             "the broker is too old for jobs that are due later");
-    return STINT_OK;
+    return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
 static enum stint_status
@@ -68,6 +83,9 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .backoff_cap_ms = job->backoff_cap_ms ? job->backoff_cap_ms : DEFAULT_BACKOFF_CAP_MS,
         .delay_ms = job->delay_ms,
         .due_ms = job->due_ms,
+        .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
+        .unique_flags = job->unique ? job->unique_flags : 0,
+        .unique_for_ms = job->unique ? job->unique_for_ms : 0,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
     if (!name_is_valid(s->queue))
@@ -176,7 +194,9 @@ stint_client_held(const struct stint_client *c, const char **why)
 
 /* One message of a synchronous submit. */
 struct piece {
+    struct stint_client *client;
     struct stint_id *ids;
+    uint8_t *met; /* NULL: no job has a unique key */
     enum stint_status status;
     bool over;
 };
@@ -189,6 +209,8 @@ piece_done(void *context, enum stint_status status, const struct stint_id *ids, 
     piece->over = true;
     if (piece->ids && status == STINT_OK)
         memcpy(piece->ids, ids, count * sizeof *ids);
+    if (piece->met && status == STINT_OK)
+        memcpy(piece->met, piece->client->lent.met, count);
 }
 
 /* Takes back what was never sent; nor was anything behind it, so their numbers move up. */
@@ -262,6 +284,28 @@ check_all(struct stint_client *c, const struct stint_job *jobs, size_t count)
     return status;
 }
 
+/* What jobs with unique keys meet is kept for stint_client_met. */
+static bool
+remember_met(struct stint_client *c, const struct stint_job *jobs, size_t count)
+{
+    bool unique = false;
+    for (size_t i = 0; i < count && !unique; i++)
+        unique = jobs[i].unique != NULL;
+    free(c->submissions.met);
+    c->submissions.met = unique ? calloc(count, 1) : NULL;
+    c->submissions.met_count = c->submissions.met ? count : 0;
+    return !unique || c->submissions.met;
+}
+
+enum stint_met
+stint_client_met(const struct stint_client *c, size_t index)
+{
+    if (c->calling > 0)
+        return index < LIMIT_JOBS ? (enum stint_met)c->lent.met[index] : STINT_MET_NOTHING;
+    return index < c->submissions.met_count ? (enum stint_met)c->submissions.met[index]
+                                            : STINT_MET_NOTHING;
+}
+
 enum stint_status
 stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, size_t *stored, uint32_t timeout_ms)
@@ -271,12 +315,16 @@ stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t c
     enum stint_status status = client_may_wait(c, "submitting");
     if (status == STINT_OK)
         status = check_all(c, jobs, count);
+    if (status == STINT_OK && !remember_met(c, jobs, count))
+        status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
     while (status == STINT_OK && at < count) {
         size_t n = 0, bytes = 0;
         while (at + n < count && n < LIMIT_JOBS &&
             (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
             bytes += jobs[at + n++].payload_bytes;
-        struct piece piece = {.ids = ids ? ids + at : NULL};
+        struct piece piece = {.client = c,
+            .ids = ids ? ids + at : NULL,
+            .met = c->submissions.met ? c->submissions.met + at : NULL};
         status = submit_piece(c, jobs + at, n, count == 1, &piece, at, end_ms);
         at += status == STINT_OK ? n : 0;
     }

@@ -23,6 +23,7 @@ static const struct word {
     {"attempts", FILTER_ATTEMPTS, UNIT_NONE},
     {"failures", FILTER_FAILURES, UNIT_NONE},
     {"error", FILTER_ERROR, UNIT_NONE},
+    {"unique", FILTER_UNIQUE, UNIT_NONE},
     {"worker", FILTER_WORKER, UNIT_NONE},
     {"age", FILTER_AGE, UNIT_TIME},
     {"due", FILTER_DUE, UNIT_TIME},

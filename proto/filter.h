@@ -26,6 +26,7 @@ enum filter_field {
     FILTER_SETTLED = 12, /* ms since it ended; of settled jobs only */
     FILTER_BYTES = 13, /* of its payload or result */
     FILTER_SUBMITTED = 14, /* when it was submitted, as jobs tell it */
+    FILTER_UNIQUE = 15, /* its unique key */
     FILTER_FIELDS
 };
 

@@ -36,8 +36,19 @@ struct job_spec {
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t delay_ms, due_ms; /* not before so long after it is stored, nor before this time */
+    struct slice unique; /* empty: it has no unique key */
+    uint64_t unique_flags; /* of enum unique_flag */
+    uint64_t unique_for_ms; /* its key is held so long after it has succeeded */
     uint32_t max_attempts;
     uint8_t priority;
+};
+
+/* Of a job with a unique key. The numbers are the protocol's. */
+enum unique_flag {
+    UNIQUE_WAITING = 1, /* it holds its key while it waits, not while it runs */
+    UNIQUE_REPLACE = 2, /* if its key is held by a job that waits: that takes its payload, */
+    UNIQUE_MOVE = 4, /* and its time */
+    UNIQUE_FLAGS_ALL = 7
 };
 #define KEEP_DEFAULT UINT64_MAX
 
@@ -134,6 +145,7 @@ struct answer {
     struct slice detail; /* refused: a sentence */
     struct pack_reader inside; /* SUBMITTED: runs of ids; SETTLED: exceptions */
     uint32_t count; /* of what is inside */
+    enum stint_met met; /* of the last run: jobs that were there already */
 };
 
 struct broker_ref {
@@ -440,6 +452,9 @@ void message_put_exception(struct pack_buffer *b, uint32_t index, enum stint_sta
 /* A SUBMITTED's answer: accepted, with an array of runs behind it, or refused. */
 void message_put_accepted(struct pack_buffer *b, uint64_t number);
 void message_put_run(struct pack_buffer *b, const struct stint_id *first, uint32_t count);
+/* The same, of jobs that were there already: their unique keys were met. */
+void message_put_run_met(
+    struct pack_buffer *b, const struct stint_id *first, uint32_t count, enum stint_met met);
 void message_put_refused(struct pack_buffer *b, uint64_t number, enum stint_status status,
     uint64_t index, struct slice detail);
 

@@ -153,7 +153,28 @@ enum info_key {
     INFO_BACKOFF_BASE = 20,
     INFO_BACKOFF_CAP = 21,
     INFO_PRIORITY = 22,
+    INFO_UNIQUE = 30,
+    INFO_UNIQUE_FLAGS = 31,
+    INFO_UNIQUE_FOR = 32,
 };
+
+static void
+unique_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
+{
+    switch (key) {
+    case INFO_UNIQUE:
+        slice_to_text(info->unique, sizeof info->unique, pack_text(r));
+        break;
+    case INFO_UNIQUE_FLAGS:
+        info->unique_flags = pack_uint(r);
+        break;
+    case INFO_UNIQUE_FOR:
+        info->unique_for_ms = pack_uint(r);
+        break;
+    default:
+        pack_skip(r);
+    }
+}
 
 static void
 job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
@@ -234,7 +255,7 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
         info->priority = (uint8_t)pack_uint_max(r, UINT8_MAX);
         break;
     default:
-        pack_skip(r);
+        unique_field(r, info, key);
     }
 }
 
@@ -265,7 +286,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     bool moved = i->queue[0] && i->priority != id_priority(&i->id);
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
-        (i->backoff_cap_ms != 0);
+        (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
+        (i->unique_for_ms != 0);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -294,4 +316,10 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_BACKOFF_CAP, i->backoff_cap_ms);
     if (moved)
         pack_put_key_uint(b, INFO_PRIORITY, i->priority);
+    if (i->unique[0])
+        put_key_string(b, INFO_UNIQUE, i->unique);
+    if (i->unique_flags)
+        pack_put_key_uint(b, INFO_UNIQUE_FLAGS, i->unique_flags);
+    if (i->unique_for_ms)
+        pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
 }

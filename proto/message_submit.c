@@ -28,7 +28,20 @@ enum job_key {
 #define X(name, key, field, least, most, why) JOB_##name = (key),
 #include "job_numbers.def"
 #undef X
+    JOB_UNIQUE = 17,
 };
+
+/* It is shown to people, and is a key of the store. */
+static struct slice
+read_unique(struct decoding *d)
+{
+    struct slice text = pack_text(&d->r);
+    if (!d->r.bad && (text.size == 0 || text.size > LIMIT_UNIQUE_BYTES))
+        decoding_complain(d, STINT_INVALID, "a unique key has 1 to 255 bytes");
+    if (!d->r.bad && (!text_is_utf8(text) || memchr(text.data, 0, text.size)))
+        decoding_complain(d, STINT_INVALID, "a unique key is UTF-8 without a zero");
+    return text;
+}
 
 static void
 spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
@@ -42,6 +55,9 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
         break;
     case JOB_PAYLOAD:
         spec->payload = pack_bytes(&d->r);
+        break;
+    case JOB_UNIQUE:
+        spec->unique = read_unique(d);
         break;
     case JOB_PRIORITY:
         spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
@@ -129,6 +145,7 @@ differing(const struct job_spec *s, const struct job_spec *base)
 {
     return (uint32_t)(!same(s->queue, base->queue)) << JOB_QUEUE |
         (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
+        (uint32_t)(!same(s->unique, base->unique)) << JOB_UNIQUE |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
 #define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
 #include "job_numbers.def"
@@ -164,11 +181,13 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         pack_put_key_uint(b, key, s->field);
 #include "job_numbers.def"
 #undef X
+    if (keys & 1U << JOB_UNIQUE)
+        put_key_text(b, JOB_UNIQUE, s->unique);
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, or no time limit) must not be overridden by the
- * common part, so those two stay out of it if any job leaves them alone. */
+ * can say (that it wants the broker's retention, no time limit, or no unique key) must not be
+ * overridden by the common part, so those stay out of it if any job leaves them alone. */
 static uint32_t
 common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
 {
@@ -179,6 +198,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.keep_ms = KEEP_DEFAULT;
         if (jobs[i].time_to_run_ms == 0)
             common.time_to_run_ms = 0;
+        if (jobs[i].unique.size == 0)
+            common.unique = (struct slice){NULL, 0};
     }
     uint32_t keys = differing(&common, base);
     *base = common;
@@ -224,6 +245,8 @@ message_put_submit_again(struct pack_buffer *b, struct slice frame, uint64_t num
 
 /* An answer is [number, status, runs] or [number, status, index, detail]. */
 enum { ACCEPTED_ELEMENTS = 3, REFUSED_ELEMENTS = 4 };
+/* A run is [id, count], or [id, count, met]. */
+enum { RUN_ELEMENTS = 2, RUN_ELEMENTS_MET = 3 };
 
 static void
 read_submitted_answer(struct decoding *d, struct answer *a)
@@ -264,7 +287,10 @@ message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count)
     uint32_t elements = pack_array(r);
     struct slice id = pack_bytes(r);
     *count = (uint32_t)pack_uint_max(r, LIMIT_JOBS);
-    if (r->bad || elements != 2 || id.size != STINT_ID_BYTES)
+    answer->met = elements == RUN_ELEMENTS_MET ? (enum stint_met)pack_uint_max(r, UINT8_MAX)
+                                               : STINT_MET_NOTHING;
+    if (r->bad || elements < RUN_ELEMENTS || elements > RUN_ELEMENTS_MET ||
+        id.size != STINT_ID_BYTES)
         return false;
     memcpy(first->bytes, id.data, STINT_ID_BYTES);
     return true;
@@ -292,9 +318,19 @@ message_put_refused(struct pack_buffer *b, uint64_t number, enum stint_status st
 void
 message_put_run(struct pack_buffer *b, const struct stint_id *first, uint32_t count)
 {
-    pack_put_array(b, 2);
+    pack_put_array(b, RUN_ELEMENTS);
     put_id(b, first);
     pack_put_uint(b, count);
+}
+
+void
+message_put_run_met(
+    struct pack_buffer *b, const struct stint_id *first, uint32_t count, enum stint_met met)
+{
+    pack_put_array(b, RUN_ELEMENTS_MET);
+    put_id(b, first);
+    pack_put_uint(b, count);
+    pack_put_uint(b, met);
 }
 
 /* ---- CHANGE ---- */

@@ -21,6 +21,7 @@ extern "C" {
 #define STINT_NAME_BYTES 65 /* a queue's or a kind's name with its final NUL */
 #define STINT_LABEL_BYTES 129 /* a peer's name with its final NUL */
 #define STINT_ERROR_BYTES 1001
+#define STINT_UNIQUE_BYTES 256 /* a job's unique key with its final NUL */
 
 /* Where a job is in its life. The numbers are the protocol's. */
 enum stint_state {
@@ -61,12 +62,31 @@ struct stint_job {
     uint64_t backoff_cap_ms; /* longest wait; 0: 600000 */
     uint64_t delay_ms; /* not handed out before so long after it is stored; 0: at once */
     uint64_t due_ms; /* nor before this time, by the broker's clock; 0: at once */
-    uint64_t reserved[6]; /* 0; arrays of jobs keep their layout when fields are added here */
+    const char *unique; /* of its queue only one job at a time has this key, of 1 to 255 bytes of
+                           UTF-8; NULL: it has none. What meets it: stint_client_met */
+    uint64_t unique_flags; /* bits of enum stint_unique */
+    uint64_t unique_for_ms; /* the key is held so long after the job has succeeded */
+    uint64_t reserved[3]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, {0, 0, 0, 0, 0, 0}}
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, {0, 0, 0}}
 /* clang-format on */
+
+/* A job holds its unique key until it is settled. A submit whose key is held makes no job, and its
+ * answer is the id of the job that holds it. */
+enum stint_unique {
+    STINT_UNIQUE_WAITING = 1, /* it holds it only while it waits, not while it runs */
+    STINT_UNIQUE_REPLACE = 2, /* if the job that holds it waits, that takes this one's payload, */
+    STINT_UNIQUE_MOVE = 4, /* and its time */
+};
+
+/* What a submit met. The numbers are the protocol's. */
+enum stint_met {
+    STINT_MET_NOTHING = 0, /* the job is new */
+    STINT_MET_JOB = 1, /* one that holds its unique key, and stays as it is */
+    STINT_MET_CHANGED = 2, /* such a one, that has taken its payload, its time, or both */
+};
 
 /* What of jobs that wait is to be changed. Begin with STINT_CHANGE_INIT, which leaves all as it is,
  * and set what is to differ. Everything is borrowed for the call. */
@@ -102,6 +122,8 @@ struct stint_job_info {
     char worker[STINT_LABEL_BYTES]; /* who runs it, or "" */
     char error[STINT_ERROR_BYTES]; /* of the last failed attempt, or ""; of a succeeded job the tail
                                       of its standard error */
+    char unique[STINT_UNIQUE_BYTES]; /* its unique key; "": it has none */
+    uint64_t unique_flags, unique_for_ms;
     uint64_t reserved[8];
 };
 

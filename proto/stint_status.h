@@ -49,6 +49,8 @@ extern "C" {
     X(22, DAMAGED, "the stored record is damaged", "it was set aside; see the broker's log") \
     X(23, QUEUE_CLOSED, "the queue is closed", "try again later, or open it: stint queue open") \
     X(24, NOT_EMPTY, "the queue is not empty", "see stint queues") \
+    X(25, UNIQUE_HELD, "another job holds its unique key", \
+        "see stint ls --where unique=KEY; wait for that one, or cancel it") \
     X(30, NO_SUCH_FEED, "there is no such feed", "see stint feed ls") \
     X(64, TIMEOUT, "the deadline passed", "the broker may be busy or away; try again") \
     X(65, UNREACHABLE, "the broker can't be reached", \

@@ -6,6 +6,7 @@
 #include "attempt.h"
 #include "job.h"
 #include "reply.h"
+#include "unique.h"
 #include "watch.h"
 
 /* What a change may write beside the record: names, redirects, a level, a queue, when it is due. */
@@ -42,6 +43,8 @@ change_retry(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->place != PLACE_SETTLED || job->state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
+    if (!unique_is_free(core, job->level->queue->number, &job->id, &job->record))
+        return STINT_UNIQUE_HELD;
     job->record.uncounted = job->record.attempt;
     job->record.last = LAST_NONE;
     job_revive(core, job);
@@ -96,15 +99,6 @@ set_fields(struct record *r, const struct change *c)
     set_field(r, c, CHANGE_BACKOFF_CAP, FIELD_BACKOFF_CAP, c->to.backoff_cap_ms);
 }
 
-static void
-set_due(struct core *core, struct job *job, uint64_t delay_ms)
-{
-    if (job->place == PLACE_PARKED)
-        job_unpark(core, job);
-    if (delay_ms > 0)
-        job_park(core, job, core->clocks.wall_ms + delay_ms);
-}
-
 /* A job that waits, or may be retried, is to be another one; its id stays. */
 enum stint_status
 change_job(struct core *core, struct job *job, const struct change *c)
@@ -121,6 +115,9 @@ change_job(struct core *core, struct job *job, const struct change *c)
     struct level *level = level_for(core, job, c, &status);
     if (!level)
         return status;
+    if (level->queue != job->level->queue && job->place != PLACE_SETTLED &&
+        !unique_is_free(core, level->queue->number, &job->id, &job->record))
+        return STINT_UNIQUE_HELD;
     apart_forget(core, &job->key);
     set_fields(&job->record, c);
     if (c->set & CHANGE_PAYLOAD)
@@ -130,7 +127,7 @@ change_job(struct core *core, struct job *job, const struct change *c)
     else
         job_write(core, job);
     if (c->set & CHANGE_DELAY)
-        set_due(core, job, c->delay_ms);
+        job_reschedule(core, job, core->clocks.wall_ms + c->delay_ms);
     if (job->place == PLACE_LIVE)
         book_ready_at(job->level, id_sequence(&job->key)); /* it was apart, or of another kind */
     watch_moved(core, job);

@@ -27,6 +27,7 @@ struct refusers *refusers_add(struct refusers *refusers, const uint8_t session[S
 /* What its end needs of a job, so that its record need not be read for it. */
 struct leased {
     bool chunked; /* its body is in parts */
+    bool unique; /* it has a unique key */
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     struct series *series; /* where its run time goes; NULL: nowhere */
 };

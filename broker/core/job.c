@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "names.h"
 #include "tally.h"
+#include "unique.h"
 
 static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
@@ -239,9 +240,8 @@ job_set_payload(struct core *core, struct job *job, struct slice payload)
         put_parts(core, &job->id, 0, payload);
 }
 
-/* When a job that is to come later is due, by the broker's time. */
-static uint64_t
-due_of(const struct core *core, const struct job_spec *spec)
+uint64_t
+job_due(const struct core *core, const struct job_spec *spec)
 {
     uint64_t after_ms = core->clocks.wall_ms + spec->delay_ms;
     return spec->due_ms ? later(after_ms, clock_stored(core, spec->due_ms)) : after_ms;
@@ -264,7 +264,7 @@ job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec)
 {
     struct record r;
-    uint64_t due_ms = spec->delay_ms || spec->due_ms ? due_of(core, spec) : 0;
+    uint64_t due_ms = spec->delay_ms || spec->due_ms ? job_due(core, spec) : 0;
     bool waits = due_ms > core->clocks.wall_ms;
     record_from_spec(&r, spec, core->clocks.wall_ms);
     if (waits)
@@ -272,6 +272,8 @@ job_insert(
     write_record(core, waits ? PLACE_PARKED : PLACE_LIVE, id, &r);
     if (record_chunked(&r))
         put_parts(core, id, 0, spec->payload);
+    if (record_has(&r, FIELD_UNIQUE))
+        unique_hold(core, level->queue->number, id, &r);
     book_count(&core->book, level, STINT_UNKNOWN, waits ? STINT_SCHEDULED : STINT_READY);
     tally_count(core, level, STINT_COUNT_SUBMITTED);
 }
@@ -370,6 +372,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     uint64_t keep_ms = keep_of(core, r, to);
     assert(to >= STINT_SUCCEEDED && job->place != PLACE_SETTLED);
     take_out(core, job);
+    unique_leave(core, job->level->queue->number, &job->id, r, to);
     count_end(core, job->level, to);
     r->state = to;
     record_clear(r, FIELD_DUE);
@@ -417,6 +420,15 @@ job_unpark(struct core *core, struct job *job)
 }
 
 void
+job_reschedule(struct core *core, struct job *job, uint64_t due_ms)
+{
+    if (job->place == PLACE_PARKED)
+        job_unpark(core, job);
+    if (due_ms > core->clocks.wall_ms)
+        job_park(core, job, due_ms);
+}
+
+void
 job_make_ready(struct core *core, struct job *job)
 {
     job->record.state = STINT_READY;
@@ -436,6 +448,8 @@ job_revive(struct core *core, struct job *job)
     record_clear(&job->record, FIELD_OUTPUT);
     record_clear(&job->record, FIELD_SETTLED);
     record_clear(&job->record, FIELD_EXPIRES);
+    if (record_has(&job->record, FIELD_UNIQUE))
+        unique_hold(core, job->level->queue->number, &job->id, &job->record);
     job_make_ready(core, job);
 }
 
@@ -456,6 +470,7 @@ job_remove_waiting(struct core *core, struct job *job)
 {
     assert(job->place == PLACE_PARKED || (job->place == PLACE_LIVE && !job->lease));
     take_out(core, job);
+    unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
     if (record_chunked(&job->record))
         del_parts(core, &job->id, 0);
     vanish(core, job);
@@ -475,6 +490,7 @@ job_move(struct core *core, struct job *job, struct level *level)
     assert(job->state != STINT_RUNNING && job->level != level);
     take_out(core, job);
     book_count(&core->book, job->level, job->state, STINT_UNKNOWN);
+    unique_move(core, job->level->queue->number, level->queue->number, &job->id, &job->record);
     job->level = level;
     job->key = book_id(&core->book, level, level->next++);
     names_move(&core->book, &job->id, &from, &job->key);
@@ -516,6 +532,11 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
+    if (record_has(r, FIELD_UNIQUE)) {
+        slice_to_text(info->unique, sizeof info->unique, r->unique);
+        info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);
+        info->unique_for_ms = record_get(r, FIELD_UNIQUE_FOR, 0);
+    }
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
     else {

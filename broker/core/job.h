@@ -50,6 +50,10 @@ void job_park(struct core *core, struct job *job, uint64_t due_ms);
 void job_unpark(struct core *core, struct job *job);
 /* It stands at its old place in dispatch order afterwards. */
 void job_make_ready(struct core *core, struct job *job);
+/* When a job that is submitted with a time of its own is due, by the broker's time. */
+uint64_t job_due(const struct core *core, const struct job_spec *spec);
+/* One that waits is due then, or at once, if that is over. */
+void job_reschedule(struct core *core, struct job *job, uint64_t due_ms);
 /* A dead or cancelled one is ready again. */
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);

@@ -127,6 +127,8 @@ term_is(
         return text_is(t, r->error);
     case FILTER_WORKER:
         return text_is(t, worker_of(job));
+    case FILTER_UNIQUE:
+        return text_is(t, r->unique);
     case FILTER_BYTES:
         return number_is(t, r->body_bytes);
     case FILTER_QUEUE: /* match_queue has said so */

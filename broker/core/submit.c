@@ -2,13 +2,15 @@
  * answer are stored in the transaction that inserts the jobs, so that a resent one finds the first
  * answer. What is stored of it is only where each level's ids began, in the order in which the
  * message first names the levels: the resent message itself says which job went to which, and that
- * holds also when the queue is gone meanwhile.
+ * holds also when the queue is gone meanwhile. Where jobs have unique keys, that depends on what
+ * they met, so the answer is stored as it was given.
  *
  * A message is accepted or refused as a whole, before the store is touched. A refusal uses no
  * number and is not stored: what is refused costs nothing that lasts, however often it is sent.
  */
 #include "submit.h"
 #include "job.h"
+#include "meet.h"
 #include "peers.h"
 #include "reply.h"
 #include "sessions.h"
@@ -24,6 +26,7 @@ enum {
     PLACES = 2 * LIMIT_JOBS,
     SLOTS = 4 * PLACES,
     ANY_PRIORITY = 256,
+    UNIQUE_ROWS_BYTES = 2 * (ROW_OVERHEAD_BYTES + LIMIT_UNIQUE_BYTES) + ROW_RUN_BYTES,
 };
 
 _Static_assert(LIMIT_MESSAGE_BYTES / 8 + LIMIT_JOBS * RUN_BYTES_MAX + 100 < LIMIT_MESSAGE_BYTES,
@@ -51,6 +54,7 @@ struct places {
 struct verdict {
     enum stint_status status;
     uint32_t index;
+    bool unique; /* some jobs have unique keys */
     char detail[DETAIL_BYTES];
 };
 
@@ -88,18 +92,19 @@ answer_accepted(struct core *core, struct peer *peer, uint64_t number)
     return b;
 }
 
-/* Runs of consecutive ids, written as they grow. */
+/* Runs of consecutive ids, written as they grow; also as they are stored, if that is wanted. */
 struct runs {
-    struct pack_buffer *b;
+    struct pack_buffer *b, *stored;
     size_t at;
     uint32_t count, length;
     struct stint_id first;
+    enum stint_met met;
 };
 
 static void
-runs_open(struct runs *runs, struct pack_buffer *b)
+runs_open(struct runs *runs, struct pack_buffer *b, struct pack_buffer *stored)
 {
-    *runs = (struct runs){.b = b, .at = pack_open_array(b)};
+    *runs = (struct runs){.b = b, .stored = stored, .at = pack_open_array(b)};
 }
 
 static void
@@ -107,20 +112,28 @@ runs_end_one(struct runs *runs)
 {
     if (runs->length == 0)
         return;
-    message_put_run(runs->b, &runs->first, runs->length);
+    if (runs->met == STINT_MET_NOTHING)
+        message_put_run(runs->b, &runs->first, runs->length);
+    else
+        message_put_run_met(runs->b, &runs->first, runs->length, runs->met);
+    if (runs->stored) {
+        const struct row_run run = {runs->first, (uint16_t)runs->length, runs->met};
+        row_run_write(pack_reserve(runs->stored, ROW_RUN_BYTES), &run);
+    }
     runs->count++;
 }
 
 static void
-runs_add(struct runs *runs, const struct stint_id *id)
+runs_add(struct runs *runs, const struct stint_id *id, enum stint_met met)
 {
-    if (runs->length > 0 && id_same_level(id, &runs->first) &&
+    if (runs->length > 0 && met == runs->met && id_same_level(id, &runs->first) &&
         id_sequence(id) == id_sequence(&runs->first) + runs->length) {
         runs->length++;
         return;
     }
     runs_end_one(runs);
     runs->first = *id;
+    runs->met = met;
     runs->length = 1;
 }
 
@@ -296,6 +309,10 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
+        if (spec->unique.size > 0) {
+            t.bytes += UNIQUE_ROWS_BYTES;
+            v->unique = true;
+        }
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
     if (o->max.backlog && backlog + m->count > o->max.backlog)
@@ -312,8 +329,12 @@ store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t has
     const struct verdict *v, struct slice rest)
 {
     uint8_t key[ANSWER_KEY_BYTES], head[ROW_ANSWER_BYTES];
-    const struct row_answer row = {
-        .number = number, .hash = hash, .status = v->status, .index = v->index, .rest = rest};
+    const struct row_answer row = {.number = number,
+        .hash = hash,
+        .status = v->status,
+        .index = v->index,
+        .runs = v->unique,
+        .rest = rest};
     store_put(core->store, STORE_ANSWERS, answer_key(key, peer->session, number),
         row_answer_write(head, &row), rest);
 }
@@ -325,15 +346,33 @@ put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
     row_start_write(pack_reserve(b, ROW_START_BYTES), &start);
 }
 
-/* Inserts the jobs, and writes into core->scratch.page where each level began. */
+/* A job that is new, or what it meets. */
+static enum stint_met
+insert_one(struct core *core, struct level *level, const struct job_spec *spec, struct stint_id *id)
+{
+    if (spec->unique.size > 0) {
+        enum stint_met met = meet_holder(core, level->queue, spec, id);
+        if (met != STINT_MET_NOTHING)
+            return met;
+    }
+    *id = book_id(&core->book, level, level->next++);
+    job_insert(core, level, id, spec);
+    core->figures.submitted++;
+    if (watch_hears(core))
+        watch_event(core, STINT_EVENT_SUBMITTED, level, id, 0);
+    return STINT_MET_NOTHING;
+}
+
+/* Inserts the jobs, and writes into core->scratch.page where each level began; or, if some have
+ * unique keys, the answer. */
 static void
-insert_jobs(struct core *core, struct peer *peer, const struct message *m)
+insert_jobs(struct core *core, struct peer *peer, const struct message *m, bool unique)
 {
     struct runs runs;
     struct level *level = NULL;
     core->scratch.page.used = 0;
     places_begin(core);
-    runs_open(&runs, answer_accepted(core, peer, m->number));
+    runs_open(&runs, answer_accepted(core, peer, m->number), unique ? &core->scratch.page : NULL);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->scratch.decoded->specs[i];
         if (!same_place(core->scratch.decoded->specs, i)) {
@@ -343,18 +382,16 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m)
                 assert(q); /* check_jobs has counted */
                 place->level = book_level(&core->book, q, spec->priority, true);
                 assert(place->level);
-                put_start(&core->scratch.page, place->level, place->level->next);
+                if (!unique)
+                    put_start(&core->scratch.page, place->level, place->level->next);
             }
             level = place->level;
         }
-        struct stint_id id = book_id(&core->book, level, level->next++);
-        job_insert(core, level, &id, spec);
-        runs_add(&runs, &id);
-        if (watch_hears(core))
-            watch_event(core, STINT_EVENT_SUBMITTED, level, &id, 0);
+        struct stint_id id;
+        enum stint_met met = insert_one(core, level, spec, &id);
+        runs_add(&runs, &id, met);
     }
     runs_close(&runs);
-    core->figures.submitted += m->count;
 }
 
 /* The ids of a resent submission, from where each level began and the jobs in the message. False if
@@ -379,19 +416,36 @@ repeat_ids(struct core *core, const struct message *m, struct slice starts, stru
             level = id_make(core->options.broker, place->jobs, spec->priority, 0);
         }
         struct stint_id id = id_plus(level, place->next++);
-        runs_add(runs, &id);
+        runs_add(runs, &id, STINT_MET_NOTHING);
     }
     return starts.size == 0;
 }
 
+/* The same, of an answer that was stored as it was given. */
+static bool
+repeat_runs(const struct message *m, struct slice stored, struct runs *runs)
+{
+    struct row_run run;
+    uint32_t count = 0;
+    while (row_run_take(&stored, &run) && count + run.count <= m->count) {
+        for (uint32_t i = 0; i < run.count; i++) {
+            struct stint_id id = id_plus(run.first, i);
+            runs_add(runs, &id, run.met);
+        }
+        count += run.count;
+    }
+    return stored.size == 0 && count == m->count;
+}
+
 static void
-repeat_accepted(struct core *core, struct peer *peer, const struct message *m, struct slice starts)
+repeat_accepted(
+    struct core *core, struct peer *peer, const struct message *m, const struct row_answer *row)
 {
     struct runs runs;
     make_room(core, peer);
     size_t begun = peer->answers.submitted.used;
-    runs_open(&runs, answer_accepted(core, peer, m->number));
-    if (repeat_ids(core, m, starts, &runs)) {
+    runs_open(&runs, answer_accepted(core, peer, m->number), NULL);
+    if (row->runs ? repeat_runs(m, row->rest, &runs) : repeat_ids(core, m, row->rest, &runs)) {
         runs_close(&runs);
         return;
     }
@@ -421,7 +475,7 @@ repeat_answer(struct core *core, struct peer *peer, const struct message *m, uin
     else if (row.status != STINT_OK)
         answer_refused(core, peer, m->number, row.status, row.index, row.rest);
     else
-        repeat_accepted(core, peer, m, row.rest);
+        repeat_accepted(core, peer, m, &row);
 }
 
 /* Answers that the peer has confirmed are forgotten, a bounded number at a time. */
@@ -472,7 +526,7 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
         submit_refuse(core, peer, m, v.status, v.index, v.detail);
         return;
     }
-    insert_jobs(core, peer, m);
+    insert_jobs(core, peer, m, v.unique);
     store_answer(core, peer, m->number, hash, &v,
         (struct slice){core->scratch.page.data, core->scratch.page.used});
     peer->submissions.refused = false;

@@ -10,6 +10,7 @@
 #include "job.h"
 #include "queues.h"
 #include "sessions.h"
+#include "unique.h"
 
 enum {
     DUE_A_STEP = 2048,
@@ -160,6 +161,12 @@ expiry_in(const struct core *core)
 }
 
 static uint64_t
+unique_in(const struct core *core)
+{
+    return until(core->sweeps.unique_ms, core->clocks.wall_ms);
+}
+
+static uint64_t
 leaving_in(const struct core *core)
 {
     return core->sweeps.leaving.used > 0 ? 0 : UINT64_MAX;
@@ -188,6 +195,7 @@ struct chore {
 static const struct chore chores[] = {
     {SWEEP_FIRST, due_in, sweep_due},
     {SWEEP_FIRST, expiry_in, sweep_expired},
+    {SWEEP_FIRST, unique_in, unique_sweep},
     {SWEEP_FIRST, leaving_in, sessions_forget_more},
     {SWEEP_FIRST, sessions_in, sweep_sessions},
     {SWEEP_FIRST, feed_idle_ms, feed_sweep},
@@ -222,4 +230,5 @@ sweep_load(struct core *core)
     first_row(core, STORE_DUE, &core->sweeps.due_ms, &id);
     core->sweeps.expiry_ms =
         first_row(core, STORE_EXPIRY, &slot, &id) ? slot << EXPIRY_SLOT_SHIFT : UINT64_MAX;
+    unique_load(core);
 }

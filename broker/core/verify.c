@@ -11,6 +11,7 @@ struct verify {
     struct book book;
     struct verify_report *report;
     uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
+    uint64_t unique_ends, unique_end_rows; /* keys that have an end, and ends */
     uint64_t events, event_rows; /* rows that belong to feeds, and all */
     struct feed_seen {
         struct row_feed row;
@@ -33,7 +34,7 @@ static void
 each_row_between(struct verify *v, enum store_table table, struct slice begin, struct slice end,
     size_t key_bytes, void (*each)(struct verify *v, struct slice key, struct slice value))
 {
-    uint8_t at[SETTING_KEY_BYTES_MAX + 2] = {0};
+    uint8_t at[ROW_KEY_BYTES_MAX + 2] = {0};
     struct slice key, value, from = {at, begin.size};
     memcpy(at, begin.data, begin.size);
     while (store_seek(v->store, table, from, &key, &value)) {
@@ -318,6 +319,43 @@ event_row(struct verify *v, struct slice key, struct slice value)
     v->event_rows++;
 }
 
+/* Of a key that a job holds, the job has to be there, if it was not set aside. */
+static void
+unique_row(struct verify *v, struct slice key, struct slice value)
+{
+    uint8_t end[UNIQUE_END_BYTES_MAX];
+    struct row_unique row;
+    struct slice nothing;
+    struct stint_id at;
+    if (!row_unique_read(key, value, &row)) {
+        complain(v, "the row of a unique key is damaged", NULL);
+        return;
+    }
+    if (row.until_ms) {
+        v->unique_ends++;
+        if (!store_get(v->store, STORE_UNIQUE_ENDS, unique_end(end, &row), &nothing))
+            complain(v, "a unique key would never be free again", &row.id);
+        return;
+    }
+    at = row.id;
+    (void)names_find(&v->book, &row.id, &at);
+    if (!store_get(v->store, STORE_LIVE, id_key(&at), &nothing) &&
+        !store_get(v->store, STORE_PARKED, id_key(&at), &nothing) &&
+        !store_get(v->store, STORE_DAMAGED, id_key(&row.id), &nothing))
+        complain(v, "a unique key is held by a job that is not there", &row.id);
+}
+
+static void
+unique_end_row(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t until_ms;
+    struct slice of;
+    (void)value;
+    v->unique_end_rows++;
+    if (!unique_end_read(key, &until_ms, &of))
+        complain(v, "when a unique key is free again is damaged", NULL);
+}
+
 static void
 bulk_row(struct verify *v, struct slice key, struct slice value)
 {
@@ -380,6 +418,10 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (v.events != v.event_rows)
         complain(&v, "events belong to no feed", NULL);
     each_row(&v, STORE_BULKS, BULK_KEY_BYTES, bulk_row);
+    each_row(&v, STORE_UNIQUE, 0, unique_row);
+    each_row(&v, STORE_UNIQUE_ENDS, 0, unique_end_row);
+    if (v.unique_ends != v.unique_end_rows)
+        complain(&v, "ends of unique keys belong to none", NULL);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

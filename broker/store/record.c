@@ -19,7 +19,10 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_SETTLED] = "settled_ms",
     [FIELD_EXPIRES] = "expires_ms",
     [FIELD_OUTPUT] = "output_bytes",
-    [FIELD_READY] = "ready_ms"};
+    [FIELD_READY] = "ready_ms",
+    [FIELD_UNIQUE] = "unique_bytes",
+    [FIELD_UNIQUE_FOR] = "unique_for_ms",
+    [FIELD_UNIQUE_FLAGS] = "unique_flags"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -60,6 +63,17 @@ check_of(const uint8_t *head, size_t head_bytes, struct slice body, const struct
     return check;
 }
 
+static void
+set_unique(struct record *r, const struct job_spec *spec)
+{
+    r->unique = spec->unique;
+    record_set(r, FIELD_UNIQUE, spec->unique.size);
+    if (spec->unique_for_ms)
+        record_set(r, FIELD_UNIQUE_FOR, spec->unique_for_ms);
+    if (spec->unique_flags & UNIQUE_WAITING)
+        record_set(r, FIELD_UNIQUE_FLAGS, UNIQUE_WAITING);
+}
+
 void
 record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms)
 {
@@ -74,13 +88,15 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_BASE, spec->backoff_base_ms);
     if (spec->backoff_cap_ms != DEFAULT_BACKOFF_CAP_MS)
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
+    if (spec->unique.size)
+        set_unique(r, spec);
     record_set_body(r, spec->payload);
 }
 
 static size_t
 head_size(const struct record *r)
 {
-    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size;
+    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size;
     for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
         size += 8;
     return size;
@@ -95,7 +111,8 @@ record_set_body(struct record *r, struct slice body)
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
     r->fields &= ~(1U << FIELD_CHUNKED);
-    if (RECORD_FIXED_BYTES + r->kind.size + LATER + body.size > RECORD_INLINE_MAX) {
+    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + LATER + body.size >
+        RECORD_INLINE_MAX) {
         r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};
     }
@@ -126,6 +143,9 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     if (r->error.size)
         memcpy(at, r->error.data, r->error.size);
     at += r->error.size;
+    if (r->unique.size)
+        memcpy(at, r->unique.data, r->unique.size);
+    at += r->unique.size;
     size_t size = (size_t)(at - head);
     put_le(head, check_of(head, size, r->body, id), 8);
     return size;
@@ -139,7 +159,7 @@ is_sane(const struct record *r)
     const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED;
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
-        r->error.size <= LIMIT_ERROR_BYTES;
+        r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES;
 }
 
 enum stint_state
@@ -164,9 +184,9 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
+    r->unique.size = 0;
     size_t head = head_size(r);
-    size_t body = record_chunked(r) ? 0 : r->body_bytes;
-    if (!is_sane(r) || bytes.size != head + body)
+    if (bytes.size < head)
         return false;
     const uint8_t *at = p + RECORD_FIXED_BYTES;
     for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
@@ -174,8 +194,14 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
             r->optional[f] = get_le(at, 8);
             at += 8;
         }
+    if (record_has(r, FIELD_UNIQUE))
+        r->unique.size = r->optional[FIELD_UNIQUE];
+    size_t body = record_chunked(r) ? 0 : r->body_bytes;
+    if (!is_sane(r) || bytes.size != (head += r->unique.size) + body)
+        return false;
     r->kind.data = at;
     r->error.data = at + r->kind.size;
+    r->unique.data = r->error.data + r->error.size;
     r->body = (struct slice){p + head, body};
     return get_le(p, 8) == check_of(p, head, r->body, id);
 }

@@ -16,7 +16,7 @@
  *     36  u16  size of the error text
  *     38  u16  0
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, body (unless chunked)
+ *     ..       kind, error text, unique key, body (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -52,7 +52,10 @@ enum record_field {
     FIELD_EXPIRES = 8,
     FIELD_OUTPUT = 9, /* dead: bytes of its last output, which is in parts of its own */
     FIELD_READY = 10, /* when it became ready, if that was not by its submission */
-    FIELDS_OPTIONAL = 11,
+    FIELD_UNIQUE = 11, /* bytes of its unique key */
+    FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
+    FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
+    FIELDS_OPTIONAL = 14,
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
@@ -61,8 +64,8 @@ enum record_field {
 
 enum {
     RECORD_FIXED_BYTES = 40,
-    RECORD_HEAD_MAX =
-        RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES + LIMIT_ERROR_BYTES,
+    RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
+        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
     OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
@@ -76,7 +79,7 @@ struct record {
     uint64_t optional[FIELDS_OPTIONAL];
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
-    struct slice kind, error;
+    struct slice kind, error, unique;
     struct slice body; /* empty if chunked */
 };
 

@@ -1,6 +1,8 @@
 /* Rows that are not read or written at every step; the layouts are told in rows.h. */
 #include "rows.h"
 
+#include <assert.h>
+
 static const char *const meta_names[META_ROWS] = {[META_FORMAT] = "format",
     [META_EPOCH] = "epoch",
     [META_CLOCK] = "clock",
@@ -297,4 +299,64 @@ row_bulk_read(struct slice key, struct slice value, struct row_bulk *row)
         row->key.size <= LIMIT_LABEL_BYTES && (row->queue.size == 0 || name_is_valid(row->queue)) &&
         (row->action != STINT_BULK_MOVE || row->queue.size > 0) &&
         filter_read(row->filter, &filter, &why);
+}
+
+/* ---- unique keys ---- */
+
+struct slice
+unique_key(uint8_t key[UNIQUE_KEY_BYTES_MAX], uint32_t queue, struct slice unique)
+{
+    assert(unique.size > 0 && unique.size <= LIMIT_UNIQUE_BYTES);
+    put_be(key, queue, QUEUE_KEY_BYTES);
+    memcpy(key + QUEUE_KEY_BYTES, unique.data, unique.size);
+    return (struct slice){key, QUEUE_KEY_BYTES + unique.size};
+}
+
+static uint64_t
+unique_seed(struct slice key)
+{
+    return record_check(key.data, key.size, 0);
+}
+
+struct slice
+row_unique_write(uint8_t buffer[ROW_UNIQUE_BYTES_MAX], const struct row_unique *row)
+{
+    uint8_t bytes[UNIQUE_KEY_BYTES_MAX];
+    struct slice key = unique_key(bytes, row->queue, row->unique);
+    const uint64_t words[UNIQUE_WORDS] = {
+        get_be(row->id.bytes, 8), get_be(row->id.bytes + 8, 8), row->until_ms};
+    return row_words_write(buffer, unique_seed(key), words, UNIQUE_WORDS);
+}
+
+bool
+row_unique_read(struct slice key, struct slice value, struct row_unique *row)
+{
+    uint64_t words[UNIQUE_WORDS];
+    if (key.size <= QUEUE_KEY_BYTES || key.size > UNIQUE_KEY_BYTES_MAX ||
+        !row_words_read(value, unique_seed(key), words, UNIQUE_WORDS))
+        return false;
+    row->queue = (uint32_t)get_be(key.data, QUEUE_KEY_BYTES);
+    row->unique = (struct slice){key.data + QUEUE_KEY_BYTES, key.size - QUEUE_KEY_BYTES};
+    put_be(row->id.bytes, words[0], 8);
+    put_be(row->id.bytes + 8, words[1], 8);
+    row->until_ms = words[2];
+    return true;
+}
+
+struct slice
+unique_end(uint8_t key[UNIQUE_END_BYTES_MAX], const struct row_unique *row)
+{
+    put_be(key, row->until_ms, 8);
+    struct slice of = unique_key(key + 8, row->queue, row->unique);
+    return (struct slice){key, 8 + of.size};
+}
+
+bool
+unique_end_read(struct slice key, uint64_t *until_ms, struct slice *of)
+{
+    if (key.size <= 8 + QUEUE_KEY_BYTES || key.size > UNIQUE_END_BYTES_MAX)
+        return false;
+    *until_ms = get_be(key.data, 8);
+    *of = (struct slice){key.data + 8, key.size - 8};
+    return true;
 }

@@ -17,6 +17,9 @@
  *               told in feed_rows.h
  *     names, redirects
  *               id -> words: another id, in two
+ *     unique    u32 queue number, key -> words: the id that holds it, in two, until when
+ *     unique_ends
+ *               time, u32 queue number, key -> nothing
  *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
  *
  * A row of words:                                A queue:
@@ -63,6 +66,7 @@ enum {
     META_WORDS = 2,
     SETTING_WORDS = 2,
     NAME_WORDS = 2,
+    UNIQUE_WORDS = 3,
     JOURNAL_WORDS = 9,
     BULK_EXAMPLES = 3,
     BULK_WORDS = 14 + 2 * BULK_EXAMPLES,
@@ -83,6 +87,10 @@ enum {
     ROW_TOTALS_BYTES_MAX = ROW_HEAD_BYTES + 8 * STINT_COUNTS,
     ROW_SETTING_BYTES_MAX = ROW_HEAD_BYTES + 8 * SETTING_WORDS,
     ROW_NAME_BYTES_MAX = ROW_HEAD_BYTES + 8 * NAME_WORDS,
+    UNIQUE_KEY_BYTES_MAX = QUEUE_KEY_BYTES + LIMIT_UNIQUE_BYTES,
+    UNIQUE_END_BYTES_MAX = 8 + UNIQUE_KEY_BYTES_MAX,
+    ROW_KEY_BYTES_MAX = UNIQUE_END_BYTES_MAX, /* of all tables */
+    ROW_UNIQUE_BYTES_MAX = ROW_HEAD_BYTES + 8 * UNIQUE_WORDS,
     BULK_KEY_BYTES = 8,
     ROW_BULK_BYTES_MAX =
         ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
@@ -95,6 +103,7 @@ enum {
     ROW_ANSWER_BYTES = 24, /* and what follows it */
     ROW_PART_BYTES = 8, /* and the piece */
     ROW_START_BYTES = 13,
+    ROW_RUN_BYTES = STINT_ID_BYTES + 3,
 };
 
 /* ---- rows of words ---- */
@@ -332,6 +341,25 @@ struct slice row_name_write(
 /* False if it is damaged. */
 bool row_name_read(struct slice key, struct slice value, struct stint_id *is);
 
+/* ---- STORE_UNIQUE and STORE_UNIQUE_ENDS ---- */
+
+struct row_unique {
+    uint32_t queue; /* its number */
+    struct slice unique; /* the key, of 1 to LIMIT_UNIQUE_BYTES */
+    struct stint_id id; /* of the job that holds it, or held it last */
+    uint64_t until_ms; /* the broker's time; 0: as long as the job lives */
+};
+
+struct slice unique_key(uint8_t key[UNIQUE_KEY_BYTES_MAX], uint32_t queue, struct slice unique);
+struct slice row_unique_write(uint8_t buffer[ROW_UNIQUE_BYTES_MAX], const struct row_unique *row);
+/* False if it is damaged. The key borrows from `key`. */
+bool row_unique_read(struct slice key, struct slice value, struct row_unique *row);
+
+/* Of STORE_UNIQUE_ENDS: the row that has an end, until_ms. */
+struct slice unique_end(uint8_t key[UNIQUE_END_BYTES_MAX], const struct row_unique *row);
+/* The time, and the key of STORE_UNIQUE; false if it is none. */
+bool unique_end_read(struct slice key, uint64_t *until_ms, struct slice *of);
+
 /* ---- STORE_BULKS ---- */
 
 struct row_bulk {
@@ -423,16 +451,17 @@ row_session_read(struct slice key, struct slice value, struct row_session *row)
 /*     0   u64  check: XXH3 of the rest, in two pieces
  *     8   u64  hash of the submission
  *     16  u8   version, 0
- *     17  u8   0
+ *     17  u8   1: what follows are runs of ids, not starts of levels
  *     18  u16  status
  *     20  u32  index of the job it is about
- *     24       what follows: starts of levels, or the text of a refusal
+ *     24       what follows: starts of levels, runs of ids, or the text of a refusal
  */
 struct row_answer {
     uint64_t number; /* of the submission */
     uint64_t hash;
     enum stint_status status;
     uint32_t index;
+    bool runs;
     struct slice rest;
 };
 
@@ -466,7 +495,8 @@ static inline struct slice
 row_answer_write(uint8_t buffer[ROW_ANSWER_BYTES], const struct row_answer *row)
 {
     put_be(buffer + 8, row->hash, 8);
-    put_be(buffer + 16, (uint64_t)ANSWER_VERSION << 24 | row->status, 4);
+    put_be(
+        buffer + 16, (uint64_t)ANSWER_VERSION << 24 | (uint64_t)row->runs << 16 | row->status, 4);
     put_be(buffer + 20, row->index, 4);
     put_be(buffer, row_answer_check(row->number, buffer, row->rest), 8);
     return (struct slice){buffer, ROW_ANSWER_BYTES};
@@ -476,12 +506,13 @@ row_answer_write(uint8_t buffer[ROW_ANSWER_BYTES], const struct row_answer *row)
 static inline bool
 row_answer_read(uint64_t number, struct slice value, struct row_answer *row)
 {
-    if (value.size < ROW_ANSWER_BYTES || value.data[16] != ANSWER_VERSION)
+    if (value.size < ROW_ANSWER_BYTES || value.data[16] != ANSWER_VERSION || value.data[17] > 1)
         return false;
     *row = (struct row_answer){.number = number,
         .hash = get_be(value.data + 8, 8),
         .status = (enum stint_status)get_be(value.data + 18, 2),
         .index = (uint32_t)get_be(value.data + 20, 4),
+        .runs = value.data[17] == 1,
         .rest = {value.data + ROW_ANSWER_BYTES, value.size - ROW_ANSWER_BYTES}};
     return get_be(value.data, 8) == row_answer_check(number, value.data, row->rest);
 }
@@ -511,6 +542,36 @@ row_start_take(struct slice *starts, struct row_start *start)
         (uint32_t)get_be(starts->data, 4), starts->data[4], get_be(starts->data + 5, 8)};
     starts->data += ROW_START_BYTES;
     starts->size -= ROW_START_BYTES;
+    return true;
+}
+
+/* In an answer to jobs of which some have unique keys: ids one after the other, and what they are.
+ */
+struct row_run {
+    struct stint_id first;
+    uint16_t count;
+    enum stint_met met;
+};
+
+static inline void
+row_run_write(uint8_t buffer[ROW_RUN_BYTES], const struct row_run *run)
+{
+    memcpy(buffer, run->first.bytes, STINT_ID_BYTES);
+    put_be(buffer + STINT_ID_BYTES, run->count, 2);
+    buffer[STINT_ID_BYTES + 2] = (uint8_t)run->met;
+}
+
+/* Takes the first one off; false if there is none. */
+static inline bool
+row_run_take(struct slice *runs, struct row_run *run)
+{
+    if (runs->size < ROW_RUN_BYTES)
+        return false;
+    memcpy(run->first.bytes, runs->data, STINT_ID_BYTES);
+    run->count = (uint16_t)get_be(runs->data + STINT_ID_BYTES, 2);
+    run->met = (enum stint_met)runs->data[STINT_ID_BYTES + 2];
+    runs->data += ROW_RUN_BYTES;
+    runs->size -= ROW_RUN_BYTES;
     return true;
 }
 

@@ -34,6 +34,8 @@ enum store_table {
     STORE_FEEDS, /* number of a feed -> its name, what it records and keeps, how far it is */
     STORE_EVENTS, /* feed, number of the first -> events of a step */
     STORE_BULKS, /* number -> an operation on many jobs: what it does, to which, how far it is */
+    STORE_UNIQUE, /* queue number, unique key -> which job holds it, or until when it is held */
+    STORE_UNIQUE_ENDS, /* time, queue number, unique key -> nothing: until then it is held */
     STORE_TABLES
 };
 

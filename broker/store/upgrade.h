@@ -14,6 +14,8 @@
  * FIELD_READY.
  *     6 to 7   there is a journal, and a row that says up to where it is in here. A program of
  *              format 6 would not see what stands in it alone.
+ *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key, and
+ *              answers runs of ids. A program of format 7 would make a second job of a key.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -23,7 +25,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 7
+#define DATA_FORMAT 8
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

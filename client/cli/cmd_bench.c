@@ -25,7 +25,7 @@ enum { SAMPLES_MAX = 100000, SYNC_BYTES = 4096 };
 static int jobs_count = 500000, batch = 256, window, payload_bytes = 100, priorities,
            samples = 2000, keep;
 static char *mode, *queue, *name, *directory, *jobs_text, *batch_text, *window_text, *payload_text,
-    *priorities_text, *samples_text;
+    *priorities_text, *samples_text, *feature;
 
 static struct poptOption options[] = {
     {"mode", 'm', POPT_ARG_STRING, &mode, 0,
@@ -37,6 +37,9 @@ static struct poptOption options[] = {
     {"payload", 0, POPT_ARG_STRING, &payload_text, 0, "bytes of a payload (100)", "N"},
     {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},
     {"kept", 0, POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
+    {"feature", 0, POPT_ARG_STRING, &feature, 0,
+        "with lifecycle: each job has a unique key, or is due a millisecond later",
+        "unique|scheduled"},
     {"samples", 0, POPT_ARG_STRING, &samples_text, 0, "of latency and start (2000)", "N"},
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
         "NAME"},
@@ -191,13 +194,35 @@ submitted(void *context, enum stint_status status, const struct stint_id *ids, s
         b->failed = status;
 }
 
+enum { NUMBER_BYTES = 24 };
+
+/* One of the jobs, the how-manieth. */
+static struct stint_job
+make_job(const struct bench *b, uint64_t number, char key[NUMBER_BYTES])
+{
+    struct stint_job job = STINT_JOB_INIT;
+    job.queue = queue;
+    job.payload = b->payload;
+    job.payload_bytes = (size_t)payload_bytes;
+    job.keep_ms = keep ? -1 : 0;
+    job.priority = priorities > 1 ? (int32_t)(number * 7919 % (uint64_t)priorities) : -1;
+    if (feature && strcmp(feature, "unique") == 0) {
+        (void)snprintf(key, NUMBER_BYTES, "%llu", (unsigned long long)number);
+        job.unique = key;
+    } else if (feature) {
+        job.delay_ms = 1;
+    }
+    return job;
+}
+
 static enum stint_status
 submit_all(struct bench *b, uint64_t count)
 {
     struct stint_job *jobs = calloc((size_t)batch, sizeof *jobs);
+    char(*keys)[NUMBER_BYTES] = calloc((size_t)batch, sizeof *keys);
     enum stint_status status = STINT_OK;
     uint64_t sent = 0;
-    if (!jobs)
+    if (!jobs || !keys)
         abort();
     b->answered = 0;
     while (status == STINT_OK && b->failed == STINT_OK && b->answered < count) {
@@ -205,16 +230,8 @@ submit_all(struct bench *b, uint64_t count)
         while (status == STINT_OK && sent < count &&
             stint_client_pending(b->cli->client) < (size_t)window) {
             size_t n = count - sent < (uint64_t)batch ? (size_t)(count - sent) : (size_t)batch;
-            for (size_t i = 0; i < n; i++) {
-                struct stint_job job = STINT_JOB_INIT;
-                job.queue = queue;
-                job.payload = b->payload;
-                job.payload_bytes = (size_t)payload_bytes;
-                job.keep_ms = keep ? -1 : 0;
-                job.priority =
-                    priorities > 1 ? (int32_t)((sent + i) * 7919 % (uint64_t)priorities) : -1;
-                jobs[i] = job;
-            }
+            for (size_t i = 0; i < n; i++)
+                jobs[i] = make_job(b, sent + i, keys[i]);
             status = stint_submit_async(b->cli->client, jobs, n, submitted, b);
             sent += n;
             if (sent / (uint64_t)batch % 64 == 0)
@@ -224,6 +241,7 @@ submit_all(struct bench *b, uint64_t count)
             status = stint_client_process(b->cli->client,
                 stint_client_pending(b->cli->client) < (size_t)window && sent < count ? 0 : 1000);
     }
+    free(keys);
     free(jobs);
     return status == STINT_OK ? b->failed : status;
 }
@@ -408,6 +426,8 @@ run(struct cli *cli, const char **args)
     (void)args;
     if (!read_numbers(cli))
         return EX_USAGE;
+    if (feature && strcmp(feature, "unique") != 0 && strcmp(feature, "scheduled") != 0)
+        return cli_usage(cli, "--feature=%s: write unique or scheduled", feature);
     if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
         queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"
                 : mode && strcmp(mode, "start") == 0        ? "bench-start"

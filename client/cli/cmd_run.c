@@ -21,6 +21,7 @@ static int shell, again, detach;
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command_option_table, 0, "The job:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
     {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the command is a line for /bin/sh", NULL},
     {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts 5", NULL},
     {"detach", 0, POPT_ARG_NONE, &detach, 0, "print the job's id and do not wait for it", NULL},
@@ -124,6 +125,7 @@ run_job(struct cli *cli, const struct stint_job *job)
 {
     struct local *local = NULL;
     struct stint_id id;
+    enum stint_met met = STINT_MET_NOTHING;
     size_t stored;
     int rc = EX_OK;
     if (local_directory)
@@ -136,10 +138,12 @@ run_job(struct cli *cli, const struct stint_job *job)
         rc = local_connect(cli, local);
     if (rc == EX_OK) {
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
-        rc = jobs_submit(cli, job, 1, &id, &stored);
+        rc = jobs_submit(cli, job, 1, &id, &met, &stored);
     }
+    if (rc == EX_OK)
+        jobs_say_met(cli, &id, met);
     if (rc == EX_OK && detach)
-        jobs_print_id(cli, &id);
+        jobs_print_id(cli, &id, met);
     else if (rc == EX_OK)
         rc = wait_for(cli, &id, job, local);
     stint_client_destroy(&cli->client);

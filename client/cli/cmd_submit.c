@@ -16,6 +16,8 @@ static int each, zero, object;
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
+        "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
     {"each", 'E', POPT_ARG_NONE, &each, 0, "a job for each line of the file or standard input",
         NULL},
@@ -32,9 +34,12 @@ submit_one(struct cli *cli, struct stint_job *job)
 {
     struct stint_id id;
     size_t stored;
-    int rc = jobs_submit(cli, job, 1, &id, &stored);
-    if (rc == EX_OK)
-        jobs_print_id(cli, &id);
+    enum stint_met met;
+    int rc = jobs_submit(cli, job, 1, &id, &met, &stored);
+    if (rc == EX_OK) {
+        jobs_print_id(cli, &id, met);
+        jobs_say_met(cli, &id, met);
+    }
     return rc;
 }
 
@@ -64,10 +69,21 @@ enum { LINES_A_MESSAGE = 1000, BYTES_A_MESSAGE = 512 << 10 };
 struct pile {
     struct stint_job jobs[LINES_A_MESSAGE];
     struct stint_id ids[LINES_A_MESSAGE];
+    enum stint_met met[LINES_A_MESSAGE];
     size_t count, bytes;
     uint64_t stored, first_line; /* lines that are stored; the first one of the pile */
     uint64_t refused; /* lines that no broker takes */
+    uint64_t met_jobs, changed; /* that have met jobs, and changed them */
 };
+
+static void
+free_jobs(struct pile *pile)
+{
+    for (size_t i = 0; i < pile->count; i++) {
+        free((void *)(uintptr_t)pile->jobs[i].payload);
+        free((void *)(uintptr_t)pile->jobs[i].unique);
+    }
+}
 
 static void
 say_where(struct cli *cli, const struct pile *pile)
@@ -85,12 +101,13 @@ static int
 submit_pile(struct cli *cli, struct pile *pile)
 {
     size_t stored;
-    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, &stored);
-    for (size_t i = 0; i < pile->count; i++) {
-        if (i < stored)
-            jobs_print_id(cli, &pile->ids[i]);
-        free((void *)(uintptr_t)pile->jobs[i].payload);
+    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, pile->met, &stored);
+    for (size_t i = 0; i < stored; i++) {
+        jobs_print_id(cli, &pile->ids[i], pile->met[i]);
+        pile->met_jobs += pile->met[i] != STINT_MET_NOTHING;
+        pile->changed += pile->met[i] == STINT_MET_CHANGED;
     }
+    free_jobs(pile);
     pile->stored += stored;
     if (rc == EX_DATAERR && pile->count == 1 && pile->bytes > BYTES_A_MESSAGE) {
         cli_say(cli, "line %llu: its %zu bytes are more than the broker takes; it is left out",
@@ -111,10 +128,15 @@ static int
 add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
     size_t bytes)
 {
-    char *payload = cli_copy(line, bytes);
-    int rc = object ? make_object(cli, &payload, &bytes) : EX_OK;
+    char *payload = cli_copy(line, bytes), *key = jobs_unique_of(line, bytes);
+    int rc = key && memchr(line, 0, bytes) && strstr(job_options.unique, "{}") ? EX_DATAERR : EX_OK;
+    if (rc != EX_OK)
+        cli_say(cli, "a line with a zero byte can't be in a unique key");
+    else if (object)
+        rc = make_object(cli, &payload, &bytes);
     if (rc != EX_OK) { /* what stands before it is stored */
         free(payload);
+        free(key);
         int sent = pile->count > 0 ? submit_pile(cli, pile) : EX_OK;
         if (sent == EX_OK)
             say_where(cli, pile);
@@ -126,6 +148,7 @@ add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, con
     *job = *common;
     job->payload = payload;
     job->payload_bytes = bytes;
+    job->unique = key;
     pile->bytes += bytes;
     return rc;
 }
@@ -164,8 +187,10 @@ submit_each(struct cli *cli, const struct stint_job *common)
     }
     if (rc == EX_OK && pile->refused > 0)
         rc = EX_DATAERR;
-    for (size_t i = 0; i < pile->count; i++)
-        free((void *)(uintptr_t)pile->jobs[i].payload);
+    if (pile->met_jobs > 0)
+        cli_say(cli, "%llu of the jobs were there already, of which %llu have been changed",
+            (unsigned long long)pile->met_jobs, (unsigned long long)pile->changed);
+    free_jobs(pile);
     free(pile);
     lines_close(&lines);
     return rc;

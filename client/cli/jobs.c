@@ -46,6 +46,20 @@ struct poptOption due_option_table[] = {
         "WHEN"},
     POPT_TABLEEND};
 
+struct poptOption unique_option_table[] = {
+    {"unique", 0, POPT_ARG_STRING, &job_options.unique, 0,
+        "no new job while one of the queue has this key: the id is that one's", "KEY"},
+    {"unique-while", 0, POPT_ARG_STRING, &job_options.unique_while, 0,
+        "it has it while it is active (waiting or running), or only waiting (active)",
+        "active|waiting"},
+    {"unique-for", 0, POPT_ARG_STRING, &job_options.unique_for, 0,
+        "and so long after it has succeeded", "TIME"},
+    {"unique-replace", 0, POPT_ARG_NONE, &job_options.unique_replace, 0,
+        "if that one waits, it takes the payload of this one", NULL},
+    {"unique-move", 0, POPT_ARG_NONE, &job_options.unique_move, 0,
+        "if that one waits, it is due when this one would be", NULL},
+    POPT_TABLEEND};
+
 struct poptOption command_option_table[] = {
     OPTIONS("which handler runs it (exec: the command is run)",
         "keep its outcome so long (1d; with --state and --local 30d)"),
@@ -61,6 +75,29 @@ struct poptOption command_option_table[] = {
         "the command reads this file as its standard input; -: ours", "FILE"},
     POPT_TABLEEND};
 /* clang-format on */
+
+/* The rest of it where there is a key; how the key itself is made is for who submits. */
+static int
+fill_unique(const struct cli *cli, struct stint_job *job)
+{
+    const struct job_options *o = &job_options;
+    bool waiting = o->unique_while && strcmp(o->unique_while, "waiting") == 0;
+    if (!o->unique) {
+        if (o->unique_while || o->unique_for || o->unique_replace || o->unique_move)
+            return cli_usage(cli, "--unique-... has no effect without --unique KEY");
+        return EX_OK;
+    }
+    if (o->unique_while && !waiting && strcmp(o->unique_while, "active") != 0)
+        return cli_usage(cli, "--unique-while=%s: write active or waiting", o->unique_while);
+    if (!*o->unique)
+        return cli_usage(cli, "--unique: the key is empty");
+    if (o->unique_for && !cli_duration(cli, "unique-for", o->unique_for, &job->unique_for_ms))
+        return EX_USAGE;
+    job->unique = o->unique;
+    job->unique_flags = (waiting ? STINT_UNIQUE_WAITING : 0U) |
+        (o->unique_replace ? STINT_UNIQUE_REPLACE : 0U) | (o->unique_move ? STINT_UNIQUE_MOVE : 0U);
+    return EX_OK;
+}
 
 int
 jobs_fill(const struct cli *cli, struct stint_job *job)
@@ -107,7 +144,7 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         if (*times[i].ms == 0)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
-    return EX_OK;
+    return fill_unique(cli, job);
 }
 
 static void
@@ -188,7 +225,7 @@ say_later(const struct cli *cli, enum stint_status why, const char *queue)
 
 int
 jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
-    size_t *stored)
+    enum stint_met *met, size_t *stored)
 {
     size_t piece = count;
     bool said = false;
@@ -198,6 +235,8 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
         enum stint_status status =
             stint_submit(cli->client, jobs + *stored, n, ids + *stored, cli->timeout_ms);
         if (status == STINT_OK) {
+            for (size_t i = 0; met && i < n; i++)
+                met[*stored + i] = stint_client_met(cli->client, i);
             *stored += n;
             piece = 2 * n;
             continue;
@@ -221,12 +260,48 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
 }
 
 void
-jobs_print_id(const struct cli *cli, const struct stint_id *id)
+jobs_print_id(const struct cli *cli, const struct stint_id *id, enum stint_met met)
+{
+    static const char *const names[] = {[STINT_MET_JOB] = "job", [STINT_MET_CHANGED] = "changed"};
+    char text[STINT_ID_TEXT_BYTES];
+    stint_id_format(id, text);
+    if (!cli->json) {
+        fprintf(console_out(), "%s\n", text);
+        return;
+    }
+    json_t *o = json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text);
+    if (met != STINT_MET_NOTHING && (size_t)met < sizeof names / sizeof *names)
+        json_object_set_new(o, "met", json_string(names[met]));
+    (void)out_line(o);
+}
+
+void
+jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met met)
 {
     char text[STINT_ID_TEXT_BYTES];
     stint_id_format(id, text);
-    if (cli->json)
-        (void)out_line(json_pack("{ss ss}", "schema", "stint.submitted/1", "id", text));
-    else
-        fprintf(console_out(), "%s\n", text);
+    if (met == STINT_MET_JOB)
+        cli_say(cli, "%s was there already, and has this key", text);
+    else if (met == STINT_MET_CHANGED)
+        cli_say(cli, "%s was there already, and has been changed", text);
+}
+
+char *
+jobs_unique_of(const char *line, size_t size)
+{
+    const char *key = job_options.unique, *place;
+    if (!key)
+        return NULL;
+    size_t room = strlen(key) + 1, used = 0;
+    for (place = key; (place = strstr(place, "{}")) != NULL; place += 2)
+        room += size;
+    char *made = cli_allocate(room);
+    for (; (place = strstr(key, "{}")) != NULL; key = place + 2) {
+        memcpy(made + used, key, (size_t)(place - key));
+        used += (size_t)(place - key);
+        memcpy(made + used, line, size);
+        used += size;
+    }
+    memcpy(made + used, key, strlen(key));
+    return made;
 }

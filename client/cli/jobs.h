@@ -8,6 +8,8 @@ struct job_options {
     char *queue, *kind, *keep, *timeout, *backoff, *backoff_cap, *priority, *attempts;
     char *directory; /* --wd */
     char *in, *at; /* when it is due */
+    char *unique, *unique_while, *unique_for;
+    int unique_replace, unique_move;
     char **environment; /* --env, as often as wished */
     char *input; /* --stdin */
     int no_wait; /* for room */
@@ -19,6 +21,8 @@ extern struct job_options job_options;
 extern struct poptOption job_option_table[], command_option_table[];
 /* When jobs are due: --in and --at. */
 extern struct poptOption due_option_table[];
+/* That there is one of its kind: --unique and so on. */
+extern struct poptOption unique_option_table[];
 
 /* Fill in a job from the options. Returns an exit code. */
 int jobs_fill(const struct cli *cli, struct stint_job *job);
@@ -29,12 +33,17 @@ int jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *siz
 
 /* Submits jobs of at most one message, in pieces if there is not room for all at once, and waits
  * for room as long as it takes: said once. The first `*stored` of them are stored, also if it
- * fails. Returns an exit code. */
+ * fails. `met` (NULL: not wanted) is what they met. Returns an exit code. */
 int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
-    size_t *stored);
+    enum stint_met *met, size_t *stored);
 
-/* Tells the id of a job that is stored: a line, or an object. */
-void jobs_print_id(const struct cli *cli, const struct stint_id *id);
+/* Tells the id of a job that is stored, or was met: a line, or an object. */
+void jobs_print_id(const struct cli *cli, const struct stint_id *id, enum stint_met met);
+/* Tells people, if it was met, that it was. */
+void jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met met);
+/* The key of a job whose payload is this line: `{}` in --unique stands for it. Allocated; NULL if
+ * there is none. */
+char *jobs_unique_of(const char *line, size_t size);
 
 enum {
     JOBS_PAYLOAD_MAX = 4 << 20, /* no broker takes more in one job */

@@ -101,6 +101,11 @@ out_job(const struct stint_job_info *i)
     out_put_body(o, "payload", i->payload, i->payload_bytes);
     out_put_body(o, "result", i->result, i->result_bytes);
     put_text(o, "worker", i->worker);
+    put_text(o, "unique", i->unique);
+    if (i->unique[0])
+        json_object_set_new(o, "unique_while",
+            json_string(i->unique_flags & STINT_UNIQUE_WAITING ? "waiting" : "active"));
+    put_number(o, "unique_for_ms", i->unique_for_ms);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
         out_exit_status(i, &code, &signal))

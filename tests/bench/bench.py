@@ -70,6 +70,8 @@ class Bench:
             self.rate(place, "lifecycle_1000", "-b", 1000, "-n", jobs)
             self.rate(place, "lifecycle_256_prio4", "-b", 256, "-n", jobs, "--priorities", 4)
             self.rate(place, "lifecycle_256_kept", "-b", 256, "-n", jobs, "--kept")
+            self.rate(place, "unique", "-b", 256, "-n", jobs // 2, "--feature", "unique")
+            self.rate(place, "scheduled", "-b", 256, "-n", jobs // 2, "--feature", "scheduled")
             self.rate(place, "submit_256", "-m", "submit", "-n", jobs, "-q", "fill", runs=1)
             self.rate(place, "drain_256", "-m", "drain", "-n", jobs, "-q", "fill", runs=1)
         finally:

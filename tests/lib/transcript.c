@@ -402,9 +402,10 @@ FIELDS(spec, map,
     {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload", show_bytes},
     {4, "priority", show_uint}, {5, "max_attempts", show_uint}, {6, "keep_ms", show_uint},
     {7, "time_to_run_ms", show_uint}, {8, "backoff_base_ms", show_uint},
-    {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint})
+    {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint},
+    {15, "unique_flags", show_uint}, {16, "unique_for_ms", show_uint}, {17, "unique", show_text})
 
-FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint})
+FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint}, {0, "met", show_uint})
 LIST(run)
 
 FIELDS(dispatched, map,
@@ -438,7 +439,8 @@ FIELDS(info, map,
     {14, "payload_bytes", show_uint}, {15, "result_bytes", show_uint}, {16, "payload", show_bytes},
     {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
-    {22, "priority", show_uint})
+    {22, "priority", show_uint}, {30, "unique", show_text}, {31, "unique_flags", show_uint},
+    {32, "unique_for_ms", show_uint})
 LIST(info)
 
 FIELDS(worker, map,

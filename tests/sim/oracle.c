@@ -46,7 +46,7 @@ oracle_wish(const struct wish *wish)
 {
     if (known.count == JOBS_MAX)
         sim_broken("more jobs than this oracle knows");
-    known.jobs[known.count] = (struct job){.wish = *wish};
+    known.jobs[known.count] = (struct job){.wish = *wish, .wished_us = world_us()};
     figures.jobs++;
     return known.count++;
 }
@@ -204,7 +204,7 @@ recognise(struct store *s, const struct stint_id *id, const struct record *r)
     j = &known.jobs[number];
     if (j->stored)
         sim_broken("%s is stored twice", job_named(j));
-    if (j->answer == ANSWER_REFUSED)
+    if (j->answer == ANSWER_REFUSED || j->answer == ANSWER_MET)
         sim_broken("a client was told that %s is not stored, and now it is", job_named(j));
     j->id = *id;
     j->stored = true;
@@ -305,6 +305,8 @@ remember(struct job *j)
         sim_trace("  %s stands at %s", job_named(j), stint_id_format(&j->now_key, at));
     if (j->now.state == STINT_RUNNING && j->now.attempt != j->was.attempt)
         j->dispatched_us = world_us();
+    bool lives = j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state);
+    j->over_us = lives ? 0 : j->over_us ? j->over_us : world_us();
     if (stint_state_settled(j->now.state))
         j->been |= 1U << j->now.state;
     if (j->now.attempt > j->seen_attempts)
@@ -598,6 +600,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     queues_check_store(store, false);
     bulks_command();
     judge();
+    unique_check();
     feed_check_store(store);
     bulks_read(store);
     note_refusals();

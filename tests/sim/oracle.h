@@ -23,6 +23,9 @@ struct wish {
     int64_t keep_ms; /* negative: the broker's default */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t delay_ms; /* it comes to be run so much later; 0: at once */
+    const char *unique; /* its unique key; NULL: none */
+    bool unique_waiting; /* that it holds only while it waits */
+    uint64_t unique_for_ms; /* after a success */
     size_t payload_bytes, result_bytes;
 };
 
@@ -43,6 +46,8 @@ char *oracle_output(uint32_t job, size_t *bytes);
 bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);
 /* Its submission was answered. `id` only if that is STINT_OK. */
 void oracle_answered(uint32_t job, enum stint_status status, const struct stint_id *id);
+/* Its submission made no job, as this one held its key. */
+void oracle_met(uint32_t job, const struct stint_id *id);
 /* Nobody will ever hear the answer: whoever asked is dead, and nobody asks again. */
 void oracle_abandoned(uint32_t job);
 /* A worker has begun to run a job: from now on it knows that it holds it. */

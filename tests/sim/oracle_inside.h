@@ -95,7 +95,7 @@ struct traffic {
         (list).all[(list).count++] = (__VA_ARGS__); \
     } while (0)
 
-enum told { ANSWER_NONE, ANSWER_STORED, ANSWER_REFUSED, ANSWER_UNKNOWN };
+enum told { ANSWER_NONE, ANSWER_STORED, ANSWER_REFUSED, ANSWER_UNKNOWN, ANSWER_MET };
 
 /* What is known of a job at a moment. The state is STINT_UNKNOWN before it was stored, and when it
  * is gone again. */
@@ -122,6 +122,8 @@ struct job {
     struct life was, now;
     uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
+    uint64_t wished_us; /* before it was submitted */
+    uint64_t over_us; /* it was seen to be over; 0: it is not */
     uint64_t dispatched_us;
     uint64_t next_since_us; /* nothing holds it up, as the broker has said since then; 0: else */
     bool confirm; /* its last worker was told to ask before it begins */
@@ -246,5 +248,8 @@ void frames_clear(void);
 void frames_restart(void);
 void frames_in(const struct batch *batch);
 void frames_out(const struct outbox *out);
+
+/* No two jobs have the same unique key. */
+void unique_check(void);
 
 #endif

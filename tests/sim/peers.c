@@ -117,10 +117,18 @@ learn(struct plan *p, enum stint_status status, const struct stint_id *ids)
         sim_broken("%s has a key, and is told %s", c->name, stint_status_name(status));
     p->answered = true;
     p->refused = status != STINT_OK;
-    for (uint32_t i = 0; i < p->count; i++)
-        oracle_answered(p->first + i, status, status == STINT_OK ? &ids[i] : NULL);
-    if (status == STINT_OK)
-        watch(c, ids, p->count);
+    struct stint_id fresh[JOBS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (status != STINT_OK || stint_client_met(c->client, i) == STINT_MET_NOTHING) {
+            oracle_answered(p->first + i, status, status == STINT_OK ? &ids[i] : NULL);
+            fresh[count++] = status == STINT_OK ? ids[i] : (struct stint_id){{0}};
+        } else {
+            oracle_met(p->first + i, &ids[i]);
+        }
+    }
+    if (status == STINT_OK && count > 0)
+        watch(c, fresh, count);
 }
 
 static void
@@ -206,18 +214,8 @@ send_plan(struct sim_client *c, unsigned index, bool waits)
     if (p->refused)
         return true;
     for (uint32_t i = 0; i < p->count; i++) {
-        const struct wish *w = oracle_wish_of(p->first + i);
-        jobs[i] = (struct stint_job){.queue = keys_queues[w->queue],
-            .kind = w->kind,
-            .payload = oracle_payload(p->first + i),
-            .payload_bytes = w->payload_bytes,
-            .priority = w->priority,
-            .max_attempts = w->max_attempts,
-            .keep_ms = w->keep_ms,
-            .time_to_run_ms = w->time_to_run_ms,
-            .backoff_base_ms = w->backoff_base_ms,
-            .backoff_cap_ms = w->backoff_cap_ms,
-            .delay_ms = w->delay_ms};
+        jobs[i] = wishes_job(oracle_wish_of(p->first + i));
+        jobs[i].payload = oracle_payload(p->first + i);
     }
     if (waits)
         good = submit_and_wait(c, p, jobs);

@@ -20,6 +20,7 @@ struct load {
     uint64_t far_us; /* peers are up to so far from the broker */
     unsigned killers; /* jobs in a hundred that end whatever worker runs them */
     unsigned picky; /* jobs in a hundred that not every worker can start */
+    unsigned keyed; /* that have a unique key */
     unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool ruled; /* people resize and pause workers, and send them away */

@@ -44,6 +44,7 @@ make_world(struct plan *p, struct chance *c)
     l->kinds = chance_in_100(c, 40) ? 3 : 1;
     l->killers = chance_in_100(c, 30) ? 5 : 0;
     l->picky = chance_in_100(c, 30) ? 20 : 0;
+    l->keyed = chance_in_100(c, 40) ? 30 : 0;
     if (chance_in_100(c, 10)) { /* who comes when others have left is served */
         o->max.sessions = (uint32_t)chance_between(c, 1, l->clients);
         l->full = true;

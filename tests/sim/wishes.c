@@ -3,6 +3,7 @@
 #include "keys.h"
 
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
+static const char *const wishes_keys[3] = {"k", "key", "\xc3\xa4"};
 
 struct wish
 wishes_make(const struct load *load, const struct grant *key, struct chance *c)
@@ -28,6 +29,11 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.time_to_run_ms = chance_between(c, 100, 5000);
     if (chance_in_100(c, 10))
         w.delay_ms = chance_between(c, 1, 5000);
+    if (chance_in_100(c, load->keyed)) {
+        w.unique = wishes_keys[chance_below(c, 3)];
+        w.unique_waiting = chance_in_100(c, 30);
+        w.unique_for_ms = chance_in_100(c, 30) ? chance_between(c, 1, 20000) : 0;
+    }
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
         w.result_bytes += chance_below(c, 9000);
@@ -36,4 +42,22 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
     while (key && !keys_allow(key, RIGHT_SUBMIT, keys_queues[w.queue]) && !chance_in_100(c, 5))
         w.queue = (unsigned)chance_below(c, load->queues);
     return w;
+}
+
+struct stint_job
+wishes_job(const struct wish *w)
+{
+    return (struct stint_job){.queue = keys_queues[w->queue],
+        .kind = w->kind,
+        .payload_bytes = w->payload_bytes,
+        .priority = w->priority,
+        .max_attempts = w->max_attempts,
+        .keep_ms = w->keep_ms,
+        .time_to_run_ms = w->time_to_run_ms,
+        .backoff_base_ms = w->backoff_base_ms,
+        .backoff_cap_ms = w->backoff_cap_ms,
+        .delay_ms = w->delay_ms,
+        .unique = w->unique,
+        .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
+        .unique_for_ms = w->unique_for_ms};
 }

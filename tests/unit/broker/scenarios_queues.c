@@ -41,6 +41,43 @@ play_queues(struct world *w)
     set_queue(w, 7, STINT_RESUME_QUEUE);
 }
 
+static struct job_spec
+keyed(const char *key, const char *payload, uint64_t flags)
+{
+    struct job_spec job = world_job(payload);
+    job.unique = (struct slice){(const uint8_t *)key, strlen(key)};
+    job.unique_flags = flags;
+    return job;
+}
+
+void
+play_unique(struct world *w)
+{
+    greet_client(w);
+    struct job_spec jobs[] = {keyed("report", "old", 0), keyed("report", "new", UNIQUE_REPLACE),
+        keyed("mail", "hello", UNIQUE_WAITING)};
+    jobs[0].unique_for_ms = 60000;
+    world_submit(w, CLIENT, 1, jobs, 3);
+    step(w, 0);
+    say(w, "Sent again, it has the same answer. Both are handed out, and one lets go of its key.");
+    world_submit(w, CLIENT, 1, jobs, 3);
+    greet_worker(w, WORKER, 2);
+    step(w, 0);
+    jobs[1] = keyed("mail", "hello again", UNIQUE_WAITING);
+    world_submit(w, CLIENT, 2, jobs, 2);
+    step(w, 0);
+    say(w, "It has succeeded, and its key is held for a minute.");
+    world_settle(w, WORKER, 2, job(1), 1, OUTCOME_SUCCEEDED, "done");
+    world_submit(w, CLIENT, 3, jobs, 1);
+    step(w, 100);
+    say(w, "One that was cancelled does not come back while another one has its key.");
+    struct stint_id cancelled = job(2);
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_CANCEL, 4, &cancelled, 1, 0);
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_RETRY, 5, &cancelled, 1, 0);
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_GET, 6, &cancelled, 1, 0);
+    step(w, 0);
+}
+
 /* The filter as in `queue=default priority<101`. */
 static struct slice
 some_filter(struct pack_buffer *b)

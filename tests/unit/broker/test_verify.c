@@ -82,7 +82,7 @@ rewrite(struct world *w, enum store_table table, uint64_t sequence, enum store_t
 static void
 a_long_key(struct world *w)
 {
-    static const uint8_t key[200];
+    static const uint8_t key[ROW_KEY_BYTES_MAX + 2];
     store_put(
         w->store, STORE_DUE, (struct slice){key, sizeof key}, (struct slice){0}, (struct slice){0});
 }

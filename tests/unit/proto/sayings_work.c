@@ -200,6 +200,12 @@ spec(void)
     if (chance())
         s.due_ms = upto(LIMIT_MOMENT_MS);
     if (chance())
+        s.unique = letters(1, 20);
+    if (chance())
+        s.unique_flags = below(UNIQUE_FLAGS_ALL + 1);
+    if (chance())
+        s.unique_for_ms = upto(LIMIT_TIME_MS);
+    if (chance())
         s.max_attempts = 1 + (uint32_t)upto(LIMIT_ATTEMPTS - 1);
     if (chance())
         s.priority = (uint8_t)below(256);
@@ -221,6 +227,9 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->backoff_cap_ms, jobs[i].backoff_cap_ms);
         assert_number(s->delay_ms, jobs[i].delay_ms);
         assert_number(s->due_ms, jobs[i].due_ms);
+        assert_same(s->unique, jobs[i].unique);
+        assert_number(s->unique_flags, jobs[i].unique_flags);
+        assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
         assert_int_equal(s->max_attempts, jobs[i].max_attempts);
         assert_int_equal(s->priority, jobs[i].priority);
     }
@@ -298,6 +307,7 @@ say_SUBMITTED(uint64_t number)
     struct stint_id firsts[6][3];
     uint32_t counts[6][3], runs[6], answers = (uint32_t)below(6);
     struct slice details[6];
+    enum stint_met mets[6][3];
     uint64_t numbers[6];
     for (uint32_t i = 0; i < answers; i++) {
         numbers[i] = upto(UINT64_MAX);
@@ -312,7 +322,11 @@ say_SUBMITTED(uint64_t number)
         for (uint32_t n = 0; n < runs[i]; n++) {
             firsts[i][n] = id();
             counts[i][n] = (uint32_t)upto(LIMIT_JOBS);
-            message_put_run(&elements, &firsts[i][n], counts[i][n]);
+            mets[i][n] = (enum stint_met)below(3);
+            if (mets[i][n] == STINT_MET_NOTHING)
+                message_put_run(&elements, &firsts[i][n], counts[i][n]);
+            else
+                message_put_run_met(&elements, &firsts[i][n], counts[i][n], mets[i][n]);
         }
     }
     (void)number;
@@ -333,6 +347,7 @@ say_SUBMITTED(uint64_t number)
             assert_true(message_next_run(&a, &first, &count));
             assert_memory_equal(&first, &firsts[i][n], sizeof first);
             assert_int_equal(count, counts[i][n]);
+            assert_int_equal(a.met, mets[i][n]);
         }
     }
     pack_buffer_free(&elements);

@@ -1,0 +1,52 @@
+/* What a submit meets; the contract is in meet.h. A row of STORE_UNIQUE names the job, and the
+ * job's record says what holding means: one that holds its key while it waits lets go of it by
+ * being handed out, without a word to the store, and whoever comes next finds that here.
+ */
+#include "meet.h"
+#include "apart.h"
+#include "unique.h"
+#include "watch.h"
+
+static bool
+holds(const struct job *job, struct slice unique)
+{
+    const struct record *r = &job->record;
+    bool waiting_only = record_get(r, FIELD_UNIQUE_FLAGS, 0) & UNIQUE_WAITING;
+    return job->place != PLACE_SETTLED && r->unique.size == unique.size &&
+        memcmp(r->unique.data, unique.data, unique.size) == 0 &&
+        !(waiting_only && job->state == STINT_RUNNING);
+}
+
+/* One that waits takes what the new one brings. */
+static void
+change(struct core *core, struct job *job, const struct job_spec *spec)
+{
+    apart_forget(core, &job->key);
+    if (spec->unique_flags & UNIQUE_REPLACE)
+        job_set_payload(core, job, spec->payload);
+    job_write(core, job);
+    if (spec->unique_flags & UNIQUE_MOVE)
+        job_reschedule(core, job, job_due(core, spec));
+    if (job->place == PLACE_LIVE)
+        book_ready_at(job->level, id_sequence(&job->key)); /* it was apart */
+    watch_event(core, STINT_EVENT_CHANGED, job->level, &job->id, job->record.attempt);
+}
+
+enum stint_met
+meet_holder(
+    struct core *core, const struct queue *q, const struct job_spec *spec, struct stint_id *id)
+{
+    struct row_unique row;
+    struct job job;
+    if (!unique_find(core, q->number, spec->unique, &row))
+        return STINT_MET_NOTHING;
+    *id = row.id;
+    if (row.until_ms)
+        return STINT_MET_JOB;
+    if (!job_find(core, &row.id, &job) || !holds(&job, spec->unique))
+        return STINT_MET_NOTHING;
+    if (job.state == STINT_RUNNING || !(spec->unique_flags & (UNIQUE_REPLACE | UNIQUE_MOVE)))
+        return STINT_MET_JOB;
+    change(core, &job, spec);
+    return STINT_MET_CHANGED;
+}

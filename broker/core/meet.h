@@ -1,0 +1,12 @@
+/* A submit whose unique key is held by another job. */
+#ifndef MEET_H
+#define MEET_H
+
+#include "job.h"
+
+/* Does a job of the queue hold the key of this one? Then it is `*id`, and if the submit wants that
+ * and it waits, it has taken the payload or the time of the new one. Else STINT_MET_NOTHING. */
+enum stint_met meet_holder(
+    struct core *core, const struct queue *queue, const struct job_spec *spec, struct stint_id *id);
+
+#endif
