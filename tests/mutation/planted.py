@@ -938,7 +938,7 @@ PLANTED = [
      "(group && g[k] != i->gid)", "(group && g[k] == UINT32_MAX)"),
     # how far jobs are
     ("progress: of any attempt", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->worker != peer->worker"),
-    ("progress: by any worker", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->attempt != told->attempt"),
+    ("progress: by any worker", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->attempt != told->attempt || !peer->worker"),
     ("progress: it has no bound", PROGRESS, "    while (all->bytes > most)\n        progress_forget(all, all->all);\n", "    (void)most;\n"),
     ("progress: the newest makes room", PROGRESS, "        progress_forget(all, all->all);", "        progress_forget(all, all->all->prev);"),
     ("progress: watchers are told at once, each time", TELLING, "    return passed_ms >= PUSH_EVERY_MS ? 0 : PUSH_EVERY_MS - passed_ms;", "    return passed_ms >= PUSH_EVERY_MS ? 0 : 0;"),
