@@ -2,9 +2,9 @@
  * round, keeps a count in each slot's state, and snoozes a job at its first attempt. */
 #include "stint_worker.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct counter {
@@ -59,13 +59,13 @@ static void
 wait_for_a_file(struct stint_task *task, void *state)
 {
     const struct stint_task_info *job = stint_task_info(task);
-    const struct timespec moment = {.tv_nsec = 10000000};
+    struct pollfd p = {.fd = stint_task_cancel_fd(task), .events = POLLIN};
     char path[256];
     (void)state;
     (void)snprintf(path, sizeof path, "%.*s", (int)job->payload_bytes, (const char *)job->payload);
     while (access(path, F_OK) != 0 && !stint_task_cancelled(task)) {
         (void)stint_task_progress(task, 25, "waits for a file");
-        (void)nanosleep(&moment, NULL);
+        (void)poll(&p, 1, 10);
     }
     stint_task_succeed(task, NULL, 0);
 }

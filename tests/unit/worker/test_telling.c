@@ -149,7 +149,7 @@ a_new_conversation_hears_it_again_and_a_full_one_later(void **state)
     begin(1, 1);
     (void)stint_task_progress(&slots[1].task, 5, "x");
     assert_int_equal(send(), 1);
-    telling_again(&w);
+    leases_claim(&w);
     assert_int_equal(send(), 1);
     assert_told(0, 5, "x");
     (void)stint_task_progress(&slots[0].task, 6, "y");
