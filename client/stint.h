@@ -177,6 +177,13 @@ STINT_EXPORT enum stint_status stint_watch(struct stint_client *client, const st
 STINT_EXPORT void
 stint_unwatch(struct stint_client *client, const struct stint_id *ids, size_t count);
 
+/* Call `fn` with how far jobs are that run and are watched or waited for from now on: with id,
+ * attempt and progress of a job, state STINT_RUNNING, a few times a second at most, the newest each
+ * time. NULL: nobody wants to hear it. From a broker that does not know of progress nothing comes.
+ */
+STINT_EXPORT void
+stint_watch_progress(struct stint_client *client, stint_outcome_fn *fn, void *context);
+
 /* Jobs watched that are not settled yet. */
 STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
 

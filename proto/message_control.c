@@ -174,6 +174,7 @@ enum running_key {
     RUNNING_ATTEMPT = 4,
     RUNNING_BEGUN = 5,
     RUNNING_AGO = 6,
+    RUNNING_PROGRESS = 7, /* and the two behind it */
 };
 
 static void
@@ -189,7 +190,7 @@ read_id(struct pack_reader *r, struct stint_id *id)
 bool
 message_next_running(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     struct stint_running_info *info = &arrays->running_info;
     int64_t last = -1;
     *info = (struct stint_running_info){0};
@@ -207,6 +208,9 @@ message_next_running(struct message_arrays *arrays)
             info->begun = pack_bool(r);
         else if (key == RUNNING_AGO)
             info->ms_ago = pack_uint(r);
+        else if (key >= RUNNING_PROGRESS && key <= RUNNING_PROGRESS + PROGRESS_TEXT)
+            read_progress(r, (enum progress_at)(key - RUNNING_PROGRESS), &info->progress,
+                arrays->items.progress);
         else
             pack_skip(r);
     }
@@ -216,7 +220,7 @@ message_next_running(struct message_arrays *arrays)
 void
 message_put_running_info(struct pack_buffer *b, const struct stint_running_info *info)
 {
-    pack_put_map(b, 6);
+    pack_put_map(b, 6 + progress_fields(&info->progress));
     put_key(b, RUNNING_ID);
     put_id(b, &info->id);
     put_key_string(b, RUNNING_QUEUE, info->queue);
@@ -224,6 +228,7 @@ message_put_running_info(struct pack_buffer *b, const struct stint_running_info 
     pack_put_key_uint(b, RUNNING_ATTEMPT, info->attempt);
     put_key_bool(b, RUNNING_BEGUN, info->begun);
     pack_put_key_uint(b, RUNNING_AGO, info->ms_ago);
+    put_progress(b, RUNNING_PROGRESS, &info->progress);
 }
 
 enum set_queue_key {

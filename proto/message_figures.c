@@ -39,7 +39,7 @@ enum queue_key {
 bool
 message_next_queue(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     struct stint_queue_info *info = &arrays->queue_info;
     int64_t last = -1;
     *info = (struct stint_queue_info){0};
@@ -118,7 +118,7 @@ enum worker_key {
 bool
 message_next_worker(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     struct stint_worker_info *info = &arrays->worker_info;
     uint32_t *const counts[] = {&info->slots, &info->window, &info->held};
     uint64_t *const totals[] = {&info->seen_ms_ago, &info->succeeded, &info->failed};

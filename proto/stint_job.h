@@ -105,6 +105,15 @@ struct stint_change {
 #define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, {0, 0, 0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
+/* How far a run is, as it has told last. */
+struct stint_progress {
+    const char *text; /* UTF-8 of at most 200 bytes; NULL: it has told none */
+    uint64_t ms_ago; /* since the broker was told, at least 1; 0: it was told nothing */
+    uint32_t percent; /* 0 to 100, or STINT_NO_PERCENT */
+};
+#define STINT_NO_PERCENT UINT32_MAX
+#define STINT_PROGRESS_BYTES 201 /* of such a text, with its end */
+
 /* What the broker tells of a job. Pointers live as long as the call that gave the struct says;
  * what was not asked for or does not apply is 0. */
 struct stint_job_info {
@@ -124,7 +133,8 @@ struct stint_job_info {
                                       of its standard error */
     char unique[STINT_UNIQUE_BYTES]; /* its unique key; "": it has none */
     uint64_t unique_flags, unique_for_ms;
-    uint64_t reserved[8];
+    struct stint_progress progress; /* of the current run */
+    uint64_t reserved[5];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */
@@ -230,7 +240,8 @@ struct stint_running_info {
     uint32_t attempt;
     bool begun; /* it runs, or may; else it waits in the worker */
     uint64_t ms_ago; /* it was handed out */
-    uint64_t reserved[4];
+    struct stint_progress progress;
+    uint64_t reserved[1];
 };
 
 /* Why a job does not run, or why nothing of a queue does. The numbers are the protocol's. */

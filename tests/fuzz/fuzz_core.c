@@ -329,6 +329,31 @@ put_leases(struct pack_buffer *b, enum message_type type)
 }
 
 static void
+put_progress(struct pack_buffer *b)
+{
+    struct told_progress told[4];
+    uint32_t count = next() % 5;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lease_ref lease = known();
+        told[i] = (struct told_progress){.id = lease.id,
+            .attempt = lease.attempt,
+            .percent = next() % 2 ? next() % 101 : STINT_NO_PERCENT,
+            .text = {(const uint8_t *)"how far it is", next() % 14}};
+    }
+    message_put_progress(b, told, count);
+}
+
+/* Of jobs that run. */
+static void
+put_news(struct pack_buffer *b)
+{
+    if (next() % 4 == 0)
+        put_progress(b);
+    else
+        put_leases(b, MESSAGE_STARTED);
+}
+
+static void
 put_list(struct pack_buffer *b)
 {
     struct message m = {.type = MESSAGE_LIST};
@@ -440,7 +465,7 @@ put_frame(uint8_t what, uint8_t connection)
         put_leases(b, MESSAGE_CLAIM);
         break;
     case 6:
-        put_leases(b, MESSAGE_STARTED);
+        put_news(b);
         break;
     case 7:
         message_put_ping(b, next(), next() % 2 ? WINDOW_UNCHANGED : next(), 0);
@@ -548,6 +573,7 @@ prepare(void)
     f.options.keep_dead_ms = 30000;
     f.options.session_keep_ms = 60000;
     f.options.unread_bytes = 6000;
+    f.options.max.progress_bytes = 300;
     f.store = store_model_new();
     if (!f.arrays)
         f.arrays = calloc(1, sizeof *f.arrays);

@@ -23,6 +23,7 @@ KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c"
 READER = "broker/net/keys_reader.c"
 JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
     f"broker/store/{n}.c" for n in ("journal", "journal_record", "store_journal", "journaled", "segment_files"))
+PROGRESS, TELLING = "broker/core/progress.c", "broker/core/telling.c"
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
 FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
     f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
@@ -953,4 +954,19 @@ PLANTED = [
      "i->changes = geteuid() == 0;", "i->changes = true;"),
     ("who is that user may have any group", "worker/identity.c",
      "(group && g[k] != i->gid)", "(group && g[k] == UINT32_MAX)"),
+    # how far jobs are
+    ("progress: of any attempt", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->worker != peer->worker"),
+    ("progress: by any worker", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->attempt != told->attempt || !peer->worker"),
+    ("progress: it has no bound", PROGRESS, "    while (all->bytes > most)\n        progress_forget(all, all->all);\n", "    (void)most;\n"),
+    ("progress: the newest makes room", PROGRESS, "        progress_forget(all, all->all);", "        progress_forget(all, all->all->prev);"),
+    ("progress: watchers are told at once, each time", TELLING, "    return passed_ms >= PUSH_EVERY_MS ? 0 : PUSH_EVERY_MS - passed_ms;", "    return passed_ms >= PUSH_EVERY_MS ? 0 : 0;"),
+    ("progress: who does not read misses the newest", TELLING, "    if (behind)\n        progress_list(&core->fleet.progresses, p);\n", "    (void)behind;\n"),
+    ("progress: who only waits hears it", TELLING, "        if (!w->progress || (!p->fresh && !w->behind))", "        if (!p->fresh && !w->behind)"),
+    ("progress: a watch that begins hears nothing", QUERY, "            telling_begin(core, peer, &id);", "            (void)telling_begin;"),
+    ("progress: a new conversation is told nothing", LEASES, "    telling_again(w);\n", ""),
+    ("progress: the next run begins with the last one's", "worker/telling.c", "    p->used = p->was_told = false;\n    atomic_store(&p->changed, false);\n", ""),
+    ("progress: the same is told again", "worker/telling.c", "    if (p->was_told && is_same(&newest, &p->told))\n        return false;\n", ""),
+    ("progress: a text is cut within a character", "worker/telling.c", "        size_t size = character(from, left), taken = size ? size : 1;", "        size_t size = character(from, left) ? 1 : 0, taken = 1;"),
+    ("progress: after the outcome", "worker/telling.c", "    if (task->held->outcome != 0)\n", "    if (false)\n"),
+    ("progress: a percentage of any size", "worker/control.c", "*percent <= 100;", "*percent <= 1000;"),
 ]

@@ -97,7 +97,8 @@ say_RUNNING(uint64_t number)
         infos[i] = (struct stint_running_info){.id = id(),
             .attempt = (uint32_t)upto(UINT32_MAX),
             .begun = chance(),
-            .ms_ago = upto(UINT64_MAX)};
+            .ms_ago = upto(UINT64_MAX),
+            .progress = progress()};
         text(infos[i].queue, sizeof infos[i].queue);
         text(infos[i].kind, sizeof infos[i].kind);
         message_put_running_info(&elements, &infos[i]);
@@ -116,6 +117,7 @@ say_RUNNING(uint64_t number)
         ASSERT_FIELD(is, was, attempt);
         ASSERT_FIELD(is, was, begun);
         ASSERT_FIELD(is, was, ms_ago);
+        assert_progress(&is->progress, &was->progress);
     }
     pack_buffer_free(&elements);
 }
