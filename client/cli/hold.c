@@ -253,7 +253,8 @@ make(const struct cli *cli, struct hold *h)
         .queues = h->options->queues,
         .told = told,
         .told_context = h,
-        .exit_idle_ms = h->options->wait_ms};
+        /* The command tells it to stop before; this is for one that is gone. */
+        .exit_idle_ms = cli->timeout_ms + h->options->wait_ms};
     while (o.queues && o.queues[o.queues_count])
         o.queues_count++;
     enum stint_status status = stint_worker_new(&o, &h->worker);
