@@ -155,7 +155,9 @@ store_queue(struct book *book, const struct queue *q)
         .paused = q->set.paused,
         .closed = q->set.closed,
         .lifo = q->set.lifo,
-        .low_first = q->set.low_first};
+        .low_first = q->set.low_first,
+        .running = q->set.running,
+        .rate = q->set.rate};
     store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
         (struct slice){0});
 }
@@ -187,12 +189,25 @@ turn_levels(struct queue *q)
     }
 }
 
+/* Its bucket begins empty. */
+static void
+set_rate(struct book *book, struct queue *q, uint64_t rate)
+{
+    if (q->set.rate)
+        LL_DELETE2(book->rated, q, past.next_rated);
+    if (rate)
+        LL_PREPEND2(book->rated, q, past.next_rated);
+    q->past.bucket = (struct bucket){.begun = false};
+}
+
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
     assert(q->number != 0);
     if (set.low_first != q->set.low_first)
         turn_levels(q);
+    if (set.rate != q->set.rate)
+        set_rate(book, q, set.rate);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);
@@ -376,6 +391,8 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
         level->lost = false;
         posts_wake(&q->servings.posts);
     }
+    if (from == STINT_RUNNING && q->set.running) /* it may hand out another one */
+        posts_wake(&q->servings.posts);
     if (to != STINT_UNKNOWN) {
         level->jobs[to]++;
         book->jobs[to]++;
@@ -569,7 +586,9 @@ load_queue(struct book *book, struct slice key, struct slice value)
         book_queue(book, row.name))
         return false;
     struct queue *q = new_queue(book, row.name);
-    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};
+    set_rate(book, q, row.rate);
+    q->set = (struct queue_settings){
+        row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};
     add_queue(book, q, row.number);
     return true;
 }

@@ -453,6 +453,7 @@ core_idle_ms(const struct core *core)
         idle = earlier(idle, BUSY_MS);
     if (core->step.unfinished || bulk_is_open(core))
         return 0;
+    idle = earlier(idle, pace_idle_ms(&core->book));
     return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }
 
