@@ -94,6 +94,8 @@ struct watching {
     bool waited; /* nothing is waited for any more */
     size_t unwatched; /* let go of in this conversation; the broker may watch them still */
     uint64_t again_at_pong; /* not 0: ask again for all when this PONG has come */
+    stint_outcome_fn *progress; /* NULL: nobody wants to hear how far they are */
+    void *progress_context;
 };
 
 /* A question to ask again, as there was much to read. */
@@ -108,6 +110,7 @@ struct lent {
     uint8_t met[LIMIT_JOBS]; /* what these were: enum stint_met */
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
+    char progress[STINT_PROGRESS_BYTES];
     char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };
 

@@ -23,6 +23,10 @@ take_job(struct stint_client *c, const struct message *m, void *into)
     c->lent.info = arrays->info;
     if (c->lent.info.state == STINT_UNKNOWN)
         return client_fail(c, STINT_NO_SUCH_JOB, "looking up the job", "");
+    if (c->lent.info.progress.text) {
+        (void)strcpy(c->lent.progress, c->lent.info.progress.text);
+        c->lent.info.progress.text = c->lent.progress;
+    }
     c->lent.info.payload =
         keep_body(&c->lent.payload, c->lent.info.payload, c->lent.info.payload_bytes);
     c->lent.info.result =

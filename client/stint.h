@@ -177,6 +177,13 @@ STINT_EXPORT enum stint_status stint_watch(struct stint_client *client, const st
 STINT_EXPORT void
 stint_unwatch(struct stint_client *client, const struct stint_id *ids, size_t count);
 
+/* Call `fn` with how far jobs are that run and are watched or waited for from now on: with id,
+ * attempt and progress of a job, state STINT_RUNNING, a few times a second at most, the newest each
+ * time. NULL: nobody wants to hear it. From a broker that does not know of progress nothing comes.
+ */
+STINT_EXPORT void
+stint_watch_progress(struct stint_client *client, stint_outcome_fn *fn, void *context);
+
 /* Jobs watched that are not settled yet. */
 STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
 
@@ -349,6 +356,13 @@ stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t
  * STINT_UNSUPPORTED. */
 STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, const char *queue,
     enum stint_queue_action action, struct stint_queue_setting *now, uint32_t timeout_ms);
+
+/* How many jobs of a queue are handed out, from now on and also after a restart: so many at once
+ * over all workers, and so many in an hour, evenly; after a pause at most those of a second, or
+ * one, come at once. What runs goes on. To limit one that is not there makes it. As
+ * stint_set_queue; STINT_INVALID: over 16,777,216 at once or a million a second. */
+STINT_EXPORT enum stint_status stint_limit_queue(struct stint_client *client, const char *queue,
+    const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms);
 
 /* An operation on all jobs that a filter is true of. Begin with STINT_BULK_INIT. Everything is
  * borrowed for the call. */

@@ -61,6 +61,19 @@ left_out(const struct stint_job_info *info)
     return info->result_bytes > 0 && !info->result && !info->error[0];
 }
 
+/* How far a job is that runs; whoever is told may watch and unwatch. */
+static void
+runs(struct stint_client *c, const struct stint_job_info *info)
+{
+    const struct watched *w = find_watched(c, &info->id);
+    if (!w || !c->watching.progress || c->closing)
+        return;
+    c->called++;
+    c->calling++;
+    c->watching.progress(c->watching.progress_context, info);
+    c->calling--;
+}
+
 /* Tells those who need not wait for the result any longer. Whoever is told may watch and unwatch.
  */
 static void
@@ -151,8 +164,8 @@ ask_for(struct stint_client *c, const struct stint_id *ids, uint32_t count, bool
 {
     struct call *call = client_call(c, MESSAGE_WAIT);
     call->replied = wait_answered;
-    message_put_ids(
-        &call->request->frame, MESSAGE_WAIT, call->request->number, ids, count, results);
+    message_put_ids(&call->request->frame, MESSAGE_WAIT, call->request->number, ids, count,
+        (results ? WAIT_RESULTS : 0U) | (c->watching.progress ? WAIT_PROGRESS : 0U));
     client_send(call);
 }
 
@@ -219,6 +232,13 @@ stint_watch(struct stint_client *c, const struct stint_id *ids, size_t count, bo
     if (status == STINT_OK)
         ask_for_these(c, ids, count);
     return status;
+}
+
+void
+stint_watch_progress(struct stint_client *c, stint_outcome_fn *fn, void *context)
+{
+    c->watching.progress = fn;
+    c->watching.progress_context = context;
 }
 
 void
@@ -291,7 +311,10 @@ client_take_outcomes(struct stint_client *c, const struct message *m)
     struct message_arrays *arrays = link_arrays(c->link);
     for (uint32_t i = 0; i < m->count && message_next_job(arrays); i++) {
         struct stint_job_info info = arrays->info;
-        settled(c, &info);
+        if (info.state == STINT_RUNNING)
+            runs(c, &info);
+        else
+            settled(c, &info);
     }
 }
 

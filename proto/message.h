@@ -119,6 +119,14 @@ struct lease_ref {
     bool begun; /* in CLAIM: its handler was started */
 };
 
+/* How far a run is, as it says. */
+struct told_progress {
+    struct stint_id id;
+    uint32_t attempt;
+    uint32_t percent; /* STINT_NO_PERCENT: it does not say */
+    struct slice text;
+};
+
 struct outcome {
     struct stint_id id;
     uint32_t attempt;
@@ -257,6 +265,7 @@ struct message {
         } recall;
         struct {
             bool results;
+            bool progress; /* of those that run; until they are settled */
         } wait;
         struct {
             uint32_t parts; /* PART_PAYLOAD, PART_RESULT */
@@ -288,6 +297,7 @@ struct message {
         struct {
             struct slice queue;
             enum stint_queue_action action;
+            struct stint_queue_limits limits;
         } set_queue;
         struct stint_queue_setting queue; /* QUEUE */
         struct {
@@ -340,6 +350,12 @@ struct name_arrays {
     struct slice prefixes[LIMIT_PREFIXES]; /* of queues' names, with a `*` behind each */
 };
 
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and others: what message_next_* reads. */
+struct message_items {
+    struct pack_reader r;
+    char progress[STINT_PROGRESS_BYTES]; /* what the info's or running_info's points to */
+};
+
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes
  * on a path that matters, reused for each message. */
 struct message_arrays {
@@ -347,6 +363,7 @@ struct message_arrays {
         struct job_spec specs[LIMIT_JOBS];
         struct outcome outcomes[LIMIT_JOBS];
         struct lease_ref leases[LIMIT_JOBS];
+        struct told_progress told[LIMIT_JOBS];
         struct dispatched_job dispatched[LIMIT_JOBS];
         struct stint_id ids[LIMIT_JOBS];
         struct answer answers[LIMIT_JOBS];
@@ -363,8 +380,7 @@ struct message_arrays {
         struct measured measured; /* FIGURES: one at a time */
         struct bulk_item bulk; /* BULKS: one at a time */
     };
-    struct pack_reader items; /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING: what message_next_* reads
-                               */
+    struct message_items items;
 };
 
 /* Decode one frame. On an error the message holds the type and number as far as they were read.
@@ -419,11 +435,13 @@ void message_put_settle(struct pack_buffer *b, uint64_t number, const struct out
     uint32_t count, uint32_t window);
 void message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more);
+void message_put_progress(struct pack_buffer *b, const struct told_progress *told, uint32_t count);
 /* Of this queue; empty: of any. */
 void message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue);
 void message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
     uint32_t count, const struct change *change);
-/* WAIT, GET, CANCEL, RETRY, DELETE. */
+/* CANCEL, RETRY, DELETE; GET, whose option is the parts; WAIT, whose option is bits of these. */
+enum wait_option { WAIT_RESULTS = 1, WAIT_PROGRESS = 2 };
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
 /* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */
@@ -491,8 +509,9 @@ void message_put_list_figures(struct pack_buffer *b, uint64_t number, struct sli
     uint32_t parts, struct slice cursor);
 void message_put_figures(struct pack_buffer *b, const struct stint_figures *figures);
 void message_put_peek(struct pack_buffer *b, uint64_t number, const struct message *peek);
-void message_put_set_queue(
-    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
+/* `limits` of STINT_LIMIT_QUEUE alone; else NULL. */
+void message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
+    enum stint_queue_action action, const struct stint_queue_limits *limits);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 

@@ -7,6 +7,7 @@
 enum ids_key {
     IDS = 2,
     IDS_OPTION = 3,
+    WAIT_TELLS_PROGRESS = 4,
 };
 
 void
@@ -16,6 +17,8 @@ ids_field(struct decoding *d, uint64_t key)
         decoding_ids(d);
     else if (key == IDS_OPTION && d->m->type == MESSAGE_WAIT)
         d->m->wait.results = pack_bool(&d->r);
+    else if (key == WAIT_TELLS_PROGRESS && d->m->type == MESSAGE_WAIT)
+        d->m->wait.progress = pack_bool(&d->r);
     else if (key == IDS_OPTION && d->m->type == MESSAGE_GET)
         d->m->get.parts = (uint32_t)decoding_ranged(d, 0, 3, "the parts are 0 to 3");
     else
@@ -27,15 +30,18 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option)
 {
     bool with_option = type == MESSAGE_WAIT || type == MESSAGE_GET;
-    put_head_numbered(b, type, with_option ? 3 : 2, number);
+    bool progress = type == MESSAGE_WAIT && (option & WAIT_PROGRESS) != 0;
+    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress, number);
     put_ids(b, IDS, ids, count);
     if (!with_option)
         return;
     put_key(b, IDS_OPTION);
     if (type == MESSAGE_WAIT)
-        pack_put_bool(b, option != 0);
+        pack_put_bool(b, (option & WAIT_RESULTS) != 0);
     else
         pack_put_uint(b, option);
+    if (progress)
+        put_key_bool(b, WAIT_TELLS_PROGRESS, true);
 }
 
 enum list_jobs_key {
@@ -98,7 +104,7 @@ items_field(struct decoding *d, uint64_t key)
 {
     if (key == KEY_ELEMENTS) {
         d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 elements in one message");
-        d->arrays->items = d->r;
+        d->arrays->items.r = d->r;
         for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
             pack_skip(&d->r);
     } else if (key == KEY_CURSOR)
@@ -153,9 +159,10 @@ enum info_key {
     INFO_BACKOFF_BASE = 20,
     INFO_BACKOFF_CAP = 21,
     INFO_PRIORITY = 22,
-    INFO_UNIQUE = 30,
-    INFO_UNIQUE_FLAGS = 31,
-    INFO_UNIQUE_FOR = 32,
+    INFO_UNIQUE = 23,
+    INFO_UNIQUE_FLAGS = 24,
+    INFO_UNIQUE_FOR = 25,
+    INFO_PROGRESS = 40, /* and the two behind it */
 };
 
 static void
@@ -177,8 +184,10 @@ unique_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
 }
 
 static void
-job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
+job_info_field(struct message_arrays *arrays, uint64_t key)
 {
+    struct pack_reader *r = &arrays->items.r;
+    struct stint_job_info *info = &arrays->info;
     struct slice s;
     switch (key) {
     case INFO_ID:
@@ -254,6 +263,12 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
     case INFO_PRIORITY:
         info->priority = (uint8_t)pack_uint_max(r, UINT8_MAX);
         break;
+    case INFO_PROGRESS + PROGRESS_AGO:
+    case INFO_PROGRESS + PROGRESS_PERCENT:
+    case INFO_PROGRESS + PROGRESS_TEXT:
+        read_progress(
+            r, (enum progress_at)(key - INFO_PROGRESS), &info->progress, arrays->items.progress);
+        break;
     default:
         unique_field(r, info, key);
     }
@@ -262,11 +277,11 @@ job_info_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
 bool
 message_next_job(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     int64_t last = -1;
     arrays->info = (struct stint_job_info){0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
-        job_info_field(r, &arrays->info, pack_key(r, &last));
+        job_info_field(arrays, pack_key(r, &last));
     return !r->bad;
 }
 
@@ -287,7 +302,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0);
+        (i->unique_for_ms != 0) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -322,4 +337,5 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FLAGS, i->unique_flags);
     if (i->unique_for_ms)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
+    put_progress(b, INFO_PROGRESS, &i->progress);
 }

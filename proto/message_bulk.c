@@ -172,7 +172,7 @@ bulk_info_field(struct pack_reader *r, struct bulk_item *item, uint64_t key)
 bool
 message_next_bulk(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     int64_t last = -1;
     arrays->bulk = (struct bulk_item){.info.where = ""};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)

@@ -94,7 +94,7 @@ enum { FEED_NUMBERS = FEED_BYTES - FEED_KEEP + 1 };
 bool
 message_next_feed(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     struct stint_feed *f = &arrays->feed;
     int64_t last = -1;
     *f = (struct stint_feed){.name = ""};

@@ -72,6 +72,17 @@ decoding_label(struct decoding *d)
     return text;
 }
 
+struct slice
+decoding_progress_text(struct decoding *d)
+{
+    struct slice text = pack_text(&d->r);
+    if (text.size > LIMIT_PROGRESS_BYTES)
+        decoding_complain(d, STINT_TOO_LARGE, "the text of a progress is over 200 bytes");
+    if (!d->r.bad && (!text_is_utf8(text) || memchr(text.data, '\0', text.size)))
+        decoding_complain(d, STINT_INVALID, "the text of a progress is not UTF-8, or has a NUL");
+    return text;
+}
+
 void
 decoding_ids(struct decoding *d)
 {
@@ -182,4 +193,35 @@ message_put_numbered_elements(struct pack_buffer *b, enum message_type type, uin
     put_elements(b, elements, count);
     if (cursor.size)
         put_key_bytes(b, KEY_CURSOR, cursor.data, cursor.size);
+}
+
+void
+put_progress(struct pack_buffer *b, uint8_t key, const struct stint_progress *p)
+{
+    if (!p->ms_ago)
+        return;
+    pack_put_key_uint(b, key + PROGRESS_AGO, p->ms_ago);
+    if (p->percent != STINT_NO_PERCENT)
+        pack_put_key_uint(b, key + PROGRESS_PERCENT, p->percent);
+    if (p->text)
+        put_key_string(b, key + PROGRESS_TEXT, p->text);
+}
+
+void
+read_progress(struct pack_reader *r, enum progress_at at, struct stint_progress *p,
+    char text[STINT_PROGRESS_BYTES])
+{
+    switch (at) {
+    case PROGRESS_AGO:
+        p->ms_ago = pack_uint(r);
+        p->percent = STINT_NO_PERCENT;
+        break;
+    case PROGRESS_PERCENT:
+        p->percent = (uint32_t)pack_uint_max(r, 100);
+        break;
+    case PROGRESS_TEXT:
+        slice_to_text(text, STINT_PROGRESS_BYTES, pack_text(r));
+        p->text = text;
+        break;
+    }
 }

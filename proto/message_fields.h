@@ -33,6 +33,8 @@ void decoding_complain(struct decoding *d, enum stint_status status, const char 
 struct slice decoding_name(struct decoding *d);
 /* What a peer calls itself or its software. */
 struct slice decoding_label(struct decoding *d);
+/* How far a run is, in words. */
+struct slice decoding_progress_text(struct decoding *d);
 /* Ids into the arrays. */
 void decoding_ids(struct decoding *d);
 /* A filter, which is read to see that it is one. */
@@ -145,6 +147,20 @@ put_id(struct pack_buffer *b, const struct stint_id *id)
     p[1] = STINT_ID_BYTES;
     memcpy(p + 2, id->bytes, STINT_ID_BYTES);
 }
+
+/* How far a run is, in three fields of which there are so many. */
+enum progress_at { PROGRESS_AGO, PROGRESS_PERCENT, PROGRESS_TEXT };
+static inline uint32_t
+progress_fields(const struct stint_progress *p)
+{
+    return p->ms_ago ? 1U + (p->percent != STINT_NO_PERCENT) + (p->text != NULL) : 0;
+}
+
+/* Their keys are this one and the two behind it. */
+void put_progress(struct pack_buffer *b, uint8_t key, const struct stint_progress *progress);
+/* One of the three; `text` is what its text is to be kept in. */
+void read_progress(struct pack_reader *r, enum progress_at at, struct stint_progress *progress,
+    char text[STINT_PROGRESS_BYTES]);
 
 static inline void
 put_key_filter(struct pack_buffer *b, uint8_t key, struct slice filter)

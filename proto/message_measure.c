@@ -116,7 +116,7 @@ skip_rest(struct pack_reader *r, uint32_t known, uint32_t elements)
 static void
 read_kinds(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     uint32_t count = pack_array(r);
     r->bad |= count > FIGURES_KINDS_MAX;
     for (uint32_t i = 0; i < count && !r->bad; i++) {
@@ -135,7 +135,7 @@ read_kinds(struct message_arrays *arrays)
 static void
 read_priorities(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     uint32_t count = pack_array(r);
     r->bad |= count > 256;
     for (uint32_t i = 0; i < count && !r->bad; i++) {
@@ -152,7 +152,7 @@ read_priorities(struct message_arrays *arrays)
 static void
 figures_field(struct message_arrays *arrays, uint64_t key)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     struct stint_figures *f = &arrays->measured.figures;
     switch (key) {
     case FIGURES_QUEUE:
@@ -204,7 +204,7 @@ figures_field(struct message_arrays *arrays, uint64_t key)
 bool
 message_next_figures(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     int64_t last = -1;
     arrays->measured.figures = (struct stint_figures){.queue = ""};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)

@@ -105,7 +105,7 @@ reason_field(struct pack_reader *r, struct stint_reason *reason, uint64_t key)
 bool
 message_next_reason(struct message_arrays *arrays)
 {
-    struct pack_reader *r = &arrays->items;
+    struct pack_reader *r = &arrays->items.r;
     int64_t last = -1;
     arrays->reason = (struct stint_reason){.why = STINT_WHY_UNKNOWN};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)

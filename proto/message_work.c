@@ -1,4 +1,5 @@
-/* Jobs go out and their outcomes come in: DISPATCH, SETTLE, SETTLED, and what is said of leases. */
+/* Jobs go out and their outcomes come in: DISPATCH, SETTLE, SETTLED, what is said of leases,
+ * and how far runs are. */
 #include "message_fields.h"
 
 enum dispatch_key {
@@ -279,4 +280,48 @@ message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queue)
     pack_put_key_uint(b, RECALL_COUNT, count);
     if (queue.size)
         put_key_text(b, RECALL_QUEUE, queue);
+}
+
+enum progress_key {
+    PROGRESS_TOLD = 2,
+};
+
+static void
+read_told(struct decoding *d, struct told_progress *told)
+{
+    uint32_t elements = pack_array(&d->r);
+    decoding_id(d, &told->id);
+    told->attempt = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    told->text = decoding_progress_text(d);
+    told->percent = elements > 3 ? (uint32_t)decoding_ranged(d, 0, 100, "a percentage is 0 to 100")
+                                 : STINT_NO_PERCENT;
+    decoding_skip_rest(d, elements > 3 ? 4 : 3, elements);
+}
+
+void
+progress_field(struct decoding *d, uint64_t key)
+{
+    if (key != PROGRESS_TOLD) {
+        pack_skip(&d->r);
+        return;
+    }
+    d->m->count = decoding_counted(d, LIMIT_JOBS, "progress of over 4096 jobs in one message");
+    for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++)
+        read_told(d, &d->arrays->told[i]);
+}
+
+void
+message_put_progress(struct pack_buffer *b, const struct told_progress *told, uint32_t count)
+{
+    put_head(b, MESSAGE_PROGRESS, 1);
+    put_key_array(b, PROGRESS_TOLD, count);
+    for (uint32_t i = 0; i < count; i++) {
+        bool with_percent = told[i].percent != STINT_NO_PERCENT;
+        pack_put_array(b, with_percent ? 4 : 3);
+        put_id(b, &told[i].id);
+        pack_put_uint(b, told[i].attempt);
+        pack_put_text(b, told[i].text.data, told[i].text.size);
+        if (with_percent)
+            pack_put_uint(b, told[i].percent);
+    }
 }

@@ -16,6 +16,9 @@ make_slot(struct stint_worker *w)
         abort();
     slot->worker = w;
     slot->number = w->crew.count;
+    slot->task.progress.news = &w->shared.news;
+    if (pthread_mutex_init(&slot->task.progress.lock, NULL) != 0)
+        abort();
     slot->task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return slot;
 }
@@ -25,6 +28,7 @@ free_slot(struct slot *slot)
 {
     if (slot->task.cancel_fd >= 0)
         close(slot->task.cancel_fd);
+    (void)pthread_mutex_destroy(&slot->task.progress.lock);
     free(slot);
 }
 

@@ -364,6 +364,7 @@ leases_claim(struct stint_worker *w)
         runs->begun = true;
         claim_one(c, runs);
     }
+    telling_again(w);
     pthread_mutex_unlock(&w->handover.lock);
     send_claim(c, false);
     free(c);

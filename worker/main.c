@@ -21,7 +21,7 @@
 
 enum {
     FILES_OF_OURS = 30, /* descriptors that a worker has open besides its jobs' */
-    FILES_A_SLOT = 10, /* and for each job, at most */
+    FILES_A_SLOT = 12, /* and for each job, at most */
 };
 
 /* How many slots when, and when it ends by itself. */

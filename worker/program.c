@@ -1,5 +1,6 @@
 /* Finds programs and makes their environment; the contract is in program.h. */
 #include "program.h"
+#include "control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VARIABLES = 8, VARIABLE_BYTES = 160 };
+enum { VARIABLES = 9, VARIABLE_BYTES = 160 };
 
 /* Which say where temporary files are to be; the first is ours, whatever a job says. */
 static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", "TEMP="};
 enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
+
+static const char control_name[] = "STINT_CONTROL=";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -268,12 +271,16 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     all[count++] = job->deadline_ms ? set_number(&text, "DEADLINE", job->deadline_ms / 1000)
                                     : set_variable(&text, "DEADLINE", "");
     all[count++] = s->worker;
+    (void)snprintf(text, VARIABLE_BYTES, "%s%d", control_name, CONTROL_FD);
+    all[count++] = text;
+    text += VARIABLE_BYTES;
     if (scratch)
         count = tell_of_scratch(all, count, text, scratch, of_job);
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
+            strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -2,6 +2,7 @@
  * for its program, its pipes and its cancellation in one poll.
  */
 #include "runner.h"
+#include "control.h"
 #include "ending.h"
 #include "log.h"
 #include "now.h"
@@ -48,6 +49,11 @@ struct tail {
     bool cut; /* there was more before it */
 };
 
+/* How it ended, as waitid tells. */
+struct end {
+    int code, status;
+};
+
 /* A program that runs. */
 struct run {
     struct runner *runner;
@@ -58,11 +64,11 @@ struct run {
     enum stage stage; /* of the start that failed */
     pid_t pid;
     int pidfd, in, out, err; /* our ends; -1: closed */
+    struct control control;
     size_t written;
     struct output output;
     struct tail tail;
-    int status; /* as waitid tells: code and status below */
-    int code;
+    struct end end;
     bool terminated, out_of_memory;
     uint64_t kill_at_ms; /* 0: not yet, or done */
     struct scratch_run scratch;
@@ -96,6 +102,9 @@ become(const struct run *r, const int streams[3], char *const *argv, char **env,
     for (const int *s = runner->ignored; *s; s++)
         (void)signal(*s, SIG_DFL);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* also what others left open in us */
+    if (r->control.theirs == CONTROL_FD ? fcntl(CONTROL_FD, F_SETFD, 0) != 0
+                                        : dup2(r->control.theirs, CONTROL_FD) < 0)
+        return STAGE_SETUP;
     (void)setrlimit(RLIMIT_NOFILE, &runner->files);
     if (!confine_apply(&runner->confine))
         return STAGE_SETUP;
@@ -141,10 +150,10 @@ __attribute__((no_sanitize("address"))) static int
 be_born(void *argument)
 {
     const struct birth *b = argument;
-    int report[2];
+    int report[2], to = b->report == CONTROL_FD ? dup(b->report) : b->report;
     report[1] = (int)become(b->run, b->streams, b->argv, b->env, b->parent);
     report[0] = errno;
-    return write(b->report, report, sizeof report) > 0 ? 127 : 126;
+    return write(to, report, sizeof report) > 0 ? 127 : 126;
 }
 
 /* In the slot's cgroup if there are any; else by vfork, because posix_spawn can't tie the child's
@@ -272,7 +281,8 @@ start(struct run *r, char **env)
 {
     int streams[3] = {r->runner->null, -1, -1}, error = 0;
     if ((r->command->input_bytes > 0 && !open_pipe(r, &r->in, &streams[0], false)) ||
-        !open_pipe(r, &r->out, &streams[1], true) || !open_pipe(r, &r->err, &streams[2], true))
+        !open_pipe(r, &r->out, &streams[1], true) || !open_pipe(r, &r->err, &streams[2], true) ||
+        !open_pipe(r, &r->control.fd, &r->control.theirs, true))
         error = errno;
     if (!error) {
         write_input(r); /* what the pipe holds, so that short payloads need no waiting */
@@ -282,6 +292,7 @@ start(struct run *r, char **env)
         close_end(&streams[0]);
     close_end(&streams[1]);
     close_end(&streams[2]);
+    close_end(&r->control.theirs);
     return error;
 }
 
@@ -338,14 +349,14 @@ read_end(struct run *r, int *fd, void (*keep)(struct run *r, const char *bytes, 
     }
 }
 
-/* How long a poll may wait: until the point in time when the program is to be killed. */
+/* How long a poll may wait: until the program is to be killed, or to be heard again. */
 static int
 wait_ms(const struct run *r)
 {
-    uint64_t now_ms = clock_ms();
-    if (!r->kill_at_ms)
-        return -1;
-    return r->kill_at_ms > now_ms ? (int)(r->kill_at_ms - now_ms) : 0;
+    uint64_t ms = control_deaf_ms(&r->control), now_ms = clock_ms();
+    if (r->kill_at_ms && (ms == 0 || r->kill_at_ms < now_ms + ms))
+        return r->kill_at_ms > now_ms ? (int)(r->kill_at_ms - now_ms) : 0;
+    return ms ? (int)ms : -1;
 }
 
 /* A stopped program can't hear SIGTERM, so it is woken too. */
@@ -362,7 +373,7 @@ terminate(struct run *r)
 static void
 attend(struct run *r)
 {
-    enum { OUT, ERR, IN, PID, CANCEL, FDS };
+    enum { OUT, ERR, IN, PID, CANCEL, CONTROL, FDS };
     struct pollfd p[FDS];
     bool ended = false;
     while (!ended) {
@@ -372,6 +383,8 @@ attend(struct run *r)
         p[PID] = (struct pollfd){.fd = r->pidfd, .events = POLLIN};
         p[CANCEL] = (struct pollfd){
             .fd = r->terminated ? -1 : stint_task_cancel_fd(r->task), .events = POLLIN};
+        p[CONTROL] = (struct pollfd){
+            .fd = control_deaf_ms(&r->control) ? -1 : r->control.fd, .events = POLLIN};
         int n = poll(p, FDS, wait_ms(r));
         if (r->kill_at_ms && clock_ms() >= r->kill_at_ms) {
             (void)kill(-r->pid, SIGKILL);
@@ -385,6 +398,8 @@ attend(struct run *r)
             read_end(r, &r->err, keep_tail, READS_A_TURN);
         if (p[IN].revents)
             write_input(r);
+        if (p[CONTROL].revents)
+            control_hear(&r->control, r->task);
         if (p[CANCEL].revents || (r->output.overflow && !r->terminated))
             terminate(r);
         ended = p[PID].revents != 0;
@@ -404,8 +419,8 @@ reap(struct run *r)
     read_end(r, &r->err, keep_tail, READS_AT_END);
     atomic_store(&r->runner->guard->groups[r->slot], 0);
     strays_wait(&r->runner->strays, r->slot, r->pidfd, &info);
-    r->code = info.si_code;
-    r->status = info.si_status;
+    r->end.code = info.si_code;
+    r->end.status = info.si_status;
 }
 
 /* ---- tell ---- */
@@ -455,15 +470,16 @@ tell(struct run *r)
     else if (r->output.overflow) {
         (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
         tell_failure(r, what, true);
-    } else if (r->code == CLD_EXITED && r->status == 0) {
+    } else if (r->end.code == CLD_EXITED && r->end.status == 0) {
         const char *tail = tidy_tail(r, &bytes);
         stint_task_keep_errors(r->task, tail, bytes);
         stint_task_succeed(r->task, r->output.bytes, r->output.used);
-    } else if (r->code == CLD_EXITED) {
-        ending_write(ENDING_EXIT, r->status, what, sizeof what);
-        tell_failure(r, what, r->status == EX_DATAERR || (once && r->status != EX_TEMPFAIL));
+    } else if (r->end.code == CLD_EXITED) {
+        ending_write(ENDING_EXIT, r->end.status, what, sizeof what);
+        tell_failure(
+            r, what, r->end.status == EX_DATAERR || (once && r->end.status != EX_TEMPFAIL));
     } else {
-        ending_write(ENDING_SIGNAL, r->status, what, sizeof what);
+        ending_write(ENDING_SIGNAL, r->end.status, what, sizeof what);
         if (r->out_of_memory)
             (void)snprintf(what + strlen(what), sizeof what - strlen(what),
                 ": out of memory, it may take %s", units_write_size(memory_bytes, size));
@@ -612,7 +628,8 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
         .pidfd = -1,
         .in = -1,
         .out = -1,
-        .err = -1};
+        .err = -1,
+        .control = {.fd = -1, .theirs = -1}};
     stay_if_abandoned(runner);
     int error = find_program(&r, &slot->place);
     if (!error)
@@ -629,6 +646,7 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
     close_end(&r.in);
     close_end(&r.out);
     close_end(&r.err);
+    close_end(&r.control.fd);
     free(r.output.bytes);
     scratch_end(&runner->guard->scratch, &r.scratch);
 }

@@ -171,6 +171,14 @@ STINT_EXPORT void stint_task_keep_output(struct stint_task *task, const void *ou
 /* What a good run said on its standard error: its last 1,000 bytes are kept. */
 STINT_EXPORT void stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes);
 
+/* How far the job is, as people are shown it while it runs: a percentage of 0 to 100, or
+ * STINT_NO_PERCENT, and UTF-8 of at most 200 bytes, cut at a character; NULL: none. On the
+ * handler's thread, as often as it likes: it never waits, the newest is told a few times a second,
+ * and nothing if it is what was told. None of both takes back what was said, as does the end of the
+ * run. It is not stored. Errors: STINT_INVALID (the percentage). */
+STINT_EXPORT enum stint_status
+stint_task_progress(struct stint_task *task, unsigned percent, const char *text);
+
 /* Should the handler end early: was the job cancelled or taken back, is its time to run over, or
  * does the worker end? What it settles then is heard only if the lease still stands. */
 STINT_EXPORT bool stint_task_cancelled(const struct stint_task *task);

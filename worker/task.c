@@ -115,6 +115,7 @@ slot_finish(struct slot *slot)
     if (!handover->done)
         ring(handover);
     DL_APPEND(handover->done, t->held);
+    telling_end(t);
     t->held = NULL;
     t->started_us = 0;
     if (t->signalled && read(t->cancel_fd, &value, sizeof value) == sizeof value)

@@ -1,6 +1,6 @@
-/* What the worker's own files share: worker.c, leases.c, orders.c and crew.c, which talk to the
- * broker on one thread, and slots.c and task.c, which run handlers on others. Between them stands
- * `struct handover`: jobs that wait on one side, outcomes on the other, one lock.
+/* What the worker's own files share: worker.c, leases.c, telling.c, orders.c and crew.c, which talk
+ * to the broker on one thread, and slots.c and task.c, which run handlers on others. Between them
+ * stands `struct handover`: jobs that wait on one side, outcomes on the other, one lock.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -37,12 +37,30 @@ struct held {
     struct held *prev, *next;
 };
 
+/* How far a job is. */
+struct said {
+    uint32_t percent;
+    char text[STINT_PROGRESS_BYTES];
+};
+
+/* What a task says of that, and what the broker was told: telling.c. */
+struct task_progress {
+    pthread_mutex_t lock; /* of the next two */
+    bool used; /* it has said something */
+    struct said newest;
+    atomic_bool changed; /* since the conversation's thread looked */
+    bool was_told; /* in this conversation, with the handover's lock held: */
+    struct said told;
+    atomic_bool *news; /* the worker's: some task has changed */
+};
+
 struct stint_task {
     struct held *held; /* NULL: the slot is idle */
     atomic_bool cancelled, timed_out;
     int cancel_fd;
     bool signalled; /* cancel_fd is readable */
     uint64_t started_us; /* 0: idle */
+    struct task_progress progress;
 };
 
 /* ENDING: its thread takes no more jobs and gives its handlers' states back. */
@@ -114,6 +132,7 @@ struct shared {
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
+    atomic_bool news; /* of how far jobs are */
     _Atomic uint64_t turned_ms; /* the conversation's thread came round then; 0: it does not run */
 };
 
@@ -123,6 +142,12 @@ struct telling {
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *context;
     const char *refusal; /* that was told last; NULL: none since there was a conversation */
+};
+
+/* When the broker was told how far jobs are, and of which slot last. */
+struct news {
+    uint64_t told_ms;
+    uint32_t slot;
 };
 
 struct stint_worker {
@@ -140,6 +165,7 @@ struct stint_worker {
     uint64_t settled_us; /* outcomes were last sent then */
     struct shared shared;
     struct telling telling;
+    struct news news;
     bool leaving; /* we have said BYE: what comes now is not ours any more */
     bool gone; /* the broker has answered that */
     char error[640];
@@ -160,6 +186,14 @@ void leases_keep(struct stint_worker *w, uint32_t most);
 /* The request is over; of a SETTLE, so are its jobs. */
 void leases_end_request(struct stint_worker *w, struct request **request);
 void held_free_all(struct held *list);
+
+/* telling.c */
+/* Tell the broker how far jobs are, if there is news and it is time. */
+void telling_send(struct stint_worker *w);
+/* With the handover's lock held: the broker knows nothing of it any more. */
+void telling_again(struct stint_worker *w);
+/* With the handover's lock held: the task is over. */
+void telling_end(struct stint_task *task);
 
 /* orders.c */
 /* An ORDER of the broker. */

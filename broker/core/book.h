@@ -143,10 +143,13 @@ struct book {
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
     struct queue *rated; /* those that have a rate */
-    struct queue *expected; /* uthash by name: those that peers wait for, and nothing is in */
-    uint32_t queues, queues_expected, levels;
+    struct {
+        struct queue *queues; /* uthash by name: those that peers wait for, and nothing is in */
+        uint32_t count;
+        uint64_t ever;
+    } expected;
+    uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */
-    uint64_t expected_ever;
     uint64_t changes; /* queues with a number that came or went, ever */
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
     struct book_sums sums;

@@ -377,7 +377,8 @@ put_running(struct core *core, const struct lease *l)
     struct stint_running_info info = {.id = l->id,
         .attempt = l->attempt,
         .begun = l->begun,
-        .ms_ago = core->clocks.now_ms - l->dispatched_ms};
+        .ms_ago = core->clocks.now_ms - l->dispatched_ms,
+        .progress = progress_info(l->progress, core->clocks.now_ms)};
     struct slice bytes;
     struct record r;
     if (!q || !store_get(core->store, STORE_LIVE, id_key(&l->key), &bytes) ||

@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "job.h"
 #include "names.h"
+#include "pace.h"
 #include "peers.h"
 #include "query.h"
 #include "queue_control.h"
@@ -26,6 +27,7 @@
 #include "show_figures.h"
 #include "submit.h"
 #include "sweep.h"
+#include "telling.h"
 #include "upgrade.h"
 #include "watch.h"
 #include "why.h"
@@ -54,6 +56,7 @@ core_options_init(struct core_options *o)
         .max.peers = 10000,
         .max.sessions = 100000,
         .max.apart = 1 << 18,
+        .max.progress_bytes = 64 << 20,
         .queue_keep_ms = 600000};
 }
 
@@ -215,6 +218,9 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
         if (!m->claim.more)
             dispatch_recall_paused(core, peer->worker);
         break;
+    case MESSAGE_PROGRESS:
+        telling_message(core, peer, m);
+        break;
     default:
         attempt_started(core, peer, m);
     }
@@ -275,6 +281,7 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_SETTLE:
     case MESSAGE_CLAIM:
     case MESSAGE_STARTED:
+    case MESSAGE_PROGRESS:
         worker_message(core, peer, m);
         break;
     case MESSAGE_PING:
@@ -428,6 +435,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     dispatch_all(core);
     dispatch_recall(core);
     store_sessions(core);
+    telling_push(core);
     watch_flush(core);
     feed_flush(core);
     follow_answer(core);
@@ -453,7 +461,7 @@ core_idle_ms(const struct core *core)
         idle = earlier(idle, BUSY_MS);
     if (core->step.unfinished || bulk_is_open(core))
         return 0;
-    idle = earlier(idle, pace_idle_ms(&core->book));
+    idle = earlier(idle, earlier(pace_idle_ms(&core->book), telling_idle_ms(core)));
     return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }
 

@@ -22,6 +22,7 @@ struct core_max {
     uint64_t queue_backlog, backlog; /* jobs ready or scheduled; 0: no limit */
     uint32_t queues, levels, peers, sessions;
     uint32_t apart; /* jobs that are not handed out like the others, and remembered for that */
+    uint64_t progress_bytes; /* of what runs tell of how far they are */
     uint32_t workers; /* those that are cut off count until they are lost; 0: twice peers */
 };
 

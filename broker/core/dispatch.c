@@ -240,7 +240,7 @@ take_apart(struct core *core, struct worker *w, struct queue *q)
     if (a->suspect && (w->counts.held > w->counts.begun || w->counts.held >= w->slots)) {
         if (w->serves.draining == q)
             return TURN_WAITS;
-        if (w->serves.draining || q->draining >= q->suspects)
+        if (w->serves.draining || q->draining >= q->suspects || q->draining >= pace_room(q))
             return TURN_NONE;
         fleet_worker_drain(w, q);
         return TURN_WAITS;
@@ -316,7 +316,8 @@ static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
 {
     uint32_t taken = 0;
-    if (w->serves.draining && pace_room(w->serves.draining) > 0 && take_apart(core, w, w->serves.draining) != TURN_NONE)
+    struct queue *d = w->serves.draining;
+    if (d && pace_room(d) > 0 && take_apart(core, w, d) != TURN_NONE)
         return w->serves.draining ? 0 : 1;
     if (w->serves.pool)
         return help_in_rounds(core, w, want);
@@ -342,8 +343,7 @@ rounds(struct core *core, bool windows)
             uint32_t limit = windows ? w->window : w->slots;
             if (w->serves.draining &&
                 (w->window == 0 || !w->peer || !dispatch_is_willing(w) ||
-                    pace_room(w->serves.draining) == 0 ||
-                    !peers_can_take(core, w->peer)))
+                    pace_room(w->serves.draining) == 0 || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!dispatch_has_room(core, w, limit))
                 continue;
@@ -470,7 +470,7 @@ static uint32_t
 idle_slots_at(const struct worker *busy, const struct queue *q)
 {
     uint32_t idle = 0;
-    if (q->set.paused)
+    if (q->set.paused || pace_wait_ms(q) > 0) /* it would cost another token */
         return 0;
     for (uint32_t n = 0; n < q->servings.count; n++) {
         const struct serving *s = &q->servings.list[n];

@@ -327,7 +327,7 @@ fleet_worker_serve_by_prefix(struct fleet *fleet, struct book *book, struct work
         pool = pools_add(&book->pools, terms);
         pool->workers = 1;
         post_queues(pool, book->by_name);
-        post_queues(pool, book->expected);
+        post_queues(pool, book->expected.queues);
     }
     worker->serves.pool = pool;
     return true;
@@ -516,17 +516,21 @@ fleet_lease_remove(struct fleet *fleet, struct lease *lease)
     count_lease(lease, false);
     HASH_DEL(fleet->leases, lease);
     free(lease->refusers);
+    if (lease->progress)
+        progress_forget(&fleet->progresses, lease->progress);
     lease->next = fleet->spare;
     fleet->spare = lease;
 }
 
 bool
-fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results)
+fleet_watch(
+    struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results, bool progress)
 {
     struct watch *first = fleet_watches(fleet, id);
     for (struct watch *w = first; w; w = w->next_same)
         if (w->peer == peer) {
             w->results = results;
+            w->progress = progress;
             return true;
         }
     if (peer->watches_count >= LIMIT_WATCHED ||
@@ -537,6 +541,7 @@ fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, b
     w->id = *id;
     w->peer = peer;
     w->results = results;
+    w->progress = progress;
     if (first) {
         w->prev_same = first;
         w->next_same = first->next_same;

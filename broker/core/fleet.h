@@ -6,6 +6,7 @@
 
 #include "book.h"
 #include "message.h"
+#include "progress.h"
 #include "rights.h"
 
 enum {
@@ -47,6 +48,7 @@ struct lease {
     uint64_t dispatched_ms; /* by now_ms */
     struct worker *worker; /* NULL: held for whoever claims it in the grace time */
     struct refusers *refusers; /* NULL: none */
+    struct progress *progress; /* NULL: it has told nothing */
     struct lease *prev, *next; /* in the worker's list */
     struct slice bytes; /* only while a step dispatches it */
     UT_hash_handle hh;
@@ -110,6 +112,8 @@ struct watch {
     struct stint_id id;
     struct peer *peer;
     bool results;
+    bool progress; /* it hears how far the job is... */
+    bool behind; /* ...and the newest could not be told */
     struct watch *prev, *next; /* of the peer */
     struct watch *prev_same, *next_same; /* of the same job; the first is in the table */
     UT_hash_handle hh;
@@ -229,6 +233,7 @@ struct fleet {
     struct lease *leases; /* uthash by id */
     struct lease *orphans; /* held for the grace time */
     struct lease *spare; /* freed ones, for reuse */
+    struct progresses progresses;
     struct watch *watches; /* uthash by id */
     struct subscription *subscriptions;
     uint64_t slots;
@@ -282,7 +287,8 @@ void fleet_lease_begin(struct lease *lease);
 void fleet_lease_remove(struct fleet *fleet, struct lease *lease);
 
 /* Errors: false if the peer, or all together, wait for as many jobs as they may. */
-bool fleet_watch(struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results);
+bool fleet_watch(
+    struct fleet *fleet, struct peer *peer, const struct stint_id *id, bool results, bool progress);
 struct watch *fleet_watches(struct fleet *fleet, const struct stint_id *id);
 void fleet_unwatch(struct fleet *fleet, struct watch *watch);
 void fleet_watches_end(struct fleet *fleet, struct watch *first);

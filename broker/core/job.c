@@ -549,5 +549,6 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
         info->started_ms = wall_of(core, lease->dispatched_ms);
         if (lease->worker)
             memcpy(info->worker, lease->worker->name, sizeof info->worker);
+        info->progress = progress_info(lease->progress, core->clocks.now_ms);
     }
 }

@@ -1,5 +1,5 @@
-/* Limits of queues; the contract is in pace.h. A token is an hour's worth of milliseconds, so that a
- * rate, which is in jobs an hour, adds exactly itself each millisecond.
+/* Limits of queues; the contract is in pace.h. A token is an hour's worth of milliseconds, so that
+ * a rate, which is in jobs an hour, adds exactly itself each millisecond.
  */
 #include "pace.h"
 
@@ -70,9 +70,11 @@ void
 pace_pass(struct book *book, uint64_t now_ms)
 {
     struct queue *q;
-    LL_FOREACH2 (book->rated, q, past.next_rated) {
+    LL_FOREACH2(book->rated, q, past.next_rated)
+    {
+        bool had = q->past.bucket.tokens >= TOKEN;
         fill(q, now_ms);
-        if (q->past.bucket.tokens >= TOKEN)
+        if (!had && q->past.bucket.tokens >= TOKEN)
             posts_wake(&q->servings.posts);
     }
 }
@@ -91,7 +93,8 @@ pace_idle_ms(const struct book *book)
 {
     const struct queue *q;
     uint64_t least_ms = UINT64_MAX;
-    LL_FOREACH2 (book->rated, q, past.next_rated) {
+    LL_FOREACH2(book->rated, q, past.next_rated)
+    {
         uint64_t wait_ms = pace_wait_ms(q);
         if (q->ready > 0 && !q->set.paused && wait_ms > 0 && wait_ms < least_ms)
             least_ms = wait_ms;

@@ -7,6 +7,7 @@
 #include "peers.h"
 #include "reply.h"
 #include "sight.h"
+#include "telling.h"
 #include "watch.h"
 
 enum {
@@ -14,8 +15,9 @@ enum {
     SCANNED_A_PAGE = 20000, /* rows that may be passed over */
     FILTERED_A_PAGE = 4000, /* the same, where a filter is asked of each */
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
-    /* A description without its body: its texts, 13 numbers, an id, and keys and lengths. */
-    INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES + 13 * 10 + 100,
+    /* A description without its body: its texts, 15 numbers, an id, and keys and lengths. */
+    INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES +
+        STINT_PROGRESS_BYTES + 15 * 10 + 100,
 };
 
 /* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
@@ -105,8 +107,10 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
                 add_body(core, &job.record, PART_RESULT, 0, 0, &info);
             info.payload_bytes = 0;
             watch_put_outcome(core, peer, &info);
-        } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results))
+        } else if (!fleet_watch(&core->fleet, peer, &id, m->wait.results, m->wait.progress))
             status = STINT_TOO_MANY;
+        else if (m->wait.progress)
+            telling_begin(core, peer, &id);
         core->scratch.decoded->statuses[i] = status;
     }
     reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);

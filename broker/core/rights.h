@@ -30,6 +30,7 @@ enum need_where {
     /* On that of each of its elements; those that are denied are answered so, one by one: */
     NEED_OUTCOMES,
     NEED_LEASES,
+    NEED_TOLD,
     NEED_IDS,
     NEED_CHANGED, /* the same, and on the queue that it names, or the message is refused */
     NEED_ALL_IDS, /* on that of each id, or the message is refused */

@@ -29,7 +29,7 @@ static struct poptOption options[] = {
     {"columns", 'c', POPT_ARG_STRING, &wanted, 0,
         "what is shown of each: id, queue, kind, state, priority, attempt, failures, attempts, "
         "age, "
-        "due, started, settled, bytes, worker, error, command",
+        "due, started, settled, bytes, worker, progress, error, command",
         "COLUMNS"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "at most so many; 0: all (100)", "N"},
     {"ids", '1', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
@@ -55,8 +55,9 @@ static const struct named {
     {"started", {"STARTED", "ago:started", OUT_RIGHT, 0}},
     {"settled", {"SETTLED", "ago:settled", OUT_RIGHT, 0}},
     {"bytes", {"BYTES", "payload_bytes", OUT_RIGHT, 0}},
-    {"worker", {"WORKER", "worker", OUT_LONG, 0}}, {"error", {"ERROR", "error", OUT_LEFT, 0}},
-    {"command", {"COMMAND", "command", OUT_LONG, 0}}};
+    {"worker", {"WORKER", "worker", OUT_LONG, 0}},
+    {"progress", {"PROGRESS", "progress_percent", OUT_RIGHT, 0}},
+    {"error", {"ERROR", "error", OUT_LEFT, 0}}, {"command", {"COMMAND", "command", OUT_LONG, 0}}};
 enum { NAMED = sizeof named / sizeof *named };
 
 static struct out_column chosen[NAMED];

@@ -69,6 +69,7 @@ settled(void *context, const struct stint_job_info *info)
     int number;
     if (r->cancelling)
         return;
+    console_progress("");
     r->over = true;
     r->exit_code = lost ? EX_IOERR : exit_code_of(info);
     if (r->cli->json) {
@@ -90,6 +91,17 @@ settled(void *context, const struct stint_job_info *info)
         console_error_bytes(said + 1, strlen(said + 1));
 }
 
+/* A line of the terminal, until there is something else to show. */
+static void
+runs(void *context, const struct stint_job_info *info)
+{
+    struct running *r = context;
+    char text[STINT_PROGRESS_BYTES + 16];
+    stall_progress(&r->stall);
+    out_progress_line(&info->progress, text, sizeof text);
+    console_progress(text);
+}
+
 static int
 wait_for(
     struct cli *cli, const struct stint_id *id, const struct stint_job *job, struct local *local)
@@ -97,6 +109,8 @@ wait_for(
     struct running r = {.cli = cli};
     char text[STINT_ID_TEXT_BYTES];
     int rc = EX_OK;
+    if (console_error_width() > 0 && !cli->json)
+        stint_watch_progress(cli->client, runs, &r);
     enum stint_status status = stint_watch(cli->client, id, 1, true, settled, &r);
     stall_begin(&r.stall, cli, job->queue ? job->queue : STINT_DEFAULT_NAME, job->kind);
     while (status == STINT_OK && rc == EX_OK && !r.over && !cli_interrupted()) {
@@ -106,6 +120,7 @@ wait_for(
         if (status == STINT_OK && rc == EX_OK && !r.over)
             rc = stall_look(&r.stall);
     }
+    console_progress("");
     if (r.over)
         return r.exit_code;
     if (status != STINT_OK)

@@ -13,7 +13,7 @@
 enum { AT_ONCE = 16384 };
 
 static char *path, *limit;
-static int results, quiet;
+static int results, quiet, progress;
 
 static struct poptOption options[] = {
     {"file", 'f', POPT_ARG_STRING, &path, 0, "ids from this file, a line each; -: standard input",
@@ -21,6 +21,8 @@ static struct poptOption options[] = {
     {"timeout", 0, POPT_ARG_STRING, &limit, 0, "wait no longer than this; then 124 (for ever)",
         "TIME"},
     {"results", 'r', POPT_ARG_NONE, &results, 0, "print the results instead of the states", NULL},
+    {"progress", 0, POPT_ARG_NONE, &progress, 0,
+        "say on standard error how far jobs that run are, each time they tell it", NULL},
     {"quiet", 'Q', POPT_ARG_NONE, &quiet, 0, "print nothing; the exit code tells", NULL},
     POPT_TABLEEND};
 
@@ -84,6 +86,16 @@ settled(void *context, const struct stint_job_info *info)
         for (unsigned i = 0; i < a->times; i++)
             tell(w, info);
     free(a);
+}
+
+static void
+runs(void *context, const struct stint_job_info *info)
+{
+    struct waiting *w = context;
+    char id[STINT_ID_TEXT_BYTES], text[STINT_PROGRESS_BYTES + 16];
+    stall_progress(&w->stall);
+    out_progress_line(&info->progress, text, sizeof text);
+    cli_say(w->cli, "%s: %s", stint_id_format(&info->id, id), text);
 }
 
 static const struct stint_id *
@@ -171,6 +183,8 @@ wait_all(struct waiting *w, const struct stint_id *ids, size_t count)
         return cli_failed(w->cli, status);
     cli_catch_interrupt();
     stall_begin(&w->stall, w->cli, NULL, NULL);
+    if (progress)
+        stint_watch_progress(w->cli->client, runs, w);
     w->stall.waits_for = first_awaited;
     w->stall.context = w;
     for (size_t i = 0; i < count && !ended(w); i++)
@@ -204,6 +218,8 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "for which job? give its id, or --file");
     if (quiet && (results || cli->json))
         return cli_usage(cli, "--quiet prints nothing; --results and --json do not go with it");
+    if (quiet && progress)
+        return cli_usage(cli, "--quiet prints nothing; --progress does not go with it");
     if (limit) {
         if (!cli_duration(cli, "timeout", limit, &w.end_ms))
             return EX_USAGE;

@@ -26,7 +26,8 @@ static const struct action {
 static const struct out_column running_columns[] = {{"JOB", "id", OUT_LEFT, 0},
     {"QUEUE", "queue", OUT_LEFT, 60}, {"KIND", "kind", OUT_LEFT, 0},
     {"ATTEMPT", "attempt", OUT_RIGHT, 70}, {"STATE", "state", OUT_LEFT, 0},
-    {"SINCE MS", "ms_ago", OUT_RIGHT, 0}};
+    {"SINCE MS", "ms_ago", OUT_RIGHT, 0}, {"%", "progress_percent", OUT_RIGHT, 0},
+    {"PROGRESS", "progress_text", OUT_LONG, 60}};
 
 /* ---- show ---- */
 

@@ -76,6 +76,34 @@ out_exit_status(const struct stint_job_info *info, int *code, int *signal)
     return ending == ENDING_EXIT || ending == ENDING_SIGNAL;
 }
 
+static void
+put_progress(json_t *o, const struct stint_progress *p)
+{
+    if (!p->ms_ago)
+        return;
+    if (p->percent != STINT_NO_PERCENT)
+        json_object_set_new(o, "progress_percent", json_integer(p->percent));
+    put_text(o, "progress_text", p->text ? p->text : "");
+    put_number(o, "progress_ms_ago", p->ms_ago);
+}
+
+/* What would drive a terminal becomes blanks. */
+void
+out_progress_line(const struct stint_progress *p, char *text, size_t size)
+{
+    int used = 0;
+    if (p->percent != STINT_NO_PERCENT)
+        used = snprintf(text, size, "%u %%%s", p->percent, p->text ? "  " : "");
+    (void)snprintf(text + used, size - (size_t)used, "%s", p->text ? p->text : "");
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if (c1)
+            *c++ = ' ';
+        if (c1 || *c < ' ' || *c == 0x7f)
+            *c = ' ';
+    }
+}
+
 json_t *
 out_job(const struct stint_job_info *i)
 {
@@ -106,6 +134,7 @@ out_job(const struct stint_job_info *i)
         json_object_set_new(o, "unique_while",
             json_string(i->unique_flags & STINT_UNIQUE_WAITING ? "waiting" : "active"));
     put_number(o, "unique_for_ms", i->unique_for_ms);
+    put_progress(o, &i->progress);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
         out_exit_status(i, &code, &signal))
@@ -136,6 +165,16 @@ out_counts(const uint64_t totals[STINT_COUNTS])
     return o;
 }
 
+static const char *
+queue_state(const struct stint_queue_info *i)
+{
+    if (i->paused)
+        return i->closed ? "paused, closed" : "paused";
+    if (i->running || i->rate)
+        return i->closed ? "limited, closed" : "limited";
+    return i->closed ? "closed" : "";
+}
+
 json_t *
 out_queue(const struct stint_queue_info *i)
 {
@@ -145,11 +184,9 @@ out_queue(const struct stint_queue_info *i)
     json_object_set_new(o, "closed", json_boolean(i->closed));
     json_object_set_new(o, "order", json_string(i->lifo ? "lifo" : "fifo"));
     json_object_set_new(o, "priorities", json_string(i->low_first ? "low-first" : "high-first"));
-    put_text(o, "state",
-        i->paused && i->closed ? "paused, closed"
-            : i->paused        ? "paused"
-            : i->closed        ? "closed"
-                               : "");
+    put_number(o, "running_max", i->running);
+    put_number(o, "rate_per_hour", i->rate);
+    put_text(o, "state", queue_state(i));
     put_text(o, "unserved", i->unserved);
     put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
     json_t *states = out_states(i->jobs);
@@ -161,10 +198,13 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_queue_setting(const char *name, const char *action, const struct stint_queue_setting *now)
 {
-    return json_pack("{ss ss ss sb sb ss ss sb}", "schema", "stint.queue_setting/1", "queue", name,
-        "action", action, "paused", now->paused, "closed", now->closed, "order",
+    json_t *o = json_pack("{ss ss ss sb sb ss ss sb}", "schema", "stint.queue_setting/1", "queue",
+        name, "action", action, "paused", now->paused, "closed", now->closed, "order",
         now->lifo ? "lifo" : "fifo", "priorities", now->low_first ? "low-first" : "high-first",
         "made", now->made);
+    put_number(o, "running_max", now->running);
+    put_number(o, "rate_per_hour", now->rate);
+    return o;
 }
 
 json_t *
@@ -225,10 +265,12 @@ json_t *
 out_running(const struct stint_running_info *i)
 {
     char id[STINT_ID_TEXT_BYTES];
-    return json_pack("{ss ss ss ss sI ss sI}", "schema", "stint.running/1", "id",
+    json_t *o = json_pack("{ss ss ss ss sI ss sI}", "schema", "stint.running/1", "id",
         stint_id_format(&i->id, id), "queue", i->queue, "kind", i->kind, "attempt",
         (json_int_t)i->attempt, "state", i->begun ? "running" : "waiting", "ms_ago",
         (json_int_t)i->ms_ago);
+    put_progress(o, &i->progress);
+    return o;
 }
 
 json_t *

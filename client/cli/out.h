@@ -11,6 +11,8 @@
  * stint.event/1, stint.key/1. The caller owns them. Bytes that are valid UTF-8 are strings; others
  * are {"base64":
  * "..."}. */
+/* How far a run is, on a line for people: "40 %  half way". */
+void out_progress_line(const struct stint_progress *progress, char *text, size_t size);
 json_t *out_job(const struct stint_job_info *info);
 json_t *out_queue(const struct stint_queue_info *info);
 json_t *

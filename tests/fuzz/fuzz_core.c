@@ -229,13 +229,15 @@ put_fleet(struct pack_buffer *b)
     uint8_t what = next(), more = next();
     const struct stint_fleet size = {.slots = more % 32};
     const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
+    const struct stint_queue_limits limits = {.running = more % 3 ? UINT32_MAX : more % 7,
+        .rate = more % 5 ? UINT64_MAX : 3600 * (more % 4)};
     struct control c = {.action = (enum control_action)(1 + more % 5),
         .target = (enum control_target)(1 + what % 3),
         .slots = more % 2 ? SLOTS_OWN : more % 9};
     switch (what % 8) {
     case 4:
         message_put_set_queue(b, more, queues[what / 8 % 4],
-            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_ORDER_LOW_FIRST));
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_LIMIT_QUEUE), &limits);
         break;
     case 5:
         put_question(b, what / 8, more, queues);
@@ -326,6 +328,31 @@ put_leases(struct pack_buffer *b, enum message_type type)
     for (uint32_t i = 0; i < count; i++)
         leases[i] = known();
     message_put_leases(b, type, next(), leases, count, type == MESSAGE_CLAIM && next() % 8 == 0);
+}
+
+static void
+put_progress(struct pack_buffer *b)
+{
+    struct told_progress told[4];
+    uint32_t count = next() % 5;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lease_ref lease = known();
+        told[i] = (struct told_progress){.id = lease.id,
+            .attempt = lease.attempt,
+            .percent = next() % 2 ? next() % 101 : STINT_NO_PERCENT,
+            .text = {(const uint8_t *)"how far it is", next() % 14}};
+    }
+    message_put_progress(b, told, count);
+}
+
+/* Of jobs that run. */
+static void
+put_news(struct pack_buffer *b)
+{
+    if (next() % 4 == 0)
+        put_progress(b);
+    else
+        put_leases(b, MESSAGE_STARTED);
 }
 
 static void
@@ -440,7 +467,7 @@ put_frame(uint8_t what, uint8_t connection)
         put_leases(b, MESSAGE_CLAIM);
         break;
     case 6:
-        put_leases(b, MESSAGE_STARTED);
+        put_news(b);
         break;
     case 7:
         message_put_ping(b, next(), next() % 2 ? WINDOW_UNCHANGED : next(), 0);
@@ -548,6 +575,7 @@ prepare(void)
     f.options.keep_dead_ms = 30000;
     f.options.session_keep_ms = 60000;
     f.options.unread_bytes = 6000;
+    f.options.max.progress_bytes = 300;
     f.store = store_model_new();
     if (!f.arrays)
         f.arrays = calloc(1, sizeof *f.arrays);

@@ -9,14 +9,14 @@ import zmq
 
 (HELLO, WELCOME, PING, PONG, BYE, ERROR) = range(1, 7)
 (SUBMIT, SUBMITTED, DISPATCH, SETTLE, SETTLED, CLAIM, CLAIMED, STARTED, RECALL, REVOKE,
- CONFIRMED) = range(16, 27)
+ CONFIRMED, PROGRESS) = range(16, 28)
 (WAIT, OUTCOMES, GET, JOBS, LIST, CANCEL, RETRY, ANSWERS) = range(32, 40)
 (LIST_WORKERS, WORKERS) = range(42, 44)
 (CONTROL, CONTROLLED, ORDER, SET_FLEET, GET_FLEET, FLEET, LIST_RUNNING, RUNNING) = range(49, 57)
 (RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
 (ALL, NAMED, LABELLED) = range(1, 4)
 (BULK, BULKS, LIST_BULKS, STOP_BULK) = range(63, 67)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique"]  # that WELCOME tells
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique", "progress", "limits"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 

@@ -2,8 +2,10 @@
  * round, keeps a count in each slot's state, and snoozes a job at its first attempt. */
 #include "stint_worker.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct counter {
     unsigned jobs;
@@ -52,6 +54,22 @@ snooze_once(struct stint_task *task, void *state)
         stint_task_succeed(task, "awake", 5);
 }
 
+/* The payload is the name of a file, which it waits for. */
+static void
+wait_for_a_file(struct stint_task *task, void *state)
+{
+    const struct stint_task_info *job = stint_task_info(task);
+    struct pollfd p = {.fd = stint_task_cancel_fd(task), .events = POLLIN};
+    char path[256];
+    (void)state;
+    (void)snprintf(path, sizeof path, "%.*s", (int)job->payload_bytes, (const char *)job->payload);
+    while (access(path, F_OK) != 0 && !stint_task_cancelled(task)) {
+        (void)stint_task_progress(task, 25, "waits for a file");
+        (void)poll(&p, 1, 10);
+    }
+    stint_task_succeed(task, NULL, 0);
+}
+
 static void
 say_nothing(struct stint_task *task, void *state)
 {
@@ -68,6 +86,7 @@ stint_plugin(struct stint_worker *worker)
         {.kind = "turn", .run = turn_round, .make = make, .destroy = destroy},
         {.kind = "snooze", .run = snooze_once},
         {.kind = "silent", .run = say_nothing},
+        {.kind = "slow", .run = wait_for_a_file},
     };
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
         if (stint_worker_handle(worker, &handlers[i]) != STINT_OK)

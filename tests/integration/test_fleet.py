@@ -102,7 +102,7 @@ class Resize(Fleet):
         self.place.processes.append(harness.Process(argv, self.place.path("small.log")))
         self.shown("small")
         self.tell("resize", "small", "1000")
-        self.shown("small", slots=7)  # (100 - 30) / 10
+        self.shown("small", slots=5)  # (100 - 30) / 12
 
     def test_names_and_what_was_set_survive_reconnects_and_restarts(self):
         w = self.worker("one")

@@ -368,7 +368,7 @@ class Unstarted(Programs):
         self.assertExit(self.place.stint("wait", "-Q", *ids), 0)
 
     def test_a_worker_short_of_descriptors_loses_no_job(self):
-        worker = self.shell_worker("ulimit -n 40", "--exec", "--slots", "16")
+        worker = self.shell_worker("ulimit -n 44", "--exec", "--slots", "16")
         self.run_all()
         self.assertIn("ulimit -n", worker.log())
         self.assertEqual(worker.stop(), 0)
@@ -462,7 +462,7 @@ class Given(Programs):
             "OTHER": "1", "STINT_ENDPOINT": self.place.endpoint, "STINT_JOB_ID": job,
             "STINT_JOB_QUEUE": "default", "STINT_JOB_KIND": "exec", "STINT_JOB_ATTEMPT": "1",
             "STINT_JOB_MAX_ATTEMPTS": found["STINT_JOB_MAX_ATTEMPTS"],
-            "STINT_JOB_PRIORITY": "100", "STINT_JOB_DEADLINE": "", "STINT_JOB_WORKER": "here"})
+            "STINT_CONTROL": "8", "STINT_JOB_PRIORITY": "100", "STINT_JOB_DEADLINE": "", "STINT_JOB_WORKER": "here"})
 
     def test_a_command_in_a_job_reaches_the_same_broker(self):
         self.place.worker("--exec", "--slots", "2")

@@ -439,8 +439,9 @@ FIELDS(info, map,
     {14, "payload_bytes", show_uint}, {15, "result_bytes", show_uint}, {16, "payload", show_bytes},
     {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
-    {22, "priority", show_uint}, {30, "unique", show_text}, {31, "unique_flags", show_uint},
-    {32, "unique_for_ms", show_uint})
+    {22, "priority", show_uint}, {23, "unique", show_text}, {24, "unique_flags", show_uint},
+    {25, "unique_for_ms", show_uint}, {40, "progress_ms_ago", show_uint},
+    {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
 LIST(info)
 
 FIELDS(worker, map,
@@ -454,8 +455,12 @@ LIST(worker)
 
 FIELDS(running, map,
     {1, "id", show_id}, {2, "queue", show_name}, {3, "kind", show_name}, {4, "attempt", show_uint},
-    {5, "begun", show_bool}, {6, "ms_ago", show_uint})
+    {5, "begun", show_bool}, {6, "ms_ago", show_uint}, {7, "progress_ms_ago", show_uint},
+    {8, "progress_percent", show_uint}, {9, "progress_text", show_text})
 LIST(running)
+FIELDS(told, tuple, {0, "id", show_id}, {0, "attempt", show_uint}, {0, "text", show_text},
+    {0, "percent", show_uint})
+LIST(told)
 
 #include "transcript_bulk.h"
 FIELDS(told_event, tuple,
@@ -533,10 +538,12 @@ MESSAGE(SETTLED, NUMBER, {2, "answers", show_settled_list})
 MESSAGE(CLAIM, NUMBER, {2, "leases", show_claim_list}, {3, "more", show_bool})
 MESSAGE(CLAIMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(STARTED, NUMBER, {2, "leases", show_lease_list})
+MESSAGE(PROGRESS, {2, "told", show_told_list}, NUMBER)
 MESSAGE(RECALL, NUMBER, {2, "count", show_uint}, {3, "queue", show_name})
 MESSAGE(REVOKE, NUMBER, {2, "leases", show_lease_list})
 MESSAGE(CONFIRMED, NUMBER, {2, "refused", show_lease_list})
-MESSAGE(WAIT, NUMBER, {2, "ids", show_id_list}, {3, "results", show_bool})
+MESSAGE(WAIT, NUMBER, {2, "ids", show_id_list}, {3, "results", show_bool},
+    {4, "progress", show_bool})
 MESSAGE(OUTCOMES, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor})
 MESSAGE(GET, NUMBER, {2, "ids", show_id_list}, {3, "parts", show_parts})
 MESSAGE(JOBS, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor})

@@ -23,6 +23,7 @@ KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c"
 READER = "broker/net/keys_reader.c"
 JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
     f"broker/store/{n}.c" for n in ("journal", "journal_record", "store_journal", "journaled", "segment_files"))
+PROGRESS, TELLING = "broker/core/progress.c", "broker/core/telling.c"
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
 FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
     f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
@@ -97,7 +98,7 @@ PLANTED = [
      "pools_meet(book->pools, q,", "pools_meet(book->pools ? NULL : book->pools, q,"),
     ("prefixes: who had its turn stays the first", DISPATCH, "        else if (got > 0)\n            pool_pass(post);\n", ""),
     ("prefixes: a pool's queue without jobs for one worker rests though others wait in it", DISPATCH,
-     "    return q->set.paused || (!q->shelves && !first_ready(q, w));", "    return q->set.paused || !first_ready(q, w);"),
+     "pace_room(q) == 0 || (!q->shelves && !first_ready(q, w));", "pace_room(q) == 0 || !first_ready(q, w);"),
     ("prefixes: idle workers of a pool are not seen", DISPATCH,
      "            w->serves.pool->idle += w->slots - w->counts.held;", "            ;"),
     ("prefixes: what a worker of a pool holds ahead is not looked at", DISPATCH,
@@ -310,12 +311,12 @@ PLANTED = [
     ("who was away keeps what it holds of a paused queue", CORE, "        if (!m->claim.more)\n            dispatch_recall_paused(core, peer->worker);\n", ""),
     ("a worker is asked back what it runs of a paused queue", DISPATCH, "l->begun ? NULL : book_queue_by_number", "book_queue_by_number"),
     ("a worker is asked back what is of another queue", DISPATCH, "    return q && q->set.paused ? q : NULL;", "    return q;"),
-    ("idle slots of a paused queue are a reason to recall", DISPATCH, "    uint32_t idle = 0;\n    if (q->set.paused)\n        return 0;\n", "    uint32_t idle = 0;\n"),
+    ("idle slots of a paused queue are a reason to recall", DISPATCH, "    if (q->set.paused || pace_wait_ms(q) > 0) /*", "    if (pace_wait_ms(q) > 0) /*"),
     ("a closed queue takes jobs", SUBMIT, "        if (t->queue->queue && t->queue->queue->set.closed)", "        if (false)"),
     ("jobs are moved into a closed queue", CHANGE, "        if (q && q != job->level->queue && q->set.closed) {", "        if (false) {"),
     ("a queue that is closed is told for good", ANSWERS, " ||\n        status == STINT_QUEUE_CLOSED;", ";"),
     ("what is set for a queue is not stored", BOOK, "    posts_wake(&q->servings.posts);\n    store_queue(book, q);", "    posts_wake(&q->servings.posts);\n    (void)book;"),
-    ("a pause is forgotten at a restart of the broker", BOOK, "    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};\n", ""),
+    ("a pause is forgotten at a restart of the broker", BOOK, "        row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};", "        false, row.closed, row.lifo, row.low_first, row.running, row.rate};"),
     ("a queue that holds outcomes is removed", QUEUE_CONTROL, "    if (!queues_is_empty(q)) {", "    if (q->backlog > 0) {"),
     ("a queue that is removed keeps what was set for it", BOOK, "    q->set = (struct queue_settings){0};\n", ""),
     ("a queue that workers serve is freed", BOOK, "    if (!used) {\n        free_queue(q);", "    if (q->watchers == 0) {\n        free_queue(q);"),
@@ -330,6 +331,19 @@ PLANTED = [
     ("later: the broker sleeps past it", JOB, "    core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);\n", ""),
     ("later: a time is taken as the broker stores it", CLOCK, "    int64_t stored_ms = (int64_t)told_ms - core->clocks.wall_ahead_ms;", "    int64_t stored_ms = (int64_t)told_ms - 0 * core->clocks.wall_ahead_ms;"),
     ("later: what differs of it is not sent", "proto/message_submit.c", "(uint32_t)(s->field != base->field) << (key) |", "(uint32_t)((key) != JOB_DELAY && s->field != base->field) << (key) |"),
+    # limits of queues
+    ("limits: one job more runs than may", "broker/core/pace.c", "        room = q->set.running > now ? q->set.running - now : 0;", "        room = q->set.running >= now ? q->set.running - now + 1 : 0;"),
+    ("limits: a worker takes all it can of a queue that has a limit", DISPATCH, "    if (share > room)\n        share = room;\n", ""),
+    ("limits: a token is not taken", DISPATCH, "    pace_take(job->level->queue);\n", ""),
+    ("limits: a bucket holds all that time brings", "broker/core/pace.c", "        b->tokens = size;\n    else", "        b->tokens += passed_ms * q->set.rate;\n    else"),
+    ("limits: a bucket is full at a start", "broker/core/pace.c", "        *b = (struct bucket){.begun = true};", "        *b = (struct bucket){.begun = true, .tokens = size};"),
+    ("limits: a change of the rate keeps what was saved", BOOK, "    q->past.bucket = (struct bucket){.begun = false};\n", ""),
+    ("limits: a queue that is removed stays among those with a rate", BOOK, "    set_rate(book, q, 0);\n", ""),
+    ("limits: the broker sleeps past a token", "broker/core/core.c", "earlier(pace_idle_ms(&core->book), telling_idle_ms(core))", "telling_idle_ms(core)"),
+    ("limits: a pool does not come back when a job ends", BOOK, "    if (from == STINT_RUNNING && q->set.running) /*", "    if (false) /*"),
+    ("limits: a pool does not come back when there is a token", "broker/core/pace.c", "        if (!had && q->past.bucket.tokens >= TOKEN)\n            posts_wake", "        if (!had && false)\n            posts_wake"),
+    ("limits: they are forgotten at a restart", BOOK, "        row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};", "        row.paused, row.closed, row.lifo, row.low_first, 0, 0};"),
+    ("limits: they are not a reason", WHY, "    if (pace_room(q) > 0)\n        return false;", "    if (pace_room(q) > 0 || true)\n        return false;"),
     # unique keys
     ("unique: a key is not held", JOB, "    if (record_has(&r, FIELD_UNIQUE))\n        unique_hold(core, level", "    if (false)\n        unique_hold(core, level"),
     ("unique: an end does not free it", JOB, "    unique_leave(core, job->level->queue->number, &job->id, r, to);\n", ""),
@@ -360,8 +374,8 @@ PLANTED = [
     ("order: one that is not taken is skipped", READY, "            break;\n    }\n    return sequence;", "            break;\n    }\n    return sequence > 1 ? sequence - 1 : sequence;"),
     ("order: why counts those behind", WHY, "    uint64_t places = (q->set.lifo ? newer : older)", "    uint64_t places = (q->set.lifo ? older : older)"),
     ("order: nothing new is found for some kinds", READY, "r->tail > 0 || r->met < level->next :", "r->tail > 0 :"),
-    ("order: a row does not tell it", ROWS, "!row->closed && !row->lifo && !row->low_first)", "!row->closed)"),
-    ("order: one that is empty goes with it", BOOKH, "q->set.closed || q->set.lifo || q->set.low_first;", "q->set.closed;"),
+    ("order: a row does not tell it", ROWS, "        row->paused, row->closed, row->lifo, row->low_first, row->running, row->rate};", "        row->paused, row->closed, 0, 0, row->running, row->rate};"),
+    ("order: one that is empty goes with it", BOOKH, "q->set.closed || q->set.lifo || q->set.low_first ||", "q->set.closed ||"),
     # why.c
     ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
     ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
@@ -481,7 +495,7 @@ PLANTED = [
      "    return get_be(key, 8) * 0x9e3779b97f4a7c15ULL + get_be(key + 8, 8);", "    return get_be(key + 8, 8);"),
     ("a queue's row has no check", ROWS, "        get_be(value.data, 8) == record_check(value.data + 8, value.size - 8, row->number) &&",
      "        true &&"),
-    ("settings of a queue that are not known are dropped", ROWS, "        good &= word <= (i < QUEUE_SETTINGS_WORDS);", "        good &= i >= QUEUE_SETTINGS_WORDS || word <= 1;"),
+    ("settings of a queue that are not known are dropped", ROWS, "        good &= word <= (i < QUEUE_SETTINGS_WORDS ? most[i] : 0);", "        good &= i >= QUEUE_SETTINGS_WORDS || word <= most[i];"),
     ("settings of a queue of another version are taken", ROWS, "settings.data[0] != ROW_VERSION ||", "settings.data[0] == 0 ||"),
 
     # upgrade.c
@@ -953,4 +967,19 @@ PLANTED = [
      "i->changes = geteuid() == 0;", "i->changes = true;"),
     ("who is that user may have any group", "worker/identity.c",
      "(group && g[k] != i->gid)", "(group && g[k] == UINT32_MAX)"),
+    # how far jobs are
+    ("progress: of any attempt", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->worker != peer->worker"),
+    ("progress: by any worker", TELLING, "l->attempt != told->attempt || l->worker != peer->worker", "l->attempt != told->attempt || !peer->worker"),
+    ("progress: it has no bound", PROGRESS, "    while (all->bytes > most)\n        progress_forget(all, all->all);\n", "    (void)most;\n"),
+    ("progress: the newest makes room", PROGRESS, "        progress_forget(all, all->all);", "        progress_forget(all, all->all->prev);"),
+    ("progress: watchers are told at once, each time", TELLING, "    return passed_ms >= PUSH_EVERY_MS ? 0 : PUSH_EVERY_MS - passed_ms;", "    return passed_ms >= PUSH_EVERY_MS ? 0 : 0;"),
+    ("progress: who does not read misses the newest", TELLING, "    if (behind)\n        progress_list(&core->fleet.progresses, p);\n", "    (void)behind;\n"),
+    ("progress: who only waits hears it", TELLING, "        if (!w->progress || (!p->fresh && !w->behind))", "        if (!p->fresh && !w->behind)"),
+    ("progress: a watch that begins hears nothing", QUERY, "            telling_begin(core, peer, &id);", "            (void)telling_begin;"),
+    ("progress: a new conversation is told nothing", LEASES, "    telling_again(w);\n", ""),
+    ("progress: the next run begins with the last one's", "worker/telling.c", "    p->used = p->was_told = false;\n    atomic_store(&p->changed, false);\n", ""),
+    ("progress: the same is told again", "worker/telling.c", "    if (p->was_told && is_same(&newest, &p->told))\n        return false;\n", ""),
+    ("progress: a text is cut within a character", "worker/telling.c", "        size_t size = character(from, left), taken = size ? size : 1;", "        size_t size = character(from, left) ? 1 : 0, taken = 1;"),
+    ("progress: after the outcome", "worker/telling.c", "    if (task->held->outcome != 0)\n", "    if (false)\n"),
+    ("progress: a percentage of any size", "worker/control.c", "*percent <= 100;", "*percent <= 1000;"),
 ]

@@ -42,6 +42,9 @@ char *oracle_payload(uint32_t job);
 char *oracle_result(uint32_t job, uint32_t attempt, size_t *bytes);
 /* What a run of it puts out that fails; allocated. */
 char *oracle_output(uint32_t job, size_t *bytes);
+/* The task fails, with that output. */
+struct stint_task;
+void oracle_fail(struct stint_task *task, uint32_t job, const char *why);
 /* The number in a payload or result. False: it is neither. */
 bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);
 /* Its submission was answered. `id` only if that is STINT_OK. */

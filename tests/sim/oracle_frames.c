@@ -3,6 +3,7 @@
  */
 #include "keys.h"
 #include "oracle_inside.h"
+#include "progress.h"
 
 #include <stdlib.h>
 
@@ -389,6 +390,8 @@ frames_out(const struct outbox *out)
             bulks_told(to, &m, arrays);
         else if (m.type == MESSAGE_ORDER && to)
             to->barred = m.order.paused || m.order.leave != LEAVE_NOT;
+        if (m.type == MESSAGE_JOBS || m.type == MESSAGE_OUTCOMES || m.type == MESSAGE_RUNNING)
+            progress_told(&m, arrays);
         if (to && to->key)
             rights_check_told(to, &m, arrays);
     }
@@ -436,6 +439,7 @@ frames_begin(void)
         abort();
     frames_restart();
     frames_clear();
+    progress_begin();
 }
 
 void

@@ -1,5 +1,6 @@
 /* What jobs carry, and what comes of them, so that each can be recognised. */
 #include "oracle_inside.h"
+#include "stint_worker.h"
 
 #include <stdlib.h>
 
@@ -51,4 +52,14 @@ oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt)
     if (sscanf(text, "job %8u ", job) != 1 && sscanf(text, "ran %8u %5u ", job, attempt) != 2)
         return false;
     return *job < known.count;
+}
+
+void
+oracle_fail(struct stint_task *task, uint32_t job, const char *why)
+{
+    size_t bytes;
+    char *output = oracle_output(job, &bytes);
+    stint_task_keep_output(task, output, bytes);
+    stint_task_fail(task, why);
+    free(output);
 }

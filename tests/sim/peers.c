@@ -8,6 +8,7 @@
 #include "meddle.h"
 #include "oracle.h"
 #include "people.h"
+#include "progress.h"
 #include "wishes.h"
 #include "worker.h"
 
@@ -336,6 +337,7 @@ live(struct sim_client *c)
     if (stint_client_new(&o, &c->client) != STINT_OK)
         return;
     c->life++;
+    stint_watch_progress(c->client, progress_heard, NULL);
     take_up(c);
     while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c) && submit_some(c)) {
         if (!calm && chance_in_100(chance, 3))
@@ -421,16 +423,6 @@ refuses(const struct wish *w, const struct process *p)
 }
 
 static void
-fail(struct stint_task *task, uint32_t job, const char *why)
-{
-    size_t bytes;
-    char *output = oracle_output(job, &bytes);
-    stint_task_keep_output(task, output, bytes);
-    stint_task_fail(task, why);
-    free(output);
-}
-
-static void
 run(struct stint_task *task, void *state)
 {
     const struct stint_task_info *info = stint_task_info(task);
@@ -461,7 +453,7 @@ run(struct stint_task *task, void *state)
     }
     struct running running = {task, p};
     uint64_t begun_us = world_us();
-    actor_wait(ends_early, &running, begun_us + run_us);
+    progress_wait(task, p, ends_early, &running, begun_us + run_us);
     if (p->killed)
         return;
     check_time(p, wish->time_to_run_ms, begun_us, run_us);
@@ -475,7 +467,7 @@ run(struct stint_task *task, void *state)
         else if (chance_in_100(chance, 20))
             stint_task_snooze(task, chance_skewed(chance, 2000));
         else
-            fail(task, job, "unlucky");
+            oracle_fail(task, job, "unlucky");
         return;
     }
     char *result = oracle_result(job, info->attempt, &bytes);

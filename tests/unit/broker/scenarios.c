@@ -466,6 +466,26 @@ play_figures(struct world *w)
 }
 
 static void
+play_progress(struct world *w)
+{
+    const struct stint_id id = job(1);
+    struct told_progress told = {
+        .id = id, .attempt = 1, .percent = 40, .text = {(const uint8_t *)"half way", 8}};
+    greet_client(w);
+    greet_worker(w, WORKER, 1);
+    submit(w, 1, "long");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_WAIT, 2, &id, 1, WAIT_PROGRESS);
+    step(w, 0);
+    message_put_progress(world_frame(w, WORKER), &told, 1);
+    step(w, 300);
+    say(w, "It is kept while the job runs, for all who ask.");
+    ask_ids(w, MESSAGE_GET, 3, 1, 0);
+    step(w, 100);
+    world_settle(w, WORKER, 2, id, 1, OUTCOME_SUCCEEDED, "");
+    step(w, 300);
+}
+
+static void
 play_recall(struct world *w)
 {
     greet_client(w);
@@ -604,6 +624,9 @@ const struct scenario scenarios[] = {
     {.name = "changed",
         .heading = "Jobs that wait are moved, brought forward and deleted.",
         .play = play_changed},
+    {.name = "progress",
+        .heading = "A job says how far it is, and who waits for it and asks for that hears it.",
+        .play = play_progress},
     {.name = "lost",
         .heading = "The jobs of a lost worker go back, and are handed out alone, to be confirmed.",
         .play = play_lost},

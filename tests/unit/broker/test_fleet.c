@@ -226,7 +226,8 @@ watch_comes_or_goes(struct model *m)
             m->watches[p][j] = 0;
     } else if (m->peers[p]) {
         bool results = dice_once_in(&m->dice, 2);
-        assert_true(fleet_watch(&m->fleet, fleet_peer(&m->fleet, number_of(p)), &id, results));
+        assert_true(
+            fleet_watch(&m->fleet, fleet_peer(&m->fleet, number_of(p)), &id, results, false));
         m->watches[p][j] = 1 + results;
     }
 }
@@ -456,15 +457,15 @@ one_connection_waits_for_so_many_jobs_and_no_more(void **state)
     (void)state;
     for (unsigned i = 0; i < LIMIT_WATCHED; i++) {
         struct stint_id id = id_of(i);
-        assert_true(fleet_watch(&fleet, peer, &id, false));
+        assert_true(fleet_watch(&fleet, peer, &id, false, false));
     }
     struct stint_id more = id_of(LIMIT_WATCHED), first = id_of(0);
-    assert_false(fleet_watch(&fleet, peer, &more, false));
+    assert_false(fleet_watch(&fleet, peer, &more, false, false));
     assert_null(fleet_watches(&fleet, &more));
-    assert_true(fleet_watch(&fleet, peer, &first, true)); /* it waits for that one already */
+    assert_true(fleet_watch(&fleet, peer, &first, true, false)); /* it waits for that one already */
     assert_true(fleet_watches(&fleet, &first)->results);
     fleet_watches_end(&fleet, fleet_watches(&fleet, &first));
-    assert_true(fleet_watch(&fleet, peer, &more, false));
+    assert_true(fleet_watch(&fleet, peer, &more, false, false));
     fleet_fini(&fleet);
     assert_int_equal(fleet.pushed.watches_count, 0);
 }

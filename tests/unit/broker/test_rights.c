@@ -9,7 +9,7 @@
 enum about { ABOUT_NAME, ABOUT_ID, ABOUT_BOTH, ABOUT_ALL };
 
 /* How it is told that it is denied. */
-enum telling { BY_ERROR, BY_STATUS, BY_HELLO };
+enum telling { BY_ERROR, BY_STATUS, BY_HELLO, BY_NOTHING };
 
 /* What the answer is if it is not denied, and on which queues the right is needed. */
 static const struct expected {
@@ -29,6 +29,7 @@ static const struct expected {
     {MESSAGE_SETTLE, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_SETTLED, BY_STATUS},
     {MESSAGE_CLAIM, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CLAIMED, BY_STATUS},
     {MESSAGE_STARTED, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CONFIRMED, BY_STATUS},
+    {MESSAGE_PROGRESS, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_NONE, BY_NOTHING},
     {MESSAGE_WAIT, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_STATUS},
     {MESSAGE_GET, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
     {MESSAGE_LIST, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
@@ -211,6 +212,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
 {
     struct stint_id id = id_make(w->options.broker, queues[queue].number, DEFAULT_PRIORITY, 1);
     struct lease_ref ref = {.id = id, .attempt = 1};
+    struct told_progress told = {.id = id, .attempt = 1, .percent = 50};
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
     struct message list = {.list.queue = name};
     struct change change = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
@@ -231,6 +233,9 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_CLAIM:
     case MESSAGE_STARTED:
         message_put_leases(world_frame(w, KEYED), e->type, 3, &ref, 1, false);
+        break;
+    case MESSAGE_PROGRESS:
+        message_put_progress(world_frame(w, KEYED), &told, 1);
         break;
     case MESSAGE_WAIT:
     case MESSAGE_GET:
@@ -264,7 +269,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
         message_put_why(world_frame(w, KEYED), 3, with_id ? (struct slice){0} : name, &id, with_id);
         break;
     case MESSAGE_SET_QUEUE:
-        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
+        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE, NULL);
         break;
     default:
         put_about_many(w, e, queue);
@@ -330,6 +335,11 @@ check_listed(struct world *w, const struct expected *e, unsigned scope)
 static void
 check_answer(struct world *w, const struct expected *e, unsigned scope, unsigned queue, bool right)
 {
+    size_t at = 0;
+    if (e->telling == BY_NOTHING) {
+        assert_false(world_next(w, KEYED, &at));
+        return;
+    }
     bool allowed = e->rights == 0 || (right && (e->filtered || covers(scope, e, queue)));
     if (!allowed && (e->telling != BY_STATUS || (!right && e->type != MESSAGE_SUBMIT))) {
         expect_error(w, STINT_DENIED);

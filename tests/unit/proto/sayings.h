@@ -27,6 +27,10 @@ struct slice bytes(void);
 void text(char *to, size_t size);
 struct stint_id id(void);
 
+/* How far a run is, if it tells that; good until there are eight more. */
+struct stint_progress progress(void);
+void assert_progress(const struct stint_progress *a, const struct stint_progress *b);
+
 void assert_same(struct slice a, struct slice b);
 void assert_number(uint64_t a, uint64_t b);
 #define ASSERT_FIELD(a, b, field) assert_memory_equal(&(a)->field, &(b)->field, sizeof(a)->field)

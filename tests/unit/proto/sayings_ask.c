@@ -18,9 +18,11 @@ say_ids(enum message_type type, uint64_t number, uint32_t option)
 void
 say_WAIT(uint64_t number)
 {
-    bool results = chance();
-    (void)say_ids(MESSAGE_WAIT, number, results);
+    bool results = chance(), tells = chance();
+    (void)say_ids(MESSAGE_WAIT, number,
+        (results ? (uint32_t)WAIT_RESULTS : 0) | (tells ? (uint32_t)WAIT_PROGRESS : 0));
     assert_int_equal(heard.wait.results, results);
+    assert_int_equal(heard.wait.progress, tells);
 }
 
 void
@@ -137,6 +139,30 @@ fill_numbers(uint64_t *numbers, size_t count)
         numbers[i] = chance() ? 0 : upto(UINT64_MAX);
 }
 
+struct stint_progress
+progress(void)
+{
+    static char texts[8][STINT_PROGRESS_BYTES];
+    static unsigned next;
+    if (chance())
+        return (struct stint_progress){0};
+    char *to = texts[next++ % 8];
+    text(to, STINT_PROGRESS_BYTES);
+    return (struct stint_progress){.text = chance() ? to : NULL,
+        .ms_ago = 1 + upto(UINT64_MAX - 1),
+        .percent = chance() ? (uint32_t)below(101) : STINT_NO_PERCENT};
+}
+
+void
+assert_progress(const struct stint_progress *a, const struct stint_progress *b)
+{
+    assert_number(a->ms_ago, b->ms_ago);
+    assert_int_equal(a->percent, b->percent);
+    assert_int_equal(a->text != NULL, b->text != NULL);
+    if (a->text)
+        assert_string_equal(a->text, b->text);
+}
+
 static struct stint_job_info
 job_info(void)
 {
@@ -158,6 +184,7 @@ job_info(void)
     text(i.kind, sizeof i.kind);
     text(i.worker, sizeof i.worker);
     text(i.error, sizeof i.error);
+    i.progress = progress();
     return i;
 }
 
@@ -186,6 +213,7 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, result_bytes);
     ASSERT_FIELD(is, was, worker);
     ASSERT_FIELD(is, was, error);
+    assert_progress(&is->progress, &was->progress);
     assert_int_equal(was->payload != NULL, is->payload != NULL);
     assert_int_equal(was->result != NULL, is->result != NULL);
     if (was->payload)

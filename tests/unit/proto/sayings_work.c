@@ -504,6 +504,28 @@ say_CONFIRMED(uint64_t number)
 }
 
 void
+say_PROGRESS(uint64_t number)
+{
+    struct told_progress told[6];
+    uint32_t count = (uint32_t)below(6);
+    (void)number;
+    for (uint32_t i = 0; i < count; i++)
+        told[i] = (struct told_progress){.id = id(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .percent = chance() ? (uint32_t)below(101) : STINT_NO_PERCENT,
+            .text = letters(0, LIMIT_PROGRESS_BYTES)};
+    message_put_progress(&frame, told, count);
+    hear(MESSAGE_PROGRESS, 0);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT_FIELD(&arrays->told[i], &told[i], id);
+        assert_int_equal(arrays->told[i].attempt, told[i].attempt);
+        assert_int_equal(arrays->told[i].percent, told[i].percent);
+        assert_same(arrays->told[i].text, told[i].text);
+    }
+}
+
+void
 say_REVOKE(uint64_t number)
 {
     say_leases(MESSAGE_REVOKE, number);

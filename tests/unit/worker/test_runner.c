@@ -23,6 +23,8 @@ struct stint_task {
     size_t output_bytes;
     bool cancelled, timed_out;
     int cancel_fd;
+    unsigned percent, percents; /* the newest, and how many there were */
+    char progress[256];
 };
 
 struct stint_worker {
@@ -93,6 +95,16 @@ void
 stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes)
 {
     (void)snprintf(task->errors, sizeof task->errors, "%.*s", (int)bytes, (const char *)text);
+}
+
+enum stint_status
+stint_task_progress(struct stint_task *task, unsigned percent, const char *text)
+{
+    assert_string_equal(task->outcome, "");
+    task->percent = percent;
+    task->percents++;
+    (void)snprintf(task->progress, sizeof task->progress, "%s", text ? text : "");
+    return STINT_OK;
 }
 
 bool
@@ -387,11 +399,51 @@ a_cancelled_run_is_given_back_and_one_over_its_time_has_failed(void **state)
     }
 }
 
+static void
+a_program_tells_how_far_it_is(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("echo 'progress 40 half way' >&$STINT_CONTROL; sleep 0.3; "
+                                     "echo 'progress 41%' >&8; sleep 0.3",
+        false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_int_equal(t.percents, 2);
+    assert_int_equal(t.percent, 41);
+    t = run_script("printf 'progress 7 wi' >&8; sleep 0.2; echo th a gap >&8; sleep 0.2", false);
+    assert_int_equal(t.percent, 7);
+    assert_string_equal(t.progress, "with a gap");
+    t = run_script("exec 8>&-; sleep 0.2", false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_int_equal(t.percents, 0);
+}
+
+static void
+what_a_program_says_besides_is_not_heard(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script(
+        "printf 'progress\nprogress x\nprogress 101\nprogress -1\nprogress 1000000\nhello 5\n\n"
+        "progress 5x\n progress 6\n' >&8; sleep 0.2",
+        false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_int_equal(t.percents, 0);
+    t = run_script(
+        "head -c 300000 /dev/urandom >&8; printf '\nprogress 3.9 pi\n' >&8; sleep 0.2", false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_int_equal(t.percent, 3);
+    assert_string_equal(t.progress, "pi");
+    t = run_script("(yes 'progress 1 flood' >&8 &) ; sleep 0.3; echo out", false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_string_equal(t.progress, "flood");
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_runner, destroy_runner)
     const struct CMUnitTest tests[] = {
+        T(a_program_tells_how_far_it_is),
+        T(what_a_program_says_besides_is_not_heard),
         T(the_output_of_a_failed_run_is_kept),
         T(the_tail_of_standard_error_of_a_good_run_is_kept),
         T(of_an_output_that_is_too_long_what_fits_is_kept),
