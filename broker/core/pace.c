@@ -61,8 +61,6 @@ fill(struct queue *q, uint64_t now_ms)
         b->tokens = size;
     else
         b->tokens += passed_ms * q->set.rate;
-    if (b->tokens > size)
-        b->tokens = size;
     b->filled_ms = now_ms;
 }
 

@@ -333,7 +333,7 @@ PLANTED = [
     ("later: what differs of it is not sent", "proto/message_submit.c", "(uint32_t)(s->field != base->field) << (key) |", "(uint32_t)((key) != JOB_DELAY && s->field != base->field) << (key) |"),
     # limits of queues
     ("limits: one job more runs than may", "broker/core/pace.c", "        room = q->set.running > now ? q->set.running - now : 0;", "        room = q->set.running >= now ? q->set.running - now + 1 : 0;"),
-    ("limits: a worker takes all it can of a queue that has a limit", DISPATCH, "    if (share > room)\n        share = room;\n", ""),
+    ("limits: a worker takes all it can of a queue that has a limit", DISPATCH, "    if (share > room)\n        share = room;\n", "    if (room == 0)\n        share = room;\n"),
     ("limits: a token is not taken", DISPATCH, "    pace_take(job->level->queue);\n", ""),
     ("limits: a bucket holds all that time brings", "broker/core/pace.c", "        b->tokens = size;\n    else", "        b->tokens += passed_ms * q->set.rate;\n    else"),
     ("limits: a bucket is full at a start", "broker/core/pace.c", "        *b = (struct bucket){.begun = true};", "        *b = (struct bucket){.begun = true, .tokens = size};"),

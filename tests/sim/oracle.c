@@ -605,6 +605,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     bulks_read(store);
     note_refusals();
     check_dispatches();
+    queues_check_limits();
     check_counts(core);
     rights_check_lists();
     check_limits();
@@ -644,6 +645,7 @@ oracle_started(struct store *store, struct core *core)
     bool as_before = true;
     read_store(store);
     queues_check_store(store, in_doubt);
+    queues_started();
     for (uint32_t i = 0; i < known.count; i++)
         as_before &= is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {
