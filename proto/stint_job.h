@@ -280,7 +280,7 @@ enum stint_why {
     STINT_WHY_NEXT = 17, /* nothing: it is handed out when its turn comes, in a moment */
     STINT_WHY_NOTHING = 18, /* of a queue: nothing waits in it */
     STINT_WHY_LIMITED = 19, /* as many of its queue run as may at once: `slots` */
-    STINT_WHY_RATE = 20, /* as many of its queue have begun as may in a time; due_ms: one more may */
+    STINT_WHY_RATE = 20, /* as many of its queue have begun as may; due_ms: one more may */
 };
 #define STINT_WHYS 21
 

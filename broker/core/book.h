@@ -135,6 +135,13 @@ struct book_sums {
     uint32_t series; /* that their figures have */
 };
 
+/* Queues that peers wait for, and nothing is in. */
+struct book_expected {
+    struct queue *queues; /* uthash by name */
+    uint32_t count;
+    uint64_t ever;
+};
+
 struct book {
     struct store *store;
     uint16_t broker;
@@ -143,11 +150,7 @@ struct book {
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
     struct queue *rated; /* those that have a rate */
-    struct {
-        struct queue *queues; /* uthash by name: those that peers wait for, and nothing is in */
-        uint32_t count;
-        uint64_t ever;
-    } expected;
+    struct book_expected expected;
     uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */
     uint64_t changes; /* queues with a number that came or went, ever */

@@ -305,8 +305,7 @@ remember(struct job *j)
         sim_trace("  %s stands at %s", job_named(j), stint_id_format(&j->now_key, at));
     if (j->now.state == STINT_RUNNING && j->now.attempt != j->was.attempt)
         j->dispatched_us = world_us();
-    bool lives = j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state);
-    j->over_us = lives ? 0 : j->over_us ? j->over_us : world_us();
+    unique_remember(j);
     if (stint_state_settled(j->now.state))
         j->been |= 1U << j->now.state;
     if (j->now.attempt > j->seen_attempts)
@@ -645,7 +644,6 @@ oracle_started(struct store *store, struct core *core)
     bool as_before = true;
     read_store(store);
     queues_check_store(store, in_doubt);
-    queues_started();
     for (uint32_t i = 0; i < known.count; i++)
         as_before &= is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {

@@ -17,7 +17,7 @@ struct setting {
 
 /* What was handed out of a queue since its rate was set, or the broker has started. */
 static struct paced {
-    uint64_t since_us, count;
+    uint64_t since_us, count, restarted_us;
 } paced[KEYS_QUEUES];
 static uint32_t dispatched[KEYS_QUEUES]; /* in this step */
 
@@ -85,7 +85,7 @@ apply_limits(unsigned queue, const struct stint_queue_limits *limits)
         s->running = limits->running;
     if (limits->rate != UINT64_MAX && limits->rate != s->rate) {
         s->rate = limits->rate;
-        paced[queue] = (struct paced){.since_us = world_us()};
+        paced[queue] = (struct paced){world_us(), 0, known.restarted_us};
     }
 }
 
@@ -163,6 +163,8 @@ queues_check_limits(void)
             continue;
         if (s->running && running(q) > s->running)
             sim_broken("of the queue %s more was handed out than may run at once", keys_queues[q]);
+        if (p->restarted_us != known.restarted_us)
+            *p = (struct paced){known.restarted_us, 0, known.restarted_us};
         p->count += dispatched[q];
         if (!s->rate)
             continue;
@@ -173,12 +175,6 @@ queues_check_limits(void)
     }
 }
 
-void
-queues_started(void)
-{
-    for (unsigned q = 0; q < KEYS_QUEUES; q++)
-        paced[q] = (struct paced){.since_us = world_us()};
-}
 
 bool
 queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart)
