@@ -110,6 +110,10 @@ each_queue(struct dump *d, struct slice key, struct slice value)
         json_object_set_new(o, "lifo", json_true());
     if (row.low_first)
         json_object_set_new(o, "low_first", json_true());
+    if (row.running)
+        json_object_set_new(o, "running", dump_number(row.running));
+    if (row.rate)
+        json_object_set_new(o, "rate", dump_number(row.rate));
     dump_line(d, o);
 }
 

@@ -55,7 +55,9 @@ take_queue(struct load *load)
         .paused = line_flag(l, "paused"),
         .closed = line_flag(l, "closed"),
         .lifo = line_flag(l, "lifo"),
-        .low_first = line_flag(l, "low_first")};
+        .low_first = line_flag(l, "low_first"),
+        .running = (uint32_t)line_number(l, "running", LIMIT_QUEUE_RUNNING),
+        .rate = line_number(l, "rate", LIMIT_QUEUE_RATE)};
     if (!name_is_valid(row.name))
         return line_wrong(l, "%s is no name of a queue", name);
     if (row.number <= load->book.last_number)

@@ -158,6 +158,20 @@ take_queue(struct stint_client *c, const struct message *m, void *into)
     return STINT_OK;
 }
 
+static enum stint_status
+set_queue(struct stint_client *c, struct slice name, enum stint_queue_action action,
+    const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms)
+{
+    static const char what[] = "controlling a queue";
+    enum stint_status status = client_may_wait(c, what);
+    if (status != STINT_OK)
+        return status;
+    struct call *call = client_call(c, MESSAGE_SET_QUEUE);
+    message_put_set_queue(&call->request->frame, call->request->number, name, action, limits);
+    return if_too_old(c, client_ask(&call, timeout_ms, take_queue, now, what), what,
+        "this broker has no control of queues");
+}
+
 enum stint_status
 stint_set_queue(struct stint_client *c, const char *queue, enum stint_queue_action action,
     struct stint_queue_setting *now, uint32_t timeout_ms)
@@ -168,11 +182,26 @@ stint_set_queue(struct stint_client *c, const char *queue, enum stint_queue_acti
         return client_fail(c, STINT_BAD_NAME, what, queue);
     if (action < STINT_PAUSE_QUEUE || action > STINT_ORDER_LOW_FIRST)
         return client_fail(c, STINT_INVALID, what, "there is no such action");
-    enum stint_status status = client_may_wait(c, what);
+    return set_queue(c, name, action, NULL, now, timeout_ms);
+}
+
+enum stint_status
+stint_limit_queue(struct stint_client *c, const char *queue,
+    const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms)
+{
+    static const char what[] = "limiting a queue";
+    struct slice name = {(const uint8_t *)queue, strlen(queue)};
+    if (!name_is_valid(name))
+        return client_fail(c, STINT_BAD_NAME, what, queue);
+    if ((limits->running != UINT32_MAX && limits->running > LIMIT_QUEUE_RUNNING) ||
+        (limits->rate != UINT64_MAX && limits->rate > LIMIT_QUEUE_RATE))
+        return client_fail(
+            c, STINT_INVALID, what, "at most 16777216 jobs at once, and a million a second");
+    enum stint_status status = stint_connect(c, timeout_ms);
     if (status != STINT_OK)
         return status;
-    struct call *call = client_call(c, MESSAGE_SET_QUEUE);
-    message_put_set_queue(&call->request->frame, call->request->number, name, action);
-    return if_too_old(c, client_ask(&call, timeout_ms, take_queue, now, what), what,
-        "this broker has no control of queues");
+    if (!session_has_feature(&c->session, "limits"))
+        return client_fail(
+            c, STINT_UNSUPPORTED, what, "the broker is too old for limits of queues");
+    return set_queue(c, name, STINT_LIMIT_QUEUE, limits, now, timeout_ms);
 }

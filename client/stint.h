@@ -357,6 +357,13 @@ stint_get_fleet(struct stint_client *client, struct stint_fleet *fleet, uint32_t
 STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, const char *queue,
     enum stint_queue_action action, struct stint_queue_setting *now, uint32_t timeout_ms);
 
+/* How many jobs of a queue are handed out, from now on and also after a restart: so many at once
+ * over all workers, and so many in an hour, evenly; after a pause at most those of a second, or
+ * one, come at once. What runs goes on. To limit one that is not there makes it. As
+ * stint_set_queue; STINT_INVALID: over 16,777,216 at once or a million a second. */
+STINT_EXPORT enum stint_status stint_limit_queue(struct stint_client *client, const char *queue,
+    const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms);
+
 /* An operation on all jobs that a filter is true of. Begin with STINT_BULK_INIT. Everything is
  * borrowed for the call. */
 struct stint_bulk {

@@ -36,6 +36,7 @@ enum {
     LIMIT_SUBSCRIBED_ALL = 1 << 20, /* ids that they name */
     LIMIT_WATCHED_ALL = 1 << 19, /* jobs that all connections wait for; but each may for: */
     LIMIT_WATCHED_LEAST = 256,
+    LIMIT_QUEUE_RUNNING = 1 << 24, /* jobs of a queue at once, that it may be limited to */
     LIMIT_FEEDS = 16, /* each event is held against all of them */
     LIMIT_FEED_READERS = 16, /* READ_FEEDs of one connection that wait */
     LIMIT_FEED_READERS_ALL = 1024, /* of all connections; but each may have one */
@@ -57,6 +58,8 @@ enum {
 #define DEFAULT_KEEP_DEAD_MS (30ULL * 86400 * 1000) /* the dead-letter set is kept longer */
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
 #define LIMIT_MOMENT_MS 253402300799999ULL /* any point in time: the end of the year 9999 */
+
+#define LIMIT_QUEUE_RATE (3600ULL * 1000000) /* jobs in an hour, likewise */
 
 /* What a feed keeps, at most and if nothing is said. */
 #define LIMIT_FEED_EVENTS 1000000000ULL

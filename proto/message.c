@@ -74,6 +74,8 @@ message_decode(const void *frame, size_t size, struct message *message,
         message->settle.window = WINDOW_UNCHANGED;
     else if (type == MESSAGE_BULK)
         message->bulk.priority = -1;
+    else if (type == MESSAGE_SET_QUEUE)
+        message->set_queue.limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
     *why = "not a map that begins with its type";
     if (d.r.bad)
         return STINT_BAD_MESSAGE;

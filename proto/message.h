@@ -297,6 +297,7 @@ struct message {
         struct {
             struct slice queue;
             enum stint_queue_action action;
+            struct stint_queue_limits limits;
         } set_queue;
         struct stint_queue_setting queue; /* QUEUE */
         struct {
@@ -508,8 +509,9 @@ void message_put_list_figures(struct pack_buffer *b, uint64_t number, struct sli
     uint32_t parts, struct slice cursor);
 void message_put_figures(struct pack_buffer *b, const struct stint_figures *figures);
 void message_put_peek(struct pack_buffer *b, uint64_t number, const struct message *peek);
-void message_put_set_queue(
-    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action);
+/* `limits` of STINT_LIMIT_QUEUE alone; else NULL. */
+void message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
+    enum stint_queue_action action, const struct stint_queue_limits *limits);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 

@@ -234,6 +234,8 @@ message_put_running_info(struct pack_buffer *b, const struct stint_running_info 
 enum set_queue_key {
     SET_QUEUE_NAME = 2,
     SET_QUEUE_ACTION = 3,
+    SET_QUEUE_RUNNING = 4,
+    SET_QUEUE_RATE = 5,
 };
 
 void
@@ -243,18 +245,30 @@ set_queue_field(struct decoding *d, uint64_t key)
         d->m->set_queue.queue = decoding_name(d);
     else if (key == SET_QUEUE_ACTION)
         d->m->set_queue.action = (enum stint_queue_action)decoding_ranged(
-            d, STINT_PAUSE_QUEUE, STINT_ORDER_LOW_FIRST, "the action is 1 to 9");
+            d, STINT_PAUSE_QUEUE, STINT_LIMIT_QUEUE, "the action is 1 to 10");
+    else if (key == SET_QUEUE_RUNNING)
+        d->m->set_queue.limits.running = (uint32_t)decoding_ranged(
+            d, 0, LIMIT_QUEUE_RUNNING, "a queue is limited to at most 16777216 jobs at once");
+    else if (key == SET_QUEUE_RATE)
+        d->m->set_queue.limits.rate =
+            decoding_ranged(d, 0, LIMIT_QUEUE_RATE, "a rate is at most a million a second");
     else
         pack_skip(&d->r);
 }
 
 void
-message_put_set_queue(
-    struct pack_buffer *b, uint64_t number, struct slice queue, enum stint_queue_action action)
+message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
+    enum stint_queue_action action, const struct stint_queue_limits *limits)
 {
-    put_head_numbered(b, MESSAGE_SET_QUEUE, 3, number);
+    bool running = limits && limits->running != UINT32_MAX;
+    bool rate = limits && limits->rate != UINT64_MAX;
+    put_head_numbered(b, MESSAGE_SET_QUEUE, 3U + running + rate, number);
     put_key_text(b, SET_QUEUE_NAME, queue);
     pack_put_key_uint(b, SET_QUEUE_ACTION, action);
+    if (running)
+        pack_put_key_uint(b, SET_QUEUE_RUNNING, limits->running);
+    if (rate)
+        pack_put_key_uint(b, SET_QUEUE_RATE, limits->rate);
 }
 
 enum queue_set_key {
@@ -263,6 +277,8 @@ enum queue_set_key {
     QUEUE_SET_MADE = 4,
     QUEUE_SET_LIFO = 5,
     QUEUE_SET_LOW_FIRST = 6,
+    QUEUE_SET_RUNNING = 7,
+    QUEUE_SET_RATE = 8,
 };
 
 void
@@ -279,6 +295,10 @@ queue_field(struct decoding *d, uint64_t key)
         q->lifo = pack_bool(&d->r);
     else if (key == QUEUE_SET_LOW_FIRST)
         q->low_first = pack_bool(&d->r);
+    else if (key == QUEUE_SET_RUNNING)
+        q->running = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else if (key == QUEUE_SET_RATE)
+        q->rate = pack_uint(&d->r);
     else
         pack_skip(&d->r);
 }
@@ -286,8 +306,10 @@ queue_field(struct decoding *d, uint64_t key)
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *q)
 {
-    put_head_numbered(
-        b, MESSAGE_QUEUE, 1U + q->paused + q->closed + q->made + q->lifo + q->low_first, number);
+    put_head_numbered(b, MESSAGE_QUEUE,
+        1U + q->paused + q->closed + q->made + q->lifo + q->low_first + (q->running != 0) +
+            (q->rate != 0),
+        number);
     if (q->paused)
         put_key_bool(b, QUEUE_SET_PAUSED, true);
     if (q->closed)
@@ -298,4 +320,8 @@ message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_que
         put_key_bool(b, QUEUE_SET_LIFO, true);
     if (q->low_first)
         put_key_bool(b, QUEUE_SET_LOW_FIRST, true);
+    if (q->running)
+        pack_put_key_uint(b, QUEUE_SET_RUNNING, q->running);
+    if (q->rate)
+        pack_put_key_uint(b, QUEUE_SET_RATE, q->rate);
 }

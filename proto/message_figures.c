@@ -34,6 +34,8 @@ enum queue_key {
     QUEUE_CLOSED = 8,
     QUEUE_LIFO = 9,
     QUEUE_LOW_FIRST = 10,
+    QUEUE_RUNNING = 11,
+    QUEUE_RATE = 12,
 };
 
 bool
@@ -65,6 +67,10 @@ message_next_queue(struct message_arrays *arrays)
             info->lifo = pack_bool(r);
         else if (key == QUEUE_LOW_FIRST)
             info->low_first = pack_bool(r);
+        else if (key == QUEUE_RUNNING)
+            info->running = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        else if (key == QUEUE_RATE)
+            info->rate = pack_uint(r);
         else
             pack_skip(r);
     }
@@ -76,7 +82,7 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
 {
     pack_put_map(b,
         4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed +
-            info->lifo + info->low_first);
+            info->lifo + info->low_first + (info->running != 0) + (info->rate != 0));
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
@@ -93,6 +99,10 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
         put_key_bool(b, QUEUE_LIFO, true);
     if (info->low_first)
         put_key_bool(b, QUEUE_LOW_FIRST, true);
+    if (info->running)
+        pack_put_key_uint(b, QUEUE_RUNNING, info->running);
+    if (info->rate)
+        pack_put_key_uint(b, QUEUE_RATE, info->rate);
 }
 
 /* Of a worker in WORKERS. */

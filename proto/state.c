@@ -50,7 +50,8 @@ stint_why_name(enum stint_why why)
 {
     static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",
         "unclaimed", "cut_off", "retry", "snoozed", "due", "paused", "grace", "no_worker",
-        "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing"};
+        "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing", "limited",
+        "rate"};
     return (unsigned)why < STINT_WHYS ? names[why] : names[0];
 }
 

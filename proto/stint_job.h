@@ -189,7 +189,9 @@ struct stint_queue_info {
     bool closed; /* it takes no new jobs */
     bool lifo; /* of a priority, the newest job is next, not the oldest */
     bool low_first; /* the lowest number of a priority is the most urgent one, not the highest */
-    uint64_t reserved[7];
+    uint32_t running; /* so many are handed out at once; 0: any number */
+    uint64_t rate; /* and so many in an hour; 0: any number */
+    uint64_t reserved[5];
 };
 
 /* What can be done with a queue. The numbers are the protocol's. */
@@ -203,14 +205,26 @@ enum stint_queue_action {
     STINT_ORDER_LIFO = 7, /* the newest */
     STINT_ORDER_HIGH_FIRST = 8, /* the highest priority is the most urgent one, */
     STINT_ORDER_LOW_FIRST = 9, /* the lowest */
+    STINT_LIMIT_QUEUE = 10, /* by stint_limit_queue */
 };
 
 /* How a queue stands after that. */
 struct stint_queue_setting {
     bool paused, closed, lifo, low_first;
     bool made; /* it was not there before */
+    uint32_t running; /* so many are handed out at once; 0: any number */
+    uint64_t rate; /* and so many in an hour; 0: any number */
+    uint64_t reserved[2];
+};
+
+/* How many jobs of a queue are handed out. Begin with STINT_QUEUE_LIMITS_INIT, which leaves all as
+ * it is, and set what is to differ. */
+struct stint_queue_limits {
+    uint32_t running; /* so many at once, over all workers; 0: any number; UINT32_MAX: as it is */
+    uint64_t rate; /* so many in an hour; 0: any number; UINT64_MAX: as it is */
     uint64_t reserved[4];
 };
+#define STINT_QUEUE_LIMITS_INIT {UINT32_MAX, UINT64_MAX, {0, 0, 0, 0}}
 
 /* One worker of the fleet. */
 struct stint_worker_info {
@@ -265,8 +279,10 @@ enum stint_why {
     STINT_WHY_BUSY = 16, /* all of them have as many jobs as they take */
     STINT_WHY_NEXT = 17, /* nothing: it is handed out when its turn comes, in a moment */
     STINT_WHY_NOTHING = 18, /* of a queue: nothing waits in it */
+    STINT_WHY_LIMITED = 19, /* as many of its queue run as may at once: `slots` */
+    STINT_WHY_RATE = 20, /* as many of its queue have begun as may; due_ms: one more may */
 };
-#define STINT_WHYS 19
+#define STINT_WHYS 21
 
 /* "paused", "no_worker", and so on; "unknown" for what this version does not know. A constant
  * string; any thread. */

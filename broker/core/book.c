@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <utlist.h>
 
 enum {
     EXPECTED_A_QUEUE = 16, /* names in memory, for each queue that there may be */
@@ -52,8 +53,8 @@ book_fini(struct book *book)
         HASH_DEL(book->by_name, q);
         free_queue(q);
     }
-    HASH_ITER (hh, book->expected, q, next_queue) {
-        HASH_DEL(book->expected, q);
+    HASH_ITER (hh, book->expected.queues, q, next_queue) {
+        HASH_DEL(book->expected.queues, q);
         free_queue(q);
     }
 }
@@ -143,7 +144,7 @@ book_queue(struct book *book, struct slice name)
 struct queue *
 book_queue_expected(struct book *book, struct slice name)
 {
-    return find_queue(book->expected, name);
+    return find_queue(book->expected.queues, name);
 }
 
 static void
@@ -155,7 +156,9 @@ store_queue(struct book *book, const struct queue *q)
         .paused = q->set.paused,
         .closed = q->set.closed,
         .lifo = q->set.lifo,
-        .low_first = q->set.low_first};
+        .low_first = q->set.low_first,
+        .running = q->set.running,
+        .rate = q->set.rate};
     store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
         (struct slice){0});
 }
@@ -166,10 +169,10 @@ book_queue_make(struct book *book, struct slice name)
     struct queue *q = book_queue(book, name);
     if (q || book->queues >= book->max.queues || book->last_number == UINT32_MAX)
         return q;
-    q = find_queue(book->expected, name);
+    q = find_queue(book->expected.queues, name);
     if (q) {
-        HASH_DEL(book->expected, q);
-        book->queues_expected--;
+        HASH_DEL(book->expected.queues, q);
+        book->expected.count--;
     } else
         q = new_queue(book, name);
     add_queue(book, q, book->last_number + 1);
@@ -187,12 +190,25 @@ turn_levels(struct queue *q)
     }
 }
 
+/* Its bucket begins empty. */
+static void
+set_rate(struct book *book, struct queue *q, uint64_t rate)
+{
+    if (q->set.rate)
+        LL_DELETE2(book->rated, q, past.next_rated);
+    if (rate)
+        LL_PREPEND2(book->rated, q, past.next_rated);
+    q->past.bucket = (struct bucket){.begun = false};
+}
+
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
     assert(q->number != 0);
     if (set.low_first != q->set.low_first)
         turn_levels(q);
+    if (set.rate != q->set.rate)
+        set_rate(book, q, set.rate);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);
@@ -201,9 +217,9 @@ book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 static void
 expect(struct book *book, struct queue *q)
 {
-    HASH_ADD_KEYPTR(hh, book->expected, q->name, LIMIT_NAME_BYTES, q);
-    book->queues_expected++;
-    q->key = ++book->expected_ever;
+    HASH_ADD_KEYPTR(hh, book->expected.queues, q->name, LIMIT_NAME_BYTES, q);
+    book->expected.count++;
+    q->key = ++book->expected.ever;
 }
 
 struct queue *
@@ -211,8 +227,8 @@ book_queue_expect(struct book *book, struct slice name)
 {
     struct queue *q = book_queue(book, name);
     if (!q)
-        q = find_queue(book->expected, name);
-    if (q || book->queues_expected / EXPECTED_A_QUEUE >= book->max.queues)
+        q = find_queue(book->expected.queues, name);
+    if (q || book->expected.count / EXPECTED_A_QUEUE >= book->max.queues)
         return q;
     q = new_queue(book, name);
     expect(book, q);
@@ -287,8 +303,8 @@ book_queue_remove(struct book *book, struct queue *q)
     bool used = queue_is_used(q);
     assert(q->backlog == 0 && q->apart == 0 && (q->number != 0 || !used));
     if (q->number == 0) {
-        HASH_DEL(book->expected, q);
-        book->queues_expected--;
+        HASH_DEL(book->expected.queues, q);
+        book->expected.count--;
         free_queue(q);
         return true;
     }
@@ -296,6 +312,7 @@ book_queue_remove(struct book *book, struct queue *q)
         if (q->levels[i]->changed)
             return false;
     keep_totals(book, q);
+    set_rate(book, q, 0);
     uint8_t key[QUEUE_KEY_BYTES];
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id = book_id(book, q->levels[i], 0);
@@ -376,6 +393,8 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
         level->lost = false;
         posts_wake(&q->servings.posts);
     }
+    if (from == STINT_RUNNING && q->set.running) /* it may hand out another one */
+        posts_wake(&q->servings.posts);
     if (to != STINT_UNKNOWN) {
         level->jobs[to]++;
         book->jobs[to]++;
@@ -569,7 +588,9 @@ load_queue(struct book *book, struct slice key, struct slice value)
         book_queue(book, row.name))
         return false;
     struct queue *q = new_queue(book, row.name);
-    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first};
+    set_rate(book, q, row.rate);
+    q->set = (struct queue_settings){
+        row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};
     add_queue(book, q, row.number);
     return true;
 }

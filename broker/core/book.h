@@ -71,6 +71,14 @@ struct queue_settings {
     bool closed; /* it takes no new jobs */
     bool lifo; /* of a priority, the newest job is next */
     bool low_first; /* the lowest number of a priority is the most urgent one */
+    uint32_t running; /* so many are handed out at once; 0: any number */
+    uint64_t rate; /* so many in an hour; 0: any number */
+};
+
+/* What of its rate is not used; pace.h. */
+struct bucket {
+    uint64_t tokens, filled_ms; /* as they were then, monotonic */
+    bool begun;
 };
 
 /* What has been of it; memory only. */
@@ -78,6 +86,8 @@ struct queue_past {
     uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
     uint64_t slot; /* its figures are of this one; 0: it has none yet */
     struct figures *figures;
+    struct bucket bucket;
+    struct queue *next_rated; /* of those that have a rate */
 };
 
 struct queue {
@@ -125,6 +135,13 @@ struct book_sums {
     uint32_t series; /* that their figures have */
 };
 
+/* Queues that peers wait for, and nothing is in. */
+struct book_expected {
+    struct queue *queues; /* uthash by name */
+    uint32_t count;
+    uint64_t ever;
+};
+
 struct book {
     struct store *store;
     uint16_t broker;
@@ -132,10 +149,10 @@ struct book {
     struct queue *by_name; /* uthash; its order is that of the numbers */
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
-    struct queue *expected; /* uthash by name: those that peers wait for, and nothing is in */
-    uint32_t queues, queues_expected, levels;
+    struct queue *rated; /* those that have a rate */
+    struct book_expected expected;
+    uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */
-    uint64_t expected_ever;
     uint64_t changes; /* queues with a number that came or went, ever */
     uint64_t jobs[STINT_STATES]; /* sums over all levels */
     struct book_sums sums;
@@ -214,7 +231,8 @@ void book_clear_apart(struct book *book, struct level *level, const struct stint
 static inline bool
 queue_is_set(const struct queue *q)
 {
-    return q->set.paused || q->set.closed || q->set.lifo || q->set.low_first;
+    return q->set.paused || q->set.closed || q->set.lifo || q->set.low_first || q->set.running ||
+        q->set.rate;
 }
 
 /* Is a job of priority `a` handed out before one of `b`? */

@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "job.h"
 #include "names.h"
+#include "pace.h"
 #include "peers.h"
 #include "query.h"
 #include "queue_control.h"
@@ -460,7 +461,7 @@ core_idle_ms(const struct core *core)
         idle = earlier(idle, BUSY_MS);
     if (core->step.unfinished || bulk_is_open(core))
         return 0;
-    idle = earlier(idle, telling_idle_ms(core));
+    idle = earlier(idle, earlier(pace_idle_ms(&core->book), telling_idle_ms(core)));
     return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
 }
 

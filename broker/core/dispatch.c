@@ -18,6 +18,7 @@
 #include "attempt.h"
 #include "clock.h"
 #include "job.h"
+#include "pace.h"
 #include "peers.h"
 #include "ready.h"
 #include "tally.h"
@@ -132,6 +133,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     w->peer->taken_bytes += job->record.body_bytes;
     book_set_running(&core->book, &job->key);
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
+    pace_take(job->level->queue);
     core->figures.dispatched++;
     tally_start(core, job->level, &job->record, l);
     if (watch_hears(core))
@@ -238,7 +240,7 @@ take_apart(struct core *core, struct worker *w, struct queue *q)
     if (a->suspect && (w->counts.held > w->counts.begun || w->counts.held >= w->slots)) {
         if (w->serves.draining == q)
             return TURN_WAITS;
-        if (w->serves.draining || q->draining >= q->suspects)
+        if (w->serves.draining || q->draining >= q->suspects || q->draining >= pace_room(q))
             return TURN_NONE;
         fleet_worker_drain(w, q);
         return TURN_WAITS;
@@ -253,9 +255,11 @@ take_apart(struct core *core, struct worker *w, struct queue *q)
 static uint32_t
 help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 {
-    uint32_t taken = 0;
+    uint32_t taken = 0, room = pace_room(q);
     if (q->set.paused)
         return 0;
+    if (share > room)
+        share = room;
     while (taken < share && w->counts.trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
@@ -279,7 +283,7 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 static bool
 is_exhausted(struct queue *q, const struct worker *w)
 {
-    return q->set.paused || (!q->shelves && !first_ready(q, w));
+    return q->set.paused || pace_room(q) == 0 || (!q->shelves && !first_ready(q, w));
 }
 
 /* Up to `want` jobs from the queues of the worker's pool that are not known to have none. The one
@@ -312,7 +316,8 @@ static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
 {
     uint32_t taken = 0;
-    if (w->serves.draining && take_apart(core, w, w->serves.draining) != TURN_NONE)
+    struct queue *d = w->serves.draining;
+    if (d && pace_room(d) > 0 && take_apart(core, w, d) != TURN_NONE)
         return w->serves.draining ? 0 : 1;
     if (w->serves.pool)
         return help_in_rounds(core, w, want);
@@ -338,7 +343,7 @@ rounds(struct core *core, bool windows)
             uint32_t limit = windows ? w->window : w->slots;
             if (w->serves.draining &&
                 (w->window == 0 || !w->peer || !dispatch_is_willing(w) ||
-                    !peers_can_take(core, w->peer)))
+                    pace_room(w->serves.draining) == 0 || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
             if (!dispatch_has_room(core, w, limit))
                 continue;
@@ -400,6 +405,7 @@ dispatch_all(struct core *core)
     core->step.unfinished = false;
     if (core->step.paused)
         pause_workers(core);
+    pace_pass(&core->book, core->clocks.now_ms);
     if (core->book.jobs[STINT_READY] == 0 || !fleet->workers)
         return;
     struct worker *first = fleet->workers; /* somebody else begins next time */
@@ -464,7 +470,7 @@ static uint32_t
 idle_slots_at(const struct worker *busy, const struct queue *q)
 {
     uint32_t idle = 0;
-    if (q->set.paused)
+    if (q->set.paused || pace_wait_ms(q) > 0) /* it would cost another token */
         return 0;
     for (uint32_t n = 0; n < q->servings.count; n++) {
         const struct serving *s = &q->servings.list[n];

@@ -327,7 +327,7 @@ fleet_worker_serve_by_prefix(struct fleet *fleet, struct book *book, struct work
         pool = pools_add(&book->pools, terms);
         pool->workers = 1;
         post_queues(pool, book->by_name);
-        post_queues(pool, book->expected);
+        post_queues(pool, book->expected.queues);
     }
     worker->serves.pool = pool;
     return true;

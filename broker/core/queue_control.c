@@ -19,14 +19,17 @@ action_name(enum stint_queue_action action)
         [STINT_ORDER_FIFO] = "oldest first",
         [STINT_ORDER_LIFO] = "newest first",
         [STINT_ORDER_HIGH_FIRST] = "high priorities first",
-        [STINT_ORDER_LOW_FIRST] = "low priorities first"};
+        [STINT_ORDER_LOW_FIRST] = "low priorities first",
+        [STINT_LIMIT_QUEUE] = "limit"};
     return names[action];
 }
 
 /* The settings after that. */
 static struct queue_settings
-changed(struct queue_settings set, enum stint_queue_action action)
+changed(struct queue_settings set, const struct message *m)
 {
+    enum stint_queue_action action = m->set_queue.action;
+    const struct stint_queue_limits *limits = &m->set_queue.limits;
     if (action == STINT_PAUSE_QUEUE || action == STINT_RESUME_QUEUE)
         set.paused = action == STINT_PAUSE_QUEUE;
     if (action == STINT_CLOSE_QUEUE || action == STINT_OPEN_QUEUE)
@@ -35,15 +38,20 @@ changed(struct queue_settings set, enum stint_queue_action action)
         set.lifo = action == STINT_ORDER_LIFO;
     if (action == STINT_ORDER_HIGH_FIRST || action == STINT_ORDER_LOW_FIRST)
         set.low_first = action == STINT_ORDER_LOW_FIRST;
+    if (action == STINT_LIMIT_QUEUE && limits->running != UINT32_MAX)
+        set.running = limits->running;
+    if (action == STINT_LIMIT_QUEUE && limits->rate != UINT64_MAX)
+        set.rate = limits->rate;
     return set;
 }
 
 static void
-set(struct core *core, struct queue *q, enum stint_queue_action action)
+set(struct core *core, struct queue *q, const struct message *m)
 {
-    struct queue_settings now = changed(q->set, action);
+    struct queue_settings now = changed(q->set, m);
     bool turned = now.low_first != q->set.low_first;
     core->step.paused |= now.paused && !q->set.paused;
+    _Static_assert(sizeof now == 4 * sizeof(bool) + 4 + 8, "nothing but settings is compared");
     if (memcmp(&now, &q->set, sizeof now) != 0)
         book_queue_set(&core->book, q, now);
     if (turned)
@@ -63,13 +71,22 @@ remove_queue(struct core *core, const struct peer *peer, const struct message *m
     return book_queue_remove(&core->book, q);
 }
 
+/* Or are limits only taken away? */
+static bool
+limits_something(const struct stint_queue_limits *limits)
+{
+    return (limits->running != 0 && limits->running != UINT32_MAX) ||
+        (limits->rate != 0 && limits->rate != UINT64_MAX);
+}
+
 /* The queue to be set; NULL if there is none, and the peer was told so. */
 static struct queue *
 find(struct core *core, const struct peer *peer, const struct message *m, bool *made)
 {
     enum stint_queue_action action = m->set_queue.action;
     bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE ||
-        action == STINT_ORDER_LIFO || action == STINT_ORDER_LOW_FIRST;
+        action == STINT_ORDER_LIFO || action == STINT_ORDER_LOW_FIRST ||
+        (action == STINT_LIMIT_QUEUE && limits_something(&m->set_queue.limits));
     struct queue *q = book_queue(&core->book, m->set_queue.queue);
     *made = !q && makes;
     if (q)
@@ -99,14 +116,17 @@ queue_control_message(struct core *core, struct peer *peer, const struct message
     if (!q || (action == STINT_REMOVE_QUEUE && !remove_queue(core, peer, m, q)))
         return;
     if (action != STINT_REMOVE_QUEUE) {
-        set(core, q, action);
+        set(core, q, m);
         answer.paused = q->set.paused;
         answer.closed = q->set.closed;
         answer.lifo = q->set.lifo;
         answer.low_first = q->set.low_first;
+        answer.running = q->set.running;
+        answer.rate = q->set.rate;
     }
     core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
-        NOTE_TEXT("queue", name));
+        NOTE_TEXT("queue", name), NOTE_NUMBER("running", answer.running),
+        NOTE_NUMBER("rate", answer.rate));
     message_put_queue(outbox_begin(core->step.out, peer->number), m->number, &answer);
     outbox_end(core->step.out);
 }

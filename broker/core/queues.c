@@ -61,6 +61,8 @@ put_queue(struct core *core, struct queue *q)
         .closed = q->set.closed,
         .lifo = q->set.lifo,
         .low_first = q->set.low_first,
+        .running = q->set.running,
+        .rate = q->set.rate,
         .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
@@ -107,7 +109,7 @@ queues_list(struct core *core, struct peer *peer, const struct message *m)
         }
     }
     uint64_t seen = 0;
-    for (q = core->book.expected; q && !next.size; q = q->hh.next) {
+    for (q = core->book.expected.queues; q && !next.size; q = q->hh.next) {
         if (q->workers == 0 || !sees(peer, q))
             continue;
         uint64_t place = place_of(peer, seen++, q->key);
@@ -292,7 +294,7 @@ queues_sweep(struct core *core)
         sweep_one(core, q);
     }
     core->sweeps.queue = q ? q->number : 0;
-    q = core->book.expected;
+    q = core->book.expected.queues;
     for (unsigned n = 0; q && n < QUEUES_A_STEP; q = next, n++) {
         next = q->hh.next;
         if (!queue_is_used(q))

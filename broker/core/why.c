@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "job.h"
+#include "pace.h"
 #include "peers.h"
 #include "reply.h"
 #include "sight.h"
@@ -113,6 +114,22 @@ count_before(const struct level *level, uint64_t sequence, struct stint_reason *
     r->about = most > others - earlier(others, behind);
 }
 
+/* Do limits of its queue hold it up? */
+static bool
+blame_pace(const struct core *core, const struct queue *q, struct stint_reason *r)
+{
+    if (pace_room(q) > 0)
+        return false;
+    if (pace_is_full(q)) {
+        r->why = STINT_WHY_LIMITED;
+        r->slots = q->set.running;
+    } else {
+        r->why = STINT_WHY_RATE;
+        r->due_ms = clock_told(core, core->clocks.wall_ms) + pace_wait_ms(q);
+    }
+    return true;
+}
+
 static void
 blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
 {
@@ -123,6 +140,8 @@ blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
     }
     q->refusers = apart ? apart->refusers : NULL;
     bool blamed = blame_workers(q, r);
+    if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(q->core, q->queue, r))
+        return;
     if (record_suspect(&job->record) && (!blamed || r->why == STINT_WHY_BUSY)) {
         r->why = STINT_WHY_SUSPECT;
         return;
@@ -205,8 +224,13 @@ blame_queue(
         r->why = STINT_WHY_NO_HANDLER;
         r->workers = queue_workers(queue);
         memcpy(r->kind, unserved, sizeof r->kind);
-    } else if (!blame_workers(&q, r))
-        r->why = STINT_WHY_NEXT;
+    } else {
+        bool blamed = blame_workers(&q, r);
+        if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(core, queue, r))
+            return;
+        if (!blamed)
+            r->why = STINT_WHY_NEXT;
+    }
 }
 
 /* One that holds or held jobs, or that workers wait at; NULL: there is none. */

@@ -72,8 +72,11 @@ static size_t
 write_settings(uint8_t *at, const struct row_queue *row)
 {
     const uint64_t words[QUEUE_SETTINGS_WORDS] = {
-        row->paused, row->closed, row->lifo, row->low_first};
-    if (!row->paused && !row->closed && !row->lifo && !row->low_first)
+        row->paused, row->closed, row->lifo, row->low_first, row->running, row->rate};
+    uint64_t any = 0;
+    for (unsigned i = 0; i < QUEUE_SETTINGS_WORDS; i++)
+        any |= words[i];
+    if (any == 0)
         return 0;
     at[0] = ROW_VERSION;
     at[1] = QUEUE_SETTINGS_WORDS;
@@ -86,6 +89,8 @@ write_settings(uint8_t *at, const struct row_queue *row)
 static bool
 read_settings(struct slice settings, struct row_queue *row)
 {
+    static const uint64_t most[QUEUE_SETTINGS_WORDS] = {
+        1, 1, 1, 1, LIMIT_QUEUE_RUNNING, LIMIT_QUEUE_RATE};
     uint64_t words[QUEUE_SETTINGS_WORDS] = {0};
     bool good = true;
     if (settings.size > 0 &&
@@ -96,12 +101,14 @@ read_settings(struct slice settings, struct row_queue *row)
         uint64_t word = get_be(settings.data + QUEUE_SETTINGS_HEAD_BYTES + 8 * (size_t)i, 8);
         if (i < QUEUE_SETTINGS_WORDS)
             words[i] = word;
-        good &= word <= (i < QUEUE_SETTINGS_WORDS);
+        good &= word <= (i < QUEUE_SETTINGS_WORDS ? most[i] : 0);
     }
     row->paused = words[0] != 0;
     row->closed = words[1] != 0;
     row->lifo = words[2] != 0;
     row->low_first = words[3] != 0;
+    row->running = (uint32_t)words[4];
+    row->rate = words[5];
     return good;
 }
 

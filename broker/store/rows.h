@@ -34,7 +34,7 @@
  *
  *     0   u8   version, 1
  *     1   u8   how many words follow
- *     2   u64  each word: paused, closed, lifo, low_first (each 0 or 1)
+ *     2   u64  each word: paused, closed, lifo, low_first (each 0 or 1), running, rate
  *
  * A bulk operation:
  *
@@ -96,7 +96,7 @@ enum {
         ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_HEAD_BYTES = 2,
-    QUEUE_SETTINGS_WORDS = 4,
+    QUEUE_SETTINGS_WORDS = 6,
     QUEUE_SETTINGS_MAX = 1024,
     ROW_QUEUE_BYTES_MAX =
         QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_HEAD_BYTES + 8 * QUEUE_SETTINGS_WORDS,
@@ -188,6 +188,8 @@ struct row_queue {
     bool closed; /* it takes no new jobs */
     bool lifo; /* of a priority, the newest job is next */
     bool low_first; /* the lowest number of a priority is the most urgent one */
+    uint32_t running; /* so many are handed out at once; 0: any number */
+    uint64_t rate; /* so many in an hour; 0: any number */
 };
 
 struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);

@@ -14,8 +14,9 @@
  * FIELD_READY.
  *     6 to 7   there is a journal, and a row that says up to where it is in here. A program of
  *              format 6 would not see what stands in it alone.
- *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key, and
- *              answers runs of ids. A program of format 7 would make a second job of a key.
+ *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key,
+ *              answers runs of ids, and queues limits. A program of format 7 would make a second
+ *              job of a key.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */

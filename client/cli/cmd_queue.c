@@ -1,16 +1,26 @@
-/* stint queue: pause, resume, close, open and remove queues, and set in which order they go. */
+/* stint queue: pause, resume, close, open and remove queues, and set in which order and how many of
+ * their jobs go. */
 #include "console.h"
 #include "out.h"
 
 #include <string.h>
 
-static const char *order, *priorities;
+enum { RUNNING_MOST = 1 << 24 };
+#define RATE_MOST (3600ULL * 1000000) /* in an hour */
+
+static const char *order, *priorities, *running, *rate;
 static struct poptOption queue_options[] = {
     {"order", '\0', POPT_ARG_STRING, &order, 0,
         "with set: of a priority, which job is next, the oldest (fifo) or the newest (lifo)",
         "fifo|lifo"},
     {"priorities", '\0', POPT_ARG_STRING, &priorities, 0,
         "with set: which priority is the most urgent one", "high-first|low-first"},
+    {"running", '\0', POPT_ARG_STRING, &running, 0,
+        "with set: at most so many of its jobs run at once, over all workers; none: any number",
+        "N|none"},
+    {"rate", '\0', POPT_ARG_STRING, &rate, 0,
+        "with set: at most so many of its jobs begin in a second, minute or hour; none: any number",
+        "N/s|N/m|N/h|none"},
     POPT_TABLEEND};
 
 struct action {
@@ -40,6 +50,67 @@ set_one(struct cli *cli, const struct action *action, const char *name)
     return EX_OK;
 }
 
+/* "none", or a number up to `most`; false after saying what is wrong. */
+static bool
+read_limit(struct cli *cli, const char *option, const char *text, uint64_t most, uint64_t *limit)
+{
+    *limit = 0;
+    return strcmp(text, "none") == 0 || cli_number(cli, option, text, 1, most, limit);
+}
+
+/* A number, and of what: as of 10/s, 600/m or 5/h. */
+static bool
+read_rate(struct cli *cli, uint64_t *per_hour)
+{
+    enum { DIGITS = 20 };
+    static const struct {
+        const char *unit;
+        uint64_t an_hour;
+    } units[] = {{"/s", 3600}, {"/m", 60}, {"/h", 1}};
+    char number[DIGITS + 1] = "";
+    size_t digits = strspn(rate, "0123456789");
+    for (size_t i = 0; i < sizeof units / sizeof *units && digits <= DIGITS; i++)
+        if (strcmp(rate + digits, units[i].unit) == 0) {
+            memcpy(number, rate, digits);
+            if (!cli_number(cli, "rate", number, 1, RATE_MOST / units[i].an_hour, per_hour))
+                return false;
+            *per_hour *= units[i].an_hour;
+            return true;
+        }
+    *per_hour = 0;
+    if (strcmp(rate, "none") != 0)
+        (void)cli_usage(
+            cli, "--rate=%s: write so many in a time, as 10/s, 600/m or 5/h, or none", rate);
+    return strcmp(rate, "none") == 0;
+}
+
+static int
+read_limits(struct cli *cli, struct stint_queue_limits *limits)
+{
+    uint64_t most = UINT32_MAX;
+    *limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
+    if (running && !read_limit(cli, "running", running, RUNNING_MOST, &most))
+        return EX_USAGE;
+    limits->running = (uint32_t)most;
+    return rate && !read_rate(cli, &limits->rate) ? EX_USAGE : EX_OK;
+}
+
+static int
+limit_one(struct cli *cli, const char *name, const struct stint_queue_limits *limits)
+{
+    struct stint_queue_setting now;
+    enum stint_status status = stint_limit_queue(cli->client, name, limits, &now, cli->timeout_ms);
+    if (status != STINT_OK) {
+        cli_say(cli, "%s: %s", name, stint_client_error(cli->client));
+        return cli_exit(status);
+    }
+    if (cli->json)
+        return out_line(out_queue_setting(name, "limit", &now)) ? EX_OK : EX_IOERR;
+    cli_say(cli, "%s is %s%s", name, now.running || now.rate ? "limited" : "not limited any more",
+        now.made ? "; it was not there before, so look whether the name is right" : "");
+    return EX_OK;
+}
+
 /* What `set` is to do: the first half by --order, the second by --priorities. */
 static const struct action orders[] = {
     {"fifo", STINT_ORDER_FIFO, "hands out its oldest jobs first"},
@@ -65,15 +136,17 @@ read_actions(struct cli *cli, const char *word, const struct action *wanted[3])
         wanted[count++] = find(actions, sizeof actions / sizeof *actions, word);
         if (!wanted[0])
             return cli_usage(cli, "%s: write pause, resume, close, open, set or rm", word);
-        return order || priorities
-            ? cli_usage(cli, "--order and --priorities are for stint queue set")
+        return order || priorities || running || rate
+            ? cli_usage(cli, "--order, --priorities, --running and --rate are for stint queue set")
             : EX_OK;
     }
     if (order && !(wanted[count++] = find(orders, 2, order)))
         return cli_usage(cli, "--order: %s is neither fifo nor lifo", order);
     if (priorities && !(wanted[count++] = find(orders + 2, 2, priorities)))
         return cli_usage(cli, "--priorities: %s is neither high-first nor low-first", priorities);
-    return count ? EX_OK : cli_usage(cli, "set what? give --order or --priorities");
+    return count || running || rate
+        ? EX_OK
+        : cli_usage(cli, "set what? give --order, --priorities, --running or --rate");
 }
 
 /* One that fails does not hold up the others. */
@@ -81,10 +154,13 @@ static int
 run_queue(struct cli *cli, const char **args)
 {
     const struct action *wanted[3] = {NULL};
+    struct stint_queue_limits limits;
     int failed = EX_OK;
     if (!args || !args[0])
         return cli_usage(cli, "what about it? pause, resume, close, open, set or rm");
     int rc = read_actions(cli, args[0], wanted);
+    if (rc == EX_OK)
+        rc = read_limits(cli, &limits);
     if (rc != EX_OK)
         return rc;
     if (!args[1])
@@ -96,6 +172,8 @@ run_queue(struct cli *cli, const char **args)
         rc = EX_OK;
         for (size_t i = 0; wanted[i] && rc == EX_OK; i++)
             rc = set_one(cli, wanted[i], *args);
+        if (rc == EX_OK && (running || rate))
+            rc = limit_one(cli, *args, &limits);
         failed = failed == EX_OK ? rc : failed;
         if (rc == EX_UNAVAILABLE || rc == EX_TEMPFAIL)
             break; /* nor would the others get through */
@@ -104,5 +182,5 @@ run_queue(struct cli *cli, const char **args)
 }
 
 const struct verb verb_queue = {"queue", "[OPTION...] pause|resume|close|open|set|rm NAME...",
-    "pause, resume, close, open, set the order of, or remove queues", queue_options, run_queue,
+    "pause, resume, close, open, order, limit or remove queues", queue_options, run_queue,
     VERB_TAKES_ARGUMENTS};

@@ -165,6 +165,16 @@ out_counts(const uint64_t totals[STINT_COUNTS])
     return o;
 }
 
+static const char *
+queue_state(const struct stint_queue_info *i)
+{
+    if (i->paused)
+        return i->closed ? "paused, closed" : "paused";
+    if (i->running || i->rate)
+        return i->closed ? "limited, closed" : "limited";
+    return i->closed ? "closed" : "";
+}
+
 json_t *
 out_queue(const struct stint_queue_info *i)
 {
@@ -174,11 +184,9 @@ out_queue(const struct stint_queue_info *i)
     json_object_set_new(o, "closed", json_boolean(i->closed));
     json_object_set_new(o, "order", json_string(i->lifo ? "lifo" : "fifo"));
     json_object_set_new(o, "priorities", json_string(i->low_first ? "low-first" : "high-first"));
-    put_text(o, "state",
-        i->paused && i->closed ? "paused, closed"
-            : i->paused        ? "paused"
-            : i->closed        ? "closed"
-                               : "");
+    put_number(o, "running_max", i->running);
+    put_number(o, "rate_per_hour", i->rate);
+    put_text(o, "state", queue_state(i));
     put_text(o, "unserved", i->unserved);
     put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
     json_t *states = out_states(i->jobs);
@@ -190,10 +198,13 @@ out_queue(const struct stint_queue_info *i)
 json_t *
 out_queue_setting(const char *name, const char *action, const struct stint_queue_setting *now)
 {
-    return json_pack("{ss ss ss sb sb ss ss sb}", "schema", "stint.queue_setting/1", "queue", name,
-        "action", action, "paused", now->paused, "closed", now->closed, "order",
+    json_t *o = json_pack("{ss ss ss sb sb ss ss sb}", "schema", "stint.queue_setting/1", "queue",
+        name, "action", action, "paused", now->paused, "closed", now->closed, "order",
         now->lifo ? "lifo" : "fifo", "priorities", now->low_first ? "low-first" : "high-first",
         "made", now->made);
+    put_number(o, "running_max", now->running);
+    put_number(o, "rate_per_hour", now->rate);
+    return o;
 }
 
 json_t *

@@ -59,6 +59,10 @@ put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
             "before their jobs are given to others",
             left(r, now_ms, text));
         break;
+    case STINT_WHY_RATE:
+        fprintf(f, "as many jobs of queue %s have begun as may in a time; one more may in %s",
+            r->queue, left(r, now_ms, text));
+        break;
     default:
         if (job)
             fprintf(f, "it is due in %s", left(r, now_ms, text));
@@ -171,6 +175,13 @@ put_place(FILE *f, const struct stint_reason *r)
         if (r->kind[0])
             put_before(f, r);
         break;
+    case STINT_WHY_LIMITED:
+        fprintf(f,
+            "queue %s runs as many jobs as it may, %llu; stint queue set %s --running N lets it "
+            "run "
+            "more",
+            r->queue, (unsigned long long)r->slots, r->queue);
+        break;
     case STINT_WHY_NOTHING:
         fputs("nothing waits in it", f);
         break;
@@ -191,8 +202,8 @@ is_among(enum stint_why why, const enum stint_why *all, size_t count)
 char *
 reason_sentence(const struct stint_reason *r, uint64_t now_ms)
 {
-    static const enum stint_why times[] = {
-        STINT_WHY_RETRY, STINT_WHY_SNOOZED, STINT_WHY_DUE, STINT_WHY_UNCLAIMED, STINT_WHY_GRACE};
+    static const enum stint_why times[] = {STINT_WHY_RETRY, STINT_WHY_SNOOZED, STINT_WHY_DUE,
+        STINT_WHY_UNCLAIMED, STINT_WHY_GRACE, STINT_WHY_RATE};
     static const enum stint_why workers[] = {STINT_WHY_NO_WORKER, STINT_WHY_NO_HANDLER,
         STINT_WHY_UNABLE, STINT_WHY_UNWILLING, STINT_WHY_SUSPECT, STINT_WHY_BUSY};
     char *text = NULL;

@@ -229,13 +229,15 @@ put_fleet(struct pack_buffer *b)
     uint8_t what = next(), more = next();
     const struct stint_fleet size = {.slots = more % 32};
     const struct ping ping = {.window = more % 8, .slots = more % 4, .load = more};
+    const struct stint_queue_limits limits = {.running = more % 3 ? UINT32_MAX : more % 7,
+        .rate = more % 5 ? UINT64_MAX : 3600 * (more % 4)};
     struct control c = {.action = (enum control_action)(1 + more % 5),
         .target = (enum control_target)(1 + what % 3),
         .slots = more % 2 ? SLOTS_OWN : more % 9};
     switch (what % 8) {
     case 4:
         message_put_set_queue(b, more, queues[what / 8 % 4],
-            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_ORDER_LOW_FIRST));
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_LIMIT_QUEUE), &limits);
         break;
     case 5:
         put_question(b, what / 8, more, queues);

@@ -1,17 +1,19 @@
 /* The messages about queues, for transcript.c and nobody else. */
 
 NAMES(queue_action, "pause", "resume", "close", "open", "remove", "oldest first", "newest first",
-    "highest first", "lowest first")
+    "highest first", "lowest first", "limit")
 
 FIELDS(queue, map,
     {1, "name", show_name}, {2, "number", show_uint}, {3, "jobs", show_uint_list},
     {4, "workers", show_uint}, {5, "unserved", show_name}, {6, "oldest_ready_ms", show_uint},
     {7, "paused", show_bool}, {8, "closed", show_bool}, {9, "lifo", show_bool},
-    {10, "low_first", show_bool})
+    {10, "low_first", show_bool}, {11, "running", show_uint}, {12, "rate", show_uint})
 LIST(queue)
 
 MESSAGE(LIST_QUEUES, NUMBER, {2, "cursor", show_cursor})
 MESSAGE(QUEUES, NUMBER, {2, "queues", show_queue_list}, {3, "cursor", show_cursor})
-MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action})
+MESSAGE(SET_QUEUE, NUMBER, {2, "queue", show_name}, {3, "action", show_queue_action},
+    {4, "running", show_uint}, {5, "rate", show_uint})
 MESSAGE(QUEUE, NUMBER, {2, "paused", show_bool}, {3, "closed", show_bool}, {4, "made", show_bool},
-    {5, "lifo", show_bool}, {6, "low_first", show_bool})
+    {5, "lifo", show_bool}, {6, "low_first", show_bool}, {7, "running", show_uint},
+    {8, "rate", show_uint})

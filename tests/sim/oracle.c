@@ -305,8 +305,7 @@ remember(struct job *j)
         sim_trace("  %s stands at %s", job_named(j), stint_id_format(&j->now_key, at));
     if (j->now.state == STINT_RUNNING && j->now.attempt != j->was.attempt)
         j->dispatched_us = world_us();
-    bool lives = j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state);
-    j->over_us = lives ? 0 : j->over_us ? j->over_us : world_us();
+    unique_remember(j);
     if (stint_state_settled(j->now.state))
         j->been |= 1U << j->now.state;
     if (j->now.attempt > j->seen_attempts)
@@ -605,6 +604,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     bulks_read(store);
     note_refusals();
     check_dispatches();
+    queues_check_limits();
     check_counts(core);
     rights_check_lists();
     check_limits();

@@ -302,7 +302,7 @@ static void
 see_dispatch(struct party *to, const struct message *m)
 {
     char queue[STINT_NAME_BYTES];
-    queues_check_dispatch(m->dispatch.queue);
+    queues_check_dispatch(m->dispatch.queue, m->count);
     known.dispatched_us = world_us();
     if (to && to->barred)
         sim_broken("%s is paused, or is to leave, and is handed jobs", to->name);

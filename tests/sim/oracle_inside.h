@@ -184,7 +184,9 @@ void queues_batch(void);
 void queues_hear(uint32_t peer, const struct grant *key, const struct message *m);
 void queues_told(uint32_t peer, const struct message *m);
 /* Something of this queue was handed out: may it be? */
-void queues_check_dispatch(struct slice queue);
+void queues_check_dispatch(struct slice queue, uint32_t jobs);
+/* At the end of a step: is no more handed out than limits let? */
+void queues_check_limits(void);
 /* A job was stored, or moved to its queue, in this batch: did that take any? */
 /* Is the job of key `a` handed out before that of `b`, which stands in the same queue? False where
  * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
@@ -249,6 +251,8 @@ void frames_restart(void);
 void frames_in(const struct batch *batch);
 void frames_out(const struct outbox *out);
 
+/* Since when it is over, if it is. */
+void unique_remember(struct job *job);
 /* No two jobs have the same unique key. */
 void unique_check(void);
 

@@ -1,16 +1,25 @@
 /* What the oracle knows of what is set for queues: by whose word, by what the broker has confirmed,
  * and by what stands in the store. Nothing of a queue whose pause was confirmed is handed out, and
- * nothing new is in one that is closed, also across restarts.
+ * nothing new is in one that is closed, also across restarts; of one that is limited no more is
+ * handed out than may be at once and in a time.
  */
 #include "keys.h"
 #include "oracle_inside.h"
 #include "rows.h"
 
-enum { HEARD_MAX = 1024 };
+enum { HEARD_MAX = 1024, MARGIN_US = 1000 };
 
 struct setting {
     bool paused, closed, lifo, low_first;
+    uint32_t running;
+    uint64_t rate;
 };
+
+/* What was handed out of a queue since its rate was set, or the broker has started. */
+static struct paced {
+    uint64_t since_us, count, restarted_us;
+} paced[KEYS_QUEUES];
+static uint32_t dispatched[KEYS_QUEUES]; /* in this step */
 
 /* A SET_QUEUE of this batch. */
 struct heard_set {
@@ -19,6 +28,7 @@ struct heard_set {
     const struct grant *key;
     unsigned queue;
     enum stint_queue_action action;
+    struct stint_queue_limits limits;
 };
 
 static struct setting settings[KEYS_QUEUES], before[KEYS_QUEUES];
@@ -52,6 +62,7 @@ queues_batch(void)
     memset(touched, 0, sizeof touched);
     memset(resumed, 0, sizeof resumed);
     heard_count = 0;
+    memset(dispatched, 0, sizeof dispatched);
 }
 
 void
@@ -62,7 +73,20 @@ queues_hear(uint32_t peer, const struct grant *key, const struct message *m)
         return;
     if (heard_count == HEARD_MAX)
         sim_broken("more SET_QUEUEs than this oracle knows");
-    heard[heard_count++] = (struct heard_set){peer, m->number, key, queue, m->set_queue.action};
+    heard[heard_count++] =
+        (struct heard_set){peer, m->number, key, queue, m->set_queue.action, m->set_queue.limits};
+}
+
+static void
+apply_limits(unsigned queue, const struct stint_queue_limits *limits)
+{
+    struct setting *s = &settings[queue];
+    if (limits->running != UINT32_MAX)
+        s->running = limits->running;
+    if (limits->rate != UINT64_MAX && limits->rate != s->rate) {
+        s->rate = limits->rate;
+        paced[queue] = (struct paced){world_us(), 0, known.restarted_us};
+    }
 }
 
 static void
@@ -79,6 +103,8 @@ apply(const struct heard_set *h)
         s->lifo = h->action == STINT_ORDER_LIFO;
     else if (h->action == STINT_ORDER_HIGH_FIRST || h->action == STINT_ORDER_LOW_FIRST)
         s->low_first = h->action == STINT_ORDER_LOW_FIRST;
+    else if (h->action == STINT_LIMIT_QUEUE)
+        apply_limits(h->queue, &h->limits);
     else
         s->closed = h->action == STINT_CLOSE_QUEUE;
 }
@@ -97,7 +123,9 @@ queues_told(uint32_t peer, const struct message *m)
         if (m->queue.paused != settings[h->queue].paused ||
             m->queue.closed != settings[h->queue].closed ||
             m->queue.lifo != settings[h->queue].lifo ||
-            m->queue.low_first != settings[h->queue].low_first)
+            m->queue.low_first != settings[h->queue].low_first ||
+            m->queue.running != settings[h->queue].running ||
+            m->queue.rate != settings[h->queue].rate)
             sim_broken("the queue %s is said to stand as it does not", keys_queues[h->queue]);
         heard_count--;
         memmove(h, h + 1, (heard_count - i) * sizeof *h);
@@ -107,12 +135,46 @@ queues_told(uint32_t peer, const struct message *m)
 }
 
 void
-queues_check_dispatch(struct slice name)
+queues_check_dispatch(struct slice name, uint32_t jobs)
 {
     unsigned q = queue_of(name);
     if (q < KEYS_QUEUES && settings[q].paused)
         sim_broken("the queue %s is paused, and something of it is handed out", keys_queues[q]);
+    if (q < KEYS_QUEUES)
+        dispatched[q] += jobs;
 }
+
+static uint64_t
+running(unsigned queue)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < known.count; i++)
+        count += known.jobs[i].now.state == STINT_RUNNING && known.jobs[i].now_queue == queue;
+    return count;
+}
+
+void
+queues_check_limits(void)
+{
+    for (unsigned q = 0; q < KEYS_QUEUES; q++) {
+        const struct setting *s = &settings[q];
+        struct paced *p = &paced[q];
+        if (dispatched[q] == 0)
+            continue;
+        if (s->running && running(q) > s->running)
+            sim_broken("of the queue %s more was handed out than may run at once", keys_queues[q]);
+        if (p->restarted_us != known.restarted_us)
+            *p = (struct paced){known.restarted_us, 0, known.restarted_us};
+        p->count += dispatched[q];
+        if (!s->rate)
+            continue;
+        uint64_t burst = s->rate / 3600 > 1 ? s->rate / 3600 : 1;
+        uint64_t came = (world_us() - p->since_us + MARGIN_US) / 1000 * s->rate / 3600000;
+        if (p->count > burst + came)
+            sim_broken("of the queue %s more was handed out than may in a time", keys_queues[q]);
+    }
+}
+
 
 bool
 queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart)
@@ -153,8 +215,8 @@ read_settings(struct store *s, struct setting found[KEYS_QUEUES])
         if (!row_queue_read(key, value, &row))
             sim_broken("a queue's row is damaged");
         if (queue_of(row.name) < KEYS_QUEUES)
-            found[queue_of(row.name)] =
-                (struct setting){row.paused, row.closed, row.lifo, row.low_first};
+            found[queue_of(row.name)] = (struct setting){
+                row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};
         memcpy(from, key.data, QUEUE_KEY_BYTES);
         from[QUEUE_KEY_BYTES] = 0;
         at.size = sizeof from;

@@ -44,6 +44,12 @@ unique_check(void)
 }
 
 void
+unique_remember(struct job *j)
+{
+    j->over_us = lives(j) ? 0 : j->over_us ? j->over_us : world_us();
+}
+
+void
 oracle_met(uint32_t number, const struct stint_id *id)
 {
     struct job *j = &known.jobs[number];

@@ -33,7 +33,8 @@ fits(enum stint_state state, enum stint_why why)
 {
     switch (state) {
     case STINT_READY:
-        return why >= STINT_WHY_PAUSED && why <= STINT_WHY_NEXT;
+        return (why >= STINT_WHY_PAUSED && why <= STINT_WHY_NEXT) || why == STINT_WHY_LIMITED ||
+            why == STINT_WHY_RATE;
     case STINT_SCHEDULED:
         return why == STINT_WHY_RETRY || why == STINT_WHY_SNOOZED || why == STINT_WHY_DUE;
     case STINT_RUNNING:

@@ -170,6 +170,20 @@ people_meddle(struct stint_client *client, struct chance *chance, unsigned worke
     }
 }
 
+static void
+limit_queue(struct stint_client *client, struct chance *chance, const char *queue)
+{
+    static const uint64_t rates[] = {0, UINT64_MAX, 3600, 36000, 3600000};
+    struct stint_queue_limits limits = STINT_QUEUE_LIMITS_INIT;
+    struct stint_queue_setting now;
+    if (chance_in_100(chance, 60))
+        limits.running = (uint32_t)chance_below(chance, 4);
+    limits.rate = rates[chance_below(chance, 5)];
+    if (stint_limit_queue(client, queue, &limits, &now, PATIENCE_MS) == STINT_OK &&
+        limits.running != UINT32_MAX && now.running != limits.running)
+        sim_broken("the queue %s was limited, and is not so", queue);
+}
+
 void
 people_set_queue(struct stint_client *client, struct chance *chance, unsigned queues)
 {
@@ -181,6 +195,10 @@ people_set_queue(struct stint_client *client, struct chance *chance, unsigned qu
     enum stint_queue_action action =
         actions[chance_below(chance, sizeof actions / sizeof *actions)];
     struct stint_queue_setting now;
+    if (chance_in_100(chance, 25)) {
+        limit_queue(client, chance, queue);
+        return;
+    }
     if (stint_set_queue(client, queue, action, &now, PATIENCE_MS) != STINT_OK)
         return;
     if ((action == STINT_PAUSE_QUEUE && !now.paused) || (action == STINT_OPEN_QUEUE && now.closed))
@@ -197,10 +215,12 @@ is_taken_back(enum stint_status status)
 static bool
 relent_queues(struct stint_client *client, unsigned queues)
 {
+    const struct stint_queue_limits none = {.running = 0, .rate = 0};
     bool done = true;
     for (unsigned i = 0; i < queues && done; i++)
-        done = is_taken_back(stint_set_queue(
-                   client, keys_queues[i], STINT_RESUME_QUEUE, NULL, PATIENCE_MS)) &&
+        done = is_taken_back(stint_limit_queue(client, keys_queues[i], &none, NULL, PATIENCE_MS)) &&
+            is_taken_back(
+                stint_set_queue(client, keys_queues[i], STINT_RESUME_QUEUE, NULL, PATIENCE_MS)) &&
             is_taken_back(
                 stint_set_queue(client, keys_queues[i], STINT_OPEN_QUEUE, NULL, PATIENCE_MS));
     return done;

@@ -5,7 +5,7 @@ static void
 set_queue(struct world *w, uint64_t number, enum stint_queue_action action)
 {
     const struct slice name = {(const uint8_t *)"default", 7};
-    message_put_set_queue(world_frame(w, CLIENT), number, name, action);
+    message_put_set_queue(world_frame(w, CLIENT), number, name, action, NULL);
     step(w, 0);
 }
 

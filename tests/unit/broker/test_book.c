@@ -486,7 +486,7 @@ sixteen_names_are_expected_for_each_queue_that_there_may_be(void **state)
     assert_int_equal(store_model_count(book.store, STORE_QUEUES), 0);
     assert_ptr_equal(book_queue_make(&book, text("n0")), first); /* who waits for it keeps it */
     assert_int_equal(first->number, 1);
-    assert_int_equal(book.queues_expected, 31);
+    assert_int_equal(book.expected.count, 31);
     assert_int_equal(store_model_count(book.store, STORE_QUEUES), 1);
     assert_non_null(book_queue_expect(&book, text("one-more")));
     end_book(&book);

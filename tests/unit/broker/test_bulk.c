@@ -373,7 +373,7 @@ what_a_job_is_refused_is_counted_and_told(void **state)
 {
     struct world *w = world_with_many();
     (void)state;
-    message_put_set_queue(world_frame(w, CLIENT), 4, text("other"), STINT_CLOSE_QUEUE);
+    message_put_set_queue(world_frame(w, CLIENT), 4, text("other"), STINT_CLOSE_QUEUE, NULL);
     (void)begin(w, STINT_BULK_MOVE, "queue=default");
     struct stint_bulk_info i = finish(w);
     assert_int_equal(i.counted, MANY);

@@ -11,7 +11,7 @@ one_that_is_sent_again_begins_no_second_one(void **state)
     (void)state;
     (void)begin(w, STINT_BULK_CANCEL, "queue=default");
     assert_int_equal(finish(w).done, MANY);
-    message_put_set_queue(world_frame(w, CLIENT), 4, text("other"), STINT_CLOSE_QUEUE);
+    message_put_set_queue(world_frame(w, CLIENT), 4, text("other"), STINT_CLOSE_QUEUE, NULL);
     submit_many(w, 2, "default", 7);
     assert_int_equal(begin(w, STINT_BULK_CANCEL, "queue=default").state, STINT_BULK_DONE);
     assert_int_equal(finish(w).done, MANY);

@@ -53,7 +53,7 @@ submit(struct world *w, uint64_t number, uint8_t priority, const char *kind, uin
 static void
 set(struct world *w, enum stint_queue_action action, bool lifo, bool low_first)
 {
-    message_put_set_queue(world_frame(w, CLIENT), 77, text("mail"), action);
+    message_put_set_queue(world_frame(w, CLIENT), 77, text("mail"), action, NULL);
     step(w, 0);
     const struct message *m = world_read(w, CLIENT, MESSAGE_QUEUE);
     assert_non_null(m);

@@ -72,7 +72,7 @@ what_is_next_is_told_in_the_order_of_dispatch(void **state)
 static void
 set_order(struct world *w, enum stint_queue_action action)
 {
-    message_put_set_queue(world_frame(w, CLIENT), 8, text("mail"), action);
+    message_put_set_queue(world_frame(w, CLIENT), 8, text("mail"), action, NULL);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, CLIENT, MESSAGE_QUEUE));
 }

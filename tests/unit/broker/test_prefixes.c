@@ -245,12 +245,12 @@ a_queue_that_had_nothing_is_not_forgotten(void **state)
     (void)state;
     put_serving(p.w, FIRST, "mail.*", 1, "send");
     step(p.w, 0);
-    message_put_set_queue(world_frame(p.w, LOCAL), 1, text("mail.in"), STINT_PAUSE_QUEUE);
+    message_put_set_queue(world_frame(p.w, LOCAL), 1, text("mail.in"), STINT_PAUSE_QUEUE, NULL);
     put_job(&p, "mail.in", "send");
     step(p.w, 0);
     step(p.w, 100);
     assert_string_equal(given(p.w, FIRST, &id), "");
-    message_put_set_queue(world_frame(p.w, LOCAL), 2, text("mail.in"), STINT_RESUME_QUEUE);
+    message_put_set_queue(world_frame(p.w, LOCAL), 2, text("mail.in"), STINT_RESUME_QUEUE, NULL);
     step(p.w, 0);
     assert_string_equal(given(p.w, FIRST, &id), "mail.in");
     finish(p.w, FIRST, id, OUTCOME_RETURNED, 1);
@@ -360,7 +360,7 @@ what_waits_ahead_is_recalled_as_from_other_workers(void **state)
     step(p.w, 200);
     assert_non_null(world_read(p.w, FIRST, MESSAGE_RECALL));
     assert_int_equal(p.w->message.count, 2);
-    message_put_set_queue(world_frame(p.w, LOCAL), 1, text("mail.in"), STINT_PAUSE_QUEUE);
+    message_put_set_queue(world_frame(p.w, LOCAL), 1, text("mail.in"), STINT_PAUSE_QUEUE, NULL);
     step(p.w, 0);
     assert_non_null(world_read(p.w, FIRST, MESSAGE_RECALL));
     assert_int_equal(p.w->message.count, 5);

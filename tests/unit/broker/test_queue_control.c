@@ -44,7 +44,7 @@ world_with_workers(uint32_t slots, uint32_t window)
 static void
 put_set(struct world *w, const char *queue, enum stint_queue_action action)
 {
-    message_put_set_queue(world_frame(w, CLIENT), 77, text(queue), action);
+    message_put_set_queue(world_frame(w, CLIENT), 77, text(queue), action, NULL);
 }
 
 /* How it stands then. */

@@ -269,7 +269,7 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
         message_put_why(world_frame(w, KEYED), 3, with_id ? (struct slice){0} : name, &id, with_id);
         break;
     case MESSAGE_SET_QUEUE:
-        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE);
+        message_put_set_queue(world_frame(w, KEYED), 3, name, STINT_PAUSE_QUEUE, NULL);
         break;
     default:
         put_about_many(w, e, queue);

@@ -101,19 +101,23 @@ static void
 settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
 {
     uint8_t bytes[200], key[QUEUE_KEY_BYTES];
-    uint64_t words[] = {1, 1, 1, 1, 0, 0};
+    uint64_t words[] = {1, 1, 1, 1, 7, 9, 0, 0};
     struct row_queue row;
     struct slice at = queue_key(key, 4);
     (void)state;
-    assert_true(row_queue_read(at, queue_with(bytes, 1, 6, words, 50), &row));
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 8, words, 66), &row));
     assert_true(row.paused && row.closed && row.lifo && row.low_first);
+    assert_int_equal(row.running, 7);
+    assert_int_equal(row.rate, 9);
     assert_true(row_queue_read(at, queue_with(bytes, 1, 1, words, 10), &row));
     assert_true(row.paused && !row.closed && !row.lifo &&
         !row.low_first); /* of a program that knew no other */
     assert_true(row_queue_read(at, queue_with(bytes, 1, 0, words, 2), &row));
     assert_false(row.paused || row.closed);
-    words[5] = 1;
-    assert_false(row_queue_read(at, queue_with(bytes, 1, 6, words, 50), &row));
+    words[7] = 1;
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 8, words, 66), &row));
+    words[4] = LIMIT_QUEUE_RUNNING + 1;
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 5, words, 42), &row));
     words[1] = 2; /* neither yes nor no */
     assert_false(row_queue_read(at, queue_with(bytes, 1, 2, words, 18), &row));
     words[1] = 0;

@@ -176,7 +176,7 @@ ask_why(struct conversation *c)
         break;
     case 1:
         message_put_set_queue(world_frame(c->w, CLIENT), 3, text(queue),
-            (enum stint_queue_action)(STINT_PAUSE_QUEUE + below(c, STINT_REMOVE_QUEUE)));
+            (enum stint_queue_action)(STINT_PAUSE_QUEUE + below(c, STINT_REMOVE_QUEUE)), NULL);
         break;
     default:
         message_put_why(world_frame(c->w, CLIENT), 3, (struct slice){0}, ids, count);

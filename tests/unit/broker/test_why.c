@@ -130,7 +130,7 @@ settle(struct world *w, uint64_t sequence, uint32_t attempt, struct outcome o)
 static void
 set_queue(struct world *w, enum stint_queue_action action)
 {
-    message_put_set_queue(world_frame(w, CLIENT), 66, text("mail"), action);
+    message_put_set_queue(world_frame(w, CLIENT), 66, text("mail"), action, NULL);
     step(w, 0);
 }
 

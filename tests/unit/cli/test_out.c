@@ -196,6 +196,9 @@ every_reason_has_its_sentence(void **state)
         "nothing holds it up, and its turn comes in a moment: up to 1204 jobs of queue mail are "
         "before it",
         "nothing waits in it",
+        "queue mail runs as many jobs as it may, 8; stint queue set mail --running N lets it run "
+        "more",
+        "as many jobs of queue mail have begun as may in a time; one more may in 3m",
     };
     struct stint_reason r = {.queue = "mail",
         .kind = "letter",

@@ -127,10 +127,15 @@ say_SET_QUEUE(uint64_t number)
 {
     struct slice queue = name();
     enum stint_queue_action action = (enum stint_queue_action)(1 + below(STINT_ORDER_LOW_FIRST));
-    message_put_set_queue(&frame, number, queue, action);
+    const struct stint_queue_limits limits = {
+        .running = chance() ? UINT32_MAX : (uint32_t)upto(LIMIT_QUEUE_RUNNING),
+        .rate = chance() ? UINT64_MAX : upto(LIMIT_QUEUE_RATE)};
+    message_put_set_queue(&frame, number, queue, action, &limits);
     hear(MESSAGE_SET_QUEUE, number);
     assert_same(heard.set_queue.queue, queue);
     assert_int_equal(heard.set_queue.action, action);
+    assert_int_equal(heard.set_queue.limits.running, limits.running);
+    assert_number(heard.set_queue.limits.rate, limits.rate);
 }
 
 void

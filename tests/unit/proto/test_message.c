@@ -361,7 +361,7 @@ control_of_queues_is_written_as_its_vectors_have_it(void **state)
     const struct stint_queue_setting made = {.paused = true, .made = true}, plain = {.made = false};
     struct pack_buffer b = {0};
     (void)state;
-    message_put_set_queue(&b, 5, mail, STINT_PAUSE_QUEUE);
+    message_put_set_queue(&b, 5, mail, STINT_PAUSE_QUEUE, NULL);
     assert_encodes(&b, "set_queue.txt");
     message_put_queue(&b, 5, &made);
     assert_encodes(&b, "queue.txt");
