@@ -188,7 +188,7 @@ submit_each(struct cli *cli, const struct stint_job *common)
     if (rc == EX_OK && pile->refused > 0)
         rc = EX_DATAERR;
     if (pile->met_jobs > 0)
-        cli_say(cli, "%llu of the jobs were there already, of which %llu have been changed",
+        cli_say(cli, "jobs that were there already: %llu; of them changed: %llu",
             (unsigned long long)pile->met_jobs, (unsigned long long)pile->changed);
     free_jobs(pile);
     free(pile);

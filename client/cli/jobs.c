@@ -280,6 +280,8 @@ jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met me
 {
     char text[STINT_ID_TEXT_BYTES];
     stint_id_format(id, text);
+    if (cli->json)
+        return; /* the object says it */
     if (met == STINT_MET_JOB)
         cli_say(cli, "%s was there already, and has this key", text);
     else if (met == STINT_MET_CHANGED)

@@ -1,4 +1,4 @@
-"""docs/shell.md: each stint line of the page is run, and prints what the page says."""
+"""docs/shell.md and docs/jobs.md: each stint line of a page is run, and prints what the page says."""
 
 import os
 import re
@@ -6,11 +6,11 @@ import subprocess
 
 import harness
 
-PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "shell.md")
+DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
 
 
-def blocks(kind):
-    with open(PAGE) as f:
+def blocks(kind, page="shell.md"):
+    with open(os.path.join(DOCS, page)) as f:
         return re.findall(rf"^## (.*?)$|^```{kind}\n(.*?)^```$", f.read(), re.M | re.S)
 
 
@@ -30,14 +30,21 @@ class Shell(harness.Case):
                                        PATH=programs + ":" + os.environ["PATH"]))
 
     def test_every_line_of_the_page_does_what_it_says(self):
+        self.assertGreaterEqual(self.run_page("shell.md"), 20)
+
+    def test_every_line_about_jobs_does_what_it_says(self):
+        self.assertGreaterEqual(self.run_page("jobs.md"), 15)
+
+    def run_page(self, page):
+        """How many lines it has."""
         self.place.broker()
         self.place.worker("--exec", "--slots", "2")
         os.mkdir(self.place.path("page"))
-        (_, setup), = [b for b in blocks("setup") if b[1]]
+        (_, setup), = [b for b in blocks("setup", page) if b[1]]
         self.assertEqual(self.sh(setup).returncode, 0)
         title, count = "", 0
         variables = ""
-        for heading, block in blocks("stint"):
+        for heading, block in blocks("stint", page):
             if heading:
                 title = heading
                 continue
@@ -55,10 +62,10 @@ class Shell(harness.Case):
                     put = [line for line in printed.splitlines() if line not in told]
                     self.assertEqual(r.stdout.splitlines(), put, r.stderr)
                     self.assertEqual(r.stderr.splitlines(), told)
-        self.assertGreaterEqual(count, 20)
+        return count
 
     def test_the_page_compares_with_each_of_the_others(self):
-        with open(PAGE) as f:
+        with open(os.path.join(DOCS, "shell.md")) as f:
             sections = re.split(r"^## ", f.read(), flags=re.M)[1:]
         compared = [s for s in sections if "```stint" in s]
         self.assertGreaterEqual(len(compared), 10)

@@ -58,7 +58,7 @@ class Unique(harness.Case):
         self.assertExit(r, 0)
         ids = r.stdout.split()
         self.assertEqual((ids[0], ids[1]), (ids[2], ids[4]))
-        self.assertIn("2 of the jobs were there already", r.stderr)
+        self.assertIn("jobs that were there already: 2;", r.stderr)
         self.assertEqual(sorted(j["unique"] for j in self.jobs()),
                          ["line a of a", "line b of b", "line c of c"])
         r = self.place.stint("submit", "--each", "--unique", "{}", input=b"a\0b\n")
