@@ -69,7 +69,7 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 7", "stint-data 9"))
+            f.write(text.replace("stint-data 8", "stint-data 9"))
         self.refuse(78, "format 9", "up to 7")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
