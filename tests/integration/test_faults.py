@@ -70,7 +70,7 @@ class Directory(harness.Case):
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
             f.write(text.replace("stint-data 8", "stint-data 9"))
-        self.refuse(78, "format 9", "up to 7")
+        self.refuse(78, "format 9", "up to 8")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()
