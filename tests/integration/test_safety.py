@@ -231,11 +231,11 @@ class Confined(test_programs.Programs):
         self.assertEqual(os.path.getsize(path), 1 << 20)
         self.assertEqual(os.getpriority(os.PRIO_PROCESS, worker.children()[0]), mine)
 
-    def test_no_descriptor_but_the_standard_ones_is_open(self):
+    def test_no_descriptor_but_the_standard_ones_and_the_control_is_open(self):
         self.shell_worker("exec 7</dev/null 9</", "--exec", "--slots", "2")
         for payload in ({"argv": ["python3", "-c", LIST_OPEN]},
                         {"argv": ["python3", "-c", LIST_OPEN], "stdin": b"x"}):
-            self.assertEqual(self.result(self.exec(payload)), "['0', '1', '2']\n")
+            self.assertEqual(self.result(self.exec(payload)), "['0', '1', '2', '8']\n")
 
     def test_what_can_not_be_declared_is_named(self):
         for option, value, word in (("--limit", "nofile", "nofile, as"), ("--limit", "x=1", "names"),
@@ -407,7 +407,7 @@ class AsAnotherUser(Refusals):
         mine = os.getpriority(os.PRIO_PROCESS, 0)
         self.assertEqual(self.output_of("ulimit -S -n; ulimit -H -n; ulimit -c; nice"),
                          f"50\n60\n0\n{min(mine + 3, 19)}\n")
-        self.assertEqual(self.result(self.exec(["python3", "-c", LIST_OPEN])), "['0', '1', '2']\n")
+        self.assertEqual(self.result(self.exec(["python3", "-c", LIST_OPEN])), "['0', '1', '2', '8']\n")
         if own_cgroup() is not None:
             self.assertIn("/stint-worker-", self.output_of("grep ^0:: /proc/self/cgroup"))
 
