@@ -50,14 +50,6 @@ set_one(struct cli *cli, const struct action *action, const char *name)
     return EX_OK;
 }
 
-/* "none", or a number up to `most`; false after saying what is wrong. */
-static bool
-read_limit(struct cli *cli, const char *option, const char *text, uint64_t most, uint64_t *limit)
-{
-    *limit = 0;
-    return strcmp(text, "none") == 0 || cli_number(cli, option, text, 1, most, limit);
-}
-
 /* A number, and of what: as of 10/s, 600/m or 5/h. */
 static bool
 read_rate(struct cli *cli, uint64_t *per_hour)
@@ -87,11 +79,14 @@ read_rate(struct cli *cli, uint64_t *per_hour)
 static int
 read_limits(struct cli *cli, struct stint_queue_limits *limits)
 {
-    uint64_t most = UINT32_MAX;
+    uint64_t most = 0;
     *limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
-    if (running && !read_limit(cli, "running", running, RUNNING_MOST, &most))
-        return EX_USAGE;
-    limits->running = (uint32_t)most;
+    if (running) {
+        if (strcmp(running, "none") != 0 &&
+            !cli_number(cli, "running", running, 1, RUNNING_MOST, &most))
+            return EX_USAGE;
+        limits->running = (uint32_t)most;
+    }
     return rate && !read_rate(cli, &limits->rate) ? EX_USAGE : EX_OK;
 }
 

@@ -22,6 +22,25 @@ greet(struct world *w, uint32_t peer, uint32_t slots)
     step(w, 0);
 }
 
+/* A worker of 8 slots that serves these queues, or, if it is `prefixes`, those that begin so. */
+static void
+greet_for(struct world *w, const struct slice *names, uint32_t queues, uint32_t prefixes)
+{
+    struct hello h = {.version_min = 1,
+        .version_max = 1,
+        .role = ROLE_WORKER,
+        .name = text("worker"),
+        .software = text("test"),
+        .slots = 8,
+        .window = 8,
+        .queues = queues,
+        .prefixes = prefixes};
+    memset(h.session, WORKER, sizeof h.session);
+    message_put_hello(world_frame(w, WORKER), &h, names, NULL, NULL);
+    world_claim(w, WORKER, NULL, 0);
+    step(w, 0);
+}
+
 static struct world *
 world_with_jobs(void)
 {
@@ -117,22 +136,11 @@ other_queues_of_a_worker_go_on(void **state)
     struct world *w = world_with_jobs();
     struct job_spec other = world_job("x");
     const struct slice queues[] = {text("default"), text("other")};
-    struct hello h = {.version_min = 1,
-        .version_max = 1,
-        .role = ROLE_WORKER,
-        .name = text("worker"),
-        .software = text("test"),
-        .slots = 8,
-        .window = 8,
-        .queues = 2};
     (void)state;
     other.queue = queues[1];
     world_submit_many(w, CLIENT, 2, &other, JOBS);
     (void)limit(w, 1, UINT64_MAX);
-    memset(h.session, WORKER, sizeof h.session);
-    message_put_hello(world_frame(w, WORKER), &h, queues, NULL, NULL);
-    world_claim(w, WORKER, NULL, 0);
-    step(w, 0);
+    greet_for(w, queues, 2, 0);
     assert_int_equal(running(w), 8);
     settle(w, WORKER, 1);
     assert_int_equal(running(w), 8);
@@ -145,20 +153,9 @@ a_pool_comes_back_to_a_queue_that_has_room_again(void **state)
 {
     struct world *w = world_with_jobs();
     const struct slice prefix = text("def*");
-    struct hello h = {.version_min = 1,
-        .version_max = 1,
-        .role = ROLE_WORKER,
-        .name = text("worker"),
-        .software = text("test"),
-        .slots = 8,
-        .window = 8,
-        .prefixes = 1};
     (void)state;
     (void)limit(w, 2, 3600);
-    memset(h.session, WORKER, sizeof h.session);
-    message_put_hello(world_frame(w, WORKER), &h, &prefix, NULL, NULL);
-    world_claim(w, WORKER, NULL, 0);
-    step(w, 0);
+    greet_for(w, &prefix, 0, 1);
     assert_int_equal(running(w), 0); /* no token yet */
     step(w, 1000);
     assert_int_equal(running(w), 1);
