@@ -130,6 +130,22 @@ no_more_run_at_once_than_may(void **state)
     world_destroy(&w);
 }
 
+/* Windows are filled many jobs at a time. */
+static void
+a_window_is_filled_no_further_than_may(void **state)
+{
+    struct world *w = world_with_jobs();
+    (void)state;
+    (void)limit(w, 3, UINT64_MAX);
+    greet(w, WORKER, 1);
+    message_put_ping(world_frame(w, WORKER), 1, 16, 0);
+    step(w, 0);
+    assert_int_equal(running(w), 3);
+    (void)limit(w, 0, UINT64_MAX);
+    assert_int_equal(running(w), 16);
+    world_destroy(&w);
+}
+
 static void
 other_queues_of_a_worker_go_on(void **state)
 {
@@ -300,6 +316,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         FOR(no_more_run_at_once_than_may),
+        FOR(a_window_is_filled_no_further_than_may),
         FOR(other_queues_of_a_worker_go_on),
         FOR(a_pool_comes_back_to_a_queue_that_has_room_again),
         FOR(limits_last_through_a_restart_and_go_with_the_queue),
