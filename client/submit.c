@@ -59,14 +59,19 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
             s->payload.size, (unsigned long long)most);
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
-        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS)
+        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS ||
+        s->expires_in_ms > LIMIT_TIME_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
-    if (s->due_ms > LIMIT_MOMENT_MS)
+    if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
     if ((s->delay_ms || s->due_ms) && c->submissions.welcomed &&
         !session_has_feature(&c->session, "delay"))
         return bad_job(c, STINT_UNSUPPORTED, index, alone,
             "the broker is too old for jobs that are due later");
+    if ((s->expires_in_ms || s->expires_at_ms) && c->submissions.welcomed &&
+        !session_has_feature(&c->session, "expires"))
+        return bad_job(
+            c, STINT_UNSUPPORTED, index, alone, "the broker is too old for jobs that expire");
     return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
@@ -83,6 +88,8 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .backoff_cap_ms = job->backoff_cap_ms ? job->backoff_cap_ms : DEFAULT_BACKOFF_CAP_MS,
         .delay_ms = job->delay_ms,
         .due_ms = job->due_ms,
+        .expires_in_ms = job->expires_in_ms,
+        .expires_at_ms = job->expires_at_ms,
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,

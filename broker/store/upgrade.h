@@ -15,7 +15,9 @@
  *     6 to 7   there is a journal, and a row that says up to where it is in here. A program of
  *              format 6 would not see what stands in it alone.
  *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key, and
- *              answers runs of ids. A program of format 7 would make a second job of a key.
+ *              answers runs of ids. A program of format 7 would make a second job of a key. A
+ * level's row has room for 16 states before what was counted; there are STORE_DEADLINES, and
+ *              records may have FIELD_START_BY.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
