@@ -278,7 +278,6 @@ read_store(struct store *s)
     static const enum store_table tables[] = {STORE_LIVE, STORE_PARKED, STORE_SETTLED};
     uint8_t from[STINT_ID_BYTES + 1] = {0};
     scan++;
-    known.stamp_ms = 0;
     s->ops->begin(s);
     for (unsigned t = 0; t < 3; t++) {
         struct slice key, value, at = {from, 1};
@@ -646,6 +645,7 @@ oracle_started(struct store *store, struct core *core)
     core_verify(store, known.options.broker, &report);
     in_doubt = false;
     known.restarted_us = world_us();
+    known.stamp_ms = 0;
     frames_clear();
     frames_restart();
 }

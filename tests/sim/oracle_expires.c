@@ -3,22 +3,25 @@
  */
 #include "oracle_inside.h"
 
+/* A restart may set the broker's time back a little, so what was written before it says nothing. */
 static void
-note_stamps(const struct record *r)
+note_stamps(struct job *j, const struct record *r)
 {
-    uint64_t stamps[] = {
+    const uint64_t stamps[] = {
         r->submitted_ms, record_get(r, FIELD_SETTLED, 0), record_get(r, FIELD_READY, 0)};
+    uint64_t latest_ms = 0;
     for (unsigned i = 0; i < 3; i++)
-        if (stamps[i] > known.stamp_ms)
-            known.stamp_ms = stamps[i];
+        latest_ms = stamps[i] > latest_ms ? stamps[i] : latest_ms;
+    if (latest_ms != j->stamp_ms && latest_ms > known.stamp_ms)
+        known.stamp_ms = latest_ms;
+    j->stamp_ms = latest_ms;
 }
 
-/* Of a job's record, when the store is read. */
 void
 expires_read(struct job *j, const struct record *r)
 {
     j->now_start_by_ms = record_get(r, FIELD_START_BY, 0);
-    note_stamps(r);
+    note_stamps(j, r);
 }
 
 /* What has begun does not expire, nor does what is over. */

@@ -122,6 +122,7 @@ struct job {
     struct life was, now;
     uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
+    uint64_t stamp_ms; /* the latest time that its record has */
     uint64_t start_by_ms, now_start_by_ms; /* it expires if it has not begun then; 0: it does not */
     uint64_t wished_us; /* before it was submitted */
     uint64_t over_us; /* it was seen to be over; 0: it is not */
@@ -148,8 +149,8 @@ extern struct known {
     uint32_t count;
     struct core_options options;
     uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
-    uint64_t stamp_ms; /* the latest time that is on disk: the broker's was no earlier */
     uint64_t restarted_us;
+    uint64_t stamp_ms; /* the latest that was written since: the broker's time is no earlier now */
     uint64_t dispatched_us; /* anything was */
     uint64_t totals[STINT_COUNTS]; /* as the broker told them last */
 } known;
