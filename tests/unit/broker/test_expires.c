@@ -341,6 +341,38 @@ none_is_handed_out_after_its_time_however_many_there_are(void **state)
     finish(w);
 }
 
+/* One that was lost with a worker waits until another one has nothing else to begin. The clock has
+ * so much to do in that step that it does not come to it. */
+static void
+nor_is_one_that_was_kept_apart(void **state)
+{
+    enum { MANY = 3000 };
+    struct world *w = world_with_both(1);
+    struct job_spec other = job_for(SOON - 1);
+    (void)state;
+    other.queue = text("other");
+    struct stint_id suspect = submit(w, 1, job_for(SOON));
+    assert_true(is_handed_out(w));
+    world_hello_worker(w, THIRD, 77, 2);
+    world_claim(w, THIRD, NULL, 0);
+    step(w, 0);
+    struct stint_id plain = submit(w, 2, world_job("x"));
+    assert_int_equal(world_count(w, THIRD, MESSAGE_DISPATCH), 1);
+    message_put_numbered(world_frame(w, WORKER), MESSAGE_BYE, 9);
+    step(w, 0);
+    for (uint64_t n = 0; n < MANY / 1000; n++)
+        world_submit_many(w, CLIENT, n + 3, &other, 1000);
+    assert_int_equal(world_state(w, suspect, NULL), STINT_READY);
+    struct lease_ref lease = {.id = plain, .attempt = 1};
+    message_put_leases(world_frame(w, THIRD), MESSAGE_STARTED, 7, &lease, 1, false);
+    step(w, SOON);
+    assert_int_equal(world_count(w, THIRD, MESSAGE_DISPATCH), 0);
+    assert_true(deadlines(w) > 0);
+    assert_int_equal(world_state(w, suspect, NULL), STINT_EXPIRED);
+    step(w, 0);
+    finish(w);
+}
+
 static void
 it_waits_for_its_time_through_a_restart(void **state)
 {
@@ -520,6 +552,7 @@ main(void)
         cmocka_unit_test(one_that_comes_back_without_having_begun_expires),
         cmocka_unit_test(what_is_told_of_it_afterwards_is_stale),
         cmocka_unit_test(none_is_handed_out_after_its_time_however_many_there_are),
+        cmocka_unit_test(nor_is_one_that_was_kept_apart),
         cmocka_unit_test(it_waits_for_its_time_through_a_restart),
         cmocka_unit_test(a_retry_brings_it_back_for_good),
         cmocka_unit_test(one_that_was_moved_or_put_off_expires_all_the_same),
