@@ -9,7 +9,8 @@ static const enum store_table tables[STINT_STATES] = {[STINT_READY] = STORE_LIVE
     [STINT_SCHEDULED] = STORE_PARKED,
     [STINT_SUCCEEDED] = STORE_SETTLED,
     [STINT_DEAD] = STORE_SETTLED,
-    [STINT_CANCELLED_JOB] = STORE_SETTLED};
+    [STINT_CANCELLED_JOB] = STORE_SETTLED,
+    [STINT_EXPIRED] = STORE_SETTLED};
 
 static struct slice
 key_of(const struct stint_id *id)
@@ -54,6 +55,8 @@ read_record(struct load_line *l, enum stint_state state, struct record *r)
         line_wrong(l, "uncounted is more than attempt");
     if (state == STINT_SCHEDULED && !record_has(r, FIELD_DUE))
         line_wrong(l, "due_ms is missing of a scheduled job");
+    if (stint_state_settled(state) && record_has(r, FIELD_START_BY))
+        line_wrong(l, "start_by_ms is said of a job that is over");
     if (stint_state_settled(state) && !record_has(r, FIELD_EXPIRES))
         line_wrong(l, "expires_ms is missing of a job that is over");
 }
@@ -91,6 +94,9 @@ put_marks(struct load *load, const struct placed *p, const struct record *r)
     if (stint_state_settled(p->state))
         store_put(load->store, STORE_EXPIRY,
             expiry_key(key, &p->at, record_get(r, FIELD_EXPIRES, 0)), nothing, nothing);
+    if (record_has(r, FIELD_START_BY))
+        store_put(load->store, STORE_DEADLINES, time_key(key, r->optional[FIELD_START_BY], &p->at),
+            nothing, nothing);
     if (p->state == STINT_RUNNING)
         book_set_running(&load->book, &p->at);
 }

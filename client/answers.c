@@ -296,6 +296,11 @@ client_opened(struct stint_client *c)
     DL_FOREACH_SAFE (c->session.submissions.first, r, next) {
         struct call *call = r->owner;
         bool stored = r->number <= s->stored;
+        const char *lacks = stored ? NULL : client_lacks(c, call->needs);
+        if (lacks && call->refused == STINT_OK) { /* it would be stored without what it needs */
+            call->refused = STINT_UNSUPPORTED;
+            client_set_detail(call, lacks);
+        }
         if (stored && !call->abandoned)
             call->refused = STINT_OK; /* its answer is still to come */
         else if (stored || call->abandoned || call->refused != STINT_OK) {

@@ -23,6 +23,7 @@ struct call {
     uint32_t count;
     size_t first; /* index of its first job in the caller's call */
     bool abandoned; /* nobody waits for its answer any more */
+    uint8_t needs; /* features of the broker: bits of enum client_need */
     /* Not STINT_OK: it was refused, and is to end with this once the next WELCOME has told that it
      * is not stored. */
     enum stint_status refused;
@@ -33,6 +34,9 @@ struct call {
     enum stint_status status;
     void *into;
 };
+
+/* What older brokers would skip in a job. */
+enum client_need { NEEDS_DELAY = 1, NEEDS_UNIQUE = 2, NEEDS_EXPIRES = 4 };
 
 /* Whom to tell how a job ended: who watches it, and who waits for it. */
 struct watcher {
@@ -172,6 +176,8 @@ enum stint_status client_ask(struct call **call, uint32_t timeout_ms,
 
 /* submit.c */
 /* May it be stored, for all we know? */
+/* What of that the broker does not know which has greeted us last, in words; NULL: nothing. */
+const char *client_lacks(const struct stint_client *c, unsigned needs);
 bool client_may_be_stored(const struct stint_client *c, const struct call *call);
 void client_set_detail(struct call *call, const char *text);
 /* answers.c */

@@ -242,7 +242,8 @@ STINT_EXPORT enum stint_status stint_list(struct stint_client *client,
 STINT_EXPORT enum stint_status stint_cancel(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 
-/* Bring dead or cancelled jobs back to the backlog with all their attempts; as stint_cancel. */
+/* Bring dead, cancelled or expired jobs back to the backlog with all their attempts; as
+ * stint_cancel. */
 STINT_EXPORT enum stint_status stint_retry(struct stint_client *client, const struct stint_id *ids,
     size_t count, enum stint_status *statuses, uint32_t timeout_ms);
 

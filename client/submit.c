@@ -32,6 +32,28 @@ static enum stint_status __attribute__((format(printf, 5, 6))) bad_job(struct st
     return client_fail(c, status, "submitting", detail);
 }
 
+static unsigned
+needs_of(const struct job_spec *s)
+{
+    return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
+        (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U);
+}
+
+const char *
+client_lacks(const struct stint_client *c, unsigned needs)
+{
+    static const struct {
+        enum client_need need;
+        const char *feature, *lacks;
+    } all[] = {{NEEDS_DELAY, "delay", "the broker is too old for jobs that are due later"},
+        {NEEDS_UNIQUE, "unique", "the broker is too old for unique keys"},
+        {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
+            return all[i].lacks;
+    return NULL;
+}
+
 static enum stint_status
 check_unique(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
 {
@@ -42,8 +64,6 @@ check_unique(struct stint_client *c, const struct job_spec *s, size_t index, boo
         return bad_job(c, STINT_INVALID, index, alone,
             "unique_flags are bits of enum stint_unique, and unique_for_ms at most a hundred "
             "years");
-    if (c->submissions.welcomed && !session_has_feature(&c->session, "unique"))
-        return bad_job(c, STINT_UNSUPPORTED, index, alone, "the broker is too old for unique keys");
     return STINT_OK;
 }
 
@@ -59,14 +79,14 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
             s->payload.size, (unsigned long long)most);
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
-        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS)
+        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS ||
+        s->expires_in_ms > LIMIT_TIME_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
-    if (s->due_ms > LIMIT_MOMENT_MS)
+    if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
-    if ((s->delay_ms || s->due_ms) && c->submissions.welcomed &&
-        !session_has_feature(&c->session, "delay"))
-        return bad_job(c, STINT_UNSUPPORTED, index, alone,
-            "the broker is too old for jobs that are due later");
+    const char *lacks = c->submissions.welcomed ? client_lacks(c, needs_of(s)) : NULL;
+    if (lacks)
+        return bad_job(c, STINT_UNSUPPORTED, index, alone, "%s", lacks);
     return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
@@ -83,6 +103,8 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .backoff_cap_ms = job->backoff_cap_ms ? job->backoff_cap_ms : DEFAULT_BACKOFF_CAP_MS,
         .delay_ms = job->delay_ms,
         .due_ms = job->due_ms,
+        .expires_in_ms = job->expires_in_ms,
+        .expires_at_ms = job->expires_at_ms,
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,
@@ -129,6 +151,8 @@ submit_specs(struct stint_client *c, const struct job_spec *specs, uint32_t coun
     call->context = from->context;
     call->first = from->first;
     call->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        call->needs |= (uint8_t)needs_of(&specs[i]);
     message_put_submit(&call->request->frame, call->request->number, s->acked, specs, count);
     client_send(call);
     s->open++;

@@ -39,6 +39,8 @@ struct job_spec {
     struct slice unique; /* empty: it has no unique key */
     uint64_t unique_flags; /* of enum unique_flag */
     uint64_t unique_for_ms; /* its key is held so long after it has succeeded */
+    /* One that has not begun so long after it is stored, or at that time, expires. */
+    uint64_t expires_in_ms, expires_at_ms;
     uint32_t max_attempts;
     uint8_t priority;
 };

@@ -162,11 +162,13 @@ enum info_key {
     INFO_UNIQUE = 23,
     INFO_UNIQUE_FLAGS = 24,
     INFO_UNIQUE_FOR = 25,
+    INFO_EXPIRES_AT = 26,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
 
+/* What jobs have had since there was a second form of them. */
 static void
-unique_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
+later_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
 {
     switch (key) {
     case INFO_UNIQUE:
@@ -177,6 +179,9 @@ unique_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
         break;
     case INFO_UNIQUE_FOR:
         info->unique_for_ms = pack_uint(r);
+        break;
+    case INFO_EXPIRES_AT:
+        info->expires_at_ms = pack_uint(r);
         break;
     default:
         pack_skip(r);
@@ -270,7 +275,7 @@ job_info_field(struct message_arrays *arrays, uint64_t key)
             r, (enum progress_at)(key - INFO_PROGRESS), &info->progress, arrays->items.progress);
         break;
     default:
-        unique_field(r, info, key);
+        later_field(r, info, key);
     }
 }
 
@@ -302,7 +307,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0) + progress_fields(&i->progress);
+        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -337,5 +342,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FLAGS, i->unique_flags);
     if (i->unique_for_ms)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
+    if (i->expires_at_ms)
+        pack_put_key_uint(b, INFO_EXPIRES_AT, i->expires_at_ms);
     put_progress(b, INFO_PROGRESS, &i->progress);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const states[STINT_STATES] = {
-    "unknown", "ready", "scheduled", "running", "succeeded", "dead", "cancelled"};
+    "unknown", "ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired"};
 
 const char *
 stint_state_name(enum stint_state state)
@@ -33,7 +33,7 @@ const char *
 stint_event_name(enum stint_event_type type)
 {
     static const char *const names[] = {"unknown", "submitted", "started", "succeeded", "failed",
-        "requeued", "dead", "cancelled", "lost", "changed"};
+        "requeued", "dead", "cancelled", "lost", "changed", "expired"};
     return (unsigned)type < sizeof names / sizeof *names ? names[type] : names[0];
 }
 
@@ -41,7 +41,7 @@ const char *
 stint_count_name(enum stint_count count)
 {
     static const char *const names[STINT_COUNTS] = {
-        "submitted", "started", "succeeded", "failed", "dead", "cancelled"};
+        "submitted", "started", "succeeded", "failed", "dead", "cancelled", "expired"};
     return (unsigned)count < STINT_COUNTS ? names[count] : "unknown";
 }
 

@@ -33,17 +33,18 @@ enum stint_state {
     STINT_SUCCEEDED = 4, /* settled */
     STINT_DEAD = 5, /* settled: attempts used up, or failed for good; retry brings it back */
     STINT_CANCELLED_JOB = 6, /* settled */
+    STINT_EXPIRED = 7, /* settled: it had not begun when its time was over; retry brings it back */
 };
-#define STINT_STATES 7
+#define STINT_STATES 8
 #define STINT_STATE_BIT(state) (1U << (state))
-#define STINT_STATES_ALL 0x7eU
+#define STINT_STATES_ALL 0xfeU
 
-/* "ready", "scheduled", "running", "succeeded", "dead", "cancelled"; "unknown" for the rest. A
- * constant string; any thread. */
+/* "ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired"; "unknown" for the
+ * rest. A constant string; any thread. */
 STINT_EXPORT const char *stint_state_name(enum stint_state state);
 /* The other way. Errors: STINT_INVALID if no state has that name. */
 STINT_EXPORT enum stint_status stint_state_parse(const char *name, enum stint_state *state);
-/* Is the job over? True for succeeded, dead and cancelled. */
+/* Is the job over? True for succeeded, dead, cancelled and expired. */
 STINT_EXPORT bool stint_state_settled(enum stint_state state);
 
 /* A job to submit. Begin with STINT_JOB_INIT and set what differs; 0 and NULL then mean the
@@ -66,11 +67,14 @@ struct stint_job {
                            UTF-8; NULL: it has none. What meets it: stint_client_met */
     uint64_t unique_flags; /* bits of enum stint_unique */
     uint64_t unique_for_ms; /* the key is held so long after the job has succeeded */
+    uint64_t expires_in_ms; /* one that has not begun so long after it is stored expires, */
+    uint64_t
+        expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
     uint64_t reserved[3]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, {0, 0, 0}}
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {0, 0, 0}}
 /* clang-format on */
 
 /* A job holds its unique key until it is settled. A submit whose key is held makes no job, and its
@@ -133,6 +137,7 @@ struct stint_job_info {
                                       of its standard error */
     char unique[STINT_UNIQUE_BYTES]; /* its unique key; "": it has none */
     uint64_t unique_flags, unique_for_ms;
+    uint64_t expires_at_ms; /* it expires then, if it has not begun; 0: it does not */
     struct stint_progress progress; /* of the current run */
     uint64_t reserved[5];
 };
@@ -149,6 +154,7 @@ enum stint_event_type {
     STINT_EVENT_CANCELLED = 7,
     STINT_EVENT_LOST = 8, /* events were dropped, because the subscriber was too slow */
     STINT_EVENT_CHANGED = 9, /* its queue, priority, time, payload or limits: stint_change */
+    STINT_EVENT_EXPIRED = 10, /* it had not begun when its time was over */
 };
 STINT_EXPORT const char *stint_event_name(enum stint_event_type type);
 
@@ -224,7 +230,13 @@ struct stint_queue_limits {
     uint64_t rate; /* so many in an hour; 0: any number; UINT64_MAX: as it is */
     uint64_t reserved[4];
 };
-#define STINT_QUEUE_LIMITS_INIT {UINT32_MAX, UINT64_MAX, {0, 0, 0, 0}}
+#define STINT_QUEUE_LIMITS_INIT \
+    { \
+        UINT32_MAX, UINT64_MAX, \
+        { \
+            0, 0, 0, 0 \
+        } \
+    }
 
 /* One worker of the fleet. */
 struct stint_worker_info {
@@ -310,7 +322,7 @@ struct stint_reason {
 /* What is done to all jobs that a filter is true of. The numbers are the protocol's. */
 enum stint_bulk_action {
     STINT_BULK_CANCEL = 1, /* those that are not settled */
-    STINT_BULK_RETRY = 2, /* those that are dead or cancelled */
+    STINT_BULK_RETRY = 2, /* those that are dead, cancelled or expired */
     STINT_BULK_DELETE = 3, /* those that do not run */
     STINT_BULK_PROMOTE = 4, /* those that are scheduled */
     STINT_BULK_MOVE = 5, /* to another queue: those that do not run and have not succeeded */
@@ -368,8 +380,9 @@ enum stint_count {
     STINT_COUNT_FAILED = 3, /* attempts, those that were tried again or not */
     STINT_COUNT_DEAD = 4,
     STINT_COUNT_CANCELLED = 5,
+    STINT_COUNT_EXPIRED = 6,
 };
-#define STINT_COUNTS 6
+#define STINT_COUNTS 7
 /* "submitted" and so on; any thread. */
 STINT_EXPORT const char *stint_count_name(enum stint_count count);
 

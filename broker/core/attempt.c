@@ -130,6 +130,18 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
 }
 
 void
+attempt_expire(struct core *core, struct job *job)
+{
+    assert(!job->lease && job->place != PLACE_SETTLED && job_is_overdue(core, &job->record));
+    apart_forget(core, &job->key);
+    job->record.last = LAST_NONE; /* whoever says that it ran after all is too late */
+    attempt_set_error(&job->record, text_slice("it had not begun when its time was over"));
+    job_settle(core, job, STINT_EXPIRED, (struct slice){0});
+    watch_settled(core, job, (struct slice){0});
+    watch_event(core, STINT_EVENT_EXPIRED, job->level, &job->id, job->record.attempt);
+}
+
+void
 attempt_revoke(struct core *core, struct lease *lease, enum stint_status why)
 {
     struct lease_ref ref = {.id = lease->id, .attempt = lease->attempt, .status = why};
@@ -161,6 +173,7 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
     struct lease *l = fleet_lease_add(&core->fleet, id, key, r->attempt + 1, worker);
     l->leased.chunked = record_chunked(r);
     l->leased.unique = record_has(r, FIELD_UNIQUE);
+    l->leased.start_by = record_has(r, FIELD_START_BY);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     l->dispatched_ms = core->clocks.now_ms;
@@ -176,7 +189,8 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
 }
 
 /* The attempt has begun. Of a suspect, and of one with a limit, the next start of the broker knows
- * that too. False: its record is damaged, and its lease over. */
+ * that too; and of one that might have expired, that it will not. False: its record is damaged, and
+ * its lease over. */
 static bool
 begin(struct core *core, struct lease *l)
 {
@@ -185,17 +199,22 @@ begin(struct core *core, struct lease *l)
     if (l->begun)
         return true;
     fleet_lease_begin(l);
-    if (!l->suspect && !l->time_to_run_ms)
+    bool keeps = l->suspect || l->time_to_run_ms;
+    if (!keeps && !l->leased.start_by)
         return true;
     if (!job_of_lease(core, l, &job)) {
         fleet_lease_remove(&core->fleet, l);
         return false;
     }
-    job.record.last = LAST_BEGUN;
-    if (!l->begun_ms)
-        l->begun_ms = core->clocks.wall_ms;
-    record_set(&job.record, FIELD_STARTED, l->begun_ms);
-    set_deadline(core, l);
+    job_clear_deadline(core, &job);
+    l->leased.start_by = false;
+    if (keeps) {
+        job.record.last = LAST_BEGUN;
+        if (!l->begun_ms)
+            l->begun_ms = core->clocks.wall_ms;
+        record_set(&job.record, FIELD_STARTED, l->begun_ms);
+        set_deadline(core, l);
+    }
     job_write(core, &job);
     return true;
 }

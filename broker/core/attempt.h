@@ -10,6 +10,8 @@ void attempt_failed(struct core *core, struct job *job, enum record_last last, s
 /* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
 void
 attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why);
+/* A job that waits has not begun in time. */
+void attempt_expire(struct core *core, struct job *job);
 void attempt_revoke(struct core *core, struct lease *lease, enum stint_status why);
 /* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
  * running one, which nobody has claimed since the restart. */

@@ -1,7 +1,8 @@
 /* Dispatch: ready jobs to workers with room. Slots are filled first, a job to each worker in turn;
  * then windows, in larger batches, so that a worker is never idle for a round trip. A worker's
  * queues take turns, and so do those of workers that serve by prefix, for all of a pool together.
- * Every dispatch is on disk, as a bit in the transit table, before it is sent.
+ * Every dispatch is on disk, as a bit in the transit table, before it is sent. A job whose time to
+ * begin is over is not handed out, but expires.
  *
  * A worker that names kinds gets no others: rows of those are passed over once for all workers that
  * name the same. A suspect, which was lost with a worker, goes to one that holds nothing else that
@@ -164,6 +165,16 @@ next_ready(struct core *core, const struct worker *w, struct found *job)
                            : book_next_ready(&core->book, level, &job->key, &job->bytes);
 }
 
+/* Its time came before a worker did. As set_damaged_aside, that writes to the store. */
+static void
+expire(struct core *core, const struct stint_id *key)
+{
+    struct job job;
+    send_all_fresh(core);
+    if (job_load(core, key, PLACE_LIVE, &job))
+        attempt_expire(core, &job);
+}
+
 /* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
 static bool
 take(struct core *core, struct worker *w, struct level *level)
@@ -173,6 +184,11 @@ take(struct core *core, struct worker *w, struct level *level)
     while (next_ready(core, w, &job)) {
         if (!read_found(core, &job)) {
             set_damaged_aside(core, &job.key);
+            continue;
+        }
+        if (job_is_overdue(core, &job.record)) {
+            expire(core, &job.key);
+            core->step.searched++;
             continue;
         }
         if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {
@@ -217,6 +233,10 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
         !read_found(core, &job)) {
         set_damaged_aside(core, &job.key);
         apart_forget(core, &job.key);
+        return;
+    }
+    if (job_is_overdue(core, &job.record)) {
+        expire(core, &job.key);
         return;
     }
     if (refusers)

@@ -29,6 +29,7 @@ struct refusers *refusers_add(struct refusers *refusers, const uint8_t session[S
 struct leased {
     bool chunked; /* its body is in parts */
     bool unique; /* it has a unique key */
+    bool start_by; /* its record says when it expires, until it is told to have begun */
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     struct series *series; /* where its run time goes; NULL: nowhere */
 };

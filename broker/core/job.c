@@ -247,6 +247,47 @@ job_due(const struct core *core, const struct job_spec *spec)
     return spec->due_ms ? later(after_ms, clock_stored(core, spec->due_ms)) : after_ms;
 }
 
+/* When a job expires that has not begun, by the broker's time; 0: it does not. */
+static uint64_t
+start_by_of(const struct core *core, const struct job_spec *spec)
+{
+    uint64_t by_ms = spec->expires_in_ms ? core->clocks.wall_ms + spec->expires_in_ms : UINT64_MAX;
+    if (spec->expires_at_ms)
+        by_ms = earlier(by_ms, clock_stored(core, spec->expires_at_ms));
+    return by_ms == UINT64_MAX ? 0 : by_ms;
+}
+
+/* It stands there and waits: time is to look at it if it may expire. Of one that was handed out the
+ * row may be there still, or gone, if its time came meanwhile. */
+static void
+put_deadline(struct core *core, const struct stint_id *job_key, const struct record *r)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    if (!record_has(r, FIELD_START_BY))
+        return;
+    uint64_t by_ms = r->optional[FIELD_START_BY];
+    store_put(core->store, STORE_DEADLINES, time_key(key, by_ms, job_key), (struct slice){0},
+        (struct slice){0});
+    core->step.written_bytes += ROW_OVERHEAD_BYTES;
+    core->sweeps.deadline_ms = earlier(core->sweeps.deadline_ms, by_ms);
+}
+
+static void
+del_deadline(struct core *core, const struct stint_id *job_key, const struct record *r)
+{
+    uint8_t key[TIME_KEY_BYTES];
+    if (record_has(r, FIELD_START_BY))
+        store_del(
+            core->store, STORE_DEADLINES, time_key(key, r->optional[FIELD_START_BY], job_key));
+}
+
+void
+job_clear_deadline(struct core *core, struct job *job)
+{
+    del_deadline(core, &job->key, &job->record);
+    record_clear(&job->record, FIELD_START_BY);
+}
+
 /* The record and its row say when it is due. */
 static void
 schedule(struct core *core, const struct stint_id *job_key, struct record *r, uint64_t due_ms)
@@ -267,6 +308,10 @@ job_insert(
     uint64_t due_ms = spec->delay_ms || spec->due_ms ? job_due(core, spec) : 0;
     bool waits = due_ms > core->clocks.wall_ms;
     record_from_spec(&r, spec, core->clocks.wall_ms);
+    if (spec->expires_in_ms || spec->expires_at_ms) {
+        record_set(&r, FIELD_START_BY, start_by_of(core, spec));
+        put_deadline(core, id, &r);
+    }
     if (waits)
         schedule(core, id, &r, due_ms);
     write_record(core, waits ? PLACE_PARKED : PLACE_LIVE, id, &r);
@@ -360,9 +405,10 @@ static void
 count_end(struct core *core, struct level *level, enum stint_state to)
 {
     tally_count(core, level,
-        to == STINT_SUCCEEDED  ? STINT_COUNT_SUCCEEDED
-            : to == STINT_DEAD ? STINT_COUNT_DEAD
-                               : STINT_COUNT_CANCELLED);
+        to == STINT_SUCCEEDED     ? STINT_COUNT_SUCCEEDED
+            : to == STINT_DEAD    ? STINT_COUNT_DEAD
+            : to == STINT_EXPIRED ? STINT_COUNT_EXPIRED
+                                  : STINT_COUNT_CANCELLED);
 }
 
 void
@@ -372,6 +418,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     uint64_t keep_ms = keep_of(core, r, to);
     assert(to >= STINT_SUCCEEDED && job->place != PLACE_SETTLED);
     take_out(core, job);
+    job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, r, to);
     count_end(core, job->level, to);
     r->state = to;
@@ -406,6 +453,7 @@ job_park(struct core *core, struct job *job, uint64_t due_ms)
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_READY);
     schedule(core, &job->key, r, due_ms);
+    put_deadline(core, &job->key, r);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);
 }
@@ -433,6 +481,7 @@ job_make_ready(struct core *core, struct job *job)
 {
     job->record.state = STINT_READY;
     record_set(&job->record, FIELD_READY, core->clocks.wall_ms);
+    put_deadline(core, &job->key, &job->record);
     enter(core, job, PLACE_LIVE, STINT_READY);
     job_write(core, job);
     book_ready_at(job->level, id_sequence(&job->key));
@@ -470,6 +519,7 @@ job_remove_waiting(struct core *core, struct job *job)
 {
     assert(job->place == PLACE_PARKED || (job->place == PLACE_LIVE && !job->lease));
     take_out(core, job);
+    job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
     if (record_chunked(&job->record))
         del_parts(core, &job->id, 0);
@@ -489,12 +539,14 @@ job_move(struct core *core, struct job *job, struct level *level)
     uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
     assert(job->state != STINT_RUNNING && job->level != level);
     take_out(core, job);
+    del_deadline(core, &job->key, &job->record);
     book_count(&core->book, job->level, job->state, STINT_UNKNOWN);
     unique_move(core, job->level->queue->number, level->queue->number, &job->id, &job->record);
     job->level = level;
     job->key = book_id(&core->book, level, level->next++);
     names_move(&core->book, &job->id, &from, &job->key);
     record_mark(&job->record, FIELD_MOVED);
+    put_deadline(core, &job->key, &job->record);
     book_count(&core->book, level, STINT_UNKNOWN, job->state);
     job_write(core, job);
     if (job->place == PLACE_LIVE)
@@ -532,6 +584,7 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
+    info->expires_at_ms = clock_told(core, record_get(r, FIELD_START_BY, 0));
     if (record_has(r, FIELD_UNIQUE)) {
         slice_to_text(info->unique, sizeof info->unique, r->unique);
         info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);

@@ -54,7 +54,17 @@ void job_make_ready(struct core *core, struct job *job);
 uint64_t job_due(const struct core *core, const struct job_spec *spec);
 /* One that waits is due then, or at once, if that is over. */
 void job_reschedule(struct core *core, struct job *job, uint64_t due_ms);
-/* A dead or cancelled one is ready again. */
+/* Its time to begin is over: it is not to be handed out any more. */
+static inline bool
+job_is_overdue(const struct core *core, const struct record *record)
+{
+    return record_has(record, FIELD_START_BY) &&
+        record->optional[FIELD_START_BY] <= core->clocks.wall_ms;
+}
+
+/* It has begun, or is over, so it never expires. Whoever does so writes or moves it then. */
+void job_clear_deadline(struct core *core, struct job *job);
+/* A dead, cancelled or expired one is ready again. */
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);
 /* One that waits goes; its record then says that it was cancelled, for those who watch it. */

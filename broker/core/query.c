@@ -15,9 +15,9 @@ enum {
     SCANNED_A_PAGE = 20000, /* rows that may be passed over */
     FILTERED_A_PAGE = 4000, /* the same, where a filter is asked of each */
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
-    /* A description without its body: its texts, 15 numbers, an id, and keys and lengths. */
+    /* A description without its body: its texts, 16 numbers, an id, and keys and lengths. */
     INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES +
-        STINT_PROGRESS_BYTES + 15 * 10 + 100,
+        STINT_PROGRESS_BYTES + 16 * 10 + 100,
 };
 
 /* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
@@ -178,7 +178,7 @@ wanted(const struct listing *l)
         [PLACE_LIVE] = STINT_STATE_BIT(STINT_READY) | STINT_STATE_BIT(STINT_RUNNING),
         [PLACE_PARKED] = STINT_STATE_BIT(STINT_SCHEDULED),
         [PLACE_SETTLED] = STINT_STATE_BIT(STINT_SUCCEEDED) | STINT_STATE_BIT(STINT_DEAD) |
-            STINT_STATE_BIT(STINT_CANCELLED_JOB)};
+            STINT_STATE_BIT(STINT_CANCELLED_JOB) | STINT_STATE_BIT(STINT_EXPIRED)};
     return (l->states & states[l->place]) != 0;
 }
 

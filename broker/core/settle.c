@@ -85,6 +85,7 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
         r->last = LAST_FAILED;
+        job_clear_deadline(core, job);
         attempt_fail(core, job, o);
         return;
     case OUTCOME_UNABLE:
@@ -95,6 +96,7 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
     case OUTCOME_SNOOZED:
         r->uncounted++;
         r->last = LAST_SNOOZED;
+        job_clear_deadline(core, job);
         record_clear(r, FIELD_SUSPECT);
         job_park(core, job, core->clocks.wall_ms + o->delay_ms);
         break;
@@ -137,7 +139,7 @@ settle_running(
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
     if (o.type == OUTCOME_SUCCEEDED && lease->leased.keep_ms == 0 && !lease->leased.unique &&
-        !core->fleet.watches && !watch_hears(core)) {
+        !lease->leased.start_by && !core->fleet.watches && !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
         job_forget(core, level, &lease->id, &lease->key, STINT_RUNNING, lease->leased.chunked);
         core->figures.succeeded++;

@@ -65,6 +65,7 @@ struct sweeps {
     uint64_t due_ms; /* by the broker's time: when the first parked job is due */
     uint64_t expiry_ms; /* likewise, when the first outcomes expire */
     uint64_t unique_ms; /* and when the first unique key is free again */
+    uint64_t deadline_ms; /* and when a job may expire that has not begun */
     uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
     uint32_t queue; /* number of the one that was looked at last */
     uint8_t session[SESSION_BYTES]; /* likewise */

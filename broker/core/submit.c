@@ -309,6 +309,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
+        if (spec->expires_in_ms || spec->expires_at_ms)
+            t.bytes += ROW_OVERHEAD_BYTES;
         if (spec->unique.size > 0) {
             t.bytes += UNIQUE_ROWS_BYTES;
             v->unique = true;

@@ -1,4 +1,5 @@
-/* What time does: parked jobs become due, settled ones expire, sessions are forgotten. All of it in
+/* What time does: parked jobs become due, settled ones expire, as do jobs that have not begun in
+ * time, sessions are forgotten. All of it in
  * bounded steps inside normal batches.
  *
  * A settled record carries the time it expires; the expiry table only says in which
@@ -6,6 +7,7 @@
  * that keeping an outcome costs one row and, now and then, one more.
  */
 #include "sweep.h"
+#include "attempt.h"
 #include "feed.h"
 #include "job.h"
 #include "queues.h"
@@ -14,6 +16,7 @@
 
 enum {
     DUE_A_STEP = 2048,
+    DEADLINES_A_STEP = 2048,
     EXPIRED_A_STEP = 16384, /* rows looked at or removed */
     SESSIONS_A_STEP = 512,
 };
@@ -51,6 +54,37 @@ sweep_due(struct core *core)
             job_unpark(core, &job);
         else
             del_row(core, STORE_DUE, due_ms, &id); /* its record was damaged and is set aside */
+    }
+}
+
+/* The job that stands there and would expire then, if it waits. */
+static bool
+find_overdue(struct core *core, uint64_t by_ms, const struct stint_id *key, struct job *job)
+{
+    bool found = job_load(core, key, PLACE_LIVE, job) || job_load(core, key, PLACE_PARKED, job);
+    return found && !job->lease && record_get(&job->record, FIELD_START_BY, 0) == by_ms;
+}
+
+/* Jobs whose time to begin is over. One that a worker has may still begin, and its row goes: it
+ * gets another one when it comes back. */
+static void
+sweep_deadlines(struct core *core)
+{
+    uint64_t by_ms;
+    struct stint_id key;
+    for (unsigned n = 0; n < DEADLINES_A_STEP; n++) {
+        if (!first_row(core, STORE_DEADLINES, &by_ms, &key)) {
+            core->sweeps.deadline_ms = UINT64_MAX;
+            return;
+        }
+        core->sweeps.deadline_ms = by_ms;
+        if (by_ms > core->clocks.wall_ms)
+            return;
+        struct job job;
+        if (find_overdue(core, by_ms, &key, &job))
+            attempt_expire(core, &job);
+        else
+            del_row(core, STORE_DEADLINES, by_ms, &key);
     }
 }
 
@@ -161,6 +195,12 @@ expiry_in(const struct core *core)
 }
 
 static uint64_t
+deadline_in(const struct core *core)
+{
+    return until(core->sweeps.deadline_ms, core->clocks.wall_ms);
+}
+
+static uint64_t
 unique_in(const struct core *core)
 {
     return until(core->sweeps.unique_ms, core->clocks.wall_ms);
@@ -193,6 +233,7 @@ struct chore {
 };
 
 static const struct chore chores[] = {
+    {SWEEP_FIRST, deadline_in, sweep_deadlines},
     {SWEEP_FIRST, due_in, sweep_due},
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, unique_in, unique_sweep},
@@ -230,5 +271,7 @@ sweep_load(struct core *core)
     first_row(core, STORE_DUE, &core->sweeps.due_ms, &id);
     core->sweeps.expiry_ms =
         first_row(core, STORE_EXPIRY, &slot, &id) ? slot << EXPIRY_SLOT_SHIFT : UINT64_MAX;
+    core->sweeps.deadline_ms = UINT64_MAX;
+    first_row(core, STORE_DEADLINES, &core->sweeps.deadline_ms, &id);
     unique_load(core);
 }

@@ -11,6 +11,7 @@ struct verify {
     struct book book;
     struct verify_report *report;
     uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
+    uint64_t stray_deadlines; /* of jobs that are not there */
     uint64_t unique_ends, unique_end_rows; /* keys that have an end, and ends */
     uint64_t events, event_rows; /* rows that belong to feeds, and all */
     struct feed_seen {
@@ -144,6 +145,34 @@ read_record(
     return false;
 }
 
+/* A job that waits and may expire is looked at when its time comes. */
+static void
+check_deadline(struct verify *v, const struct stint_id *key, const struct record *r)
+{
+    uint8_t at[TIME_KEY_BYTES];
+    struct slice nothing;
+    if (record_has(r, FIELD_START_BY) &&
+        !store_get(
+            v->store, STORE_DEADLINES, time_key(at, r->optional[FIELD_START_BY], key), &nothing))
+        complain(v, "a job would never expire", key);
+}
+
+static void
+deadline_row(struct verify *v, struct slice key, struct slice value)
+{
+    uint64_t by_ms = 0;
+    struct stint_id at;
+    struct record r;
+    if (!time_key_read(key, &by_ms, &at) ||
+        (!store_get(v->store, STORE_LIVE, id_key(&at), &value) &&
+            !store_get(v->store, STORE_PARKED, id_key(&at), &value))) {
+        v->stray_deadlines++;
+        return;
+    }
+    if (record_decode(&r, &at, value) && record_get(&r, FIELD_START_BY, 0) != by_ms)
+        complain(v, "a job expires at another time than it says", &at);
+}
+
 static void
 live_row(struct verify *v, struct slice key, struct slice value)
 {
@@ -153,7 +182,10 @@ live_row(struct verify *v, struct slice key, struct slice value)
         return;
     if (r.state != STINT_READY)
         complain(v, "a job stands among the live ones and is not", &id);
-    count(v, &id, book_is_running(&v->book, &id) ? STINT_RUNNING : STINT_READY);
+    bool runs = book_is_running(&v->book, &id);
+    count(v, &id, runs ? STINT_RUNNING : STINT_READY);
+    if (!runs)
+        check_deadline(v, &id, &r);
 }
 
 static void
@@ -179,6 +211,7 @@ parked_row(struct verify *v, struct slice key, struct slice value)
     if (r.state != STINT_SCHEDULED ||
         !store_get(v->store, STORE_DUE, time_key(due, record_get(&r, FIELD_DUE, 0), &id), &nothing))
         complain(v, "a scheduled job is not in the table of what is due", &id);
+    check_deadline(v, &id, &r);
 }
 
 static void
@@ -200,6 +233,8 @@ settled_row(struct verify *v, struct slice key, struct slice value)
         complain(v, "a job stands among the settled ones and is not", &id);
         return;
     }
+    if (record_has(&r, FIELD_START_BY))
+        complain(v, "a job that is over would expire", &id);
     count(v, &id, r.state);
     if (!job_is_marked(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
         complain(v, "an outcome would never expire", &id);
@@ -418,6 +453,9 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (v.events != v.event_rows)
         complain(&v, "events belong to no feed", NULL);
     each_row(&v, STORE_BULKS, BULK_KEY_BYTES, bulk_row);
+    each_row(&v, STORE_DEADLINES, TIME_KEY_BYTES, deadline_row);
+    if (v.stray_deadlines > v.report->damaged) /* one that was set aside leaves its row behind */
+        complain(&v, "jobs expire that are not there", NULL);
     each_row(&v, STORE_UNIQUE, 0, unique_row);
     each_row(&v, STORE_UNIQUE_ENDS, 0, unique_end_row);
     if (v.unique_ends != v.unique_end_rows)

@@ -22,7 +22,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_READY] = "ready_ms",
     [FIELD_UNIQUE] = "unique_bytes",
     [FIELD_UNIQUE_FOR] = "unique_for_ms",
-    [FIELD_UNIQUE_FLAGS] = "unique_flags"};
+    [FIELD_UNIQUE_FLAGS] = "unique_flags",
+    [FIELD_START_BY] = "start_by_ms"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",

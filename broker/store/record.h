@@ -55,7 +55,8 @@ enum record_field {
     FIELD_UNIQUE = 11, /* bytes of its unique key */
     FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
-    FIELDS_OPTIONAL = 14,
+    FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
+    FIELDS_OPTIONAL = 15,
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */

@@ -5,9 +5,10 @@
  *     meta      name -> words, see enum meta_row; "identity" -> the MANIFEST's, as text
  *     queues    u32 number -> name and settings
  *     levels    the first 8 bytes of its jobs' ids -> words: next sequence, jobs in each state,
- *               what was counted of them (enum stint_count). A state more would stand behind that
+ *               with room for 16, what was counted of them (enum stint_count)
  *     transit   id of the first of 256 -> words: four times 64 bits, the lowest first
- *     due       time, id -> nothing
+ *     due, deadlines
+ *               time, id -> nothing
  *     expiry    slot of time, id of the first of 1,024 -> nothing
  *     parts     id, u16 number -> u64 check, the piece. Versioned by the record it belongs to
  *     sessions  session -> words: last submission, pruned up to, when it was used, whose it is
@@ -47,7 +48,7 @@
  *     14  u16  0
  *     16       words, then the queue's name, the key's name, the filter
  *
- * Words may be added at the end, as for one state more. A row that lacks some has 0 there. One that
+ * Words may be added at the end, as for one count more. A row that lacks some has 0 there. One that
  * has more than this program knows is read if they are 0: nothing is lost when it is written again.
  * What else changes a layout raises a version, and the data's format (data.h, upgrade.h).
  */
@@ -60,7 +61,9 @@
 enum {
     ROW_VERSION = 1,
     ROW_HEAD_BYTES = 16,
-    LEVEL_WORDS = 1 + STINT_STATES + STINT_COUNTS,
+    LEVEL_STATES = 16, /* there is room for so many */
+    LEVEL_TOTALS = 1 + LEVEL_STATES, /* the first word of what was counted, which is at the end */
+    LEVEL_WORDS = LEVEL_TOTALS + STINT_COUNTS,
     TRANSIT_WORDS = 4,
     SESSION_WORDS = 4,
     META_WORDS = 2,
@@ -219,6 +222,8 @@ bool row_setting_read(struct slice key, struct slice value, struct row_setting *
 
 /* ---- STORE_LEVELS ---- */
 
+_Static_assert((int)STINT_STATES <= (int)LEVEL_STATES, "a level has room for all states");
+
 struct row_level {
     struct stint_id level; /* its jobs' ids, with any sequence */
     uint64_t next; /* sequence of the next job submitted */
@@ -248,7 +253,7 @@ row_level_write(uint8_t buffer[ROW_LEVEL_BYTES_MAX], const struct row_level *row
 {
     uint64_t words[LEVEL_WORDS] = {row->next};
     memcpy(words + 1, row->jobs, sizeof row->jobs);
-    memcpy(words + 1 + STINT_STATES, row->totals, sizeof row->totals);
+    memcpy(words + LEVEL_TOTALS, row->totals, sizeof row->totals);
     return row_words_write(buffer, get_be(row->level.bytes, 8), words, LEVEL_WORDS);
 }
 
@@ -261,7 +266,10 @@ row_level_read(struct slice key, struct slice value, struct row_level *row)
         return false;
     row->next = words[0];
     memcpy(row->jobs, words + 1, sizeof row->jobs);
-    memcpy(row->totals, words + 1 + STINT_STATES, sizeof row->totals);
+    memcpy(row->totals, words + LEVEL_TOTALS, sizeof row->totals);
+    for (unsigned state = STINT_STATES; state < LEVEL_STATES; state++)
+        if (words[1 + state] != 0)
+            return false; /* writing the row would forget those jobs */
     return true;
 }
 
@@ -289,7 +297,7 @@ row_transit_read(struct slice key, struct slice value, struct row_transit *row)
     return row_words_read(value, row_seed(key.data), row->bits, TRANSIT_WORDS);
 }
 
-/* ---- STORE_DUE and STORE_EXPIRY: the rows are empty ---- */
+/* ---- STORE_DUE, STORE_EXPIRY and STORE_DEADLINES: the rows are empty ---- */
 
 static inline struct slice
 time_key(uint8_t key[TIME_KEY_BYTES], uint64_t time, const struct stint_id *id)

@@ -36,6 +36,7 @@ enum store_table {
     STORE_BULKS, /* number -> an operation on many jobs: what it does, to which, how far it is */
     STORE_UNIQUE, /* queue number, unique key -> which job holds it, or until when it is held */
     STORE_UNIQUE_ENDS, /* time, queue number, unique key -> nothing: until then it is held */
+    STORE_DEADLINES, /* time, key -> nothing: when jobs expire that have not begun */
     STORE_TABLES
 };
 

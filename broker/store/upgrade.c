@@ -10,6 +10,9 @@ enum {
     OLD_WORDS_MAX = 1 + OLD_STATES,
     OLD_SESSION_WORDS = 3,
     OLD_LAST_QUEUE_BYTES = 12, /* check, and 32 bits */
+    LEVELS_GREW = 9, /* the format since which a level has room for more states */
+    OLD_COUNTS = 6,
+    OLD_LEVEL_WORDS = 1 + OLD_STATES + OLD_COUNTS,
     KEY_BYTES_MAX = 32,
 };
 
@@ -36,16 +39,14 @@ session_seeds(const uint8_t *key)
     return (struct seeds){0, row_seed(key)};
 }
 
-/* Tables whose rows are a check and words. */
-static const struct table {
+/* A table whose rows change, and what is done to each. */
+struct table {
     enum store_table table;
     size_t key_bytes;
-    unsigned words;
+    void (*upgrade)(
+        struct store *store, const struct table *t, struct slice key, struct slice value);
+    unsigned words; /* its rows were a check and so many words */
     struct seeds (*seeds)(const uint8_t *key);
-} tables[] = {
-    {STORE_LEVELS, LEVEL_KEY_BYTES, 1 + OLD_STATES, level_seeds},
-    {STORE_TRANSIT, STINT_ID_BYTES, TRANSIT_WORDS, transit_seeds},
-    {STORE_SESSIONS, SESSION_BYTES, OLD_SESSION_WORDS, session_seeds},
 };
 
 static bool
@@ -72,31 +73,49 @@ upgrade_words(struct store *store, const struct table *t, struct slice key, stru
 
 /* A queue's row was its name. */
 static void
-upgrade_queue(struct store *store, struct slice key, struct slice value)
+upgrade_queue(struct store *store, const struct table *t, struct slice key, struct slice value)
 {
     uint8_t row[ROW_QUEUE_BYTES_MAX];
     struct row_queue queue = {.number = (uint32_t)get_be(key.data, QUEUE_KEY_BYTES), .name = value};
     if (name_is_valid(value))
-        store_put(store, STORE_QUEUES, key, row_queue_write(row, &queue), (struct slice){0});
+        store_put(store, t->table, key, row_queue_write(row, &queue), (struct slice){0});
 }
 
-/* Calls `upgrade_words` for the rows of a table, or `upgrade_queue`, if `t` is NULL. */
+/* What was counted stood behind seven states. Rows that were not written since jobs are counted
+ * have none of it. */
+static void
+upgrade_level(struct store *store, const struct table *t, struct slice key, struct slice value)
+{
+    uint64_t seed = get_be(key.data, 8), old[OLD_LEVEL_WORDS], words[LEVEL_WORDS] = {0};
+    uint8_t row[ROW_LEVEL_BYTES_MAX];
+    if (!row_words_read(value, seed, old, OLD_LEVEL_WORDS))
+        return;
+    memcpy(words, old, (1 + OLD_STATES) * sizeof *old);
+    memcpy(words + LEVEL_TOTALS, old + 1 + OLD_STATES, OLD_COUNTS * sizeof *old);
+    store_put(
+        store, t->table, key, row_words_write(row, seed, words, LEVEL_WORDS), (struct slice){0});
+}
+
+static const struct table format_2[] = {
+    {STORE_LEVELS, LEVEL_KEY_BYTES, upgrade_words, 1 + OLD_STATES, level_seeds},
+    {STORE_TRANSIT, STINT_ID_BYTES, upgrade_words, TRANSIT_WORDS, transit_seeds},
+    {STORE_SESSIONS, SESSION_BYTES, upgrade_words, OLD_SESSION_WORDS, session_seeds},
+    {STORE_QUEUES, QUEUE_KEY_BYTES, upgrade_queue, 0, NULL},
+};
+static const struct table levels_of_8 = {STORE_LEVELS, LEVEL_KEY_BYTES, upgrade_level, 0, NULL};
+
 static void
 upgrade_table(struct store *store, const struct table *t)
 {
-    enum store_table table = t ? t->table : STORE_QUEUES;
-    size_t key_bytes = t ? t->key_bytes : QUEUE_KEY_BYTES;
     uint8_t at[KEY_BYTES_MAX + 1] = {0};
     struct slice key, value, from = {at, 1};
-    while (store_seek(store, table, from, &key, &value) && key.size <= KEY_BYTES_MAX) {
+    while (store_seek(store, t->table, from, &key, &value) && key.size <= KEY_BYTES_MAX) {
         memcpy(at, key.data, key.size);
         at[key.size] = 0; /* the least key after this one */
         from.size = key.size + 1;
         key.data = at;
-        if (key.size == key_bytes && t)
-            upgrade_words(store, t, key, value);
-        else if (key.size == key_bytes)
-            upgrade_queue(store, key, value);
+        if (key.size == t->key_bytes)
+            t->upgrade(store, t, key, value);
     }
 }
 
@@ -136,11 +155,12 @@ store_upgrade(struct store *store, unsigned *from)
             return words[0] > DATA_FORMAT ? STINT_VERSION_MISMATCH : STINT_OK;
     } else if (store_get(store, STORE_META, meta_key(META_EPOCH), &value)) {
         *from = OLD_FORMAT;
-        for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-            upgrade_table(store, &tables[i]);
-        upgrade_table(store, NULL);
+        for (size_t i = 0; i < sizeof format_2 / sizeof *format_2; i++)
+            upgrade_table(store, &format_2[i]);
         upgrade_meta(store);
     }
+    if (*from < LEVELS_GREW)
+        upgrade_table(store, &levels_of_8);
     put_meta(store, META_FORMAT, (uint64_t[META_WORDS]){DATA_FORMAT});
     return STINT_OK;
 }

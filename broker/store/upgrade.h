@@ -17,6 +17,9 @@
  *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key,
  *              answers runs of ids, and queues limits. A program of format 7 would make a second
  *              job of a key.
+ *     8 to 9   a level's row has room for 16 states before what was counted; there are
+ *              STORE_DEADLINES, and records may have FIELD_START_BY. A program of format 8 would
+ *              hand out what has expired.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -26,7 +29,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 8
+#define DATA_FORMAT 9
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

@@ -197,7 +197,7 @@ run_change(struct cli *cli, const char **args)
 const struct verb verb_cancel = {"cancel", "[OPTION...] ID...", "cancel jobs, also those that run",
     no_options, run_cancel, VERB_TAKES_ARGUMENTS};
 const struct verb verb_retry = {"retry", "[OPTION...] ID...",
-    "bring dead or cancelled jobs back, with all their attempts", no_options, run_retry,
+    "bring dead, cancelled or expired jobs back, with all their attempts", no_options, run_retry,
     VERB_TAKES_ARGUMENTS};
 const struct verb verb_change = {"change", "[OPTION...] ID...",
     "give waiting jobs another queue, priority, time, payload or limit", change_options, run_change,

@@ -18,7 +18,7 @@ static struct poptOption options[] = {
         "add: let them take so many bytes at most (67108864)", "N"},
     POPT_TABLEEND};
 
-enum { FIRST_EVENT = STINT_EVENT_SUBMITTED, LAST_EVENT = STINT_EVENT_CHANGED };
+enum { FIRST_EVENT = STINT_EVENT_SUBMITTED, LAST_EVENT = STINT_EVENT_EXPIRED };
 
 static bool
 is_recorded(unsigned type)
@@ -47,7 +47,7 @@ read_events(struct cli *cli, uint32_t *bits)
         if (!bit)
             return cli_usage(cli,
                 "--events=%s: write a list of submitted, started, succeeded, failed, requeued, "
-                "dead, cancelled and changed",
+                "dead, cancelled, changed and expired",
                 events);
         *bits |= bit;
         at += size;

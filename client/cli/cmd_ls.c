@@ -18,7 +18,7 @@ static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
     {"kind", 'k', POPT_ARG_STRING, &kind, 0, "only of this kind", "NAME"},
     {"states", 's', POPT_ARG_STRING, &states, 0,
-        "only in these states: ready,scheduled,running,succeeded,dead,cancelled", "STATES"},
+        "only in these states: ready,scheduled,running,succeeded,dead,cancelled,expired", "STATES"},
     {"state", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &states, 0, NULL, NULL},
     {"where", 'w', POPT_ARG_ARGV, &where, 0, "only those of which this is true: see FILTERS",
         "FILTER"},

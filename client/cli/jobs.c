@@ -46,6 +46,11 @@ struct poptOption due_option_table[] = {
         "WHEN"},
     POPT_TABLEEND};
 
+struct poptOption expires_option_table[] = {
+    {"expires", 0, POPT_ARG_STRING, &job_options.expires, 0,
+        "it expires, if it has not begun so long from now, or at this time", "TIME|WHEN"},
+    POPT_TABLEEND};
+
 struct poptOption unique_option_table[] = {
     {"unique", 0, POPT_ARG_STRING, &job_options.unique, 0,
         "no new job while one of the queue has this key: the id is that one's", "KEY"},
@@ -99,6 +104,25 @@ fill_unique(const struct cli *cli, struct stint_job *job)
     return EX_OK;
 }
 
+/* A duration, or a time as --at has it. */
+static int
+fill_expires(const struct cli *cli, struct stint_job *job)
+{
+    const char *text = job_options.expires;
+    if (!text || moment_read(text, clock_wall_ms(), &job->expires_at_ms))
+        return EX_OK;
+    if (text[strspn(text, "0123456789")] == '\0' || strpbrk(text, ":-@"))
+        return cli_usage(cli,
+            "--expires=%s: write a time like 90s, 10m or 2h, or HH:MM, YYYY-MM-DD, "
+            "YYYY-MM-DDTHH:MM[:SS][Z] or @SECONDS",
+            text);
+    if (!cli_duration(cli, "expires", text, &job->expires_in_ms))
+        return EX_USAGE;
+    if (job->expires_in_ms == 0)
+        return cli_usage(cli, "--expires=%s: write at least 1ms", text);
+    return EX_OK;
+}
+
 int
 jobs_fill(const struct cli *cli, struct stint_job *job)
 {
@@ -144,7 +168,8 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         if (*times[i].ms == 0)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
-    return fill_unique(cli, job);
+    int rc = fill_expires(cli, job);
+    return rc == EX_OK ? fill_unique(cli, job) : rc;
 }
 
 static void

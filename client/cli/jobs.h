@@ -8,6 +8,7 @@ struct job_options {
     char *queue, *kind, *keep, *timeout, *backoff, *backoff_cap, *priority, *attempts;
     char *directory; /* --wd */
     char *in, *at; /* when it is due */
+    char *expires; /* when it is not to begin any more */
     char *unique, *unique_while, *unique_for;
     int unique_replace, unique_move;
     char **environment; /* --env, as often as wished */
@@ -21,6 +22,8 @@ extern struct job_options job_options;
 extern struct poptOption job_option_table[], command_option_table[];
 /* When jobs are due: --in and --at. */
 extern struct poptOption due_option_table[];
+/* Until when they may begin: --expires. */
+extern struct poptOption expires_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 

@@ -98,8 +98,8 @@ add_to_batch(struct map *m, struct item *item)
 static bool
 run_again(struct map *m, struct item *item, const struct stint_job_info *info)
 {
-    bool gone =
-        info->state == STINT_UNKNOWN || info->state == STINT_CANCELLED_JOB || out_lost_result(info);
+    bool gone = info->state == STINT_UNKNOWN || info->state == STINT_CANCELLED_JOB ||
+        info->state == STINT_EXPIRED || out_lost_result(info);
     if (!item->taken_up || !gone || m->stopping)
         return false;
     if (!state_mark(m->state, item->record, STATE_DROPPED))

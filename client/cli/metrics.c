@@ -174,6 +174,7 @@ metrics_write(struct metrics **metrics, const struct stint_stats *stats)
         [TOTALS + 3] = {"stint_jobs_failed", "counter", "Attempts that failed."},
         [TOTALS + 4] = {"stint_jobs_dead", "counter", "Jobs whose attempts were used up."},
         [TOTALS + 5] = {"stint_jobs_cancelled", "counter", "Jobs that were cancelled."},
+        [TOTALS + 6] = {"stint_jobs_expired", "counter", "Jobs that had not begun in time."},
         [WAIT] = {"stint_wait_seconds", "summary",
             "From when a job was ready until it was handed out; quantiles of 5 to 10 minutes."},
         [RUN] = {"stint_run_seconds", "summary",

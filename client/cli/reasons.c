@@ -144,7 +144,8 @@ put_workers(FILE *f, const struct stint_reason *r)
 static void
 put_place(FILE *f, const struct stint_reason *r)
 {
-    const char *ended = r->state == STINT_DEAD || r->state == STINT_CANCELLED_JOB
+    const char *ended =
+        r->state == STINT_DEAD || r->state == STINT_CANCELLED_JOB || r->state == STINT_EXPIRED
         ? "; stint retry brings it back"
         : "";
     switch (r->why) {

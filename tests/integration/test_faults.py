@@ -69,8 +69,8 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 8", "stint-data 9"))
-        self.refuse(78, "format 9", "up to 8")
+            f.write(text.replace("stint-data 9", "stint-data 10"))
+        self.refuse(78, "format 10", "up to 9")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()

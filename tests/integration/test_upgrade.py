@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 7, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 8, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -89,7 +89,7 @@ class Upgrade(harness.Case):
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 8")
+        self.assertEqual(self.format(), "stint-data 9")
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -156,7 +156,7 @@ class Upgrade(harness.Case):
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 8")
+            self.assertEqual(self.format(), "stint-data 9")
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
@@ -176,7 +176,7 @@ class UpgradeOfFormat4(Upgrade):
         for q in self.place.json("queues"):
             self.assertEqual((q["paused"], q["closed"]), (False, False), q)
         self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
-        self.assertEqual(self.format(), "stint-data 8")
+        self.assertEqual(self.format(), "stint-data 9")
 
 
 class UpgradeOfFormat5(UpgradeOfFormat4):
@@ -197,6 +197,22 @@ class UpgradeOfFormat6(UpgradeOfFormat5):
 
 class UpgradeOfFormat7(UpgradeOfFormat6):
     old = 7
+
+    def test_a_job_may_expire(self):
+        self.broker()
+        job = self.place.stint("submit", "--in", "1h", "--expires", "100ms", "x").stdout.strip()
+        self.assertEqual(self.place.stint("wait", job).returncode, 1)
+        self.assertEqual(self.place.json("show", job)[0]["state"], "expired")
+        self.assertEqual(self.place.stats()["totals"]["expired"], 1)
+
+
+class UpgradeOfFormat8(UpgradeOfFormat7):
+    old = 8
+
+    def test_queues_have_their_limits(self):
+        self.broker()
+        fourth = next(q for q in self.place.json("queues") if q["name"] == "fourth")
+        self.assertEqual((fourth["running_max"], fourth["rate_per_hour"]), (3, 7 * 3600))
 
 
 if __name__ == "__main__":

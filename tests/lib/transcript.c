@@ -190,7 +190,7 @@ state_name(uint64_t value)
 static const char *
 event_name(uint64_t value)
 {
-    return value >= STINT_EVENT_SUBMITTED && value <= STINT_EVENT_CHANGED
+    return value >= STINT_EVENT_SUBMITTED && value <= STINT_EVENT_EXPIRED
         ? stint_event_name((enum stint_event_type)value)
         : NULL;
 }
@@ -403,6 +403,7 @@ FIELDS(spec, map,
     {4, "priority", show_uint}, {5, "max_attempts", show_uint}, {6, "keep_ms", show_uint},
     {7, "time_to_run_ms", show_uint}, {8, "backoff_base_ms", show_uint},
     {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint},
+    {12, "expires_in_ms", show_uint}, {13, "expires_at_ms", show_uint},
     {15, "unique_flags", show_uint}, {16, "unique_for_ms", show_uint}, {17, "unique", show_text})
 
 FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint}, {0, "met", show_uint})
@@ -440,7 +441,7 @@ FIELDS(info, map,
     {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
     {22, "priority", show_uint}, {23, "unique", show_text}, {24, "unique_flags", show_uint},
-    {25, "unique_for_ms", show_uint}, {40, "progress_ms_ago", show_uint},
+    {25, "unique_for_ms", show_uint}, {26, "until", show_time}, {40, "progress_ms_ago", show_uint},
     {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
 LIST(info)
 

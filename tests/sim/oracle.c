@@ -262,6 +262,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now.suspect = (r.fields >> FIELD_SUSPECT & 1) != 0;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
+    expires_read(j, &r);
     j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
     j->now_key = at;
     if (table == STORE_LIVE && stored_running(s, &at)) {
@@ -315,6 +316,7 @@ remember(struct job *j)
     j->was = j->now;
     j->due_ms = j->now_due_ms;
     j->expires_ms = j->now_expires_ms;
+    j->start_by_ms = j->now_start_by_ms;
     j->key = j->now_key;
     j->queue = j->now_queue;
     j->moving = 0;
@@ -385,6 +387,7 @@ check_dispatches(void)
             sim_broken("another payload was dispatched than was submitted");
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
             sim_broken("%s was dispatched, and its lease is not on disk", job_named(j));
+        expires_check_dispatch(j);
         if (!handles(d->to, j))
             sim_broken("%s was dispatched to a worker that does not handle its kind", job_named(j));
         if (d->confirm != j->now.suspect)
@@ -501,16 +504,6 @@ check_limits(void)
                 (unsigned long long)(waiting[q] + fresh[q] - known.options.max.queue_backlog));
 }
 
-static bool
-is_unchanged(const struct job *j)
-{
-    return j->now.state == j->was.state && j->now.attempt == j->was.attempt &&
-        j->now.failures == j->was.failures && j->now.suspect == j->was.suspect &&
-        (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN) &&
-        (j->now.state == STINT_UNKNOWN || id_compare(&j->now_key, &j->key) == 0) &&
-        (j->now.state != STINT_SCHEDULED || j->now_due_ms == j->due_ms);
-}
-
 /* A job that stands elsewhere was to be moved there. */
 static void
 check_move(const struct job *j)
@@ -525,25 +518,6 @@ check_move(const struct job *j)
             return;
     }
     sim_broken("%s stands where nobody has moved it", job_named(j));
-}
-
-/* Was it cancelled and retried within this step? Then it may be what it was, and clients hear that
- * it was something else in between. */
-static bool
-came_back(const struct job *j)
-{
-    bool cancelled = false, retried = false;
-    for (size_t i = 0; i < traffic.cancels.count; i++)
-        cancelled |= id_compare(&traffic.cancels.all[i], &j->id) == 0;
-    for (size_t i = 0; cancelled && i < traffic.retries.count; i++)
-        retried |= id_compare(&traffic.retries.all[i], &j->id) == 0;
-    return retried;
-}
-
-bool
-job_is_unchanged(const struct job *j)
-{
-    return is_unchanged(j) && !came_back(j);
 }
 
 static void
@@ -562,11 +536,12 @@ judge(void)
         if (as_before && (j->now.state != STINT_RUNNING || !told)) {
             j->now.holder = j->was.holder;
             j->now.begun = j->was.begun;
-            continue;
+        } else {
+            if (was_there)
+                check_move(j);
+            life_explain(j, was_there && j->stored);
         }
-        if (was_there)
-            check_move(j);
-        life_explain(j, was_there && j->stored);
+        expires_check(j);
     }
 }
 
@@ -645,10 +620,10 @@ oracle_started(struct store *store, struct core *core)
     read_store(store);
     queues_check_store(store, in_doubt);
     for (uint32_t i = 0; i < known.count; i++)
-        as_before &= is_unchanged(&known.jobs[i]);
+        as_before &= life_is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {
         for (uint32_t i = 0; i < known.count; i++)
-            if (!is_unchanged(&known.jobs[i])) {
+            if (!life_is_unchanged(&known.jobs[i])) {
                 life_tell(&known.jobs[i], "was", &known.jobs[i].was);
                 life_tell(&known.jobs[i], "is", &known.jobs[i].now);
             }
@@ -670,6 +645,7 @@ oracle_started(struct store *store, struct core *core)
     core_verify(store, known.options.broker, &report);
     in_doubt = false;
     known.restarted_us = world_us();
+    known.stamp_ms = 0;
     frames_clear();
     frames_restart();
 }

@@ -23,6 +23,7 @@ struct wish {
     int64_t keep_ms; /* negative: the broker's default */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t delay_ms; /* it comes to be run so much later; 0: at once */
+    uint64_t expires_in_ms; /* it expires if it has not begun; 0: it does not */
     const char *unique; /* its unique key; NULL: none */
     bool unique_waiting; /* that it holds only while it waits */
     uint64_t unique_for_ms; /* after a success */

@@ -122,6 +122,8 @@ struct job {
     struct life was, now;
     uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
+    uint64_t stamp_ms; /* the latest time that its record has */
+    uint64_t start_by_ms, now_start_by_ms; /* it expires if it has not begun then; 0: it does not */
     uint64_t wished_us; /* before it was submitted */
     uint64_t over_us; /* it was seen to be over; 0: it is not */
     uint64_t dispatched_us;
@@ -148,6 +150,7 @@ extern struct known {
     struct core_options options;
     uint64_t wall_ms, wall_us; /* the latest that the broker's time can be */
     uint64_t restarted_us;
+    uint64_t stamp_ms; /* the latest that was written since: the broker's time is no earlier now */
     uint64_t dispatched_us; /* anything was */
     uint64_t totals[STINT_COUNTS]; /* as the broker told them last */
 } known;
@@ -162,6 +165,8 @@ const char *job_named(const struct job *j);
 /* oracle_lives.c: can what came and went explain what became of it? Then its holder is known, too.
  * If not, that is a broken promise. */
 void life_explain(struct job *j, bool was_there);
+/* Is it, on disk, what it was before the step? */
+bool life_is_unchanged(const struct job *j);
 void life_tell(const struct job *j, const char *what, const struct life *l);
 
 /* oracle_rights.c: what does not come of a key's rights. */
@@ -197,6 +202,12 @@ enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
 enum queue_pause queues_pause(unsigned queue);
 /* Is on disk what was confirmed? Where a commit failed, it is what is on disk. */
 void queues_check_store(struct store *s, bool in_doubt);
+
+/* oracle_expires.c: what is on disk of when jobs expire, and is it true? */
+void expires_read(struct job *j, const struct record *r);
+void expires_check(const struct job *j);
+/* It was handed out: may it be? */
+void expires_check_dispatch(const struct job *j);
 
 /* oracle_feed.c: what the feed says that the follower has made. */
 void feed_begin(void);

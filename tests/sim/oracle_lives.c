@@ -273,7 +273,8 @@ by_commands(struct paths *p, const struct job *j, struct life at)
         }
     for (size_t i = 0; i < traffic.retries.count; i++)
         if (same_id(j, &traffic.retries.all[i]) &&
-            (at.state == STINT_DEAD || at.state == STINT_CANCELLED_JOB)) {
+            (at.state == STINT_DEAD || at.state == STINT_CANCELLED_JOB ||
+                at.state == STINT_EXPIRED)) {
             to.state = STINT_READY;
             to.failures = 0;
             reach(p, to);
@@ -319,6 +320,19 @@ by_time(struct paths *p, const struct job *j, struct life at)
         to.state = STINT_UNKNOWN;
         reach(p, to);
     }
+}
+
+/* It had not begun when its time was over. */
+static void
+by_expiry(struct paths *p, const struct job *j, struct life at)
+{
+    bool waits = at.state == STINT_READY || at.state == STINT_SCHEDULED;
+    if (!waits || !j->start_by_ms || j->start_by_ms > known.wall_ms)
+        return;
+    at.state = STINT_EXPIRED;
+    at.last = LAST_NONE;
+    at.suspect = false;
+    reach(p, at);
 }
 
 static void
@@ -372,6 +386,7 @@ life_explain(struct job *j, bool was_there)
         by_commands(&p, j, at);
         by_changes(&p, j, at);
         by_time(&p, j, at);
+        by_expiry(&p, j, at);
         by_dispatch(&p, j, at);
     }
     /* The latest explanation is the one in which most of what was heard took effect. */
@@ -393,6 +408,35 @@ life_explain(struct job *j, bool was_there)
     life_tell(j, "was", &j->was);
     life_tell(j, "is", &j->now);
     sim_broken("nothing that was said explains what became of %s", job_named(j));
+}
+
+bool
+life_is_unchanged(const struct job *j)
+{
+    return j->now.state == j->was.state && j->now.attempt == j->was.attempt &&
+        j->now.failures == j->was.failures && j->now.suspect == j->was.suspect &&
+        (j->now.last == j->was.last || j->now.state == STINT_UNKNOWN) &&
+        (j->now.state == STINT_UNKNOWN || id_compare(&j->now_key, &j->key) == 0) &&
+        (j->now.state != STINT_SCHEDULED || j->now_due_ms == j->due_ms);
+}
+
+/* Was it cancelled, or has it expired, and was it retried within this step? Then it may be what it
+ * was, and clients hear that it was something else in between. */
+static bool
+came_back(const struct job *j)
+{
+    bool cancelled = j->start_by_ms && !j->now_start_by_ms, retried = false;
+    for (size_t i = 0; i < traffic.cancels.count; i++)
+        cancelled |= id_compare(&traffic.cancels.all[i], &j->id) == 0;
+    for (size_t i = 0; cancelled && i < traffic.retries.count; i++)
+        retried |= id_compare(&traffic.retries.all[i], &j->id) == 0;
+    return retried;
+}
+
+bool
+job_is_unchanged(const struct job *j)
+{
+    return life_is_unchanged(j) && !came_back(j);
 }
 
 bool

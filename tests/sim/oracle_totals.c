@@ -6,16 +6,18 @@
 void
 totals_check(struct core *core, bool restarted)
 {
-    static const enum stint_state ends[] = {STINT_SUCCEEDED, STINT_DEAD, STINT_CANCELLED_JOB};
-    static const enum stint_count counted[] = {
-        STINT_COUNT_SUCCEEDED, STINT_COUNT_DEAD, STINT_COUNT_CANCELLED};
+    enum { ENDS = 4 };
+    static const enum stint_state ends[ENDS] = {
+        STINT_SUCCEEDED, STINT_DEAD, STINT_CANCELLED_JOB, STINT_EXPIRED};
+    static const enum stint_count counted[ENDS] = {
+        STINT_COUNT_SUCCEEDED, STINT_COUNT_DEAD, STINT_COUNT_CANCELLED, STINT_COUNT_EXPIRED};
     struct stint_stats stats;
-    uint64_t stored = 0, attempts = 0, least[3] = {0};
+    uint64_t stored = 0, attempts = 0, least[ENDS] = {0};
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
         stored += j->stored;
         attempts += j->seen_attempts;
-        for (unsigned e = 0; e < 3; e++)
+        for (unsigned e = 0; e < ENDS; e++)
             least[e] += j->been >> ends[e] & 1;
     }
     core_stats(core, &stats);
@@ -27,7 +29,7 @@ totals_check(struct core *core, bool restarted)
     if (stats.totals[STINT_COUNT_STARTED] < attempts)
         sim_broken("%llu attempts are counted, and %llu were seen",
             (unsigned long long)stats.totals[STINT_COUNT_STARTED], (unsigned long long)attempts);
-    for (unsigned e = 0; e < 3; e++)
+    for (unsigned e = 0; e < ENDS; e++)
         if (stats.totals[counted[e]] < least[e])
             sim_broken("%llu jobs are counted as %s, and %llu were seen to be",
                 (unsigned long long)stats.totals[counted[e]], stint_state_name(ends[e]),

@@ -29,6 +29,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.time_to_run_ms = chance_between(c, 100, 5000);
     if (chance_in_100(c, 10))
         w.delay_ms = chance_between(c, 1, 5000);
+    if (chance_in_100(c, 15))
+        w.expires_in_ms = 1 + chance_skewed(c, 20000);
     if (chance_in_100(c, load->keyed)) {
         w.unique = wishes_keys[chance_below(c, 3)];
         w.unique_waiting = chance_in_100(c, 30);
@@ -57,6 +59,7 @@ wishes_job(const struct wish *w)
         .backoff_base_ms = w->backoff_base_ms,
         .backoff_cap_ms = w->backoff_cap_ms,
         .delay_ms = w->delay_ms,
+        .expires_in_ms = w->expires_in_ms,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms};

@@ -19,8 +19,8 @@ every_row_comes_back_as_it_was(void **state)
     (void)state;
     struct row_level level = {.level = some_id(),
         .next = 99,
-        .jobs = {0, 1, 2, 3, 4, 5, 6},
-        .totals = {7, 8, 9, 10, 11, 12}};
+        .jobs = {0, 1, 2, 3, 4, 5, 6, 13},
+        .totals = {7, 8, 9, 10, 11, 12, 14}};
     struct row_level level_back;
     assert_true(
         row_level_read(level_key(&level.level), row_level_write(bytes, &level), &level_back));
@@ -127,26 +127,31 @@ settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
     assert_false(row_queue_read(at, queue_with(bytes, 1, 0, words, 1), &row));
 }
 
-enum { OLD_LEVEL_WORDS = 1 + STINT_STATES };
-
 static void
-a_level_may_have_more_or_fewer_states(void **state)
+a_level_may_have_more_or_fewer_states_and_counts(void **state)
 {
+    enum { NEW_STATE = 1 + STINT_STATES, SHORT = 1 + STINT_CANCELLED_JOB + 1 };
     uint8_t bytes[ROW_LEVEL_BYTES_MAX + 8];
-    uint64_t words[LEVEL_WORDS + 1] = {99, 0, 1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16, 0};
+    uint64_t words[LEVEL_WORDS + 1] = {99, 0, 1, 2, 3, 4, 5, 6, 7};
     struct stint_id id = some_id();
     struct slice key = level_key(&id);
     uint64_t seed = get_be(key.data, 8);
     struct row_level row;
     (void)state;
+    for (unsigned i = 0; i < STINT_COUNTS; i++)
+        words[LEVEL_TOTALS + i] = 11 + i;
     assert_true(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
-    assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 6);
-    assert_int_equal(row.totals[STINT_COUNT_CANCELLED], 16);
-    words[LEVEL_WORDS] = 1; /* this job's state is not known: writing the row would forget it */
+    assert_int_equal(row.jobs[STINT_EXPIRED], 7);
+    assert_int_equal(row.totals[STINT_COUNT_EXPIRED], 17);
+    words[LEVEL_WORDS] = 1; /* this count is not known: writing the row would forget it */
     assert_false(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS + 1), &row));
+    words[LEVEL_WORDS] = 0;
+    words[NEW_STATE] = 1; /* nor is this job's state */
+    assert_false(row_level_read(key, row_words_write(bytes, seed, words, LEVEL_WORDS), &row));
     memset(&row, 0xff, sizeof row);
-    assert_true(row_level_read(key, row_words_write(bytes, seed, words, OLD_LEVEL_WORDS), &row));
+    assert_true(row_level_read(key, row_words_write(bytes, seed, words, SHORT), &row));
     assert_int_equal(row.jobs[STINT_CANCELLED_JOB], 6);
+    assert_int_equal(row.jobs[STINT_EXPIRED], 0);
     assert_int_equal(row.totals[STINT_COUNT_SUBMITTED], 0); /* before they were counted */
 }
 
@@ -249,6 +254,44 @@ rows_of_format_2_are_brought_up_to_date(void **state)
     world_destroy(&w);
 }
 
+/* Of formats 6 to 8: the counts stand behind seven states, or are not there yet. */
+static void
+levels_of_format_8_are_brought_up_to_date(void **state)
+{
+    enum { STATES = 7, COUNTS = 6 };
+    const uint64_t words[1 + STATES + COUNTS] = {50, 0, 0, 0, 0, 0, 0, 0, 41, 42, 43, 44, 45, 46};
+    (void)state;
+    for (unsigned from = 6; from <= 9; from++)
+        for (unsigned counted = 0; counted < 2; counted++) {
+            struct world *w = world_new(NULL);
+            struct stint_id id = id_make(0, 7, 100, 0);
+            uint8_t bytes[ROW_QUEUE_BYTES_MAX + ROW_LEVEL_BYTES_MAX], key[QUEUE_KEY_BYTES];
+            const struct row_queue queue = {.number = 7, .name = {(const uint8_t *)"default", 7}};
+            struct slice value;
+            struct row_level row;
+            unsigned told;
+            w->store->ops->begin(w->store);
+            put(w, STORE_META, meta_key(META_FORMAT),
+                row_meta_write(bytes, (uint64_t[META_WORDS]){from}));
+            put(w, STORE_QUEUES, queue_key(key, 7), row_queue_write(bytes, &queue));
+            put(w, STORE_LEVELS, level_key(&id),
+                row_words_write(bytes, get_be(id.bytes, 8), words,
+                    1 + STATES + (counted ? (unsigned)COUNTS : 0)));
+            assert_int_equal(store_upgrade(w->store, &told), STINT_OK);
+            assert_int_equal(told, from);
+            assert_true(store_get(w->store, STORE_LEVELS, level_key(&id), &value));
+            bool read = row_level_read(level_key(&id), value, &row);
+            assert_true(read || (from == 9 && counted)); /* what is new already is left alone */
+            assert_int_equal(row.next, 50);
+            for (unsigned i = 0; read && i < COUNTS; i++)
+                assert_int_equal(row.totals[i], counted ? 41 + i : 0);
+            for (unsigned i = 0; read && i < STINT_STATES; i++)
+                assert_int_equal(row.jobs[i], 0);
+            w->store->ops->abort(w->store);
+            world_destroy(&w);
+        }
+}
+
 static void
 an_upgrade_makes_no_damage_good(void **state)
 {
@@ -306,9 +349,10 @@ main(void)
         cmocka_unit_test(every_row_comes_back_as_it_was),
         cmocka_unit_test(a_queue_comes_back_with_what_is_set_for_it),
         cmocka_unit_test(settings_of_a_queue_that_are_not_known_have_to_be_0),
-        cmocka_unit_test(a_level_may_have_more_or_fewer_states),
+        cmocka_unit_test(a_level_may_have_more_or_fewer_states_and_counts),
         cmocka_unit_test(a_row_with_a_flipped_bit_or_under_another_key_is_none),
         cmocka_unit_test(rows_of_format_2_are_brought_up_to_date),
+        cmocka_unit_test(levels_of_format_8_are_brought_up_to_date),
         cmocka_unit_test(an_upgrade_makes_no_damage_good),
         cmocka_unit_test(a_store_of_a_newer_format_is_refused_in_words),
         cmocka_unit_test(a_new_store_says_its_format),

@@ -121,7 +121,7 @@ static void
 queues_workers_figures_and_events_have_their_shapes(void **state)
 {
     struct stint_queue_info q = {
-        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6}};
+        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6, 7}};
     struct stint_worker_info w = {.name = "w",
         .software = "s",
         .queues = "a b",
@@ -138,7 +138,7 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
         "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
         "\"paused\":false,\"closed\":false,\"order\":\"fifo\",\"priorities\":\"high-first\","
         "\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
-        "4,\"dead\":5,\"cancelled\":6}");
+        "4,\"dead\":5,\"cancelled\":6,\"expired\":7}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");
     assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));
     assert_null(strstr(text_of(out_queue(&q)), "state"));

@@ -200,6 +200,10 @@ spec(void)
     if (chance())
         s.due_ms = upto(LIMIT_MOMENT_MS);
     if (chance())
+        s.expires_in_ms = upto(LIMIT_TIME_MS);
+    if (chance())
+        s.expires_at_ms = upto(LIMIT_MOMENT_MS);
+    if (chance())
         s.unique = letters(1, 20);
     if (chance())
         s.unique_flags = below(UNIQUE_FLAGS_ALL + 1);
@@ -227,6 +231,8 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->backoff_cap_ms, jobs[i].backoff_cap_ms);
         assert_number(s->delay_ms, jobs[i].delay_ms);
         assert_number(s->due_ms, jobs[i].due_ms);
+        assert_number(s->expires_in_ms, jobs[i].expires_in_ms);
+        assert_number(s->expires_at_ms, jobs[i].expires_at_ms);
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
