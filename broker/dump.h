@@ -17,13 +17,17 @@
  *     feed      name, queues, events, keep_ms, max_events, max_bytes: what it is to record and
  *               keep. Not its events; its numbers begin anew, and who follows it is told
  *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
- * last: how the last attempt ended, and the fields that record_field_name names; suspect, error,
- * unique: its key, payload or, of one that succeeded, result; output: of a dead one session
- * session, submission: the last one, pruned: up to which answers are gone, used_ms, owner: a hash
- * of the key's name unique    key: of the queue (its number), id: of the job that holds it, or
- * until_ms: when that is over answer    session, submission, hash: of what was sent, status, index,
- * starts: queue, priority and first sequence of each level, or runs: first id, count, met, or text:
- *               of a refusal. A client that sends a submission again gets it: exactly once is kept
+ *               last: how the last attempt ended, and the fields that record_field_name names;
+ *               suspect, error, unique: its key, attempts: that have ended: number, how, started,
+ *               ended, worker, error; payload or, of one that succeeded, result; output: of a dead
+ *               one
+ *     session   session, submission: the last one, pruned: up to which answers are gone, used_ms,
+ *               owner: a hash of the key's name
+ *     unique    key: of the queue (its number), id: of the job that holds it, or until_ms: when
+ *               that is over
+ *     answer    session, submission, hash: of what was sent, status, index, starts: queue, priority
+ *               and first sequence of each level, or runs: first id, count, met, or text: of a
+ *               refusal. A client that sends a submission again gets it: exactly once is kept
  *               through a dump
  *     bulk      bulk: its number, action, state, dry, priority, queue, key, filter: as the protocol
  *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,

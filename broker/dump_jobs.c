@@ -96,6 +96,23 @@ put_bodies(struct dump *d, json_t *o, const struct stint_id *id, const struct re
 }
 
 static void
+put_attempts(json_t *o, const struct record *r)
+{
+    struct slice rest = r->attempts;
+    struct attempt_row row;
+    if (rest.size == 0)
+        return;
+    json_t *all = json_array();
+    while (attempts_next(&rest, &row))
+        json_array_append_new(all,
+            json_pack("[o s o o o o]", dump_number(row.attempt), stint_attempt_end_name(row.end),
+                dump_number(row.started_ms), dump_number(row.ended_ms),
+                dump_bytes(row.worker.data, row.worker.size),
+                dump_bytes(row.error.data, row.error.size)));
+    json_object_set_new(o, "attempts", all);
+}
+
+static void
 put_record(json_t *o, const struct record *r)
 {
     put_bytes(o, "kind", r->kind);
@@ -105,13 +122,14 @@ put_record(json_t *o, const struct record *r)
         json_object_set_new(o, "last", json_string(record_last_name(r->last)));
     put_number(o, "submitted_ms", r->submitted_ms);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-        if (record_has(r, f) && f != FIELD_OUTPUT &&
-            f != FIELD_UNIQUE) /* what is said as a whole */
+        if (record_has(r, f) && f != FIELD_OUTPUT && f != FIELD_UNIQUE &&
+            f != FIELD_ATTEMPTS) /* what is said as a whole */
             json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
     if (record_has(r, FIELD_SUSPECT))
         json_object_set_new(o, "suspect", json_true());
     put_bytes(o, "error", r->error);
     put_bytes(o, "unique", r->unique);
+    put_attempts(o, r);
 }
 
 static void

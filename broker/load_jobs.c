@@ -30,9 +30,56 @@ read_last(struct load_line *l)
     return LAST_NONE;
 }
 
-/* All but what is in parts. */
+/* One of the attempts that have ended, behind those that are there. False: it is none, or not later
+ * than the one before. */
+static bool
+read_attempt(const json_t *one, uint8_t to[ATTEMPTS_BYTES_MAX], struct slice *attempts)
+{
+    json_int_t attempt, started_ms, ended_ms;
+    const char *end;
+    json_t *worker, *error;
+    if (json_unpack((json_t *)one, "[I s I I o o !]", &attempt, &end, &started_ms, &ended_ms,
+            &worker, &error) != 0 ||
+        attempt < 1 || attempt > UINT32_MAX || started_ms < 0 || ended_ms < 0)
+        return false;
+    struct attempt_row row = {.attempt = (uint32_t)attempt,
+        .started_ms = (uint64_t)started_ms,
+        .ended_ms = (uint64_t)ended_ms};
+    uint8_t *name = json_bytes_read(worker, &row.worker.size);
+    uint8_t *text = json_bytes_read(error, &row.error.size);
+    row.worker.data = name;
+    row.error.data = text;
+    for (unsigned e = 1; e < STINT_ATTEMPT_ENDS; e++)
+        if (strcmp(stint_attempt_end_name((enum stint_attempt_end)e), end) == 0)
+            row.end = (enum stint_attempt_end)e;
+    bool good = name && text && row.end != 0 && row.worker.size <= LIMIT_LABEL_BYTES &&
+        row.error.size <= LIMIT_ATTEMPT_ERROR_BYTES;
+    if (good)
+        *attempts = attempts_add(to, *attempts, &row);
+    free(name);
+    free(text);
+    return good && attempts_are_sane(*attempts);
+}
+
+static struct slice
+read_attempts(struct load_line *l, uint8_t to[ATTEMPTS_BYTES_MAX])
+{
+    const json_t *all = json_object_get(l->object, "attempts"), *one;
+    struct slice attempts = {to, 0};
+    size_t i;
+    if (all && l->taken_count < LINE_FIELDS_MAX)
+        l->taken[l->taken_count++] = "attempts";
+    if (all && !json_is_array(all))
+        line_wrong(l, "attempts is to be a list");
+    json_array_foreach(all, i, one) if (!l->why[0] && !read_attempt(one, to, &attempts)) line_wrong(
+        l, "attempts is to be a list of number, end, started_ms, ended_ms, worker and error");
+    return attempts;
+}
+
+/* All but what is in parts; what is put together goes to `attempts`. */
 static void
-read_record(struct load_line *l, enum stint_state state, struct record *r)
+read_record(struct load_line *l, enum stint_state state, struct record *r,
+    uint8_t attempts[ATTEMPTS_BYTES_MAX])
 {
     *r = (struct record){.state = state == STINT_RUNNING ? STINT_READY : state,
         .last = read_last(l),
@@ -41,12 +88,16 @@ read_record(struct load_line *l, enum stint_state state, struct record *r)
         .submitted_ms = line_number(l, "submitted_ms", UINT64_MAX),
         .kind = line_bytes(l, "kind", LIMIT_NAME_BYTES),
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
-        .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES)};
+        .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES),
+        .attempts = read_attempts(l, attempts)};
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && line_has(l, record_field_name(f)))
+        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS &&
+            line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
+    if (r->attempts.size > 0)
+        record_set(r, FIELD_ATTEMPTS, r->attempts.size);
     if (line_flag(l, "suspect"))
         record_mark(r, FIELD_SUSPECT);
     if (!name_is_valid(r->kind))
@@ -169,6 +220,7 @@ bool
 load_job(struct load *load)
 {
     struct load_line *l = &load->line;
+    uint8_t attempts[ATTEMPTS_BYTES_MAX];
     struct record r;
     struct placed p = {.id = line_id(l, "id")};
     const char *state_name = line_must_text(l, "state", 32);
@@ -176,7 +228,7 @@ load_job(struct load *load)
         return line_wrong(l, "%s is no state of a job", state_name);
     p.at = line_has(l, "at") ? line_id(l, "at") : p.id;
     struct level *level = level_of(load, &p);
-    read_record(l, p.state, &r);
+    read_record(l, p.state, &r, attempts);
     struct slice body =
         line_bytes(l, p.state == STINT_SUCCEEDED ? "result" : "payload", LIMIT_BODY_BYTES_MAX);
     struct slice output = line_bytes(l, "output", LIMIT_BODY_BYTES_MAX);

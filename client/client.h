@@ -114,6 +114,7 @@ struct lent {
     uint8_t met[LIMIT_JOBS]; /* what these were: enum stint_met */
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
+    struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
     char progress[STINT_PROGRESS_BYTES];
     char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };

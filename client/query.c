@@ -27,6 +27,11 @@ take_job(struct stint_client *c, const struct message *m, void *into)
         (void)strcpy(c->lent.progress, c->lent.info.progress.text);
         c->lent.info.progress.text = c->lent.progress;
     }
+    if (arrays->info.attempts) {
+        memcpy(c->lent.attempts, arrays->info.attempts,
+            arrays->info.attempts_count * sizeof *c->lent.attempts);
+        c->lent.info.attempts = c->lent.attempts;
+    }
     c->lent.info.payload =
         keep_body(&c->lent.payload, c->lent.info.payload, c->lent.info.payload_bytes);
     c->lent.info.result =
@@ -47,18 +52,20 @@ stint_get(struct stint_client *c, const struct stint_id *id, uint32_t parts,
     const struct stint_job_info **info, uint32_t timeout_ms)
 {
     const struct stint_job_info *job = *info = &c->lent.info;
+    const uint32_t bodies = STINT_PAYLOAD | STINT_RESULT;
     enum stint_status status = client_may_wait(c, "looking up the job");
     if (status != STINT_OK)
         return status;
     c->lent.payload.used = c->lent.result.used = 0;
     status = ask_for_job(c, id, parts, timeout_ms);
-    if (parts != (STINT_PAYLOAD | STINT_RESULT))
+    if ((parts & bodies) != bodies)
         return status;
     /* What was left out, as both do not fit into one message, is asked for by itself. */
+    parts &= ~bodies;
     if (status == STINT_OK && job->payload_bytes > 0 && !job->payload)
-        status = ask_for_job(c, id, STINT_PAYLOAD, timeout_ms);
+        status = ask_for_job(c, id, parts | STINT_PAYLOAD, timeout_ms);
     if (status == STINT_OK && job->result_bytes > 0 && !job->result)
-        status = ask_for_job(c, id, STINT_RESULT, timeout_ms);
+        status = ask_for_job(c, id, parts | STINT_RESULT, timeout_ms);
     return status;
 }
 

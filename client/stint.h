@@ -207,10 +207,11 @@ STINT_EXPORT int stint_client_fd(struct stint_client *client);
 /* Call stint_client_process at the latest in so many ms. Ask again after each call. */
 STINT_EXPORT uint32_t stint_client_timeout_ms(const struct stint_client *client);
 
-enum stint_parts { STINT_NO_PARTS = 0, STINT_PAYLOAD = 1, STINT_RESULT = 2 };
+enum stint_parts { STINT_NO_PARTS = 0, STINT_PAYLOAD = 1, STINT_RESULT = 2, STINT_ATTEMPTS = 4 };
 
-/* Describe one job, with payload and result as `parts` says (bits of enum stint_parts). `*info`
- * points into the client and is good until its next call. Errors: STINT_NO_SUCH_JOB. */
+/* Describe one job, with payload, result and the runs that have ended as `parts` says (bits of enum
+ * stint_parts); a broker that is too old tells no runs. `*info` points into the client and is good
+ * until its next call. Errors: STINT_NO_SUCH_JOB. */
 STINT_EXPORT enum stint_status stint_get(struct stint_client *client, const struct stint_id *id,
     uint32_t parts, const struct stint_job_info **info, uint32_t timeout_ms);
 

@@ -13,6 +13,8 @@ enum {
     LIMIT_RESULT_BYTES = 1 << 20, /* default, a job's result */
     LIMIT_BODY_BYTES_MAX = 4 << 20, /* what the two defaults above may be raised to */
     LIMIT_ERROR_BYTES = 1000, /* a failed attempt's text; longer ones are cut, not refused */
+    LIMIT_ATTEMPTS_TOLD = 80, /* attempts of a job that have ended and are told, at most */
+    LIMIT_ATTEMPT_ERROR_BYTES = 120, /* of each, the begin of its error */
     LIMIT_PROGRESS_BYTES = 200, /* of the text with which a run tells how far it is */
     LIMIT_NAME_BYTES = 64, /* names of queues and kinds */
     LIMIT_UNIQUE_BYTES = 255, /* a job's unique key */

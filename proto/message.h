@@ -270,7 +270,7 @@ struct message {
             bool progress; /* of those that run; until they are settled */
         } wait;
         struct {
-            uint32_t parts; /* PART_PAYLOAD, PART_RESULT */
+            uint32_t parts; /* PART_PAYLOAD, PART_RESULT, PART_ATTEMPTS */
         } get;
         struct {
             struct slice queue, kind, cursor;
@@ -336,7 +336,7 @@ struct message {
 
 #define FEED_FROM_NEXT UINT64_MAX
 
-enum { PART_PAYLOAD = 1, PART_RESULT = 2 };
+enum { PART_PAYLOAD = 1, PART_RESULT = 2, PART_ATTEMPTS = 4 };
 enum { FIGURES_KINDS_MAX = 64, FIGURES_NUMBERS_MAX = 32 };
 
 /* A queue's figures, and what they point to. */
@@ -355,7 +355,9 @@ struct name_arrays {
 /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and others: what message_next_* reads. */
 struct message_items {
     struct pack_reader r;
-    char progress[STINT_PROGRESS_BYTES]; /* what the info's or running_info's points to */
+    /* What the info or running_info points to. */
+    char progress[STINT_PROGRESS_BYTES];
+    struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
 };
 
 /* What the arrays of one message are decoded into. About 2 MiB; allocated once by whoever decodes

@@ -8,6 +8,7 @@ enum ids_key {
     IDS = 2,
     IDS_OPTION = 3,
     WAIT_TELLS_PROGRESS = 4,
+    GET_TELLS_ATTEMPTS = 4,
 };
 
 void
@@ -21,6 +22,8 @@ ids_field(struct decoding *d, uint64_t key)
         d->m->wait.progress = pack_bool(&d->r);
     else if (key == IDS_OPTION && d->m->type == MESSAGE_GET)
         d->m->get.parts = (uint32_t)decoding_ranged(d, 0, 3, "the parts are 0 to 3");
+    else if (key == GET_TELLS_ATTEMPTS && d->m->type == MESSAGE_GET)
+        d->m->get.parts |= pack_bool(&d->r) ? (uint32_t)PART_ATTEMPTS : 0;
     else
         pack_skip(&d->r);
 }
@@ -31,7 +34,8 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
 {
     bool with_option = type == MESSAGE_WAIT || type == MESSAGE_GET;
     bool progress = type == MESSAGE_WAIT && (option & WAIT_PROGRESS) != 0;
-    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress, number);
+    bool attempts = type == MESSAGE_GET && (option & PART_ATTEMPTS) != 0;
+    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress + attempts, number);
     put_ids(b, IDS, ids, count);
     if (!with_option)
         return;
@@ -39,9 +43,11 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     if (type == MESSAGE_WAIT)
         pack_put_bool(b, (option & WAIT_RESULTS) != 0);
     else
-        pack_put_uint(b, option);
+        pack_put_uint(b, option & ~(uint32_t)PART_ATTEMPTS);
     if (progress)
         put_key_bool(b, WAIT_TELLS_PROGRESS, true);
+    if (attempts)
+        put_key_bool(b, GET_TELLS_ATTEMPTS, true);
 }
 
 enum list_jobs_key {
@@ -135,6 +141,9 @@ message_put_answers(
         pack_put_uint(b, statuses[i]);
 }
 
+/* Of an attempt in them: attempt, end, started, ended, worker, error. */
+enum { ATTEMPT_ELEMENTS = 6 };
+
 /* Of a job in JOBS and OUTCOMES. */
 enum info_key {
     INFO_ID = 1,
@@ -163,13 +172,55 @@ enum info_key {
     INFO_UNIQUE_FLAGS = 24,
     INFO_UNIQUE_FOR = 25,
     INFO_EXPIRES_AT = 26,
+    INFO_ATTEMPTS = 32,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
 
+/* Runs that have ended; more than are ever told are none of a broker's. */
+static void
+read_attempts(struct message_arrays *arrays)
+{
+    struct pack_reader *r = &arrays->items.r;
+    uint32_t count = pack_array(r);
+    r->bad |= count > LIMIT_ATTEMPTS_TOLD;
+    for (uint32_t i = 0; i < count && !r->bad; i++) {
+        struct stint_attempt *a = &arrays->items.attempts[i];
+        uint32_t elements = pack_array(r);
+        r->bad |= elements < ATTEMPT_ELEMENTS;
+        a->attempt = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        a->end = (enum stint_attempt_end)pack_uint_max(r, UINT16_MAX);
+        a->started_ms = pack_uint(r);
+        a->ended_ms = pack_uint(r);
+        slice_to_text(a->worker, sizeof a->worker, pack_text(r));
+        slice_to_text(a->error, sizeof a->error, pack_bytes(r));
+        for (uint32_t e = ATTEMPT_ELEMENTS; e < elements && !r->bad; e++)
+            pack_skip(r);
+    }
+    arrays->info.attempts = count ? arrays->items.attempts : NULL;
+    arrays->info.attempts_count = count;
+}
+
+static void
+put_attempts(struct pack_buffer *b, const struct stint_attempt *attempts, uint64_t count)
+{
+    put_key_array(b, INFO_ATTEMPTS, (uint32_t)count);
+    for (const struct stint_attempt *a = attempts; a < attempts + count; a++) {
+        pack_put_array(b, ATTEMPT_ELEMENTS);
+        pack_put_uint(b, a->attempt);
+        pack_put_uint(b, a->end);
+        pack_put_uint(b, a->started_ms);
+        pack_put_uint(b, a->ended_ms);
+        pack_put_text(b, a->worker, strlen(a->worker));
+        pack_put_bytes(b, a->error, strlen(a->error));
+    }
+}
+
 /* What jobs have had since there was a second form of them. */
 static void
-later_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
+later_field(struct message_arrays *arrays, uint64_t key)
 {
+    struct pack_reader *r = &arrays->items.r;
+    struct stint_job_info *info = &arrays->info;
     switch (key) {
     case INFO_UNIQUE:
         slice_to_text(info->unique, sizeof info->unique, pack_text(r));
@@ -182,6 +233,9 @@ later_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
         break;
     case INFO_EXPIRES_AT:
         info->expires_at_ms = pack_uint(r);
+        break;
+    case INFO_ATTEMPTS:
+        read_attempts(arrays);
         break;
     default:
         pack_skip(r);
@@ -275,7 +329,7 @@ job_info_field(struct message_arrays *arrays, uint64_t key)
             r, (enum progress_at)(key - INFO_PROGRESS), &info->progress, arrays->items.progress);
         break;
     default:
-        later_field(r, info, key);
+        later_field(arrays, key);
     }
 }
 
@@ -307,7 +361,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + progress_fields(&i->progress);
+        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->attempts != NULL) +
+        progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -344,5 +399,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
     if (i->expires_at_ms)
         pack_put_key_uint(b, INFO_EXPIRES_AT, i->expires_at_ms);
+    if (i->attempts)
+        put_attempts(b, i->attempts, i->attempts_count);
     put_progress(b, INFO_PROGRESS, &i->progress);
 }

@@ -46,6 +46,14 @@ stint_count_name(enum stint_count count)
 }
 
 const char *
+stint_attempt_end_name(enum stint_attempt_end end)
+{
+    static const char *const names[STINT_ATTEMPT_ENDS] = {
+        "unknown", "succeeded", "failed", "lost", "snoozed", "unable", "overtime", "cancelled"};
+    return (unsigned)end < STINT_ATTEMPT_ENDS ? names[end] : names[0];
+}
+
+const char *
 stint_why_name(enum stint_why why)
 {
     static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",

@@ -118,6 +118,33 @@ struct stint_progress {
 #define STINT_NO_PERCENT UINT32_MAX
 #define STINT_PROGRESS_BYTES 201 /* of such a text, with its end */
 
+/* How a run ended. The numbers are the protocol's. */
+enum stint_attempt_end {
+    STINT_ATTEMPT_SUCCEEDED = 1,
+    STINT_ATTEMPT_FAILED = 2,
+    STINT_ATTEMPT_LOST = 3, /* its worker was lost, or its broker, and no worker claimed it */
+    STINT_ATTEMPT_SNOOZED = 4, /* its handler put it off */
+    STINT_ATTEMPT_UNABLE = 5, /* its worker could not start it */
+    STINT_ATTEMPT_OVERTIME = 6, /* its time was over, and its worker did not end it */
+    STINT_ATTEMPT_CANCELLED = 7,
+};
+#define STINT_ATTEMPT_ENDS 8
+#define STINT_ATTEMPT_ERROR_BYTES 121 /* of the begin of its error, with its end */
+
+/* "succeeded", "failed", "lost", "snoozed", "unable", "overtime", "cancelled"; "unknown" for the
+ * rest. A constant string; any thread. */
+STINT_EXPORT const char *stint_attempt_end_name(enum stint_attempt_end end);
+
+/* A run of a job that has ended. */
+struct stint_attempt {
+    uint32_t attempt; /* its number; one that was given back before it began has one too, and is
+                         not told */
+    enum stint_attempt_end end;
+    uint64_t started_ms, ended_ms; /* started: 0: it had not begun, or nobody said when */
+    char worker[STINT_LABEL_BYTES]; /* "": it is not known any more */
+    char error[STINT_ATTEMPT_ERROR_BYTES]; /* its first line, cut; or "" */
+};
+
 /* What the broker tells of a job. Pointers live as long as the call that gave the struct says;
  * what was not asked for or does not apply is 0. */
 struct stint_job_info {
@@ -139,7 +166,10 @@ struct stint_job_info {
     uint64_t unique_flags, unique_for_ms;
     uint64_t expires_at_ms; /* it expires then, if it has not begun; 0: it does not */
     struct stint_progress progress; /* of the current run */
-    uint64_t reserved[5];
+    const struct stint_attempt *attempts; /* those that have ended, the oldest first, of very many
+                                             the newest; NULL if not asked for, or none has */
+    uint64_t attempts_count;
+    uint64_t reserved[3];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */

@@ -46,6 +46,60 @@ attempt_set_error(struct record *r, struct slice text)
     r->error = text;
 }
 
+/* When it began; 0: it had not, or it is not known. */
+static uint64_t
+started_ms(const struct core *core, const struct lease *l, enum stint_attempt_end end)
+{
+    bool ran = l->begun || end == STINT_ATTEMPT_SUCCEEDED || end == STINT_ATTEMPT_FAILED ||
+        end == STINT_ATTEMPT_SNOOZED;
+    if (l->begun_ms || !ran || l->leased.resumed)
+        return l->begun_ms;
+    return core->clocks.wall_ms - (core->clocks.now_ms - l->dispatched_ms);
+}
+
+/* The attempt of that number, as it was kept before. */
+static uint64_t
+kept_start_ms(const struct record *r)
+{
+    struct slice rest = r->attempts;
+    struct attempt_row row;
+    while (attempts_next(&rest, &row))
+        if (row.attempt == r->attempt)
+            return row.started_ms;
+    return 0;
+}
+
+static struct slice
+first_line(struct slice text)
+{
+    const uint8_t *end = text.size ? memchr(text.data, '\n', text.size) : NULL;
+    size_t size = end ? (size_t)(end - text.data) : text.size;
+    if (size > LIMIT_ATTEMPT_ERROR_BYTES) {
+        size = LIMIT_ATTEMPT_ERROR_BYTES;
+        for (unsigned i = 0; i < 3 && (text.data[size] & 0xc0) == 0x80; i++)
+            size--; /* no character is cut in two */
+    }
+    return (struct slice){text.data, size};
+}
+
+void
+attempt_keep(struct core *core, struct job *job, const struct worker *teller,
+    enum stint_attempt_end end, struct slice error)
+{
+    struct record *r = &job->record;
+    const struct lease *l = job->lease;
+    const struct worker *worker = l ? l->worker : teller;
+    const struct attempt_row row = {.attempt = r->attempt,
+        .end = end,
+        .started_ms = l ? started_ms(core, l, end) : kept_start_ms(r),
+        .ended_ms = core->clocks.wall_ms,
+        .worker = text_slice(worker ? worker->name : ""),
+        .error = first_line(error)};
+    assert(r->attempt > 0);
+    r->attempts = attempts_add(core->scratch.attempts, r->attempts, &row);
+    record_set(r, FIELD_ATTEMPTS, r->attempts.size);
+}
+
 static void
 say_dead(struct core *core, const struct job *job)
 {
@@ -101,15 +155,19 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
     struct job job;
     uint32_t attempt = lease->attempt;
     uint64_t begun_ms = lease->begun_ms;
+    struct record *r = &job.record;
     bool there = job_of_lease(core, lease, &job);
+    if (there) {
+        r->attempt = attempt;
+        if (last != LAST_RETURNED)
+            attempt_keep(core, &job, NULL, STINT_ATTEMPT_LOST, text_slice(why));
+    }
     fleet_lease_remove(&core->fleet, lease);
     if (!there)
         return;
     assert(job.state == STINT_RUNNING);
     job.lease = NULL;
     book_clear_running(&core->book, &job.key);
-    struct record *r = &job.record;
-    r->attempt = attempt;
     r->last = last;
     record_clear(r, FIELD_STARTED);
     if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
@@ -177,6 +235,7 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     l->dispatched_ms = core->clocks.now_ms;
+    l->leased.resumed = !worker;
     if (core->fleet.kinds)
         l->kind = kinds_hash(r->kind);
     if (record_suspect(r))
@@ -238,6 +297,7 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
     struct lease *l = attempt_lease(core, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
+    l->leased.resumed = true;
     return l;
 }
 
@@ -351,17 +411,20 @@ take_back(struct core *core, struct worker *worker, struct lease *l)
         NOTE_TEXT("job", stint_id_format(&l->id, text)), NOTE_NUMBER("attempt", l->attempt),
         NOTE_NUMBER("limit_ms", l->time_to_run_ms), NOTE_TEXT("worker", worker->name));
     attempt_revoke(core, l, STINT_TIMEOUT);
+    const struct slice why = text_slice("the time limit was over and its worker did not end it");
     uint32_t attempt = l->attempt;
     bool there = job_of_lease(core, l, &job);
+    if (there) {
+        job.record.attempt = attempt;
+        attempt_keep(core, &job, NULL, STINT_ATTEMPT_OVERTIME, why);
+    }
     fleet_lease_remove(&core->fleet, l);
     if (!there)
         return;
     assert(job.state == STINT_RUNNING);
     job.lease = NULL;
-    job.record.attempt = attempt;
     book_clear_running(&core->book, &job.key);
-    attempt_failed(core, &job, LAST_OVERTIME,
-        text_slice("the time limit was over and its worker did not end it"));
+    attempt_failed(core, &job, LAST_OVERTIME, why);
 }
 
 void

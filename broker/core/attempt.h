@@ -7,6 +7,11 @@
 /* An attempt that no worker could begin, or that was not ended in time, has failed. The job is
  * ready or running. */
 void attempt_failed(struct core *core, struct job *job, enum record_last last, struct slice why);
+/* The record tells of its last attempt that it ended so, with the first line of `error`; whoever
+ * does so moves the job then. If it ends now, the job has its lease still; if that was taken
+ * before, `teller` says it late, and what was kept of it is put right. */
+void attempt_keep(struct core *core, struct job *job, const struct worker *teller,
+    enum stint_attempt_end end, struct slice error);
 /* The lease ends and its job goes back to the backlog, or is dead if its attempts are used up. */
 void
 attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why);

@@ -21,6 +21,7 @@ change_cancel(struct core *core, struct job *job, const struct change *c)
         return job->state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
     if (job->lease) {
         job->record.attempt = job->lease->attempt;
+        attempt_keep(core, job, NULL, STINT_ATTEMPT_CANCELLED, (struct slice){0});
         attempt_revoke(core, job->lease, STINT_CANCELLED);
         fleet_lease_remove(&core->fleet, job->lease);
         job->lease = NULL;

@@ -2,6 +2,7 @@
  * a bound on what it may read in one step: a list is told in pages.
  */
 #include "query.h"
+#include "clock.h"
 #include "job.h"
 #include "match.h"
 #include "peers.h"
@@ -71,6 +72,31 @@ add_body(struct core *core, const struct record *r, uint32_t parts, size_t used,
     }
 }
 
+/* The same, of its runs that have ended. */
+static void
+add_attempts(struct core *core, const struct record *r, size_t used, uint32_t more,
+    struct stint_job_info *info)
+{
+    struct slice rest = r->attempts;
+    struct attempt_row row;
+    uint32_t count = 0;
+    used += (info->payload ? info->payload_bytes : 0) + (info->result ? info->result_bytes : 0) +
+        2 * rest.size + (more + 1) * (size_t)INFO_BYTES_MAX; /* what is told of one is less */
+    if (used > core->options.message_bytes - page_bytes(core) / 2)
+        return;
+    for (; count < LIMIT_ATTEMPTS_TOLD && attempts_next(&rest, &row); count++) {
+        struct stint_attempt *told = &core->scratch.told[count];
+        *told = (struct stint_attempt){.attempt = row.attempt,
+            .end = row.end,
+            .started_ms = clock_told(core, row.started_ms),
+            .ended_ms = clock_told(core, row.ended_ms)};
+        slice_to_text(told->worker, sizeof told->worker, row.worker);
+        slice_to_text(told->error, sizeof told->error, row.error);
+    }
+    info->attempts = count ? core->scratch.told : NULL;
+    info->attempts_count = count;
+}
+
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -81,6 +107,8 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
         if (job_find(core, &core->scratch.decoded->ids[i], &job)) {
             job_describe(core, &job, &info);
             add_body(core, &job.record, m->get.parts, core->scratch.page.used, m->count - i, &info);
+            if (m->get.parts & PART_ATTEMPTS)
+                add_attempts(core, &job.record, core->scratch.page.used, m->count - i, &info);
         }
         message_put_job_info(&core->scratch.page, &info);
     }

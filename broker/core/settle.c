@@ -76,8 +76,16 @@ unable(struct core *core, struct worker *worker, struct job *job, const struct o
 static void
 apply(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
+    static const enum stint_attempt_end ends[] = {[OUTCOME_SUCCEEDED] = STINT_ATTEMPT_SUCCEEDED,
+        [OUTCOME_FAILED] = STINT_ATTEMPT_FAILED,
+        [OUTCOME_DEAD] = STINT_ATTEMPT_FAILED,
+        [OUTCOME_SNOOZED] = STINT_ATTEMPT_SNOOZED,
+        [OUTCOME_UNABLE] = STINT_ATTEMPT_UNABLE};
     struct record *r = &job->record;
     assert(job->place == PLACE_LIVE && r->attempt == o->attempt);
+    if (o->type != OUTCOME_RETURNED)
+        attempt_keep(core, job, worker, ends[o->type],
+            o->type == OUTCOME_SUCCEEDED ? (struct slice){0} : o->body);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         succeed(core, job, o);

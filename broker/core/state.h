@@ -149,6 +149,8 @@ struct scratch {
     struct places *places; /* of the jobs of a message */
     struct judgement judgement; /* of the message: which of its elements are denied */
     uint8_t record[RECORD_HEAD_MAX + RECORD_INLINE_MAX];
+    uint8_t attempts[ATTEMPTS_BYTES_MAX]; /* of a record, with one more */
+    struct stint_attempt told[LIMIT_ATTEMPTS_TOLD]; /* of a job, as they are told */
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
     char unserved[STINT_NAME_BYTES];

@@ -23,7 +23,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_UNIQUE] = "unique_bytes",
     [FIELD_UNIQUE_FOR] = "unique_for_ms",
     [FIELD_UNIQUE_FLAGS] = "unique_flags",
-    [FIELD_START_BY] = "start_by_ms"};
+    [FIELD_START_BY] = "start_by_ms",
+    [FIELD_ATTEMPTS] = "attempts_bytes"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -97,7 +98,8 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
 static size_t
 head_size(const struct record *r)
 {
-    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size;
+    size_t size =
+        RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size + r->attempts.size;
     for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
         size += 8;
     return size;
@@ -147,6 +149,9 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     if (r->unique.size)
         memcpy(at, r->unique.data, r->unique.size);
     at += r->unique.size;
+    if (r->attempts.size)
+        memcpy(at, r->attempts.data, r->attempts.size);
+    at += r->attempts.size;
     size_t size = (size_t)(at - head);
     put_le(head, check_of(head, size, r->body, id), 8);
     return size;
@@ -160,7 +165,8 @@ is_sane(const struct record *r)
     const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED;
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
-        r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES;
+        r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES &&
+        r->attempts.size <= ATTEMPTS_BYTES_MAX;
 }
 
 enum stint_state
@@ -185,7 +191,7 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
-    r->unique.size = 0;
+    r->unique.size = r->attempts.size = 0;
     size_t head = head_size(r);
     if (bytes.size < head)
         return false;
@@ -197,12 +203,15 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
         }
     if (record_has(r, FIELD_UNIQUE))
         r->unique.size = r->optional[FIELD_UNIQUE];
+    if (record_has(r, FIELD_ATTEMPTS))
+        r->attempts.size = r->optional[FIELD_ATTEMPTS];
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
-    if (!is_sane(r) || bytes.size != (head += r->unique.size) + body)
+    if (!is_sane(r) || bytes.size != (head += r->unique.size + r->attempts.size) + body)
         return false;
     r->kind.data = at;
     r->error.data = at + r->kind.size;
     r->unique.data = r->error.data + r->error.size;
+    r->attempts.data = r->unique.data + r->unique.size;
     r->body = (struct slice){p + head, body};
     return get_le(p, 8) == check_of(p, head, r->body, id);
 }

@@ -25,6 +25,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include "attempts.h"
 #include "message.h"
 
 enum record_last {
@@ -56,7 +57,8 @@ enum record_field {
     FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
-    FIELDS_OPTIONAL = 15,
+    FIELD_ATTEMPTS = 15, /* bytes of its attempts that have ended */
+    FIELDS_OPTIONAL = 16,
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
@@ -66,7 +68,7 @@ enum record_field {
 enum {
     RECORD_FIXED_BYTES = 40,
     RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
-        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES,
+        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES + ATTEMPTS_BYTES_MAX,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
     OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
@@ -81,6 +83,7 @@ struct record {
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
     struct slice kind, error, unique;
+    struct slice attempts; /* those that have ended (attempts.h) */
     struct slice body; /* empty if chunked */
 };
 

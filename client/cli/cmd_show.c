@@ -1,6 +1,7 @@
 /* stint show: all about jobs. stint result: only what came out. */
 #include "console.h"
 #include "out.h"
+#include "units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static struct poptOption result_options[] = {
     POPT_TABLEEND};
 
 static int
-each_job(struct cli *cli, const char **args, enum stint_parts parts,
+each_job(struct cli *cli, const char **args, unsigned parts,
     int (*show)(struct cli *cli, const struct stint_job_info *info))
 {
     size_t count;
@@ -68,6 +69,29 @@ leave_one(json_t *job, const char *field, const char *object)
     (void)json_object_del(job, object);
 }
 
+/* For people: a line for each run that has ended, in place of the array. */
+static void
+put_runs(json_t *job, const struct stint_job_info *info)
+{
+    (void)json_object_del(job, "attempts");
+    for (const struct stint_attempt *a = info->attempts;
+         info->attempts && a < info->attempts + info->attempts_count; a++) {
+        char field[32], took[UNITS_TEXT_BYTES + 8] = "", text[STINT_LABEL_BYTES + 256];
+        json_t *time = json_object();
+        out_put_time(time, "at", a->ended_ms);
+        if (a->started_ms && a->started_ms <= a->ended_ms) {
+            (void)strcpy(took, " after ");
+            (void)units_write_duration(a->ended_ms - a->started_ms, took + strlen(took));
+        }
+        (void)snprintf(field, sizeof field, "run %u", a->attempt);
+        (void)snprintf(text, sizeof text, "%s%s at %s%s%s%s%s", stint_attempt_end_name(a->end),
+            took, json_string_value(json_object_get(time, "at")), a->worker[0] ? " on " : "",
+            a->worker, a->error[0] ? ": " : "", a->error);
+        json_object_set_new(job, field, out_text(text, strlen(text)));
+        json_decref(time);
+    }
+}
+
 static int
 show_job(struct cli *cli, const struct stint_job_info *info)
 {
@@ -78,6 +102,7 @@ show_job(struct cli *cli, const struct stint_job_info *info)
         return out_line(o) ? EX_OK : EX_IOERR;
     leave_one(o, "payload", "payload_object");
     leave_one(o, "result", "result_object");
+    put_runs(o, info);
     out_fields(o);
     return EX_OK;
 }
@@ -134,7 +159,8 @@ show_result(struct cli *cli, const struct stint_job_info *info)
 static int
 run_show(struct cli *cli, const char **args)
 {
-    return each_job(cli, args, payload ? STINT_PAYLOAD | STINT_RESULT : STINT_NO_PARTS, show_job);
+    unsigned bodies = payload ? STINT_PAYLOAD | STINT_RESULT : STINT_NO_PARTS;
+    return each_job(cli, args, bodies | STINT_ATTEMPTS, show_job);
 }
 
 static int

@@ -104,6 +104,24 @@ out_progress_line(const struct stint_progress *p, char *text, size_t size)
     }
 }
 
+static void
+put_attempts(json_t *o, const struct stint_job_info *i)
+{
+    if (!i->attempts)
+        return;
+    json_t *all = json_array();
+    for (const struct stint_attempt *a = i->attempts; a < i->attempts + i->attempts_count; a++) {
+        json_t *one = json_pack(
+            "{sI ss}", "attempt", (json_int_t)a->attempt, "end", stint_attempt_end_name(a->end));
+        put_text(one, "worker", a->worker);
+        out_put_time(one, "started", a->started_ms);
+        out_put_time(one, "ended", a->ended_ms);
+        put_text(one, "error", a->error);
+        json_array_append_new(all, one);
+    }
+    json_object_set_new(o, "attempts", all);
+}
+
 json_t *
 out_job(const struct stint_job_info *i)
 {
@@ -136,6 +154,7 @@ out_job(const struct stint_job_info *i)
             json_string(i->unique_flags & STINT_UNIQUE_WAITING ? "waiting" : "active"));
     put_number(o, "unique_for_ms", i->unique_for_ms);
     put_progress(o, &i->progress);
+    put_attempts(o, i);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
         out_exit_status(i, &code, &signal))

@@ -432,6 +432,11 @@ LIST(claim)
 FIELDS(lease, tuple, {0, "id", show_id}, {0, "attempt", show_uint}, {0, "status", show_status})
 LIST(lease)
 
+FIELDS(ended, tuple,
+    {0, "attempt", show_uint}, {0, "end", show_uint}, {0, "started", show_time},
+    {0, "ended", show_time}, {0, "worker", show_text}, {0, "error", show_bytes})
+LIST(ended)
+
 FIELDS(info, map,
     {1, "id", show_id}, {2, "state", show_state}, {3, "queue", show_name}, {4, "kind", show_name},
     {5, "attempt", show_uint}, {6, "failures", show_uint}, {7, "max_attempts", show_uint},
@@ -441,28 +446,12 @@ FIELDS(info, map,
     {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
     {22, "priority", show_uint}, {23, "unique", show_text}, {24, "unique_flags", show_uint},
-    {25, "unique_for_ms", show_uint}, {26, "until", show_time}, {40, "progress_ms_ago", show_uint},
+    {25, "unique_for_ms", show_uint}, {26, "until", show_time},
+    {32, "attempts", show_ended_list}, {40, "progress_ms_ago", show_uint},
     {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
 LIST(info)
 
-FIELDS(worker, map,
-    {1, "name", show_text}, {2, "software", show_text}, {3, "queues", show_text},
-    {4, "slots", show_uint}, {5, "window", show_uint}, {6, "held", show_uint},
-    {7, "seen_ms_ago", show_uint}, {8, "succeeded", show_uint}, {9, "failed", show_uint},
-    {10, "kinds", show_text}, {11, "labels", show_text}, {12, "begun", show_uint},
-    {13, "cores", show_uint}, {14, "load", show_uint}, {15, "state", show_uint},
-    {16, "since_ms_ago", show_uint})
-LIST(worker)
-
-FIELDS(running, map,
-    {1, "id", show_id}, {2, "queue", show_name}, {3, "kind", show_name}, {4, "attempt", show_uint},
-    {5, "begun", show_bool}, {6, "ms_ago", show_uint}, {7, "progress_ms_ago", show_uint},
-    {8, "progress_percent", show_uint}, {9, "progress_text", show_text})
-LIST(running)
-FIELDS(told, tuple, {0, "id", show_id}, {0, "attempt", show_uint}, {0, "text", show_text},
-    {0, "percent", show_uint})
-LIST(told)
-
+#include "transcript_fleet.h"
 #include "transcript_bulk.h"
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
@@ -546,7 +535,7 @@ MESSAGE(CONFIRMED, NUMBER, {2, "refused", show_lease_list})
 MESSAGE(WAIT, NUMBER, {2, "ids", show_id_list}, {3, "results", show_bool},
     {4, "progress", show_bool})
 MESSAGE(OUTCOMES, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor})
-MESSAGE(GET, NUMBER, {2, "ids", show_id_list}, {3, "parts", show_parts})
+MESSAGE(GET, NUMBER, {2, "ids", show_id_list}, {3, "parts", show_parts}, {4, "attempts", show_bool})
 MESSAGE(JOBS, NUMBER, {2, "jobs", show_info_list}, {3, "cursor", show_cursor})
 MESSAGE(LIST, NUMBER, {2, "queue", show_name}, {3, "states", show_states}, {4, "kind", show_name},
     {5, "cursor", show_cursor}, {6, "limit", show_uint}, {7, "filter", show_term_list})

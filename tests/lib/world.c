@@ -306,7 +306,8 @@ world_state(struct world *w, struct stint_id id, struct stint_job_info *info)
 {
     enum { ASKER = 9 };
     world_hello_client(w, ASKER, 200);
-    message_put_ids(world_frame(w, ASKER), MESSAGE_GET, 1, &id, 1, PART_PAYLOAD | PART_RESULT);
+    message_put_ids(
+        world_frame(w, ASKER), MESSAGE_GET, 1, &id, 1, PART_PAYLOAD | PART_RESULT | PART_ATTEMPTS);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_non_null(world_read(w, ASKER, MESSAGE_JOBS));
     assert_true(message_next_job(w->arrays));

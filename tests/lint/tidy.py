@@ -37,7 +37,7 @@ CORE = re.compile(r"broker/(core/.*|store/(store|record|rows|upgrade|journal|jou
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.
 PURE_SYMBOLS = {
-    "memcpy", "memmove", "memset", "memcmp", "strlen", "strcmp", "malloc", "calloc", "realloc", "free",
+    "memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strcmp", "malloc", "calloc", "realloc", "free",
     "abort", "qsort", "strcpy", "__assert_fail", "__stack_chk_fail", "__memcpy_chk",
     "__memset_chk", "__strcpy_chk", "_GLOBAL_OFFSET_TABLE_"}
 

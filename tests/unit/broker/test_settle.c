@@ -176,6 +176,25 @@ static const struct {
     [OUTCOME_RETURNED] = {STINT_READY, 0},
     [OUTCOME_UNABLE] = {STINT_SCHEDULED, 1}, /* nobody else could start it */
 };
+static const enum stint_attempt_end ends[TYPES] = {[OUTCOME_SUCCEEDED] = STINT_ATTEMPT_SUCCEEDED,
+    [OUTCOME_FAILED] = STINT_ATTEMPT_FAILED,
+    [OUTCOME_DEAD] = STINT_ATTEMPT_FAILED,
+    [OUTCOME_SNOOZED] = STINT_ATTEMPT_SNOOZED,
+    [OUTCOME_UNABLE] = STINT_ATTEMPT_UNABLE};
+
+/* Of the job's first attempt, how it ended; 0: it is not told. */
+static void
+assert_told_end(
+    const struct stint_job_info *info, enum stint_attempt_end end, const char *worker, bool error)
+{
+    assert_int_equal(info->attempts_count, end != 0);
+    if (end == 0)
+        return;
+    assert_int_equal(info->attempts[0].attempt, 1);
+    assert_int_equal(info->attempts[0].end, end);
+    assert_string_equal(info->attempts[0].worker, worker);
+    assert_int_equal(info->attempts[0].error[0] != '\0', error);
+}
 
 static void
 check_counted(enum ending ending, enum outcome_type type)
@@ -196,6 +215,13 @@ check_counted(enum ending ending, enum outcome_type type)
         assert_int_equal(info.result_bytes, type == OUTCOME_SUCCEEDED ? 4 : 0);
         if (left[type].failures)
             assert_string_equal(info.error, "told");
+        if (type != OUTCOME_RETURNED)
+            assert_told_end(&info, ends[type], "peer", type != OUTCOME_SUCCEEDED);
+        else if (ending == OVERTIME || ending == LOST || ending == LOST_WAITING)
+            assert_told_end(&info, ending == OVERTIME ? STINT_ATTEMPT_OVERTIME : STINT_ATTEMPT_LOST,
+                "peer", true);
+        else
+            assert_told_end(&info, 0, "", false);
     }
     check_whole(w);
     world_destroy(&w);
@@ -215,6 +241,8 @@ static void
 an_outcome_that_is_not_wanted_any_more_changes_nothing(void **state)
 {
     static const enum ending over[] = {LOST_FOR_GOOD, CANCELLED, BEGUN_ANEW, HANDED_ON};
+    static const enum stint_attempt_end ended[] = {
+        STINT_ATTEMPT_LOST, STINT_ATTEMPT_CANCELLED, STINT_ATTEMPT_FAILED, STINT_ATTEMPT_LOST};
     (void)state;
     for (size_t i = 0; i < sizeof over / sizeof *over; i++)
         for (unsigned type = OUTCOME_SUCCEEDED; type < TYPES; type++) {
@@ -227,6 +255,7 @@ an_outcome_that_is_not_wanted_any_more_changes_nothing(void **state)
             assert_int_equal(world_state(w, id, &after), before.state);
             assert_int_equal(after.attempt, before.attempt);
             assert_int_equal(after.failures, before.failures);
+            assert_told_end(&after, ended[i], "peer", over[i] != CANCELLED);
             core_stats(w->core, &stats);
             assert_int_equal(stats.stale, 1);
             assert_int_equal(stats.succeeded, 0);

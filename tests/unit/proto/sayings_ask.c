@@ -28,7 +28,7 @@ say_WAIT(uint64_t number)
 void
 say_GET(uint64_t number)
 {
-    uint32_t parts = (uint32_t)below(4);
+    uint32_t parts = (uint32_t)below(8);
     (void)say_ids(MESSAGE_GET, number, parts);
     assert_int_equal(heard.get.parts, parts);
 }
@@ -163,6 +163,38 @@ assert_progress(const struct stint_progress *a, const struct stint_progress *b)
         assert_string_equal(a->text, b->text);
 }
 
+/* Runs of a job that have ended, of the `which`th in a message. */
+static void
+fill_attempts(struct stint_job_info *i, uint32_t which)
+{
+    static struct stint_attempt attempts[3][LIMIT_ATTEMPTS_TOLD];
+    i->attempts_count = below(3) ? below(4) : below(LIMIT_ATTEMPTS_TOLD + 1);
+    i->attempts = i->attempts_count ? attempts[which] : NULL;
+    for (struct stint_attempt *a = attempts[which]; a < attempts[which] + i->attempts_count; a++) {
+        a->attempt = (uint32_t)upto(UINT32_MAX);
+        a->end = (enum stint_attempt_end)below(STINT_ATTEMPT_ENDS);
+        a->started_ms = below(2) ? upto(UINT64_MAX) : 0;
+        a->ended_ms = upto(UINT64_MAX);
+        text(a->worker, sizeof a->worker);
+        text(a->error, sizeof a->error);
+    }
+}
+
+static void
+assert_attempts(const struct stint_job_info *is, const struct stint_job_info *was)
+{
+    assert_int_equal(is->attempts_count, was->attempts_count);
+    assert_int_equal(is->attempts != NULL, was->attempts != NULL);
+    for (uint64_t i = 0; i < was->attempts_count; i++) {
+        ASSERT_FIELD(&is->attempts[i], &was->attempts[i], attempt);
+        ASSERT_FIELD(&is->attempts[i], &was->attempts[i], end);
+        ASSERT_FIELD(&is->attempts[i], &was->attempts[i], started_ms);
+        ASSERT_FIELD(&is->attempts[i], &was->attempts[i], ended_ms);
+        assert_string_equal(is->attempts[i].worker, was->attempts[i].worker);
+        assert_string_equal(is->attempts[i].error, was->attempts[i].error);
+    }
+}
+
 static struct stint_job_info
 job_info(void)
 {
@@ -215,6 +247,7 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, worker);
     ASSERT_FIELD(is, was, error);
     assert_progress(&is->progress, &was->progress);
+    assert_attempts(is, was);
     assert_int_equal(was->payload != NULL, is->payload != NULL);
     assert_int_equal(was->result != NULL, is->result != NULL);
     if (was->payload)
@@ -232,6 +265,7 @@ say_jobs(enum message_type type, uint64_t number)
     struct slice cursor = type == MESSAGE_JOBS ? bytes() : (struct slice){NULL, 0};
     for (uint32_t i = 0; i < count; i++) {
         infos[i] = job_info();
+        fill_attempts(&infos[i], i);
         message_put_job_info(&elements, &infos[i]);
     }
     struct slice all = {elements.data, elements.used};
