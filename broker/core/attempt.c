@@ -89,9 +89,12 @@ attempt_keep(struct core *core, struct job *job, const struct worker *teller,
     struct record *r = &job->record;
     const struct lease *l = job->lease;
     const struct worker *worker = l ? l->worker : teller;
+    uint64_t began_ms = kept_start_ms(r); /* of one that was lost, and goes on */
+    if (!began_ms && l)
+        began_ms = started_ms(core, l, end);
     const struct attempt_row row = {.attempt = r->attempt,
         .end = end,
-        .started_ms = l ? started_ms(core, l, end) : kept_start_ms(r),
+        .started_ms = began_ms,
         .ended_ms = core->clocks.wall_ms,
         .worker = text_slice(worker ? worker->name : ""),
         .error = first_line(error)};

@@ -199,9 +199,11 @@ one_that_was_given_back_to_its_worker_is_told_once_as_it_ended(void **state)
     struct world *w = world_with_both();
     struct stint_id id = world_submit_one(w, 1, "a");
     struct lease_ref lease = {.id = id, .attempt = 1, .begun = true};
+    uint64_t began_ms = w->wall_ms;
     struct stint_job_info info;
     (void)state;
     start(w, id, 1);
+    step(w, RAN_MS);
     message_put_numbered(world_frame(w, WORKER), MESSAGE_BYE, 9);
     step(w, 0);
     (void)world_state(w, id, &info);
@@ -214,6 +216,8 @@ one_that_was_given_back_to_its_worker_is_told_once_as_it_ended(void **state)
     assert_int_equal(info.attempts_count, 1);
     assert_int_equal(info.attempts[0].end, STINT_ATTEMPT_FAILED);
     assert_string_equal(info.attempts[0].error, "after all");
+    assert_int_equal(info.attempts[0].started_ms, began_ms);
+    assert_int_equal(info.attempts[0].ended_ms, began_ms + 2 * RAN_MS);
     finish(w);
 }
 
