@@ -20,6 +20,7 @@
  *     8 to 9   a level's row has room for 16 states before what was counted; there are
  *              STORE_DEADLINES, and records may have FIELD_START_BY. A program of format 8 would
  *              hand out what has expired.
+ *     9 to 10  records may have the runs that have ended.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -29,7 +30,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 9
+#define DATA_FORMAT 10
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

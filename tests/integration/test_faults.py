@@ -69,8 +69,8 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 9", "stint-data 10"))
-        self.refuse(78, "format 10", "up to 9")
+            f.write(text.replace("stint-data 10", "stint-data 11"))
+        self.refuse(78, "format 11", "up to 10")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()

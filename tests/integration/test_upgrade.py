@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 8, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 9, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -89,7 +89,7 @@ class Upgrade(harness.Case):
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 9")
+        self.assertEqual(self.format(), "stint-data 10")
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -156,7 +156,7 @@ class Upgrade(harness.Case):
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 9")
+            self.assertEqual(self.format(), "stint-data 10")
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
@@ -176,7 +176,7 @@ class UpgradeOfFormat4(Upgrade):
         for q in self.place.json("queues"):
             self.assertEqual((q["paused"], q["closed"]), (False, False), q)
         self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
-        self.assertEqual(self.format(), "stint-data 9")
+        self.assertEqual(self.format(), "stint-data 10")
 
 
 class UpgradeOfFormat5(UpgradeOfFormat4):
@@ -213,6 +213,10 @@ class UpgradeOfFormat8(UpgradeOfFormat7):
         self.broker()
         fourth = next(q for q in self.place.json("queues") if q["name"] == "fourth")
         self.assertEqual((fourth["running_max"], fourth["rate_per_hour"]), (3, 7 * 3600))
+
+
+class UpgradeOfFormat9(UpgradeOfFormat8):
+    old = 9
 
 
 if __name__ == "__main__":
