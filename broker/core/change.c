@@ -5,8 +5,8 @@
 #include "apart.h"
 #include "attempt.h"
 #include "job.h"
+#include "meet.h"
 #include "reply.h"
-#include "unique.h"
 #include "watch.h"
 
 /* What a change may write beside the record: names, redirects, a level, a queue, when it is due. */
@@ -43,7 +43,7 @@ change_retry(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->place != PLACE_SETTLED || job->state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
-    if (!unique_is_free(core, job->level->queue->number, &job->id, &job->record))
+    if (!meet_is_free(core, job->level->queue->number, job))
         return STINT_UNIQUE_HELD;
     job->record.uncounted = job->record.attempt;
     job->record.last = LAST_NONE;
@@ -116,7 +116,7 @@ change_job(struct core *core, struct job *job, const struct change *c)
     if (!level)
         return status;
     if (level->queue != job->level->queue && job->place != PLACE_SETTLED &&
-        !unique_is_free(core, level->queue->number, &job->id, &job->record))
+        !meet_is_free(core, level->queue->number, job))
         return STINT_UNIQUE_HELD;
     apart_forget(core, &job->key);
     set_fields(&job->record, c);

@@ -154,6 +154,20 @@ class Unique(harness.Case):
             self.assertEqual(self.submit("--unique", key)[0], job)
         self.submit("--unique", "free")
 
+    def test_keys_of_a_queue_that_was_removed_do_not_keep_a_dump_from_being_loaded(self):
+        done, _ = self.submit("--unique", "done", "--unique-for", "1h", "--keep", "0")
+        w = self.place.worker("--handle", "default=cat", "--slots", "1")
+        harness.wait_until(lambda: self.place.stats()["succeeded"] == 1, "it is done")
+        w.stop()
+        self.assertExit(self.place.stint("queue", "rm", "default"), 0)
+        self.verify()
+        stintd = harness.program("stintd")
+        dumped = subprocess.run([stintd, "--dump", "--data", self.place.path("data")], capture_output=True, timeout=60)
+        self.assertEqual(dumped.returncode, 0, dumped.stderr)
+        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dumped.stdout), 0)
+        self.broker = self.place.broker("--data", self.place.path("loaded"))
+        self.assertNotEqual(self.submit("--unique", "done")[0], done)
+
 
 if __name__ == "__main__":
     harness.main()

@@ -262,6 +262,33 @@ it_is_held_for_a_time_after_a_success_and_no_other_end(void **state)
     }
 }
 
+/* A key that is held for a time is not let go of before, though its queue is empty and nobody names
+ * it; and then that goes as any other. */
+static void
+a_queue_stays_as_long_as_keys_of_it_are_held(void **state)
+{
+    struct world *w = world_of(1);
+    struct job_spec job = keyed("k", "x");
+    uint64_t keep_ms = w->options.queue_keep_ms;
+    (void)state;
+    job.unique_for_ms = 10 * keep_ms;
+    job.keep_ms = 0;
+    struct got a = submit(w, job);
+    settle(w, a.id, 1, OUTCOME_SUCCEEDED);
+    message_put_numbered(world_frame(w, WORKER), MESSAGE_BYE, 9);
+    for (unsigned i = 0; i < 9; i++)
+        step(w, keep_ms);
+    struct got b = submit(w, job);
+    assert_int_equal(b.met, STINT_MET_JOB);
+    assert_same_job(a, b);
+    assert_int_equal(store_model_count(w->store, STORE_QUEUES), 1);
+    for (unsigned i = 0; i < 4; i++)
+        step(w, keep_ms);
+    assert_int_equal(store_model_count(w->store, STORE_QUEUES), 0);
+    assert_int_equal(keys_held(w), 0);
+    world_destroy(&w);
+}
+
 static void
 very_many_that_end_at_once_are_swept_in_steps(void **state)
 {
@@ -445,6 +472,65 @@ one_that_moves_takes_its_key_along_if_there_is_room_for_it(void **state)
     world_destroy(&w);
 }
 
+/* What lets go by running is not in the way of one that comes back, or comes from elsewhere. */
+static void
+one_that_lets_go_by_running_is_in_nobodys_way(void **state)
+{
+    struct change to = {.set = CHANGE_QUEUE};
+    (void)state;
+    for (unsigned moves = 0; moves < 2; moves++) {
+        struct world *w = world_of(1);
+        struct job_spec job = keyed("k", "x"), other = job;
+        to.to.queue = job.queue;
+        other.queue = moves ? text("other") : job.queue;
+        job.unique_flags = UNIQUE_WAITING;
+        struct got a = submit(w, other);
+        if (!moves)
+            ask(w, MESSAGE_CANCEL, a.id, STINT_OK);
+        struct got b = submit(w, job);
+        assert_int_equal(world_state(w, b.id, NULL), STINT_RUNNING);
+        if (moves)
+            change(w, a.id, to, STINT_OK);
+        else
+            ask(w, MESSAGE_RETRY, a.id, STINT_OK);
+        struct got c = submit(w, job);
+        assert_int_equal(c.met, STINT_MET_JOB);
+        assert_same_job(a, c);
+        settle(w, b.id, 1, OUTCOME_SUCCEEDED);
+        assert_int_equal(keys_held(w), 1);
+        assert_true(world_replays(w));
+        world_destroy(&w);
+    }
+}
+
+/* One whose time to begin is over holds nothing, even if the clock has not come to it yet. */
+static void
+one_that_is_over_is_not_met(void **state)
+{
+    enum { SOON = 5000, MANY = 3000 };
+    struct world *w = world_of(0);
+    struct job_spec first = keyed("k", "x"), other = world_job("x");
+    (void)state;
+    first.expires_in_ms = SOON;
+    other.expires_in_ms = SOON - 1;
+    other.queue = text("other");
+    struct got a = submit(w, first);
+    for (unsigned i = 0; i < MANY / 1000; i++)
+        world_submit_many(w, CLIENT, ++numbers[CLIENT], &other, 1000);
+    step(w, 0);
+    struct job_spec next = keyed("k", "y");
+    world_submit(w, CLIENT, ++numbers[CLIENT], &next, 1);
+    step(w, SOON);
+    struct got b = submit(w, keyed("k", "z"));
+    assert_int_equal(b.met, STINT_MET_JOB);
+    assert_memory_not_equal(&a.id, &b.id, sizeof a.id);
+    step(w, 0);
+    assert_int_equal(world_state(w, a.id, NULL), STINT_EXPIRED);
+    assert_int_equal(world_state(w, b.id, NULL), STINT_READY);
+    assert_same_job(submit(w, keyed("k", "z")), b);
+    world_destroy(&w);
+}
+
 /* ---- what can be wrong ---- */
 
 static void
@@ -498,6 +584,21 @@ what_is_damaged_holds_no_key(void **state)
     world_destroy(&w);
 }
 
+/* Nor is one that comes back kept from it by what is damaged. */
+static void
+what_is_damaged_is_in_nobodys_way(void **state)
+{
+    struct world *w = world_of(0);
+    (void)state;
+    struct got a = submit(w, keyed("k", "x"));
+    ask(w, MESSAGE_CANCEL, a.id, STINT_OK);
+    (void)submit(w, keyed("k", "y"));
+    store_model_damage(w->store, STORE_LIVE);
+    ask(w, MESSAGE_RETRY, a.id, STINT_OK);
+    assert_same_job(submit(w, keyed("k", "z")), a);
+    world_destroy(&w);
+}
+
 #define FOR(test) cmocka_unit_test(test)
 
 int
@@ -509,14 +610,18 @@ main(void)
         FOR(each_end_frees_the_key),
         FOR(one_that_holds_it_while_it_waits_lets_go_by_running),
         FOR(it_is_held_for_a_time_after_a_success_and_no_other_end),
+        FOR(a_queue_stays_as_long_as_keys_of_it_are_held),
         FOR(very_many_that_end_at_once_are_swept_in_steps),
         FOR(one_that_waits_takes_the_payload_and_one_that_runs_does_not),
         FOR(it_is_put_off_each_time_or_comes_at_once),
         FOR(a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again),
         FOR(one_comes_back_only_if_its_key_is_free),
         FOR(one_that_moves_takes_its_key_along_if_there_is_room_for_it),
+        FOR(one_that_lets_go_by_running_is_in_nobodys_way),
+        FOR(one_that_is_over_is_not_met),
         FOR(a_key_has_a_size_and_is_text),
         FOR(what_is_damaged_holds_no_key),
+        FOR(what_is_damaged_is_in_nobodys_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
