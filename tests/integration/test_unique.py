@@ -80,6 +80,14 @@ class Unique(harness.Case):
             self.assertEqual((p.returncode, out), (0, "done\n"), said)
         self.assertEqual(len(self.jobs()), 1 + self.late(ran))
 
+    def test_a_command_that_was_forgotten_is_told(self):
+        self.place.worker("--exec")
+        command = ["run", "--unique", "once", "--unique-for", "1h", "--keep", "0", "echo", "done"]
+        self.assertEqual(self.place.stint(*command).stdout, "done\n")
+        r = self.place.stint(*command)
+        self.assertExit(r, 66)
+        self.assertIn("was forgotten", r.stderr)
+
     def late(self, ran):
         """Runs of those that came when it was over; none, mostly."""
         with open(ran) as f:
