@@ -26,6 +26,8 @@ change(struct core *core, struct job *job, const struct job_spec *spec)
     apart_forget(core, &job->key);
     if (spec->unique_flags & UNIQUE_REPLACE)
         job_set_payload(core, job, spec->payload);
+    if (spec->unique_flags & UNIQUE_MOVE) /* else one that is put off again and again expires */
+        job_take_deadline(core, job, spec);
     job_write(core, job);
     if (spec->unique_flags & UNIQUE_MOVE)
         job_reschedule(core, job, job_due(core, spec));

@@ -388,6 +388,40 @@ it_is_put_off_each_time_or_comes_at_once(void **state)
     world_destroy(&w);
 }
 
+/* One that may expire has the time of the last one that came; one that may not, keeps that. */
+static void
+it_is_put_off_and_does_not_expire_meanwhile(void **state)
+{
+    struct world *w = world_of(0);
+    struct job_spec job = keyed("k", "x"), plain = keyed("p", "x");
+    struct stint_job_info info;
+    (void)state;
+    job.unique_flags = UNIQUE_MOVE;
+    job.delay_ms = 10000;
+    job.expires_in_ms = 15000;
+    struct got a = submit(w, job), b = submit(w, plain);
+    for (unsigned i = 0; i < 5; i++) {
+        step(w, 6000);
+        assert_int_equal(submit(w, job).met, STINT_MET_CHANGED);
+        assert_int_equal(store_model_count(w->store, STORE_DEADLINES), 1);
+    }
+    assert_int_equal(world_state(w, a.id, &info), STINT_SCHEDULED);
+    assert_int_equal(info.expires_at_ms, w->wall_ms + 15000);
+    plain.unique_flags = UNIQUE_MOVE;
+    plain.expires_in_ms = 1;
+    assert_int_equal(submit(w, plain).met, STINT_MET_CHANGED);
+    step(w, 14999);
+    assert_int_equal(world_state(w, a.id, NULL), STINT_READY);
+    job.expires_in_ms = 0;
+    assert_int_equal(submit(w, job).met, STINT_MET_CHANGED);
+    assert_int_equal(store_model_count(w->store, STORE_DEADLINES), 0);
+    step(w, 60000);
+    assert_int_equal(world_state(w, a.id, NULL), STINT_READY);
+    assert_int_equal(world_state(w, b.id, NULL), STINT_READY);
+    assert_true(world_replays(w));
+    world_destroy(&w);
+}
+
 /* ---- exactly once, whatever it met ---- */
 
 static void
@@ -614,6 +648,7 @@ main(void)
         FOR(very_many_that_end_at_once_are_swept_in_steps),
         FOR(one_that_waits_takes_the_payload_and_one_that_runs_does_not),
         FOR(it_is_put_off_each_time_or_comes_at_once),
+        FOR(it_is_put_off_and_does_not_expire_meanwhile),
         FOR(a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again),
         FOR(one_comes_back_only_if_its_key_is_free),
         FOR(one_that_moves_takes_its_key_along_if_there_is_room_for_it),
