@@ -61,8 +61,13 @@ class Unique(harness.Case):
         self.assertIn("jobs that were there already: 2;", r.stderr)
         self.assertEqual(sorted(j["unique"] for j in self.jobs()),
                          ["line a of a", "line b of b", "line c of c"])
-        r = self.place.stint("submit", "--each", "--unique", "{}", input=b"a\0b\n")
-        self.assertExit(r, 65)
+        for wrong in (b"a\0b", b"", b"k" * 256, b"\xff"):
+            r = self.place.stint("submit", "-q", "wrong", "--each", "--unique", "{}",
+                                 input=b"first\n" + wrong + b"\nlast\n")
+            self.assertExit(r, 65)
+            self.assertIn("line 2: ", r.stderr)
+            self.assertIn("stopped at line 2: 1 jobs are stored", r.stderr)
+        self.assertEqual(len(self.jobs("wrong")), 1)
 
     def test_a_command_that_runs_already_is_waited_for(self):
         self.place.worker("--exec", "--slots", "2")
