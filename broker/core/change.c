@@ -7,6 +7,7 @@
 #include "job.h"
 #include "meet.h"
 #include "reply.h"
+#include "unique.h"
 #include "watch.h"
 
 /* What a change may write beside the record: names, redirects, a level, a queue, when it is due. */
@@ -142,7 +143,8 @@ change_delete(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->state == STINT_RUNNING)
         return STINT_WRONG_STATE;
-    if (job->place == PLACE_SETTLED) {
+    if (job->place == PLACE_SETTLED) { /* a key that it held beyond its end is free, too */
+        unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
         job_remove_settled(core, job);
         return STINT_OK;
     }

@@ -262,6 +262,32 @@ it_is_held_for_a_time_after_a_success_and_no_other_end(void **state)
     }
 }
 
+/* Who deletes what has succeeded wants it to be as if it had never been; that it is forgotten in
+ * its time is another thing. */
+static void
+it_is_free_when_what_has_succeeded_is_deleted(void **state)
+{
+    struct world *w = world_of(1);
+    struct job_spec job = keyed("k", "x");
+    (void)state;
+    job.unique_for_ms = 100 * FOR_MS;
+    job.keep_ms = FOR_MS;
+    struct got a = submit(w, job);
+    settle(w, a.id, 1, OUTCOME_SUCCEEDED);
+    assert_int_equal(submit(w, job).met, STINT_MET_JOB);
+    ask(w, MESSAGE_DELETE, a.id, STINT_OK);
+    assert_int_equal(keys_held(w), 0);
+    assert_int_equal(store_model_count(w->store, STORE_UNIQUE_ENDS), 0);
+    struct got b = submit(w, job);
+    assert_int_equal(b.met, STINT_MET_NOTHING);
+    settle(w, b.id, 1, OUTCOME_SUCCEEDED);
+    step(w, 2 * FOR_MS);
+    assert_int_equal(world_state(w, b.id, NULL), STINT_UNKNOWN);
+    assert_int_equal(submit(w, job).met, STINT_MET_JOB);
+    assert_true(world_replays(w));
+    world_destroy(&w);
+}
+
 /* A key that is held for a time is not let go of before, though its queue is empty and nobody names
  * it; and then that goes as any other. */
 static void
@@ -644,6 +670,7 @@ main(void)
         FOR(each_end_frees_the_key),
         FOR(one_that_holds_it_while_it_waits_lets_go_by_running),
         FOR(it_is_held_for_a_time_after_a_success_and_no_other_end),
+        FOR(it_is_free_when_what_has_succeeded_is_deleted),
         FOR(a_queue_stays_as_long_as_keys_of_it_are_held),
         FOR(very_many_that_end_at_once_are_swept_in_steps),
         FOR(one_that_waits_takes_the_payload_and_one_that_runs_does_not),
