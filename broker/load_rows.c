@@ -367,8 +367,11 @@ take_unique(struct load *load)
         .until_ms = line_number(l, "until_ms", UINT64_MAX)};
     if (l->why[0])
         return false;
-    if (row.unique.size == 0 || !book_queue_by_number(&load->book, row.queue))
+    bool gone = !book_queue_by_number(&load->book, row.queue);
+    if (row.unique.size == 0 || (gone && !row.until_ms))
         return line_wrong(l, "its key is empty, or of a queue that no line before names");
+    if (gone) /* its queue was removed meanwhile, and its number is not given again */
+        return true;
     struct slice k = unique_key(key, row.queue, row.unique);
     if (store_get(load->store, STORE_UNIQUE, k, &value))
         return line_wrong(l, "this key is held already");

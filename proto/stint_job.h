@@ -82,7 +82,7 @@ struct stint_job {
 enum stint_unique {
     STINT_UNIQUE_WAITING = 1, /* it holds it only while it waits, not while it runs */
     STINT_UNIQUE_REPLACE = 2, /* if the job that holds it waits, that takes this one's payload, */
-    STINT_UNIQUE_MOVE = 4, /* and its time */
+    STINT_UNIQUE_MOVE = 4, /* and its time, also that to expire, if it may */
 };
 
 /* What a submit met. The numbers are the protocol's. */

@@ -5,6 +5,7 @@
 #include "apart.h"
 #include "attempt.h"
 #include "job.h"
+#include "meet.h"
 #include "reply.h"
 #include "unique.h"
 #include "watch.h"
@@ -44,7 +45,7 @@ change_retry(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->place != PLACE_SETTLED || job->state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
-    if (!unique_is_free(core, job->level->queue->number, &job->id, &job->record))
+    if (!meet_is_free(core, job->level->queue->number, job))
         return STINT_UNIQUE_HELD;
     job->record.uncounted = job->record.attempt;
     job->record.last = LAST_NONE;
@@ -117,7 +118,7 @@ change_job(struct core *core, struct job *job, const struct change *c)
     if (!level)
         return status;
     if (level->queue != job->level->queue && job->place != PLACE_SETTLED &&
-        !unique_is_free(core, level->queue->number, &job->id, &job->record))
+        !meet_is_free(core, level->queue->number, job))
         return STINT_UNIQUE_HELD;
     apart_forget(core, &job->key);
     set_fields(&job->record, c);
@@ -143,7 +144,8 @@ change_delete(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->state == STINT_RUNNING)
         return STINT_WRONG_STATE;
-    if (job->place == PLACE_SETTLED) {
+    if (job->place == PLACE_SETTLED) { /* a key that it held beyond its end is free, too */
+        unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
         job_remove_settled(core, job);
         return STINT_OK;
     }

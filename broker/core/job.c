@@ -288,6 +288,19 @@ job_clear_deadline(struct core *core, struct job *job)
     record_clear(&job->record, FIELD_START_BY);
 }
 
+void
+job_take_deadline(struct core *core, struct job *job, const struct job_spec *spec)
+{
+    uint64_t by_ms = start_by_of(core, spec);
+    assert(!job->lease && job->place != PLACE_SETTLED);
+    if (!record_has(&job->record, FIELD_START_BY))
+        return;
+    job_clear_deadline(core, job);
+    if (by_ms)
+        record_set(&job->record, FIELD_START_BY, by_ms);
+    put_deadline(core, &job->key, &job->record);
+}
+
 /* The record and its row say when it is due. */
 static void
 schedule(struct core *core, const struct stint_id *job_key, struct record *r, uint64_t due_ms)

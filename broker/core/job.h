@@ -64,6 +64,9 @@ job_is_overdue(const struct core *core, const struct record *record)
 
 /* It has begun, or is over, so it never expires. Whoever does so writes or moves it then. */
 void job_clear_deadline(struct core *core, struct job *job);
+/* One that waits and may expire does so when this submit's would, or not at all, if that would not.
+ * Whoever does so writes or moves it then. */
+void job_take_deadline(struct core *core, struct job *job, const struct job_spec *spec);
 /* A dead, cancelled or expired one is ready again. */
 void job_revive(struct core *core, struct job *job);
 void job_remove_settled(struct core *core, struct job *job);

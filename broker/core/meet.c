@@ -7,14 +7,16 @@
 #include "unique.h"
 #include "watch.h"
 
+/* One whose time to begin is over will not run: the clock has not come to it yet. */
 static bool
-holds(const struct job *job, struct slice unique)
+holds(const struct core *core, const struct job *job, struct slice unique)
 {
     const struct record *r = &job->record;
     bool waiting_only = record_get(r, FIELD_UNIQUE_FLAGS, 0) & UNIQUE_WAITING;
+    if (job->state == STINT_RUNNING ? waiting_only : job_is_overdue(core, r))
+        return false;
     return job->place != PLACE_SETTLED && r->unique.size == unique.size &&
-        memcmp(r->unique.data, unique.data, unique.size) == 0 &&
-        !(waiting_only && job->state == STINT_RUNNING);
+        memcmp(r->unique.data, unique.data, unique.size) == 0;
 }
 
 /* One that waits takes what the new one brings. */
@@ -24,6 +26,8 @@ change(struct core *core, struct job *job, const struct job_spec *spec)
     apart_forget(core, &job->key);
     if (spec->unique_flags & UNIQUE_REPLACE)
         job_set_payload(core, job, spec->payload);
+    if (spec->unique_flags & UNIQUE_MOVE) /* else one that is put off again and again expires */
+        job_take_deadline(core, job, spec);
     job_write(core, job);
     if (spec->unique_flags & UNIQUE_MOVE)
         job_reschedule(core, job, job_due(core, spec));
@@ -43,10 +47,30 @@ meet_holder(
     *id = row.id;
     if (row.until_ms)
         return STINT_MET_JOB;
-    if (!job_find(core, &row.id, &job) || !holds(&job, spec->unique))
+    if (!job_find(core, &row.id, &job) || !holds(core, &job, spec->unique))
         return STINT_MET_NOTHING;
     if (job.state == STINT_RUNNING || !(spec->unique_flags & (UNIQUE_REPLACE | UNIQUE_MOVE)))
         return STINT_MET_JOB;
     change(core, &job, spec);
     return STINT_MET_CHANGED;
+}
+
+bool
+meet_is_free(struct core *core, uint32_t queue, struct job *job)
+{
+    const struct record *r = &job->record;
+    uint8_t bytes[LIMIT_UNIQUE_BYTES];
+    struct slice unique = {bytes, r->unique.size};
+    struct stint_id key = job->key;
+    enum place place = job->place;
+    struct row_unique row;
+    struct job holder;
+    if (!record_has(r, FIELD_UNIQUE) || !unique_find(core, queue, r->unique, &row) ||
+        id_compare(&row.id, &job->id) == 0)
+        return true;
+    if (row.until_ms)
+        return false;
+    memcpy(bytes, r->unique.data, unique.size);
+    bool held = job_find(core, &row.id, &holder) && holds(core, &holder, unique);
+    return job_load(core, &key, place, job) && !held;
 }

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "reply.h"
 #include "sight.h"
+#include "unique.h"
 
 enum {
     QUEUES_A_STEP = 1024,
@@ -276,7 +277,8 @@ sweep_one(struct core *core, struct queue *q)
     }
     if (q->past.empty_ms == 0)
         q->past.empty_ms = core->clocks.now_ms;
-    if (core->clocks.now_ms - q->past.empty_ms < core->options.queue_keep_ms)
+    if (core->clocks.now_ms - q->past.empty_ms < core->options.queue_keep_ms ||
+        unique_any(core, q->number)) /* its keys go by its number, and another one has another */
         return;
     core_say(core, NOTE_DEBUG, "an empty queue goes", NOTE_TEXT("queue", q->name));
     (void)book_queue_remove(&core->book, q);

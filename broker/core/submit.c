@@ -339,6 +339,7 @@ store_answer(struct core *core, struct peer *peer, uint64_t number, uint64_t has
         .rest = rest};
     store_put(core->store, STORE_ANSWERS, answer_key(key, peer->session, number),
         row_answer_write(head, &row), rest);
+    core->step.written_bytes += sizeof head + rest.size + ROW_OVERHEAD_BYTES;
 }
 
 static void

@@ -49,11 +49,12 @@ unique_find(struct core *core, uint32_t queue, struct slice unique, struct row_u
 }
 
 bool
-unique_is_free(struct core *core, uint32_t queue, const struct stint_id *id, const struct record *r)
+unique_any(struct core *core, uint32_t queue)
 {
-    struct row_unique row;
-    return !record_has(r, FIELD_UNIQUE) || !unique_find(core, queue, r->unique, &row) ||
-        id_compare(&row.id, id) == 0;
+    uint8_t from[QUEUE_KEY_BYTES];
+    struct slice key, value, begin = queue_key(from, queue);
+    return store_seek(core->store, STORE_UNIQUE, begin, &key, &value) && key.size > begin.size &&
+        memcmp(key.data, begin.data, begin.size) == 0;
 }
 
 void

@@ -10,10 +10,8 @@
 /* The row of a key, unless its time is over. Whether its job still holds it is another question,
  * that meet.c answers. Borrowed until the store is written. */
 bool unique_find(struct core *core, uint32_t queue, struct slice unique, struct row_unique *row);
-/* May this job, which stands or is to stand in that queue, have its key there? It may if it has
- * none. */
-bool unique_is_free(
-    struct core *core, uint32_t queue, const struct stint_id *id, const struct record *record);
+/* Is there any key of that queue? */
+bool unique_any(struct core *core, uint32_t queue);
 /* The job, which has a key, holds it from now on; whoever held it before does so no longer. */
 void unique_hold(
     struct core *core, uint32_t queue, const struct stint_id *id, const struct record *record);

@@ -32,6 +32,7 @@ static struct poptOption options[] = {
 
 struct running {
     struct cli *cli;
+    struct stint_id id;
     struct stall stall;
     int exit_code;
     bool over, cancelling;
@@ -72,6 +73,15 @@ settled(void *context, const struct stint_job_info *info)
         return;
     console_progress("");
     r->over = true;
+    if (info->state == STINT_UNKNOWN) { /* it has held a key for longer than it is kept */
+        char id[STINT_ID_TEXT_BYTES];
+        cli_say(r->cli, "%s: it is over, and what came of it was forgotten",
+            stint_id_format(&info->id, id));
+        r->exit_code = EXIT_NO_SUCH_JOB;
+        if (r->cli->json)
+            (void)out_line(out_job(info));
+        return;
+    }
     r->exit_code = lost ? EX_IOERR : exit_code_of(info);
     if (r->cli->json) {
         (void)out_line(out_job(info));
@@ -103,17 +113,25 @@ runs(void *context, const struct stint_job_info *info)
     console_progress(text);
 }
 
-static int
-wait_for(
-    struct cli *cli, const struct stint_id *id, const struct stint_job *job, struct local *local)
+static const struct stint_id *
+the_job(void *context)
 {
-    struct running r = {.cli = cli};
+    const struct running *r = context;
+    return &r->id;
+}
+
+static int
+wait_for(struct cli *cli, const struct stint_id *id, struct local *local)
+{
+    struct running r = {.cli = cli, .id = *id};
     char text[STINT_ID_TEXT_BYTES];
     int rc = EX_OK;
     if (console_error_width() > 0 && !cli->json)
         stint_watch_progress(cli->client, runs, &r);
     enum stint_status status = stint_watch(cli->client, id, 1, true, settled, &r);
-    stall_begin(&r.stall, cli, job->queue ? job->queue : STINT_DEFAULT_NAME, job->kind);
+    stall_begin(&r.stall, cli, NULL, NULL);
+    r.stall.waits_for = the_job;
+    r.stall.context = &r;
     while (status == STINT_OK && rc == EX_OK && !r.over && !cli_interrupted()) {
         status = stint_client_process(cli->client, 200);
         if (status == STINT_OK && !r.over)
@@ -161,7 +179,7 @@ run_job(struct cli *cli, const struct stint_job *job)
     if (rc == EX_OK && detach)
         jobs_print_id(cli, &id, met);
     else if (rc == EX_OK)
-        rc = wait_for(cli, &id, job, local);
+        rc = wait_for(cli, &id, local);
     stint_client_destroy(&cli->client);
     local_stop(&local);
     return rc;

@@ -125,14 +125,34 @@ submit_pile(struct cli *cli, struct pile *pile)
     return rc;
 }
 
+/* Why a line can't be in a unique key; NULL: it can, or there is none. The library would refuse the
+ * whole pile for it. */
+static const char *
+key_trouble(const char *key, const char *line, size_t bytes)
+{
+    size_t size = key ? strlen(key) : 0;
+    if (!key)
+        return NULL;
+    if (memchr(line, 0, bytes) && strstr(job_options.unique, "{}"))
+        return "a line with a zero byte can't be in a unique key";
+    if (size == 0 || size >= STINT_UNIQUE_BYTES)
+        return "its unique key has no bytes, or over 255";
+    json_t *text = json_stringn(key, size);
+    bool good = text != NULL;
+    json_decref(text);
+    return good ? NULL : "its unique key is not UTF-8";
+}
+
 static int
 add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
     size_t bytes)
 {
     char *payload = cli_copy(line, bytes), *key = jobs_unique_of(line, bytes);
-    int rc = key && memchr(line, 0, bytes) && strstr(job_options.unique, "{}") ? EX_DATAERR : EX_OK;
-    if (rc != EX_OK)
-        cli_say(cli, "a line with a zero byte can't be in a unique key");
+    const char *trouble = key_trouble(key, line, bytes);
+    int rc = trouble ? EX_DATAERR : EX_OK;
+    if (trouble)
+        cli_say(
+            cli, "line %llu: %s", (unsigned long long)(pile->first_line + pile->count), trouble);
     else if (object)
         rc = make_object(cli, &payload, &bytes);
     if (rc != EX_OK) { /* what stands before it is stored */

@@ -109,8 +109,13 @@ static int
 fill_expires(const struct cli *cli, struct stint_job *job)
 {
     const char *text = job_options.expires;
-    if (!text || moment_read(text, clock_wall_ms(), &job->expires_at_ms))
+    if (!text)
         return EX_OK;
+    if (moment_read(text, clock_wall_ms(), &job->expires_at_ms)) {
+        if (job->expires_at_ms == 0) /* which would be never */
+            job->expires_at_ms = 1;
+        return EX_OK;
+    }
     if (text[strspn(text, "0123456789")] == '\0' || strpbrk(text, ":-@"))
         return cli_usage(cli,
             "--expires=%s: write a time like 90s, 10m or 2h, or HH:MM, YYYY-MM-DD, "

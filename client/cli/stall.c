@@ -1,11 +1,21 @@
 /* Why nothing happens; the contract is in stall.h. */
 #include "stall.h"
+#include "reasons.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ASK_MS = 1000, AGAIN_MS = 5000 };
-enum reason { AWAY = 1, NO_WORKER = 2, NO_HANDLER = 4, NOT_TAKEN = 8, LATER = 16, PAUSED = 32 };
+enum reason {
+    AWAY = 1,
+    NO_WORKER = 2,
+    NO_HANDLER = 4,
+    NOT_TAKEN = 8,
+    LATER = 16,
+    PAUSED = 32,
+    LIMITED = 64,
+};
 
 void
 stall_begin(struct stall *s, struct cli *cli, const char *queue, const char *kind)
@@ -66,15 +76,37 @@ each_worker(void *context, const struct stint_worker_info *info)
     return true;
 }
 
-/* A broker that is too old to be asked has no queues that are paused. */
+/* A broker that is too old to be asked has no queues that are paused or limited. */
 static void
-say_paused(struct stall *s, const char *queue)
+say_set(struct stall *s, const char *queue)
 {
     struct stint_reason reason;
-    if (stint_why_queue(s->cli->client, queue, &reason, ASK_MS) == STINT_OK &&
-        reason.why == STINT_WHY_PAUSED && first_time(s, PAUSED))
+    if (stint_why_queue(s->cli->client, queue, &reason, ASK_MS) != STINT_OK)
+        return;
+    if (reason.why == STINT_WHY_PAUSED && first_time(s, PAUSED))
         cli_say(s->cli, "queue %s is paused, so nothing of it begins; stint queue resume %s", queue,
             queue);
+    if ((reason.why == STINT_WHY_LIMITED || reason.why == STINT_WHY_RATE) &&
+        first_time(s, LIMITED)) {
+        char *sentence = reason_sentence(&reason, clock_wall_ms());
+        cli_say(s->cli, "%s", sentence);
+        free(sentence);
+    }
+}
+
+/* It is due at its own time, after a failure, or after its handler has put it off. */
+static void
+say_later(struct stall *s, const struct stint_id *id)
+{
+    struct stint_reason reason;
+    char text[STINT_ID_TEXT_BYTES];
+    if (stint_why(s->cli->client, id, 1, &reason, ASK_MS) != STINT_OK || reason.due_ms == 0) {
+        cli_say(s->cli, "%s is scheduled, and runs later", stint_id_format(id, text));
+        return;
+    }
+    char *sentence = reason_sentence(&reason, clock_wall_ms());
+    cli_say(s->cli, "%s is scheduled: %s", stint_id_format(id, text), sentence);
+    free(sentence);
 }
 
 static const char *
@@ -108,7 +140,6 @@ look_at_job(
 {
     const struct stint_id *id = s->waits_for ? s->waits_for(s->context) : NULL;
     const struct stint_job_info *info;
-    char text[STINT_ID_TEXT_BYTES];
     if (!id)
         return STINT_OK;
     struct stint_id one = *id;
@@ -116,9 +147,8 @@ look_at_job(
     if (status != STINT_OK)
         return status == STINT_NO_SUCH_JOB ? STINT_OK : status;
     if (info->state == STINT_SCHEDULED && first_time(s, LATER))
-        cli_say(s->cli, "%s is scheduled: it failed, and is tried again in a while",
-            stint_id_format(&one, text));
-    if (info->state == STINT_READY) {
+        say_later(s, &one);
+    else if (info->state == STINT_READY) {
         memcpy(queue, info->queue, STINT_NAME_BYTES);
         memcpy(kind, info->kind, STINT_NAME_BYTES);
         fleet->queue = queue;
@@ -147,7 +177,7 @@ find_out(struct stall *s)
             s->held);
     if (fleet.queue) {
         say_fleet(s, &fleet);
-        say_paused(s, fleet.queue);
+        say_set(s, fleet.queue);
     }
     return STINT_OK;
 }

@@ -53,6 +53,11 @@ struct job_common {
     uint32_t max_attempts;
 };
 
+/* Behind the jobs, if they are for later. */
+struct job_due {
+    uint64_t delay_ms, due_ms;
+};
+
 struct former {
     struct state_key key;
     uint32_t index, used; /* used: of the first of equal keys: how many of them were found */
@@ -515,6 +520,7 @@ state_add(struct state *s, const struct state_key *keys, const struct stint_job 
     struct log_body b = {s->count, count, s->answered};
     struct job_common c = {jobs->keep_ms, jobs->time_to_run_ms, jobs->backoff_base_ms,
         jobs->backoff_cap_ms, jobs->priority, jobs->max_attempts};
+    struct job_due due = {jobs->delay_ms, jobs->due_ms};
     if (!f)
         abort();
     *first = s->count;
@@ -529,6 +535,8 @@ state_add(struct state *s, const struct state_key *keys, const struct stint_job 
         if (size)
             fwrite(jobs[i].payload, 1, size, f);
     }
+    if (due.delay_ms || due.due_ms)
+        fwrite(&due, sizeof due, 1, f);
     bool good = fclose(f) == 0 && checkpoint(s);
     for (size_t i = 0; i < count && good; i++) {
         struct line_record r = {.key = keys[i]};
@@ -629,6 +637,12 @@ state_next_pending(struct state *s, struct state_batch *batch)
         job.payload_bytes = size;
         batch->jobs[batch->count] = job;
         at += size;
+    }
+    struct job_due due;
+    for (size_t i = 0; i < batch->count && (size_t)(end - at) == sizeof due; i++) {
+        memcpy(&due, at, sizeof due);
+        batch->jobs[i].delay_ms = due.delay_ms;
+        batch->jobs[i].due_ms = due.due_ms;
     }
     batch->first = p->first;
     batch->bytes = names;

@@ -52,6 +52,10 @@ class Expires(harness.Case):
         self.assertIn('state="expired"} 2', self.place.stint("stats", "--format", "openmetrics").stdout)
         self.assertEqual(self.place.stint("why", job).stdout, "it is over: expired; stint retry brings it back\n")
 
+    def test_one_that_was_over_before_all_times_expires_at_once(self):
+        job, _ = self.submit("--expires", "@0")
+        self.until(job, "expired")
+
     def test_one_that_begins_in_time_runs_and_the_rest_of_its_life_is_like_any_other(self):
         self.place.worker("--exec", "--slots", "1")
         r = self.place.stint("run", "--expires", LATER, "echo", "ran")

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import harness
 
@@ -66,6 +67,40 @@ class Resume(harness.Case):
         out, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, code, err)
         return out.split(), err
+
+    def test_jobs_for_later_whose_answer_did_not_come_are_for_later_when_they_are_sent_again(self):
+        """Whether the broker has stored them by then or not."""
+        for killed in (False, True):
+            state = self.place.path(f"later-{killed}")
+            command = [harness.program("stint"), "map", "-e", self.place.endpoint, "--state", state, "--in", "1h",
+                       "-q", f"later-{killed}", self.script]
+            p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            harness.wait_until(lambda: self.place.stats()["peers"] >= 3, "it is there")
+            self.place.broker_process.signal(signal.SIGSTOP)
+            p.stdin.write(b"a\nb\nc\n")
+            p.stdin.close()
+            log = os.path.join(state, "log")
+            harness.wait_until(lambda: os.path.exists(log) and os.path.getsize(log) > 0, "it has written what it sends")
+            time.sleep(0.3)  # so that it is sent, mostly
+            p.kill()
+            p.wait(30)
+            if killed:
+                self.place.broker_process.kill()
+                self.place.broker(*self.broker_options)
+            else:
+                self.place.broker_process.signal(signal.SIGCONT)
+            p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.addCleanup(lambda p=p: p.poll() is None and (p.kill() or p.communicate()))
+            p.stdin.write(b"a\nb\nc\n")
+            p.stdin.close()
+            jobs = lambda: self.place.json("ls", "-q", f"later-{killed}")
+            harness.wait_until(lambda: len(jobs()) == 3 or p.poll() is not None, "they are there")
+            self.assertIsNone(p.poll(), p.poll() is not None and p.stderr.read())
+            self.assertEqual([j["state"] for j in jobs()], 3 * ["scheduled"])
+            p.kill()
+            p.wait(30)
+            p.stdout.close()
+            p.stderr.close()
 
     def test_changed_input_runs_what_is_new_and_skips_what_is_done(self):
         old = ["a", "b", "c", "hold1", "d"]

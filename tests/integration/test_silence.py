@@ -59,6 +59,22 @@ class Silence(harness.Case):
         self.waits_saying(self.start("map", "-i", self.lines("a"), "echo"),
                           "no worker of queue default runs jobs of kind exec")
 
+    def test_a_job_for_later_is_told_with_its_time(self):
+        self.place.broker()
+        job = self.place.stint("submit", "-q", "lonely", "--in", "1h", "x").stdout.strip()
+        for args in (["wait", job], ["run", "-q", "lonely", "--in", "1h", "echo"]):
+            p = self.start(*args)
+            self.waits_saying(p, "is scheduled: it is due in 1h")
+            self.assertNotIn("failed", p.said())
+
+    def test_a_queue_that_has_begun_as_many_as_it_may_is_told(self):
+        self.place.broker()
+        self.place.worker("--queue", "slow", "--exec")
+        self.assertExit(self.place.stint("queue", "set", "slow", "--rate", "1/h"), 0)
+        harness.wait_until(lambda: self.place.json("workers"), "the worker is there")
+        for args in (["run", "-q", "slow", "echo"], ["map", "-i", self.lines("a"), "-q", "slow", "echo"]):
+            self.waits_saying(self.start(*args), "as many jobs of queue slow have begun as may")
+
     def test_it_is_said_once(self):
         self.place.broker()
         p = self.start("map", "-i", self.lines("a"), "echo")

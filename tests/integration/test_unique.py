@@ -61,8 +61,13 @@ class Unique(harness.Case):
         self.assertIn("jobs that were there already: 2;", r.stderr)
         self.assertEqual(sorted(j["unique"] for j in self.jobs()),
                          ["line a of a", "line b of b", "line c of c"])
-        r = self.place.stint("submit", "--each", "--unique", "{}", input=b"a\0b\n")
-        self.assertExit(r, 65)
+        for wrong in (b"a\0b", b"", b"k" * 256, b"\xff"):
+            r = self.place.stint("submit", "-q", "wrong", "--each", "--unique", "{}",
+                                 input=b"first\n" + wrong + b"\nlast\n")
+            self.assertExit(r, 65)
+            self.assertIn("line 2: ", r.stderr)
+            self.assertIn("stopped at line 2: 1 jobs are stored", r.stderr)
+        self.assertEqual(len(self.jobs("wrong")), 1)
 
     def test_a_command_that_runs_already_is_waited_for(self):
         self.place.worker("--exec", "--slots", "2")
@@ -79,6 +84,14 @@ class Unique(harness.Case):
             out, said = p.communicate(timeout=60)
             self.assertEqual((p.returncode, out), (0, "done\n"), said)
         self.assertEqual(len(self.jobs()), 1 + self.late(ran))
+
+    def test_a_command_that_was_forgotten_is_told(self):
+        self.place.worker("--exec")
+        command = ["run", "--unique", "once", "--unique-for", "1h", "--keep", "0", "echo", "done"]
+        self.assertEqual(self.place.stint(*command).stdout, "done\n")
+        r = self.place.stint(*command)
+        self.assertExit(r, 66)
+        self.assertIn("was forgotten", r.stderr)
 
     def late(self, ran):
         """Runs of those that came when it was over; none, mostly."""
@@ -153,6 +166,20 @@ class Unique(harness.Case):
         for key, job in (("held", held), ("done", done)):
             self.assertEqual(self.submit("--unique", key)[0], job)
         self.submit("--unique", "free")
+
+    def test_keys_of_a_queue_that_was_removed_do_not_keep_a_dump_from_being_loaded(self):
+        done, _ = self.submit("--unique", "done", "--unique-for", "1h", "--keep", "0")
+        w = self.place.worker("--handle", "default=cat", "--slots", "1")
+        harness.wait_until(lambda: self.place.stats()["succeeded"] == 1, "it is done")
+        w.stop()
+        self.assertExit(self.place.stint("queue", "rm", "default"), 0)
+        self.verify()
+        stintd = harness.program("stintd")
+        dumped = subprocess.run([stintd, "--dump", "--data", self.place.path("data")], capture_output=True, timeout=60)
+        self.assertEqual(dumped.returncode, 0, dumped.stderr)
+        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dumped.stdout), 0)
+        self.broker = self.place.broker("--data", self.place.path("loaded"))
+        self.assertNotEqual(self.submit("--unique", "done")[0], done)
 
 
 if __name__ == "__main__":

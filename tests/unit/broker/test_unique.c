@@ -1,133 +1,9 @@
 /* Unique keys: of a queue, one job at a time has a key, whatever is done to it.
  */
-#include "keyed.h"
-#include "store.h"
+#include "rows.h"
+#include "unique_world.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-enum { CLIENT = 1, WORKER = 2, FOR_MS = 60000 };
-
-static uint64_t numbers[4];
-
-static void
-step(struct world *w, uint64_t ms)
-{
-    assert_int_equal(world_step(w, ms), STINT_OK);
-}
-
-static void
-connect(struct world *w, uint32_t slots)
-{
-    world_with_client(w);
-    world_with_worker(w, slots);
-    world_claim(w, WORKER, NULL, 0);
-    step(w, 0);
-}
-
-/* With a worker that takes so many jobs. */
-static struct world *
-world_of(uint32_t slots)
-{
-    struct world *w = world_new(NULL);
-    memset(numbers, 0, sizeof numbers);
-    connect(w, slots);
-    return w;
-}
-
-static struct job_spec
-keyed(const char *key, const char *payload)
-{
-    struct job_spec job = world_job(payload);
-    job.unique = (struct slice){(const uint8_t *)key, strlen(key)};
-    return job;
-}
-
-struct got {
-    struct stint_id id;
-    enum stint_met met;
-};
-
-/* What the jobs of one submission met. */
-static void
-submit_all(struct world *w, const struct job_spec *jobs, uint32_t count, struct got *got)
-{
-    uint32_t all = 0;
-    world_submit(w, CLIENT, ++numbers[CLIENT], jobs, count);
-    step(w, 0);
-    assert_non_null(world_read(w, CLIENT, MESSAGE_SUBMITTED));
-    struct answer *a = &w->arrays->answers[0];
-    assert_int_equal(a->status, STINT_OK);
-    for (uint32_t i = 0; i < a->count; i++) {
-        struct stint_id first;
-        uint32_t length;
-        assert_true(message_next_run(a, &first, &length));
-        for (uint32_t n = 0; n < length; n++) {
-            assert_true(all < count);
-            got[all++] = (struct got){id_plus(first, n), a->met};
-        }
-    }
-    assert_int_equal(all, count);
-}
-
-static struct got
-submit(struct world *w, struct job_spec job)
-{
-    struct got got;
-    submit_all(w, &job, 1, &got);
-    return got;
-}
-
-static void
-assert_same_job(struct got a, struct got b)
-{
-    assert_memory_equal(&a.id, &b.id, sizeof a.id);
-}
-
-static size_t
-keys_held(struct world *w)
-{
-    assert_int_equal(
-        store_model_count(w->store, STORE_UNIQUE_ENDS) > store_model_count(w->store, STORE_UNIQUE),
-        false);
-    return store_model_count(w->store, STORE_UNIQUE);
-}
-
-static uint64_t
-jobs_there(struct world *w)
-{
-    struct stint_stats stats;
-    uint64_t sum = 0;
-    core_stats(w->core, &stats);
-    for (unsigned s = STINT_READY; s <= STINT_RUNNING; s++)
-        sum += stats.jobs[s];
-    return sum;
-}
-
-static void
-ask(struct world *w, enum message_type type, struct stint_id id, enum stint_status expected)
-{
-    message_put_ids(world_frame(w, CLIENT), type, 77, &id, 1, 0);
-    step(w, 0);
-    assert_non_null(world_read(w, CLIENT, MESSAGE_ANSWERS));
-    assert_int_equal(w->arrays->statuses[0], expected);
-}
-
-static void
-change(struct world *w, struct stint_id id, struct change c, enum stint_status expected)
-{
-    message_put_change(world_frame(w, CLIENT), 78, &id, 1, &c);
-    step(w, 0);
-    assert_non_null(world_read(w, CLIENT, MESSAGE_ANSWERS));
-    assert_int_equal(w->arrays->statuses[0], expected);
-}
-
-static void
-settle(struct world *w, struct stint_id id, uint32_t attempt, enum outcome_type type)
-{
-    world_settle(w, WORKER, 900 + attempt, id, attempt, type, "x");
-    step(w, 0);
-}
 
 /* ---- who holds a key ---- */
 
@@ -227,84 +103,6 @@ one_that_holds_it_while_it_waits_lets_go_by_running(void **state)
     world_destroy(&w);
 }
 
-/* ---- for a time after ---- */
-
-static void
-it_is_held_for_a_time_after_a_success_and_no_other_end(void **state)
-{
-    (void)state;
-    for (unsigned restarts = 0; restarts < 2; restarts++) {
-        struct world *w = world_of(1);
-        struct job_spec job = keyed("k", "x");
-        job.unique_for_ms = FOR_MS;
-        job.keep_ms = 0;
-        struct got a = submit(w, job);
-        settle(w, a.id, 1, OUTCOME_SUCCEEDED);
-        assert_int_equal(world_state(w, a.id, NULL), STINT_UNKNOWN);
-        if (restarts) {
-            world_restart(w);
-            connect(w, 1);
-        }
-        struct got b = submit(w, job);
-        assert_int_equal(b.met, STINT_MET_JOB);
-        assert_same_job(a, b);
-        step(w, FOR_MS - 2000);
-        assert_int_equal(submit(w, job).met, STINT_MET_JOB);
-        assert_true(core_idle_ms(w->core) <= 2000);
-        step(w, 2000);
-        assert_int_equal(keys_held(w), 0);
-        assert_int_equal(store_model_count(w->store, STORE_UNIQUE_ENDS), 0);
-        struct got c = submit(w, job);
-        assert_int_equal(c.met, STINT_MET_NOTHING);
-        settle(w, c.id, 1, OUTCOME_DEAD);
-        assert_int_equal(submit(w, job).met, STINT_MET_NOTHING);
-        world_destroy(&w);
-    }
-}
-
-static void
-very_many_that_end_at_once_are_swept_in_steps(void **state)
-{
-    enum { MANY = 4096, ROUNDS = 2 };
-    struct world *w = world_of(0);
-    struct job_spec *jobs = calloc(MANY, sizeof *jobs);
-    struct got *got = calloc(MANY, sizeof *got);
-    char(*keys)[16] = calloc(MANY, sizeof *keys);
-    (void)state;
-    assert_true(jobs && got && keys);
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        for (unsigned i = 0; i < MANY; i++) {
-            (void)snprintf(keys[i], sizeof keys[i], "%u.%u", round, i);
-            jobs[i] = keyed(keys[i], "x");
-            jobs[i].unique_for_ms = FOR_MS;
-        }
-        submit_all(w, jobs, MANY, got);
-    }
-    assert_int_equal(keys_held(w), ROUNDS * MANY);
-    world_hello_worker(w, WORKER + 2, 9, 2 * MANY);
-    step(w, 0);
-    world_claim(w, WORKER + 2, NULL, 0);
-    step(w, 0);
-    for (unsigned i = 1; i <= ROUNDS * MANY; i++) {
-        world_settle(
-            w, WORKER + 2, i, id_make(0, 1, DEFAULT_PRIORITY, i), 1, OUTCOME_SUCCEEDED, "");
-        if (i % 128 == 0)
-            step(w, 0);
-    }
-    assert_int_equal(store_model_count(w->store, STORE_UNIQUE_ENDS), ROUNDS * MANY);
-    step(w, FOR_MS);
-    assert_true(keys_held(w) > 0);
-    for (unsigned i = 0; i < 8 && keys_held(w) > 0; i++) {
-        assert_int_equal(core_idle_ms(w->core), 0);
-        step(w, 0);
-    }
-    assert_int_equal(keys_held(w), 0);
-    free(keys);
-    free(got);
-    free(jobs);
-    world_destroy(&w);
-}
-
 /* ---- what it does to the one that it meets ---- */
 
 static void
@@ -335,30 +133,6 @@ one_that_waits_takes_the_payload_and_one_that_runs_does_not(void **state)
         assert_true(world_replays(w));
         world_destroy(&w);
     }
-}
-
-static void
-it_is_put_off_each_time_or_comes_at_once(void **state)
-{
-    struct world *w = world_of(0);
-    struct job_spec job = keyed("k", "x");
-    (void)state;
-    job.unique_flags = UNIQUE_MOVE;
-    job.delay_ms = 10000;
-    struct got a = submit(w, job);
-    for (unsigned i = 0; i < 5; i++) {
-        step(w, 6000);
-        assert_int_equal(submit(w, job).met, STINT_MET_CHANGED);
-        assert_int_equal(world_state(w, a.id, NULL), STINT_SCHEDULED);
-    }
-    step(w, 9999);
-    assert_int_equal(world_state(w, a.id, NULL), STINT_SCHEDULED);
-    assert_int_equal(store_model_count(w->store, STORE_DUE), 1);
-    job.delay_ms = 0;
-    assert_int_equal(submit(w, job).met, STINT_MET_CHANGED);
-    assert_int_equal(world_state(w, a.id, NULL), STINT_READY);
-    assert_int_equal(store_model_count(w->store, STORE_DUE), 0);
-    world_destroy(&w);
 }
 
 /* ---- exactly once, whatever it met ---- */
@@ -394,6 +168,33 @@ a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again(void **sta
         connect(w, 0);
     }
     assert_true(world_replays(w));
+    world_destroy(&w);
+}
+
+/* What many answers of a step take is counted: they have an id for each job that met another one.
+ */
+static void
+answers_do_not_take_more_than_there_is_room_for(void **state)
+{
+    enum { MESSAGES = 100, ROOM = 8200000 };
+    struct world *w = world_of(0);
+    struct job_spec *jobs = calloc(LIMIT_JOBS, sizeof *jobs);
+    uint32_t accepted = 0;
+    (void)state;
+    assert_non_null(jobs);
+    for (unsigned i = 0; i < LIMIT_JOBS; i++)
+        jobs[i] = keyed("k", "");
+    (void)submit(w, jobs[0]);
+    store_model_set_room(w->store, ROOM);
+    for (unsigned i = 0; i < MESSAGES; i++)
+        world_submit(w, CLIENT, ++numbers[CLIENT], jobs, LIMIT_JOBS);
+    step(w, 0);
+    for (size_t i = 0; world_next(w, CLIENT, &i);)
+        for (uint32_t n = 0; w->message.type == MESSAGE_SUBMITTED && n < w->message.count; n++)
+            accepted += w->arrays->answers[n].status == STINT_OK;
+    assert_true(accepted > 0);
+    assert_true(accepted * LIMIT_JOBS * ROW_RUN_BYTES < ROOM / 2);
+    free(jobs);
     world_destroy(&w);
 }
 
@@ -443,6 +244,37 @@ one_that_moves_takes_its_key_along_if_there_is_room_for_it(void **state)
         STINT_OK); /* what is over holds nothing, and goes anywhere */
     assert_true(world_replays(w));
     world_destroy(&w);
+}
+
+/* What lets go by running is not in the way of one that comes back, or comes from elsewhere. */
+static void
+one_that_lets_go_by_running_is_in_nobodys_way(void **state)
+{
+    struct change to = {.set = CHANGE_QUEUE};
+    (void)state;
+    for (unsigned moves = 0; moves < 2; moves++) {
+        struct world *w = world_of(1);
+        struct job_spec job = keyed("k", "x"), other = job;
+        to.to.queue = job.queue;
+        other.queue = moves ? text("other") : job.queue;
+        job.unique_flags = UNIQUE_WAITING;
+        struct got a = submit(w, other);
+        if (!moves)
+            ask(w, MESSAGE_CANCEL, a.id, STINT_OK);
+        struct got b = submit(w, job);
+        assert_int_equal(world_state(w, b.id, NULL), STINT_RUNNING);
+        if (moves)
+            change(w, a.id, to, STINT_OK);
+        else
+            ask(w, MESSAGE_RETRY, a.id, STINT_OK);
+        struct got c = submit(w, job);
+        assert_int_equal(c.met, STINT_MET_JOB);
+        assert_same_job(a, c);
+        settle(w, b.id, 1, OUTCOME_SUCCEEDED);
+        assert_int_equal(keys_held(w), 1);
+        assert_true(world_replays(w));
+        world_destroy(&w);
+    }
 }
 
 /* ---- what can be wrong ---- */
@@ -498,7 +330,20 @@ what_is_damaged_holds_no_key(void **state)
     world_destroy(&w);
 }
 
-#define FOR(test) cmocka_unit_test(test)
+/* Nor is one that comes back kept from it by what is damaged. */
+static void
+what_is_damaged_is_in_nobodys_way(void **state)
+{
+    struct world *w = world_of(0);
+    (void)state;
+    struct got a = submit(w, keyed("k", "x"));
+    ask(w, MESSAGE_CANCEL, a.id, STINT_OK);
+    (void)submit(w, keyed("k", "y"));
+    store_model_damage(w->store, STORE_LIVE);
+    ask(w, MESSAGE_RETRY, a.id, STINT_OK);
+    assert_same_job(submit(w, keyed("k", "z")), a);
+    world_destroy(&w);
+}
 
 int
 main(void)
@@ -508,15 +353,15 @@ main(void)
         FOR(other_keys_other_queues_and_none_at_all_are_apart),
         FOR(each_end_frees_the_key),
         FOR(one_that_holds_it_while_it_waits_lets_go_by_running),
-        FOR(it_is_held_for_a_time_after_a_success_and_no_other_end),
-        FOR(very_many_that_end_at_once_are_swept_in_steps),
         FOR(one_that_waits_takes_the_payload_and_one_that_runs_does_not),
-        FOR(it_is_put_off_each_time_or_comes_at_once),
         FOR(a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again),
+        FOR(answers_do_not_take_more_than_there_is_room_for),
         FOR(one_comes_back_only_if_its_key_is_free),
         FOR(one_that_moves_takes_its_key_along_if_there_is_room_for_it),
+        FOR(one_that_lets_go_by_running_is_in_nobodys_way),
         FOR(a_key_has_a_size_and_is_text),
         FOR(what_is_damaged_holds_no_key),
+        FOR(what_is_damaged_is_in_nobodys_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
