@@ -219,8 +219,8 @@ what_a_manifest_may_not_say(void **state)
         int code;
         const char *words;
     } cases[] = {
-        {"stint-data", "stint-data 10", 5, EX_CONFIG,
-            "has format 10 and this stintd knows up to 9"},
+        {"stint-data", "stint-data 11", 5, EX_CONFIG,
+            "has format 11 and this stintd knows up to 10"},
         {"stint-data", "stint-data 2000000000", 5, EX_CONFIG, "use a newer stintd"},
         {"stint-data", "stint-data 0", 5, EX_DATAERR, damaged},
         {"stint-data", "stint-data -3", 5, EX_DATAERR, damaged},
