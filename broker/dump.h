@@ -17,8 +17,9 @@
  *     feed      name, queues, events, keep_ms, max_events, max_bytes: what it is to record and
  *               keep. Not its events; its numbers begin anew, and who follows it is told
  *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
- * last: how the last attempt ended, and the fields that record_field_name names; suspect, error,
- * unique: its key, payload or, of one that succeeded, result; output: of a dead one session
+ * last: how the last attempt ended, and the fields that record_field_name names; suspect, followed:
+ * others wait for it, after: ids of those that it is after, waits_for: which of them it waits for,
+ * error, unique: its key, payload or, of one that succeeded, result; output: of a dead one session
  * session, submission: the last one, pruned: up to which answers are gone, used_ms, owner: a hash
  * of the key's name unique    key: of the queue (its number), id: of the job that holds it, or
  * until_ms: when that is over answer    session, submission, hash: of what was sent, status, index,
@@ -28,6 +29,7 @@
  *     bulk      bulk: its number, action, state, dry, priority, queue, key, filter: as the protocol
  *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,
  *               examples: an operation on all jobs that the filter is true of
+ *     ended     id, state: of a job that others wait for, which are to be told
  *     damaged   id, bytes: a record that was set aside, or could not be read
  *     end       nothing; a dump without it is cut short
  *

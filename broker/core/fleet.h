@@ -30,6 +30,7 @@ struct leased {
     bool chunked; /* its body is in parts */
     bool unique; /* it has a unique key */
     bool start_by; /* its record says when it expires, until it is told to have begun */
+    bool linked; /* it was after other jobs, or others are after it */
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     struct series *series; /* where its run time goes; NULL: nowhere */
 };

@@ -56,7 +56,10 @@ enum record_field {
     FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
-    FIELDS_OPTIONAL = 15,
+    FIELD_AFTER = 15, /* for so many jobs it still waits; absent: it never waited for any */
+    FIELD_AFTER_FLAGS = 16, /* of enum after_flag */
+    FIELDS_OPTIONAL = 17,
+    FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
@@ -131,6 +134,13 @@ static inline bool
 record_chunked(const struct record *r)
 {
     return (r->fields >> FIELD_CHUNKED & 1) != 0;
+}
+
+/* Do others wait for it, or did? */
+static inline bool
+record_followed(const struct record *r)
+{
+    return (r->fields >> FIELD_FOLLOWED & 1) != 0;
 }
 
 /* Was it lost with a worker, and has not ended since? Then it may be what ended that worker. */
