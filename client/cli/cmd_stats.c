@@ -39,7 +39,7 @@ static const struct out_column priority_columns[] = {{"QUEUE", "queue", OUT_LEFT
     {"SCHEDULED", "scheduled", OUT_RIGHT, 60}, {"RUNNING", "running", OUT_RIGHT, 0},
     {"SUCCEEDED", "succeeded", OUT_RIGHT, 70}, {"DEAD", "dead", OUT_RIGHT, 0},
     {"CANCELLED", "cancelled", OUT_RIGHT, 80}, {"EXPIRED", "expired", OUT_RIGHT, 90},
-    {"BLOCKED", "blocked", OUT_RIGHT, 75}};
+    {"BLOCKED", "blocked", OUT_RIGHT, 100}};
 
 struct showing {
     const struct cli *cli;

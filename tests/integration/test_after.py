@@ -53,8 +53,9 @@ class After(harness.Case):
         any_end = self.submit("-q", "two", "--after", job, "--after-any")
         shown = self.place.json("show", job)[0]
         self.assertEqual((shown["state"], shown["after"]), ("blocked", 2))
-        self.assertNotIn("after_any", shown)
-        self.assertTrue(self.place.json("show", any_end)[0]["after_any"])
+        self.assertNotIn("after_end", shown)
+        self.assertEqual(self.place.json("show", any_end)[0]["after_end"], "any")
+        self.assertRegex(self.place.stint("show", any_end).stdout, r"(?m)^after_end +any$")
         self.assertEqual({j["id"] for j in self.place.json("ls", "--states", "blocked")}, {job, any_end})
         self.assertEqual(len(self.place.json("ls", "--where", "state=blocked queue=two")), 2)
         self.assertEqual(self.place.stint("why", job).stdout, "it waits until 2 other jobs have ended\n")

@@ -598,43 +598,6 @@ they_count_as_waiting(void **state)
     }
 }
 
-/* Its record can't be read: those who wait for it do not do so for ever. */
-static void
-a_damaged_parent_has_not_succeeded(void **state)
-{
-    struct world *w = world_with_both(0);
-    (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
-    w->store->ops->begin(w->store);
-    store_model_damage(w->store, STORE_LIVE);
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
-    assert_int_equal(world_state(w, parent, NULL), STINT_UNKNOWN);
-    step(w, 0);
-    assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
-    waiting_verify(w);
-    world_destroy(&w);
-    waiting_done();
-}
-
-/* And one that waits itself is no row that leads nowhere. */
-static void
-a_damaged_follower_is_waited_for_by_nobody(void **state)
-{
-    struct world *w = world_with_both(0);
-    (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
-    w->store->ops->begin(w->store);
-    store_model_damage(w->store, STORE_PARKED);
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
-    assert_int_equal(world_state(w, id, NULL), STINT_UNKNOWN);
-    assert_int_equal(store_model_count(w->store, STORE_PARENTS), 0);
-    assert_no_links(w);
-    assert_int_equal(ask(w, MESSAGE_CANCEL, parent), STINT_OK);
-    waiting_verify(w);
-    world_destroy(&w);
-    waiting_done();
-}
-
 static void
 a_key_is_needed_for_the_queue_of_a_parent(void **state)
 {
@@ -680,8 +643,6 @@ main(void)
         cmocka_unit_test(a_parent_that_is_forgotten_at_success_tells_its_followers),
         cmocka_unit_test(why_lists_filters_and_bulk_operations_know_them),
         cmocka_unit_test(they_count_as_waiting),
-        cmocka_unit_test(a_damaged_parent_has_not_succeeded),
-        cmocka_unit_test(a_damaged_follower_is_waited_for_by_nobody),
         cmocka_unit_test(a_key_is_needed_for_the_queue_of_a_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
