@@ -303,8 +303,21 @@ is_to_end(struct load *load, const struct stint_id *id)
         store_get(load->store, STORE_ENDED, key_of(id), &value);
 }
 
-/* Nobody is to wait for a job that is not there, as its line was damaged or is missing: to those
- * who do it has ended, and not well. */
+/* How it has ended, if it has; one that is not there has not ended well. */
+static enum stint_state
+end_of(struct load *load, const struct stint_id *id)
+{
+    struct stint_id at = *id;
+    struct slice value;
+    (void)names_find(&load->book, id, &at);
+    enum stint_state state = store_get(load->store, STORE_SETTLED, key_of(&at), &value)
+        ? record_state(value)
+        : STINT_UNKNOWN;
+    return stint_state_settled(state) ? state : STINT_DEAD;
+}
+
+/* Nobody is to wait for a job that is over, or not there, as its line was damaged or is missing:
+ * those who do are to be told. */
 void
 load_finish_links(struct load *load)
 {
@@ -318,6 +331,6 @@ load_finish_links(struct load *load)
         memcpy(parent.bytes, at, STINT_ID_BYTES);
         if (!is_to_end(load, &parent))
             store_put(load->store, STORE_ENDED, key_of(&parent),
-                row_ended_write(bytes, &parent, STINT_DEAD), (struct slice){NULL, 0});
+                row_ended_write(bytes, &parent, end_of(load, &parent)), (struct slice){NULL, 0});
     }
 }

@@ -83,13 +83,14 @@ the_verifier_sees_what_does_not_fit_together(void **state)
         STRAY_PARENTS,
         NOT_FOLLOWED,
         BAD_END,
+        BAD_PARENTS,
         WAYS
     };
     (void)state;
     for (enum way way = NO_FOLLOWER; way < WAYS; way++) {
         struct world *w = world_of_client();
         struct verify_report report = {.problem = NULL};
-        uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX];
+        uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX] = {0};
         struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent),
                         plain = submit(w, 3, world_job("b"));
         const struct slice nothing = {NULL, 0};
@@ -109,6 +110,8 @@ the_verifier_sees_what_does_not_fit_together(void **state)
         else if (way == BAD_END)
             store_put(w->store, STORE_ENDED, (struct slice){id.bytes, sizeof id},
                 (struct slice){bytes, 3}, nothing);
+        else if (way == BAD_PARENTS)
+            store_model_damage(w->store, STORE_PARENTS);
         else { /* it says that it waits for one that would not tell it */
             assert_true(store_del(w->store, STORE_FOLLOWERS, follower_key(key, &parent, &id)));
             store_put(w->store, STORE_FOLLOWERS, follower_key(key, &plain, &id), nothing, nothing);
