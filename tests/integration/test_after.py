@@ -91,6 +91,34 @@ class After(harness.Case):
         self.assertExit(self.place.stint("bulk", "retry", "--yes", "--where", "state=cancelled"), 0)
         self.until(child, "ready")
 
+    def test_a_graph_in_a_file(self):
+        text = "# the bread\n\nflour: 1 kg\nwater:\ndough flour water: knead: well\n\tbread dough flour:bake\n"
+        r = self.place.stint("submit", "--graph", "-", "-q", "kitchen", input=text)
+        self.assertExit(r, 0)
+        flour, water, dough, bread = r.stdout.split()
+        shown = [self.place.json("show", job)[0] for job in (flour, water, dough, bread)]
+        self.assertEqual([s.get("after", 0) for s in shown], [0, 0, 2, 2])
+        self.assertEqual([s.get("payload_bytes", 0) for s in shown], [4, 0, 11, 4])
+        before = self.place.stats()["jobs"]
+        for wrong, told in (("a b: x", "no line before it is called b"), ("a: x\na: y", "two lines with this name: a"),
+                            ("a x", "NAME [PARENT...]: PAYLOAD"), (" : x", "name is missing"), ("a a: x", "called a"),
+                            ("\n".join(f"j{i}: x" for i in range(4097)), "at most 4096"),
+                            ("a: " + "x" * (4 << 20) + "\nb: y", "4 MiB")):
+            r = self.place.stint("submit", "--graph", "-", input=wrong)
+            self.assertExit(r, 65)
+            self.assertIn(told, r.stderr)
+        self.assertEqual(self.place.stats()["jobs"], before)
+        for more in (("x",), ("--each",), ("--after", flour), ("--unique", "k"), ("--object",)):
+            self.assertExit(self.place.stint("submit", "--graph", "-", *more, input="a: x"), 64)
+        self.assertExit(self.place.stint("submit", "--graph", self.place.path("nothing")), 66)
+        self.assertExit(self.place.stint("submit", "--graph", "-", input=""), 0)
+        wide = "root: x\n" + "".join(f"j{i} root: x\n" for i in range(1000)) + \
+            "join " + " ".join(f"j{i}" for i in range(1000)) + ": x\n"
+        r = self.place.stint("submit", "--graph", "-", input=wide)
+        self.assertExit(r, 0)
+        self.place.worker("--handle", "default=true", "--slots", "4")
+        self.until(r.stdout.split()[-1], "succeeded")
+
     def test_a_program_asks_for_the_results_of_those_that_it_was_after(self):
         self.place.worker("--exec", "--slots", "2", "--env", "PATH=" + self.path_with_stint())
         parents = [self.place.stint("run", "--detach", "echo", word).stdout.strip() for word in ("hello", "world")]
