@@ -323,6 +323,21 @@ each_unique(struct dump *d, struct slice key, struct slice value)
     dump_line(d, o);
 }
 
+static void
+each_ended(struct dump *d, struct slice key, struct slice value)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id id;
+    enum stint_state state;
+    if (!row_ended_read(key, value, &id, &state)) {
+        d->damaged++;
+        return;
+    }
+    dump_line(d,
+        json_pack("{ss ss ss}", "type", "ended", "id", stint_id_format(&id, text), "state",
+            stint_state_name(state)));
+}
+
 void
 dump_store(struct dump *d)
 {
@@ -333,6 +348,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_FEEDS, each_feed);
     dump_jobs(d);
     dump_each(d, STORE_UNIQUE, each_unique);
+    dump_each(d, STORE_ENDED, each_ended);
     dump_each(d, STORE_SESSIONS, each_session);
     dump_each(d, STORE_ANSWERS, each_answer);
     dump_each(d, STORE_BULKS, each_bulk);

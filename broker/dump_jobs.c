@@ -1,5 +1,6 @@
 /* Jobs as lines of a dump; the format is told in dump.h. */
 #include "dump.h"
+#include "links.h"
 
 static struct slice
 key_of(const struct stint_id *id)
@@ -127,6 +128,8 @@ put_record(json_t *o, const struct record *r)
             json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
     if (record_has(r, FIELD_SUSPECT))
         json_object_set_new(o, "suspect", json_true());
+    if (record_followed(r))
+        json_object_set_new(o, "followed", json_true());
     put_bytes(o, "error", r->error);
     put_bytes(o, "unique", r->unique);
     put_attempts(o, r);
@@ -138,6 +141,30 @@ put_damaged(struct dump *d, const char *id, struct slice value)
     dump_line(d,
         json_pack("{ss ss so}", "type", "damaged", "id", id, "bytes",
             dump_bytes(value.data, value.size)));
+}
+
+/* Ids of those that it is after, and for which of them it waits. False if they are damaged. */
+static bool
+put_links(struct dump *d, json_t *o, const struct stint_id *id)
+{
+    json_t *after, *waits_for = json_array();
+    struct slice nothing;
+    d->body.used = 0;
+    bool whole = links_parents(d->store, id, &d->body);
+    json_object_set_new(o, "after", after = json_array());
+    for (size_t at = 0; at < d->body.used; at += STINT_ID_BYTES) {
+        char text[STINT_ID_TEXT_BYTES];
+        uint8_t key[FOLLOWER_KEY_BYTES];
+        struct stint_id parent;
+        memcpy(parent.bytes, d->body.data + at, STINT_ID_BYTES);
+        json_array_append_new(after, json_string(stint_id_format(&parent, text)));
+        if (store_get(d->store, STORE_FOLLOWERS, follower_key(key, &parent, id), &nothing))
+            json_array_append_new(waits_for, json_string(text));
+    }
+    if (json_array_size(waits_for) > 0)
+        json_object_set(o, "waits_for", waits_for);
+    json_decref(waits_for);
+    return whole;
 }
 
 /* What the job that stands there is called. False if that is not found. */
@@ -168,7 +195,7 @@ job_line(struct dump *d, const struct stint_id *key, struct slice value)
         json_object_set_new(o, "at", json_string(stint_id_format(key, text)));
     json_object_set_new(o, "queue", json_string(queue));
     put_record(o, &r);
-    if (put_bodies(d, o, &id, &r))
+    if (put_bodies(d, o, &id, &r) && (!record_has(&r, FIELD_AFTER) || put_links(d, o, &id)))
         return o;
     json_decref(o);
     return NULL;

@@ -41,5 +41,8 @@ void load_finish(struct load *load);
 /* A job, or a damaged record. */
 bool load_job(struct load *load);
 bool load_damaged(struct load *load);
+/* One that others wait for has ended; and, after the last line, what that means for the rest. */
+bool load_ended(struct load *load);
+void load_finish_links(struct load *load);
 
 #endif

@@ -10,7 +10,8 @@ static const enum store_table tables[STINT_STATES] = {[STINT_READY] = STORE_LIVE
     [STINT_SUCCEEDED] = STORE_SETTLED,
     [STINT_DEAD] = STORE_SETTLED,
     [STINT_CANCELLED_JOB] = STORE_SETTLED,
-    [STINT_EXPIRED] = STORE_SETTLED};
+    [STINT_EXPIRED] = STORE_SETTLED,
+    [STINT_BLOCKED] = STORE_PARKED};
 
 static struct slice
 key_of(const struct stint_id *id)
@@ -100,6 +101,8 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         record_set(r, FIELD_ATTEMPTS, r->attempts.size);
     if (line_flag(l, "suspect"))
         record_mark(r, FIELD_SUSPECT);
+    if (line_flag(l, "followed"))
+        record_mark(r, FIELD_FOLLOWED);
     if (!name_is_valid(r->kind))
         line_wrong(l, "kind is missing, or is no name");
     if (r->uncounted > r->attempt)
@@ -129,7 +132,66 @@ put_parts(struct store *store, const struct stint_id *id, uint32_t part, struct 
 struct placed {
     struct stint_id id, at;
     enum stint_state state;
+    struct links {
+        struct stint_id after[LIMIT_AFTER], waits_for[LIMIT_AFTER];
+        uint32_t after_count, waits_count;
+    } links;
 };
+
+/* An array of ids; how many they are. */
+static uint32_t
+read_ids(struct load_line *l, const char *name, struct stint_id ids[LIMIT_AFTER])
+{
+    json_t *all = json_object_get(l->object, name), *one;
+    size_t i;
+    if (all && l->taken_count < LINE_FIELDS_MAX)
+        l->taken[l->taken_count++] = name;
+    if (json_array_size(all) > LIMIT_AFTER)
+        line_wrong(l, "%s are more than %d ids", name, LIMIT_AFTER);
+    json_array_foreach(all, i, one)
+    {
+        const char *text = json_string_value(one);
+        if (l->why[0])
+            return 0;
+        if (!text || stint_id_parse(text, &ids[i]) != STINT_OK)
+            line_wrong(l, "%s has one that is no id of a job", name);
+    }
+    return (uint32_t)json_array_size(all);
+}
+
+/* For whom it waits, and waited. */
+static void
+read_links(struct load_line *l, struct placed *p, struct record *r)
+{
+    struct links *links = &p->links;
+    uint32_t found = 0;
+    links->after_count = read_ids(l, "after", links->after);
+    links->waits_count = read_ids(l, "waits_for", links->waits_for);
+    if (links->after_count > 0 && !record_has(r, FIELD_AFTER))
+        record_set(r, FIELD_AFTER, 0);
+    for (uint32_t i = 0; i < links->waits_count; i++)
+        for (uint32_t a = 0; a < links->after_count; a++)
+            found += id_compare(&links->waits_for[i], &links->after[a]) == 0;
+    if (found != links->waits_count || record_get(r, FIELD_AFTER, 0) != found ||
+        (p->state == STINT_BLOCKED) != (found > 0) ||
+        record_has(r, FIELD_AFTER) != (links->after_count > 0))
+        line_wrong(l, "state, after, waits_for and after_left do not fit together");
+}
+
+static void
+put_parents(struct load *load, const struct placed *p)
+{
+    const struct links *links = &p->links;
+    for (uint32_t i = 0; i < links->after_count; i += PARENTS_A_ROW) {
+        uint8_t key[PARENTS_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX];
+        uint32_t left = links->after_count - i;
+        struct slice at = parents_key(key, &p->id, i / PARENTS_A_ROW);
+        store_put(load->store, STORE_PARENTS, at,
+            row_parents_write(
+                bytes, at, links->after + i, left < PARENTS_A_ROW ? left : PARENTS_A_ROW),
+            (struct slice){NULL, 0});
+    }
+}
 
 /* What says where the job is found, by its id and when its time comes. */
 static void
@@ -145,6 +207,11 @@ put_marks(struct load *load, const struct placed *p, const struct record *r)
     if (stint_state_settled(p->state))
         store_put(load->store, STORE_EXPIRY,
             expiry_key(key, &p->at, record_get(r, FIELD_EXPIRES, 0)), nothing, nothing);
+    for (uint32_t i = 0; i < p->links.waits_count; i++) {
+        uint8_t follower[FOLLOWER_KEY_BYTES];
+        store_put(load->store, STORE_FOLLOWERS,
+            follower_key(follower, &p->links.waits_for[i], &p->id), nothing, nothing);
+    }
     if (record_has(r, FIELD_START_BY))
         store_put(load->store, STORE_DEADLINES, time_key(key, r->optional[FIELD_START_BY], &p->at),
             nothing, nothing);
@@ -167,6 +234,7 @@ put_job(struct load *load, const struct placed *p, struct record *r, struct slic
     if (record_chunked(r))
         put_parts(load->store, &p->id, 0, body);
     put_parts(load->store, &p->id, OUTPUT_PARTS, output);
+    put_parents(load, p);
     put_marks(load, p, r);
 }
 
@@ -222,13 +290,15 @@ load_job(struct load *load)
     struct load_line *l = &load->line;
     uint8_t attempts[ATTEMPTS_BYTES_MAX];
     struct record r;
-    struct placed p = {.id = line_id(l, "id")};
+    struct placed p;
+    p.id = line_id(l, "id");
     const char *state_name = line_must_text(l, "state", 32);
     if (stint_state_parse(state_name, &p.state) != STINT_OK || !tables[p.state])
         return line_wrong(l, "%s is no state of a job", state_name);
     p.at = line_has(l, "at") ? line_id(l, "at") : p.id;
     struct level *level = level_of(load, &p);
     read_record(l, p.state, &r, attempts);
+    read_links(l, &p, &r);
     struct slice body =
         line_bytes(l, p.state == STINT_SUCCEEDED ? "result" : "payload", LIMIT_BODY_BYTES_MAX);
     struct slice output = line_bytes(l, "output", LIMIT_BODY_BYTES_MAX);
@@ -254,4 +324,65 @@ load_damaged(struct load *load)
     store_put(load->store, STORE_DAMAGED, key_of(&id), bytes, (struct slice){NULL, 0});
     load->damaged++;
     return true;
+}
+
+bool
+load_ended(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t bytes[ROW_ENDED_BYTES_MAX];
+    struct stint_id id = line_id(l, "id");
+    enum stint_state state;
+    const char *name = line_must_text(l, "state", 32);
+    if (stint_state_parse(name, &state) != STINT_OK || !stint_state_settled(state))
+        return line_wrong(l, "%s is no state in which a job ends", name);
+    if (l->why[0])
+        return false;
+    store_put(load->store, STORE_ENDED, key_of(&id), row_ended_write(bytes, &id, state),
+        (struct slice){NULL, 0});
+    return true;
+}
+
+/* Does a job of this id wait or run? */
+static bool
+is_to_end(struct load *load, const struct stint_id *id)
+{
+    struct stint_id at = *id;
+    struct slice value;
+    (void)names_find(&load->book, id, &at);
+    return store_get(load->store, STORE_LIVE, key_of(&at), &value) ||
+        store_get(load->store, STORE_PARKED, key_of(&at), &value) ||
+        store_get(load->store, STORE_ENDED, key_of(id), &value);
+}
+
+/* How it has ended, if it has; one that is not there has not ended well. */
+static enum stint_state
+end_of(struct load *load, const struct stint_id *id)
+{
+    struct stint_id at = *id;
+    struct slice value;
+    (void)names_find(&load->book, id, &at);
+    enum stint_state state = store_get(load->store, STORE_SETTLED, key_of(&at), &value)
+        ? record_state(value)
+        : STINT_UNKNOWN;
+    return stint_state_settled(state) ? state : STINT_DEAD;
+}
+
+/* Nobody is to wait for a job that is over, or not there, as its line was damaged or is missing:
+ * those who do are to be told. */
+void
+load_finish_links(struct load *load)
+{
+    uint8_t at[FOLLOWER_KEY_BYTES + 1] = {0}, bytes[ROW_ENDED_BYTES_MAX];
+    struct slice key, value, from = {at, 1};
+    while (store_seek(load->store, STORE_FOLLOWERS, from, &key, &value)) {
+        struct stint_id parent;
+        memcpy(at, key.data, FOLLOWER_KEY_BYTES);
+        at[FOLLOWER_KEY_BYTES] = 0; /* the least key after this one */
+        from.size = sizeof at;
+        memcpy(parent.bytes, at, STINT_ID_BYTES);
+        if (!is_to_end(load, &parent))
+            store_put(load->store, STORE_ENDED, key_of(&parent),
+                row_ended_write(bytes, &parent, end_of(load, &parent)), (struct slice){NULL, 0});
+    }
 }

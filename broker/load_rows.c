@@ -485,7 +485,8 @@ static const struct {
 } types[] = {{"job", load_job}, {"answer", take_answer}, {"session", take_session},
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
-    {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"end", take_end}};
+    {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"ended", load_ended},
+    {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool
@@ -524,6 +525,7 @@ void
 load_finish(struct load *load)
 {
     const char *identity = load->seal.identity;
+    load_finish_links(load);
     book_flush(&load->book);
     put_meta(load, META_FORMAT, DATA_FORMAT, 0);
     put_meta(load, META_EPOCH, load->epoch, load->sessions);

@@ -1,6 +1,7 @@
 /* Submissions: checked, numbered without gaps in the session, sent again until answered
  * (answers.c), stored once. */
 #include "client.h"
+#include "id.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +37,8 @@ static unsigned
 needs_of(const struct job_spec *s)
 {
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
-        (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U);
+        (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
+        (s->after.size ? NEEDS_AFTER : 0U);
 }
 
 const char *
@@ -47,12 +49,19 @@ client_lacks(const struct stint_client *c, unsigned needs)
         const char *feature, *lacks;
     } all[] = {{NEEDS_DELAY, "delay", "the broker is too old for jobs that are due later"},
         {NEEDS_UNIQUE, "unique", "the broker is too old for unique keys"},
-        {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"}};
+        {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"},
+        {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
             return all[i].lacks;
     return NULL;
 }
+
+/* Where in the caller's call the jobs of a message begin, and the ids of those that have gone. */
+struct piece_place {
+    size_t first;
+    const struct stint_id *gone; /* NULL: they are not known */
+};
 
 static enum stint_status
 check_unique(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
@@ -90,10 +99,37 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
     return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
+/* Is it one of the same call? Which? */
+static bool
+is_earlier(const struct stint_id *id, uint64_t *index)
+{
+    *index = id_sequence(id) - 1;
+    return id_queue(id) == 0 && id_broker(id) == 0 && id_sequence(id) > 0;
+}
+
+static enum stint_status
+check_after(struct stint_client *c, const struct stint_job *job, size_t index, bool alone)
+{
+    uint64_t place;
+    if (job->after.count > LIMIT_AFTER)
+        return bad_job(
+            c, STINT_INVALID, index, alone, "it is after more than %d others", LIMIT_AFTER);
+    if ((job->after.count > 0 && !job->after.ids) || job->after.flags & ~(uint32_t)AFTER_FLAGS_ALL)
+        return bad_job(c, STINT_INVALID, index, alone,
+            "flags of after are bits of enum stint_after, and there are ids");
+    for (uint32_t i = 0; i < job->after.count; i++)
+        if (is_earlier(&job->after.ids[i], &place) && place >= index)
+            return bad_job(c, STINT_INVALID, index, alone,
+                "it is after a job that does not stand before it, stint_earlier(%llu)",
+                (unsigned long long)place);
+    return STINT_OK;
+}
+
 static enum stint_status
 spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool alone,
     struct job_spec *s)
 {
+    const uint8_t *something = (const uint8_t *)job->after.ids;
     *s = (struct job_spec){.queue = named(job->queue),
         .kind = named(job->kind),
         .payload = {job->payload, job->payload_bytes},
@@ -108,6 +144,8 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,
+        .after = {something, job->after.count}, /* until put_after */
+        .after_flags = job->after.count ? job->after.flags : 0,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
     if (!name_is_valid(s->queue))
@@ -120,7 +158,8 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
     if (s->max_attempts > LIMIT_ATTEMPTS)
         return bad_job(c, STINT_INVALID, index, alone, "max attempts are 1 to 65535, not %lu",
             (unsigned long)s->max_attempts);
-    return check_sizes(c, s, index, alone);
+    enum stint_status status = check_after(c, job, index, alone);
+    return status == STINT_OK ? check_sizes(c, s, index, alone) : status;
 }
 
 bool
@@ -160,12 +199,59 @@ submit_specs(struct stint_client *c, const struct job_spec *specs, uint32_t coun
     return STINT_OK;
 }
 
+/* What a job is after, as the message has it. Jobs of the same call stand in this message, or have
+ * gone before it in another one: then their ids are known. */
+static bool
+put_after(
+    struct pack_buffer *b, const struct stint_job *job, size_t first, const struct stint_id *gone)
+{
+    bool all = true;
+    pack_put_array(b, job->after.count);
+    for (uint32_t i = 0; i < job->after.count; i++) {
+        const struct stint_id *id = &job->after.ids[i];
+        uint64_t place;
+        if (!is_earlier(id, &place))
+            pack_put_bytes(b, id->bytes, STINT_ID_BYTES);
+        else if (place >= first)
+            pack_put_uint(b, place - first);
+        else if (gone)
+            pack_put_bytes(b, gone[place].bytes, STINT_ID_BYTES);
+        else
+            all = false;
+    }
+    return all;
+}
+
+/* The same of all jobs, one behind the other. */
+static enum stint_status
+put_all_after(struct stint_client *c, struct pack_buffer *b, const struct stint_job *jobs,
+    size_t count, struct job_spec *specs, const struct piece_place *place)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t begun = b->used;
+        if (jobs[i].after.count == 0)
+            continue;
+        if (!put_after(b, &jobs[i], place->first, place->gone))
+            return bad_job(c, STINT_TOO_LARGE, place->first + i, false,
+                "it is after one that does not fit into the same message, of 4096 jobs and 4 MiB, "
+                "and `ids` is NULL");
+        specs[i].after.size = b->used - begun;
+    }
+    for (size_t i = 0, at = 0; i < count; i++) {
+        specs[i].after.data = specs[i].after.size ? b->data + at : NULL;
+        at += specs[i].after.size;
+    }
+    return STINT_OK;
+}
+
 /* `from` says whom to tell, and where in the caller's call these jobs begin. */
 static enum stint_status
 submit(struct stint_client *c, const struct stint_job *jobs, size_t count, bool alone,
-    const struct call *from, struct call **made)
+    const struct call *from, const struct stint_id *gone, struct call **made)
 {
     struct job_spec one, *specs = &one;
+    struct pack_buffer after = {NULL, 0, 0};
+    const struct piece_place place = {from->first, gone};
     size_t bytes = 0;
     if (c->closing)
         return client_fail(c, STINT_CLOSED, "submitting", "the client is being destroyed");
@@ -181,12 +267,16 @@ submit(struct stint_client *c, const struct stint_job *jobs, size_t count, bool 
         status = spec_of(c, &jobs[i], from->first + i, alone, &specs[i]);
         bytes += jobs[i].payload_bytes;
     }
+    if (status == STINT_OK)
+        status = put_all_after(c, &after, jobs, count, specs, &place);
+    bytes += after.used;
     if (status == STINT_OK && count > 1 && bytes > MESSAGE_BYTES_SOFT)
         status = client_fail(c, STINT_TOO_LARGE, "submitting", "a message is at most 4 MiB");
     if (status == STINT_OK)
         status = submit_specs(c, specs, (uint32_t)count, from, made);
     if (specs != &one)
         free(specs);
+    pack_buffer_free(&after);
     return status;
 }
 
@@ -197,7 +287,7 @@ stint_submit_async(struct stint_client *c, const struct stint_job *jobs, size_t 
     struct call from = {.done = done, .context = context}, *call;
     if (count == 0 || count > LIMIT_JOBS)
         return client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
-    return submit(c, jobs, count, count == 1, &from, &call);
+    return submit(c, jobs, count, count == 1, &from, NULL, &call);
 }
 
 size_t
@@ -291,7 +381,8 @@ submit_piece(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct piece *piece, size_t first, uint64_t end_ms)
 {
     struct call from = {.done = piece_done, .context = piece, .first = first}, *call = NULL;
-    enum stint_status status = submit(c, jobs, count, alone, &from, &call);
+    const struct stint_id *gone = piece->ids ? piece->ids - first : NULL; /* of the whole call */
+    enum stint_status status = submit(c, jobs, count, alone, &from, gone, &call);
     if (status != STINT_OK)
         return status;
     status = client_run_for_answer(c, &piece->over, end_ms);
@@ -330,6 +421,20 @@ stint_client_met(const struct stint_client *c, size_t index)
                                             : STINT_MET_NOTHING;
 }
 
+/* How many of these jobs one message takes. */
+static size_t
+fitting(const struct stint_job *jobs, size_t count)
+{
+    size_t n = 0, bytes = 0, links = 0;
+    for (; n < count && n < LIMIT_JOBS; n++) {
+        links += jobs[n].after.count;
+        bytes += jobs[n].payload_bytes + jobs[n].after.count * (size_t)(STINT_ID_BYTES + 2);
+        if (n > 0 && (bytes > MESSAGE_BYTES_SOFT || links > LIMIT_AFTER_ALL))
+            break;
+    }
+    return n;
+}
+
 enum stint_status
 stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, size_t *stored, uint32_t timeout_ms)
@@ -342,10 +447,7 @@ stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t c
     if (status == STINT_OK && !remember_met(c, jobs, count))
         status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
     while (status == STINT_OK && at < count) {
-        size_t n = 0, bytes = 0;
-        while (at + n < count && n < LIMIT_JOBS &&
-            (n == 0 || bytes + jobs[at + n].payload_bytes <= MESSAGE_BYTES_SOFT))
-            bytes += jobs[at + n++].payload_bytes;
+        size_t n = fitting(jobs + at, count - at);
         struct piece piece = {.client = c,
             .ids = ids ? ids + at : NULL,
             .met = c->submissions.met ? c->submissions.met + at : NULL};

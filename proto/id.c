@@ -1,5 +1,6 @@
 /* The text form of a job's id. */
 #include "id.h"
+#include "stint_job.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -47,4 +48,10 @@ stint_id_parse(const char *text, struct stint_id *id)
         return STINT_INVALID;
     *id = id_make((uint16_t)broker, (uint32_t)queue, (uint8_t)priority, sequence);
     return STINT_OK;
+}
+
+struct stint_id
+stint_earlier(uint32_t index)
+{
+    return id_make(0, 0, 255, index + 1ULL); /* there is no queue 0 */
 }

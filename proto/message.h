@@ -41,6 +41,8 @@ struct job_spec {
     uint64_t unique_for_ms; /* its key is held so long after it has succeeded */
     /* One that has not begun so long after it is stored, or at that time, expires. */
     uint64_t expires_in_ms, expires_at_ms;
+    struct slice after; /* for whom it waits, as message_open_after takes it; empty: for none */
+    uint64_t after_flags; /* of enum after_flag */
     uint32_t max_attempts;
     uint8_t priority;
 };
@@ -53,6 +55,19 @@ enum unique_flag {
     UNIQUE_FLAGS_ALL = 7
 };
 #define KEEP_DEFAULT UINT64_MAX
+
+/* Of a job that waits for others. The numbers are the protocol's. */
+enum after_flag {
+    AFTER_ANY = 1, /* until they are over, however they have ended */
+    AFTER_FLAGS_ALL = 1
+};
+
+/* One that a job is after: the id of a job, or how-manieth job of its own message that is. */
+struct after_ref {
+    bool earlier;
+    uint32_t index;
+    struct stint_id id;
+};
 
 /* What of a job is to be changed: bits of `set`. */
 enum change_bit {
@@ -145,6 +160,7 @@ struct dispatched_job {
     uint32_t attempt, max_attempts;
     uint64_t time_to_run_ms, submitted_ms;
     bool confirm; /* it was lost with a worker: STARTED is to be confirmed before it runs */
+    struct slice after; /* ids of those that it was after, one behind the other; or empty */
 };
 
 /* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
@@ -432,6 +448,10 @@ void message_put_error(struct pack_buffer *b, enum message_type about, uint64_t 
     enum stint_status status, const char *detail, const char *endpoint);
 void message_put_submit(struct pack_buffer *b, uint64_t number, uint64_t acked,
     const struct job_spec *jobs, uint32_t count);
+/* What a job is after: how many there are, and then each of them. The bytes are msgpack's, which
+ * the decoder has seen to be good. */
+uint32_t message_open_after(struct slice after, struct pack_reader *r);
+struct after_ref message_next_after(struct pack_reader *r);
 /* The same SUBMIT, which message_put_submit wrote, under another number. */
 void message_put_submit_again(
     struct pack_buffer *b, struct slice frame, uint64_t number, uint64_t acked);

@@ -172,6 +172,8 @@ enum info_key {
     INFO_UNIQUE_FLAGS = 24,
     INFO_UNIQUE_FOR = 25,
     INFO_EXPIRES_AT = 26,
+    INFO_AFTER = 27,
+    INFO_AFTER_FLAGS = 28,
     INFO_ATTEMPTS = 32,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
@@ -233,6 +235,12 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_EXPIRES_AT:
         info->expires_at_ms = pack_uint(r);
+        break;
+    case INFO_AFTER:
+        info->after = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        break;
+    case INFO_AFTER_FLAGS:
+        info->after_flags = (uint32_t)pack_uint_max(r, UINT32_MAX);
         break;
     case INFO_ATTEMPTS:
         read_attempts(arrays);
@@ -361,8 +369,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->attempts != NULL) +
-        progress_fields(&i->progress);
+        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
+        (i->after_flags != 0) + (i->attempts != NULL) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -399,6 +407,10 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
     if (i->expires_at_ms)
         pack_put_key_uint(b, INFO_EXPIRES_AT, i->expires_at_ms);
+    if (i->after)
+        pack_put_key_uint(b, INFO_AFTER, i->after);
+    if (i->after_flags)
+        pack_put_key_uint(b, INFO_AFTER_FLAGS, i->after_flags);
     if (i->attempts)
         put_attempts(b, i->attempts, i->attempts_count);
     put_progress(b, INFO_PROGRESS, &i->progress);

@@ -1,6 +1,8 @@
 /* What jobs are: SUBMIT and SUBMITTED, by which they come in, and CHANGE. */
 #include "message_fields.h"
 
+#include <assert.h>
+
 static const struct job_spec spec_defaults = {
     .queue = {(const uint8_t *)"default", 7},
     .kind = {(const uint8_t *)"default", 7},
@@ -29,6 +31,7 @@ enum job_key {
 #include "job_numbers.def"
 #undef X
     JOB_UNIQUE = 17,
+    JOB_AFTER = 18,
 };
 
 /* It is shown to people, and is a key of the store. */
@@ -43,8 +46,48 @@ read_unique(struct decoding *d)
     return text;
 }
 
+/* Ids, and places of elements that stand before the one with this index: so there is no way to
+ * write that jobs wait for each other. */
+static struct slice
+read_after(struct decoding *d, uint32_t index)
+{
+    struct slice bytes = {d->r.at, 0};
+    uint32_t count = decoding_counted(d, LIMIT_AFTER, "a job is after at most 1000 others");
+    for (uint32_t i = 0; i < count && !d->r.bad; i++) {
+        struct stint_id id;
+        if (pack_is_bytes(&d->r))
+            decoding_id(d, &id);
+        else if (pack_uint(&d->r) >= index && !d->r.bad)
+            decoding_complain(d, STINT_INVALID, "a job is after ids, or jobs before it");
+    }
+    bytes.size = count > 0 && !d->r.bad ? (size_t)(d->r.at - bytes.data) : 0;
+    return bytes;
+}
+
+uint32_t
+message_open_after(struct slice after, struct pack_reader *r)
+{
+    *r = pack_reader(after.data, after.size);
+    return after.size > 0 ? pack_array(r) : 0;
+}
+
+struct after_ref
+message_next_after(struct pack_reader *r)
+{
+    struct after_ref ref = {.earlier = !pack_is_bytes(r)};
+    if (ref.earlier) {
+        ref.index = (uint32_t)pack_uint(r);
+        return ref;
+    }
+    struct slice id = pack_bytes(r);
+    assert(id.size == STINT_ID_BYTES);
+    memcpy(ref.id.bytes, id.data, STINT_ID_BYTES);
+    return ref;
+}
+
+/* Of the job that stands there among those of its message; 0: of all of them. */
 static void
-spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
+spec_field(struct decoding *d, struct job_spec *spec, uint32_t index, uint64_t key)
 {
     switch (key) {
     case JOB_QUEUE:
@@ -58,6 +101,9 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
         break;
     case JOB_UNIQUE:
         spec->unique = read_unique(d);
+        break;
+    case JOB_AFTER:
+        spec->after = read_after(d, index);
         break;
     case JOB_PRIORITY:
         spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
@@ -79,14 +125,14 @@ spec_field(struct decoding *d, struct job_spec *spec, uint64_t key)
 
 /* Returns which keys were there, as bits. */
 static uint32_t
-read_spec(struct decoding *d, struct job_spec *spec)
+read_spec(struct decoding *d, struct job_spec *spec, uint32_t index)
 {
     int64_t last = -1;
     uint32_t keys = 0;
     for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--) {
         uint64_t key = pack_key(&d->r, &last);
         keys |= key <= JOB_BACKOFF_CAP ? 1U << key : 0;
-        spec_field(d, spec, key);
+        spec_field(d, spec, index, key);
     }
     return keys;
 }
@@ -102,7 +148,7 @@ read_specs(struct decoding *d, const struct job_spec *common)
         if (pack_is_bytes(&d->r))
             spec->payload = pack_bytes(&d->r);
         else
-            (void)read_spec(d, spec);
+            (void)read_spec(d, spec, i);
     }
 }
 
@@ -118,7 +164,7 @@ submit_field(struct decoding *d, uint64_t key)
         break;
     case SUBMIT_COMMON:
         d->arrays->specs[0] = spec_defaults;
-        (void)read_spec(d, &d->arrays->specs[0]);
+        (void)read_spec(d, &d->arrays->specs[0], 0);
         d->has_common = true;
         break;
     case SUBMIT_JOBS:
@@ -146,6 +192,7 @@ differing(const struct job_spec *s, const struct job_spec *base)
     return (uint32_t)(!same(s->queue, base->queue)) << JOB_QUEUE |
         (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
         (uint32_t)(!same(s->unique, base->unique)) << JOB_UNIQUE |
+        (uint32_t)(!same(s->after, base->after)) << JOB_AFTER |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
 #define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
 #include "job_numbers.def"
@@ -162,6 +209,17 @@ count_bits(uint32_t bits)
     return n;
 }
 
+/* The numbers with these keys, which rise. */
+static void
+put_numbers(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
+{
+#define X(name, key, field, least, most, why) \
+    if (keys & 1U << (key)) \
+        pack_put_key_uint(b, key, s->field);
+#include "job_numbers.def"
+#undef X
+}
+
 static void
 put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
 {
@@ -176,23 +234,26 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         pack_put_key_uint(b, JOB_PRIORITY, s->priority);
     if (keys & 1U << JOB_MAX_ATTEMPTS)
         pack_put_key_uint(b, JOB_MAX_ATTEMPTS, s->max_attempts);
-#define X(name, key, field, least, most, why) \
-    if (keys & 1U << (key)) \
-        pack_put_key_uint(b, key, s->field);
-#include "job_numbers.def"
-#undef X
+    put_numbers(b, s, keys & ((1U << JOB_UNIQUE) - 1));
     if (keys & 1U << JOB_UNIQUE)
         put_key_text(b, JOB_UNIQUE, s->unique);
+    if (keys & 1U << JOB_AFTER) {
+        put_key(b, JOB_AFTER);
+        memcpy(pack_reserve(b, s->after.size), s->after.data, s->after.size);
+    }
+    put_numbers(b, s, keys & ~((1U << JOB_AFTER) - 1));
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, no time limit, or no unique key) must not be
- * overridden by the common part, so those stay out of it if any job leaves them alone. */
+ * can say (that it wants the broker's retention, no time limit, no unique key, or waits for none)
+ * must not be overridden by the common part, so those stay out of it if any job leaves them alone.
+ */
 static uint32_t
 common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
 {
     *base = spec_defaults;
     struct job_spec common = jobs[0];
+    common.after = (struct slice){NULL, 0}; /* each says what it means by a place */
     for (uint32_t i = 1; i < count; i++) {
         if (jobs[i].keep_ms == KEEP_DEFAULT)
             common.keep_ms = KEEP_DEFAULT;
@@ -358,7 +419,7 @@ change_field(struct decoding *d, uint64_t key)
         break;
     case CHANGE_TO:
         change->to = spec_defaults;
-        change->set |= read_spec(d, &change->to);
+        change->set |= read_spec(d, &change->to, 0);
         break;
     case CHANGE_DUE:
         change->delay_ms =

@@ -17,7 +17,18 @@ enum dispatched_key {
     DISPATCHED_TIME_TO_RUN = 6,
     DISPATCHED_SUBMITTED = 7,
     DISPATCHED_CONFIRM = 8,
+    DISPATCHED_AFTER = 9,
 };
+
+/* Ids, one behind the other, in one value. */
+static struct slice
+read_parents(struct decoding *d)
+{
+    struct slice ids = pack_bytes(&d->r);
+    if (!d->r.bad && (ids.size % STINT_ID_BYTES != 0 || ids.size > LIMIT_AFTER * STINT_ID_BYTES))
+        decoding_complain(d, STINT_INVALID, "what a job was after are at most 1000 ids");
+    return ids;
+}
 
 static void
 dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
@@ -46,6 +57,9 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
         break;
     case DISPATCHED_CONFIRM:
         job->confirm = pack_bool(&d->r);
+        break;
+    case DISPATCHED_AFTER:
+        job->after = read_parents(d);
         break;
     default:
         pack_skip(&d->r);
@@ -87,7 +101,7 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
 {
     pack_put_map(b,
         5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0) +
-            job->confirm);
+            job->confirm + (job->after.size > 0));
     put_key(b, DISPATCHED_ID);
     put_id(b, &job->id);
     pack_put_key_uint(b, DISPATCHED_ATTEMPT, job->attempt);
@@ -100,6 +114,8 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
     pack_put_key_uint(b, DISPATCHED_SUBMITTED, job->submitted_ms);
     if (job->confirm)
         put_key_bool(b, DISPATCHED_CONFIRM, true);
+    if (job->after.size > 0)
+        put_key_bytes(b, DISPATCHED_AFTER, job->after.data, job->after.size);
 }
 
 enum settle_key {

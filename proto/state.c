@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const char *const states[STINT_STATES] = {
-    "unknown", "ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired"};
+static const char *const states[STINT_STATES] = {"unknown", "ready", "scheduled", "running",
+    "succeeded", "dead", "cancelled", "expired", "blocked"};
 
 const char *
 stint_state_name(enum stint_state state)
@@ -26,7 +26,7 @@ stint_state_parse(const char *name, enum stint_state *state)
 bool
 stint_state_settled(enum stint_state state)
 {
-    return state >= STINT_SUCCEEDED && state < STINT_STATES;
+    return state >= STINT_SUCCEEDED && state <= STINT_EXPIRED;
 }
 
 const char *
@@ -59,7 +59,7 @@ stint_why_name(enum stint_why why)
     static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",
         "unclaimed", "cut_off", "retry", "snoozed", "due", "paused", "grace", "no_worker",
         "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing", "limited",
-        "rate"};
+        "rate", "after"};
     return (unsigned)why < STINT_WHYS ? names[why] : names[0];
 }
 

@@ -34,18 +34,27 @@ enum stint_state {
     STINT_DEAD = 5, /* settled: attempts used up, or failed for good; retry brings it back */
     STINT_CANCELLED_JOB = 6, /* settled */
     STINT_EXPIRED = 7, /* settled: it had not begun when its time was over; retry brings it back */
+    STINT_BLOCKED = 8, /* backlog: not before other jobs have ended: `after` of struct stint_job */
 };
-#define STINT_STATES 8
+#define STINT_STATES 9
 #define STINT_STATE_BIT(state) (1U << (state))
-#define STINT_STATES_ALL 0xfeU
+#define STINT_STATES_ALL 0x1feU
 
-/* "ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired"; "unknown" for the
- * rest. A constant string; any thread. */
+/* "ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired", "blocked";
+ * "unknown" for the rest. A constant string; any thread. */
 STINT_EXPORT const char *stint_state_name(enum stint_state state);
 /* The other way. Errors: STINT_INVALID if no state has that name. */
 STINT_EXPORT enum stint_status stint_state_parse(const char *name, enum stint_state *state);
 /* Is the job over? True for succeeded, dead, cancelled and expired. */
 STINT_EXPORT bool stint_state_settled(enum stint_state state);
+
+/* Jobs that another one is after: when all have succeeded it runs, and when one ends otherwise it
+ * is cancelled. */
+struct stint_parents {
+    const struct stint_id *ids; /* of jobs that are there; stint_earlier: of the same call */
+    uint32_t count; /* at most 1000; 0: it waits for none */
+    uint32_t flags; /* bits of enum stint_after */
+};
 
 /* A job to submit. Begin with STINT_JOB_INIT and set what differs; 0 and NULL then mean the
  * default. Everything is borrowed for the call. */
@@ -70,12 +79,22 @@ struct stint_job {
     uint64_t expires_in_ms; /* one that has not begun so long after it is stored expires, */
     uint64_t
         expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
-    uint64_t reserved[3]; /* 0; arrays of jobs keep their layout when fields are added here */
+    struct stint_parents after; /* it waits, blocked, until these have ended */
+    uint64_t reserved[1]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {0, 0, 0}}
+#define STINT_JOB_INIT                                                                             \
+    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, {0}}
 /* clang-format on */
+
+/* How a job waits for those that it is after. */
+enum stint_after {
+    STINT_AFTER_ANY = 1, /* until they are over, however they have ended */
+};
+/* In `after` of a job: the one that is so many-th in the same call, from 0 on. It has to stand
+ * before the job. */
+STINT_EXPORT struct stint_id stint_earlier(uint32_t index);
 
 /* A job holds its unique key until it is settled. A submit whose key is held makes no job, and its
  * answer is the id of the job that holds it. */
@@ -169,7 +188,9 @@ struct stint_job_info {
     const struct stint_attempt *attempts; /* those that have ended, the oldest first, of very many
                                              the newest; NULL if not asked for, or none has */
     uint64_t attempts_count;
-    uint64_t reserved[3];
+    uint32_t after; /* blocked: for so many jobs it still waits */
+    uint32_t after_flags; /* bits of enum stint_after */
+    uint64_t reserved[2];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */
@@ -323,8 +344,9 @@ enum stint_why {
     STINT_WHY_NOTHING = 18, /* of a queue: nothing waits in it */
     STINT_WHY_LIMITED = 19, /* as many of its queue run as may at once: `slots` */
     STINT_WHY_RATE = 20, /* as many of its queue have begun as may; due_ms: one more may */
+    STINT_WHY_AFTER = 21, /* it is blocked: it waits for other jobs, `before` of them */
 };
-#define STINT_WHYS 21
+#define STINT_WHYS 22
 
 /* "paused", "no_worker", and so on; "unknown" for what this version does not know. A constant
  * string; any thread. */
@@ -342,7 +364,7 @@ struct stint_reason {
                          UNABLE: that have not said so */
     uint32_t paused, leaving, away; /* of them */
     uint64_t slots; /* of them */
-    uint64_t before; /* jobs of the queue that are handed out before it */
+    uint64_t before; /* jobs of the queue that are handed out before it; AFTER: that have to end */
     uint64_t due_ms; /* when it is to run; GRACE, UNCLAIMED: when that is over */
     char worker[STINT_LABEL_BYTES]; /* that has it */
     char error[STINT_ERROR_BYTES]; /* RETRY, UNABLE: of the last attempt */

@@ -17,6 +17,7 @@ static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", 
 enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
 
 static const char control_name[] = "STINT_CONTROL=";
+static const char after_name[] = "STINT_AFTER=";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -247,12 +248,28 @@ tell_of_scratch(char **all, size_t count, char *text, const char *scratch, char 
     return count;
 }
 
+char *
+after_variable(const struct stint_id *parents, size_t count)
+{
+    size_t used = sizeof after_name - 1;
+    char *text = count > 0 ? malloc(sizeof after_name + count * STINT_ID_TEXT_BYTES) : NULL;
+    if (!text)
+        return NULL;
+    memcpy(text, after_name, sizeof after_name);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        used += strlen(stint_id_format(&parents[i], text + used));
+    }
+    return text;
+}
+
 char **
 environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch)
+    char *const *of_job, const char *scratch, char *after)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 3, count = 0, scratch_bytes = 0;
+    size_t most = length(s->base) + length(of_job) + VARIABLES + 4, count = 0, scratch_bytes = 0;
     if (scratch) {
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
@@ -276,11 +293,14 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     text += VARIABLE_BYTES;
     if (scratch)
         count = tell_of_scratch(all, count, text, scratch, of_job);
+    if (after)
+        all[count++] = after;
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
+            strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -609,10 +609,14 @@ prepare_and_start(struct run *r)
     if (!scratch_make(&runner->guard->scratch, &r->scratch))
         return errno;
     r->stage = STAGE_SETUP;
-    char **env = environment_make(
-        &runner->surroundings, stint_task_info(r->task), r->command->environment, r->scratch.path);
-    int error = env ? start(r, env) : ENOMEM;
+    size_t count;
+    const struct stint_id *parents = stint_task_parents(r->task, &count);
+    char *after = after_variable(parents, count);
+    char **env = environment_make(&runner->surroundings, stint_task_info(r->task),
+        r->command->environment, r->scratch.path, after);
+    int error = env && (after || count == 0) ? start(r, env) : ENOMEM;
     free(env);
+    free(after);
     return error;
 }
 

@@ -142,6 +142,10 @@ STINT_EXPORT bool stint_worker_connected(const struct stint_worker *worker);
 STINT_EXPORT uint64_t stint_worker_stalled_ms(const struct stint_worker *worker);
 
 STINT_EXPORT const struct stint_task_info *stint_task_info(const struct stint_task *task);
+/* The jobs that it was `after`, as it was submitted; `*count` of them, NULL if there are none.
+ * Their results, as long as the broker keeps them, are asked for with stint_get. */
+STINT_EXPORT const struct stint_id *
+stint_task_parents(const struct stint_task *task, size_t *count);
 
 /* How the run ended; exactly one of these a task, from the handler. What is given is copied. A
  * handler that returns without has failed. */

@@ -185,6 +185,13 @@ stint_task_info(const struct stint_task *task)
     return &task->held->info;
 }
 
+const struct stint_id *
+stint_task_parents(const struct stint_task *task, size_t *count)
+{
+    *count = task->held->parents_count;
+    return *count > 0 ? task->held->parents : NULL;
+}
+
 void
 stint_task_succeed(struct stint_task *task, const void *result, size_t bytes)
 {

@@ -25,6 +25,9 @@ struct held {
     struct stint_task_info info; /* payload and kind point into the delivery */
     struct delivery *delivery;
     uint64_t time_to_run_ms;
+    const struct stint_id
+        *parents; /* that it was after; in the delivery, which needs no alignment */
+    size_t parents_count;
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;

@@ -235,6 +235,7 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
     l->leased.chunked = record_chunked(r);
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
+    l->leased.linked = record_has(r, FIELD_AFTER) || record_followed(r);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
     l->dispatched_ms = core->clocks.now_ms;
@@ -300,7 +301,6 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
     struct lease *l = attempt_lease(core, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
-    l->leased.resumed = true;
     return l;
 }
 

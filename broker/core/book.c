@@ -381,6 +381,12 @@ book_id(const struct book *book, const struct level *level, uint64_t sequence)
     return id_make(book->broker, level->queue->number, level->priority, sequence);
 }
 
+static bool
+waits(enum stint_state state)
+{
+    return state == STINT_READY || state == STINT_SCHEDULED || state == STINT_BLOCKED;
+}
+
 void
 book_count(struct book *book, struct level *level, enum stint_state from, enum stint_state to)
 {
@@ -400,8 +406,7 @@ book_count(struct book *book, struct level *level, enum stint_state from, enum s
         book->jobs[to]++;
     }
     q->ready += (uint64_t)(to == STINT_READY) - (uint64_t)(from == STINT_READY);
-    q->backlog += (uint64_t)(to == STINT_READY || to == STINT_SCHEDULED) -
-        (uint64_t)(from == STINT_READY || from == STINT_SCHEDULED);
+    q->backlog += (uint64_t)waits(to) - (uint64_t)waits(from);
     mark_level(book, level);
 }
 
@@ -613,7 +618,7 @@ load_level(struct book *book, struct slice key, struct slice value)
     for (unsigned i = 0; i < STINT_COUNTS; i++)
         book->sums.totals[i] += l->totals[i] = row.totals[i];
     q->ready += l->jobs[STINT_READY];
-    q->backlog += l->jobs[STINT_READY] + l->jobs[STINT_SCHEDULED];
+    q->backlog += l->jobs[STINT_READY] + l->jobs[STINT_SCHEDULED] + l->jobs[STINT_BLOCKED];
     return true;
 }
 

@@ -94,7 +94,7 @@ struct queue {
     uint32_t number; /* 0: no job has come for it, and it is only in memory */
     uint32_t levels_count, levels_size;
     struct level **levels; /* the most urgent first */
-    uint64_t ready, backlog; /* sums over the levels; backlog: ready and scheduled */
+    uint64_t ready, backlog; /* sums over the levels; backlog: all that wait */
     uint32_t workers, watchers; /* workers and pools that name it; subscriptions to it */
     struct servings servings; /* who serves it, by what they handle */
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */

@@ -207,7 +207,7 @@ static const struct action {
 } actions[] = {
     [STINT_BULK_CANCEL] = {change_cancel,
         STINT_STATE_BIT(STINT_READY) | STINT_STATE_BIT(STINT_SCHEDULED) |
-            STINT_STATE_BIT(STINT_RUNNING)},
+            STINT_STATE_BIT(STINT_RUNNING) | STINT_STATE_BIT(STINT_BLOCKED)},
     [STINT_BULK_RETRY] = {change_retry,
         STINT_STATE_BIT(STINT_DEAD) | STINT_STATE_BIT(STINT_CANCELLED_JOB) |
             STINT_STATE_BIT(STINT_EXPIRED)},
@@ -277,7 +277,8 @@ work(struct walk *w, struct job *job)
     struct row_bulk *row = &w->bulk->row;
     uint64_t parts =
         (job->record.body_bytes + record_get(&job->record, FIELD_OUTPUT, 0)) / PART_BYTES;
-    w->cost += CHANGE_COST + (uint32_t)earlier(parts * PART_COST, STEP_COST);
+    uint64_t links = record_get(&job->record, FIELD_AFTER, 0);
+    w->cost += CHANGE_COST + (uint32_t)earlier(parts * PART_COST + links, STEP_COST);
     enum stint_status status = actions[row->action].apply(w->core, job, &w->change);
     if (status == STINT_OK)
         row->done++;

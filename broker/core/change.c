@@ -5,6 +5,7 @@
 #include "apart.h"
 #include "attempt.h"
 #include "job.h"
+#include "links.h"
 #include "meet.h"
 #include "reply.h"
 #include "unique.h"
@@ -45,6 +46,8 @@ change_retry(struct core *core, struct job *job, const struct change *c)
     (void)c;
     if (job->place != PLACE_SETTLED || job->state == STINT_SUCCEEDED)
         return STINT_WRONG_STATE;
+    if (record_followed(&job->record) && links_are_told(core, &job->id))
+        return STINT_WRONG_STATE; /* those who waited for it have to hear first how it has ended */
     if (!meet_is_free(core, job->level->queue->number, job))
         return STINT_UNIQUE_HELD;
     job->record.uncounted = job->record.attempt;

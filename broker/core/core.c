@@ -197,6 +197,7 @@ core_destroy(struct core **core)
     pack_buffer_free(&(*core)->scratch.body);
     pack_buffer_free(&(*core)->scratch.output);
     pack_buffer_free(&(*core)->scratch.page);
+    pack_buffer_free(&(*core)->scratch.parents);
     pack_buffer_free(&(*core)->sweeps.leaving);
     free((*core)->step.ended);
     free((*core)->scratch.places);

@@ -19,6 +19,7 @@
 #include "attempt.h"
 #include "clock.h"
 #include "job.h"
+#include "links.h"
 #include "pace.h"
 #include "peers.h"
 #include "ready.h"
@@ -48,6 +49,15 @@ dispatch_has_room(const struct core *core, const struct worker *w, uint32_t limi
     return w->claimed && w->peer && dispatch_is_willing(w) && w->counts.held < limit &&
         w->counts.held < w->window && core->clocks.now_ms >= w->times.rests_ms &&
         peers_can_take(core, w->peer);
+}
+
+/* Ids of those that it was after; those that can't be read are left out. */
+static struct slice
+parents_of(struct core *core, const struct stint_id *id)
+{
+    core->scratch.parents.used = 0;
+    (void)links_parents(core->store, id, &core->scratch.parents);
+    return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
 }
 
 /* Writes the DISPATCH messages for the leases of this step. */
@@ -88,6 +98,8 @@ send_fresh(struct core *core, struct worker *w)
         job.max_attempts = (uint32_t)record_get(&r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
         job.time_to_run_ms = l->time_to_run_ms;
         job.submitted_ms = clock_told(core, r.submitted_ms);
+        if (record_has(&r, FIELD_AFTER))
+            job.after = parents_of(core, &l->id);
         message_put_dispatched(b, &job);
         count++;
     }

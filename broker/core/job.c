@@ -4,6 +4,7 @@
 #include "job.h"
 #include "apart.h"
 #include "clock.h"
+#include "links.h"
 #include "names.h"
 #include "tally.h"
 #include "unique.h"
@@ -96,7 +97,7 @@ state_in(
     const struct core *core, enum store_table table, const struct stint_id *id, struct slice bytes)
 {
     if (table == STORE_PARKED)
-        return STINT_SCHEDULED;
+        return record_state(bytes) == STINT_BLOCKED ? STINT_BLOCKED : STINT_SCHEDULED;
     if (table == STORE_LIVE)
         return book_is_running((struct book *)&core->book, id) ? STINT_RUNNING : STINT_READY;
     return record_state(bytes);
@@ -123,6 +124,7 @@ job_set_aside(
         book_count(&core->book, level, state, STINT_UNKNOWN);
     if (state == STINT_RUNNING)
         book_clear_running(&core->book, key);
+    links_set_aside(core, &id);
     core->figures.damaged++;
     core_say(core, NOTE_ERROR, "a damaged record was set aside",
         NOTE_TEXT("job", stint_id_format(&id, text)));
@@ -170,8 +172,10 @@ set_state(struct job *job)
 {
     if (job->place == PLACE_LIVE)
         job->state = job->lease ? STINT_RUNNING : STINT_READY;
+    else if (job->place == PLACE_PARKED)
+        job->state = job->record.state == STINT_BLOCKED ? STINT_BLOCKED : STINT_SCHEDULED;
     else
-        job->state = job->place == PLACE_PARKED ? STINT_SCHEDULED : job->record.state;
+        job->state = job->record.state;
 }
 
 bool
@@ -313,27 +317,51 @@ schedule(struct core *core, const struct stint_id *job_key, struct record *r, ui
     core->sweeps.due_ms = earlier(core->sweeps.due_ms, due_ms);
 }
 
+/* All of it that is not its payload is in the record. */
+static void
+insert(struct core *core, struct level *level, const struct stint_id *id,
+    const struct job_spec *spec, struct record *r)
+{
+    uint64_t due_ms = spec->delay_ms || spec->due_ms ? job_due(core, spec) : 0;
+    bool later = due_ms > core->clocks.wall_ms;
+    if (spec->expires_in_ms || spec->expires_at_ms) {
+        record_set(r, FIELD_START_BY, start_by_of(core, spec));
+        put_deadline(core, id, r);
+    }
+    if (later && r->state == STINT_BLOCKED)
+        record_set(r, FIELD_DUE, due_ms); /* it is looked at when it waits for nobody any more */
+    else if (later)
+        schedule(core, id, r, due_ms);
+    write_record(core, r->state == STINT_READY ? PLACE_LIVE : PLACE_PARKED, id, r);
+    if (record_chunked(r))
+        put_parts(core, id, 0, spec->payload);
+    if (record_has(r, FIELD_UNIQUE))
+        unique_hold(core, level->queue->number, id, r);
+    book_count(&core->book, level, STINT_UNKNOWN, r->state);
+    tally_count(core, level, STINT_COUNT_SUBMITTED);
+}
+
 void
 job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec)
 {
     struct record r;
-    uint64_t due_ms = spec->delay_ms || spec->due_ms ? job_due(core, spec) : 0;
-    bool waits = due_ms > core->clocks.wall_ms;
     record_from_spec(&r, spec, core->clocks.wall_ms);
-    if (spec->expires_in_ms || spec->expires_at_ms) {
-        record_set(&r, FIELD_START_BY, start_by_of(core, spec));
-        put_deadline(core, id, &r);
-    }
-    if (waits)
-        schedule(core, id, &r, due_ms);
-    write_record(core, waits ? PLACE_PARKED : PLACE_LIVE, id, &r);
-    if (record_chunked(&r))
-        put_parts(core, id, 0, spec->payload);
-    if (record_has(&r, FIELD_UNIQUE))
-        unique_hold(core, level->queue->number, id, &r);
-    book_count(&core->book, level, STINT_UNKNOWN, waits ? STINT_SCHEDULED : STINT_READY);
-    tally_count(core, level, STINT_COUNT_SUBMITTED);
+    insert(core, level, id, spec, &r);
+}
+
+void
+job_insert_after(struct core *core, struct level *level, const struct stint_id *id,
+    const struct job_spec *spec, uint32_t waits, enum after_fate fate)
+{
+    struct record r;
+    record_from_spec(&r, spec, core->clocks.wall_ms);
+    record_set(&r, FIELD_AFTER, waits);
+    if (spec->after_flags)
+        record_set(&r, FIELD_AFTER_FLAGS, spec->after_flags);
+    if (fate != AFTER_ALL)
+        r.state = STINT_BLOCKED;
+    insert(core, level, id, spec, &r);
 }
 
 /* Takes the record out of where it stands; its parts stay. */
@@ -342,7 +370,7 @@ take_out(struct core *core, const struct job *job)
 {
     assert(job->place != PLACE_NONE);
     store_del(core->store, tables[job->place], id_key(&job->key));
-    if (job->place == PLACE_PARKED) {
+    if (job->state == STINT_SCHEDULED) {
         uint8_t key[TIME_KEY_BYTES];
         uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
         store_del(core->store, STORE_DUE, time_key(key, due_ms, &job->key));
@@ -376,6 +404,8 @@ vanish(struct core *core, struct job *job)
 {
     if (record_moved(&job->record))
         names_forget(&core->book, &job->id, &job->key);
+    if (record_has(&job->record, FIELD_AFTER))
+        links_forget(core, &job->id);
     enter(core, job, PLACE_NONE, STINT_UNKNOWN);
 }
 
@@ -414,6 +444,18 @@ keep_of(const struct core *core, const struct record *r, enum stint_state state)
     return keep > least ? keep : least;
 }
 
+/* It ends in this state: it waits for none any more, and those that wait for it are to be told. */
+static void
+leave_links(struct core *core, struct job *job, enum stint_state to)
+{
+    if (record_get(&job->record, FIELD_AFTER, 0) > 0) {
+        links_cut(core, &job->id);
+        record_set(&job->record, FIELD_AFTER, 0);
+    }
+    if (record_followed(&job->record))
+        links_ended(core, &job->id, to);
+}
+
 static void
 count_end(struct core *core, struct level *level, enum stint_state to)
 {
@@ -429,10 +471,11 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
 {
     struct record *r = &job->record;
     uint64_t keep_ms = keep_of(core, r, to);
-    assert(to >= STINT_SUCCEEDED && job->place != PLACE_SETTLED);
+    assert(stint_state_settled(to) && job->place != PLACE_SETTLED);
     take_out(core, job);
     job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, r, to);
+    leave_links(core, job, to);
     count_end(core, job->level, to);
     r->state = to;
     record_clear(r, FIELD_DUE);
@@ -474,15 +517,45 @@ job_park(struct core *core, struct job *job, uint64_t due_ms)
 void
 job_unpark(struct core *core, struct job *job)
 {
-    assert(job->place == PLACE_PARKED);
+    assert(job->place == PLACE_PARKED && job->state == STINT_SCHEDULED);
     take_out(core, job);
     record_clear(&job->record, FIELD_DUE);
     job_make_ready(core, job);
 }
 
 void
+job_unblock(struct core *core, struct job *job)
+{
+    uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
+    assert(job->state == STINT_BLOCKED && record_get(&job->record, FIELD_AFTER, 1) == 0);
+    take_out(core, job);
+    if (due_ms <= core->clocks.wall_ms) {
+        record_clear(&job->record, FIELD_DUE);
+        job_make_ready(core, job);
+        return;
+    }
+    schedule(core, &job->key, &job->record, due_ms);
+    enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
+    job_write(core, job);
+}
+
+/* It is not its time alone that one waits for that is blocked. */
+static void
+reschedule_blocked(struct core *core, struct job *job, uint64_t due_ms)
+{
+    record_clear(&job->record, FIELD_DUE);
+    if (due_ms > core->clocks.wall_ms)
+        record_set(&job->record, FIELD_DUE, due_ms);
+    job_write(core, job);
+}
+
+void
 job_reschedule(struct core *core, struct job *job, uint64_t due_ms)
 {
+    if (job->state == STINT_BLOCKED) {
+        reschedule_blocked(core, job, due_ms);
+        return;
+    }
     if (job->place == PLACE_PARKED)
         job_unpark(core, job);
     if (due_ms > core->clocks.wall_ms)
@@ -508,6 +581,7 @@ job_revive(struct core *core, struct job *job)
     if (record_has(&job->record, FIELD_OUTPUT))
         del_parts(core, &job->id, OUTPUT_PARTS);
     record_clear(&job->record, FIELD_OUTPUT);
+    record_clear(&job->record, FIELD_FOLLOWED); /* all were told */
     record_clear(&job->record, FIELD_SETTLED);
     record_clear(&job->record, FIELD_EXPIRES);
     if (record_has(&job->record, FIELD_UNIQUE))
@@ -534,6 +608,7 @@ job_remove_waiting(struct core *core, struct job *job)
     take_out(core, job);
     job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
+    leave_links(core, job, STINT_CANCELLED_JOB);
     if (record_chunked(&job->record))
         del_parts(core, &job->id, 0);
     vanish(core, job);
@@ -564,10 +639,10 @@ job_move(struct core *core, struct job *job, struct level *level)
     job_write(core, job);
     if (job->place == PLACE_LIVE)
         book_ready_at(level, id_sequence(&job->key));
-    else if (job->place == PLACE_PARKED)
+    else if (job->state == STINT_SCHEDULED)
         store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},
             (struct slice){0});
-    else
+    else if (job->place == PLACE_SETTLED)
         job_mark_expiry(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));
 }
 
@@ -598,6 +673,8 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
     info->expires_at_ms = clock_told(core, record_get(r, FIELD_START_BY, 0));
+    info->after = (uint32_t)record_get(r, FIELD_AFTER, 0);
+    info->after_flags = (uint32_t)record_get(r, FIELD_AFTER_FLAGS, 0);
     if (record_has(r, FIELD_UNIQUE)) {
         slice_to_text(info->unique, sizeof info->unique, r->unique);
         info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);

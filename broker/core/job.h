@@ -40,6 +40,13 @@ void job_set_aside(
     struct core *core, enum store_table table, const struct stint_id *key, struct slice bytes);
 void job_insert(
     struct core *core, struct level *level, const struct stint_id *id, const struct job_spec *spec);
+/* The same, of one that is after others: if it waits for any it is blocked, and also if it may not
+ * run at all, as whoever inserts it ends it then. */
+enum after_fate { AFTER_ALL, AFTER_WAITS, AFTER_NEVER };
+void job_insert_after(struct core *core, struct level *level, const struct stint_id *id,
+    const struct job_spec *spec, uint32_t waits, enum after_fate fate);
+/* It waits for no other job any more: it is ready, or scheduled. */
+void job_unblock(struct core *core, struct job *job);
 /* Give a job that has not succeeded another payload; whoever does so writes or moves it then. */
 void job_set_payload(struct core *core, struct job *job, struct slice payload);
 /* Its record has changed, and stands where it stood. */

@@ -250,14 +250,30 @@ judge_hello(const struct grant *g, const struct message *m, const struct message
         deny(j, 0, why);
 }
 
+/* How those end that a job is after shows in what becomes of it. */
+static bool
+covers_after(const struct grant *g, struct book *book, struct slice after)
+{
+    struct last_queue last = {0};
+    struct pack_reader r;
+    bool all = true;
+    for (uint32_t n = message_open_after(after, &r); n > 0 && all; n--) {
+        struct after_ref ref = message_next_after(&r);
+        all = ref.earlier || covers_id(g, book, &ref.id, &last);
+    }
+    return all;
+}
+
 static void
-judge_jobs(const struct grant *g, const struct message *m, const struct message_arrays *a,
-    struct judgement *j)
+judge_jobs(const struct grant *g, struct book *book, const struct message *m,
+    const struct message_arrays *a, struct judgement *j)
 {
     for (uint32_t i = 0; i < m->count && !j->why; i++) {
         bool again = i > 0 && a->specs[i].queue.data == a->specs[i - 1].queue.data;
         if (!again && !covers(g, a->specs[i].queue))
             deny(j, i, "this key may not submit to that queue");
+        else if (!covers_after(g, book, a->specs[i].after))
+            deny(j, i, "this key is not for the queue of a job that it is after, if it is there");
     }
 }
 
@@ -331,7 +347,7 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         judge_hello(g, m, a, j);
         break;
     case NEED_JOBS:
-        judge_jobs(g, m, a, j);
+        judge_jobs(g, book, m, a, j);
         break;
     case NEED_OUTCOMES:
     case NEED_LEASES:

@@ -147,7 +147,8 @@ settle_running(
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
     if (o.type == OUTCOME_SUCCEEDED && lease->leased.keep_ms == 0 && !lease->leased.unique &&
-        !lease->leased.start_by && !core->fleet.watches && !watch_hears(core)) {
+        !lease->leased.start_by && !lease->leased.linked && !core->fleet.watches &&
+        !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
         job_forget(core, level, &lease->id, &lease->key, STINT_RUNNING, lease->leased.chunked);
         core->figures.succeeded++;

@@ -66,6 +66,7 @@ struct sweeps {
     uint64_t expiry_ms; /* likewise, when the first outcomes expire */
     uint64_t unique_ms; /* and when the first unique key is free again */
     uint64_t deadline_ms; /* and when a job may expire that has not begun */
+    bool ended; /* followers of jobs that have ended are to be told */
     uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
     uint32_t queue; /* number of the one that was looked at last */
     uint8_t session[SESSION_BYTES]; /* likewise */
@@ -153,6 +154,7 @@ struct scratch {
     struct stint_attempt told[LIMIT_ATTEMPTS_TOLD]; /* of a job, as they are told */
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
+    struct pack_buffer parents; /* ids that a job is after */
     char unserved[STINT_NAME_BYTES];
 };
 

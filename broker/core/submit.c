@@ -9,6 +9,7 @@
  * number and is not stored: what is refused costs nothing that lasts, however often it is sent.
  */
 #include "submit.h"
+#include "after.h"
 #include "job.h"
 #include "meet.h"
 #include "peers.h"
@@ -49,6 +50,7 @@ struct places {
     struct {
         uint32_t stamp, index;
     } slots[SLOTS];
+    struct stint_id ids[LIMIT_JOBS]; /* of the message's jobs, so far */
 };
 
 struct verdict {
@@ -227,6 +229,7 @@ same_place(const struct job_spec *specs, uint32_t i)
 struct tally {
     uint64_t bytes;
     uint32_t queues, levels; /* new ones */
+    uint32_t links; /* jobs that they are after */
     struct place_of_jobs *queue; /* of the last job */
 };
 
@@ -274,6 +277,30 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
     return v->status == STINT_OK;
 }
 
+/* What they are after is known, and there is an end to it. */
+static bool
+tally_after(
+    struct core *core, struct tally *t, const struct job_spec *spec, uint32_t i, struct verdict *v)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct pack_reader r;
+    struct stint_id unknown;
+    uint32_t count = message_open_after(spec->after, &r);
+    t->links += count;
+    t->bytes += count * (uint64_t)(FOLLOWER_KEY_BYTES + STINT_ID_BYTES + 2 * ROW_OVERHEAD_BYTES);
+    if (t->links > LIMIT_AFTER_ALL)
+        refuse(v, i, STINT_TOO_LARGE, "the jobs of one message are after more others than may be, ",
+            LIMIT_AFTER_ALL);
+    else if (after_unknown(core, spec, &unknown)) {
+        const char *parts[] = {"it is to run after a job that is not known (any more): ",
+            stint_id_format(&unknown, text)};
+        write_detail(v, parts, 2);
+        v->status = STINT_NO_SUCH_JOB;
+        v->index = i;
+    }
+    return v->status == STINT_OK;
+}
+
 /* What passes is told apart from what never can: a message that is larger than the backlog may be
  * would be sent again for ever. */
 static void
@@ -315,8 +342,11 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             t.bytes += UNIQUE_ROWS_BYTES;
             v->unique = true;
         }
+        if (spec->after.size > 0 && !tally_after(core, &t, spec, i, v))
+            return;
     }
-    uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED];
+    uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
+        core->book.jobs[STINT_BLOCKED];
     if (o->max.backlog && backlog + m->count > o->max.backlog)
         refuse_backlog(v, 0, m->count > o->max.backlog, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->max.backlog);
@@ -353,16 +383,23 @@ put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
 static enum stint_met
 insert_one(struct core *core, struct level *level, const struct job_spec *spec, struct stint_id *id)
 {
+    struct stint_id failed;
+    bool fails = false;
     if (spec->unique.size > 0) {
         enum stint_met met = meet_holder(core, level->queue, spec, id);
         if (met != STINT_MET_NOTHING)
             return met;
     }
     *id = book_id(&core->book, level, level->next++);
-    job_insert(core, level, id, spec);
+    if (spec->after.size > 0)
+        fails = after_insert(core, level, id, spec, core->scratch.places->ids, &failed);
+    else
+        job_insert(core, level, id, spec);
     core->figures.submitted++;
     if (watch_hears(core))
         watch_event(core, STINT_EVENT_SUBMITTED, level, id, 0);
+    if (fails)
+        after_cancel(core, id, &failed);
     return STINT_MET_NOTHING;
 }
 
@@ -390,9 +427,9 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m, bool 
             }
             level = place->level;
         }
-        struct stint_id id;
-        enum stint_met met = insert_one(core, level, spec, &id);
-        runs_add(&runs, &id, met);
+        struct stint_id *id = &core->scratch.places->ids[i];
+        enum stint_met met = insert_one(core, level, spec, id);
+        runs_add(&runs, id, met);
     }
     runs_close(&runs);
 }

@@ -1,4 +1,4 @@
-/* What time does: parked jobs become due, settled ones expire, as do jobs that have not begun in
+/* What time does: scheduled jobs become due, settled ones expire, as do jobs that have not begun in
  * time, sessions are forgotten. All of it in
  * bounded steps inside normal batches.
  *
@@ -7,9 +7,11 @@
  * that keeping an outcome costs one row and, now and then, one more.
  */
 #include "sweep.h"
+#include "after.h"
 #include "attempt.h"
 #include "feed.h"
 #include "job.h"
+#include "links.h"
 #include "queues.h"
 #include "sessions.h"
 #include "unique.h"
@@ -207,6 +209,12 @@ unique_in(const struct core *core)
 }
 
 static uint64_t
+ended_in(const struct core *core)
+{
+    return core->sweeps.ended ? 0 : UINT64_MAX;
+}
+
+static uint64_t
 leaving_in(const struct core *core)
 {
     return core->sweeps.leaving.used > 0 ? 0 : UINT64_MAX;
@@ -234,6 +242,7 @@ struct chore {
 
 static const struct chore chores[] = {
     {SWEEP_FIRST, deadline_in, sweep_deadlines},
+    {SWEEP_FIRST, ended_in, after_step},
     {SWEEP_FIRST, due_in, sweep_due},
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, unique_in, unique_sweep},
@@ -274,4 +283,5 @@ sweep_load(struct core *core)
     core->sweeps.deadline_ms = UINT64_MAX;
     first_row(core, STORE_DEADLINES, &core->sweeps.deadline_ms, &id);
     unique_load(core);
+    links_load(core);
 }

@@ -2,6 +2,7 @@
  * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
  */
 #include "job.h"
+#include "links.h"
 #include "names.h"
 #include "state.h"
 #include "upgrade.h"
@@ -12,6 +13,11 @@ struct verify {
     struct verify_report *report;
     uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
     uint64_t stray_deadlines; /* of jobs that are not there */
+    struct links_seen {
+        uint64_t waited, followers; /* jobs that others say that they wait for; rows that say so */
+        uint64_t rows, rows_wanted; /* of STORE_PARENTS */
+        struct pack_buffer parents; /* of one job */
+    } links;
     uint64_t unique_ends, unique_end_rows; /* keys that have an end, and ends */
     uint64_t events, event_rows; /* rows that belong to feeds, and all */
     struct feed_seen {
@@ -173,6 +179,102 @@ check_body(struct verify *v, const struct stint_id *key, const struct record *r)
         complain(v, "a job that is not dead has kept an output", id);
 }
 
+/* For how many of its parents a job waits, by the rows of followers. */
+static uint64_t
+count_waited(struct verify *v, const struct stint_id *id)
+{
+    const struct pack_buffer *ids = &v->links.parents;
+    uint8_t key[FOLLOWER_KEY_BYTES];
+    struct slice nothing;
+    uint64_t waited = 0;
+    for (size_t at = 0; at < ids->used; at += STINT_ID_BYTES) {
+        struct stint_id parent = id_at(ids->data + at);
+        waited += store_get(v->store, STORE_FOLLOWERS, follower_key(key, &parent, id), &nothing);
+    }
+    return waited;
+}
+
+/* A job that is after others knows which, and for how many it waits. */
+static void
+check_links(struct verify *v, const struct stint_id *key, const struct record *r)
+{
+    struct stint_id id;
+    uint64_t left = record_get(r, FIELD_AFTER, 0);
+    if ((r->state == STINT_BLOCKED) != (left > 0))
+        complain(v, "a job waits for others and is not blocked, or the other way round", key);
+    if (!record_has(r, FIELD_AFTER))
+        return;
+    id = *key;
+    if (record_moved(r))
+        (void)names_of(&v->book, key, &id);
+    v->links.parents.used = 0;
+    if (!links_parents(v->store, &id, &v->links.parents))
+        complain(v, "what a job was to run after is missing or damaged", &id);
+    uint64_t parents = v->links.parents.used / STINT_ID_BYTES;
+    v->links.rows_wanted += (parents + PARENTS_A_ROW - 1) / PARENTS_A_ROW;
+    uint64_t waited = count_waited(v, &id);
+    if (waited != left)
+        complain(v, "a job waits for more or fewer others than it says", &id);
+    v->links.waited += waited;
+}
+
+/* Does it wait or run, and know that it has followers? Or are they being told? */
+static bool
+may_be_followed(struct verify *v, const struct stint_id *id)
+{
+    struct stint_id at = *id;
+    struct slice value;
+    struct record r;
+    if (store_get(v->store, STORE_ENDED, id_key(id), &value))
+        return true;
+    (void)names_find(&v->book, id, &at);
+    if (!store_get(v->store, STORE_LIVE, id_key(&at), &value) &&
+        !store_get(v->store, STORE_PARKED, id_key(&at), &value))
+        return false;
+    return !record_decode(&r, &at, value) || record_followed(&r); /* damage is told already */
+}
+
+static void
+follower_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id parent = id_at(key.data), follower = id_at(key.data + STINT_ID_BYTES);
+    (void)value;
+    v->links.followers++;
+    if (!may_be_followed(v, &parent))
+        complain(v, "a job waits for one that would not tell it of its end", &follower);
+}
+
+static void
+parents_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct slice ids;
+    v->links.rows++;
+    if (!row_parents_read(key, value, &ids))
+        complain(v, "what a job was to run after is damaged", NULL);
+}
+
+static void
+ended_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct stint_id id;
+    enum stint_state state;
+    if (!row_ended_read(key, value, &id, &state))
+        complain(v, "how a job has ended that others wait for is damaged", NULL);
+}
+
+static void
+check_all_links(struct verify *v)
+{
+    each_row(v, STORE_FOLLOWERS, FOLLOWER_KEY_BYTES, follower_row);
+    each_row(v, STORE_PARENTS, PARENTS_KEY_BYTES, parents_row);
+    each_row(v, STORE_ENDED, STINT_ID_BYTES, ended_row);
+    if (v->links.followers != v->links.waited)
+        complain(v, "others wait for jobs, and do not say so", NULL);
+    if (v->links.rows != v->links.rows_wanted)
+        complain(v, "what jobs were to run after is kept of jobs that are not there", NULL);
+    pack_buffer_free(&v->links.parents);
+}
+
 static bool
 read_record(
     struct verify *v, struct slice key, struct slice value, struct stint_id *id, struct record *r)
@@ -180,6 +282,7 @@ read_record(
     *id = id_at(key.data);
     if (record_decode(r, id, value)) {
         check_body(v, id, r);
+        check_links(v, id, r);
         return true;
     }
     complain(v, "a record is damaged", id);
@@ -247,10 +350,13 @@ parked_row(struct verify *v, struct slice key, struct slice value)
     struct slice nothing;
     if (!read_record(v, key, value, &id, &r))
         return;
-    v->parked++;
-    count(v, &id, STINT_SCHEDULED);
-    if (r.state != STINT_SCHEDULED ||
-        !store_get(v->store, STORE_DUE, time_key(due, record_get(&r, FIELD_DUE, 0), &id), &nothing))
+    bool blocked = r.state == STINT_BLOCKED;
+    v->parked += !blocked;
+    count(v, &id, blocked ? STINT_BLOCKED : STINT_SCHEDULED);
+    if (!blocked &&
+        (r.state != STINT_SCHEDULED ||
+            !store_get(
+                v->store, STORE_DUE, time_key(due, record_get(&r, FIELD_DUE, 0), &id), &nothing)))
         complain(v, "a scheduled job is not in the table of what is due", &id);
     check_deadline(v, &id, &r);
 }
@@ -501,6 +607,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_UNIQUE_ENDS, 0, unique_end_row);
     if (v.unique_ends != v.unique_end_rows)
         complain(&v, "ends of unique keys belong to none", NULL);
+    check_all_links(&v);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

@@ -191,6 +191,9 @@ why_job(
     if (job.place == PLACE_SETTLED) {
         r->why = STINT_WHY_SETTLED;
         r->state = job.state;
+    } else if (job.state == STINT_BLOCKED) {
+        r->why = STINT_WHY_AFTER;
+        r->before = record_get(&job.record, FIELD_AFTER, 0);
     } else if (job.place == PLACE_PARKED)
         blame_time(core, &job.record, r);
     else if (job.state == STINT_RUNNING)
@@ -200,6 +203,21 @@ why_job(
         if (r->why == STINT_WHY_UNABLE)
             slice_to_text(r->error, sizeof r->error, job.record.error);
     }
+}
+
+/* Nothing of it is ready: some wait for their time, or all for other jobs. */
+static enum stint_why
+blame_waiting(const struct queue *queue, uint64_t *blocked)
+{
+    uint64_t scheduled = 0;
+    for (uint32_t i = 0; i < queue->levels_count; i++) {
+        scheduled += queue->levels[i]->jobs[STINT_SCHEDULED];
+        *blocked += queue->levels[i]->jobs[STINT_BLOCKED];
+    }
+    if (scheduled == 0)
+        return STINT_WHY_AFTER;
+    *blocked = 0;
+    return STINT_WHY_DUE;
 }
 
 /* Of what waits in it as a whole. */
@@ -219,7 +237,7 @@ blame_queue(
     else if (queue->backlog == 0)
         r->why = STINT_WHY_NOTHING;
     else if (queue->ready == 0)
-        r->why = STINT_WHY_DUE;
+        r->why = blame_waiting(queue, &r->before);
     else if (unserved) {
         r->why = STINT_WHY_NO_HANDLER;
         r->workers = queue_workers(queue);

@@ -24,7 +24,9 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_UNIQUE_FOR] = "unique_for_ms",
     [FIELD_UNIQUE_FLAGS] = "unique_flags",
     [FIELD_START_BY] = "start_by_ms",
-    [FIELD_ATTEMPTS] = "attempts_bytes"};
+    [FIELD_ATTEMPTS] = "attempts_bytes",
+    [FIELD_AFTER] = "after_left",
+    [FIELD_AFTER_FLAGS] = "after_flags"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -162,7 +164,8 @@ static bool
 is_sane(const struct record *r)
 {
     const uint32_t known = (1U << FIELDS_OPTIONAL) - 1;
-    const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED;
+    const uint32_t marks =
+        1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED | 1U << FIELD_FOLLOWED;
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES &&

@@ -58,7 +58,10 @@ enum record_field {
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
     FIELD_ATTEMPTS = 15, /* bytes of its attempts that have ended */
-    FIELDS_OPTIONAL = 16,
+    FIELD_AFTER = 16, /* for so many jobs it still waits; absent: it never waited for any */
+    FIELD_AFTER_FLAGS = 17, /* of enum after_flag */
+    FIELDS_OPTIONAL = 18,
+    FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
@@ -134,6 +137,13 @@ static inline bool
 record_chunked(const struct record *r)
 {
     return (r->fields >> FIELD_CHUNKED & 1) != 0;
+}
+
+/* Do others wait for it, or did? */
+static inline bool
+record_followed(const struct record *r)
+{
+    return (r->fields >> FIELD_FOLLOWED & 1) != 0;
 }
 
 /* Was it lost with a worker, and has not ended since? Then it may be what ended that worker. */

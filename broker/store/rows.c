@@ -367,3 +367,60 @@ unique_end_read(struct slice key, uint64_t *until_ms, struct slice *of)
     *of = (struct slice){key.data + 8, key.size - 8};
     return true;
 }
+
+/* ---- jobs that wait for others ---- */
+
+struct slice
+parents_key(uint8_t key[PARENTS_KEY_BYTES], const struct stint_id *id, uint32_t number)
+{
+    memcpy(key, id->bytes, STINT_ID_BYTES);
+    put_be(key + STINT_ID_BYTES, number, 2);
+    return (struct slice){key, PARENTS_KEY_BYTES};
+}
+
+static uint64_t
+parents_check(struct slice key, const uint8_t *ids, size_t size)
+{
+    return record_check(ids, size, record_check(key.data, key.size, 0));
+}
+
+struct slice
+row_parents_write(uint8_t buffer[ROW_PARENTS_BYTES_MAX], struct slice key,
+    const struct stint_id *ids, uint32_t count)
+{
+    size_t size = count * (size_t)STINT_ID_BYTES;
+    assert(count > 0 && count <= PARENTS_A_ROW);
+    memcpy(buffer + 8, ids, size);
+    put_be(buffer, parents_check(key, buffer + 8, size), 8);
+    return (struct slice){buffer, 8 + size};
+}
+
+bool
+row_parents_read(struct slice key, struct slice value, struct slice *ids)
+{
+    if (key.size != PARENTS_KEY_BYTES || value.size <= 8 || value.size > ROW_PARENTS_BYTES_MAX ||
+        value.size % STINT_ID_BYTES != 8)
+        return false;
+    *ids = (struct slice){value.data + 8, value.size - 8};
+    return get_be(value.data, 8) == parents_check(key, ids->data, ids->size);
+}
+
+struct slice
+row_ended_write(
+    uint8_t buffer[ROW_ENDED_BYTES_MAX], const struct stint_id *id, enum stint_state state)
+{
+    return row_words_write(
+        buffer, row_seed(id->bytes), (uint64_t[ENDED_WORDS]){state}, ENDED_WORDS);
+}
+
+bool
+row_ended_read(struct slice key, struct slice value, struct stint_id *id, enum stint_state *state)
+{
+    uint64_t words[ENDED_WORDS];
+    if (key.size != STINT_ID_BYTES ||
+        !row_words_read(value, row_seed(key.data), words, ENDED_WORDS))
+        return false;
+    memcpy(id->bytes, key.data, STINT_ID_BYTES);
+    *state = (enum stint_state)words[0];
+    return words[0] < STINT_STATES && stint_state_settled(*state);
+}

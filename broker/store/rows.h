@@ -22,6 +22,9 @@
  *     unique_ends
  *               time, u32 queue number, key -> nothing
  *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
+ *     followers id of a job that others wait for, id of one of them -> nothing
+ *     parents   id, u16 number of the row -> u64 check, ids of jobs that it is after
+ *     ended     id -> words: the state in which it ended
  *
  * A row of words:                                A queue:
  *
@@ -95,6 +98,12 @@ enum {
     ROW_KEY_BYTES_MAX = UNIQUE_END_BYTES_MAX, /* of all tables */
     ROW_UNIQUE_BYTES_MAX = ROW_HEAD_BYTES + 8 * UNIQUE_WORDS,
     BULK_KEY_BYTES = 8,
+    FOLLOWER_KEY_BYTES = 2 * STINT_ID_BYTES,
+    PARENTS_KEY_BYTES = STINT_ID_BYTES + 2,
+    PARENTS_A_ROW = 100, /* so that it shares a page with neighbours */
+    ROW_PARENTS_BYTES_MAX = 8 + PARENTS_A_ROW * STINT_ID_BYTES,
+    ENDED_WORDS = 1,
+    ROW_ENDED_BYTES_MAX = ROW_HEAD_BYTES + 8 * ENDED_WORDS,
     ROW_BULK_BYTES_MAX =
         ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
     QUEUE_HEAD_BYTES = 12,
@@ -393,6 +402,31 @@ struct slice bulk_key(uint8_t key[BULK_KEY_BYTES], uint64_t bulk);
 struct slice row_bulk_write(uint8_t buffer[ROW_BULK_BYTES_MAX], const struct row_bulk *row);
 /* False if it is damaged. Slices borrow from `value`. */
 bool row_bulk_read(struct slice key, struct slice value, struct row_bulk *row);
+
+/* ---- STORE_FOLLOWERS, whose rows are empty, STORE_PARENTS and STORE_ENDED ---- */
+
+static inline struct slice
+follower_key(
+    uint8_t key[FOLLOWER_KEY_BYTES], const struct stint_id *parent, const struct stint_id *follower)
+{
+    memcpy(key, parent->bytes, STINT_ID_BYTES);
+    memcpy(key + STINT_ID_BYTES, follower->bytes, STINT_ID_BYTES);
+    return (struct slice){key, FOLLOWER_KEY_BYTES};
+}
+
+struct slice
+parents_key(uint8_t key[PARENTS_KEY_BYTES], const struct stint_id *id, uint32_t number);
+/* Up to PARENTS_A_ROW ids. */
+struct slice row_parents_write(uint8_t buffer[ROW_PARENTS_BYTES_MAX], struct slice key,
+    const struct stint_id *ids, uint32_t count);
+/* The ids, one behind the other. False if it is damaged. Borrows from `value`. */
+bool row_parents_read(struct slice key, struct slice value, struct slice *ids);
+
+struct slice row_ended_write(
+    uint8_t buffer[ROW_ENDED_BYTES_MAX], const struct stint_id *id, enum stint_state state);
+/* False if it is damaged. */
+bool
+row_ended_read(struct slice key, struct slice value, struct stint_id *id, enum stint_state *state);
 
 /* ---- STORE_PARTS ---- */
 

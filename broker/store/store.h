@@ -19,8 +19,8 @@ enum store_table {
     STORE_LEVELS, /* queue, priority -> next sequence, counts by state */
     STORE_LIVE, /* id -> record: ready and running jobs, in dispatch order */
     STORE_TRANSIT, /* id of the first of 256 -> which of them are running, a bit each */
-    STORE_PARKED, /* id -> record: scheduled jobs */
-    STORE_DUE, /* time, id -> nothing: when parked jobs go back to live */
+    STORE_PARKED, /* id -> record: scheduled and blocked jobs */
+    STORE_DUE, /* time, id -> nothing: when scheduled jobs go back to live */
     STORE_SETTLED, /* id -> record: succeeded, dead, cancelled */
     STORE_EXPIRY, /* minute, id of the first of 1024 -> nothing: where settled records expire */
     STORE_PARTS, /* id, number -> a piece of a large body */
@@ -37,6 +37,9 @@ enum store_table {
     STORE_UNIQUE, /* queue number, unique key -> which job holds it, or until when it is held */
     STORE_UNIQUE_ENDS, /* time, queue number, unique key -> nothing: until then it is held */
     STORE_DEADLINES, /* time, key -> nothing: when jobs expire that have not begun */
+    STORE_FOLLOWERS, /* id, id -> nothing: the second job waits for the end of the first */
+    STORE_PARENTS, /* id, number -> ids of jobs that it is after, a hundred in a row */
+    STORE_ENDED, /* id -> how that job ended: followers of it have to be told */
     STORE_TABLES
 };
 

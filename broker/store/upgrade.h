@@ -20,7 +20,8 @@
  *     8 to 9   a level's row has room for 16 states before what was counted; there are
  *              STORE_DEADLINES, and records may have FIELD_START_BY. A program of format 8 would
  *              hand out what has expired.
- *     9 to 10  records may have the runs that have ended.
+ *     9 to 10  records may have the runs that have ended; there are STORE_FOLLOWERS and what else
+ *              belongs to jobs that wait for others, a state of its own.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */

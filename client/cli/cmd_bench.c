@@ -38,8 +38,8 @@ static struct poptOption options[] = {
     {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},
     {"kept", 0, POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
     {"feature", 0, POPT_ARG_STRING, &feature, 0,
-        "with lifecycle: each job has a unique key, or is due a millisecond later",
-        "unique|scheduled"},
+        "with lifecycle: each job has a unique key, is due a millisecond later, or is after others",
+        "unique|scheduled|chain|graph"},
     {"samples", 0, POPT_ARG_STRING, &samples_text, 0, "of latency and start (2000)", "N"},
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
         "NAME"},
@@ -196,9 +196,25 @@ submitted(void *context, enum stint_status status, const struct stint_id *ids, s
 
 enum { NUMBER_BYTES = 24 };
 
-/* One of the jobs, the how-manieth. */
+/* A graph: a job, so many that are after it, and one that is after these. */
+enum { GRAPH_WIDTH = 1000, GRAPH_JOBS = GRAPH_WIDTH + 2 };
+
+/* Those that the job is after which stands there in its message. */
+static void
+be_after(struct stint_job *job, uint32_t place)
+{
+    static struct stint_id earlier[4096];
+    bool chain = strcmp(feature, "chain") == 0, joins = !chain && place == GRAPH_WIDTH + 1;
+    if (place == 0)
+        return;
+    earlier[place - 1] = stint_earlier(place - 1);
+    job->after.ids = chain ? &earlier[place - 1] : joins ? &earlier[1] : earlier;
+    job->after.count = joins ? GRAPH_WIDTH : 1;
+}
+
+/* One of the jobs, the how-manieth, and that of its message. */
 static struct stint_job
-make_job(const struct bench *b, uint64_t number, char key[NUMBER_BYTES])
+make_job(const struct bench *b, uint64_t number, uint32_t place, char key[NUMBER_BYTES])
 {
     struct stint_job job = STINT_JOB_INIT;
     job.queue = queue;
@@ -209,8 +225,10 @@ make_job(const struct bench *b, uint64_t number, char key[NUMBER_BYTES])
     if (feature && strcmp(feature, "unique") == 0) {
         (void)snprintf(key, NUMBER_BYTES, "%llu", (unsigned long long)number);
         job.unique = key;
-    } else if (feature) {
+    } else if (feature && strcmp(feature, "scheduled") == 0) {
         job.delay_ms = 1;
+    } else if (feature) {
+        be_after(&job, place);
     }
     return job;
 }
@@ -231,7 +249,7 @@ submit_all(struct bench *b, uint64_t count)
             stint_client_pending(b->cli->client) < (size_t)window) {
             size_t n = count - sent < (uint64_t)batch ? (size_t)(count - sent) : (size_t)batch;
             for (size_t i = 0; i < n; i++)
-                jobs[i] = make_job(b, sent + i, keys[i]);
+                jobs[i] = make_job(b, sent + i, (uint32_t)i, keys[i]);
             status = stint_submit_async(b->cli->client, jobs, n, submitted, b);
             sent += n;
             if (sent / (uint64_t)batch % 64 == 0)
@@ -426,8 +444,11 @@ run(struct cli *cli, const char **args)
     (void)args;
     if (!read_numbers(cli))
         return EX_USAGE;
-    if (feature && strcmp(feature, "unique") != 0 && strcmp(feature, "scheduled") != 0)
-        return cli_usage(cli, "--feature=%s: write unique or scheduled", feature);
+    if (feature && strcmp(feature, "unique") != 0 && strcmp(feature, "scheduled") != 0 &&
+        strcmp(feature, "chain") != 0 && strcmp(feature, "graph") != 0)
+        return cli_usage(cli, "--feature=%s: write unique, scheduled, chain or graph", feature);
+    if (feature && strcmp(feature, "graph") == 0)
+        batch = GRAPH_JOBS;
     if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
         queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"
                 : mode && strcmp(mode, "start") == 0        ? "bench-start"

@@ -10,9 +10,9 @@ static const struct out_column queue_columns[] = {{"QUEUE", "name", OUT_LEFT, 0}
     {"READY", "ready", OUT_RIGHT, 0}, {"SCHEDULED", "scheduled", OUT_RIGHT, 60},
     {"RUNNING", "running", OUT_RIGHT, 0}, {"SUCCEEDED", "succeeded", OUT_RIGHT, 70},
     {"DEAD", "dead", OUT_RIGHT, 0}, {"CANCELLED", "cancelled", OUT_RIGHT, 80},
-    {"EXPIRED", "expired", OUT_RIGHT, 100}, {"OLDEST", "age:oldest_ready_ms", OUT_RIGHT, 90},
-    {"WORKERS", "workers", OUT_RIGHT, 0}, {"STATE", "state", OUT_LEFT, 50},
-    {"UNSERVED", "unserved", OUT_LONG, 50}};
+    {"EXPIRED", "expired", OUT_RIGHT, 100}, {"BLOCKED", "blocked", OUT_RIGHT, 110},
+    {"OLDEST", "age:oldest_ready_ms", OUT_RIGHT, 90}, {"WORKERS", "workers", OUT_RIGHT, 0},
+    {"STATE", "state", OUT_LEFT, 50}, {"UNSERVED", "unserved", OUT_LONG, 50}};
 
 static const struct out_column worker_columns[] = {{"WORKER", "name", OUT_LEFT, 0},
     {"SLOTS", "slots", OUT_RIGHT, 0}, {"HELD", "held", OUT_RIGHT, 0},

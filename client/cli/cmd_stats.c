@@ -38,7 +38,8 @@ static const struct out_column priority_columns[] = {{"QUEUE", "queue", OUT_LEFT
     {"PRIORITY", "priority", OUT_RIGHT, 0}, {"READY", "ready", OUT_RIGHT, 0},
     {"SCHEDULED", "scheduled", OUT_RIGHT, 60}, {"RUNNING", "running", OUT_RIGHT, 0},
     {"SUCCEEDED", "succeeded", OUT_RIGHT, 70}, {"DEAD", "dead", OUT_RIGHT, 0},
-    {"CANCELLED", "cancelled", OUT_RIGHT, 80}, {"EXPIRED", "expired", OUT_RIGHT, 90}};
+    {"CANCELLED", "cancelled", OUT_RIGHT, 80}, {"EXPIRED", "expired", OUT_RIGHT, 90},
+    {"BLOCKED", "blocked", OUT_RIGHT, 100}};
 
 struct showing {
     const struct cli *cli;

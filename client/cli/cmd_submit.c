@@ -1,5 +1,6 @@
 /* stint submit: a job from an argument, a file or standard input; or a job a line. */
 #include "console.h"
+#include "graph.h"
 #include "jobs.h"
 #include "lines.h"
 #include "stint_objects.h"
@@ -10,13 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *path;
+static char *path, *graph;
 static int each, zero, object;
 
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, after_option_table, 0, "After which jobs:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
         "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
@@ -24,6 +26,9 @@ static struct poptOption options[] = {
         NULL},
     {"null", '0', POPT_ARG_NONE, &zero, 0,
         "with --each: lines end with a zero byte, as from find -print0", NULL},
+    {"graph", 0, POPT_ARG_STRING, &graph, 0,
+        "a job for each line, NAME [PARENT...]: PAYLOAD, after those named; all of them, or none",
+        "FILE"},
     {"object", 'o', POPT_ARG_NONE, &object, 0,
         "the payload is written in JSON, an object or an array, and stored in msgpack", NULL},
     {"no-wait", 0, POPT_ARG_NONE, &job_options.no_wait, 0,
@@ -242,6 +247,10 @@ run(struct cli *cli, const char **args)
         return rc;
     if (args && args[0] && (path || each || args[1]))
         return cli_usage(cli, "one payload: an argument, --file, or standard input");
+    if (graph && (path || each || object || (args && args[0]) || job.unique || job.after.count))
+        return cli_usage(cli, "--graph FILE says what jobs there are, and what they are after");
+    if (graph)
+        return graph_submit(cli, graph, &job);
     if (zero && !each)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 struct job_options job_options;
+static char **after; /* --after, as often as wished */
+static int after_any;
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -49,6 +51,14 @@ struct poptOption due_option_table[] = {
 struct poptOption expires_option_table[] = {
     {"expires", 0, POPT_ARG_STRING, &job_options.expires, 0,
         "it expires, if it has not begun so long from now, or at this time", "TIME|WHEN"},
+    POPT_TABLEEND};
+
+struct poptOption after_option_table[] = {
+    {"after", 0, POPT_ARG_ARGV, &after, 0,
+        "not before these jobs have succeeded, or it is cancelled; with commas; repeatable",
+        "ID..."},
+    {"after-any", 0, POPT_ARG_NONE, &after_any, 0,
+        "but until they are over, however they have ended", NULL},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -128,6 +138,37 @@ fill_expires(const struct cli *cli, struct stint_job *job)
     return EX_OK;
 }
 
+/* The ids of one --after, one after the other. */
+static int
+add_after(const struct cli *cli, const char *text, struct stint_id *ids, uint32_t *count)
+{
+    char id[STINT_ID_TEXT_BYTES];
+    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        size_t size = strcspn(at, ",");
+        if (*count == JOBS_AFTER_MAX)
+            return cli_usage(cli, "--after: a job waits for at most %d others", JOBS_AFTER_MAX);
+        memcpy(id, at, size < sizeof id ? size : 0);
+        id[size < sizeof id ? size : 0] = '\0';
+        if (stint_id_parse(id, &ids[(*count)++]) != STINT_OK)
+            return cli_usage(cli, "--after=%s: write ids of jobs, with commas between them", text);
+    }
+    return EX_OK;
+}
+
+static int
+fill_after(const struct cli *cli, struct stint_job *job)
+{
+    static struct stint_id ids[JOBS_AFTER_MAX];
+    int rc = EX_OK;
+    if (!after)
+        return after_any ? cli_usage(cli, "--after-any has no effect without --after ID") : EX_OK;
+    for (char **text = after; *text && rc == EX_OK; text++)
+        rc = add_after(cli, *text, ids, &job->after.count);
+    job->after.ids = ids;
+    job->after.flags = after_any ? STINT_AFTER_ANY : 0;
+    return rc;
+}
+
 int
 jobs_fill(const struct cli *cli, struct stint_job *job)
 {
@@ -174,6 +215,7 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
     int rc = fill_expires(cli, job);
+    rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;
 }
 

@@ -24,6 +24,8 @@ extern struct poptOption job_option_table[], command_option_table[];
 extern struct poptOption due_option_table[];
 /* Until when they may begin: --expires. */
 extern struct poptOption expires_option_table[];
+/* For which jobs they wait: --after and --after-any. */
+extern struct poptOption after_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 
@@ -50,6 +52,7 @@ char *jobs_unique_of(const char *line, size_t size);
 
 enum {
     JOBS_PAYLOAD_MAX = 4 << 20, /* no broker takes more in one job */
+    JOBS_AFTER_MAX = 1000, /* jobs that one waits for */
     JOBS_KEEP_MS = 86400000, /* of jobs whose outcome the command waits for */
 };
 

@@ -141,6 +141,9 @@ out_job(const struct stint_job_info *i)
     out_put_time(o, "started", i->started_ms);
     out_put_time(o, "settled", i->settled_ms);
     out_put_time(o, "expires", i->expires_at_ms);
+    put_number(o, "after", i->after);
+    if (i->after_flags & STINT_AFTER_ANY)
+        json_object_set_new(o, "after_end", json_string("any"));
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "payload_bytes", i->payload_bytes);

@@ -183,6 +183,13 @@ put_place(FILE *f, const struct stint_reason *r)
             "more",
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
+    case STINT_WHY_AFTER:
+        if (r->kind[0])
+            fprintf(f, "it waits until %llu other job%s", (unsigned long long)r->before,
+                r->before == 1 ? " has ended" : "s have ended");
+        else
+            fputs("all that waits in it waits for other jobs to end", f);
+        break;
     case STINT_WHY_NOTHING:
         fputs("nothing waits in it", f);
         break;

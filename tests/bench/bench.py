@@ -72,6 +72,8 @@ class Bench:
             self.rate(place, "lifecycle_256_kept", "-b", 256, "-n", jobs, "--kept")
             self.rate(place, "unique", "-b", 256, "-n", jobs // 2, "--feature", "unique")
             self.rate(place, "scheduled", "-b", 256, "-n", jobs // 2, "--feature", "scheduled")
+            self.rate(place, "chain", "-b", 256, "-n", jobs // 10, "--feature", "chain")
+            self.rate(place, "graph", "-n", jobs // 10, "--feature", "graph")
             self.rate(place, "submit_256", "-m", "submit", "-n", jobs, "-q", "fill", runs=1)
             self.rate(place, "drain_256", "-m", "drain", "-n", jobs, "-q", "fill", runs=1)
         finally:

@@ -264,6 +264,18 @@ put_fleet(struct pack_buffer *b)
     }
 }
 
+/* One that stands before it in the message, if there is one, and one with an id. */
+static struct slice
+put_after(struct pack_buffer *b, uint32_t place)
+{
+    struct stint_id id = id_make(0, 1 + next() % 3, DEFAULT_PRIORITY, next() % 32);
+    pack_put_array(b, 1 + (place > 0));
+    if (place > 0)
+        pack_put_uint(b, next() % place);
+    pack_put_bytes(b, id.bytes, sizeof id.bytes);
+    return (struct slice){b->data, b->used};
+}
+
 static void
 put_submit(struct pack_buffer *b, uint8_t connection)
 {
@@ -271,6 +283,7 @@ put_submit(struct pack_buffer *b, uint8_t connection)
     static uint8_t payload[5000];
     static const uint64_t keeps[] = {KEEP_DEFAULT, 0, 1000, 60000};
     struct job_spec jobs[8];
+    struct pack_buffer after[8] = {{NULL, 0, 0}};
     uint32_t count = 1 + next() % 8;
     for (uint32_t i = 0; i < count; i++) {
         const char *queue = names[next() % 5];
@@ -286,11 +299,16 @@ put_submit(struct pack_buffer *b, uint8_t connection)
             .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
             .max_attempts = 1 + how % 3,
             .priority = (uint8_t)(how / 64 * 50)};
+        if (how % 16 == 9 || how % 16 == 10)
+            jobs[i].after = put_after(&after[i], i);
+        jobs[i].after_flags = how % 32 == 9;
     }
     uint64_t *number = &f.submissions[connection % 4];
     uint8_t which = next();
     *number += which < 200;
     message_put_submit(b, which > 240 ? *number + 2 : *number, *number - (which & 1), jobs, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_buffer_free(&after[i]);
 }
 
 static void

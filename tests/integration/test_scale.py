@@ -75,7 +75,7 @@ class Told(Scale):
                          ("stint.scale/1", 1, 1, 30000, False))
         queues = {q["name"]: q for q in told["queues"]}
         self.assertEqual(set(queues), {"mail", "busy", "idle"})
-        states = dict.fromkeys(("ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired"), 0)
+        states = dict.fromkeys(("ready", "scheduled", "running", "succeeded", "dead", "cancelled", "expired", "blocked"), 0)
         oldest = queues["mail"].pop("oldest_ready_ms")
         self.assertGreaterEqual(oldest, 1)
         self.assertEqual(queues["mail"], {"name": "mail", **states, "ready": 3, "workers": 0, "slots": 0,

@@ -52,8 +52,8 @@ class Shell(harness.Case):
                 count += 1
                 with self.subTest(section=title, command=command):
                     if re.match(r"\w+=\$\(", command):  # later lines of the page use it
-                        r = self.sh(f"{command}; declare -p {command.split('=')[0]}")
-                        variables = r.stdout
+                        r = self.sh(f"{variables}{command}; declare -p {command.split('=')[0]}")
+                        variables += r.stdout
                         self.assertEqual(r.stderr, "")
                         continue
                     r = self.sh(variables + command)

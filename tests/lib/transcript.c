@@ -398,21 +398,21 @@ LIST(uint) /* by state, from unknown on */
 FIELDS(broker, tuple, {0, "number", show_uint}, {0, "endpoint", show_text})
 LIST(broker)
 
-FIELDS(spec, map,
-    {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload", show_bytes},
+#include "transcript_after.h"
+FIELDS(spec, map, {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload", show_bytes},
     {4, "priority", show_uint}, {5, "max_attempts", show_uint}, {6, "keep_ms", show_uint},
     {7, "time_to_run_ms", show_uint}, {8, "backoff_base_ms", show_uint},
     {9, "backoff_cap_ms", show_uint}, {10, "delay_ms", show_uint}, {11, "due_ms", show_uint},
     {12, "expires_in_ms", show_uint}, {13, "expires_at_ms", show_uint},
-    {15, "unique_flags", show_uint}, {16, "unique_for_ms", show_uint}, {17, "unique", show_text})
+    {15, "unique_flags", show_uint}, {16, "unique_for_ms", show_uint}, {17, "unique", show_text},
+    {18, "after", show_ref_list}, {19, "after_flags", show_uint})
 
 FIELDS(run, tuple, {0, "id", show_id}, {0, "n", show_uint}, {0, "met", show_uint})
 LIST(run)
 
-FIELDS(dispatched, map,
-    {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind", show_name},
+FIELDS(dispatched, map, {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind", show_name},
     {4, "payload", show_bytes}, {5, "max_attempts", show_uint}, {6, "time_to_run_ms", show_uint},
-    {7, "submitted", show_time}, {8, "confirm", show_bool})
+    {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids})
 LIST(dispatched)
 
 FIELDS(settled_outcome, tuple,
@@ -447,6 +447,7 @@ FIELDS(info, map,
     {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
     {22, "priority", show_uint}, {23, "unique", show_text}, {24, "unique_flags", show_uint},
     {25, "unique_for_ms", show_uint}, {26, "until", show_time},
+    {27, "after", show_uint}, {28, "after_flags", show_uint},
     {32, "attempts", show_ended_list}, {40, "progress_ms_ago", show_uint},
     {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
 LIST(info)

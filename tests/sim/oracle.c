@@ -263,6 +263,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
     expires_read(j, &r);
+    after_read(j, &r);
     j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
     j->now_key = at;
     if (table == STORE_LIVE && stored_running(s, &at)) {
@@ -490,7 +491,8 @@ check_limits(void)
         return;
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
-        bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED;
+        bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED ||
+            j->was.state == STINT_BLOCKED;
         waiting[j->queue] += waits;
         fresh[j->now_queue] +=
             j->was.state == STINT_UNKNOWN && !j->been && j->stored && j->now.state != STINT_UNKNOWN;
@@ -542,6 +544,7 @@ judge(void)
             life_explain(j, was_there && j->stored);
         }
         expires_check(j);
+        after_check(j);
     }
 }
 
@@ -551,6 +554,9 @@ remember_all(void)
     for (uint32_t i = 0; i < known.count; i++)
         if (known.jobs[i].stored)
             remember(&known.jobs[i]);
+    for (uint32_t i = 0; i < known.count; i++)
+        if (known.jobs[i].stored)
+            after_remember(&known.jobs[i]);
 }
 
 void

@@ -27,6 +27,11 @@ struct wish {
     const char *unique; /* its unique key; NULL: none */
     bool unique_waiting; /* that it holds only while it waits */
     uint64_t unique_for_ms; /* after a success */
+    struct {
+        uint32_t jobs[2]; /* numbers of those that it is after */
+        unsigned count;
+        bool any; /* any end of them will do */
+    } after;
     size_t payload_bytes, result_bytes;
 };
 
@@ -43,8 +48,12 @@ char *oracle_payload(uint32_t job);
 char *oracle_result(uint32_t job, uint32_t attempt, size_t *bytes);
 /* What a run of it puts out that fails; allocated. */
 char *oracle_output(uint32_t job, size_t *bytes);
-/* The task fails, with that output. */
 struct stint_task;
+/* Is the task told what its job was after? */
+void oracle_check_parents(const struct stint_task *task, uint32_t job);
+/* The id of a job, if its submission was acknowledged. */
+bool oracle_told(uint32_t job, struct stint_id *id);
+/* The task fails, with that output. */
 void oracle_fail(struct stint_task *task, uint32_t job, const char *why);
 /* The number in a payload or result. False: it is neither. */
 bool oracle_number(struct slice bytes, uint32_t *job, uint32_t *attempt);

@@ -10,6 +10,7 @@
 enum {
     READY = 1U << STINT_READY,
     SCHEDULED = 1U << STINT_SCHEDULED,
+    BLOCKED = 1U << STINT_BLOCKED,
     RUNNING = 1U << STINT_RUNNING,
     SUCCEEDED = 1U << STINT_SUCCEEDED,
     DEAD = 1U << STINT_DEAD,
@@ -29,10 +30,10 @@ static const struct {
     [STINT_EVENT_FAILED] = {RUNNING | WAITS, SCHEDULED},
     [STINT_EVENT_REQUEUED] = {RUNNING | WAITS | DEAD | CANCELLED | EXPIRED, WAITS},
     [STINT_EVENT_DEAD] = {RUNNING | WAITS, DEAD},
-    [STINT_EVENT_CANCELLED] = {RUNNING | WAITS, CANCELLED},
+    [STINT_EVENT_CANCELLED] = {RUNNING | WAITS | BLOCKED, CANCELLED},
     [STINT_EVENT_LOST] = {0, 0},
-    [STINT_EVENT_CHANGED] = {WAITS | DEAD | CANCELLED | EXPIRED, 0},
-    [STINT_EVENT_EXPIRED] = {WAITS, EXPIRED}};
+    [STINT_EVENT_CHANGED] = {WAITS | BLOCKED | DEAD | CANCELLED | EXPIRED, 0},
+    [STINT_EVENT_EXPIRED] = {WAITS | BLOCKED, EXPIRED}};
 enum { MEANINGS = sizeof meaning / sizeof *meaning };
 
 struct recorded {
@@ -160,6 +161,8 @@ take_in(struct store *s, const struct row_feed *row, uint64_t *from)
 static unsigned
 widen(const struct job *j, unsigned states)
 {
+    if ((states & BLOCKED) && after_may_run(j))
+        states |= SCHEDULED; /* others have ended */
     if (states & SCHEDULED)
         states |= READY; /* it was due */
     if (states & SETTLED)
@@ -185,8 +188,10 @@ follow(const struct job *j, uint64_t from, unsigned *states, bool *changed)
         if (r->type == STINT_EVENT_CHANGED)
             *states = *states & WAITS ? *states | WAITS : *states;
         else
-            *states = r->type == STINT_EVENT_SUBMITTED && j->wish.delay_ms ? SCHEDULED
-                                                                           : meaning[r->type].after;
+            *states = r->type != STINT_EVENT_SUBMITTED ? meaning[r->type].after
+                : j->wish.after.count                  ? BLOCKED
+                : j->wish.delay_ms                     ? SCHEDULED
+                                                       : READY;
     }
 }
 

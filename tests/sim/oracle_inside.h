@@ -124,6 +124,8 @@ struct job {
     uint64_t now_due_ms, now_expires_ms;
     uint64_t stamp_ms; /* the latest time that its record has */
     uint64_t start_by_ms, now_start_by_ms; /* it expires if it has not begun then; 0: it does not */
+    uint32_t now_after; /* blocked: for how many others it waits, by its record */
+    unsigned ended; /* bits of those that it is after which were over, since it is there */
     uint64_t wished_us; /* before it was submitted */
     uint64_t over_us; /* it was seen to be over; 0: it is not */
     uint64_t dispatched_us;
@@ -208,6 +210,15 @@ void expires_read(struct job *j, const struct record *r);
 void expires_check(const struct job *j);
 /* It was handed out: may it be? */
 void expires_check_dispatch(const struct job *j);
+
+/* oracle_after.c: jobs that wait for others. What is on disk of it; is it true? After a step. */
+void after_read(struct job *j, const struct record *r);
+void after_check(const struct job *j);
+void after_remember(struct job *j);
+/* May all have ended so that it runs? May one have ended so that it does not? By the end of this
+ * step. */
+bool after_may_run(const struct job *j);
+bool after_may_fail(const struct job *j);
 
 /* oracle_feed.c: what the feed says that the follower has made. */
 void feed_begin(void);

@@ -284,11 +284,12 @@ by_commands(struct paths *p, const struct job *j, struct life at)
 static void
 by_changes(struct paths *p, const struct job *j, struct life at)
 {
-    bool waits = at.state == STINT_READY || at.state == STINT_SCHEDULED;
+    bool waits =
+        at.state == STINT_READY || at.state == STINT_SCHEDULED || at.state == STINT_BLOCKED;
     struct life to = at;
     for (size_t i = 0; i < traffic.changes.count; i++) {
         const struct heard_change *c = &traffic.changes.all[i];
-        if (!waits || !same_id(j, &c->id) || !(c->set & CHANGE_DELAY))
+        if (!waits || at.state == STINT_BLOCKED || !same_id(j, &c->id) || !(c->set & CHANGE_DELAY))
             continue;
         to.state = c->delay_ms ? STINT_SCHEDULED : STINT_READY;
         reach(p, to);
@@ -308,7 +309,7 @@ by_time(struct paths *p, const struct job *j, struct life at)
     struct life to = at;
     if (at.state == STINT_SCHEDULED) {
         /* One that was parked in this very step may be due at once if it asked for no delay. */
-        bool fresh = j->was.state != STINT_SCHEDULED &&
+        bool fresh = j->was.state != STINT_SCHEDULED && j->was.state != STINT_BLOCKED &&
             (j->was.state != STINT_UNKNOWN || j->wish.delay_ms == 0);
         if (fresh || j->due_ms <= known.wall_ms) {
             to.state = STINT_READY;
@@ -326,13 +327,38 @@ by_time(struct paths *p, const struct job *j, struct life at)
 static void
 by_expiry(struct paths *p, const struct job *j, struct life at)
 {
-    bool waits = at.state == STINT_READY || at.state == STINT_SCHEDULED;
+    bool waits =
+        at.state == STINT_READY || at.state == STINT_SCHEDULED || at.state == STINT_BLOCKED;
     if (!waits || !j->start_by_ms || j->start_by_ms > known.wall_ms)
         return;
     at.state = STINT_EXPIRED;
     at.last = LAST_NONE;
     at.suspect = false;
     reach(p, at);
+}
+
+/* Others that it waits for have ended. */
+static void
+by_ends(struct paths *p, const struct job *j, struct life at)
+{
+    bool put_off = j->due_ms > known.wall_ms;
+    if (at.state != STINT_BLOCKED)
+        return;
+    for (size_t i = 0; i < traffic.changes.count; i++)
+        if (same_id(j, &traffic.changes.all[i].id) && (traffic.changes.all[i].set & CHANGE_DELAY))
+            put_off = false; /* or not; what is on disk says when */
+    if (after_may_run(j)) {
+        at.state = STINT_SCHEDULED;
+        reach(p, at);
+        at.state = STINT_READY;
+        if (!put_off)
+            reach(p, at);
+    }
+    if (after_may_fail(j)) {
+        at.state = STINT_CANCELLED_JOB;
+        at.last = LAST_NONE;
+        reach(p, at);
+    }
 }
 
 static void
@@ -354,7 +380,9 @@ by_dispatch(struct paths *p, const struct job *j, struct life at)
 static void
 by_submit(struct paths *p, const struct job *j, struct life at)
 {
-    struct life to = {.state = j->wish.delay_ms ? STINT_SCHEDULED : STINT_READY};
+    struct life to = {.state = j->wish.after.count ? STINT_BLOCKED
+            : j->wish.delay_ms                     ? STINT_SCHEDULED
+                                                   : STINT_READY};
     for (size_t i = 0; i < traffic.submits.count; i++)
         if (&known.jobs[traffic.submits.all[i]] == j && at.state == STINT_UNKNOWN)
             reach(p, to);
@@ -387,6 +415,7 @@ life_explain(struct job *j, bool was_there)
         by_changes(&p, j, at);
         by_time(&p, j, at);
         by_expiry(&p, j, at);
+        by_ends(&p, j, at);
         by_dispatch(&p, j, at);
     }
     /* The latest explanation is the one in which most of what was heard took effect. */

@@ -37,6 +37,8 @@ fits(enum stint_state state, enum stint_why why)
             why == STINT_WHY_RATE;
     case STINT_SCHEDULED:
         return why == STINT_WHY_RETRY || why == STINT_WHY_SNOOZED || why == STINT_WHY_DUE;
+    case STINT_BLOCKED:
+        return why == STINT_WHY_AFTER;
     case STINT_RUNNING:
         return why >= STINT_WHY_RUNNING && why <= STINT_WHY_CUT_OFF;
     case STINT_UNKNOWN:
@@ -127,6 +129,9 @@ judge_one(struct job *j, const struct stint_reason *r)
         judge_running(j, r);
     else if (j->now.state == STINT_READY)
         judge_ready(j, r);
+    else if (j->now.state == STINT_BLOCKED && r->before != j->now_after)
+        sim_broken(
+            "%s is said to wait for %llu others", job_named(j), (unsigned long long)r->before);
 }
 
 /* What clients were told, and, as they ask seldom, what would be told of each job that waits. */
@@ -141,7 +146,8 @@ why_judge(struct core *core)
     }
     for (uint32_t i = 0; i < known.count; i++) {
         struct job *j = &known.jobs[i];
-        if (j->now.state != STINT_READY && j->now.state != STINT_SCHEDULED)
+        if (j->now.state != STINT_READY && j->now.state != STINT_SCHEDULED &&
+            j->now.state != STINT_BLOCKED)
             continue;
         why_job(core, NULL, &j->id, &reason);
         judge_one(j, &reason);

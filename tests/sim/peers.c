@@ -163,6 +163,7 @@ make_plan(struct sim_client *c)
     p->count = (uint32_t)chance_between(&c->process.chance, 1, load.jobs_most);
     for (uint32_t i = 0; i < p->count; i++) {
         struct wish w = wishes_make(&load, c->process.key, &c->process.chance);
+        wishes_wait(&w, &load, c->process.key, i ? p->first : 0, i, &c->process.chance);
         uint32_t job = oracle_wish(&w);
         if (i == 0)
             p->first = job;
@@ -210,12 +211,13 @@ static bool
 send_plan(struct sim_client *c, unsigned index, bool waits)
 {
     struct stint_job jobs[JOBS_MAX];
+    struct stint_id parents[JOBS_MAX][2];
     struct plan *p = &c->plans[index];
     bool good = true;
     if (p->refused)
         return true;
     for (uint32_t i = 0; i < p->count; i++) {
-        jobs[i] = wishes_job(oracle_wish_of(p->first + i));
+        jobs[i] = wishes_job(oracle_wish_of(p->first + i), p->first, parents[i]);
         jobs[i].payload = oracle_payload(p->first + i);
     }
     if (waits)
@@ -438,6 +440,7 @@ run(struct stint_task *task, void *state)
     if (chance_in_100(chance, load.slow))
         run_us += chance_below(chance, 8 * US_A_SECOND);
     const struct wish *wish = oracle_wish_of(job);
+    oracle_check_parents(task, job);
     if (refuses(wish, p)) {
         stint_task_unable(task, "it is not to be had here");
         return;

@@ -21,6 +21,7 @@ struct load {
     unsigned killers; /* jobs in a hundred that end whatever worker runs them */
     unsigned picky; /* jobs in a hundred that not every worker can start */
     unsigned keyed; /* that have a unique key */
+    unsigned linked; /* that are after others */
     unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool ruled; /* people resize and pause workers, and send them away */

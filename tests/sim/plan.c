@@ -51,6 +51,7 @@ make_world(struct plan *p, struct chance *c)
     }
     l->keys = chance_in_100(c, 40);
     l->ruled = chance_in_100(c, 40);
+    l->linked = chance_in_100(c, 50) ? 25 : 0;
 }
 
 static void

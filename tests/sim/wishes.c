@@ -46,9 +46,45 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
     return w;
 }
 
-struct stint_job
-wishes_job(const struct wish *w)
+/* A number of a job that it may be after; false: there is none. One that has a unique key may turn
+ * out to be another job. */
+static bool
+choose(const struct grant *key, uint32_t first, uint32_t place, struct chance *c, uint32_t *number)
 {
+    struct stint_id id;
+    bool here = place > 0 && (first == 0 || key || chance_in_100(c, 80));
+    if (!here && (key || first == 0))
+        return false;
+    *number = here ? first + (uint32_t)chance_below(c, place) : (uint32_t)chance_below(c, first);
+    return !oracle_wish_of(*number)->unique && (here || oracle_told(*number, &id));
+}
+
+void
+wishes_wait(struct wish *w, const struct load *load, const struct grant *key, uint32_t first,
+    uint32_t place, struct chance *c)
+{
+    unsigned count = chance_in_100(c, load->linked) ? 1 + (unsigned)chance_below(c, 2) : 0;
+    w->after.any = chance_in_100(c, 30);
+    for (unsigned i = 0; i < count; i++)
+        if (choose(key, first, place, c, &w->after.jobs[w->after.count]))
+            w->after.count++;
+}
+
+static struct stint_id
+parent_id(uint32_t number, uint32_t first)
+{
+    struct stint_id id;
+    if (number >= first)
+        return stint_earlier(number - first);
+    (void)oracle_told(number, &id);
+    return id;
+}
+
+struct stint_job
+wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
+{
+    for (unsigned i = 0; i < w->after.count; i++)
+        ids[i] = parent_id(w->after.jobs[i], first);
     return (struct stint_job){.queue = keys_queues[w->queue],
         .kind = w->kind,
         .payload_bytes = w->payload_bytes,
@@ -62,5 +98,6 @@ wishes_job(const struct wish *w)
         .expires_in_ms = w->expires_in_ms,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
-        .unique_for_ms = w->unique_for_ms};
+        .unique_for_ms = w->unique_for_ms,
+        .after = {ids, w->after.count, w->after.any ? STINT_AFTER_ANY : 0}};
 }

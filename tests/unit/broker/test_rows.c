@@ -53,6 +53,37 @@ every_row_comes_back_as_it_was(void **state)
 }
 
 static void
+rows_of_jobs_that_wait_for_others_come_back(void **state)
+{
+    uint8_t bytes[ROW_PARENTS_BYTES_MAX], end[ROW_ENDED_BYTES_MAX], key[PARENTS_KEY_BYTES],
+        other[PARENTS_KEY_BYTES];
+    struct stint_id ids[PARENTS_A_ROW], of = some_id(), back;
+    enum stint_state how;
+    struct slice read;
+    (void)state;
+    for (uint32_t i = 0; i < PARENTS_A_ROW; i++)
+        ids[i] = id_make(3, 7, 100, i + 1);
+    for (uint32_t count = 1; count <= PARENTS_A_ROW; count += PARENTS_A_ROW - 1) {
+        struct slice at = parents_key(key, &of, 4), row = row_parents_write(bytes, at, ids, count);
+        assert_true(row_parents_read(at, row, &read));
+        assert_int_equal(read.size, count * STINT_ID_BYTES);
+        assert_memory_equal(read.data, ids, read.size);
+        assert_false(row_parents_read(parents_key(other, &of, 5), row, &read));
+        bytes[9] ^= 1;
+        assert_false(row_parents_read(at, row, &read));
+        assert_false(row_parents_read(at, (struct slice){bytes, 8}, &read));
+        assert_false(row_parents_read(at, (struct slice){bytes, row.size - 1}, &read));
+    }
+    for (enum stint_state s = STINT_UNKNOWN; s < STINT_STATES; s++) {
+        struct slice row = row_ended_write(end, &of, s);
+        bool good = row_ended_read((struct slice){of.bytes, sizeof of}, row, &back, &how);
+        assert_int_equal(good, stint_state_settled(s)); /* nothing else is an end */
+        assert_true(!good || (how == s && id_compare(&back, &of) == 0));
+        assert_false(row_ended_read((struct slice){ids[0].bytes, sizeof of}, row, &back, &how));
+    }
+}
+
+static void
 a_queue_comes_back_with_what_is_set_for_it(void **state)
 {
     uint8_t bytes[ROW_QUEUE_BYTES_MAX], key[QUEUE_KEY_BYTES];
@@ -347,6 +378,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_comes_back_as_it_was),
+        cmocka_unit_test(rows_of_jobs_that_wait_for_others_come_back),
         cmocka_unit_test(a_queue_comes_back_with_what_is_set_for_it),
         cmocka_unit_test(settings_of_a_queue_that_are_not_known_have_to_be_0),
         cmocka_unit_test(a_level_may_have_more_or_fewer_states_and_counts),

@@ -121,7 +121,7 @@ static void
 queues_workers_figures_and_events_have_their_shapes(void **state)
 {
     struct stint_queue_info q = {
-        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6, 7}};
+        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6, 7, 8}};
     struct stint_worker_info w = {.name = "w",
         .software = "s",
         .queues = "a b",
@@ -138,7 +138,7 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
         "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
         "\"paused\":false,\"closed\":false,\"order\":\"fifo\",\"priorities\":\"high-first\","
         "\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
-        "4,\"dead\":5,\"cancelled\":6,\"expired\":7}");
+        "4,\"dead\":5,\"cancelled\":6,\"expired\":7,\"blocked\":8}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");
     assert_non_null(strstr(text_of(out_queue(&q)), "\"unserved\":\"mail\""));
     assert_null(strstr(text_of(out_queue(&q)), "state"));
@@ -199,6 +199,7 @@ every_reason_has_its_sentence(void **state)
         "queue mail runs as many jobs as it may, 8; stint queue set mail --running N lets it run "
         "more",
         "as many jobs of queue mail have begun as may in a time; one more may in 3m",
+        "it waits until 1204 other jobs have ended",
     };
     struct stint_reason r = {.queue = "mail",
         .kind = "letter",

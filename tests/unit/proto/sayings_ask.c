@@ -216,6 +216,8 @@ job_info(void)
     text(i.kind, sizeof i.kind);
     text(i.worker, sizeof i.worker);
     text(i.error, sizeof i.error);
+    i.after = (uint32_t)upto(UINT32_MAX);
+    i.after_flags = (uint32_t)upto(UINT32_MAX);
     i.progress = progress();
     return i;
 }
@@ -236,6 +238,8 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, submitted_ms);
     ASSERT_FIELD(is, was, due_ms);
     ASSERT_FIELD(is, was, expires_at_ms);
+    ASSERT_FIELD(is, was, after);
+    ASSERT_FIELD(is, was, after_flags);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);

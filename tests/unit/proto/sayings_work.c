@@ -170,8 +170,48 @@ say_ERROR(uint64_t number)
 
 /* ---- jobs come in ---- */
 
+/* A copy, until very much more is kept. */
+static struct slice
+kept(const uint8_t *data, size_t size)
+{
+    static uint8_t pool[1 << 22];
+    static size_t used;
+    used = used + size > sizeof pool ? 0 : used;
+    memcpy(pool + used, data, size);
+    used += size;
+    return (struct slice){pool + used - size, size};
+}
+
+static struct slice
+joined_ids(void)
+{
+    struct stint_id ids[20];
+    size_t count = 1 + (size_t)below(20);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = id();
+    return kept(ids[0].bytes, count * sizeof *ids);
+}
+
+/* Ids, and places before this one. */
+static struct slice
+after(uint32_t place)
+{
+    uint8_t bytes[3 + 20 * (STINT_ID_BYTES + 5)];
+    struct pack_buffer b = {bytes, 0, sizeof bytes}; /* there is room for all */
+    uint32_t count = 1 + (uint32_t)below(20);
+    pack_put_array(&b, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct stint_id one = id();
+        if (place > 0 && chance())
+            pack_put_uint(&b, below(place));
+        else
+            pack_put_bytes(&b, one.bytes, sizeof one.bytes);
+    }
+    return kept(bytes, b.used);
+}
+
 static struct job_spec
-spec(void)
+spec(uint32_t place)
 {
     struct job_spec s = {.queue = {(const uint8_t *)"default", 7},
         .kind = {(const uint8_t *)"default", 7},
@@ -210,6 +250,10 @@ spec(void)
     if (chance())
         s.unique_for_ms = upto(LIMIT_TIME_MS);
     if (chance())
+        s.after = after(place);
+    if (chance())
+        s.after_flags = below(AFTER_FLAGS_ALL + 1);
+    if (chance())
         s.max_attempts = 1 + (uint32_t)upto(LIMIT_ATTEMPTS - 1);
     if (chance())
         s.priority = (uint8_t)below(256);
@@ -236,6 +280,8 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
+        assert_same(s->after, jobs[i].after);
+        assert_number(s->after_flags, jobs[i].after_flags);
         assert_int_equal(s->max_attempts, jobs[i].max_attempts);
         assert_int_equal(s->priority, jobs[i].priority);
     }
@@ -249,7 +295,7 @@ say_SUBMIT(uint64_t number)
     uint64_t acked = upto(UINT64_MAX), other = upto(UINT64_MAX);
     struct pack_buffer again = {0};
     for (uint32_t i = 0; i < count; i++)
-        jobs[i] = i && chance() ? jobs[0] : spec();
+        jobs[i] = i && chance() ? jobs[0] : spec(i);
     message_put_submit(&frame, number, acked, jobs, count);
     hear(MESSAGE_SUBMIT, number);
     assert_number(heard.submit.acked, acked);
@@ -268,7 +314,7 @@ say_SUBMIT(uint64_t number)
 void
 say_CHANGE(uint64_t number)
 {
-    struct change change = {.to = spec()};
+    struct change change = {.to = spec(0)};
     struct stint_id ids[6];
     uint32_t count = (uint32_t)below(6);
     change.set = (uint32_t)below(CHANGE_DELAY << 1) & ~1U;
@@ -377,7 +423,8 @@ say_DISPATCH(uint64_t number)
             .max_attempts = chance() ? DEFAULT_MAX_ATTEMPTS : (uint32_t)upto(LIMIT_ATTEMPTS),
             .time_to_run_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
             .submitted_ms = upto(UINT64_MAX),
-            .confirm = chance()};
+            .confirm = chance(),
+            .after = chance() ? joined_ids() : (struct slice){NULL, 0}};
         message_put_dispatched(&frame, &jobs[i]);
     }
     pack_close_array(&frame, at, count);
@@ -394,6 +441,7 @@ say_DISPATCH(uint64_t number)
         assert_number(d->time_to_run_ms, jobs[i].time_to_run_ms);
         assert_number(d->submitted_ms, jobs[i].submitted_ms);
         assert_int_equal(d->confirm, jobs[i].confirm);
+        assert_same(d->after, jobs[i].after);
     }
 }
 

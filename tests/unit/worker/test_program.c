@@ -165,7 +165,7 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     setenv("PATH_X", "ours", 1);
     setenv("PATH_XY", "ours", 1);
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job, NULL);
+    char **all = environment_make(&s, &job, of_job, NULL, NULL);
     static const char *const there[] = {"STINT_JOB_ID=0.1.7.9", "STINT_JOB_ATTEMPT=2",
         "STINT_JOB_MAX_ATTEMPTS=5", "STINT_JOB_QUEUE=q", "STINT_JOB_KIND=k", "STINT_JOB_PRIORITY=7",
         "STINT_JOB_SLOT=3", "STINT_JOB_DEADLINE=1234", "STINT_JOB_WORKER=me",
@@ -178,12 +178,12 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     free(all);
     of_job[3] = endpoint; /* the job's word on the endpoint is the last */
     job.deadline_ms = 0;
-    all = environment_make(&s, &job, of_job, NULL);
+    all = environment_make(&s, &job, of_job, NULL, NULL);
     assert_int_equal(named(all, "STINT_ENDPOINT="), 1);
     assert_int_equal(count_of(all, "STINT_ENDPOINT=other"), 1);
     assert_int_equal(count_of(all, "STINT_JOB_DEADLINE="), 1);
     free(all);
-    all = environment_make(&s, &job, NULL, NULL);
+    all = environment_make(&s, &job, NULL, NULL, NULL);
     assert_int_equal(count_of(all, "PATH_X=ours"), 1);
     free(all);
     free(s.endpoint);
@@ -207,7 +207,7 @@ the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void *
     for (int clean = 0; clean < 2; clean++) {
         declared.clean = clean;
         assert_true(surroundings_set(&s, "ipc://here", "me", &declared));
-        char **all = environment_make(&s, &job, of_job, "/scratch");
+        char **all = environment_make(&s, &job, of_job, "/scratch", NULL);
         static const char *const there[] = {"HOME=/declared", "USER=login", "TMP=/job",
             "TEMP=/scratch", "TMPDIR=/scratch", "STINT_TMPDIR=/scratch"};
         for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
@@ -222,10 +222,40 @@ the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void *
         free(s.worker);
     }
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job, NULL);
+    char **all = environment_make(&s, &job, of_job, NULL, NULL);
     assert_int_equal(count_of(all, "TMPDIR=/ours"), 1);
     assert_int_equal(count_of(all, "USER=ours"), 1);
     free(all);
+    free(s.base);
+    free(s.endpoint);
+    free(s.worker);
+}
+
+static void
+a_program_is_told_what_its_job_was_after_and_nobody_else_says_so(void **state)
+{
+    struct surroundings s = {0};
+    char forged[] = "STINT_AFTER=forged";
+    char *of_job[] = {forged, NULL};
+    struct stint_task_info job = {.queue = "q", .kind = "k"};
+    struct stint_id parents[2] = {{{0}}};
+    char text[2][STINT_ID_TEXT_BYTES], expected[200];
+    (void)state;
+    setenv("STINT_AFTER", "of a job that started this worker", 1);
+    parents[0].bytes[15] = 1;
+    memset(parents[1].bytes, 0xff, sizeof parents[1].bytes);
+    (void)snprintf(expected, sizeof expected, "STINT_AFTER=%s %s",
+        stint_id_format(&parents[0], text[0]), stint_id_format(&parents[1], text[1]));
+    assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
+    for (size_t count = 0; count <= 2; count += 2) {
+        char *after = after_variable(parents, count);
+        char **all = environment_make(&s, &job, of_job, NULL, after);
+        assert_int_equal(named(all, "STINT_AFTER="), count > 0);
+        assert_int_equal(count_of(all, expected), count > 0);
+        free(all);
+        free(after);
+    }
+    unsetenv("STINT_AFTER");
     free(s.base);
     free(s.endpoint);
     free(s.worker);
@@ -318,6 +348,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_is_told_what_its_job_was_after_and_nobody_else_says_so),
         cmocka_unit_test_setup_teardown(
             a_program_is_the_first_of_its_name_that_can_be_run, make_root, remove_root),
         cmocka_unit_test_setup_teardown(

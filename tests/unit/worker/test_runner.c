@@ -37,6 +37,14 @@ stint_task_info(const struct stint_task *task)
     return &task->info;
 }
 
+const struct stint_id *
+stint_task_parents(const struct stint_task *task, size_t *count)
+{
+    (void)task;
+    *count = 0;
+    return NULL;
+}
+
 static void
 set(struct stint_task *task, const char *outcome, const char *text, size_t bytes)
 {

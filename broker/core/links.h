@@ -1,0 +1,43 @@
+/* Which jobs wait for which, as rows; after.h has what comes of it. A job that is *after* others
+ * has rows of STORE_PARENTS with their ids as long as it is there; a row of STORE_FOLLOWERS for
+ * each that it waits for goes when that one has ended and the follower was told. What has ended,
+ * and has followers to be told, has a row of STORE_ENDED: the work list, which a restart goes on
+ * with. All go by ids, so jobs may be moved.
+ *
+ * A job without any of it comes nowhere near: FIELD_AFTER says that it has parents, FIELD_FOLLOWED
+ * that it may have followers.
+ */
+#ifndef LINKS_H
+#define LINKS_H
+
+#include "state.h"
+
+/* The job, which is new, is after these. */
+void links_add(
+    struct core *core, const struct stint_id *id, const struct stint_id *parents, uint32_t count);
+/* And it waits for this one of them. */
+void links_follow(struct core *core, const struct stint_id *parent, const struct stint_id *id);
+/* Ids of those that it is, or was, after, one behind the other, written at the end of `ids`. False
+ * if one of the rows is damaged. */
+bool links_parents(struct store *store, const struct stint_id *id, struct pack_buffer *ids);
+/* It waits for none of them any more. */
+void links_cut(struct core *core, const struct stint_id *id);
+/* The job is no more. */
+void links_forget(struct core *core, const struct stint_id *id);
+
+/* It has ended so, and its followers are to be told. */
+void links_ended(struct core *core, const struct stint_id *id, enum stint_state state);
+/* Are they being told that it has ended? */
+bool links_are_told(struct core *core, const struct stint_id *id);
+/* Its record is damaged and is set aside: it is waited for no longer, and waits for none. */
+void links_set_aside(struct core *core, const struct stint_id *id);
+
+/* The first that has ended; false: there is none. */
+bool links_next_ended(struct core *core, struct stint_id *id, enum stint_state *state);
+/* Takes off one of its followers; false: there is none, and the job is off the list. */
+bool
+links_take_follower(struct core *core, const struct stint_id *ended, struct stint_id *follower);
+/* At start: is there anybody to be told? */
+void links_load(struct core *core);
+
+#endif
