@@ -37,6 +37,8 @@ enum {
     LIMIT_WATCHED_ALL = 1 << 19, /* jobs that all connections wait for; but each may for: */
     LIMIT_WATCHED_LEAST = 256,
     LIMIT_QUEUE_RUNNING = 1 << 24, /* jobs of a queue at once, that it may be limited to */
+    LIMIT_QUEUE_BACKLOG = 1 << 30, /* jobs that may wait in it, likewise */
+    LIMIT_QUEUE_WEIGHT = 100,
     LIMIT_FEEDS = 16, /* each event is held against all of them */
     LIMIT_FEED_READERS = 16, /* READ_FEEDs of one connection that wait */
     LIMIT_FEED_READERS_ALL = 1024, /* of all connections; but each may have one */

@@ -300,6 +300,7 @@ struct message {
             struct slice queue;
             enum stint_queue_action action;
             struct stint_queue_limits limits;
+            struct stint_queue_tuning tuning;
         } set_queue;
         struct stint_queue_setting queue; /* QUEUE */
         struct {
@@ -514,6 +515,8 @@ void message_put_peek(struct pack_buffer *b, uint64_t number, const struct messa
 /* `limits` of STINT_LIMIT_QUEUE alone; else NULL. */
 void message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
     enum stint_queue_action action, const struct stint_queue_limits *limits);
+void message_put_tune_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
+    const struct stint_queue_tuning *tuning);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 

@@ -197,7 +197,11 @@ struct stint_queue_info {
     bool low_first; /* the lowest number of a priority is the most urgent one, not the highest */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* and so many in an hour; 0: any number */
-    uint64_t reserved[5];
+    uint32_t weight; /* so many turns among the queues that a worker serves; 1, if none is set */
+    uint32_t backlog_max; /* so many of its jobs may wait; 0: any number */
+    uint64_t keep_ms; /* how long outcomes are kept; STINT_KEEP_UNSET: as the broker keeps them */
+    uint64_t time_to_run_ms; /* the time limit of jobs that name none; 0: none */
+    uint64_t reserved[2];
 };
 
 /* What can be done with a queue. The numbers are the protocol's. */
@@ -212,6 +216,7 @@ enum stint_queue_action {
     STINT_ORDER_HIGH_FIRST = 8, /* the highest priority is the most urgent one, */
     STINT_ORDER_LOW_FIRST = 9, /* the lowest */
     STINT_LIMIT_QUEUE = 10, /* by stint_limit_queue */
+    STINT_TUNE_QUEUE = 11, /* by stint_tune_queue */
 };
 
 /* How a queue stands after that. */
@@ -220,6 +225,8 @@ struct stint_queue_setting {
     bool made; /* it was not there before */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* and so many in an hour; 0: any number */
+    uint32_t weight, backlog_max; /* as in struct stint_queue_info, also those behind */
+    uint64_t keep_ms, time_to_run_ms;
     uint64_t reserved[2];
 };
 
@@ -233,6 +240,29 @@ struct stint_queue_limits {
 #define STINT_QUEUE_LIMITS_INIT \
     { \
         UINT32_MAX, UINT64_MAX, \
+        { \
+            0, 0, 0, 0 \
+        } \
+    }
+
+/* As long as the broker keeps them. */
+#define STINT_KEEP_UNSET (UINT64_MAX - 1)
+
+/* What else is set for a queue. Begin with STINT_QUEUE_TUNING_INIT, which leaves all as it is, and
+ * set what is to differ. */
+struct stint_queue_tuning {
+    uint32_t weight; /* 1 to 100; UINT32_MAX: as it is */
+    uint32_t backlog_max; /* so many of its jobs may wait; 0: any number; UINT32_MAX: as it is */
+    /* So long the outcomes of jobs are kept that say nothing of it, at least as long as the broker
+     * keeps them where they have not succeeded; STINT_KEEP_UNSET: the broker's again; UINT64_MAX:
+     * as it is. */
+    uint64_t keep_ms;
+    uint64_t time_to_run_ms; /* of jobs that name none; 0: none; UINT64_MAX: as it is */
+    uint64_t reserved[4];
+};
+#define STINT_QUEUE_TUNING_INIT \
+    { \
+        UINT32_MAX, UINT32_MAX, UINT64_MAX, UINT64_MAX, \
         { \
             0, 0, 0, 0 \
         } \

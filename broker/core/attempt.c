@@ -167,15 +167,15 @@ set_deadline(struct core *core, struct lease *l)
 }
 
 struct lease *
-attempt_lease(struct core *core, const struct stint_id *id, const struct stint_id *key,
-    const struct record *r, struct worker *worker)
+attempt_lease(struct core *core, const struct level *level, const struct stint_id *id,
+    const struct stint_id *key, const struct record *r, struct worker *worker)
 {
     struct lease *l = fleet_lease_add(&core->fleet, id, key, r->attempt + 1, worker);
     l->leased.chunked = record_chunked(r);
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
-    l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, level->queue->set.time_to_run_ms);
     l->dispatched_ms = core->clocks.now_ms;
     if (core->fleet.kinds)
         l->kind = kinds_hash(r->kind);
@@ -236,7 +236,7 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     job_write(core, &job);
     book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
-    struct lease *l = attempt_lease(core, &job.id, &job.key, r, worker);
+    struct lease *l = attempt_lease(core, job.level, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;
 }

@@ -13,9 +13,9 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
 /* A job that waits has not begun in time. */
 void attempt_expire(struct core *core, struct job *job);
 void attempt_revoke(struct core *core, struct lease *lease, enum stint_status why);
-/* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
- * running one, which nobody has claimed since the restart. */
-struct lease *attempt_lease(struct core *core, const struct stint_id *id,
+/* The lease of a job whose record this is, and which stands in that level, for its next attempt.
+ * `worker` may be NULL: then it is a running one, which nobody has claimed since the restart. */
+struct lease *attempt_lease(struct core *core, const struct level *level, const struct stint_id *id,
     const struct stint_id *key, const struct record *record, struct worker *worker);
 void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
 void attempt_started(struct core *core, struct peer *peer, const struct message *m);

@@ -61,14 +61,14 @@ level_for(struct core *core, const struct job *job, const struct change *c, enum
     struct queue *q = job->level->queue;
     *why = STINT_TOO_MANY;
     if (c->set & CHANGE_QUEUE) {
-        uint64_t most = core->options.max.queue_backlog;
         q = book_queue(&core->book, c->to.queue);
+        uint64_t most = q ? backlog_most(core, q) : 0;
         if (q && q != job->level->queue && q->set.closed) {
             *why = STINT_QUEUE_CLOSED;
             return NULL;
         }
         bool waits = job->place != PLACE_SETTLED && q != job->level->queue;
-        if (waits && q && most && q->backlog >= most) {
+        if (waits && most && q->backlog >= most) {
             *why = STINT_QUEUE_FULL;
             return NULL;
         }

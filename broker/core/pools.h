@@ -21,6 +21,7 @@ struct post {
     struct queue *queue;
     bool rests;
     bool named; /* the pool has the queue's name, so that it is expected */
+    uint32_t left; /* of its turn: so many jobs, if queues have weights; 0: it begins */
     struct post *prev, *next; /* in the pool's round, or among those of the queue that rest */
     struct post *prev_here, *next_here; /* of the queue */
     struct post *prev_all, *next_all; /* of the pool */

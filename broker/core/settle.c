@@ -126,6 +126,14 @@ is_run(enum outcome_type type)
     return type == OUTCOME_SUCCEEDED || type == OUTCOME_FAILED || type == OUTCOME_DEAD;
 }
 
+/* Is a success of it forgotten at once? */
+static bool
+is_forgotten(const struct lease *lease, const struct queue *q)
+{
+    uint64_t keep_ms = lease->leased.keep_ms;
+    return keep_ms == 0 || (keep_ms == KEEP_DEFAULT && queue_keep(q, KEEP_DEFAULT) == 0);
+}
+
 static enum stint_status
 settle_running(
     struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
@@ -138,7 +146,7 @@ settle_running(
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
-    if (o.type == OUTCOME_SUCCEEDED && lease->leased.keep_ms == 0 && !lease->leased.unique &&
+    if (o.type == OUTCOME_SUCCEEDED && is_forgotten(lease, level->queue) && !lease->leased.unique &&
         !lease->leased.start_by && !core->fleet.watches && !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
         job_forget(core, level, &lease->id, &lease->key, STINT_RUNNING, lease->leased.chunked);

@@ -483,11 +483,16 @@ check_counts(struct core *core)
 }
 
 static void
+check_limit(uint64_t waiting, uint64_t fresh, uint64_t most)
+{
+    if (most && fresh && waiting > most)
+        sim_broken("a queue took %llu jobs over its limit", (unsigned long long)(waiting - most));
+}
+
+static void
 check_limits(void)
 {
     uint64_t waiting[8] = {0}, fresh[8] = {0};
-    if (!known.options.max.queue_backlog)
-        return;
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
         bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED;
@@ -498,10 +503,10 @@ check_limits(void)
         waiting[j->queue] -=
             waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
     }
-    for (unsigned q = 0; q < 8; q++)
-        if (fresh[q] && waiting[q] + fresh[q] > known.options.max.queue_backlog)
-            sim_broken("a queue took %llu jobs over its limit",
-                (unsigned long long)(waiting[q] + fresh[q] - known.options.max.queue_backlog));
+    for (unsigned q = 0; q < 8; q++) {
+        check_limit(waiting[q] + fresh[q], fresh[q], known.options.max.queue_backlog);
+        check_limit(waiting[q] + fresh[q], fresh[q], queues_backlog_max(q));
+    }
 }
 
 /* A job that stands elsewhere was to be moved there. */

@@ -197,6 +197,14 @@ void queues_check_limits(void);
  * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
 bool queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart);
 void queues_check_new(const struct job *j);
+/* How many jobs may wait in it, all through this batch; 0: any number, or that was set in it. */
+uint64_t queues_backlog_max(unsigned queue);
+/* May a success in this batch of a job there that says nothing be forgotten, or kept? */
+void queues_keep(unsigned queue, bool *forgets, bool *keeps);
+/* The least time limit that jobs there which wish none ever had; 0: there was none. */
+uint64_t queues_least_limit(unsigned queue);
+/* A job that wishes that limit was handed out with this one. */
+void queues_check_limit(struct slice queue, uint64_t wished_ms, uint64_t given_ms);
 /* Was it paused in this step? */
 enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
 enum queue_pause queues_pause(unsigned queue);

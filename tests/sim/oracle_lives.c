@@ -62,6 +62,21 @@ reach_failed(struct paths *p, const struct job *j, struct life at, enum record_l
     reach(p, at);
 }
 
+/* It has succeeded, and is kept, or not, as it says, or its queue. */
+static void
+reach_kept(struct paths *p, const struct job *j, struct life at)
+{
+    bool forgets = j->wish.keep_ms == 0, keeps = j->wish.keep_ms > 0;
+    if (j->wish.keep_ms < 0)
+        queues_keep(j->now_queue, &forgets, &keeps);
+    at.state = STINT_UNKNOWN;
+    if (forgets)
+        reach(p, at);
+    at.state = STINT_SUCCEEDED;
+    if (keeps)
+        reach(p, at);
+}
+
 /* Where a settled job goes; `at` is the life it had. */
 static void
 reach_outcome(struct paths *p, const struct job *j, struct life at, const struct heard_outcome *o)
@@ -73,9 +88,9 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
     case OUTCOME_SUCCEEDED:
         at.failures++;
         at.last = LAST_SUCCEEDED;
-        at.state = j->wish.keep_ms == 0 ? STINT_UNKNOWN : STINT_SUCCEEDED;
         at.suspect = false;
-        break;
+        reach_kept(p, j, at);
+        return;
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
         reach_failed(p, j, at, LAST_FAILED, o->type == OUTCOME_DEAD);
@@ -181,7 +196,10 @@ by_started(struct paths *p, const struct job *j, struct life at)
     if (at.state != STINT_RUNNING || at.begun || !is_told_begun(j, &at))
         return;
     at.begun = true;
-    if (at.suspect || j->wish.time_to_run_ms)
+    bool may = !j->wish.time_to_run_ms && !at.suspect && queues_least_limit(j->now_queue);
+    if (may) /* its queue's limit, as it was when it was handed out */
+        reach(p, at);
+    if (may || at.suspect || j->wish.time_to_run_ms)
         at.last = LAST_BEGUN;
     reach(p, at);
 }
@@ -202,10 +220,12 @@ static bool
 may_be_overtime(const struct job *j, const struct life *at)
 {
     enum { MARGIN_MS = 15000 };
-    uint64_t most_ms = j->wish.time_to_run_ms + known.options.lost_ms + MARGIN_MS;
+    uint64_t limit_ms =
+        j->wish.time_to_run_ms ? j->wish.time_to_run_ms : queues_least_limit(j->now_queue);
+    uint64_t most_ms = limit_ms + known.options.lost_ms + MARGIN_MS;
     if (known.restarted_us > j->dispatched_us) /* its worker may need to come back first */
         most_ms = known.options.lost_ms;
-    return j->wish.time_to_run_ms && at->begun && at->holder &&
+    return limit_ms && at->begun && at->holder &&
         world_us() + SLACK_US >= j->dispatched_us + most_ms * 1000;
 }
 

@@ -271,7 +271,11 @@ say_QUEUES(uint64_t number)
     for (uint32_t i = 0; i < count; i++) {
         infos[i] = (struct stint_queue_info){.number = (uint32_t)upto(UINT32_MAX),
             .workers = (uint32_t)upto(UINT32_MAX),
-            .oldest_ready_ms = below(2) ? upto(UINT64_MAX) : 0};
+            .oldest_ready_ms = below(2) ? upto(UINT64_MAX) : 0,
+            .weight = 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
+            .backlog_max = (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
+            .keep_ms = below(2) ? STINT_KEEP_UNSET : upto(LIMIT_TIME_MS),
+            .time_to_run_ms = below(2) ? 0 : upto(LIMIT_TIME_MS)};
         text(infos[i].name, sizeof infos[i].name);
         text(infos[i].unserved, sizeof infos[i].unserved);
         fill_numbers(infos[i].jobs, STINT_STATES);
@@ -290,6 +294,10 @@ say_QUEUES(uint64_t number)
         ASSERT_FIELD(&arrays->queue_info, &infos[i], workers);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], unserved);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], oldest_ready_ms);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], weight);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], backlog_max);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], keep_ms);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], time_to_run_ms);
     }
     pack_buffer_free(&elements);
 }
