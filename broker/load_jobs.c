@@ -43,7 +43,8 @@ read_record(struct load_line *l, enum stint_state state, struct record *r)
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
         .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES)};
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && line_has(l, record_field_name(f)))
+        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && record_field_name(f) &&
+            line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
@@ -57,6 +58,8 @@ read_record(struct load_line *l, enum stint_state state, struct record *r)
         line_wrong(l, "due_ms is missing of a scheduled job");
     if (stint_state_settled(state) && record_has(r, FIELD_START_BY))
         line_wrong(l, "start_by_ms is said of a job that is over");
+    if (record_has(r, FIELD_SPENT) && !record_has(r, FIELD_TOTAL))
+        line_wrong(l, "spent_ms is said of a job without total_ms");
     if (stint_state_settled(state) && !record_has(r, FIELD_EXPIRES))
         line_wrong(l, "expires_ms is missing of a job that is over");
 }

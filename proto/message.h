@@ -41,6 +41,7 @@ struct job_spec {
     uint64_t unique_for_ms; /* its key is held so long after it has succeeded */
     /* One that has not begun so long after it is stored, or at that time, expires. */
     uint64_t expires_in_ms, expires_at_ms;
+    uint64_t total_ms; /* of all its runs; 0: no limit */
     uint32_t max_attempts;
     uint8_t priority;
 };
@@ -66,6 +67,7 @@ enum change_bit {
     CHANGE_BACKOFF_BASE = 1 << 8,
     CHANGE_BACKOFF_CAP = 1 << 9,
     CHANGE_DELAY = 1 << 10,
+    CHANGE_TOTAL = 1 << 20,
 };
 
 struct change {

@@ -163,6 +163,8 @@ enum info_key {
     INFO_UNIQUE_FLAGS = 24,
     INFO_UNIQUE_FOR = 25,
     INFO_EXPIRES_AT = 26,
+    INFO_TOTAL = 30,
+    INFO_SPENT = 31,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
 
@@ -182,6 +184,12 @@ later_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
         break;
     case INFO_EXPIRES_AT:
         info->expires_at_ms = pack_uint(r);
+        break;
+    case INFO_TOTAL:
+        info->total_ms = pack_uint(r);
+        break;
+    case INFO_SPENT:
+        info->spent_ms = pack_uint(r);
         break;
     default:
         pack_skip(r);
@@ -307,7 +315,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + progress_fields(&i->progress);
+        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->total_ms != 0) +
+        (i->spent_ms != 0) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -344,5 +353,9 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
     if (i->expires_at_ms)
         pack_put_key_uint(b, INFO_EXPIRES_AT, i->expires_at_ms);
+    if (i->total_ms)
+        pack_put_key_uint(b, INFO_TOTAL, i->total_ms);
+    if (i->spent_ms)
+        pack_put_key_uint(b, INFO_SPENT, i->spent_ms);
     put_progress(b, INFO_PROGRESS, &i->progress);
 }

@@ -70,11 +70,12 @@ struct stint_job {
     uint64_t expires_in_ms; /* one that has not begun so long after it is stored expires, */
     uint64_t
         expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
-    uint64_t reserved[3]; /* 0; arrays of jobs keep their layout when fields are added here */
+    uint64_t total_ms; /* all its runs together may take so long; 0: no limit */
+    uint64_t reserved[2]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
-#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {0, 0, 0}}
+#define STINT_JOB_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, {0, 0}}
 /* clang-format on */
 
 /* A job holds its unique key until it is settled. A submit whose key is held makes no job, and its
@@ -103,10 +104,11 @@ struct stint_change {
     int64_t keep_ms; /* negative: as it is */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     int64_t delay_ms; /* due so long from now, 0: at once; negative: as it is */
-    uint64_t reserved[8];
+    uint64_t total_ms; /* 0: as it is */
+    uint64_t reserved[7];
 };
 /* clang-format off */
-#define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, {0, 0, 0, 0, 0, 0, 0, 0}}
+#define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, 0, {0, 0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
 /* How far a run is, as it has told last. */
@@ -139,7 +141,8 @@ struct stint_job_info {
     uint64_t unique_flags, unique_for_ms;
     uint64_t expires_at_ms; /* it expires then, if it has not begun; 0: it does not */
     struct stint_progress progress; /* of the current run */
-    uint64_t reserved[5];
+    uint64_t total_ms, spent_ms; /* what all its runs may take, and those took that are over */
+    uint64_t reserved[3];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */

@@ -27,6 +27,12 @@ void attempt_end_worker(struct core *core, struct worker *worker);
 void attempt_end_grace(struct core *core);
 /* Jobs that everybody has refused who is left have failed. */
 void attempt_judge_refused(struct core *core);
+/* A run that is over counts in the time of all runs of its job. `ended`: its worker has told how it
+ * ended, so that it has begun, though that may not have been told. */
+void
+attempt_ran(const struct core *core, const struct lease *lease, struct record *record, bool ended);
+/* The last run was taken back, and has ended now, as its worker tells. */
+void attempt_ran_on(const struct core *core, struct record *record);
 /* The end of it, if it is too long. */
 void attempt_set_error(struct record *r, struct slice text);
 /* The attempt has failed as its worker says, or for ever (OUTCOME_DEAD). */

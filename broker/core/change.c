@@ -21,6 +21,7 @@ change_cancel(struct core *core, struct job *job, const struct change *c)
         return job->state == STINT_CANCELLED_JOB ? STINT_OK : STINT_WRONG_STATE;
     if (job->lease) {
         job->record.attempt = job->lease->attempt;
+        attempt_ran(core, job->lease, &job->record, false);
         attempt_revoke(core, job->lease, STINT_CANCELLED);
         fleet_lease_remove(&core->fleet, job->lease);
         job->lease = NULL;
@@ -97,6 +98,7 @@ set_fields(struct record *r, const struct change *c)
     set_field(r, c, CHANGE_TIME_TO_RUN, FIELD_TIME_TO_RUN, c->to.time_to_run_ms);
     set_field(r, c, CHANGE_BACKOFF_BASE, FIELD_BACKOFF_BASE, c->to.backoff_base_ms);
     set_field(r, c, CHANGE_BACKOFF_CAP, FIELD_BACKOFF_CAP, c->to.backoff_cap_ms);
+    set_field(r, c, CHANGE_TOTAL, FIELD_TOTAL, c->to.total_ms);
 }
 
 /* A job that waits, or may be retried, is to be another one; its id stays. */

@@ -505,6 +505,7 @@ job_revive(struct core *core, struct job *job)
     record_clear(&job->record, FIELD_OUTPUT);
     record_clear(&job->record, FIELD_SETTLED);
     record_clear(&job->record, FIELD_EXPIRES);
+    record_clear(&job->record, FIELD_SPENT);
     if (record_has(&job->record, FIELD_UNIQUE))
         unique_hold(core, job->level->queue->number, &job->id, &job->record);
     job_make_ready(core, job);
@@ -593,6 +594,8 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
     info->expires_at_ms = clock_told(core, record_get(r, FIELD_START_BY, 0));
+    info->total_ms = record_get(r, FIELD_TOTAL, 0);
+    info->spent_ms = record_get(r, FIELD_SPENT, 0);
     if (record_has(r, FIELD_UNIQUE)) {
         slice_to_text(info->unique, sizeof info->unique, r->unique);
         info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);

@@ -36,6 +36,13 @@ succeed(struct core *core, struct job *job, const struct outcome *o)
     watch_event(core, STINT_EVENT_SUCCEEDED, job->level, &job->id, job->record.attempt);
 }
 
+/* Has the attempt begun that ends so? */
+static bool
+has_begun(enum outcome_type type)
+{
+    return type != OUTCOME_RETURNED && type != OUTCOME_UNABLE;
+}
+
 static void
 requeue(struct core *core, struct job *job, enum record_last last)
 {
@@ -77,8 +84,11 @@ static void
 apply(struct core *core, struct worker *worker, struct job *job, const struct outcome *o)
 {
     struct record *r = &job->record;
+    enum outcome_type type = o->type;
     assert(job->place == PLACE_LIVE && r->attempt == o->attempt);
-    switch (o->type) {
+    if (type != OUTCOME_SUCCEEDED && type != OUTCOME_DEAD && record_is_spent(r))
+        type = OUTCOME_FAILED; /* there is no time left to try it again in */
+    switch (type) {
     case OUTCOME_SUCCEEDED:
         succeed(core, job, o);
         return;
@@ -154,6 +164,7 @@ settle_running(
         tally_count(core, level, STINT_COUNT_SUCCEEDED);
     } else if (job_of_lease(core, lease, &job)) {
         job.record.attempt = lease->attempt;
+        attempt_ran(core, lease, &job.record, has_begun(o.type));
         apply(core, worker, &job, &o);
     } else {
         /* Set aside as damaged: its bit and count are gone already. */
@@ -203,6 +214,7 @@ settle_late(struct core *core, struct worker *worker, const struct outcome *give
         return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
     }
     apart_forget(core, &job.key);
+    attempt_ran_on(core, r);
     if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
         r->uncounted--;
     if (job.place == PLACE_PARKED)

@@ -23,7 +23,9 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_UNIQUE] = "unique_bytes",
     [FIELD_UNIQUE_FOR] = "unique_for_ms",
     [FIELD_UNIQUE_FLAGS] = "unique_flags",
-    [FIELD_START_BY] = "start_by_ms"};
+    [FIELD_START_BY] = "start_by_ms",
+    [FIELD_TOTAL] = "total_ms",
+    [FIELD_SPENT] = "spent_ms"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -89,6 +91,8 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_BASE, spec->backoff_base_ms);
     if (spec->backoff_cap_ms != DEFAULT_BACKOFF_CAP_MS)
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
+    if (spec->total_ms)
+        record_set(r, FIELD_TOTAL, spec->total_ms);
     if (spec->unique.size)
         set_unique(r, spec);
     record_set_body(r, spec->payload);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 struct job_options job_options;
+static char *total; /* --total */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -49,6 +50,11 @@ struct poptOption due_option_table[] = {
 struct poptOption expires_option_table[] = {
     {"expires", 0, POPT_ARG_STRING, &job_options.expires, 0,
         "it expires, if it has not begun so long from now, or at this time", "TIME|WHEN"},
+    POPT_TABLEEND};
+
+struct poptOption total_option_table[] = {
+    {"total", 0, POPT_ARG_STRING, &total, 0,
+        "all its runs together may take so long (no limit)", "TIME"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -157,7 +163,7 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
     const struct {
         const char *option, *text;
         uint64_t *ms;
-    } times[] = {{"timeout", o->timeout, &job->time_to_run_ms},
+    } times[] = {{"timeout", o->timeout, &job->time_to_run_ms}, {"total", total, &job->total_ms},
         {"backoff", o->backoff, &job->backoff_base_ms},
         {"backoff-cap", o->backoff_cap, &job->backoff_cap_ms}};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {

@@ -24,6 +24,8 @@ extern struct poptOption job_option_table[], command_option_table[];
 extern struct poptOption due_option_table[];
 /* Until when they may begin: --expires. */
 extern struct poptOption expires_option_table[];
+/* How long all runs may take: --total. */
+extern struct poptOption total_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 

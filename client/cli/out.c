@@ -125,6 +125,8 @@ out_job(const struct stint_job_info *i)
     out_put_time(o, "expires", i->expires_at_ms);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
+    put_number(o, "total_ms", i->total_ms);
+    put_number(o, "spent_ms", i->spent_ms);
     put_number(o, "payload_bytes", i->payload_bytes);
     put_number(o, "result_bytes", i->result_bytes);
     out_put_body(o, "payload", i->payload, i->payload_bytes);

@@ -297,6 +297,7 @@ put_submit(struct pack_buffer *b, uint8_t connection)
             .time_to_run_ms = how % 8 == 7 ? 500 : 0,
             .delay_ms = how % 16 == 5 ? 1000 : 0,
             .expires_in_ms = how % 16 == 6 ? 1000 : 0,
+            .total_ms = how % 16 == 11 ? 700 : 0,
             .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
             .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
             .max_attempts = 1 + how % 3,

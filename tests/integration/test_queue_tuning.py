@@ -6,6 +6,10 @@ import json
 import subprocess
 
 import harness
+import peer
+import test_interop
+
+SET_QUEUE = 59
 
 
 class Tuning(harness.Case):
@@ -136,6 +140,26 @@ class Tuning(harness.Case):
         self.assertEqual(self.values(self.queue()), [7, 9, 0, 1000])
         self.assertEqual(self.queue()["ready"], 9)
         self.assertExit(self.submit("one more", options=["--no-wait"]), 75)
+
+
+class Older(harness.Case):
+    """A broker that can do all but that."""
+
+    def test_nothing_is_set_at_it_and_the_command_says_why(self):
+        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "defaults"])
+        self.addCleanup(b.socket.close, 0)
+        p = subprocess.Popen([harness.program("stint"), "queue", "-e", self.place.endpoint, "set", "mail", "--weight", "3"],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
+        heard = []
+        while p.poll() is None:
+            if b.socket.poll(50):
+                message = b.hear()
+                heard.append(message[0])
+                b.answer(message)
+        self.assertNotIn(SET_QUEUE, heard)
+        self.assertIn("too old for weights, backlogs and defaults", p.communicate()[1])
+        self.assertEqual(p.returncode, 76)
 
 
 if __name__ == "__main__":

@@ -263,6 +263,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
     expires_read(j, &r);
+    total_read(j, &r);
     j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
     j->now_key = at;
     if (table == STORE_LIVE && stored_running(s, &at)) {
@@ -388,6 +389,7 @@ check_dispatches(void)
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
             sim_broken("%s was dispatched, and its lease is not on disk", job_named(j));
         expires_check_dispatch(j);
+        queues_check_limit(j->now_queue, j->wish.time_to_run_ms, total_left_ms(j), d->limit_ms);
         if (!handles(d->to, j))
             sim_broken("%s was dispatched to a worker that does not handle its kind", job_named(j));
         if (d->confirm != j->now.suspect)
@@ -547,6 +549,7 @@ judge(void)
             life_explain(j, was_there && j->stored);
         }
         expires_check(j);
+        total_check(j);
     }
 }
 

@@ -60,6 +60,9 @@ reach_failed(struct paths *p, const struct job *j, struct life at, enum record_l
     at.suspect = false;
     at.state = dead || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
     reach(p, at);
+    at.state = STINT_DEAD;
+    if (j->wish.total_ms && j->now_spent) /* there is no time left to try it again in */
+        reach(p, at);
 }
 
 /* It has succeeded, and is kept, or not, as it says, or its queue. */
@@ -77,6 +80,16 @@ reach_kept(struct paths *p, const struct job *j, struct life at)
         reach(p, at);
 }
 
+/* It would go back to the backlog, and there is no time left to run it in. */
+static void
+reach_spent(struct paths *p, const struct job *j, struct life at)
+{
+    at.state = STINT_DEAD;
+    at.suspect = false;
+    if (j->wish.total_ms && j->now_spent)
+        reach(p, at);
+}
+
 /* Where a settled job goes; `at` is the life it had. */
 static void
 reach_outcome(struct paths *p, const struct job *j, struct life at, const struct heard_outcome *o)
@@ -84,6 +97,8 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
     if (at.state != STINT_RUNNING && (at.last == LAST_LOST || at.last == LAST_OVERTIME))
         at.failures--; /* it was taken back, which does not count now */
     at.attempt = o->attempt;
+    if (j->wish.total_ms && j->now_spent && o->type != OUTCOME_SUCCEEDED)
+        reach_failed(p, j, at, LAST_FAILED, true);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         at.failures++;
@@ -196,10 +211,11 @@ by_started(struct paths *p, const struct job *j, struct life at)
     if (at.state != STINT_RUNNING || at.begun || !is_told_begun(j, &at))
         return;
     at.begun = true;
-    bool may = !j->wish.time_to_run_ms && !at.suspect && queues_least_limit(j->now_queue);
+    bool limited = j->wish.time_to_run_ms || j->wish.total_ms;
+    bool may = !limited && !at.suspect && queues_least_limit(j->now_queue);
     if (may) /* its queue's limit, as it was when it was handed out */
         reach(p, at);
-    if (may || at.suspect || j->wish.time_to_run_ms)
+    if (may || at.suspect || limited)
         at.last = LAST_BEGUN;
     reach(p, at);
 }
@@ -222,6 +238,8 @@ may_be_overtime(const struct job *j, const struct life *at)
     enum { MARGIN_MS = 15000 };
     uint64_t limit_ms =
         j->wish.time_to_run_ms ? j->wish.time_to_run_ms : queues_least_limit(j->now_queue);
+    if (j->wish.total_ms)
+        limit_ms = 1; /* what is left of it */
     uint64_t most_ms = limit_ms + known.options.lost_ms + MARGIN_MS;
     if (known.restarted_us > j->dispatched_us) /* its worker may need to come back first */
         most_ms = known.options.lost_ms;
@@ -247,6 +265,7 @@ by_release(struct paths *p, const struct job *j, struct life at)
     if (at.holder && at.holder->claimed && !names(at.holder, j, at.attempt) && !has_begun(j, &at)) {
         back.last = LAST_RETURNED;
         reach(p, back);
+        reach_spent(p, j, back);
     }
     if (may_be_overtime(j, &at))
         reach_failed(p, j, at, LAST_OVERTIME, false);
@@ -267,6 +286,7 @@ by_release(struct paths *p, const struct job *j, struct life at)
         back.suspect = false;
     }
     reach(p, back);
+    reach_spent(p, j, back);
 }
 
 /* Those who might start it are gone. */

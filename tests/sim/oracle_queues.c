@@ -251,12 +251,14 @@ queues_least_limit(unsigned queue)
 }
 
 void
-queues_check_limit(struct slice name, uint64_t wished_ms, uint64_t given_ms)
+queues_check_limit(unsigned q, uint64_t wished_ms, uint64_t left_ms, uint64_t given_ms)
 {
-    unsigned q = queue_of(name);
-    if (q == KEYS_QUEUES || resumed[q])
+    if (q >= KEYS_QUEUES || resumed[q])
         return;
-    if (given_ms != (wished_ms ? wished_ms : settings[q].time_to_run_ms))
+    uint64_t limit_ms = wished_ms ? wished_ms : settings[q].time_to_run_ms;
+    if (left_ms != UINT64_MAX && (!limit_ms || left_ms < limit_ms))
+        limit_ms = left_ms;
+    if (given_ms != limit_ms)
         sim_broken("a job of %s is given %llu ms", keys_queues[q], (unsigned long long)given_ms);
 }
 

@@ -168,7 +168,8 @@ job_info(void)
 {
     struct stint_job_info i = {.id = id(), .state = (enum stint_state)below(STINT_STATES)};
     uint64_t *const numbers[] = {&i.submitted_ms, &i.due_ms, &i.started_ms, &i.settled_ms,
-        &i.keep_ms, &i.time_to_run_ms, &i.backoff_base_ms, &i.backoff_cap_ms, &i.expires_at_ms};
+        &i.keep_ms, &i.time_to_run_ms, &i.backoff_base_ms, &i.backoff_cap_ms, &i.expires_at_ms,
+        &i.total_ms, &i.spent_ms};
     struct slice payload = bytes(), result = bytes();
     i.priority = id_priority(&i.id);
     i.attempt = (uint32_t)upto(UINT32_MAX);
@@ -204,6 +205,8 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, submitted_ms);
     ASSERT_FIELD(is, was, due_ms);
     ASSERT_FIELD(is, was, expires_at_ms);
+    ASSERT_FIELD(is, was, total_ms);
+    ASSERT_FIELD(is, was, spent_ms);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);
