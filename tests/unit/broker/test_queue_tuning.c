@@ -462,6 +462,10 @@ shares_are_as_weights(void **state)
             if (weights[q] > 1)
                 assert_int_equal(weigh(w, names[q], weights[q]).weight, weights[q]);
         }
+        if (i / 2 % 2 == 0) { /* also after a restart */
+            world_restart(w);
+            world_with_client(w);
+        }
         greet_all(w, cases[i / 2].slots, cases[i / 2].window, i % 2);
         count_shares(w, shares, 3);
         total = shares[0] + shares[1] + shares[2];
