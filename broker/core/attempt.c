@@ -258,7 +258,10 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
-    l->time_to_run_ms = record_limit_ms(r, level->queue->set.time_to_run_ms);
+    /* One that is restored was given what was set for its queue then, if it has begun with a limit.
+     */
+    bool usual = worker || r->last == LAST_BEGUN;
+    l->time_to_run_ms = record_limit_ms(r, usual ? level->queue->set.time_to_run_ms : 0);
     l->dispatched_ms = core->clocks.now_ms;
     if (core->fleet.kinds)
         l->kind = kinds_hash(r->kind);

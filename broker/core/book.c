@@ -205,6 +205,27 @@ set_rate(struct book *book, struct queue *q, uint64_t rate)
     q->past.bucket = (struct bucket){.begun = false};
 }
 
+static void
+set_weight(struct book *book, const struct queue *q, uint32_t weight)
+{
+    book->weighted += weight != 0;
+    book->weighted -= q->set.weight != 0;
+    book->weighings += weight != q->set.weight;
+}
+
+/* A queue that comes to a pool has none yet. */
+bool
+book_is_weighted(const struct book *book, struct pool *pool)
+{
+    if (pool->weighed == book->weighings)
+        return pool->weighted;
+    pool->weighted = false;
+    for (const struct post *p = pool->posts; p && !pool->weighted; p = p->next_all)
+        pool->weighted = p->queue->set.weight != 0;
+    pool->weighed = book->weighings;
+    return pool->weighted;
+}
+
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
@@ -213,8 +234,7 @@ book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
         turn_levels(q);
     if (set.rate != q->set.rate)
         set_rate(book, q, set.rate);
-    book->weighted += set.weight != 0;
-    book->weighted -= q->set.weight != 0;
+    set_weight(book, q, set.weight);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);
@@ -319,7 +339,7 @@ book_queue_remove(struct book *book, struct queue *q)
             return false;
     keep_totals(book, q);
     set_rate(book, q, 0);
-    book->weighted -= q->set.weight != 0;
+    set_weight(book, q, 0);
     uint8_t key[QUEUE_KEY_BYTES];
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id = book_id(book, q->levels[i], 0);
@@ -596,7 +616,7 @@ load_queue(struct book *book, struct slice key, struct slice value)
         return false;
     struct queue *q = new_queue(book, row.name);
     set_rate(book, q, row.rate);
-    book->weighted += row.weight != 0;
+    set_weight(book, q, row.weight);
     q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first, row.running,
         row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};
     add_queue(book, q, row.number);

@@ -155,6 +155,7 @@ struct book {
     struct queue *recent_queue;
     struct queue *rated; /* those that have a rate */
     uint32_t weighted; /* how many have a weight */
+    uint64_t weighings; /* how often that was changed, of any */
     struct book_expected expected;
     uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */
@@ -189,6 +190,8 @@ struct queue *book_queue_expect(struct book *book, struct slice name);
 /* From now on, and after a restart. Of the order in which jobs are handed out, those that are kept
  * apart are not told: apart_sort. */
 void book_queue_set(struct book *book, struct queue *queue, struct queue_settings set);
+/* Have queues of the pool weights? */
+bool book_is_weighted(const struct book *book, struct pool *pool);
 /* A queue that holds nothing goes, with what is set for it. Its number is not used again, so that
  * no id is ever given twice. If somebody names or watches it, it stays as one that is only in
  * memory. False if it was changed since book_flush: then it stays. */

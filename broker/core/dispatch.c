@@ -329,14 +329,17 @@ take_turn(struct core *core, struct worker *w, struct queue *q, uint32_t *left, 
     return got;
 }
 
-/* Have queues that the worker serves a weight, as far as that is cheap to say? */
 static bool
 is_weighted(const struct core *core, const struct worker *w)
 {
-    bool weighted = core->book.weighted > 0 && w->serves.pool;
-    for (uint32_t i = 0; core->book.weighted > 0 && i < w->serves.queues_count; i++)
-        weighted |= w->serves.queues[i]->set.weight != 0;
-    return weighted;
+    if (core->book.weighted == 0)
+        return false;
+    if (w->serves.pool)
+        return book_is_weighted(&core->book, w->serves.pool);
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        if (w->serves.queues[i]->set.weight)
+            return true;
+    return false;
 }
 
 /* As help, of a worker whose queues have weights. */

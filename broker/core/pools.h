@@ -48,6 +48,8 @@ struct pool {
     struct post *posts;
     struct post *round; /* whose turn it is comes first */
     uint32_t round_count;
+    uint64_t weighed; /* the book's weighings when it was last asked whether they have weights, */
+    bool weighted; /* and have they? */
     UT_hash_handle hh;
 };
 

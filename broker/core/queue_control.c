@@ -156,9 +156,14 @@ queue_control_message(struct core *core, struct peer *peer, const struct message
         answer.keep_ms = queue_keep(q, STINT_KEEP_UNSET);
         answer.time_to_run_ms = q->set.time_to_run_ms;
     }
-    core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
-        NOTE_TEXT("queue", name), NOTE_NUMBER("running", answer.running),
-        NOTE_NUMBER("rate", answer.rate));
+    if (action == STINT_TUNE_QUEUE)
+        core_audit(core, peer, "a queue is tuned", NOTE_TEXT("queue", name),
+            NOTE_NUMBER("weight", answer.weight), NOTE_NUMBER("backlog_max", answer.backlog_max),
+            NOTE_NUMBER("time_to_run_ms", answer.time_to_run_ms));
+    else
+        core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
+            NOTE_TEXT("queue", name), NOTE_NUMBER("running", answer.running),
+            NOTE_NUMBER("rate", answer.rate));
     message_put_queue(outbox_begin(core->step.out, peer->number), m->number, &answer);
     outbox_end(core->step.out);
 }

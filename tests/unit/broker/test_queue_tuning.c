@@ -385,6 +385,31 @@ a_run_over_the_queues_time_limit_is_taken_back(void **state)
     }
 }
 
+/* It was handed out without a limit, and what is set later is not its worker's. */
+static void
+a_time_limit_that_is_set_later_does_not_hold_for_what_runs_also_after_a_restart(void **state)
+{
+    struct world *w = world_with_peers(NULL);
+    struct stint_id id = submit_one(w, 1, KEEP_DEFAULT, 0);
+    const struct lease_ref ref = {.id = id, .attempt = 1, .begun = true};
+    (void)state;
+    greet(w, WORKER, 1);
+    message_put_leases(world_frame(w, WORKER), MESSAGE_STARTED, 0, &ref, 1, false);
+    step(w, 0);
+    (void)limit_time(w, 1000);
+    world_restart(w);
+    world_with_client(w);
+    world_hello_worker(w, WORKER, WORKER, 1);
+    step(w, 0);
+    world_claim(w, WORKER, &ref, 1);
+    for (unsigned n = 0; n < 120; n++) {
+        message_put_ping(world_frame(w, WORKER), 1, 1, 0);
+        step(w, 500);
+        assert_int_equal(world_state(w, id, NULL), STINT_RUNNING);
+    }
+    world_destroy(&w);
+}
+
 /* ---- weights ---- */
 
 static const char *const names[QUEUES] = {"qa", "qb", "qc"};
@@ -478,6 +503,33 @@ shares_are_as_weights(void **state)
     }
 }
 
+static void
+weights_that_are_set_later_hold_from_then_on(void **state)
+{
+    (void)state;
+    for (unsigned by_prefix = 0; by_prefix < 2; by_prefix++) {
+        struct world *w = world_with_peers(NULL);
+        for (unsigned q = 0; q < QUEUES; q++) {
+            struct job_spec job = world_job("x");
+            job.queue = text(names[q]);
+            for (unsigned n = 0; n < 5; n++)
+                world_submit_many(w, CLIENT, 1 + 5 * q + n, &job, 1000);
+        }
+        (void)weigh(w, "elsewhere", 7);
+        greet_all(w, 2, 4, by_prefix);
+        for (unsigned round = 0; round < 3; round++) {
+            uint64_t shares[QUEUES] = {0}, weight = round == 1 ? 8 : 1;
+            struct stint_queue_tuning t = as_it_is();
+            t.weight = (uint32_t)weight;
+            message_put_tune_queue(world_frame(w, CLIENT), 7, text("qb"), &t);
+            count_shares(w, shares, 3);
+            uint64_t total = shares[0] + shares[1] + shares[2], due = total * weight / (2 + weight);
+            assert_in_range(shares[1], due - due / 10, due + due / 10);
+        }
+        world_destroy(&w);
+    }
+}
+
 /* What a queue does not use of its turn, others get. */
 static void
 a_weighted_queue_that_is_empty_or_limited_holds_nobody_up(void **state)
@@ -523,7 +575,9 @@ main(void)
         FOR(a_keep_that_is_set_later_holds_for_jobs_that_were_there),
         FOR(a_job_without_a_time_limit_gets_the_queues),
         FOR(a_run_over_the_queues_time_limit_is_taken_back),
+        FOR(a_time_limit_that_is_set_later_does_not_hold_for_what_runs_also_after_a_restart),
         FOR(shares_are_as_weights),
+        FOR(weights_that_are_set_later_hold_from_then_on),
         FOR(a_weighted_queue_that_is_empty_or_limited_holds_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
