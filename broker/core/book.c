@@ -208,21 +208,21 @@ set_rate(struct book *book, struct queue *q, uint64_t rate)
 static void
 set_weight(struct book *book, const struct queue *q, uint32_t weight)
 {
-    book->weighted += weight != 0;
-    book->weighted -= q->set.weight != 0;
-    book->weighings += weight != q->set.weight;
+    book->weights.queues += weight != 0;
+    book->weights.queues -= q->set.weight != 0;
+    book->weights.changes += weight != q->set.weight;
 }
 
 /* A queue that comes to a pool has none yet. */
 bool
 book_is_weighted(const struct book *book, struct pool *pool)
 {
-    if (pool->weighed == book->weighings)
+    if (pool->weighed == book->weights.changes)
         return pool->weighted;
     pool->weighted = false;
     for (const struct post *p = pool->posts; p && !pool->weighted; p = p->next_all)
         pool->weighted = p->queue->set.weight != 0;
-    pool->weighed = book->weighings;
+    pool->weighed = book->weights.changes;
     return pool->weighted;
 }
 

@@ -146,6 +146,11 @@ struct book_expected {
     uint64_t ever;
 };
 
+struct book_weights {
+    uint32_t queues; /* how many have a weight */
+    uint64_t changes; /* of any, ever */
+};
+
 struct book {
     struct store *store;
     uint16_t broker;
@@ -154,8 +159,7 @@ struct book {
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
     struct queue *rated; /* those that have a rate */
-    uint32_t weighted; /* how many have a weight */
-    uint64_t weighings; /* how often that was changed, of any */
+    struct book_weights weights;
     struct book_expected expected;
     uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */

@@ -332,7 +332,7 @@ take_turn(struct core *core, struct worker *w, struct queue *q, uint32_t *left, 
 static bool
 is_weighted(const struct core *core, const struct worker *w)
 {
-    if (core->book.weighted == 0)
+    if (core->book.weights.queues == 0)
         return false;
     if (w->serves.pool)
         return book_is_weighted(&core->book, w->serves.pool);

@@ -48,8 +48,8 @@ struct pool {
     struct post *posts;
     struct post *round; /* whose turn it is comes first */
     uint32_t round_count;
-    uint64_t weighed; /* the book's weighings when it was last asked whether they have weights, */
-    bool weighted; /* and have they? */
+    uint64_t weighed; /* changes of weights there had been when it was last asked for, */
+    bool weighted; /* and whether queues of it had one */
     UT_hash_handle hh;
 };
 

@@ -363,7 +363,7 @@ PLANTED = [
     ("tuning: what is left of a turn is forgotten", DISPATCH, "    *left = got < share ? 0 : *left - got;", "    *left = 0;"),
     ("tuning: a queue that has nothing keeps its turn", DISPATCH, "    *left = got < share ? 0 : *left - got;", "    *left -= got;"),
     ("tuning: queues with a weight are not counted at a start", BOOK, "    set_weight(book, q, row.weight);\n", ""),
-    ("tuning: a pool does not hear of a new weight", BOOK, "    book->weighings += weight != q->set.weight;", "    book->weighings += weight == UINT32_MAX;"),
+    ("tuning: a pool does not hear of a new weight", BOOK, "    book->weights.changes += weight != q->set.weight;", "    book->weights.changes += weight == UINT32_MAX;"),
     # the time of all runs of a job
     ("total: each run has all of it", RECORD_H, "    uint64_t left_ms = total_ms > spent_ms ? total_ms - spent_ms : 1;", "    uint64_t left_ms = total_ms > spent_ms ? total_ms : 1;"),
     ("total: where a run has a limit, it alone counts", RECORD_H, "    return limit_ms && limit_ms < left_ms ? limit_ms : left_ms;", "    return limit_ms ? limit_ms : left_ms;"),
