@@ -98,11 +98,18 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
     record_set_body(r, spec->payload);
 }
 
+/* What a record costs is by the fields that it has, not by those that there may be. */
+static uint32_t
+fields_with_values(const struct record *r)
+{
+    return r->fields & ((1U << FIELDS_OPTIONAL) - 1);
+}
+
 static size_t
 head_size(const struct record *r)
 {
     size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size;
-    for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1)
         size += 8;
     return size;
 }
@@ -137,11 +144,8 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     put_le(head + 32, r->body_bytes, 4);
     put_le(head + 36, r->error.size, 4);
     uint8_t *at = head + RECORD_FIXED_BYTES;
-    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
-        if (r->fields >> f & 1) {
-            put_le(at, r->optional[f], 8);
-            at += 8;
-        }
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
+        put_le(at, r->optional[__builtin_ctz(bits)], 8);
     if (r->kind.size)
         memcpy(at, r->kind.data, r->kind.size);
     at += r->kind.size;
@@ -194,11 +198,8 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     if (bytes.size < head)
         return false;
     const uint8_t *at = p + RECORD_FIXED_BYTES;
-    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
-        if (r->fields >> f & 1) {
-            r->optional[f] = get_le(at, 8);
-            at += 8;
-        }
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
+        r->optional[__builtin_ctz(bits)] = get_le(at, 8);
     if (record_has(r, FIELD_UNIQUE))
         r->unique.size = r->optional[FIELD_UNIQUE];
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
