@@ -114,6 +114,14 @@ each_queue(struct dump *d, struct slice key, struct slice value)
         json_object_set_new(o, "running", dump_number(row.running));
     if (row.rate)
         json_object_set_new(o, "rate", dump_number(row.rate));
+    if (row.weight)
+        json_object_set_new(o, "weight", dump_number(row.weight));
+    if (row.backlog_max)
+        json_object_set_new(o, "backlog_max", dump_number(row.backlog_max));
+    if (row.keep)
+        json_object_set_new(o, "keep_ms", dump_number(row.keep - 1));
+    if (row.time_to_run_ms)
+        json_object_set_new(o, "time_to_run_ms", dump_number(row.time_to_run_ms));
     dump_line(d, o);
 }
 

@@ -8,7 +8,8 @@
  *               clock_ms: its time, ahead_ms: how far the wall clock was ahead of it, last_queue:
  *               highest number of a queue that went, written: the wall clock's time, for people
  *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
- *     queue     number, name, paused, closed, lifo, low_first, running, rate
+ *     queue     number, name, paused, closed, lifo, low_first, running, rate, weight, backlog_max,
+ *               keep_ms, time_to_run_ms
  *     level     of a queue (its number) and a priority, next: sequence of the next job; what was
  *               counted, by the names of enum stint_count
  *     gone      the same, of queues that are no more

@@ -111,6 +111,8 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         line_wrong(l, "due_ms is missing of a scheduled job");
     if (stint_state_settled(state) && record_has(r, FIELD_START_BY))
         line_wrong(l, "start_by_ms is said of a job that is over");
+    if (record_has(r, FIELD_SPENT) && !record_has(r, FIELD_TOTAL))
+        line_wrong(l, "spent_ms is said of a job without total_ms");
     if (stint_state_settled(state) && !record_has(r, FIELD_EXPIRES))
         line_wrong(l, "expires_ms is missing of a job that is over");
 }

@@ -57,7 +57,12 @@ take_queue(struct load *load)
         .lifo = line_flag(l, "lifo"),
         .low_first = line_flag(l, "low_first"),
         .running = (uint32_t)line_number(l, "running", LIMIT_QUEUE_RUNNING),
-        .rate = line_number(l, "rate", LIMIT_QUEUE_RATE)};
+        .rate = line_number(l, "rate", LIMIT_QUEUE_RATE),
+        .weight = (uint32_t)line_number(l, "weight", LIMIT_QUEUE_WEIGHT),
+        .backlog_max = (uint32_t)line_number(l, "backlog_max", LIMIT_QUEUE_BACKLOG),
+        .time_to_run_ms = line_number(l, "time_to_run_ms", LIMIT_TIME_MS)};
+    if (line_has(l, "keep_ms"))
+        row.keep = line_number(l, "keep_ms", LIMIT_TIME_MS) + 1;
     if (!name_is_valid(row.name))
         return line_wrong(l, "%s is no name of a queue", name);
     if (row.number <= load->book.last_number)

@@ -36,7 +36,13 @@ struct call {
 };
 
 /* What older brokers would skip in a job. */
-enum client_need { NEEDS_DELAY = 1, NEEDS_UNIQUE = 2, NEEDS_EXPIRES = 4, NEEDS_AFTER = 8 };
+enum client_need {
+    NEEDS_DELAY = 1,
+    NEEDS_UNIQUE = 2,
+    NEEDS_EXPIRES = 4,
+    NEEDS_AFTER = 8,
+    NEEDS_TOTAL = 32,
+};
 
 /* Whom to tell how a job ended: who watches it, and who waits for it. */
 struct watcher {

@@ -158,16 +158,28 @@ take_queue(struct stint_client *c, const struct message *m, void *into)
     return STINT_OK;
 }
 
+/* How it is to be set. `limits` and `tuning` of their actions. */
+struct wanted {
+    struct slice name;
+    enum stint_queue_action action;
+    const struct stint_queue_limits *limits;
+    const struct stint_queue_tuning *tuning;
+};
+
 static enum stint_status
-set_queue(struct stint_client *c, struct slice name, enum stint_queue_action action,
-    const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms)
+set_queue(struct stint_client *c, const struct wanted *w, struct stint_queue_setting *now,
+    uint32_t timeout_ms)
 {
     static const char what[] = "controlling a queue";
     enum stint_status status = client_may_wait(c, what);
     if (status != STINT_OK)
         return status;
     struct call *call = client_call(c, MESSAGE_SET_QUEUE);
-    message_put_set_queue(&call->request->frame, call->request->number, name, action, limits);
+    struct pack_buffer *frame = &call->request->frame;
+    if (w->action == STINT_TUNE_QUEUE)
+        message_put_tune_queue(frame, call->request->number, w->name, w->tuning);
+    else
+        message_put_set_queue(frame, call->request->number, w->name, w->action, w->limits);
     return if_too_old(c, client_ask(&call, timeout_ms, take_queue, now, what), what,
         "this broker has no control of queues");
 }
@@ -182,7 +194,8 @@ stint_set_queue(struct stint_client *c, const char *queue, enum stint_queue_acti
         return client_fail(c, STINT_BAD_NAME, what, queue);
     if (action < STINT_PAUSE_QUEUE || action > STINT_ORDER_LOW_FIRST)
         return client_fail(c, STINT_INVALID, what, "there is no such action");
-    return set_queue(c, name, action, NULL, now, timeout_ms);
+    const struct wanted wanted = {.name = name, .action = action};
+    return set_queue(c, &wanted, now, timeout_ms);
 }
 
 enum stint_status
@@ -203,5 +216,41 @@ stint_limit_queue(struct stint_client *c, const char *queue,
     if (!session_has_feature(&c->session, "limits"))
         return client_fail(
             c, STINT_UNSUPPORTED, what, "the broker is too old for limits of queues");
-    return set_queue(c, name, STINT_LIMIT_QUEUE, limits, now, timeout_ms);
+    const struct wanted wanted = {.name = name, .action = STINT_LIMIT_QUEUE, .limits = limits};
+    return set_queue(c, &wanted, now, timeout_ms);
+}
+
+/* What of it can't be; NULL: nothing. */
+static const char *
+wrong_of(const struct stint_queue_tuning *t)
+{
+    if (t->weight != UINT32_MAX && (t->weight < 1 || t->weight > LIMIT_QUEUE_WEIGHT))
+        return "a queue's weight is 1 to 100";
+    if (t->backlog_max != UINT32_MAX && t->backlog_max > LIMIT_QUEUE_BACKLOG)
+        return "at most 1073741824 jobs that wait";
+    if ((t->keep_ms < STINT_KEEP_UNSET && t->keep_ms > LIMIT_TIME_MS) ||
+        (t->time_to_run_ms != UINT64_MAX && t->time_to_run_ms > LIMIT_TIME_MS))
+        return "a duration is at most a hundred years";
+    return NULL;
+}
+
+enum stint_status
+stint_tune_queue(struct stint_client *c, const char *queue, const struct stint_queue_tuning *tuning,
+    struct stint_queue_setting *now, uint32_t timeout_ms)
+{
+    static const char what[] = "setting a queue";
+    struct slice name = {(const uint8_t *)queue, strlen(queue)};
+    if (!name_is_valid(name))
+        return client_fail(c, STINT_BAD_NAME, what, queue);
+    const char *wrong = wrong_of(tuning);
+    if (wrong)
+        return client_fail(c, STINT_INVALID, what, wrong);
+    enum stint_status status = stint_connect(c, timeout_ms);
+    if (status != STINT_OK)
+        return status;
+    if (!session_has_feature(&c->session, "defaults"))
+        return client_fail(c, STINT_UNSUPPORTED, what,
+            "the broker is too old for weights, backlogs and defaults of queues");
+    const struct wanted wanted = {.name = name, .action = STINT_TUNE_QUEUE, .tuning = tuning};
+    return set_queue(c, &wanted, now, timeout_ms);
 }

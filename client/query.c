@@ -400,6 +400,7 @@ read_change(const struct stint_change *given)
             .time_to_run_ms = given->time_to_run_ms,
             .backoff_base_ms = given->backoff_base_ms,
             .backoff_cap_ms = given->backoff_cap_ms,
+            .total_ms = given->total_ms,
             .max_attempts = given->max_attempts,
             .priority = (uint8_t)given->priority}};
     const struct {
@@ -409,7 +410,8 @@ read_change(const struct stint_change *given)
         {given->payload, CHANGE_PAYLOAD}, {given->priority >= 0, CHANGE_PRIORITY},
         {given->max_attempts, CHANGE_MAX_ATTEMPTS}, {given->keep_ms >= 0, CHANGE_KEEP},
         {given->time_to_run_ms, CHANGE_TIME_TO_RUN}, {given->backoff_base_ms, CHANGE_BACKOFF_BASE},
-        {given->backoff_cap_ms, CHANGE_BACKOFF_CAP}, {given->delay_ms >= 0, CHANGE_DELAY}};
+        {given->backoff_cap_ms, CHANGE_BACKOFF_CAP}, {given->delay_ms >= 0, CHANGE_DELAY},
+        {given->total_ms, CHANGE_TOTAL}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         c.set |= parts[i].is_set ? (uint32_t)parts[i].bit : 0;
     return c;
@@ -428,7 +430,7 @@ check_change(struct stint_client *c, const struct stint_change *given, const str
         return client_fail(c, STINT_INVALID, what, "max attempts are 1 to 65535");
     if (given->keep_ms > (int64_t)LIMIT_TIME_MS || given->delay_ms > (int64_t)LIMIT_TIME_MS ||
         to->time_to_run_ms > LIMIT_TIME_MS || to->backoff_base_ms > LIMIT_TIME_MS ||
-        to->backoff_cap_ms > LIMIT_TIME_MS)
+        to->backoff_cap_ms > LIMIT_TIME_MS || to->total_ms > LIMIT_TIME_MS)
         return client_fail(c, STINT_INVALID, what, "a duration is at most a hundred years");
     if (change->set == 0)
         return client_fail(c, STINT_INVALID, what, "nothing is to be changed");
@@ -446,6 +448,12 @@ stint_change(struct stint_client *c, const struct stint_id *ids, size_t count,
     static const char what[] = "changing jobs";
     struct change change = read_change(given);
     enum stint_status status = check_change(c, given, &change, count, what);
+    if (status == STINT_OK && given->total_ms) {
+        status = stint_connect(c, timeout_ms);
+        if (status == STINT_OK && !session_has_feature(&c->session, "total"))
+            return client_fail(c, STINT_UNSUPPORTED, what,
+                "the broker is too old for a limit of all runs of a job");
+    }
     return status == STINT_OK
         ? command(c, MESSAGE_CHANGE, what, ids, count, &change, statuses, timeout_ms)
         : status;

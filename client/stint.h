@@ -368,6 +368,15 @@ STINT_EXPORT enum stint_status stint_set_queue(struct stint_client *client, cons
 STINT_EXPORT enum stint_status stint_limit_queue(struct stint_client *client, const char *queue,
     const struct stint_queue_limits *limits, struct stint_queue_setting *now, uint32_t timeout_ms);
 
+/* What else holds for a queue, from now on and also after a restart: how many turns it has among
+ * the queues that a worker serves (weight), how many of its jobs may wait (submits beyond that
+ * wait, or are told STINT_QUEUE_FULL), how long the outcomes of jobs are kept that say nothing of
+ * it, and the time limit of jobs that name none, which holds for those handed out from then on. To
+ * set something for one that is not there makes it. As stint_set_queue; STINT_INVALID: a weight
+ * that is not 1 to 100, over 1,073,741,824 jobs, over a hundred years. */
+STINT_EXPORT enum stint_status stint_tune_queue(struct stint_client *client, const char *queue,
+    const struct stint_queue_tuning *tuning, struct stint_queue_setting *now, uint32_t timeout_ms);
+
 /* An operation on all jobs that a filter is true of. Begin with STINT_BULK_INIT. Everything is
  * borrowed for the call. */
 struct stint_bulk {

@@ -38,7 +38,7 @@ needs_of(const struct job_spec *s)
 {
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
         (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
-        (s->after.size ? NEEDS_AFTER : 0U);
+        (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U);
 }
 
 const char *
@@ -50,7 +50,8 @@ client_lacks(const struct stint_client *c, unsigned needs)
     } all[] = {{NEEDS_DELAY, "delay", "the broker is too old for jobs that are due later"},
         {NEEDS_UNIQUE, "unique", "the broker is too old for unique keys"},
         {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"},
-        {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"}};
+        {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"},
+        {NEEDS_TOTAL, "total", "the broker is too old for a limit of all runs of a job"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
             return all[i].lacks;
@@ -89,7 +90,7 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
         s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS ||
-        s->expires_in_ms > LIMIT_TIME_MS)
+        s->expires_in_ms > LIMIT_TIME_MS || s->total_ms > LIMIT_TIME_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
     if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
@@ -141,6 +142,7 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .due_ms = job->due_ms,
         .expires_in_ms = job->expires_in_ms,
         .expires_at_ms = job->expires_at_ms,
+        .total_ms = job->total_ms,
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,

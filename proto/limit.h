@@ -41,6 +41,8 @@ enum {
     LIMIT_QUEUE_RUNNING = 1 << 24, /* jobs of a queue at once, that it may be limited to */
     LIMIT_AFTER = 1000, /* jobs that one waits for */
     LIMIT_AFTER_ALL = 1 << 15, /* the same, of all jobs in one message: each costs a row */
+    LIMIT_QUEUE_BACKLOG = 1 << 30, /* jobs that may wait in it, likewise */
+    LIMIT_QUEUE_WEIGHT = 100,
     LIMIT_FEEDS = 16, /* each event is held against all of them */
     LIMIT_FEED_READERS = 16, /* READ_FEEDs of one connection that wait */
     LIMIT_FEED_READERS_ALL = 1024, /* of all connections; but each may have one */

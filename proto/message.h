@@ -43,6 +43,7 @@ struct job_spec {
     uint64_t expires_in_ms, expires_at_ms;
     struct slice after; /* for whom it waits, as message_open_after takes it; empty: for none */
     uint64_t after_flags; /* of enum after_flag */
+    uint64_t total_ms; /* of all its runs; 0: no limit */
     uint32_t max_attempts;
     uint8_t priority;
 };
@@ -81,6 +82,7 @@ enum change_bit {
     CHANGE_BACKOFF_BASE = 1 << 8,
     CHANGE_BACKOFF_CAP = 1 << 9,
     CHANGE_DELAY = 1 << 10,
+    CHANGE_TOTAL = 1 << 20,
 };
 
 struct change {
@@ -316,6 +318,7 @@ struct message {
             struct slice queue;
             enum stint_queue_action action;
             struct stint_queue_limits limits;
+            struct stint_queue_tuning tuning;
         } set_queue;
         struct stint_queue_setting queue; /* QUEUE */
         struct {
@@ -536,6 +539,8 @@ void message_put_peek(struct pack_buffer *b, uint64_t number, const struct messa
 /* `limits` of STINT_LIMIT_QUEUE alone; else NULL. */
 void message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
     enum stint_queue_action action, const struct stint_queue_limits *limits);
+void message_put_tune_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
+    const struct stint_queue_tuning *tuning);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
 

@@ -236,7 +236,40 @@ enum set_queue_key {
     SET_QUEUE_ACTION = 3,
     SET_QUEUE_RUNNING = 4,
     SET_QUEUE_RATE = 5,
+    SET_QUEUE_WEIGHT = 6,
+    SET_QUEUE_BACKLOG_MAX = 7,
+    SET_QUEUE_KEEP = 8,
+    SET_QUEUE_TIME_TO_RUN = 9,
 };
+
+/* A duration, or that there is none of the queue's own. */
+static uint64_t
+read_queue_keep(struct decoding *d)
+{
+    static const char why[] = "a duration is at most a hundred years";
+    uint64_t keep_ms = pack_uint(&d->r);
+    if (keep_ms > LIMIT_TIME_MS && keep_ms != STINT_KEEP_UNSET && !d->r.bad)
+        decoding_complain(d, STINT_INVALID, why);
+    return keep_ms;
+}
+
+static void
+tuning_field(struct decoding *d, uint64_t key, struct stint_queue_tuning *t)
+{
+    if (key == SET_QUEUE_WEIGHT)
+        t->weight =
+            (uint32_t)decoding_ranged(d, 1, LIMIT_QUEUE_WEIGHT, "a queue's weight is 1 to 100");
+    else if (key == SET_QUEUE_BACKLOG_MAX)
+        t->backlog_max = (uint32_t)decoding_ranged(
+            d, 0, LIMIT_QUEUE_BACKLOG, "a queue is limited to at most 1073741824 jobs that wait");
+    else if (key == SET_QUEUE_KEEP)
+        t->keep_ms = read_queue_keep(d);
+    else if (key == SET_QUEUE_TIME_TO_RUN)
+        t->time_to_run_ms =
+            decoding_ranged(d, 0, LIMIT_TIME_MS, "a duration is at most a hundred years");
+    else
+        pack_skip(&d->r);
+}
 
 void
 set_queue_field(struct decoding *d, uint64_t key)
@@ -245,7 +278,7 @@ set_queue_field(struct decoding *d, uint64_t key)
         d->m->set_queue.queue = decoding_name(d);
     else if (key == SET_QUEUE_ACTION)
         d->m->set_queue.action = (enum stint_queue_action)decoding_ranged(
-            d, STINT_PAUSE_QUEUE, STINT_LIMIT_QUEUE, "the action is 1 to 10");
+            d, STINT_PAUSE_QUEUE, STINT_TUNE_QUEUE, "the action is 1 to 11");
     else if (key == SET_QUEUE_RUNNING)
         d->m->set_queue.limits.running = (uint32_t)decoding_ranged(
             d, 0, LIMIT_QUEUE_RUNNING, "a queue is limited to at most 16777216 jobs at once");
@@ -253,7 +286,7 @@ set_queue_field(struct decoding *d, uint64_t key)
         d->m->set_queue.limits.rate =
             decoding_ranged(d, 0, LIMIT_QUEUE_RATE, "a rate is at most a million a second");
     else
-        pack_skip(&d->r);
+        tuning_field(d, key, &d->m->set_queue.tuning);
 }
 
 void
@@ -271,6 +304,29 @@ message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice queue
         pack_put_key_uint(b, SET_QUEUE_RATE, limits->rate);
 }
 
+void
+message_put_tune_queue(
+    struct pack_buffer *b, uint64_t number, struct slice queue, const struct stint_queue_tuning *t)
+{
+    const struct {
+        enum set_queue_key key;
+        bool is_set;
+        uint64_t value;
+    } values[] = {{SET_QUEUE_WEIGHT, t->weight != UINT32_MAX, t->weight},
+        {SET_QUEUE_BACKLOG_MAX, t->backlog_max != UINT32_MAX, t->backlog_max},
+        {SET_QUEUE_KEEP, t->keep_ms != UINT64_MAX, t->keep_ms},
+        {SET_QUEUE_TIME_TO_RUN, t->time_to_run_ms != UINT64_MAX, t->time_to_run_ms}};
+    uint32_t fields = 3;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        fields += values[i].is_set;
+    put_head_numbered(b, MESSAGE_SET_QUEUE, fields, number);
+    put_key_text(b, SET_QUEUE_NAME, queue);
+    pack_put_key_uint(b, SET_QUEUE_ACTION, STINT_TUNE_QUEUE);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (values[i].is_set)
+            pack_put_key_uint(b, values[i].key, values[i].value);
+}
+
 enum queue_set_key {
     QUEUE_SET_PAUSED = 2,
     QUEUE_SET_CLOSED = 3,
@@ -279,6 +335,10 @@ enum queue_set_key {
     QUEUE_SET_LOW_FIRST = 6,
     QUEUE_SET_RUNNING = 7,
     QUEUE_SET_RATE = 8,
+    QUEUE_SET_WEIGHT = 9,
+    QUEUE_SET_BACKLOG_MAX = 10,
+    QUEUE_SET_KEEP = 11,
+    QUEUE_SET_TIME_TO_RUN = 12,
 };
 
 void
@@ -299,6 +359,14 @@ queue_field(struct decoding *d, uint64_t key)
         q->running = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
     else if (key == QUEUE_SET_RATE)
         q->rate = pack_uint(&d->r);
+    else if (key == QUEUE_SET_WEIGHT)
+        q->weight = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else if (key == QUEUE_SET_BACKLOG_MAX)
+        q->backlog_max = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else if (key == QUEUE_SET_KEEP)
+        q->keep_ms = pack_uint(&d->r);
+    else if (key == QUEUE_SET_TIME_TO_RUN)
+        q->time_to_run_ms = pack_uint(&d->r);
     else
         pack_skip(&d->r);
 }
@@ -306,9 +374,11 @@ queue_field(struct decoding *d, uint64_t key)
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *q)
 {
+    uint32_t tuned = 0U + (q->weight > 1) + (q->backlog_max != 0) +
+        (q->keep_ms != STINT_KEEP_UNSET) + (q->time_to_run_ms != 0);
     put_head_numbered(b, MESSAGE_QUEUE,
         1U + q->paused + q->closed + q->made + q->lifo + q->low_first + (q->running != 0) +
-            (q->rate != 0),
+            (q->rate != 0) + tuned,
         number);
     if (q->paused)
         put_key_bool(b, QUEUE_SET_PAUSED, true);
@@ -324,4 +394,12 @@ message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_que
         pack_put_key_uint(b, QUEUE_SET_RUNNING, q->running);
     if (q->rate)
         pack_put_key_uint(b, QUEUE_SET_RATE, q->rate);
+    if (q->weight > 1)
+        pack_put_key_uint(b, QUEUE_SET_WEIGHT, q->weight);
+    if (q->backlog_max)
+        pack_put_key_uint(b, QUEUE_SET_BACKLOG_MAX, q->backlog_max);
+    if (q->keep_ms != STINT_KEEP_UNSET)
+        pack_put_key_uint(b, QUEUE_SET_KEEP, q->keep_ms);
+    if (q->time_to_run_ms)
+        pack_put_key_uint(b, QUEUE_SET_TIME_TO_RUN, q->time_to_run_ms);
 }

@@ -36,7 +36,26 @@ enum queue_key {
     QUEUE_LOW_FIRST = 10,
     QUEUE_RUNNING = 11,
     QUEUE_RATE = 12,
+    QUEUE_WEIGHT = 13,
+    QUEUE_BACKLOG_MAX = 14,
+    QUEUE_KEEP = 15,
+    QUEUE_TIME_TO_RUN = 16,
 };
+
+static void
+read_queue_tuning(struct pack_reader *r, uint64_t key, struct stint_queue_info *info)
+{
+    if (key == QUEUE_WEIGHT)
+        info->weight = (uint32_t)pack_uint_max(r, UINT32_MAX);
+    else if (key == QUEUE_BACKLOG_MAX)
+        info->backlog_max = (uint32_t)pack_uint_max(r, UINT32_MAX);
+    else if (key == QUEUE_KEEP)
+        info->keep_ms = pack_uint(r);
+    else if (key == QUEUE_TIME_TO_RUN)
+        info->time_to_run_ms = pack_uint(r);
+    else
+        pack_skip(r);
+}
 
 bool
 message_next_queue(struct message_arrays *arrays)
@@ -44,7 +63,7 @@ message_next_queue(struct message_arrays *arrays)
     struct pack_reader *r = &arrays->items.r;
     struct stint_queue_info *info = &arrays->queue_info;
     int64_t last = -1;
-    *info = (struct stint_queue_info){0};
+    *info = (struct stint_queue_info){.weight = 1, .keep_ms = STINT_KEEP_UNSET};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--) {
         uint64_t key = pack_key(r, &last);
         if (key == QUEUE_NAME)
@@ -72,17 +91,32 @@ message_next_queue(struct message_arrays *arrays)
         else if (key == QUEUE_RATE)
             info->rate = pack_uint(r);
         else
-            pack_skip(r);
+            read_queue_tuning(r, key, info);
     }
     return !r->bad;
+}
+
+static void
+put_queue_tuning(struct pack_buffer *b, const struct stint_queue_info *info)
+{
+    if (info->weight > 1)
+        pack_put_key_uint(b, QUEUE_WEIGHT, info->weight);
+    if (info->backlog_max)
+        pack_put_key_uint(b, QUEUE_BACKLOG_MAX, info->backlog_max);
+    if (info->keep_ms != STINT_KEEP_UNSET)
+        pack_put_key_uint(b, QUEUE_KEEP, info->keep_ms);
+    if (info->time_to_run_ms)
+        pack_put_key_uint(b, QUEUE_TIME_TO_RUN, info->time_to_run_ms);
 }
 
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
+    uint32_t tuned = 0U + (info->weight > 1) + (info->backlog_max != 0) +
+        (info->keep_ms != STINT_KEEP_UNSET) + (info->time_to_run_ms != 0);
     pack_put_map(b,
         4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed +
-            info->lifo + info->low_first + (info->running != 0) + (info->rate != 0));
+            info->lifo + info->low_first + (info->running != 0) + (info->rate != 0) + tuned);
     put_key_string(b, QUEUE_NAME, info->name);
     pack_put_key_uint(b, QUEUE_NUMBER, info->number);
     put_states(b, QUEUE_JOBS, info->jobs);
@@ -103,6 +137,7 @@ message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *inf
         pack_put_key_uint(b, QUEUE_RUNNING, info->running);
     if (info->rate)
         pack_put_key_uint(b, QUEUE_RATE, info->rate);
+    put_queue_tuning(b, info);
 }
 
 /* Of a worker in WORKERS. */

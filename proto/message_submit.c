@@ -19,8 +19,8 @@ enum submit_key {
     SUBMIT_JOBS = 4,
 };
 
-/* Of a job in SUBMIT and of what is common to them. What comes after the backoff's cap is in SUBMIT
- * only. */
+/* Of a job in SUBMIT and of what is common to them. What comes after the backoff's cap, but for the
+ * time of all runs, is in SUBMIT only. */
 enum job_key {
     JOB_QUEUE = 1,
     JOB_KIND = 2,
@@ -131,7 +131,7 @@ read_spec(struct decoding *d, struct job_spec *spec, uint32_t index)
     uint32_t keys = 0;
     for (uint32_t n = pack_map(&d->r); n > 0 && !d->r.bad; n--) {
         uint64_t key = pack_key(&d->r, &last);
-        keys |= key <= JOB_BACKOFF_CAP ? 1U << key : 0;
+        keys |= key <= JOB_BACKOFF_CAP || key == JOB_TOTAL ? 1U << key : 0;
         spec_field(d, spec, index, key);
     }
     return keys;
@@ -259,6 +259,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.keep_ms = KEEP_DEFAULT;
         if (jobs[i].time_to_run_ms == 0)
             common.time_to_run_ms = 0;
+        if (jobs[i].total_ms == 0)
+            common.total_ms = 0;
         if (jobs[i].unique.size == 0)
             common.unique = (struct slice){NULL, 0};
     }
@@ -400,7 +402,8 @@ _Static_assert(CHANGE_QUEUE == 1 << JOB_QUEUE && CHANGE_KIND == 1 << JOB_KIND &&
         CHANGE_PAYLOAD == 1 << JOB_PAYLOAD && CHANGE_PRIORITY == 1 << JOB_PRIORITY &&
         CHANGE_MAX_ATTEMPTS == 1 << JOB_MAX_ATTEMPTS && CHANGE_KEEP == 1 << JOB_KEEP &&
         CHANGE_TIME_TO_RUN == 1 << JOB_TIME_TO_RUN &&
-        CHANGE_BACKOFF_BASE == 1 << JOB_BACKOFF_BASE && CHANGE_BACKOFF_CAP == 1 << JOB_BACKOFF_CAP,
+        CHANGE_BACKOFF_BASE == 1 << JOB_BACKOFF_BASE &&
+        CHANGE_BACKOFF_CAP == 1 << JOB_BACKOFF_CAP && CHANGE_TOTAL == 1 << JOB_TOTAL,
     "what is to be changed is told by the keys of a job");
 
 enum change_key {

@@ -80,12 +80,13 @@ struct stint_job {
     uint64_t
         expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
     struct stint_parents after; /* it waits, blocked, until these have ended */
-    uint64_t reserved[1]; /* 0; arrays of jobs keep their layout when fields are added here */
+    uint64_t total_ms; /* all its runs together may take so long; 0: no limit */
+    uint64_t reserved[4]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
 #define STINT_JOB_INIT                                                                             \
-    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, {0}}
+    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, {0, 0, 0, 0}}
 /* clang-format on */
 
 /* How a job waits for those that it is after. */
@@ -122,10 +123,11 @@ struct stint_change {
     int64_t keep_ms; /* negative: as it is */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     int64_t delay_ms; /* due so long from now, 0: at once; negative: as it is */
-    uint64_t reserved[8];
+    uint64_t total_ms; /* 0: as it is */
+    uint64_t reserved[7];
 };
 /* clang-format off */
-#define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, {0, 0, 0, 0, 0, 0, 0, 0}}
+#define STINT_CHANGE_INIT {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, -1, 0, {0, 0, 0, 0, 0, 0, 0}}
 /* clang-format on */
 
 /* How far a run is, as it has told last. */
@@ -190,7 +192,8 @@ struct stint_job_info {
     uint64_t attempts_count;
     uint32_t after; /* blocked: for so many jobs it still waits */
     uint32_t after_flags; /* bits of enum stint_after */
-    uint64_t reserved[2];
+    uint64_t total_ms, spent_ms; /* what all its runs may take, and those took that are over */
+    uint64_t reserved[4];
 };
 
 /* What a subscriber hears. The numbers are the protocol's. */
@@ -248,7 +251,11 @@ struct stint_queue_info {
     bool low_first; /* the lowest number of a priority is the most urgent one, not the highest */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* and so many in an hour; 0: any number */
-    uint64_t reserved[5];
+    uint32_t weight; /* so many turns among the queues that a worker serves; 1, if none is set */
+    uint32_t backlog_max; /* so many of its jobs may wait; 0: any number */
+    uint64_t keep_ms; /* how long outcomes are kept; STINT_KEEP_UNSET: as the broker keeps them */
+    uint64_t time_to_run_ms; /* the time limit of jobs that name none; 0: none */
+    uint64_t reserved[2];
 };
 
 /* What can be done with a queue. The numbers are the protocol's. */
@@ -263,6 +270,7 @@ enum stint_queue_action {
     STINT_ORDER_HIGH_FIRST = 8, /* the highest priority is the most urgent one, */
     STINT_ORDER_LOW_FIRST = 9, /* the lowest */
     STINT_LIMIT_QUEUE = 10, /* by stint_limit_queue */
+    STINT_TUNE_QUEUE = 11, /* by stint_tune_queue */
 };
 
 /* How a queue stands after that. */
@@ -271,6 +279,8 @@ struct stint_queue_setting {
     bool made; /* it was not there before */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* and so many in an hour; 0: any number */
+    uint32_t weight, backlog_max; /* as in struct stint_queue_info, also those behind */
+    uint64_t keep_ms, time_to_run_ms;
     uint64_t reserved[2];
 };
 
@@ -284,6 +294,29 @@ struct stint_queue_limits {
 #define STINT_QUEUE_LIMITS_INIT \
     { \
         UINT32_MAX, UINT64_MAX, \
+        { \
+            0, 0, 0, 0 \
+        } \
+    }
+
+/* As long as the broker keeps them. */
+#define STINT_KEEP_UNSET (UINT64_MAX - 1)
+
+/* What else is set for a queue. Begin with STINT_QUEUE_TUNING_INIT, which leaves all as it is, and
+ * set what is to differ. */
+struct stint_queue_tuning {
+    uint32_t weight; /* 1 to 100; UINT32_MAX: as it is */
+    uint32_t backlog_max; /* so many of its jobs may wait; 0: any number; UINT32_MAX: as it is */
+    /* So long the outcomes of jobs are kept that say nothing of it, at least as long as the broker
+     * keeps them where they have not succeeded; STINT_KEEP_UNSET: the broker's again; UINT64_MAX:
+     * as it is. */
+    uint64_t keep_ms;
+    uint64_t time_to_run_ms; /* of jobs that name none; 0: none; UINT64_MAX: as it is */
+    uint64_t reserved[4];
+};
+#define STINT_QUEUE_TUNING_INIT \
+    { \
+        UINT32_MAX, UINT32_MAX, UINT64_MAX, UINT64_MAX, \
         { \
             0, 0, 0, 0 \
         } \

@@ -4,6 +4,10 @@
  * Only an attempt that has begun may count against its job. It has begun if the worker has said so,
  * in STARTED or in a claim. What a lost worker held is a suspect from then on, begun or not: one
  * of those jobs may have ended the worker, and dispatch.c hands them out so that it is found.
+ *
+ * Where all runs of a job together may take so long, each is given what is left of that, and when
+ * nothing is left the job is dead. A run counts from when it was told to have begun; one that is
+ * lost until it is given up, as its worker may go on.
  */
 #include "attempt.h"
 #include "apart.h"
@@ -18,6 +22,8 @@
 enum { OVERTIME_MS = 15000 };
 /* Of the jobs that wait for another worker, so many are looked at a time. */
 enum { REFUSED_JUDGED = 256 };
+/* A worker tells of a run when it has gone on for so long. */
+enum { TOLD_AFTER_MS = 50 };
 
 /* base, 2 base, 4 base ... up to the cap; then somewhere in its upper half, so that jobs that
  * failed together do not come back together. */
@@ -128,13 +134,36 @@ become_dead(struct core *core, struct job *job, struct slice output)
     watch_event(core, STINT_EVENT_DEAD, job->level, &job->id, job->record.attempt);
 }
 
+/* Its error gets a line more, which is the reason. Of what is too long the middle goes: its first
+ * line says how the run ended. */
+static void
+say_spent(struct record *r, uint8_t text[LIMIT_ERROR_BYTES])
+{
+    static const char line[] = "\nthe time of all its runs is used up, and it is not tried again";
+    bool alone = r->error.size == 0;
+    size_t size = sizeof line - 1 - alone, room = LIMIT_ERROR_BYTES - size;
+    size_t head = r->error.size > room ? room / 2 : r->error.size;
+    size_t tail = r->error.size > room ? room - head : 0;
+    if (head > 0)
+        memcpy(text, r->error.data, head);
+    if (tail > 0)
+        memcpy(text + head, r->error.data + r->error.size - tail, tail);
+    memcpy(text + head + tail, line + alone, size);
+    r->error = (struct slice){text, head + tail + size};
+}
+
 void
 attempt_fail(struct core *core, struct job *job, const struct outcome *o)
 {
+    uint8_t text[LIMIT_ERROR_BYTES];
+    bool over = o->type == OUTCOME_DEAD || used_up(&job->record);
+    bool spent = !over && record_is_spent(&job->record);
     attempt_set_error(&job->record, o->body);
+    if (spent)
+        say_spent(&job->record, text);
     core->figures.failed++;
     tally_count(core, job->level, STINT_COUNT_FAILED);
-    if (o->type == OUTCOME_DEAD || used_up(&job->record)) {
+    if (over || spent) {
         become_dead(core, job, o->extra);
         return;
     }
@@ -152,10 +181,59 @@ attempt_failed(struct core *core, struct job *job, enum record_last last, struct
     attempt_fail(core, job, &o);
 }
 
+static void
+spend(struct record *r, uint64_t ms)
+{
+    if (record_has(r, FIELD_TOTAL))
+        record_set(r, FIELD_SPENT, earlier(record_get(r, FIELD_SPENT, 0), UINT64_MAX - ms) + ms);
+}
+
+void
+attempt_ran(const struct core *core, const struct lease *l, struct record *r, bool ended)
+{
+    uint64_t wall_ms = core->clocks.wall_ms;
+    uint64_t told_ms = l->begun_ms ? wall_ms - earlier(l->begun_ms, wall_ms) : 0;
+    uint64_t held_ms = core->clocks.now_ms - l->dispatched_ms;
+    /* Whoever had to ask before it began was told of it in time. */
+    uint64_t before_ms = held_ms > told_ms && !l->suspect ? held_ms - told_ms : 0;
+    if (l->begun || ended)
+        spend(r, told_ms + earlier(before_ms, TOLD_AFTER_MS));
+}
+
+/* What a run took that began and was given up then: no more than it might. */
+static uint64_t
+lost_ms(const struct record *r, uint64_t begun_ms, uint64_t until_ms)
+{
+    return earlier(
+        until_ms - earlier(begun_ms, until_ms), record_get(r, FIELD_TIME_TO_RUN, UINT64_MAX));
+}
+
+/* The last run was lost, and counted until it was given up; but it goes on, or has ended later. */
+static void
+was_not_lost(struct record *r)
+{
+    if (r->last != LAST_LOST || !record_has(r, FIELD_SPENT) || !record_has(r, FIELD_STARTED))
+        return;
+    uint64_t spent_ms = r->optional[FIELD_SPENT];
+    uint64_t counted_ms = lost_ms(r, r->optional[FIELD_STARTED], record_get(r, FIELD_READY, 0));
+    record_set(r, FIELD_SPENT, spent_ms - earlier(counted_ms, spent_ms));
+}
+
+void
+attempt_ran_on(const struct core *core, struct record *r)
+{
+    uint64_t wall_ms = core->clocks.wall_ms;
+    if (r->last != LAST_LOST || !record_has(r, FIELD_STARTED))
+        return;
+    was_not_lost(r);
+    spend(r, wall_ms - earlier(r->optional[FIELD_STARTED], wall_ms));
+}
+
 void
 attempt_release(struct core *core, struct lease *lease, enum record_last last, const char *why)
 {
     struct job job;
+    uint8_t text[LIMIT_ERROR_BYTES];
     uint32_t attempt = lease->attempt;
     uint64_t begun_ms = lease->begun_ms;
     struct record *r = &job.record;
@@ -171,6 +249,8 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
     assert(job.state == STINT_RUNNING);
     job.lease = NULL;
     book_clear_running(&core->book, &job.key);
+    if (begun_ms)
+        spend(r, lost_ms(r, begun_ms, core->clocks.wall_ms));
     r->last = last;
     record_clear(r, FIELD_STARTED);
     if (last == LAST_LOST && begun_ms) /* should it be claimed after all */
@@ -181,7 +261,10 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
         attempt_set_error(r, text_slice(why));
     else
         r->uncounted++;
-    if (used_up(r)) {
+    bool over = used_up(r), spent = !over && record_is_spent(r);
+    if (spent)
+        say_spent(r, text);
+    if (over || spent) {
         become_dead(core, &job, (struct slice){0});
         return;
     }
@@ -228,8 +311,8 @@ set_deadline(struct core *core, struct lease *l)
 }
 
 struct lease *
-attempt_lease(struct core *core, const struct stint_id *id, const struct stint_id *key,
-    const struct record *r, struct worker *worker)
+attempt_lease(struct core *core, const struct level *level, const struct stint_id *id,
+    const struct stint_id *key, const struct record *r, struct worker *worker)
 {
     struct lease *l = fleet_lease_add(&core->fleet, id, key, r->attempt + 1, worker);
     l->leased.chunked = record_chunked(r);
@@ -237,7 +320,10 @@ attempt_lease(struct core *core, const struct stint_id *id, const struct stint_i
     l->leased.start_by = record_has(r, FIELD_START_BY);
     l->leased.linked = record_has(r, FIELD_AFTER) || record_followed(r);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
-    l->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    /* One that is restored was given what was set for its queue then, if it has begun with a limit.
+     */
+    bool usual = worker || r->last == LAST_BEGUN;
+    l->time_to_run_ms = record_limit_ms(r, usual ? level->queue->set.time_to_run_ms : 0);
     l->dispatched_ms = core->clocks.now_ms;
     l->leased.resumed = !worker;
     if (core->fleet.kinds)
@@ -294,12 +380,13 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
         return NULL;
     assert(job.state == STINT_READY);
     apart_forget(core, &job.key);
+    was_not_lost(r);
     r->uncounted -= r->last == LAST_LOST_WAITING;
     r->attempt--;
     job_write(core, &job);
     book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
-    struct lease *l = attempt_lease(core, &job.id, &job.key, r, worker);
+    struct lease *l = attempt_lease(core, job.level, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;
 }
@@ -415,11 +502,11 @@ take_back(struct core *core, struct worker *worker, struct lease *l)
         NOTE_NUMBER("limit_ms", l->time_to_run_ms), NOTE_TEXT("worker", worker->name));
     attempt_revoke(core, l, STINT_TIMEOUT);
     const struct slice why = text_slice("the time limit was over and its worker did not end it");
-    uint32_t attempt = l->attempt;
     bool there = job_of_lease(core, l, &job);
     if (there) {
-        job.record.attempt = attempt;
+        job.record.attempt = l->attempt;
         attempt_keep(core, &job, NULL, STINT_ATTEMPT_OVERTIME, why);
+        attempt_ran(core, l, &job.record, false);
     }
     fleet_lease_remove(&core->fleet, l);
     if (!there)

@@ -18,9 +18,9 @@ attempt_release(struct core *core, struct lease *lease, enum record_last last, c
 /* A job that waits has not begun in time. */
 void attempt_expire(struct core *core, struct job *job);
 void attempt_revoke(struct core *core, struct lease *lease, enum stint_status why);
-/* The lease of a job whose record this is, for its next attempt. `worker` may be NULL: then it is a
- * running one, which nobody has claimed since the restart. */
-struct lease *attempt_lease(struct core *core, const struct stint_id *id,
+/* The lease of a job whose record this is, and which stands in that level, for its next attempt.
+ * `worker` may be NULL: then it is a running one, which nobody has claimed since the restart. */
+struct lease *attempt_lease(struct core *core, const struct level *level, const struct stint_id *id,
     const struct stint_id *key, const struct record *record, struct worker *worker);
 void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
 void attempt_started(struct core *core, struct peer *peer, const struct message *m);
@@ -32,6 +32,12 @@ void attempt_end_worker(struct core *core, struct worker *worker);
 void attempt_end_grace(struct core *core);
 /* Jobs that everybody has refused who is left have failed. */
 void attempt_judge_refused(struct core *core);
+/* A run that is over counts in the time of all runs of its job. `ended`: its worker has told how it
+ * ended, so that it has begun, though that may not have been told. */
+void
+attempt_ran(const struct core *core, const struct lease *lease, struct record *record, bool ended);
+/* The last run was taken back, and has ended now, as its worker tells. */
+void attempt_ran_on(const struct core *core, struct record *record);
 /* The end of it, if it is too long. */
 void attempt_set_error(struct record *r, struct slice text);
 /* The attempt has failed as its worker says, or for ever (OUTCOME_DEAD). */

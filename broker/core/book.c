@@ -158,7 +158,11 @@ store_queue(struct book *book, const struct queue *q)
         .lifo = q->set.lifo,
         .low_first = q->set.low_first,
         .running = q->set.running,
-        .rate = q->set.rate};
+        .rate = q->set.rate,
+        .weight = q->set.weight,
+        .backlog_max = q->set.backlog_max,
+        .keep = q->set.keep,
+        .time_to_run_ms = q->set.time_to_run_ms};
     store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
         (struct slice){0});
 }
@@ -201,6 +205,27 @@ set_rate(struct book *book, struct queue *q, uint64_t rate)
     q->past.bucket = (struct bucket){.begun = false};
 }
 
+static void
+set_weight(struct book *book, const struct queue *q, uint32_t weight)
+{
+    book->weights.queues += weight != 0;
+    book->weights.queues -= q->set.weight != 0;
+    book->weights.changes += weight != q->set.weight;
+}
+
+/* A queue that comes to a pool has none yet. */
+bool
+book_is_weighted(const struct book *book, struct pool *pool)
+{
+    if (pool->weighed == book->weights.changes)
+        return pool->weighted;
+    pool->weighted = false;
+    for (const struct post *p = pool->posts; p && !pool->weighted; p = p->next_all)
+        pool->weighted = p->queue->set.weight != 0;
+    pool->weighed = book->weights.changes;
+    return pool->weighted;
+}
+
 void
 book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
 {
@@ -209,6 +234,7 @@ book_queue_set(struct book *book, struct queue *q, struct queue_settings set)
         turn_levels(q);
     if (set.rate != q->set.rate)
         set_rate(book, q, set.rate);
+    set_weight(book, q, set.weight);
     q->set = set;
     posts_wake(&q->servings.posts);
     store_queue(book, q);
@@ -313,6 +339,7 @@ book_queue_remove(struct book *book, struct queue *q)
             return false;
     keep_totals(book, q);
     set_rate(book, q, 0);
+    set_weight(book, q, 0);
     uint8_t key[QUEUE_KEY_BYTES];
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id = book_id(book, q->levels[i], 0);
@@ -594,8 +621,9 @@ load_queue(struct book *book, struct slice key, struct slice value)
         return false;
     struct queue *q = new_queue(book, row.name);
     set_rate(book, q, row.rate);
-    q->set = (struct queue_settings){
-        row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};
+    set_weight(book, q, row.weight);
+    q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first, row.running,
+        row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};
     add_queue(book, q, row.number);
     return true;
 }

@@ -73,6 +73,10 @@ struct queue_settings {
     bool low_first; /* the lowest number of a priority is the most urgent one */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* so many in an hour; 0: any number */
+    uint32_t weight; /* so many turns among the queues of a worker; 0: one */
+    uint32_t backlog_max; /* so many jobs may wait; 0: any number */
+    uint64_t keep; /* one more than the ms that outcomes are kept; 0: as long as the broker does */
+    uint64_t time_to_run_ms; /* of jobs that name none; 0: none */
 };
 
 /* What of its rate is not used; pace.h. */
@@ -142,6 +146,11 @@ struct book_expected {
     uint64_t ever;
 };
 
+struct book_weights {
+    uint32_t queues; /* how many have a weight */
+    uint64_t changes; /* of any, ever */
+};
+
 struct book {
     struct store *store;
     uint16_t broker;
@@ -150,6 +159,7 @@ struct book {
     struct queue *by_number; /* uthash of the same */
     struct queue *recent_queue;
     struct queue *rated; /* those that have a rate */
+    struct book_weights weights;
     struct book_expected expected;
     uint32_t queues, levels;
     uint32_t last_number; /* of a queue, ever */
@@ -184,6 +194,8 @@ struct queue *book_queue_expect(struct book *book, struct slice name);
 /* From now on, and after a restart. Of the order in which jobs are handed out, those that are kept
  * apart are not told: apart_sort. */
 void book_queue_set(struct book *book, struct queue *queue, struct queue_settings set);
+/* Have queues of the pool weights? */
+bool book_is_weighted(const struct book *book, struct pool *pool);
 /* A queue that holds nothing goes, with what is set for it. Its number is not used again, so that
  * no id is ever given twice. If somebody names or watches it, it stays as one that is only in
  * memory. False if it was changed since book_flush: then it stays. */
@@ -232,7 +244,21 @@ static inline bool
 queue_is_set(const struct queue *q)
 {
     return q->set.paused || q->set.closed || q->set.lifo || q->set.low_first || q->set.running ||
-        q->set.rate;
+        q->set.rate || q->set.weight || q->set.backlog_max || q->set.keep || q->set.time_to_run_ms;
+}
+
+/* So long, in ms, outcomes are kept of its jobs that say nothing. */
+static inline uint64_t
+queue_keep(const struct queue *q, uint64_t otherwise)
+{
+    return q->set.keep ? q->set.keep - 1 : otherwise;
+}
+
+/* So many turns it has among the queues of a worker. */
+static inline uint32_t
+queue_weight(const struct queue *q)
+{
+    return q->set.weight ? q->set.weight : 1;
 }
 
 /* Is a job of priority `a` handed out before one of `b`? */

@@ -24,6 +24,7 @@ change_cancel(struct core *core, struct job *job, const struct change *c)
     if (job->lease) {
         job->record.attempt = job->lease->attempt;
         attempt_keep(core, job, NULL, STINT_ATTEMPT_CANCELLED, (struct slice){0});
+        attempt_ran(core, job->lease, &job->record, false);
         attempt_revoke(core, job->lease, STINT_CANCELLED);
         fleet_lease_remove(&core->fleet, job->lease);
         job->lease = NULL;
@@ -66,14 +67,14 @@ level_for(struct core *core, const struct job *job, const struct change *c, enum
     struct queue *q = job->level->queue;
     *why = STINT_TOO_MANY;
     if (c->set & CHANGE_QUEUE) {
-        uint64_t most = core->options.max.queue_backlog;
         q = book_queue(&core->book, c->to.queue);
+        uint64_t most = q ? backlog_most(core, q) : 0;
         if (q && q != job->level->queue && q->set.closed) {
             *why = STINT_QUEUE_CLOSED;
             return NULL;
         }
         bool waits = job->place != PLACE_SETTLED && q != job->level->queue;
-        if (waits && q && most && q->backlog >= most) {
+        if (waits && most && q->backlog >= most) {
             *why = STINT_QUEUE_FULL;
             return NULL;
         }
@@ -102,6 +103,7 @@ set_fields(struct record *r, const struct change *c)
     set_field(r, c, CHANGE_TIME_TO_RUN, FIELD_TIME_TO_RUN, c->to.time_to_run_ms);
     set_field(r, c, CHANGE_BACKOFF_BASE, FIELD_BACKOFF_BASE, c->to.backoff_base_ms);
     set_field(r, c, CHANGE_BACKOFF_CAP, FIELD_BACKOFF_CAP, c->to.backoff_cap_ms);
+    set_field(r, c, CHANGE_TOTAL, FIELD_TOTAL, c->to.total_ms);
 }
 
 /* A job that waits, or may be retried, is to be another one; its id stays. */

@@ -96,7 +96,7 @@ restore_lease(void *context, const struct stint_id *key)
     struct core *core = context;
     struct job job;
     if (job_load(core, key, PLACE_LIVE, &job)) /* or else it is damaged, set aside and noted */
-        (void)attempt_lease(core, &job.id, key, &job.record, NULL);
+        (void)attempt_lease(core, job.level, &job.id, key, &job.record, NULL);
 }
 
 /* In the transaction that begins this life, so that an upgrade that is interrupted was none. */

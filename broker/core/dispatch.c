@@ -1,8 +1,9 @@
 /* Dispatch: ready jobs to workers with room. Slots are filled first, a job to each worker in turn;
  * then windows, in larger batches, so that a worker is never idle for a round trip. A worker's
  * queues take turns, and so do those of workers that serve by prefix, for all of a pool together.
- * Every dispatch is on disk, as a bit in the transit table, before it is sent. A job whose time to
- * begin is over is not handed out, but expires.
+ * In a turn a queue of a weight gives so many jobs. Every dispatch is on disk, as a bit in the
+ * transit table, before it is sent. A job whose time to begin is over is not handed out, but
+ * expires.
  *
  * A worker that names kinds gets no others: rows of those are passed over once for all workers that
  * name the same. A suspect, which was lost with a worker, goes to one that holds nothing else that
@@ -140,7 +141,7 @@ struct found {
 static struct lease *
 hand_out(struct core *core, struct worker *w, const struct found *job)
 {
-    struct lease *l = attempt_lease(core, &job->id, &job->key, &job->record, w);
+    struct lease *l = attempt_lease(core, job->level, &job->id, &job->key, &job->record, w);
     l->bytes = job->bytes;
     w->fresh++;
     w->peer->taken_bytes += job->record.body_bytes;
@@ -318,6 +319,68 @@ is_exhausted(struct queue *q, const struct worker *w)
     return q->set.paused || pace_room(q) == 0 || (!q->shelves && !first_ready(q, w));
 }
 
+/* Is the worker not to be given more now, though it has room? */
+static bool
+has_to_stop(const struct core *core, const struct worker *w)
+{
+    return w->serves.draining || w->counts.trials > 0 || core->step.unfinished ||
+        !peers_can_take(core, w->peer);
+}
+
+/* A queue's turn, in which it gives so many jobs as its weight is, of which so many are left. It
+ * goes on with the next worker of a pool, or the next message of a worker, so that weights hold
+ * however few jobs go at a time. Returns how many it gave; the turn is over if none are left. */
+static uint32_t
+take_turn(struct core *core, struct worker *w, struct queue *q, uint32_t *left, uint32_t want)
+{
+    if (*left == 0)
+        *left = queue_weight(q);
+    uint32_t share = *left < want ? *left : want, got = help_from(core, w, q, share);
+    assert(got <= share);
+    *left = got < share ? 0 : *left - got;
+    return got;
+}
+
+static bool
+is_weighted(const struct core *core, const struct worker *w)
+{
+    if (core->book.weights.queues == 0)
+        return false;
+    if (w->serves.pool)
+        return book_is_weighted(&core->book, w->serves.pool);
+    for (uint32_t i = 0; i < w->serves.queues_count; i++)
+        if (w->serves.queues[i]->set.weight)
+            return true;
+    return false;
+}
+
+/* As help, of a worker whose queues have weights. */
+static uint32_t
+help_by_weight(struct core *core, struct worker *w, uint32_t want)
+{
+    struct worker_serves *s = &w->serves;
+    struct pool *pool = s->pool;
+    uint32_t taken = 0, fruitless = 0;
+    while (taken < want && fruitless < (pool ? pool->round_count : s->queues_count)) {
+        struct post *post = pool ? pool->round : NULL;
+        struct queue *q = post ? post->queue : s->queues[s->turn % s->queues_count];
+        uint32_t *left = post ? &post->left : &s->left;
+        uint32_t got = take_turn(core, w, q, left, want - taken);
+        taken += got;
+        fruitless = got > 0 ? 0 : fruitless + 1;
+        if (post && is_exhausted(q, w)) {
+            *left = 0;
+            pool_rest(post, &q->servings.posts);
+        } else if (post && *left == 0)
+            pool_pass(post);
+        else if (*left == 0)
+            s->turn++;
+        if (has_to_stop(core, w))
+            break;
+    }
+    return taken;
+}
+
 /* Up to `want` jobs from the queues of the worker's pool that are not known to have none. The one
  * that has given some has its next turn when all others have had theirs. */
 static uint32_t
@@ -336,8 +399,7 @@ help_in_rounds(struct core *core, struct worker *w, uint32_t want)
             pool_rest(post, &q->servings.posts);
         else if (got > 0)
             pool_pass(post);
-        if (w->serves.draining || w->counts.trials > 0 || core->step.unfinished ||
-            !peers_can_take(core, w->peer))
+        if (has_to_stop(core, w))
             break;
     }
     return taken;
@@ -351,6 +413,8 @@ help(struct core *core, struct worker *w, uint32_t want)
     struct queue *d = w->serves.draining;
     if (d && pace_room(d) > 0 && take_apart(core, w, d) != TURN_NONE)
         return w->serves.draining ? 0 : 1;
+    if (is_weighted(core, w))
+        return help_by_weight(core, w, want);
     if (w->serves.pool)
         return help_in_rounds(core, w, want);
     for (uint32_t tried = 0; taken < want && tried < w->serves.queues_count; tried++) {

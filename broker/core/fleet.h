@@ -67,6 +67,7 @@ struct worker_counts {
 struct worker_serves {
     struct queue **queues;
     uint32_t queues_count, turn; /* turn: which queue is next */
+    uint32_t left; /* of its turn: so many jobs, if queues have weights; 0: it begins */
     struct pool *pool; /* NULL: it names its queues, which are those above; else there are none */
     struct kinds *kinds; /* that it handles; NULL: all */
     struct queue *draining; /* it gets nothing until it can take a suspect of this queue */

@@ -433,10 +433,18 @@ job_mark_expiry(
     core->sweeps.expiry_ms = earlier(core->sweeps.expiry_ms, slot << EXPIRY_SLOT_SHIFT);
 }
 
+/* So long its outcome is kept, if it succeeds. */
 static uint64_t
-keep_of(const struct core *core, const struct record *r, enum stint_state state)
+kept_ms(const struct core *core, const struct job *job)
 {
-    uint64_t keep = record_get(r, FIELD_KEEP, core->options.keep_ms);
+    return record_get(
+        &job->record, FIELD_KEEP, queue_keep(job->level->queue, core->options.keep_ms));
+}
+
+static uint64_t
+keep_of(const struct core *core, const struct job *job, enum stint_state state)
+{
+    uint64_t keep = kept_ms(core, job);
     if (state == STINT_SUCCEEDED)
         return keep;
     /* Whoever asks to forget successes still wants to see what went wrong. */
@@ -470,7 +478,7 @@ void
 job_settle(struct core *core, struct job *job, enum stint_state to, struct slice result)
 {
     struct record *r = &job->record;
-    uint64_t keep_ms = keep_of(core, r, to);
+    uint64_t keep_ms = keep_of(core, job, to);
     assert(stint_state_settled(to) && job->place != PLACE_SETTLED);
     take_out(core, job);
     job_clear_deadline(core, job);
@@ -584,6 +592,7 @@ job_revive(struct core *core, struct job *job)
     record_clear(&job->record, FIELD_FOLLOWED); /* all were told */
     record_clear(&job->record, FIELD_SETTLED);
     record_clear(&job->record, FIELD_EXPIRES);
+    record_clear(&job->record, FIELD_SPENT);
     if (record_has(&job->record, FIELD_UNIQUE))
         unique_hold(core, job->level->queue->number, &job->id, &job->record);
     job_make_ready(core, job);
@@ -668,13 +677,15 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     info->submitted_ms = clock_told(core, r->submitted_ms);
     info->due_ms = clock_told(core, record_get(r, FIELD_DUE, 0));
     info->settled_ms = clock_told(core, record_get(r, FIELD_SETTLED, 0));
-    info->keep_ms = record_get(r, FIELD_KEEP, core->options.keep_ms);
-    info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, 0);
+    info->keep_ms = kept_ms(core, job);
+    info->time_to_run_ms = record_get(r, FIELD_TIME_TO_RUN, job->level->queue->set.time_to_run_ms);
     info->backoff_base_ms = record_get(r, FIELD_BACKOFF_BASE, 0);
     info->backoff_cap_ms = record_get(r, FIELD_BACKOFF_CAP, 0);
     info->expires_at_ms = clock_told(core, record_get(r, FIELD_START_BY, 0));
     info->after = (uint32_t)record_get(r, FIELD_AFTER, 0);
     info->after_flags = (uint32_t)record_get(r, FIELD_AFTER_FLAGS, 0);
+    info->total_ms = record_get(r, FIELD_TOTAL, 0);
+    info->spent_ms = record_get(r, FIELD_SPENT, 0);
     if (record_has(r, FIELD_UNIQUE)) {
         slice_to_text(info->unique, sizeof info->unique, r->unique);
         info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);

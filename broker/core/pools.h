@@ -21,6 +21,7 @@ struct post {
     struct queue *queue;
     bool rests;
     bool named; /* the pool has the queue's name, so that it is expected */
+    uint32_t left; /* of its turn: so many jobs, if queues have weights; 0: it begins */
     struct post *prev, *next; /* in the pool's round, or among those of the queue that rest */
     struct post *prev_here, *next_here; /* of the queue */
     struct post *prev_all, *next_all; /* of the pool */
@@ -47,6 +48,8 @@ struct pool {
     struct post *posts;
     struct post *round; /* whose turn it is comes first */
     uint32_t round_count;
+    uint64_t weighed; /* changes of weights there had been when it was last asked for, */
+    bool weighted; /* and whether queues of it had one */
     UT_hash_handle hh;
 };
 

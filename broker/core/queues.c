@@ -64,6 +64,10 @@ put_queue(struct core *core, struct queue *q)
         .low_first = q->set.low_first,
         .running = q->set.running,
         .rate = q->set.rate,
+        .weight = queue_weight(q),
+        .backlog_max = q->set.backlog_max,
+        .keep_ms = queue_keep(q, STINT_KEEP_UNSET),
+        .time_to_run_ms = q->set.time_to_run_ms,
         .oldest_ready_ms = dispatch_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)

@@ -36,6 +36,13 @@ succeed(struct core *core, struct job *job, const struct outcome *o)
     watch_event(core, STINT_EVENT_SUCCEEDED, job->level, &job->id, job->record.attempt);
 }
 
+/* Has the attempt begun that ends so? */
+static bool
+has_begun(enum outcome_type type)
+{
+    return type != OUTCOME_RETURNED && type != OUTCOME_UNABLE;
+}
+
 static void
 requeue(struct core *core, struct job *job, enum record_last last)
 {
@@ -82,11 +89,14 @@ apply(struct core *core, struct worker *worker, struct job *job, const struct ou
         [OUTCOME_SNOOZED] = STINT_ATTEMPT_SNOOZED,
         [OUTCOME_UNABLE] = STINT_ATTEMPT_UNABLE};
     struct record *r = &job->record;
+    enum outcome_type type = o->type;
     assert(job->place == PLACE_LIVE && r->attempt == o->attempt);
-    if (o->type != OUTCOME_RETURNED)
-        attempt_keep(core, job, worker, ends[o->type],
-            o->type == OUTCOME_SUCCEEDED ? (struct slice){0} : o->body);
-    switch (o->type) {
+    if (type != OUTCOME_SUCCEEDED && type != OUTCOME_DEAD && record_is_spent(r))
+        type = OUTCOME_FAILED; /* there is no time left to try it again in */
+    if (type != OUTCOME_RETURNED)
+        attempt_keep(
+            core, job, worker, ends[type], type == OUTCOME_SUCCEEDED ? (struct slice){0} : o->body);
+    switch (type) {
     case OUTCOME_SUCCEEDED:
         succeed(core, job, o);
         return;
@@ -134,6 +144,14 @@ is_run(enum outcome_type type)
     return type == OUTCOME_SUCCEEDED || type == OUTCOME_FAILED || type == OUTCOME_DEAD;
 }
 
+/* Is a success of it forgotten at once? */
+static bool
+is_forgotten(const struct lease *lease, const struct queue *q)
+{
+    uint64_t keep_ms = lease->leased.keep_ms;
+    return keep_ms == 0 || (keep_ms == KEEP_DEFAULT && queue_keep(q, KEEP_DEFAULT) == 0);
+}
+
 static enum stint_status
 settle_running(
     struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
@@ -146,7 +164,7 @@ settle_running(
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
-    if (o.type == OUTCOME_SUCCEEDED && lease->leased.keep_ms == 0 && !lease->leased.unique &&
+    if (o.type == OUTCOME_SUCCEEDED && is_forgotten(lease, level->queue) && !lease->leased.unique &&
         !lease->leased.start_by && !lease->leased.linked && !core->fleet.watches &&
         !watch_hears(core)) {
         /* Forgotten at success, and nobody watches: the record need not be read. */
@@ -155,6 +173,7 @@ settle_running(
         tally_count(core, level, STINT_COUNT_SUCCEEDED);
     } else if (job_of_lease(core, lease, &job)) {
         job.record.attempt = lease->attempt;
+        attempt_ran(core, lease, &job.record, has_begun(o.type));
         apply(core, worker, &job, &o);
     } else {
         /* Set aside as damaged: its bit and count are gone already. */
@@ -204,6 +223,7 @@ settle_late(struct core *core, struct worker *worker, const struct outcome *give
         return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
     }
     apart_forget(core, &job.key);
+    attempt_ran_on(core, r);
     if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
         r->uncounted--;
     if (job.place == PLACE_PARKED)

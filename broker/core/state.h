@@ -248,6 +248,14 @@ rows_a_page(const struct core *core, uint32_t most)
     return core->step.listed < LISTED_A_STEP ? most : LISTED_AT_LEAST;
 }
 
+/* How many jobs may wait in it; 0: any number. */
+static inline uint64_t
+backlog_most(const struct core *core, const struct queue *q)
+{
+    uint64_t most = core->options.max.queue_backlog;
+    return q->set.backlog_max && (!most || q->set.backlog_max < most) ? q->set.backlog_max : most;
+}
+
 /* May so much more be written in this step? It is taken off twice over, as pages are rarely full:
  * a flood in one batch must not fill the store, because that would end the step of everybody in it.
  */

@@ -330,9 +330,12 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         const struct queue *q = t.queue->queue;
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
-        if (o->max.queue_backlog && waits > o->max.queue_backlog) {
-            refuse_backlog(v, i, t.queue->jobs > o->max.queue_backlog, STINT_QUEUE_FULL,
-                "a queue holds --queue-backlog-max jobs, ", o->max.queue_backlog);
+        uint64_t most = q ? backlog_most(core, q) : o->max.queue_backlog;
+        if (most && waits > most) {
+            refuse_backlog(v, i, t.queue->jobs > most, STINT_QUEUE_FULL,
+                most == o->max.queue_backlog ? "a queue holds --queue-backlog-max jobs, "
+                                             : "the queue holds as many jobs as are set for it, ",
+                most);
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;

@@ -177,6 +177,8 @@ check_body(struct verify *v, const struct stint_id *key, const struct record *r)
     check_parts(v, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
     if (record_has(r, FIELD_OUTPUT) && r->state != STINT_DEAD)
         complain(v, "a job that is not dead has kept an output", id);
+    if (record_has(r, FIELD_SPENT) && !record_has(r, FIELD_TOTAL))
+        complain(v, "a job has used of a time for all runs that it does not have", id);
 }
 
 /* For how many of its parents a job waits, by the rows of followers. */

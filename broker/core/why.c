@@ -225,7 +225,7 @@ static void
 blame_queue(
     struct core *core, const struct grant *grant, struct queue *queue, struct stint_reason *r)
 {
-    const uint64_t most = core->options.max.queue_backlog;
+    const uint64_t most = backlog_most(core, queue);
     struct question q = {.core = core, .grant = grant, .queue = queue};
     *r = (struct stint_reason){.closed = queue->set.closed};
     r->full = most && queue->backlog >= most;

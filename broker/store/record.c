@@ -26,7 +26,9 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_START_BY] = "start_by_ms",
     [FIELD_ATTEMPTS] = "attempts_bytes",
     [FIELD_AFTER] = "after_left",
-    [FIELD_AFTER_FLAGS] = "after_flags"};
+    [FIELD_AFTER_FLAGS] = "after_flags",
+    [FIELD_TOTAL] = "total_ms",
+    [FIELD_SPENT] = "spent_ms"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -92,9 +94,18 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_BASE, spec->backoff_base_ms);
     if (spec->backoff_cap_ms != DEFAULT_BACKOFF_CAP_MS)
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
+    if (spec->total_ms)
+        record_set(r, FIELD_TOTAL, spec->total_ms);
     if (spec->unique.size)
         set_unique(r, spec);
     record_set_body(r, spec->payload);
+}
+
+/* What a record costs is by the fields that it has, not by those that there may be. */
+static uint32_t
+fields_with_values(const struct record *r)
+{
+    return r->fields & ((1U << FIELDS_OPTIONAL) - 1);
 }
 
 static size_t
@@ -102,7 +113,7 @@ head_size(const struct record *r)
 {
     size_t size =
         RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size + r->attempts.size;
-    for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1)
         size += 8;
     return size;
 }
@@ -137,11 +148,8 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     put_le(head + 32, r->body_bytes, 4);
     put_le(head + 36, r->error.size, 4);
     uint8_t *at = head + RECORD_FIXED_BYTES;
-    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
-        if (r->fields >> f & 1) {
-            put_le(at, r->optional[f], 8);
-            at += 8;
-        }
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
+        put_le(at, r->optional[__builtin_ctz(bits)], 8);
     if (r->kind.size)
         memcpy(at, r->kind.data, r->kind.size);
     at += r->kind.size;
@@ -199,11 +207,8 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     if (bytes.size < head)
         return false;
     const uint8_t *at = p + RECORD_FIXED_BYTES;
-    for (unsigned f = 0; f < FIELDS_OPTIONAL; f++)
-        if (r->fields >> f & 1) {
-            r->optional[f] = get_le(at, 8);
-            at += 8;
-        }
+    for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
+        r->optional[__builtin_ctz(bits)] = get_le(at, 8);
     if (record_has(r, FIELD_UNIQUE))
         r->unique.size = r->optional[FIELD_UNIQUE];
     if (record_has(r, FIELD_ATTEMPTS))

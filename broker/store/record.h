@@ -60,7 +60,9 @@ enum record_field {
     FIELD_ATTEMPTS = 15, /* bytes of its attempts that have ended */
     FIELD_AFTER = 16, /* for so many jobs it still waits; absent: it never waited for any */
     FIELD_AFTER_FLAGS = 17, /* of enum after_flag */
-    FIELDS_OPTIONAL = 18,
+    FIELD_TOTAL = 18, /* all its runs together may take so long */
+    FIELD_SPENT = 19, /* of one with such a limit: those that are over took so long */
+    FIELDS_OPTIONAL = 20,
     FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
@@ -90,7 +92,8 @@ struct record {
     struct slice body; /* empty if chunked */
 };
 
-/* What people call a field that has a value, and how the last attempt ended. */
+/* What people call a field that has a value (NULL: there is no such field), and how the last
+ * attempt ended. */
 const char *record_field_name(enum record_field field);
 const char *record_last_name(enum record_last last);
 
@@ -159,6 +162,29 @@ static inline uint32_t
 record_failures(const struct record *r)
 {
     return r->attempt - r->uncounted;
+}
+
+/* Is so little left of the time for all runs that another one is of no use? It is measured in
+ * messages, so a run that its worker has ended when all was over seems to have ended a little
+ * before. */
+static inline bool
+record_is_spent(const struct record *r)
+{
+    uint64_t total_ms = record_get(r, FIELD_TOTAL, UINT64_MAX);
+    uint64_t rest_ms = total_ms / 16 < 100 ? total_ms / 16 : 100;
+    return record_get(r, FIELD_SPENT, 0) >= total_ms - rest_ms;
+}
+
+/* What a run of it may take, if that is `otherwise` for one that says nothing; 0: no limit. */
+static inline uint64_t
+record_limit_ms(const struct record *r, uint64_t otherwise)
+{
+    uint64_t limit_ms = record_get(r, FIELD_TIME_TO_RUN, otherwise);
+    if (!record_has(r, FIELD_TOTAL))
+        return limit_ms;
+    uint64_t total_ms = r->optional[FIELD_TOTAL], spent_ms = record_get(r, FIELD_SPENT, 0);
+    uint64_t left_ms = total_ms > spent_ms ? total_ms - spent_ms : 1;
+    return limit_ms && limit_ms < left_ms ? limit_ms : left_ms;
 }
 
 /* Is a suspect on its last attempt, or has it failed twice and was lost again? */

@@ -71,8 +71,9 @@ queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number)
 static size_t
 write_settings(uint8_t *at, const struct row_queue *row)
 {
-    const uint64_t words[QUEUE_SETTINGS_WORDS] = {
-        row->paused, row->closed, row->lifo, row->low_first, row->running, row->rate};
+    const uint64_t words[QUEUE_SETTINGS_WORDS] = {row->paused, row->closed, row->lifo,
+        row->low_first, row->running, row->rate, row->weight, row->backlog_max, row->keep,
+        row->time_to_run_ms};
     uint64_t any = 0;
     for (unsigned i = 0; i < QUEUE_SETTINGS_WORDS; i++)
         any |= words[i];
@@ -89,8 +90,9 @@ write_settings(uint8_t *at, const struct row_queue *row)
 static bool
 read_settings(struct slice settings, struct row_queue *row)
 {
-    static const uint64_t most[QUEUE_SETTINGS_WORDS] = {
-        1, 1, 1, 1, LIMIT_QUEUE_RUNNING, LIMIT_QUEUE_RATE};
+    static const uint64_t most[QUEUE_SETTINGS_WORDS] = {1, 1, 1, 1, LIMIT_QUEUE_RUNNING,
+        LIMIT_QUEUE_RATE, LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1,
+        LIMIT_TIME_MS};
     uint64_t words[QUEUE_SETTINGS_WORDS] = {0};
     bool good = true;
     if (settings.size > 0 &&
@@ -109,6 +111,10 @@ read_settings(struct slice settings, struct row_queue *row)
     row->low_first = words[3] != 0;
     row->running = (uint32_t)words[4];
     row->rate = words[5];
+    row->weight = (uint32_t)words[6];
+    row->backlog_max = (uint32_t)words[7];
+    row->keep = words[8];
+    row->time_to_run_ms = words[9];
     return good;
 }
 

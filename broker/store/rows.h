@@ -38,7 +38,8 @@
  *
  *     0   u8   version, 1
  *     1   u8   how many words follow
- *     2   u64  each word: paused, closed, lifo, low_first (each 0 or 1), running, rate
+ *     2   u64  each word: paused, closed, lifo, low_first (each 0 or 1), running, rate, weight,
+ *              backlog_max, keep (one more than the ms; 0: not set), time_to_run_ms
  *
  * A bulk operation:
  *
@@ -108,7 +109,7 @@ enum {
         ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_HEAD_BYTES = 2,
-    QUEUE_SETTINGS_WORDS = 6,
+    QUEUE_SETTINGS_WORDS = 10,
     QUEUE_SETTINGS_MAX = 1024,
     ROW_QUEUE_BYTES_MAX =
         QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_HEAD_BYTES + 8 * QUEUE_SETTINGS_WORDS,
@@ -202,6 +203,10 @@ struct row_queue {
     bool low_first; /* the lowest number of a priority is the most urgent one */
     uint32_t running; /* so many are handed out at once; 0: any number */
     uint64_t rate; /* so many in an hour; 0: any number */
+    uint32_t weight; /* so many turns among the queues of a worker; 0: one */
+    uint32_t backlog_max; /* so many jobs may wait; 0: any number */
+    uint64_t keep; /* one more than the ms that outcomes are kept; 0: as long as the broker does */
+    uint64_t time_to_run_ms; /* of jobs that name none; 0: none */
 };
 
 struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);

@@ -15,6 +15,8 @@ static int due_now;
 static struct poptOption change_options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "What is to be different:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When they are due:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, total_option_table, 0,
+        "How long they may take in all:", NULL},
     {"now", 0, POPT_ARG_NONE, &due_now, 0, "due at once", NULL},
     {"file", 'f', POPT_ARG_STRING, &payload_file, 0,
         "the payload is this file's; -: standard input; of one job only", "FILE"},
@@ -154,6 +156,7 @@ read_options(struct cli *cli)
     what.time_to_run_ms = job.time_to_run_ms;
     what.backoff_base_ms = job.backoff_base_ms;
     what.backoff_cap_ms = job.backoff_cap_ms;
+    what.total_ms = job.total_ms;
     if ((job_options.in || job_options.at) && due_now)
         return cli_usage(cli, "--now and --in or --at: write one of them");
     uint64_t now_ms = clock_wall_ms();
@@ -169,7 +172,7 @@ changes_nothing(void)
 {
     return !what.queue && !what.kind && what.priority < 0 && what.max_attempts == 0 &&
         what.keep_ms < 0 && what.time_to_run_ms == 0 && what.backoff_base_ms == 0 &&
-        what.backoff_cap_ms == 0 && what.delay_ms < 0 && !payload_file;
+        what.backoff_cap_ms == 0 && what.total_ms == 0 && what.delay_ms < 0 && !payload_file;
 }
 
 static int

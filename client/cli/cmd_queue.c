@@ -1,14 +1,16 @@
 /* stint queue: pause, resume, close, open and remove queues, and set in which order and how many of
- * their jobs go. */
+ * their jobs go, how many may wait, and what holds for jobs that say nothing of it. */
 #include "console.h"
 #include "out.h"
+#include "units.h"
 
 #include <string.h>
 
-enum { RUNNING_MOST = 1 << 24 };
+enum { RUNNING_MOST = 1 << 24, BACKLOG_MOST = 1 << 30, WEIGHT_MOST = 100 };
 #define RATE_MOST (3600ULL * 1000000) /* in an hour */
 
 static const char *order, *priorities, *running, *rate;
+static const char *weight, *backlog_max, *keep, *default_timeout;
 static struct poptOption queue_options[] = {
     {"order", '\0', POPT_ARG_STRING, &order, 0,
         "with set: of a priority, which job is next, the oldest (fifo) or the newest (lifo)",
@@ -21,6 +23,17 @@ static struct poptOption queue_options[] = {
     {"rate", '\0', POPT_ARG_STRING, &rate, 0,
         "with set: at most so many of its jobs begin in a second, minute or hour; none: any number",
         "N/s|N/m|N/h|none"},
+    {"weight", '\0', POPT_ARG_STRING, &weight, 0,
+        "with set: its share of the turns among the queues that a worker serves, 1 to 100", "N"},
+    {"backlog-max", '\0', POPT_ARG_STRING, &backlog_max, 0,
+        "with set: at most so many of its jobs wait, and whoever submits more waits; none: any "
+        "number",
+        "N|none"},
+    {"keep", '\0', POPT_ARG_STRING, &keep, 0,
+        "with set: keep outcomes of jobs that say nothing of it so long; none: as the broker does",
+        "TIME|none"},
+    {"default-timeout", '\0', POPT_ARG_STRING, &default_timeout, 0,
+        "with set: the time limit of jobs that name none", "TIME|none"},
     POPT_TABLEEND};
 
 struct action {
@@ -76,17 +89,23 @@ read_rate(struct cli *cli, uint64_t *per_hour)
     return strcmp(rate, "none") == 0;
 }
 
+/* A number or `none`, which is 0. */
+static bool
+read_most(struct cli *cli, const char *option, const char *text, uint64_t most, uint32_t *number)
+{
+    uint64_t read = 0;
+    if (strcmp(text, "none") != 0 && !cli_number(cli, option, text, 1, most, &read))
+        return false;
+    *number = (uint32_t)read;
+    return true;
+}
+
 static int
 read_limits(struct cli *cli, struct stint_queue_limits *limits)
 {
-    uint64_t most = 0;
     *limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
-    if (running) {
-        if (strcmp(running, "none") != 0 &&
-            !cli_number(cli, "running", running, 1, RUNNING_MOST, &most))
-            return EX_USAGE;
-        limits->running = (uint32_t)most;
-    }
+    if (running && !read_most(cli, "running", running, RUNNING_MOST, &limits->running))
+        return EX_USAGE;
     return rate && !read_rate(cli, &limits->rate) ? EX_USAGE : EX_OK;
 }
 
@@ -104,6 +123,92 @@ limit_one(struct cli *cli, const char *name, const struct stint_queue_limits *li
     cli_say(cli, "%s is %s%s", name, now.running || now.rate ? "limited" : "not limited any more",
         now.made ? "; it was not there before, so look whether the name is right" : "");
     return EX_OK;
+}
+
+/* A duration, or `none`. */
+static bool
+read_time(struct cli *cli, const char *option, const char *text, uint64_t least, uint64_t none,
+    uint64_t *ms)
+{
+    *ms = none;
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (!cli_duration(cli, option, text, ms))
+        return false;
+    if (*ms < least)
+        (void)cli_usage(cli, "--%s: at least 1ms, or none", option);
+    return *ms >= least;
+}
+
+static int
+read_tuning(struct cli *cli, struct stint_queue_tuning *tuning)
+{
+    uint64_t number;
+    *tuning = (struct stint_queue_tuning)STINT_QUEUE_TUNING_INIT;
+    if (weight) {
+        if (!cli_number(cli, "weight", weight, 1, WEIGHT_MOST, &number))
+            return EX_USAGE;
+        tuning->weight = (uint32_t)number;
+    }
+    if (backlog_max &&
+        !read_most(cli, "backlog-max", backlog_max, BACKLOG_MOST, &tuning->backlog_max))
+        return EX_USAGE;
+    if (keep && !read_time(cli, "keep", keep, 0, STINT_KEEP_UNSET, &tuning->keep_ms))
+        return EX_USAGE;
+    if (default_timeout &&
+        !read_time(cli, "default-timeout", default_timeout, 1, 0, &tuning->time_to_run_ms))
+        return EX_USAGE;
+    return EX_OK;
+}
+
+/* What of that is set now, as it is written at the command. */
+static void
+say_tuning(struct cli *cli, const char *name, const struct stint_queue_setting *now)
+{
+    char text[160] = "", span[UNITS_TEXT_BYTES];
+    size_t used = 0;
+    if (now->weight > 1)
+        used += (size_t)snprintf(text + used, sizeof text - used, " --weight %u", now->weight);
+    if (now->backlog_max)
+        used += (size_t)snprintf(
+            text + used, sizeof text - used, " --backlog-max %u", now->backlog_max);
+    if (now->keep_ms != STINT_KEEP_UNSET)
+        used += (size_t)snprintf(text + used, sizeof text - used, " --keep %s",
+            units_write_duration(now->keep_ms, span));
+    if (now->time_to_run_ms)
+        (void)snprintf(text + used, sizeof text - used, " --default-timeout %s",
+            units_write_duration(now->time_to_run_ms, span));
+    cli_say(cli, "%s has%s%s", name,
+        *text ? "" : " no weight, backlog or defaults of its own any more", text);
+}
+
+static int
+tune_one(struct cli *cli, const char *name, const struct stint_queue_tuning *tuning)
+{
+    struct stint_queue_setting now;
+    enum stint_status status = stint_tune_queue(cli->client, name, tuning, &now, cli->timeout_ms);
+    if (status != STINT_OK) {
+        cli_say(cli, "%s: %s", name, stint_client_error(cli->client));
+        return cli_exit(status);
+    }
+    if (cli->json)
+        return out_line(out_queue_setting(name, "tune", &now)) ? EX_OK : EX_IOERR;
+    say_tuning(cli, name, &now);
+    if (now.made)
+        cli_say(cli, "%s was not there before, so look whether the name is right", name);
+    return EX_OK;
+}
+
+static bool
+is_limited(void)
+{
+    return running || rate;
+}
+
+static bool
+is_tuned(void)
+{
+    return weight || backlog_max || keep || default_timeout;
 }
 
 /* What `set` is to do: the first half by --order, the second by --priorities. */
@@ -131,17 +236,17 @@ read_actions(struct cli *cli, const char *word, const struct action *wanted[3])
         wanted[count++] = find(actions, sizeof actions / sizeof *actions, word);
         if (!wanted[0])
             return cli_usage(cli, "%s: write pause, resume, close, open, set or rm", word);
-        return order || priorities || running || rate
-            ? cli_usage(cli, "--order, --priorities, --running and --rate are for stint queue set")
+        return order || priorities || is_limited() || is_tuned()
+            ? cli_usage(cli, "the options, as --order and --running, are for stint queue set")
             : EX_OK;
     }
     if (order && !(wanted[count++] = find(orders, 2, order)))
         return cli_usage(cli, "--order: %s is neither fifo nor lifo", order);
     if (priorities && !(wanted[count++] = find(orders + 2, 2, priorities)))
         return cli_usage(cli, "--priorities: %s is neither high-first nor low-first", priorities);
-    return count || running || rate
+    return count || is_limited() || is_tuned()
         ? EX_OK
-        : cli_usage(cli, "set what? give --order, --priorities, --running or --rate");
+        : cli_usage(cli, "set what? give --order, --running, --weight or another option");
 }
 
 /* One that fails does not hold up the others. */
@@ -150,12 +255,15 @@ run_queue(struct cli *cli, const char **args)
 {
     const struct action *wanted[3] = {NULL};
     struct stint_queue_limits limits;
+    struct stint_queue_tuning tuning;
     int failed = EX_OK;
     if (!args || !args[0])
         return cli_usage(cli, "what about it? pause, resume, close, open, set or rm");
     int rc = read_actions(cli, args[0], wanted);
     if (rc == EX_OK)
         rc = read_limits(cli, &limits);
+    if (rc == EX_OK)
+        rc = read_tuning(cli, &tuning);
     if (rc != EX_OK)
         return rc;
     if (!args[1])
@@ -167,8 +275,10 @@ run_queue(struct cli *cli, const char **args)
         rc = EX_OK;
         for (size_t i = 0; wanted[i] && rc == EX_OK; i++)
             rc = set_one(cli, wanted[i], *args);
-        if (rc == EX_OK && (running || rate))
+        if (rc == EX_OK && is_limited())
             rc = limit_one(cli, *args, &limits);
+        if (rc == EX_OK && is_tuned())
+            rc = tune_one(cli, *args, &tuning);
         failed = failed == EX_OK ? rc : failed;
         if (rc == EX_UNAVAILABLE || rc == EX_TEMPFAIL)
             break; /* nor would the others get through */
@@ -177,5 +287,5 @@ run_queue(struct cli *cli, const char **args)
 }
 
 const struct verb verb_queue = {"queue", "[OPTION...] pause|resume|close|open|set|rm NAME...",
-    "pause, resume, close, open, order, limit or remove queues", queue_options, run_queue,
+    "pause, resume, close, open, set or remove queues", queue_options, run_queue,
     VERB_TAKES_ARGUMENTS};

@@ -23,6 +23,8 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, after_option_table, 0, "After which jobs:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, total_option_table, 0,
+        "How long it may take in all:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
     {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the command is a line for /bin/sh", NULL},
     {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts 5", NULL},

@@ -19,6 +19,8 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, after_option_table, 0, "After which jobs:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, total_option_table, 0,
+        "How long it may take in all:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
         "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},

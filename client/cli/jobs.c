@@ -17,6 +17,7 @@
 struct job_options job_options;
 static char **after; /* --after, as often as wished */
 static int after_any;
+static char *total; /* --total */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -59,6 +60,11 @@ struct poptOption after_option_table[] = {
         "ID..."},
     {"after-any", 0, POPT_ARG_NONE, &after_any, 0,
         "but until they are over, however they have ended", NULL},
+    POPT_TABLEEND};
+
+struct poptOption total_option_table[] = {
+    {"total", 0, POPT_ARG_STRING, &total, 0,
+        "all its runs together may take so long (no limit)", "TIME"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -203,7 +209,7 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
     const struct {
         const char *option, *text;
         uint64_t *ms;
-    } times[] = {{"timeout", o->timeout, &job->time_to_run_ms},
+    } times[] = {{"timeout", o->timeout, &job->time_to_run_ms}, {"total", total, &job->total_ms},
         {"backoff", o->backoff, &job->backoff_base_ms},
         {"backoff-cap", o->backoff_cap, &job->backoff_cap_ms}};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {

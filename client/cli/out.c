@@ -146,6 +146,8 @@ out_job(const struct stint_job_info *i)
         json_object_set_new(o, "after_end", json_string("any"));
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
+    put_number(o, "total_ms", i->total_ms);
+    put_number(o, "spent_ms", i->spent_ms);
     put_number(o, "payload_bytes", i->payload_bytes);
     put_number(o, "result_bytes", i->result_bytes);
     out_put_body(o, "payload", i->payload, i->payload_bytes);
@@ -188,6 +190,18 @@ out_counts(const uint64_t totals[STINT_COUNTS])
     return o;
 }
 
+/* What else is set for a queue; what is not set is left out. */
+static void
+put_tuning(
+    json_t *o, uint32_t weight, uint32_t backlog_max, uint64_t keep_ms, uint64_t time_to_run_ms)
+{
+    json_object_set_new(o, "weight", json_integer(weight));
+    put_number(o, "backlog_max", backlog_max);
+    if (keep_ms != STINT_KEEP_UNSET)
+        json_object_set_new(o, "keep_ms", json_integer((json_int_t)keep_ms));
+    put_number(o, "default_timeout_ms", time_to_run_ms);
+}
+
 static const char *
 queue_state(const struct stint_queue_info *i)
 {
@@ -209,6 +223,7 @@ out_queue(const struct stint_queue_info *i)
     json_object_set_new(o, "priorities", json_string(i->low_first ? "low-first" : "high-first"));
     put_number(o, "running_max", i->running);
     put_number(o, "rate_per_hour", i->rate);
+    put_tuning(o, i->weight, i->backlog_max, i->keep_ms, i->time_to_run_ms);
     put_text(o, "state", queue_state(i));
     put_text(o, "unserved", i->unserved);
     put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
@@ -227,6 +242,7 @@ out_queue_setting(const char *name, const char *action, const struct stint_queue
         "made", now->made);
     put_number(o, "running_max", now->running);
     put_number(o, "rate_per_hour", now->rate);
+    put_tuning(o, now->weight, now->backlog_max, now->keep_ms, now->time_to_run_ms);
     return o;
 }
 

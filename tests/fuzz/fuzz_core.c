@@ -217,6 +217,18 @@ put_question(struct pack_buffer *b, uint8_t what, uint8_t more, const struct sli
     }
 }
 
+static void
+put_tune(struct pack_buffer *b, uint8_t number, struct slice queue)
+{
+    static const uint64_t keeps[] = {UINT64_MAX, STINT_KEEP_UNSET, 0, 5000};
+    uint8_t byte = next();
+    const struct stint_queue_tuning tuning = {.weight = byte % 2 ? UINT32_MAX : 1U + byte % 4,
+        .backlog_max = byte % 3 ? UINT32_MAX : byte % 8U,
+        .keep_ms = keeps[byte / 4 % 4],
+        .time_to_run_ms = byte / 16 % 2 ? UINT64_MAX : 40 * (byte / 32U)};
+    message_put_tune_queue(b, number, queue, &tuning);
+}
+
 /* What a person does with the fleet and with queues, and a worker that says it has other slots now.
  */
 static void
@@ -236,8 +248,11 @@ put_fleet(struct pack_buffer *b)
         .slots = more % 2 ? SLOTS_OWN : more % 9};
     switch (what % 8) {
     case 4:
-        message_put_set_queue(b, more, queues[what / 8 % 4],
-            (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_LIMIT_QUEUE), &limits);
+        if (more % STINT_TUNE_QUEUE == STINT_TUNE_QUEUE - 1)
+            put_tune(b, more, queues[what / 8 % 4]);
+        else
+            message_put_set_queue(b, more, queues[what / 8 % 4],
+                (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_TUNE_QUEUE), &limits);
         break;
     case 5:
         put_question(b, what / 8, more, queues);
@@ -295,6 +310,7 @@ put_submit(struct pack_buffer *b, uint8_t connection)
             .time_to_run_ms = how % 8 == 7 ? 500 : 0,
             .delay_ms = how % 16 == 5 ? 1000 : 0,
             .expires_in_ms = how % 16 == 6 ? 1000 : 0,
+            .total_ms = how % 16 == 11 ? 700 : 0,
             .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
             .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
             .max_attempts = 1 + how % 3,

@@ -264,6 +264,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
     expires_read(j, &r);
     after_read(j, &r);
+    total_read(j, &r);
     j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
     j->now_key = at;
     if (table == STORE_LIVE && stored_running(s, &at)) {
@@ -389,6 +390,7 @@ check_dispatches(void)
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
             sim_broken("%s was dispatched, and its lease is not on disk", job_named(j));
         expires_check_dispatch(j);
+        queues_check_limit(j->now_queue, j->wish.time_to_run_ms, total_left_ms(j), d->limit_ms);
         if (!handles(d->to, j))
             sim_broken("%s was dispatched to a worker that does not handle its kind", job_named(j));
         if (d->confirm != j->now.suspect)
@@ -484,11 +486,16 @@ check_counts(struct core *core)
 }
 
 static void
+check_limit(uint64_t waiting, uint64_t fresh, uint64_t most)
+{
+    if (most && fresh && waiting > most)
+        sim_broken("a queue took %llu jobs over its limit", (unsigned long long)(waiting - most));
+}
+
+static void
 check_limits(void)
 {
     uint64_t waiting[8] = {0}, fresh[8] = {0};
-    if (!known.options.max.queue_backlog)
-        return;
     for (uint32_t i = 0; i < known.count; i++) {
         const struct job *j = &known.jobs[i];
         bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED ||
@@ -500,10 +507,10 @@ check_limits(void)
         waiting[j->queue] -=
             waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
     }
-    for (unsigned q = 0; q < 8; q++)
-        if (fresh[q] && waiting[q] + fresh[q] > known.options.max.queue_backlog)
-            sim_broken("a queue took %llu jobs over its limit",
-                (unsigned long long)(waiting[q] + fresh[q] - known.options.max.queue_backlog));
+    for (unsigned q = 0; q < 8; q++) {
+        check_limit(waiting[q] + fresh[q], fresh[q], known.options.max.queue_backlog);
+        check_limit(waiting[q] + fresh[q], fresh[q], queues_backlog_max(q));
+    }
 }
 
 /* A job that stands elsewhere was to be moved there. */
@@ -545,6 +552,7 @@ judge(void)
         }
         expires_check(j);
         after_check(j);
+        total_check(j);
     }
 }
 

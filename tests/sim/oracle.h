@@ -24,6 +24,7 @@ struct wish {
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t delay_ms; /* it comes to be run so much later; 0: at once */
     uint64_t expires_in_ms; /* it expires if it has not begun; 0: it does not */
+    uint64_t total_ms; /* of all its runs; 0: no limit */
     const char *unique; /* its unique key; NULL: none */
     bool unique_waiting; /* that it holds only while it waits */
     uint64_t unique_for_ms; /* after a success */
@@ -65,6 +66,8 @@ void oracle_met(uint32_t job, const struct stint_id *id);
 void oracle_abandoned(uint32_t job);
 /* A worker has begun to run a job: from now on it knows that it holds it. */
 void oracle_run_began(uint32_t job, uint32_t attempt, const char *worker);
+/* A run has ended in its worker, and took so long. */
+void oracle_run_took(uint32_t job, uint64_t us);
 /* A client heard how a job ended. */
 void oracle_outcome(const struct stint_job_info *info);
 

@@ -319,6 +319,7 @@ see_dispatch(struct party *to, const struct message *m)
             sim_broken("a dispatched payload is not what was submitted");
         if (d->attempt != attempt && attempt != 0)
             sim_broken("a result was dispatched as a payload");
+        s.limit_ms = d->time_to_run_ms;
         LIST_ADD(traffic.dispatches, s);
     }
 }

@@ -60,6 +60,7 @@ struct sent_dispatch {
     struct party *to;
     size_t payload_bytes;
     uint32_t job;
+    uint64_t limit_ms;
     bool confirm;
 };
 
@@ -123,6 +124,9 @@ struct job {
     uint64_t due_ms, expires_ms; /* as of `was`, and so are key and queue */
     uint64_t now_due_ms, now_expires_ms;
     uint64_t stamp_ms; /* the latest time that its record has */
+    uint64_t now_total_ms, now_spent_ms; /* as its record has them */
+    bool now_spent; /* that is used up */
+    uint64_t took_us, runs; /* in workers, since it was submitted or retried */
     uint64_t start_by_ms, now_start_by_ms; /* it expires if it has not begun then; 0: it does not */
     uint32_t now_after; /* blocked: for how many others it waits, by its record */
     unsigned ended; /* bits of those that it is after which were over, since it is there */
@@ -199,6 +203,20 @@ void queues_check_limits(void);
  * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
 bool queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart);
 void queues_check_new(const struct job *j);
+/* oracle_total.c */
+void total_read(struct job *j, const struct record *r);
+void total_check(struct job *j);
+/* UINT64_MAX: it has no such limit. */
+uint64_t total_left_ms(const struct job *j);
+/* How many jobs may wait in it, all through this batch; 0: any number, or that was set in it. */
+uint64_t queues_backlog_max(unsigned queue);
+/* May a success in this batch of a job there that says nothing be forgotten, or kept? */
+void queues_keep(unsigned queue, bool *forgets, bool *keeps);
+/* The least time limit that jobs there which wish none ever had; 0: there was none. */
+uint64_t queues_least_limit(unsigned queue);
+/* A job that wishes that limit, and has so much left of the time of all runs, was handed out with
+ * this one. */
+void queues_check_limit(unsigned queue, uint64_t wished_ms, uint64_t left_ms, uint64_t given_ms);
 /* Was it paused in this step? */
 enum queue_pause { PAUSE_NOT, PAUSE_PARTLY, PAUSE_ALL_ALONG };
 enum queue_pause queues_pause(unsigned queue);

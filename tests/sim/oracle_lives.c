@@ -60,6 +60,34 @@ reach_failed(struct paths *p, const struct job *j, struct life at, enum record_l
     at.suspect = false;
     at.state = dead || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
     reach(p, at);
+    at.state = STINT_DEAD;
+    if (j->wish.total_ms && j->now_spent) /* there is no time left to try it again in */
+        reach(p, at);
+}
+
+/* It has succeeded, and is kept, or not, as it says, or its queue. */
+static void
+reach_kept(struct paths *p, const struct job *j, struct life at)
+{
+    bool forgets = j->wish.keep_ms == 0, keeps = j->wish.keep_ms > 0;
+    if (j->wish.keep_ms < 0)
+        queues_keep(j->now_queue, &forgets, &keeps);
+    at.state = STINT_UNKNOWN;
+    if (forgets)
+        reach(p, at);
+    at.state = STINT_SUCCEEDED;
+    if (keeps)
+        reach(p, at);
+}
+
+/* It would go back to the backlog, and there is no time left to run it in. */
+static void
+reach_spent(struct paths *p, const struct job *j, struct life at)
+{
+    at.state = STINT_DEAD;
+    at.suspect = false;
+    if (j->wish.total_ms && j->now_spent)
+        reach(p, at);
 }
 
 /* Where a settled job goes; `at` is the life it had. */
@@ -69,13 +97,15 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
     if (at.state != STINT_RUNNING && (at.last == LAST_LOST || at.last == LAST_OVERTIME))
         at.failures--; /* it was taken back, which does not count now */
     at.attempt = o->attempt;
+    if (j->wish.total_ms && j->now_spent && o->type != OUTCOME_SUCCEEDED)
+        reach_failed(p, j, at, LAST_FAILED, true);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
         at.failures++;
         at.last = LAST_SUCCEEDED;
-        at.state = j->wish.keep_ms == 0 ? STINT_UNKNOWN : STINT_SUCCEEDED;
         at.suspect = false;
-        break;
+        reach_kept(p, j, at);
+        return;
     case OUTCOME_FAILED:
     case OUTCOME_DEAD:
         reach_failed(p, j, at, LAST_FAILED, o->type == OUTCOME_DEAD);
@@ -181,7 +211,11 @@ by_started(struct paths *p, const struct job *j, struct life at)
     if (at.state != STINT_RUNNING || at.begun || !is_told_begun(j, &at))
         return;
     at.begun = true;
-    if (at.suspect || j->wish.time_to_run_ms)
+    bool limited = j->wish.time_to_run_ms || j->wish.total_ms;
+    bool may = !limited && !at.suspect && queues_least_limit(j->now_queue);
+    if (may) /* its queue's limit, as it was when it was handed out */
+        reach(p, at);
+    if (may || at.suspect || limited)
         at.last = LAST_BEGUN;
     reach(p, at);
 }
@@ -202,10 +236,14 @@ static bool
 may_be_overtime(const struct job *j, const struct life *at)
 {
     enum { MARGIN_MS = 15000 };
-    uint64_t most_ms = j->wish.time_to_run_ms + known.options.lost_ms + MARGIN_MS;
+    uint64_t limit_ms =
+        j->wish.time_to_run_ms ? j->wish.time_to_run_ms : queues_least_limit(j->now_queue);
+    if (j->wish.total_ms)
+        limit_ms = 1; /* what is left of it */
+    uint64_t most_ms = limit_ms + known.options.lost_ms + MARGIN_MS;
     if (known.restarted_us > j->dispatched_us) /* its worker may need to come back first */
         most_ms = known.options.lost_ms;
-    return j->wish.time_to_run_ms && at->begun && at->holder &&
+    return limit_ms && at->begun && at->holder &&
         world_us() + SLACK_US >= j->dispatched_us + most_ms * 1000;
 }
 
@@ -227,6 +265,7 @@ by_release(struct paths *p, const struct job *j, struct life at)
     if (at.holder && at.holder->claimed && !names(at.holder, j, at.attempt) && !has_begun(j, &at)) {
         back.last = LAST_RETURNED;
         reach(p, back);
+        reach_spent(p, j, back);
     }
     if (may_be_overtime(j, &at))
         reach_failed(p, j, at, LAST_OVERTIME, false);
@@ -247,6 +286,7 @@ by_release(struct paths *p, const struct job *j, struct life at)
         back.suspect = false;
     }
     reach(p, back);
+    reach_spent(p, j, back);
 }
 
 /* Those who might start it are gone. */

@@ -1,7 +1,7 @@
 /* What the oracle knows of what is set for queues: by whose word, by what the broker has confirmed,
  * and by what stands in the store. Nothing of a queue whose pause was confirmed is handed out, and
  * nothing new is in one that is closed, also across restarts; of one that is limited no more is
- * handed out than may be at once and in a time.
+ * handed out than may be at once and in a time, and no more wait than may when a job is taken.
  */
 #include "keys.h"
 #include "oracle_inside.h"
@@ -13,6 +13,8 @@ struct setting {
     bool paused, closed, lifo, low_first;
     uint32_t running;
     uint64_t rate;
+    uint32_t weight, backlog_max;
+    uint64_t keep, time_to_run_ms;
 };
 
 /* What was handed out of a queue since its rate was set, or the broker has started. */
@@ -29,12 +31,14 @@ struct heard_set {
     unsigned queue;
     enum stint_queue_action action;
     struct stint_queue_limits limits;
+    struct stint_queue_tuning tuning;
 };
 
 static struct setting settings[KEYS_QUEUES], before[KEYS_QUEUES];
 /* Somebody has, in this batch, opened or removed it; set anything of it. */
 static bool touched[KEYS_QUEUES], resumed[KEYS_QUEUES];
 static struct heard_set heard[HEARD_MAX];
+static uint64_t least_limits[KEYS_QUEUES]; /* that were ever set for it; 0: none */
 static unsigned heard_count;
 
 /* KEYS_QUEUES if it is another one. */
@@ -52,6 +56,7 @@ void
 queues_begin(void)
 {
     memset(settings, 0, sizeof settings);
+    memset(least_limits, 0, sizeof least_limits);
     queues_batch();
 }
 
@@ -73,8 +78,8 @@ queues_hear(uint32_t peer, const struct grant *key, const struct message *m)
         return;
     if (heard_count == HEARD_MAX)
         sim_broken("more SET_QUEUEs than this oracle knows");
-    heard[heard_count++] =
-        (struct heard_set){peer, m->number, key, queue, m->set_queue.action, m->set_queue.limits};
+    heard[heard_count++] = (struct heard_set){
+        peer, m->number, key, queue, m->set_queue.action, m->set_queue.limits, m->set_queue.tuning};
 }
 
 static void
@@ -87,6 +92,28 @@ apply_limits(unsigned queue, const struct stint_queue_limits *limits)
         s->rate = limits->rate;
         paced[queue] = (struct paced){world_us(), 0, known.restarted_us};
     }
+}
+
+static void
+note_limit(unsigned queue)
+{
+    uint64_t *least_ms = &least_limits[queue], limit_ms = settings[queue].time_to_run_ms;
+    if (limit_ms && (!*least_ms || limit_ms < *least_ms))
+        *least_ms = limit_ms;
+}
+
+static void
+apply_tuning(struct setting *s, const struct stint_queue_tuning *t)
+{
+    if (t->weight != UINT32_MAX)
+        s->weight = t->weight > 1 ? t->weight : 0;
+    if (t->backlog_max != UINT32_MAX)
+        s->backlog_max = t->backlog_max;
+    if (t->keep_ms != UINT64_MAX)
+        s->keep = t->keep_ms == STINT_KEEP_UNSET ? 0 : t->keep_ms + 1;
+    if (t->time_to_run_ms != UINT64_MAX)
+        s->time_to_run_ms = t->time_to_run_ms;
+    note_limit((unsigned)(s - settings));
 }
 
 static void
@@ -105,8 +132,20 @@ apply(const struct heard_set *h)
         s->low_first = h->action == STINT_ORDER_LOW_FIRST;
     else if (h->action == STINT_LIMIT_QUEUE)
         apply_limits(h->queue, &h->limits);
+    else if (h->action == STINT_TUNE_QUEUE)
+        apply_tuning(s, &h->tuning);
     else
         s->closed = h->action == STINT_CLOSE_QUEUE;
+}
+
+static bool
+is_so(const struct stint_queue_setting *q, const struct setting *s)
+{
+    return q->paused == s->paused && q->closed == s->closed && q->lifo == s->lifo &&
+        q->low_first == s->low_first && q->running == s->running && q->rate == s->rate &&
+        q->weight == (s->weight ? s->weight : 1) && q->backlog_max == s->backlog_max &&
+        q->keep_ms == (s->keep ? s->keep - 1 : STINT_KEEP_UNSET) &&
+        q->time_to_run_ms == s->time_to_run_ms;
 }
 
 /* Confirmed in the order in which they came. */
@@ -120,12 +159,7 @@ queues_told(uint32_t peer, const struct message *m)
         if (!keys_allow(h->key, RIGHT_CONTROL, keys_queues[h->queue]))
             sim_broken("%s has set what its key does not let it", h->key->name);
         apply(h);
-        if (m->queue.paused != settings[h->queue].paused ||
-            m->queue.closed != settings[h->queue].closed ||
-            m->queue.lifo != settings[h->queue].lifo ||
-            m->queue.low_first != settings[h->queue].low_first ||
-            m->queue.running != settings[h->queue].running ||
-            m->queue.rate != settings[h->queue].rate)
+        if (!is_so(&m->queue, &settings[h->queue]))
             sim_broken("the queue %s is said to stand as it does not", keys_queues[h->queue]);
         heard_count--;
         memmove(h, h + 1, (heard_count - i) * sizeof *h);
@@ -175,7 +209,6 @@ queues_check_limits(void)
     }
 }
 
-
 bool
 queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart)
 {
@@ -193,6 +226,40 @@ queues_check_new(const struct job *j)
     unsigned q = j->now_queue;
     if (before[q].closed && settings[q].closed && !touched[q])
         sim_broken("%s was taken into a queue that is closed", job_named(j));
+}
+
+uint64_t
+queues_backlog_max(unsigned queue)
+{
+    if (queue >= KEYS_QUEUES || resumed[queue])
+        return 0;
+    return settings[queue].backlog_max;
+}
+
+void
+queues_keep(unsigned queue, bool *forgets, bool *keeps)
+{
+    bool both = queue < KEYS_QUEUES && resumed[queue];
+    *forgets = both || (queue < KEYS_QUEUES && settings[queue].keep == 1);
+    *keeps = both || !*forgets;
+}
+
+uint64_t
+queues_least_limit(unsigned queue)
+{
+    return queue < KEYS_QUEUES ? least_limits[queue] : 0;
+}
+
+void
+queues_check_limit(unsigned q, uint64_t wished_ms, uint64_t left_ms, uint64_t given_ms)
+{
+    if (q >= KEYS_QUEUES || resumed[q])
+        return;
+    uint64_t limit_ms = wished_ms ? wished_ms : settings[q].time_to_run_ms;
+    if (left_ms != UINT64_MAX && (!limit_ms || left_ms < limit_ms))
+        limit_ms = left_ms;
+    if (given_ms != limit_ms)
+        sim_broken("a job of %s is given %llu ms", keys_queues[q], (unsigned long long)given_ms);
 }
 
 enum queue_pause
@@ -215,8 +282,9 @@ read_settings(struct store *s, struct setting found[KEYS_QUEUES])
         if (!row_queue_read(key, value, &row))
             sim_broken("a queue's row is damaged");
         if (queue_of(row.name) < KEYS_QUEUES)
-            found[queue_of(row.name)] = (struct setting){
-                row.paused, row.closed, row.lifo, row.low_first, row.running, row.rate};
+            found[queue_of(row.name)] =
+                (struct setting){row.paused, row.closed, row.lifo, row.low_first, row.running,
+                    row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};
         memcpy(from, key.data, QUEUE_KEY_BYTES);
         from[QUEUE_KEY_BYTES] = 0;
         at.size = sizeof from;
@@ -230,8 +298,9 @@ queues_check_store(struct store *s, bool in_doubt)
     struct setting found[KEYS_QUEUES];
     read_settings(s, found);
     for (unsigned q = 0; q < KEYS_QUEUES; q++)
-        if (in_doubt)
+        if (in_doubt) {
             settings[q] = found[q];
-        else if (memcmp(&found[q], &settings[q], sizeof found[q]) != 0)
+            note_limit(q);
+        } else if (memcmp(&found[q], &settings[q], sizeof found[q]) != 0)
             sim_broken("what is set for the queue %s is not what is on disk", keys_queues[q]);
 }

@@ -184,6 +184,24 @@ limit_queue(struct stint_client *client, struct chance *chance, const char *queu
         sim_broken("the queue %s was limited, and is not so", queue);
 }
 
+static void
+tune_queue(struct stint_client *client, struct chance *chance, const char *queue)
+{
+    static const uint64_t keeps[] = {UINT64_MAX, STINT_KEEP_UNSET, 0, 20000, 90000};
+    static const uint64_t limits[] = {UINT64_MAX, 0, 300, 3000};
+    struct stint_queue_tuning tuning = STINT_QUEUE_TUNING_INIT;
+    struct stint_queue_setting now;
+    if (chance_in_100(chance, 40))
+        tuning.weight = 1 + (uint32_t)chance_below(chance, 5);
+    if (chance_in_100(chance, 40))
+        tuning.backlog_max = (uint32_t)chance_below(chance, 30);
+    tuning.keep_ms = keeps[chance_below(chance, sizeof keeps / sizeof *keeps)];
+    tuning.time_to_run_ms = limits[chance_below(chance, sizeof limits / sizeof *limits)];
+    if (stint_tune_queue(client, queue, &tuning, &now, PATIENCE_MS) == STINT_OK &&
+        tuning.backlog_max != UINT32_MAX && now.backlog_max != tuning.backlog_max)
+        sim_broken("the queue %s was set, and is not so", queue);
+}
+
 void
 people_set_queue(struct stint_client *client, struct chance *chance, unsigned queues)
 {
@@ -197,6 +215,10 @@ people_set_queue(struct stint_client *client, struct chance *chance, unsigned qu
     struct stint_queue_setting now;
     if (chance_in_100(chance, 25)) {
         limit_queue(client, chance, queue);
+        return;
+    }
+    if (chance_in_100(chance, 25)) {
+        tune_queue(client, chance, queue);
         return;
     }
     if (stint_set_queue(client, queue, action, &now, PATIENCE_MS) != STINT_OK)
@@ -216,9 +238,11 @@ static bool
 relent_queues(struct stint_client *client, unsigned queues)
 {
     const struct stint_queue_limits none = {.running = 0, .rate = 0};
+    const struct stint_queue_tuning usual = {.weight = 1, .keep_ms = STINT_KEEP_UNSET};
     bool done = true;
     for (unsigned i = 0; i < queues && done; i++)
         done = is_taken_back(stint_limit_queue(client, keys_queues[i], &none, NULL, PATIENCE_MS)) &&
+            is_taken_back(stint_tune_queue(client, keys_queues[i], &usual, NULL, PATIENCE_MS)) &&
             is_taken_back(
                 stint_set_queue(client, keys_queues[i], STINT_RESUME_QUEUE, NULL, PATIENCE_MS)) &&
             is_taken_back(

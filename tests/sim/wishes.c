@@ -31,6 +31,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.delay_ms = chance_between(c, 1, 5000);
     if (chance_in_100(c, 15))
         w.expires_in_ms = 1 + chance_skewed(c, 20000);
+    if (chance_in_100(c, 15))
+        w.total_ms = 50 + chance_skewed(c, 15000);
     if (chance_in_100(c, load->keyed)) {
         w.unique = wishes_keys[chance_below(c, 3)];
         w.unique_waiting = chance_in_100(c, 30);
@@ -96,6 +98,7 @@ wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
         .backoff_cap_ms = w->backoff_cap_ms,
         .delay_ms = w->delay_ms,
         .expires_in_ms = w->expires_in_ms,
+        .total_ms = w->total_ms,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms,

@@ -132,21 +132,38 @@ static void
 settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
 {
     uint8_t bytes[200], key[QUEUE_KEY_BYTES];
-    uint64_t words[] = {1, 1, 1, 1, 7, 9, 0, 0};
+    uint64_t words[] = {1, 1, 1, 1, 7, 9, 3, 1000, 6, 5, 0, 0};
     struct row_queue row;
     struct slice at = queue_key(key, 4);
     (void)state;
-    assert_true(row_queue_read(at, queue_with(bytes, 1, 8, words, 66), &row));
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 12, words, 98), &row));
     assert_true(row.paused && row.closed && row.lifo && row.low_first);
     assert_int_equal(row.running, 7);
     assert_int_equal(row.rate, 9);
+    assert_int_equal(row.weight, 3);
+    assert_int_equal(row.backlog_max, 1000);
+    assert_int_equal(row.keep, 6);
+    assert_int_equal(row.time_to_run_ms, 5);
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 6, words, 50), &row));
+    assert_int_equal(row.rate, 9); /* of the format before */
+    assert_true(!row.weight && !row.backlog_max && !row.keep && !row.time_to_run_ms);
     assert_true(row_queue_read(at, queue_with(bytes, 1, 1, words, 10), &row));
     assert_true(row.paused && !row.closed && !row.lifo &&
         !row.low_first); /* of a program that knew no other */
     assert_true(row_queue_read(at, queue_with(bytes, 1, 0, words, 2), &row));
     assert_false(row.paused || row.closed);
-    words[7] = 1;
-    assert_false(row_queue_read(at, queue_with(bytes, 1, 8, words, 66), &row));
+    words[11] = 1;
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 12, words, 98), &row));
+    static const uint64_t most[] = {
+        LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1, LIMIT_TIME_MS};
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t was = words[6 + i];
+        words[6 + i] = most[i];
+        assert_true(row_queue_read(at, queue_with(bytes, 1, 10, words, 82), &row));
+        words[6 + i]++;
+        assert_false(row_queue_read(at, queue_with(bytes, 1, 10, words, 82), &row));
+        words[6 + i] = was;
+    }
     words[4] = LIMIT_QUEUE_RUNNING + 1;
     assert_false(row_queue_read(at, queue_with(bytes, 1, 5, words, 42), &row));
     words[1] = 2; /* neither yes nor no */

@@ -244,6 +244,18 @@ a_damaged_answer(struct world *w)
 }
 
 static void
+spend_of_nothing(struct record *r)
+{
+    record_set(r, FIELD_SPENT, 5);
+}
+
+static void
+a_time_that_is_used_of_none(struct world *w)
+{
+    rewrite(w, STORE_LIVE, READY, STORE_LIVE, spend_of_nothing);
+}
+
+static void
 a_wrong_count(struct world *w)
 {
     struct row_level row = {.level = id_of(0), .next = LARGE + 1, .jobs = {[STINT_READY] = 1}};
@@ -321,6 +333,8 @@ each_contradiction_is_told_in_its_own_words(void **state)
         {a_missing_part, "a part of a large body is missing or damaged|0.1.100.6\n"},
         {a_missing_output, "a part of a large body is missing or damaged|0.1.100.3\n"},
         {an_output_of_a_cancelled_job, "a job that is not dead has kept an output|0.1.100.3\n"},
+        {a_time_that_is_used_of_none,
+            "a job has used of a time for all runs that it does not have|0.1.100.5\n"},
         {a_flipped_bit, "a record is damaged|0.1.100.4\n"},
         {a_dead_job_among_the_live, "a job stands among the live ones and is not|0.1.100.3\n"},
         {a_ready_job_among_the_settled,

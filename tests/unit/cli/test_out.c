@@ -120,8 +120,12 @@ a_result_that_is_lost_is_told_from_one_that_is_empty(void **state)
 static void
 queues_workers_figures_and_events_have_their_shapes(void **state)
 {
-    struct stint_queue_info q = {
-        .name = "q", .number = 1, .workers = 2, .jobs = {9, 1, 2, 3, 4, 5, 6, 7, 8}};
+    struct stint_queue_info q = {.name = "q",
+        .number = 1,
+        .workers = 2,
+        .jobs = {9, 1, 2, 3, 4, 5, 6, 7, 8},
+        .weight = 1,
+        .keep_ms = STINT_KEEP_UNSET};
     struct stint_worker_info w = {.name = "w",
         .software = "s",
         .queues = "a b",
@@ -137,6 +141,7 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
     assert_string_equal(text_of(out_queue(&q)),
         "{\"schema\":\"stint.queue/1\",\"name\":\"q\",\"number\":1,\"workers\":2,"
         "\"paused\":false,\"closed\":false,\"order\":\"fifo\",\"priorities\":\"high-first\","
+        "\"weight\":1,"
         "\"ready\":1,\"scheduled\":2,\"running\":3,\"succeeded\":"
         "4,\"dead\":5,\"cancelled\":6,\"expired\":7,\"blocked\":8}");
     (void)snprintf(q.unserved, sizeof q.unserved, "mail");

@@ -200,7 +200,8 @@ job_info(void)
 {
     struct stint_job_info i = {.id = id(), .state = (enum stint_state)below(STINT_STATES)};
     uint64_t *const numbers[] = {&i.submitted_ms, &i.due_ms, &i.started_ms, &i.settled_ms,
-        &i.keep_ms, &i.time_to_run_ms, &i.backoff_base_ms, &i.backoff_cap_ms, &i.expires_at_ms};
+        &i.keep_ms, &i.time_to_run_ms, &i.backoff_base_ms, &i.backoff_cap_ms, &i.expires_at_ms,
+        &i.total_ms, &i.spent_ms};
     struct slice payload = bytes(), result = bytes();
     i.priority = id_priority(&i.id);
     i.attempt = (uint32_t)upto(UINT32_MAX);
@@ -240,6 +241,8 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, expires_at_ms);
     ASSERT_FIELD(is, was, after);
     ASSERT_FIELD(is, was, after_flags);
+    ASSERT_FIELD(is, was, total_ms);
+    ASSERT_FIELD(is, was, spent_ms);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);
@@ -309,7 +312,11 @@ say_QUEUES(uint64_t number)
     for (uint32_t i = 0; i < count; i++) {
         infos[i] = (struct stint_queue_info){.number = (uint32_t)upto(UINT32_MAX),
             .workers = (uint32_t)upto(UINT32_MAX),
-            .oldest_ready_ms = below(2) ? upto(UINT64_MAX) : 0};
+            .oldest_ready_ms = below(2) ? upto(UINT64_MAX) : 0,
+            .weight = 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
+            .backlog_max = (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
+            .keep_ms = below(2) ? STINT_KEEP_UNSET : upto(LIMIT_TIME_MS),
+            .time_to_run_ms = below(2) ? 0 : upto(LIMIT_TIME_MS)};
         text(infos[i].name, sizeof infos[i].name);
         text(infos[i].unserved, sizeof infos[i].unserved);
         fill_numbers(infos[i].jobs, STINT_STATES);
@@ -328,6 +335,10 @@ say_QUEUES(uint64_t number)
         ASSERT_FIELD(&arrays->queue_info, &infos[i], workers);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], unserved);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], oldest_ready_ms);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], weight);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], backlog_max);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], keep_ms);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], time_to_run_ms);
     }
     pack_buffer_free(&elements);
 }

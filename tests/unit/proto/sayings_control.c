@@ -136,6 +136,22 @@ say_SET_QUEUE(uint64_t number)
     assert_int_equal(heard.set_queue.action, action);
     assert_int_equal(heard.set_queue.limits.running, limits.running);
     assert_number(heard.set_queue.limits.rate, limits.rate);
+    const struct stint_queue_tuning tuning = {
+        .weight = chance() ? UINT32_MAX : 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
+        .backlog_max = chance() ? UINT32_MAX : (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
+        .keep_ms = chance() ? UINT64_MAX
+            : chance()      ? STINT_KEEP_UNSET
+                            : upto(LIMIT_TIME_MS),
+        .time_to_run_ms = chance() ? UINT64_MAX : upto(LIMIT_TIME_MS)};
+    frame.used = 0;
+    message_put_tune_queue(&frame, number, queue, &tuning);
+    hear(MESSAGE_SET_QUEUE, number);
+    assert_same(heard.set_queue.queue, queue);
+    assert_int_equal(heard.set_queue.action, STINT_TUNE_QUEUE);
+    assert_int_equal(heard.set_queue.tuning.weight, tuning.weight);
+    assert_int_equal(heard.set_queue.tuning.backlog_max, tuning.backlog_max);
+    assert_number(heard.set_queue.tuning.keep_ms, tuning.keep_ms);
+    assert_number(heard.set_queue.tuning.time_to_run_ms, tuning.time_to_run_ms);
 }
 
 void
@@ -145,7 +161,13 @@ say_QUEUE(uint64_t number)
         .closed = chance(),
         .lifo = chance(),
         .low_first = chance(),
-        .made = chance()};
+        .made = chance(),
+        .running = (uint32_t)upto(LIMIT_QUEUE_RUNNING),
+        .rate = upto(LIMIT_QUEUE_RATE),
+        .weight = 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
+        .backlog_max = (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
+        .keep_ms = chance() ? STINT_KEEP_UNSET : upto(LIMIT_TIME_MS),
+        .time_to_run_ms = upto(LIMIT_TIME_MS)};
     message_put_queue(&frame, number, &q);
     hear(MESSAGE_QUEUE, number);
     assert_int_equal(heard.queue.paused, q.paused);
@@ -153,4 +175,10 @@ say_QUEUE(uint64_t number)
     assert_int_equal(heard.queue.lifo, q.lifo);
     assert_int_equal(heard.queue.low_first, q.low_first);
     assert_int_equal(heard.queue.made, q.made);
+    assert_int_equal(heard.queue.running, q.running);
+    assert_number(heard.queue.rate, q.rate);
+    assert_int_equal(heard.queue.weight, q.weight);
+    assert_int_equal(heard.queue.backlog_max, q.backlog_max);
+    assert_number(heard.queue.keep_ms, q.keep_ms);
+    assert_number(heard.queue.time_to_run_ms, q.time_to_run_ms);
 }

@@ -244,6 +244,8 @@ spec(uint32_t place)
     if (chance())
         s.expires_at_ms = upto(LIMIT_MOMENT_MS);
     if (chance())
+        s.total_ms = 1 + upto(LIMIT_TIME_MS - 1);
+    if (chance())
         s.unique = letters(1, 20);
     if (chance())
         s.unique_flags = below(UNIQUE_FLAGS_ALL + 1);
@@ -277,6 +279,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->due_ms, jobs[i].due_ms);
         assert_number(s->expires_in_ms, jobs[i].expires_in_ms);
         assert_number(s->expires_at_ms, jobs[i].expires_at_ms);
+        assert_number(s->total_ms, jobs[i].total_ms);
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
@@ -318,6 +321,8 @@ say_CHANGE(uint64_t number)
     struct stint_id ids[6];
     uint32_t count = (uint32_t)below(6);
     change.set = (uint32_t)below(CHANGE_DELAY << 1) & ~1U;
+    if (chance() && change.to.total_ms)
+        change.set |= CHANGE_TOTAL;
     if (change.to.time_to_run_ms == 0)
         change.set &= ~(uint32_t)CHANGE_TIME_TO_RUN;
     if (change.to.keep_ms == KEEP_DEFAULT)
@@ -344,6 +349,8 @@ say_CHANGE(uint64_t number)
         assert_int_equal(is->to.max_attempts, change.to.max_attempts);
     if (change.set & CHANGE_KEEP)
         assert_number(is->to.keep_ms, change.to.keep_ms);
+    if (change.set & CHANGE_TOTAL)
+        assert_number(is->to.total_ms, change.to.total_ms);
     if (change.set & CHANGE_TIME_TO_RUN)
         assert_number(is->to.time_to_run_ms, change.to.time_to_run_ms);
     if (change.set & CHANGE_BACKOFF_BASE)

@@ -358,7 +358,12 @@ static void
 control_of_queues_is_written_as_its_vectors_have_it(void **state)
 {
     const struct slice mail = {(const uint8_t *)"mail", 4};
-    const struct stint_queue_setting made = {.paused = true, .made = true}, plain = {.made = false};
+    const struct stint_queue_setting made = {.paused = true,
+                                         .made = true,
+                                         .keep_ms = STINT_KEEP_UNSET},
+                                     plain = {.weight = 1, .keep_ms = STINT_KEEP_UNSET},
+                                     tuned = {.weight = 3, .keep_ms = 0, .time_to_run_ms = 30000};
+    const struct stint_queue_tuning tuning = {3, 1000, STINT_KEEP_UNSET, 0, {0}};
     struct pack_buffer b = {0};
     (void)state;
     message_put_set_queue(&b, 5, mail, STINT_PAUSE_QUEUE, NULL);
@@ -367,6 +372,10 @@ control_of_queues_is_written_as_its_vectors_have_it(void **state)
     assert_encodes(&b, "queue.txt");
     message_put_queue(&b, 5, &plain);
     assert_encodes(&b, "queue_plain.txt");
+    message_put_queue(&b, 5, &tuned);
+    assert_encodes(&b, "queue_tuned.txt");
+    message_put_tune_queue(&b, 5, mail, &tuning);
+    assert_encodes(&b, "set_queue_tune.txt");
     message_put_recall(&b, 2, mail);
     assert_encodes(&b, "recall_queue.txt");
     pack_buffer_free(&b);
