@@ -563,12 +563,19 @@ why_lists_filters_and_bulk_operations_know_them(void **state)
     assert_true(message_next_reason(w->arrays));
     assert_int_equal(w->arrays->reason.why, STINT_WHY_AFTER);
     assert_int_equal(w->arrays->reason.before, 1);
-    struct bulk_request all = {.bulk = 5, .action = STINT_BULK_CANCEL, .priority = -1, .all = true};
-    message_put_bulk(world_frame(w, WAITING_CLIENT), 10, &all);
+    struct filter blocked = {.count = 1,
+        .terms = {{FILTER_STATE, FILTER_IS, STINT_STATE_BIT(STINT_BLOCKED), {NULL, 0}}}};
+    struct pack_buffer b = {NULL, 0, 0};
+    filter_write(&b, &blocked);
+    struct bulk_request some = {
+        .bulk = 5, .action = STINT_BULK_CANCEL, .priority = -1, .filter = {b.data, b.used}};
+    message_put_bulk(world_frame(w, WAITING_CLIENT), 10, &some);
     for (unsigned i = 0; i < 5; i++)
         step(w, 1);
+    pack_buffer_free(&b);
     assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
     assert_int_equal(world_state(w, alone, NULL), STINT_CANCELLED_JOB);
+    assert_int_equal(world_state(w, parent, NULL), STINT_READY);
     finish(w);
 }
 
