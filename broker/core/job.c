@@ -233,6 +233,20 @@ job_write(struct core *core, const struct job *job)
     write_record(core, job->place, &job->key, &job->record);
 }
 
+/* A worker that was taken the job from may still run it, with what it was given: nothing that it
+ * tells of that counts any more. A suspect stays one. */
+static void
+disown_last(struct record *r)
+{
+    if (r->last != LAST_LOST && r->last != LAST_LOST_WAITING && r->last != LAST_RETURNED &&
+        r->last != LAST_OVERTIME)
+        return;
+    if (record_suspect(r))
+        record_mark(r, FIELD_SUSPECT);
+    r->last = LAST_NONE;
+    record_clear(r, FIELD_STARTED);
+}
+
 void
 job_set_payload(struct core *core, struct job *job, struct slice payload)
 {
@@ -242,6 +256,7 @@ job_set_payload(struct core *core, struct job *job, struct slice payload)
     record_set_body(&job->record, payload);
     if (record_chunked(&job->record))
         put_parts(core, &job->id, 0, payload);
+    disown_last(&job->record);
 }
 
 uint64_t

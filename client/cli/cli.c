@@ -118,6 +118,7 @@ cli_exit(enum stint_status status)
     case STINT_INVALID:
     case STINT_BAD_NAME:
     case STINT_WRONG_STATE:
+    case STINT_UNIQUE_HELD:
     case STINT_NOT_EMPTY:
     case STINT_TOO_LARGE:
         return EX_DATAERR;

@@ -45,6 +45,21 @@ class Unique(harness.Case):
         self.assertEqual([j["id"] for j in self.place.json("ls", "--where", "unique=report")], [first])
         self.assertNotIn("met", self.place.json("submit", "x")[0])
 
+    def test_one_whose_key_is_held_can_not_come_back_or_move(self):
+        first, _ = self.submit("--unique", "k")
+        self.assertExit(self.place.stint("cancel", first), 0)
+        second, _ = self.submit("--unique", "k")
+        other, _ = self.submit("-q", "other", "--unique", "k")
+        for command in (["retry", first], ["change", "--queue", "other", second]):
+            r = self.place.stint(*command)
+            self.assertExit(r, 65)
+            self.assertIn("holds its unique key", r.stderr)
+        plain, _ = self.submit("-q", "other")
+        for where, ids in (('unique=""', [plain]), ('unique!=""', [other]), ("unique=k*", [other])):
+            self.assertEqual([j["id"] for j in self.place.json("ls", "-q", "other", "--where", where)], ids)
+        r = self.place.stint("ls", "--where", "nothing=1")
+        self.assertIn("worker, unique,", r.stderr)
+
     def test_options_that_can_not_be_meant(self):
         for options in (["--unique-for", "1m"], ["--unique-replace"], ["--unique", ""],
                         ["--unique", "k", "--unique-while", "sleeping"], ["--unique", "k", "--unique-for", "soon"]):

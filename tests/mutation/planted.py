@@ -490,6 +490,8 @@ PLANTED = [
     ("unique: it is held by all as long as by some", "broker/core/meet.c", "    if (job->state == STINT_RUNNING ? waiting_only :", "    if (job->state == STINT_RUNNING ? false :"),
     ("unique: it outlives what has succeeded and is deleted", "broker/core/change.c", "        unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);\n", ""),
     ("unique: what answers take is not counted", SUBMIT, "    core->step.written_bytes += sizeof head + rest.size + ROW_OVERHEAD_BYTES;\n", ""),
+    ("a run with the payload that was replaced counts", JOB, "    disown_last(&job->record);\n", ""),
+    ("one that takes a payload is no suspect any more", JOB, "        record_mark(r, FIELD_SUSPECT);\n    r->last = LAST_NONE;", "        (void)0;\n    r->last = LAST_NONE;"),
     ("unique: one that is put off expires meanwhile", "broker/core/meet.c", "        job_take_deadline(core, job, spec);\n", "        (void)0;\n"),
     ("unique: one whose time is over is met", "broker/core/meet.c", " waiting_only : job_is_overdue(core, r))", " waiting_only : false)"),
     ("unique: what lets go by running is in the way of one that comes back", "broker/core/meet.c", "holds(core, &holder, unique);", "true;"),

@@ -135,6 +135,50 @@ one_that_waits_takes_the_payload_and_one_that_runs_does_not(void **state)
     }
 }
 
+/* A worker that seemed lost has run what is no more: neither that nor its outcome counts. */
+static void
+one_that_takes_a_payload_is_not_claimed_with_the_old_one(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 4; way++) { /* begun or not; replaced, or changed */
+        struct world *w = world_of(1);
+        struct job_spec next = keyed("k", "and the next one");
+        struct change to = {.set = CHANGE_PAYLOAD, .to = {.payload = next.payload}};
+        next.unique_flags = UNIQUE_REPLACE;
+        struct got a = submit(w, keyed("k", "first"));
+        struct lease_ref lease = {.id = a.id, .attempt = 1, .begun = way & 1};
+        if (way & 1)
+            message_put_leases(world_frame(w, WORKER), MESSAGE_STARTED, 7, &lease, 1, false);
+        step(w, 0);
+        message_put_numbered(world_frame(w, WORKER), MESSAGE_BYE, 9);
+        step(w, 0);
+        assert_int_equal(world_state(w, a.id, NULL), STINT_READY);
+        if (way & 2)
+            change(w, a.id, to, STINT_OK);
+        else
+            assert_int_equal(submit(w, next).met, STINT_MET_CHANGED);
+        world_hello_worker(w, 4, 9, 0);
+        step(w, 0);
+        world_claim(w, 4, &lease, 1);
+        step(w, 0);
+        assert_non_null(world_read(w, 4, MESSAGE_CLAIMED));
+        assert_int_equal(w->message.count, 1);
+        world_settle(w, 4, 1, a.id, 1, OUTCOME_SUCCEEDED, "of the first");
+        step(w, 0);
+        assert_int_equal(world_state(w, a.id, NULL), STINT_READY);
+        world_hello_worker(w, 5, 10, 1);
+        step(w, 0);
+        world_claim(w, 5, NULL, 0);
+        step(w, 0);
+        struct dispatched_job d = world_dispatched(w, 5);
+        assert_int_equal(d.attempt, 2);
+        assert_true(d.confirm); /* it may be what ended that worker, still */
+        assert_int_equal(d.payload.size, next.payload.size);
+        assert_true(world_replays(w));
+        world_destroy(&w);
+    }
+}
+
 /* ---- exactly once, whatever it met ---- */
 
 static void
@@ -354,6 +398,7 @@ main(void)
         FOR(each_end_frees_the_key),
         FOR(one_that_holds_it_while_it_waits_lets_go_by_running),
         FOR(one_that_waits_takes_the_payload_and_one_that_runs_does_not),
+        FOR(one_that_takes_a_payload_is_not_claimed_with_the_old_one),
         FOR(a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again),
         FOR(answers_do_not_take_more_than_there_is_room_for),
         FOR(one_comes_back_only_if_its_key_is_free),
