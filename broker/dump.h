@@ -18,7 +18,8 @@
  *               keep. Not its events; its numbers begin anew, and who follows it is told
  *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
  * last: how the last attempt ended, and the fields that record_field_name names; suspect, error,
- * unique: its key, payload or, of one that succeeded, result; output: of a dead one session
+ * unique: its key, schedule: that made it, payload or, of one that succeeded, result; output: of a
+ * dead one session
  * session, submission: the last one, pruned: up to which answers are gone, used_ms, owner: a hash
  * of the key's name unique    key: of the queue (its number), id: of the job that holds it, or
  * until_ms: when that is over answer    session, submission, hash: of what was sent, status, index,
@@ -28,6 +29,9 @@
  *     bulk      bulk: its number, action, state, dry, priority, queue, key, filter: as the protocol
  *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,
  *               examples: an operation on all jobs that the filter is true of
+ *     schedule  name, cron and zone, or every_ms, missed, most, overlap, paused, began_ms, seen_ms:
+ *               up to where its ticks are over, ticked_ms, last: id, run, run_id, jobs, skipped,
+ *               job: as the protocol has it. With cron these times are the wall clock's
  *     damaged   id, bytes: a record that was set aside, or could not be read
  *     end       nothing; a dump without it is cut short
  *

@@ -123,6 +123,12 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
     return check_sizes(c, s, index, alone);
 }
 
+enum stint_status
+client_job_spec(struct stint_client *c, const struct stint_job *job, struct job_spec *spec)
+{
+    return spec_of(c, job, 0, true, spec);
+}
+
 bool
 client_may_be_stored(const struct stint_client *c, const struct call *call)
 {

@@ -163,6 +163,7 @@ enum info_key {
     INFO_UNIQUE_FLAGS = 24,
     INFO_UNIQUE_FOR = 25,
     INFO_EXPIRES_AT = 26,
+    INFO_SCHEDULE = 29,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
 
@@ -182,6 +183,9 @@ later_field(struct pack_reader *r, struct stint_job_info *info, uint64_t key)
         break;
     case INFO_EXPIRES_AT:
         info->expires_at_ms = pack_uint(r);
+        break;
+    case INFO_SCHEDULE:
+        slice_to_text(info->schedule, sizeof info->schedule, pack_text(r));
         break;
     default:
         pack_skip(r);
@@ -307,7 +311,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     uint32_t fields = 2U + moved + (i->queue[0] != 0) + (i->kind[0] != 0) + (i->payload != NULL) +
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
-        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + progress_fields(&i->progress);
+        (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->schedule[0] != 0) +
+        progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -344,5 +349,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_UNIQUE_FOR, i->unique_for_ms);
     if (i->expires_at_ms)
         pack_put_key_uint(b, INFO_EXPIRES_AT, i->expires_at_ms);
+    if (i->schedule[0])
+        put_key_string(b, INFO_SCHEDULE, i->schedule);
     put_progress(b, INFO_PROGRESS, &i->progress);
 }

@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "job.h"
 #include "queues.h"
+#include "schedule.h"
 #include "sessions.h"
 #include "unique.h"
 
@@ -235,6 +236,7 @@ struct chore {
 static const struct chore chores[] = {
     {SWEEP_FIRST, deadline_in, sweep_deadlines},
     {SWEEP_FIRST, due_in, sweep_due},
+    {SWEEP_FIRST, schedule_due_in, schedule_sweep},
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, unique_in, unique_sweep},
     {SWEEP_FIRST, leaving_in, sessions_forget_more},

@@ -23,7 +23,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_UNIQUE] = "unique_bytes",
     [FIELD_UNIQUE_FOR] = "unique_for_ms",
     [FIELD_UNIQUE_FLAGS] = "unique_flags",
-    [FIELD_START_BY] = "start_by_ms"};
+    [FIELD_START_BY] = "start_by_ms",
+    [FIELD_SCHEDULE] = "schedule_bytes"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -91,13 +92,18 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
     if (spec->unique.size)
         set_unique(r, spec);
+    if (spec->schedule.size) {
+        r->schedule = spec->schedule;
+        record_set(r, FIELD_SCHEDULE, spec->schedule.size);
+    }
     record_set_body(r, spec->payload);
 }
 
 static size_t
 head_size(const struct record *r)
 {
-    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size;
+    size_t size =
+        RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size + r->schedule.size;
     for (uint32_t bits = r->fields & ((1U << FIELDS_OPTIONAL) - 1); bits; bits &= bits - 1)
         size += 8;
     return size;
@@ -112,7 +118,7 @@ record_set_body(struct record *r, struct slice body)
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
     r->fields &= ~(1U << FIELD_CHUNKED);
-    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + LATER + body.size >
+    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + r->schedule.size + LATER + body.size >
         RECORD_INLINE_MAX) {
         r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};
@@ -147,6 +153,9 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     if (r->unique.size)
         memcpy(at, r->unique.data, r->unique.size);
     at += r->unique.size;
+    if (r->schedule.size)
+        memcpy(at, r->schedule.data, r->schedule.size);
+    at += r->schedule.size;
     size_t size = (size_t)(at - head);
     put_le(head, check_of(head, size, r->body, id), 8);
     return size;
@@ -156,11 +165,12 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
 static bool
 is_sane(const struct record *r)
 {
-    const uint32_t known = (1U << FIELDS_OPTIONAL) - 1;
+    const uint32_t known = ((1U << FIELDS_OPTIONAL) - 1) & ~(uint32_t)FIELDS_FREE;
     const uint32_t marks = 1U << FIELD_CHUNKED | 1U << FIELD_SUSPECT | 1U << FIELD_MOVED;
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
-        r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES;
+        r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES &&
+        r->schedule.size <= LIMIT_NAME_BYTES;
 }
 
 enum stint_state
@@ -185,7 +195,7 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
-    r->unique.size = 0;
+    r->unique.size = r->schedule.size = 0;
     size_t head = head_size(r);
     if (bytes.size < head)
         return false;
@@ -197,12 +207,15 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
         }
     if (record_has(r, FIELD_UNIQUE))
         r->unique.size = r->optional[FIELD_UNIQUE];
+    if (record_has(r, FIELD_SCHEDULE))
+        r->schedule.size = r->optional[FIELD_SCHEDULE];
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
-    if (!is_sane(r) || bytes.size != (head += r->unique.size) + body)
+    if (!is_sane(r) || bytes.size != (head += r->unique.size + r->schedule.size) + body)
         return false;
     r->kind.data = at;
     r->error.data = at + r->kind.size;
     r->unique.data = r->error.data + r->error.size;
+    r->schedule.data = r->unique.data + r->unique.size;
     r->body = (struct slice){p + head, body};
     return get_le(p, 8) == check_of(p, head, r->body, id);
 }

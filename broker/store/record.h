@@ -16,7 +16,7 @@
  *     36  u16  size of the error text
  *     38  u16  0
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, unique key, body (unless chunked)
+ *     ..       kind, error text, unique key, name of its schedule, body (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -56,7 +56,9 @@ enum record_field {
     FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
-    FIELDS_OPTIONAL = 15,
+    FIELD_SCHEDULE = 17, /* bytes of the name of the schedule that made it */
+    FIELDS_OPTIONAL = 18,
+    FIELDS_FREE = 3 << 15, /* bits below that which mean nothing yet */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
@@ -66,7 +68,7 @@ enum record_field {
 enum {
     RECORD_FIXED_BYTES = 40,
     RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
-        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES,
+        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES + LIMIT_NAME_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
     OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
@@ -80,11 +82,12 @@ struct record {
     uint64_t optional[FIELDS_OPTIONAL];
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
-    struct slice kind, error, unique;
+    struct slice kind, error, unique, schedule;
     struct slice body; /* empty if chunked */
 };
 
-/* What people call a field that has a value, and how the last attempt ended. */
+/* What people call a field that has a value (NULL: its bit means nothing), and how the last attempt
+ * ended. */
 const char *record_field_name(enum record_field field);
 const char *record_last_name(enum record_last last);
 

@@ -21,6 +21,7 @@
  *     unique    u32 queue number, key -> words: the id that holds it, in two, until when
  *     unique_ends
  *               time, u32 queue number, key -> nothing
+ *     schedules told in schedule_rows.h
  *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
  *
  * A row of words:                                A queue:

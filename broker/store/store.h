@@ -37,6 +37,7 @@ enum store_table {
     STORE_UNIQUE, /* queue number, unique key -> which job holds it, or until when it is held */
     STORE_UNIQUE_ENDS, /* time, queue number, unique key -> nothing: until then it is held */
     STORE_DEADLINES, /* time, key -> nothing: when jobs expire that have not begun */
+    STORE_SCHEDULES, /* name -> a schedule: its job, when it makes it, and how far it is */
     STORE_TABLES
 };
 

@@ -123,6 +123,7 @@ out_job(const struct stint_job_info *i)
     out_put_time(o, "started", i->started_ms);
     out_put_time(o, "settled", i->settled_ms);
     out_put_time(o, "expires", i->expires_at_ms);
+    put_text(o, "schedule", i->schedule);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "payload_bytes", i->payload_bytes);
@@ -384,6 +385,7 @@ out_event(const struct stint_event *e)
     json_object_set_new(o, "id", json_string(stint_id_format(&e->id, id)));
     put_text(o, "queue", e->queue);
     put_number(o, "attempt", e->count);
+    put_text(o, "schedule", e->schedule);
     return o;
 }
 

@@ -432,16 +432,16 @@ LIST(claim)
 FIELDS(lease, tuple, {0, "id", show_id}, {0, "attempt", show_uint}, {0, "status", show_status})
 LIST(lease)
 
-FIELDS(info, map,
-    {1, "id", show_id}, {2, "state", show_state}, {3, "queue", show_name}, {4, "kind", show_name},
-    {5, "attempt", show_uint}, {6, "failures", show_uint}, {7, "max_attempts", show_uint},
-    {8, "submitted", show_time}, {9, "due", show_time}, {10, "started", show_time},
-    {11, "settled", show_time}, {12, "keep_ms", show_uint}, {13, "time_to_run_ms", show_uint},
-    {14, "payload_bytes", show_uint}, {15, "result_bytes", show_uint}, {16, "payload", show_bytes},
-    {17, "result", show_bytes}, {18, "worker", show_text}, {19, "error", show_bytes},
-    {20, "backoff_base_ms", show_uint}, {21, "backoff_cap_ms", show_uint},
-    {22, "priority", show_uint}, {23, "unique", show_text}, {24, "unique_flags", show_uint},
-    {25, "unique_for_ms", show_uint}, {26, "until", show_time}, {40, "progress_ms_ago", show_uint},
+FIELDS(info, map, {1, "id", show_id}, {2, "state", show_state}, {3, "queue", show_name},
+    {4, "kind", show_name}, {5, "attempt", show_uint}, {6, "failures", show_uint},
+    {7, "max_attempts", show_uint}, {8, "submitted", show_time}, {9, "due", show_time},
+    {10, "started", show_time}, {11, "settled", show_time}, {12, "keep_ms", show_uint},
+    {13, "time_to_run_ms", show_uint}, {14, "payload_bytes", show_uint},
+    {15, "result_bytes", show_uint}, {16, "payload", show_bytes}, {17, "result", show_bytes},
+    {18, "worker", show_text}, {19, "error", show_bytes}, {20, "backoff_base_ms", show_uint},
+    {21, "backoff_cap_ms", show_uint}, {22, "priority", show_uint}, {23, "unique", show_text},
+    {24, "unique_flags", show_uint}, {25, "unique_for_ms", show_uint}, {26, "until", show_time},
+    {29, "schedule", show_name}, {40, "progress_ms_ago", show_uint},
     {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
 LIST(info)
 
@@ -466,7 +466,7 @@ LIST(told)
 #include "transcript_bulk.h"
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
-    {0, "queue", show_name})
+    {0, "queue", show_name}, {0, "schedule", show_name})
 LIST(told_event)
 /* clang-format on */
 #include "transcript_figures.h"

@@ -23,6 +23,7 @@ LARGE_STRUCTS = {
     "message": "a union of what each message says",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
+    "stint_schedule_info": "public: what a schedule is, field by field",
 }
 
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"

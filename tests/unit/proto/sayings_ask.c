@@ -184,6 +184,7 @@ job_info(void)
     text(i.kind, sizeof i.kind);
     text(i.worker, sizeof i.worker);
     text(i.error, sizeof i.error);
+    text(i.schedule, sizeof i.schedule);
     i.progress = progress();
     return i;
 }
@@ -204,6 +205,7 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, submitted_ms);
     ASSERT_FIELD(is, was, due_ms);
     ASSERT_FIELD(is, was, expires_at_ms);
+    assert_string_equal(is->schedule, was->schedule);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);
