@@ -28,7 +28,7 @@ static struct poptOption options[] = {
         "set: a tick while the last job is not over: make a job, make none, or cancel that one "
         "(start)",
         "start|skip|replace"},
-    {"next", 'n', POPT_ARG_STRING, &next_text, 0, "show, next: so many times to come (5)", "N"},
+    {"next", 0, POPT_ARG_STRING, &next_text, 0, "show, next: so many times to come (5)", "N"},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job of set:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},

@@ -87,13 +87,13 @@ class Schedules(harness.Case):
 
     def test_times_to_come_are_told_without_a_broker(self):
         self.broker.stop()
-        r = self.place.stint("schedule", "next", "0 0 29 2 *", "-n", "2", endpoint=False)
+        r = self.place.stint("schedule", "next", "0 0 29 2 *", "--next", "2", endpoint=False)
         self.assertExit(r, 0)
         times = r.stdout.split()
         self.assertTrue(all(re.fullmatch(r"\d{4}-02-29T00:00:00.000Z", t) for t in times), times)
         self.assertEqual(int(times[1][:4]) - int(times[0][:4]), 4)
         if os.path.exists("/usr/share/zoneinfo/Europe/Berlin"):
-            r = self.place.stint("schedule", "next", "30 2 * 12 *", "--zone", "Europe/Berlin", "-n", "1", endpoint=False)
+            r = self.place.stint("schedule", "next", "30 2 * 12 *", "--zone", "Europe/Berlin", "--next", "1", endpoint=False)
             self.assertIn("T01:30:00.000Z", r.stdout)
         self.assertExit(self.place.stint("schedule", "next", "0 0 30 2 *", endpoint=False), 64)
         self.assertExit(self.place.stint("schedule", "next", FAR, "--zone", "No/Where", endpoint=False), 64)

@@ -158,6 +158,32 @@ a_queue_that_is_closed_or_full_gets_its_job_when_it_is_not(void **state)
 }
 
 static void
+what_finds_no_room_in_the_store_is_made_when_there_is_some(void **state)
+{
+    struct world *w = world_at(at_utc(2027, 5, 3, 12, 0));
+    (void)state;
+    assert_true(set(w,
+        (struct schedule_request){
+            .cron = slice_of("0 * * * *"), .missed = STINT_MISSED_ALL, .most = 10}));
+    store_model_set_room(w->store, 100);
+    assert_int_equal(pass(w, 3 * HOUR, 10 * MINUTE), 0);
+    assert_int_equal(now(w, 1).trouble, STINT_STORE_FULL);
+    assert_false(set(w, (struct schedule_request){.name = slice_of("t"), .every_ms = HOUR}));
+    assert_int_equal(refused(w), STINT_STORE_FULL);
+    assert_true(act(w, STINT_PAUSE_SCHEDULE, 0)); /* which makes room, if anything does */
+    assert_true(act(w, STINT_REMOVE_SCHEDULE, 0));
+    store_model_set_room(w->store, UINT64_MAX);
+    assert_true(set(w,
+        (struct schedule_request){
+            .cron = slice_of("0 * * * *"), .missed = STINT_MISSED_ALL, .most = 10}));
+    store_model_set_room(w->store, 100);
+    assert_int_equal(pass(w, 3 * HOUR, 10 * MINUTE), 0);
+    store_model_set_room(w->store, UINT64_MAX);
+    assert_int_equal(pass(w, 2000, 100), 3);
+    end(w);
+}
+
+static void
 a_unique_key_that_is_held_is_met(void **state)
 {
     struct world *w = world_at(at_utc(2027, 5, 3, 12, 0));
@@ -280,6 +306,52 @@ the_broker_wakes_for_a_tick(void **state)
     end(w);
 }
 
+/* What a key's holder is answered who wants this. */
+static enum stint_status
+asked_with_key(
+    struct world *w, const struct grant *key, enum stint_schedule_action action, const char *queue)
+{
+    struct pack_buffer b = {0};
+    struct job_spec job = world_job("x");
+    uint32_t peer = 2 + (uint32_t)key->name[0] % 8; /* each has a session of its own */
+    job.queue = slice_of(queue);
+    message_put_job(&b, &job);
+    w->grants[peer] = key;
+    world_hello_client(w, peer, (uint8_t)peer);
+    message_put_set_schedule(world_frame(w, peer), ++number,
+        &(struct schedule_request){.action = action,
+            .name = slice_of("s"),
+            .every_ms = action == STINT_SET_SCHEDULE ? HOUR : 0,
+            .job = {b.data, b.used},
+            .run = number});
+    pack_buffer_free(&b);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    return world_read(w, peer, MESSAGE_ERROR) ? w->message.error.status : STINT_OK;
+}
+
+static void
+who_sets_or_runs_one_may_submit_to_its_queue_now_and_before(void **state)
+{
+    struct world *w = world_at(at_utc(2027, 5, 3, 12, 0));
+    const struct grant all = {.name = "all", .rights = RIGHT_CONTROL | RIGHT_SUBMIT};
+    const struct grant control = {.name = "control", .rights = RIGHT_CONTROL};
+    const struct grant other = {
+        .name = "other", .rights = RIGHTS_ALL, .patterns_count = 1, .patterns = {"other"}};
+    (void)state;
+    assert_int_equal(asked_with_key(w, &control, STINT_SET_SCHEDULE, "default"), STINT_DENIED);
+    assert_int_equal(asked_with_key(w, &other, STINT_SET_SCHEDULE, "default"), STINT_DENIED);
+    assert_int_equal(asked_with_key(w, &all, STINT_SET_SCHEDULE, "default"), STINT_OK);
+    assert_int_equal(asked_with_key(w, &control, STINT_RUN_SCHEDULE, "default"), STINT_DENIED);
+    assert_int_equal(asked_with_key(w, &control, STINT_PAUSE_SCHEDULE, "default"), STINT_OK);
+    assert_int_equal(asked_with_key(w, &other, STINT_SET_SCHEDULE, "other"), STINT_DENIED);
+    assert_int_equal(asked_with_key(w, &other, STINT_REMOVE_SCHEDULE, "other"), STINT_DENIED);
+    assert_int_equal(asked_with_key(w, &all, STINT_RUN_SCHEDULE, "default"), STINT_OK);
+    assert_int_equal(asked_with_key(w, &control, STINT_REMOVE_SCHEDULE, "default"), STINT_OK);
+    assert_int_equal(asked_with_key(w, &other, STINT_SET_SCHEDULE, "other"), STINT_OK);
+    assert_int_equal(jobs(w), 1);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -290,7 +362,9 @@ main(void)
         cmocka_unit_test(one_that_is_run_makes_a_job_once_and_its_ticks_go_on),
         cmocka_unit_test(what_can_be_no_schedule_is_refused),
         cmocka_unit_test(a_queue_that_is_closed_or_full_gets_its_job_when_it_is_not),
+        cmocka_unit_test(what_finds_no_room_in_the_store_is_made_when_there_is_some),
         cmocka_unit_test(a_unique_key_that_is_held_is_met),
+        cmocka_unit_test(who_sets_or_runs_one_may_submit_to_its_queue_now_and_before),
         cmocka_unit_test(a_zone_that_is_gone_is_told_and_the_rest_goes_on),
         cmocka_unit_test(a_thousand_are_listed_in_pages_and_due_at_once),
         cmocka_unit_test(what_is_known_of_one_is_the_same_after_a_restart),
