@@ -128,7 +128,7 @@ message_put_set_schedule(struct pack_buffer *b, uint64_t number, const struct sc
         put_key_text(b, SET_SCHEDULE_CRON, s->cron);
     if (s->zone.size)
         put_key_text(b, SET_SCHEDULE_ZONE, s->zone);
-    for (uint8_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i])
             pack_put_key_uint(b, (uint8_t)(SET_SCHEDULE_EVERY + i), numbers[i]);
     if (s->job.size)

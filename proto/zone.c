@@ -150,7 +150,7 @@ day_of(const struct change *c, int64_t year)
     if (c->by == CHANGE_JULIAN) /* the 29th of February is not counted */
         return civil_days(year, 1, 1) + c->day - 1 + (c->day >= 60 && civil_is_leap(year));
     int64_t first = civil_days(year, (unsigned)c->month, 1);
-    int64_t day = first + (c->day - (int)civil_weekday(first) + 7) % 7 + 7 * (c->week - 1);
+    int64_t day = first + (c->day - (int)civil_weekday(first) + 7) % 7 + 7LL * (c->week - 1);
     while (day >= first + (int64_t)civil_month_days(year, (unsigned)c->month))
         day -= 7;
     return day;
@@ -160,7 +160,7 @@ day_of(const struct change *c, int64_t year)
 static void
 rule_at(const struct rule *r, int64_t utc, struct zone_span *span)
 {
-    struct transition all[6];
+    struct transition all[6] = {{0}};
     unsigned count = 0, n = 0;
     int64_t year = civil_from_days(utc / DAY_S).year;
     *span = (struct zone_span){INT64_MIN, INT64_MAX, r->ahead};

@@ -229,7 +229,8 @@ schedule_find(struct core *core, struct slice name)
 static bool
 same_text(const char *text, struct slice slice)
 {
-    return strlen(text) == slice.size && memcmp(text, slice.data, slice.size) == 0;
+    return strlen(text) == slice.size &&
+        (slice.size == 0 || memcmp(text, slice.data, slice.size) == 0);
 }
 
 /* Does it have other ticks from now on? */

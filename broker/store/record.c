@@ -113,12 +113,14 @@ void
 record_set_body(struct record *r, struct slice body)
 {
     /* Later changes add a few fields and an error text; leave room for them, so that a job's
-     * payload never has to move from its record into parts. */
-    enum { LATER = 8 * FIELDS_OPTIONAL + LIMIT_ERROR_BYTES };
+     * payload never has to move from its record into parts. A schedule is named from the start. */
+    enum { FIELDS_LATER = FIELDS_OPTIONAL - FIELDS_FREE_COUNT - 1 };
+    enum { LATER = 8 * FIELDS_LATER + LIMIT_ERROR_BYTES };
+    size_t schedule = r->schedule.size ? 8 + r->schedule.size : 0;
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
     r->fields &= ~(1U << FIELD_CHUNKED);
-    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + r->schedule.size + LATER + body.size >
+    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + schedule + LATER + body.size >
         RECORD_INLINE_MAX) {
         r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};

@@ -58,7 +58,8 @@ enum record_field {
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
     FIELD_SCHEDULE = 17, /* bytes of the name of the schedule that made it */
     FIELDS_OPTIONAL = 18,
-    FIELDS_FREE = 3 << 15, /* bits below that which mean nothing yet */
+    FIELDS_FREE = 3 << 15, /* bits below that which mean nothing yet: so many */
+    FIELDS_FREE_COUNT = 2,
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
         30, /* no value of its own: it was lost with a worker, and has not ended since */
