@@ -7,6 +7,7 @@
 #include "keys.h"
 #include "log.h"
 #include "minder.h"
+#include "schedule_rows.h"
 #include "upkeep.h"
 
 #include <dirent.h>
@@ -235,6 +236,52 @@ each_bulk(struct dump *d, struct slice key, struct slice value)
 }
 
 static void
+put_id(json_t *o, const char *name, const struct stint_id *id)
+{
+    static const struct stint_id none;
+    char text[STINT_ID_TEXT_BYTES];
+    if (id_compare(id, &none) != 0)
+        json_object_set_new(o, name, json_string(stint_id_format(id, text)));
+}
+
+static void
+put_some(json_t *o, const char *name, uint64_t value)
+{
+    if (value)
+        json_object_set_new(o, name, dump_number(value));
+}
+
+static void
+each_schedule(struct dump *d, struct slice key, struct slice value)
+{
+    struct row_schedule row;
+    if (!row_schedule_read(key, value, &row)) {
+        d->damaged++;
+        return;
+    }
+    json_t *o = json_pack("{ss so ss ss so}", "type", "schedule", "name",
+        dump_bytes(row.name.data, row.name.size), "missed", stint_missed_name(row.missed),
+        "overlap", stint_overlap_name(row.overlap), "job", json_base64(row.job.data, row.job.size));
+    if (row.cron.size > 0) {
+        json_object_set_new(o, "cron", dump_bytes(row.cron.data, row.cron.size));
+        json_object_set_new(o, "zone", dump_bytes(row.zone.data, row.zone.size));
+    }
+    if (row.paused)
+        json_object_set_new(o, "paused", json_true());
+    put_some(o, "every_ms", row.every_ms);
+    put_some(o, "most", row.most);
+    put_some(o, "began_ms", row.began_ms);
+    put_some(o, "seen_ms", row.seen_ms);
+    put_some(o, "ticked_ms", row.ticked_ms);
+    put_some(o, "run", row.run);
+    put_some(o, "jobs", row.jobs);
+    put_some(o, "skipped", row.skipped);
+    put_id(o, "last", &row.last);
+    put_id(o, "run_id", &row.run_id);
+    dump_line(d, o);
+}
+
+static void
 each_session(struct dump *d, struct slice key, struct slice value)
 {
     struct row_session row;
@@ -360,6 +407,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_SESSIONS, each_session);
     dump_each(d, STORE_ANSWERS, each_answer);
     dump_each(d, STORE_BULKS, each_bulk);
+    dump_each(d, STORE_SCHEDULES, each_schedule);
 }
 
 /* ---- header and keys ---- */

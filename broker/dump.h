@@ -20,18 +20,26 @@
  *     job       id, state, at: where it stands, if it was moved, queue, kind, attempt, uncounted,
  *               last: how the last attempt ended, and the fields that record_field_name names;
  *               suspect, followed: others wait for it, after: ids of those that it is after,
- *               waits_for: which of them it waits for, error, unique: its key, attempts: that have
- * ended: number, how, started, ended, worker, error; payload or, of one that succeeded, result;
- * output: of a dead one session   session, submission: the last one, pruned: up to which answers
- * are gone, used_ms, owner: a hash of the key's name unique    key: of the queue (its number), id:
- * of the job that holds it, or until_ms: when that is over answer    session, submission, hash: of
- * what was sent, status, index, starts: queue, priority and first sequence of each level, or runs:
- * first id, count, met, or text: of a refusal. A client that sends a submission again gets it:
- * exactly once is kept through a dump bulk      bulk: its number, action, state, dry, priority,
- * queue, key, filter: as the protocol has it, began_ms, ended_ms, counted, done, refused, status,
- * at: where it stands, examples: an operation on all jobs that the filter is true of ended     id,
- * state: of a job that others wait for, which are to be told damaged   id, bytes: a record that was
- * set aside, or could not be read end       nothing; a dump without it is cut short
+ *               waits_for: which of them it waits for, error, unique: its key, schedule: that made
+ *               it, attempts: that have ended: number, how, started, ended, worker, error; payload
+ *               or, of one that succeeded, result; output: of a dead one
+ *     session   session, submission: the last one, pruned: up to which answers are gone, used_ms,
+ *               owner: a hash of the key's name
+ *     unique    key: of the queue (its number), id: of the job that holds it, or until_ms: when
+ *               that is over
+ *     answer    session, submission, hash: of what was sent, status, index, starts: queue, priority
+ *               and first sequence of each level, or runs: first id, count, met, or text: of a
+ *               refusal. A client that sends a submission again gets it: exactly once is kept
+ *               through a dump
+ *     bulk      bulk: its number, action, state, dry, priority, queue, key, filter: as the protocol
+ *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,
+ *               examples: an operation on all jobs that the filter is true of
+ *     ended     id, state: of a job that others wait for, which are to be told
+ *     schedule  name, cron and zone, or every_ms, missed, most, overlap, paused, began_ms, seen_ms:
+ *               up to where its ticks are over, ticked_ms, last: id, run, run_id, jobs, skipped,
+ *               job: as the protocol has it. With cron these times are the wall clock's
+ *     damaged   id, bytes: a record that was set aside, or could not be read
+ *     end       nothing; a dump without it is cut short
  *
  * They stand in this order: queues and levels before jobs. What follows from these lines (counts,
  * what is due, what expires, which jobs run, parts of large bodies) is not in a dump; loading makes

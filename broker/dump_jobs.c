@@ -123,8 +123,8 @@ put_record(json_t *o, const struct record *r)
         json_object_set_new(o, "last", json_string(record_last_name(r->last)));
     put_number(o, "submitted_ms", r->submitted_ms);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-        if (record_has(r, f) && f != FIELD_OUTPUT && f != FIELD_UNIQUE &&
-            f != FIELD_ATTEMPTS) /* what is said as a whole */
+        if (record_has(r, f) && f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS &&
+            f != FIELD_SCHEDULE) /* what is said as a whole */
             json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
     if (record_has(r, FIELD_SUSPECT))
         json_object_set_new(o, "suspect", json_true());
@@ -132,6 +132,7 @@ put_record(json_t *o, const struct record *r)
         json_object_set_new(o, "followed", json_true());
     put_bytes(o, "error", r->error);
     put_bytes(o, "unique", r->unique);
+    put_bytes(o, "schedule", r->schedule);
     put_attempts(o, r);
 }
 

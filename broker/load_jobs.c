@@ -90,15 +90,18 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         .kind = line_bytes(l, "kind", LIMIT_NAME_BYTES),
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
         .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES),
+        .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES),
         .attempts = read_attempts(l, attempts)};
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS &&
+        if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS && f != FIELD_SCHEDULE &&
             line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
     if (r->attempts.size > 0)
         record_set(r, FIELD_ATTEMPTS, r->attempts.size);
+    if (r->schedule.size > 0)
+        record_set(r, FIELD_SCHEDULE, r->schedule.size);
     if (line_flag(l, "suspect"))
         record_mark(r, FIELD_SUSPECT);
     if (line_flag(l, "followed"))

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-enum { LINE_FIELDS_MAX = 48, LINE_BODIES = 5 };
+enum { LINE_FIELDS_MAX = 48, LINE_BODIES = 8 };
 
 struct load_line {
     json_t *object;

@@ -3,6 +3,7 @@
 #include "feed_rows.h"
 #include "load.h"
 #include "rights.h"
+#include "schedule_rows.h"
 #include "upgrade.h"
 #include "upkeep.h"
 
@@ -386,6 +387,72 @@ take_unique(struct load *load)
     return true;
 }
 
+static const char *
+missed_name(unsigned number)
+{
+    return stint_missed_name((enum stint_missed)number);
+}
+
+static const char *
+overlap_name(unsigned number)
+{
+    return stint_overlap_name((enum stint_overlap)number);
+}
+
+static struct row_schedule
+read_schedule(struct load_line *l)
+{
+    struct row_schedule row = {.name = line_bytes(l, "name", LIMIT_NAME_BYTES),
+        .cron = line_bytes(l, "cron", CRON_TEXT_BYTES - 1),
+        .zone = line_bytes(l, "zone", ZONE_NAME_BYTES - 1),
+        .job = line_bytes(l, "job", LIMIT_SCHEDULE_JOB_BYTES),
+        .every_ms = line_number(l, "every_ms", LIMIT_TIME_MS),
+        .missed = (enum stint_missed)read_word(l, "missed", missed_name, STINT_MISSED_ALL),
+        .most = (uint32_t)line_number(l, "most", LIMIT_MISSED),
+        .overlap = (enum stint_overlap)read_word(l, "overlap", overlap_name, STINT_OVERLAP_REPLACE),
+        .paused = line_flag(l, "paused"),
+        .began_ms = line_must_number(l, "began_ms", UINT64_MAX),
+        .seen_ms = line_must_number(l, "seen_ms", UINT64_MAX),
+        .ticked_ms = line_number(l, "ticked_ms", UINT64_MAX),
+        .run = line_number(l, "run", UINT64_MAX),
+        .jobs = line_number(l, "jobs", UINT64_MAX),
+        .skipped = line_number(l, "skipped", UINT64_MAX)};
+    if (line_has(l, "last"))
+        row.last = line_id(l, "last");
+    if (line_has(l, "run_id"))
+        row.run_id = line_id(l, "run_id");
+    return row;
+}
+
+static bool
+take_schedule(struct load *load)
+{
+    struct load_line *l = &load->line;
+    uint8_t head[SCHEDULE_BEFORE_JOB_MAX];
+    static uint8_t whole[SCHEDULE_BEFORE_JOB_MAX + LIMIT_SCHEDULE_JOB_BYTES];
+    struct row_schedule row = read_schedule(l), back;
+    struct job_spec spec;
+    struct cron cron;
+    struct slice value;
+    const char *why;
+    char text[CRON_TEXT_BYTES];
+    if (l->why[0])
+        return false;
+    slice_to_text(text, sizeof text, row.cron);
+    if (row.job.size == 0 || !message_read_job(row.job, &spec) ||
+        (row.cron.size > 0 && !cron_parse(text, &cron, &why)))
+        return line_wrong(l, "its job or its expression is none");
+    struct slice before = row_schedule_write(head, &row);
+    memcpy(whole, before.data, before.size);
+    memcpy(whole + before.size, row.job.data, row.job.size);
+    if (!row_schedule_read(row.name, (struct slice){whole, before.size + row.job.size}, &back))
+        return line_wrong(l, "it is no schedule that there can be");
+    if (store_get(load->store, STORE_SCHEDULES, schedule_key(row.name), &value))
+        return line_wrong(l, "there is a schedule of this name already");
+    store_put(load->store, STORE_SCHEDULES, schedule_key(row.name), before, row.job);
+    return true;
+}
+
 /* Runs of ids, as an answer has them. */
 static struct slice
 read_runs(struct load_line *l, uint8_t *bytes)
@@ -491,7 +558,7 @@ static const struct {
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
     {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"ended", load_ended},
-    {"end", take_end}};
+    {"schedule", take_schedule}, {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

@@ -1,6 +1,7 @@
 /* What holds where nobody has said anything, and what the core is told of the settings. */
 #include "journaled.h"
 #include "options.h"
+#include "zone_files.h"
 
 void
 options_init(struct options *o)
@@ -46,4 +47,5 @@ options_to_core(const struct options *o, struct core_options *core)
     core->max.queues = (uint32_t)o->max.queues;
     core->max.peers = (uint32_t)o->max.peers;
     core->max.sessions = (uint32_t)o->max.sessions;
+    core->zone = zone_of_machine;
 }

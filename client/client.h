@@ -219,6 +219,9 @@ void client_follow_opened(struct stint_client *c);
 /* Ask again for what was refused, if it is time. */
 void client_follow_rest(struct stint_client *c);
 
+/* What SUBMIT says of this job. Errors: as stint_submit. */
+enum stint_status
+client_job_spec(struct stint_client *c, const struct stint_job *job, struct job_spec *spec);
 bool client_good_name(const char *name);
 
 /* query.c */

@@ -475,6 +475,32 @@ typedef bool stint_feed_fn(void *context, const struct stint_feed *feed);
 STINT_EXPORT enum stint_status
 stint_feeds(struct stint_client *client, stint_feed_fn *each, void *context, uint32_t timeout_ms);
 
+/* Schedules: named, they make jobs by the clock; the broker makes them, whether clients are there
+ * or not, exactly one for each tick. */
+
+/* Make a schedule, or change the one of this name; one that is paused stays so. `now` (NULL: not
+ * wanted): how it is then, without its job. Errors: STINT_BAD_NAME, STINT_INVALID (the expression
+ * or the zone, what never comes, a job with times of its own), STINT_TOO_LARGE (the job is over 16
+ * KiB), STINT_TOO_MANY (there are 10,000), STINT_STORE_FULL, STINT_DENIED (it takes `control` and
+ * `submit` of the job's queue), STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status stint_set_schedule(struct stint_client *client,
+    const struct stint_schedule *schedule, struct stint_schedule_info *now, uint32_t timeout_ms);
+
+/* Remove, pause or resume a schedule, or have it make a job now: `now->run_id`. Errors:
+ * STINT_NO_SUCH_SCHEDULE, STINT_INVALID (there is no such action); of a run what stint_submit has;
+ * else as stint_set_schedule. */
+STINT_EXPORT enum stint_status stint_control_schedule(struct stint_client *client, const char *name,
+    enum stint_schedule_action action, struct stint_schedule_info *now, uint32_t timeout_ms);
+
+/* Called for each schedule; false ends the list. All is borrowed for the call. */
+typedef bool stint_schedule_fn(void *context, const struct stint_schedule_info *info);
+
+/* List the schedules whose queues the client may see, by name, with the next tick of each; or one
+ * (`name`, else NULL) with its job and its `next` next ticks, at most 100. Errors:
+ * STINT_NO_SUCH_SCHEDULE, STINT_DENIED, STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_schedules(struct stint_client *client, const char *name,
+    uint32_t next, stint_schedule_fn *each, void *context, uint32_t timeout_ms);
+
 #define STINT_FEED_NEXT UINT64_MAX
 
 /* Where a follower is. Plain numbers, to be kept in a file or a table. */

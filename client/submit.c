@@ -164,6 +164,12 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
     return status == STINT_OK ? check_sizes(c, s, index, alone) : status;
 }
 
+enum stint_status
+client_job_spec(struct stint_client *c, const struct stint_job *job, struct job_spec *spec)
+{
+    return spec_of(c, job, 0, true, spec);
+}
+
 bool
 client_may_be_stored(const struct stint_client *c, const struct call *call)
 {

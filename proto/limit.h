@@ -65,6 +65,14 @@ enum {
 #define LIMIT_TIME_MS (100ULL * 366 * 86400 * 1000) /* any duration: a hundred years */
 #define LIMIT_MOMENT_MS 253402300799999ULL /* any point in time: the end of the year 9999 */
 
+/* Schedules. Each is looked at when one of them is due, and its job is read then. */
+enum {
+    LIMIT_SCHEDULES = 10000,
+    LIMIT_SCHEDULE_JOB_BYTES = 16 << 10, /* its job, as SUBMIT writes one */
+    LIMIT_MISSED = 1000, /* ticks that are made up for at once */
+    LEAST_EVERY_MS = 1000,
+};
+
 #define LIMIT_QUEUE_RATE (3600ULL * 1000000) /* jobs in an hour, likewise */
 
 /* What a feed keeps, at most and if nothing is said. */

@@ -4,10 +4,10 @@
  * until the next decode into it. No allocation depends on what a peer declares.
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
- * message_figures.c, message_control.c, message_why.c and message_bulk.c, in each of which a
- * message's keys, its decoder and its encoder stand together. A new message touches three places:
- * its row in message.def (which names its decoder), its struct and the contract of its encoder
- * here, and its group. PROTOCOL.md and a vector tell it to others.
+ * message_figures.c, message_control.c, message_why.c, message_schedule.c and message_bulk.c, in
+ * each of which a message's keys, its decoder and its encoder stand together. A new message touches
+ * three places: its row in message.def (which names its decoder), its struct and the contract of
+ * its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -36,6 +36,7 @@ struct job_spec {
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     uint64_t time_to_run_ms, backoff_base_ms, backoff_cap_ms;
     uint64_t delay_ms, due_ms; /* not before so long after it is stored, nor before this time */
+    struct slice schedule; /* which made it: the broker alone says that; empty: none */
     struct slice unique; /* empty: it has no unique key */
     uint64_t unique_flags; /* of enum unique_flag */
     uint64_t unique_for_ms; /* its key is held so long after it has succeeded */
@@ -113,6 +114,18 @@ enum leave { LEAVE_NOT, LEAVE_DRAIN = 1, LEAVE_STOP = 2 };
 
 /* What becomes of a feed: SET_FEED. The numbers are the protocol's. */
 enum feed_action { FEED_SET = 1, FEED_REMOVE = 2 };
+
+/* What becomes of a schedule: SET_SCHEDULE. What is 0 or empty in it is the default. */
+struct schedule_request {
+    enum stint_schedule_action action;
+    struct slice name, cron, zone;
+    uint64_t every_ms;
+    enum stint_missed missed;
+    uint32_t most; /* MISSED_ALL: so many at once */
+    enum stint_overlap overlap;
+    struct slice job; /* the bytes of its job, a map as SUBMIT has it; empty: none was given */
+    uint64_t run; /* RUN: a number of the peer's, so that one that is sent again is one */
+};
 
 /* A page of a feed. */
 struct feed_events {
@@ -345,6 +358,11 @@ struct message {
             uint64_t offset;
             uint32_t limit, parts; /* PART_PAYLOAD */
         } peek;
+        struct schedule_request set_schedule; /* its job's numbers are in message_arrays.specs[0] */
+        struct {
+            struct slice name, cursor; /* name: of one; empty: all */
+            uint32_t next; /* so many ticks to come of each */
+        } list_schedules;
         struct bulk_request bulk;
         struct {
             uint64_t bulk; /* LIST_BULKS: 0: all */
@@ -371,9 +389,16 @@ struct name_arrays {
     struct slice prefixes[LIMIT_PREFIXES]; /* of queues' names, with a `*` behind each */
 };
 
+/* A schedule as SCHEDULES tells it, with its job as it came. */
+struct schedule_item {
+    struct stint_schedule_info info;
+    struct slice job; /* as SET_SCHEDULE had it; empty: it was not asked for */
+};
+
 /* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING and others: what message_next_* reads. */
 struct message_items {
     struct pack_reader r;
+    struct schedule_item schedule; /* SCHEDULES: one at a time */
     /* What the info or running_info points to. */
     char progress[STINT_PROGRESS_BYTES];
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
@@ -412,8 +437,8 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS and BULKS are read one element at a time
- * into the arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS, SCHEDULES and BULKS are read one
+ * element at a time into the arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
@@ -422,6 +447,7 @@ bool message_next_reason(struct message_arrays *arrays);
 bool message_next_feed(struct message_arrays *arrays);
 bool message_next_figures(struct message_arrays *arrays);
 bool message_next_bulk(struct message_arrays *arrays);
+bool message_next_schedule(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -543,6 +569,15 @@ void message_put_tune_queue(struct pack_buffer *b, uint64_t number, struct slice
     const struct stint_queue_tuning *tuning);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
+
+void message_put_set_schedule(
+    struct pack_buffer *b, uint64_t number, const struct schedule_request *request);
+void message_put_list_schedules(
+    struct pack_buffer *b, uint64_t number, struct slice name, uint32_t next, struct slice cursor);
+void message_put_schedule(struct pack_buffer *b, const struct schedule_item *item);
+/* A job alone, as a schedule keeps it; and its bytes read. False: they are none. */
+void message_put_job(struct pack_buffer *b, const struct job_spec *job);
+bool message_read_job(struct slice bytes, struct job_spec *job);
 
 void message_put_bulk(struct pack_buffer *b, uint64_t number, const struct bulk_request *bulk);
 /* LIST_BULKS, STOP_BULK. 0: all. */

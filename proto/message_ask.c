@@ -174,6 +174,7 @@ enum info_key {
     INFO_EXPIRES_AT = 26,
     INFO_AFTER = 27,
     INFO_AFTER_FLAGS = 28,
+    INFO_SCHEDULE = 29,
     INFO_TOTAL = 30,
     INFO_SPENT = 31,
     INFO_ATTEMPTS = 32,
@@ -243,6 +244,9 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_AFTER_FLAGS:
         info->after_flags = (uint32_t)pack_uint_max(r, UINT32_MAX);
+        break;
+    case INFO_SCHEDULE:
+        slice_to_text(info->schedule, sizeof info->schedule, pack_text(r));
         break;
     case INFO_TOTAL:
         info->total_ms = pack_uint(r);
@@ -378,8 +382,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->result != NULL) + (i->worker[0] != 0) + (i->error[0] != 0) + (i->backoff_base_ms != 0) +
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
-        (i->after_flags != 0) + (i->total_ms != 0) + (i->spent_ms != 0) + (i->attempts != NULL) +
-        progress_fields(&i->progress);
+        (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
+        (i->attempts != NULL) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -420,6 +424,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_AFTER, i->after);
     if (i->after_flags)
         pack_put_key_uint(b, INFO_AFTER_FLAGS, i->after_flags);
+    if (i->schedule[0])
+        put_key_string(b, INFO_SCHEDULE, i->schedule);
     if (i->total_ms)
         pack_put_key_uint(b, INFO_TOTAL, i->total_ms);
     if (i->spent_ms)

@@ -39,6 +39,8 @@ struct slice decoding_progress_text(struct decoding *d);
 void decoding_ids(struct decoding *d);
 /* A filter, which is read to see that it is one. */
 struct slice decoding_filter(struct decoding *d);
+/* A job, as SUBMIT has it in common, with the defaults filled in. */
+void decoding_job(struct decoding *d, struct job_spec *spec);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);
 

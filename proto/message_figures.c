@@ -318,6 +318,9 @@ message_put_subscribe(struct pack_buffer *b, uint64_t number, struct slice queue
         put_ids(b, SUBSCRIBE_IDS, ids, count);
 }
 
+/* The schedule that made the job stands behind them, if one did. */
+enum { EVENT_ELEMENTS = 5 };
+
 void
 events_field(struct decoding *d, uint64_t key)
 {
@@ -334,17 +337,22 @@ events_field(struct decoding *d, uint64_t key)
         e->at_ms = pack_uint(&d->r);
         e->count = pack_uint(&d->r);
         slice_to_text(e->queue, sizeof e->queue, pack_text(&d->r));
-        decoding_skip_rest(d, 5, elements);
+        e->schedule[0] = '\0';
+        if (elements > EVENT_ELEMENTS && !d->r.bad)
+            slice_to_text(e->schedule, sizeof e->schedule, pack_text(&d->r));
+        decoding_skip_rest(d, EVENT_ELEMENTS + (elements > EVENT_ELEMENTS), elements);
     }
 }
 
 void
 message_put_event(struct pack_buffer *b, const struct stint_event *event)
 {
-    pack_put_array(b, 5);
+    pack_put_array(b, EVENT_ELEMENTS + (event->schedule[0] != 0));
     pack_put_uint(b, event->type);
     put_id(b, &event->id);
     pack_put_uint(b, event->at_ms);
     pack_put_uint(b, event->count);
     pack_put_string(b, event->queue);
+    if (event->schedule[0])
+        pack_put_string(b, event->schedule);
 }

@@ -306,6 +306,29 @@ message_put_submit_again(struct pack_buffer *b, struct slice frame, uint64_t num
     memcpy(pack_reserve(b, pack_left(&in)), in.at, pack_left(&in));
 }
 
+void
+decoding_job(struct decoding *d, struct job_spec *spec)
+{
+    *spec = spec_defaults;
+    (void)read_spec(d, spec, 0);
+    if (spec->after.size)
+        decoding_complain(d, STINT_INVALID, "a job that stands alone is after no others");
+}
+
+bool
+message_read_job(struct slice bytes, struct job_spec *spec)
+{
+    struct decoding d = {.r = pack_reader(bytes.data, bytes.size)};
+    decoding_job(&d, spec);
+    return !d.r.bad && pack_left(&d.r) == 0;
+}
+
+void
+message_put_job(struct pack_buffer *b, const struct job_spec *spec)
+{
+    put_spec(b, spec, differing(spec, &spec_defaults) | 1U << JOB_PAYLOAD);
+}
+
 /* An answer is [number, status, runs] or [number, status, index, detail]. */
 enum { ACCEPTED_ELEMENTS = 3, REFUSED_ELEMENTS = 4 };
 /* A run is [id, count], or [id, count, met]. */

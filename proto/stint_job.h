@@ -186,6 +186,7 @@ struct stint_job_info {
     char unique[STINT_UNIQUE_BYTES]; /* its unique key; "": it has none */
     uint64_t unique_flags, unique_for_ms;
     uint64_t expires_at_ms; /* it expires then, if it has not begun; 0: it does not */
+    char schedule[STINT_NAME_BYTES]; /* that made it; "": none did */
     struct stint_progress progress; /* of the current run */
     const struct stint_attempt *attempts; /* those that have ended, the oldest first, of very many
                                              the newest; NULL if not asked for, or none has */
@@ -218,6 +219,7 @@ struct stint_event {
     uint64_t at_ms;
     uint64_t count; /* for STINT_EVENT_LOST: how many; else the attempt */
     char queue[STINT_NAME_BYTES];
+    char schedule[STINT_NAME_BYTES]; /* SUBMITTED: that made the job; "": none did */
 };
 
 /* A feed: events that the broker records as it commits what they tell of, numbered 1, 2, 3 ... */
@@ -231,6 +233,75 @@ struct stint_feed {
     uint64_t first, next; /* numbers of the oldest event that is kept, and of the next one */
     uint64_t bytes; /* that they take */
     bool made; /* it was not there before */
+    uint64_t reserved[4];
+};
+
+/* What can be done with a schedule. The numbers are the protocol's. */
+enum stint_schedule_action {
+    STINT_SET_SCHEDULE = 1,
+    STINT_REMOVE_SCHEDULE = 2,
+    STINT_PAUSE_SCHEDULE = 3,
+    STINT_RESUME_SCHEDULE = 4, /* from now on: what was due meanwhile is not made up for */
+    STINT_RUN_SCHEDULE = 5, /* a job now, besides its ticks */
+};
+
+/* What becomes of ticks that could not be made in their time, as the broker was down. */
+enum stint_missed {
+    STINT_MISSED_SKIP = 1, /* nothing, if they are over for more than a minute */
+    STINT_MISSED_ONE = 2, /* one job for all of them: the default */
+    STINT_MISSED_ALL = 3, /* a job for each, up to a number */
+};
+
+/* What becomes of a tick while the last one's job is not over. */
+enum stint_overlap {
+    STINT_OVERLAP_START = 1, /* its job is made: the default */
+    STINT_OVERLAP_SKIP = 2, /* nothing */
+    STINT_OVERLAP_REPLACE = 3, /* its job is made, and the last one is cancelled */
+};
+
+/* "skip", "one", "all"; "start", "skip", "replace"; "unknown" for the rest. Constant strings; any
+ * thread. */
+STINT_EXPORT const char *stint_missed_name(enum stint_missed missed);
+STINT_EXPORT const char *stint_overlap_name(enum stint_overlap overlap);
+
+/* A schedule to set. Begin with STINT_SCHEDULE_INIT; NULL and 0 then mean the default. Either
+ * `cron` or `every_ms` is given. Everything is borrowed for the call. */
+struct stint_schedule {
+    const char *name; /* as those of queues */
+    const char *cron; /* five fields as crontab(5) has them, or @daily and so on */
+    const char *zone; /* whose time that is, as tzdata names it: "Europe/Berlin"; NULL: "UTC" */
+    uint64_t every_ms; /* from when it is set on, by the time that passes; at least 1000 */
+    enum stint_missed missed;
+    uint32_t missed_most; /* of STINT_MISSED_ALL, 1 to 1000 */
+    enum stint_overlap overlap;
+    struct stint_job job; /* without times of its own: due_ms and expires_at_ms are 0 */
+    uint64_t reserved[4];
+};
+#define STINT_SCHEDULE_INIT \
+    { \
+        .job = STINT_JOB_INIT \
+    }
+
+#define STINT_NEXT_TICKS 100
+
+/* What the broker tells of one. Pointers live as long as the call that gave the struct says. */
+struct stint_schedule_info {
+    char name[STINT_NAME_BYTES], queue[STINT_NAME_BYTES], kind[STINT_NAME_BYTES];
+    char cron[256], zone[64]; /* cron "": it is every_ms */
+    uint64_t every_ms;
+    enum stint_missed missed;
+    uint32_t missed_most;
+    enum stint_overlap overlap;
+    bool paused;
+    bool made; /* it was not there before */
+    enum stint_status trouble; /* why its last tick could not be made, and is tried again */
+    uint64_t last_ms; /* its last tick; 0: there was none yet */
+    struct stint_id last_id; /* the last job it made; all 0: none */
+    struct stint_id run_id; /* STINT_RUN_SCHEDULE: the job that this made */
+    uint64_t jobs, skipped; /* jobs that it made, and ticks for which it made none */
+    uint64_t next[STINT_NEXT_TICKS]; /* its next ticks, as many as were asked for and there are */
+    uint32_t next_count;
+    const struct stint_job *job; /* NULL: not asked for */
     uint64_t reserved[4];
 };
 

@@ -22,6 +22,8 @@
 #include "queues.h"
 #include "random.h"
 #include "reply.h"
+#include "schedule.h"
+#include "schedule_control.h"
 #include "sessions.h"
 #include "settle.h"
 #include "show_figures.h"
@@ -127,7 +129,10 @@ load_rows(struct core *core, const char **error)
         return STINT_DAMAGED;
     names_load(&core->book);
     *error = "the row of the broker's clock is damaged; restore the data directory";
-    return clock_load(core) ? STINT_OK : STINT_DAMAGED;
+    if (!clock_load(core))
+        return STINT_DAMAGED;
+    *error = "the row of a schedule is damaged; restore the data directory";
+    return schedule_load(core) ? STINT_OK : STINT_DAMAGED;
 }
 
 static enum stint_status
@@ -191,6 +196,7 @@ core_destroy(struct core **core)
     control_fini(*core);
     feed_fini(*core);
     bulk_fini(*core);
+    schedule_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -256,6 +262,10 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_LIST_FEEDS:
     case MESSAGE_READ_FEED:
         follow_message(core, peer, m);
+        break;
+    case MESSAGE_SET_SCHEDULE:
+    case MESSAGE_LIST_SCHEDULES:
+        schedule_message(core, peer, m);
         break;
     case MESSAGE_BULK:
     case MESSAGE_LIST_BULKS:

@@ -14,6 +14,7 @@
 #include "rights.h"
 #include "stint_job.h"
 #include "store.h"
+#include "zone.h"
 
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ struct core_options {
     uint64_t answers_bytes; /* ...and so much beyond that, for the rest; then it is cut off */
     uint64_t unread_total_bytes; /* the first, for all peers together */
     struct core_max max;
+    zone_opener *zone; /* by which schedules find their time zones; NULL: there is UTC alone */
     uint64_t queue_keep_ms; /* a queue that is empty and not used for so long goes */
 };
 /* All fields but endpoint and software set to their defaults. */

@@ -285,7 +285,7 @@ row_for(struct pending *p, size_t bytes)
 
 void
 feed_record(struct core *core, enum stint_event_type type, const struct queue *q,
-    const struct stint_id *id, uint64_t attempt)
+    const struct stint_id *id, uint64_t attempt, struct slice schedule)
 {
     for (struct feed *f = core->feeds.list; f; f = f->next) {
         if (!hears(f, type, q))
@@ -293,14 +293,16 @@ feed_record(struct core *core, enum stint_event_type type, const struct queue *q
         struct row_event event = {.type = (uint8_t)type,
             .attempt = (uint32_t)attempt,
             .id = *id,
-            .queue = {(const uint8_t *)q->name, q->name_bytes}};
+            .queue = {(const uint8_t *)q->name, q->name_bytes},
+            .schedule = schedule};
         struct pending *p = &f->pending;
-        struct pending_row *row = row_for(p, ROW_EVENT_BYTES + event.queue.size);
+        uint8_t bytes[ROW_EVENT_BYTES_MAX];
+        struct pending_row *row = row_for(p, row_event_write(bytes, &event));
         if (row->count > 0 && p->queue == q->number)
             event.queue.size = 0;
         p->queue = q->number;
-        size_t size = ROW_EVENT_BYTES + event.queue.size;
-        row_event_write(pack_reserve(&p->events, size), &event);
+        size_t size = row_event_write(bytes, &event);
+        memcpy(pack_reserve(&p->events, size), bytes, size);
         row->count++;
     }
 }
@@ -463,6 +465,7 @@ collect(struct core *core, const struct row_events *row, uint64_t *at, uint32_t 
         told.type = (enum stint_event_type)e.type;
         told.id = e.id;
         told.count = e.attempt;
+        slice_to_text(told.schedule, sizeof told.schedule, e.schedule);
         message_put_event(&core->scratch.page, &told);
         ++*count;
         *at = number + 1;

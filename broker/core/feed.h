@@ -24,7 +24,7 @@ void feed_describe(const struct feed *feed, struct stint_feed *told);
 /* An event of a job in this queue, to all feeds that hear of it. It is written at the end of the
  * step, as what was read from the store is borrowed until then. */
 void feed_record(struct core *core, enum stint_event_type type, const struct queue *queue,
-    const struct stint_id *id, uint64_t attempt);
+    const struct stint_id *id, uint64_t attempt, struct slice schedule);
 /* At the end of a step: write what was recorded, and drop what is too much by that. */
 void feed_flush(struct core *core);
 

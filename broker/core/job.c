@@ -706,6 +706,7 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
         info->unique_flags = record_get(r, FIELD_UNIQUE_FLAGS, 0);
         info->unique_for_ms = record_get(r, FIELD_UNIQUE_FOR, 0);
     }
+    slice_to_text(info->schedule, sizeof info->schedule, r->schedule);
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
     else {

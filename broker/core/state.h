@@ -10,6 +10,7 @@
 #include "fleet.h"
 #include "record.h"
 #include "rows.h"
+#include "schedule_rows.h"
 
 #include <assert.h>
 
@@ -60,6 +61,17 @@ struct clocks {
     uint64_t slot; /* of FIGURES_SLOT_MS, by now_ms, from 1 on: for the figures of queues */
 };
 
+struct schedule;
+
+/* What makes jobs by the clock (schedule.h). */
+struct schedules {
+    struct schedule *all; /* uthash by name */
+    struct named_zone *zones; /* that were asked for; they stay */
+    uint64_t told_ms, even_ms; /* when one is due first: by the wall clock, by the broker's time */
+    uint64_t retry_ms; /* monotonic: those that could not make their jobs try again; 0: none */
+    struct pack_buffer row; /* of the one that is worked on */
+};
+
 /* When time has work for us, and where the walks that go on in pieces stand. */
 struct sweeps {
     uint64_t due_ms; /* by the broker's time: when the first parked job is due */
@@ -71,6 +83,7 @@ struct sweeps {
     uint32_t queue; /* number of the one that was looked at last */
     uint8_t session[SESSION_BYTES]; /* likewise */
     struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
+    struct schedules schedules;
 };
 
 /* What a person has set for the workers of a name. */

@@ -400,7 +400,7 @@ insert_one(struct core *core, struct level *level, const struct job_spec *spec, 
         job_insert(core, level, id, spec);
     core->figures.submitted++;
     if (watch_hears(core))
-        watch_event(core, STINT_EVENT_SUBMITTED, level, id, 0);
+        watch_submitted(core, level, id, spec->schedule);
     if (fails)
         after_cancel(core, id, &failed);
     return STINT_MET_NOTHING;
@@ -576,6 +576,26 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
     peer->submissions.last = m->number;
     peer->submissions.changed = true;
     peers_have_output(core, peer);
+}
+
+enum stint_status
+submit_may(struct core *core, const struct job_spec *spec)
+{
+    const struct message one = {.count = 1};
+    struct verdict v = {.status = STINT_OK};
+    core->scratch.decoded->specs[0] = *spec;
+    check_jobs(core, &one, &v);
+    return v.status;
+}
+
+enum stint_met
+submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id)
+{
+    struct queue *q = book_queue_make(&core->book, spec->queue);
+    assert(q); /* submit_may has counted */
+    struct level *level = book_level(&core->book, q, spec->priority, true);
+    assert(level);
+    return insert_one(core, level, spec, id);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "job.h"
 #include "links.h"
 #include "queues.h"
+#include "schedule.h"
 #include "sessions.h"
 #include "unique.h"
 
@@ -244,6 +245,7 @@ static const struct chore chores[] = {
     {SWEEP_FIRST, deadline_in, sweep_deadlines},
     {SWEEP_FIRST, ended_in, after_step},
     {SWEEP_FIRST, due_in, sweep_due},
+    {SWEEP_FIRST, schedule_due_in, schedule_sweep},
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, unique_in, unique_sweep},
     {SWEEP_FIRST, leaving_in, sessions_forget_more},

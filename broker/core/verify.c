@@ -550,6 +550,26 @@ bulk_row(struct verify *v, struct slice key, struct slice value)
         complain(v, "a bulk operation has ended and goes on, or the other way round", NULL);
 }
 
+/* What would be made of it has to be a job, at a time that there is. */
+static void
+schedule_row(struct verify *v, struct slice key, struct slice value)
+{
+    struct row_schedule row;
+    struct job_spec spec;
+    struct cron cron;
+    const char *why;
+    char text[CRON_TEXT_BYTES];
+    if (!row_schedule_read(key, value, &row)) {
+        complain(v, "the row of a schedule is damaged", NULL);
+        return;
+    }
+    slice_to_text(text, sizeof text, row.cron);
+    if (row.every_ms == 0 && !cron_parse(text, &cron, &why))
+        complain(v, "the expression of a schedule is none", NULL);
+    if (!message_read_job(row.job, &spec))
+        complain(v, "the job of a schedule is damaged", NULL);
+}
+
 static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
@@ -602,6 +622,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (v.events != v.event_rows)
         complain(&v, "events belong to no feed", NULL);
     each_row(&v, STORE_BULKS, BULK_KEY_BYTES, bulk_row);
+    each_row(&v, STORE_SCHEDULES, 0, schedule_row);
     each_row(&v, STORE_DEADLINES, TIME_KEY_BYTES, deadline_row);
     if (v.stray_deadlines > v.report->damaged) /* one that was set aside leaves its row behind */
         complain(&v, "jobs expire that are not there", NULL);

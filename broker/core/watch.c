@@ -125,12 +125,12 @@ has_room(const struct core *core, const struct subscription *s)
         peers_can_take(core, s->peer);
 }
 
-void
-watch_event(struct core *core, enum stint_event_type type, const struct level *level,
-    const struct stint_id *id, uint64_t count)
+static void
+tell_event(struct core *core, enum stint_event_type type, const struct level *level,
+    const struct stint_id *id, uint64_t count, struct slice schedule)
 {
     if (core->feeds.list)
-        feed_record(core, type, level->queue, id, count);
+        feed_record(core, type, level->queue, id, count, schedule);
     for (struct subscription *s = core->fleet.subscriptions; s; s = s->next) {
         if (!(s->events >> type & 1) || (s->some && !hears(s, level->queue, id)))
             continue;
@@ -143,8 +143,23 @@ watch_event(struct core *core, enum stint_event_type type, const struct level *l
             .at_ms = clock_told(core, core->clocks.wall_ms),
             .count = count};
         memcpy(event.queue, level->queue->name, sizeof event.queue);
+        slice_to_text(event.schedule, sizeof event.schedule, schedule);
         put_event(core, s, &event);
     }
+}
+
+void
+watch_event(struct core *core, enum stint_event_type type, const struct level *level,
+    const struct stint_id *id, uint64_t count)
+{
+    tell_event(core, type, level, id, count, (struct slice){NULL, 0});
+}
+
+void
+watch_submitted(
+    struct core *core, const struct level *level, const struct stint_id *id, struct slice schedule)
+{
+    tell_event(core, STINT_EVENT_SUBMITTED, level, id, 0, schedule);
 }
 
 static void

@@ -16,6 +16,9 @@ watch_hears(const struct core *core)
 }
 void watch_event(struct core *core, enum stint_event_type type, const struct level *level,
     const struct stint_id *id, uint64_t count);
+/* A job is new; the schedule that made it is named, if one did. */
+void watch_submitted(
+    struct core *core, const struct level *level, const struct stint_id *id, struct slice schedule);
 void watch_subscribe(struct core *core, struct peer *peer, const struct message *m);
 void watch_unsubscribe(struct core *core, struct peer *peer, const struct message *m);
 void watch_flush(struct core *core);

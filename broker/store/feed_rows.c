@@ -127,12 +127,29 @@ row_events_read(struct slice key, struct slice value, struct row_events *row)
 size_t
 row_event_write(uint8_t *at, const struct row_event *event)
 {
-    at[0] = event->type;
+    at[0] = (uint8_t)(event->type | (event->schedule.size ? ROW_EVENT_SCHEDULED : 0));
     at[1] = (uint8_t)event->queue.size;
     put_be(at + 2, event->attempt, 4);
     memcpy(at + 6, event->id.bytes, STINT_ID_BYTES);
     put_text(at + ROW_EVENT_BYTES, event->queue);
-    return ROW_EVENT_BYTES + event->queue.size;
+    if (event->schedule.size == 0)
+        return ROW_EVENT_BYTES + event->queue.size;
+    uint8_t *behind = at + ROW_EVENT_BYTES + event->queue.size;
+    behind[0] = (uint8_t)event->schedule.size;
+    put_text(behind + 1, event->schedule);
+    return ROW_EVENT_BYTES + event->queue.size + 1 + event->schedule.size;
+}
+
+static bool
+take_schedule(struct slice *events, struct row_event *event)
+{
+    if (events->size < 1 || events->data[0] == 0 || events->data[0] > LIMIT_NAME_BYTES ||
+        events->size < 1 + (size_t)events->data[0])
+        return false;
+    event->schedule = (struct slice){events->data + 1, events->data[0]};
+    events->data += 1 + event->schedule.size;
+    events->size -= 1 + event->schedule.size;
+    return true;
 }
 
 bool
@@ -142,11 +159,12 @@ row_event_take(struct slice *events, struct row_event *event)
         events->size < ROW_EVENT_BYTES + (size_t)events->data[1])
         return false;
     const uint8_t *at = events->data;
-    *event = (struct row_event){.type = at[0],
+    *event = (struct row_event){.type = at[0] & (ROW_EVENT_SCHEDULED - 1),
         .attempt = (uint32_t)get_be(at + 2, 4),
         .queue = {at + ROW_EVENT_BYTES, at[1]}};
     memcpy(event->id.bytes, at + 6, STINT_ID_BYTES);
+    bool scheduled = (at[0] & ROW_EVENT_SCHEDULED) != 0;
     events->data += ROW_EVENT_BYTES + event->queue.size;
     events->size -= ROW_EVENT_BYTES + event->queue.size;
-    return true;
+    return !scheduled || take_schedule(events, event);
 }

@@ -14,7 +14,8 @@
  * then life, first, next, bytes               32       the events 72       the name, the queues
  *
  * An event: u8 type, u8 size of the queue's name (0: the queue of the one before), u32 attempt, the
- * job's id, the queue's name. The first of a row names its queue.
+ * job's id, the queue's name. The first of a row names its queue. If 128 is added to its type, the
+ * schedule that made the job follows: u8 size, name.
  */
 #ifndef FEED_ROWS_H
 #define FEED_ROWS_H
@@ -30,7 +31,8 @@ enum {
     ROW_EVENTS_HEAD_BYTES = 32,
     ROW_EVENTS_BYTES_MAX = 4080, /* so that it takes no more than a page */
     ROW_EVENT_BYTES = 6 + STINT_ID_BYTES,
-    ROW_EVENT_BYTES_MAX = ROW_EVENT_BYTES + LIMIT_NAME_BYTES,
+    ROW_EVENT_BYTES_MAX = ROW_EVENT_BYTES + LIMIT_NAME_BYTES + 1 + LIMIT_NAME_BYTES,
+    ROW_EVENT_SCHEDULED = 128,
     ROW_EVENTS_MAX = (ROW_EVENTS_BYTES_MAX - ROW_EVENTS_HEAD_BYTES) / ROW_EVENT_BYTES,
 };
 
@@ -64,6 +66,7 @@ struct row_event {
     uint32_t attempt;
     struct stint_id id;
     struct slice queue; /* empty: that of the one before */
+    struct slice schedule; /* empty: none made the job */
 };
 
 struct slice events_key(uint8_t key[EVENTS_KEY_BYTES], uint32_t feed, uint64_t first);

@@ -28,7 +28,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_AFTER] = "after_left",
     [FIELD_AFTER_FLAGS] = "after_flags",
     [FIELD_TOTAL] = "total_ms",
-    [FIELD_SPENT] = "spent_ms"};
+    [FIELD_SPENT] = "spent_ms",
+    [FIELD_SCHEDULE] = "schedule_bytes"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -98,6 +99,10 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_TOTAL, spec->total_ms);
     if (spec->unique.size)
         set_unique(r, spec);
+    if (spec->schedule.size) {
+        r->schedule = spec->schedule;
+        record_set(r, FIELD_SCHEDULE, spec->schedule.size);
+    }
     record_set_body(r, spec->payload);
 }
 
@@ -111,8 +116,8 @@ fields_with_values(const struct record *r)
 static size_t
 head_size(const struct record *r)
 {
-    size_t size =
-        RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size + r->attempts.size;
+    size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size +
+        r->attempts.size + r->schedule.size;
     for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1)
         size += 8;
     return size;
@@ -122,12 +127,13 @@ void
 record_set_body(struct record *r, struct slice body)
 {
     /* Later changes add a few fields and an error text; leave room for them, so that a job's
-     * payload never has to move from its record into parts. */
-    enum { LATER = 8 * FIELDS_OPTIONAL + LIMIT_ERROR_BYTES };
+     * payload never has to move from its record into parts. A schedule is named from the start. */
+    enum { LATER = 8 * (FIELDS_OPTIONAL - 1) + LIMIT_ERROR_BYTES };
+    size_t schedule = r->schedule.size ? 8 + r->schedule.size : 0;
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
     r->fields &= ~(1U << FIELD_CHUNKED);
-    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + LATER + body.size >
+    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + schedule + LATER + body.size >
         RECORD_INLINE_MAX) {
         r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};
@@ -162,6 +168,9 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     if (r->attempts.size)
         memcpy(at, r->attempts.data, r->attempts.size);
     at += r->attempts.size;
+    if (r->schedule.size)
+        memcpy(at, r->schedule.data, r->schedule.size);
+    at += r->schedule.size;
     size_t size = (size_t)(at - head);
     put_le(head, check_of(head, size, r->body, id), 8);
     return size;
@@ -177,7 +186,7 @@ is_sane(const struct record *r)
     return r->state < STINT_STATES && r->last <= LAST_OVERTIME && r->uncounted <= r->attempt &&
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES &&
-        r->attempts.size <= ATTEMPTS_BYTES_MAX;
+        r->attempts.size <= ATTEMPTS_BYTES_MAX && r->schedule.size <= LIMIT_NAME_BYTES;
 }
 
 enum stint_state
@@ -202,7 +211,7 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
-    r->unique.size = r->attempts.size = 0;
+    r->unique.size = r->attempts.size = r->schedule.size = 0;
     size_t head = head_size(r);
     if (bytes.size < head)
         return false;
@@ -213,13 +222,17 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
         r->unique.size = r->optional[FIELD_UNIQUE];
     if (record_has(r, FIELD_ATTEMPTS))
         r->attempts.size = r->optional[FIELD_ATTEMPTS];
+    if (record_has(r, FIELD_SCHEDULE))
+        r->schedule.size = r->optional[FIELD_SCHEDULE];
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
-    if (!is_sane(r) || bytes.size != (head += r->unique.size + r->attempts.size) + body)
+    if (!is_sane(r) ||
+        bytes.size != (head += r->unique.size + r->attempts.size + r->schedule.size) + body)
         return false;
     r->kind.data = at;
     r->error.data = at + r->kind.size;
     r->unique.data = r->error.data + r->error.size;
     r->attempts.data = r->unique.data + r->unique.size;
+    r->schedule.data = r->attempts.data + r->attempts.size;
     r->body = (struct slice){p + head, body};
     return get_le(p, 8) == check_of(p, head, r->body, id);
 }

@@ -40,6 +40,7 @@ enum store_table {
     STORE_FOLLOWERS, /* id, id -> nothing: the second job waits for the end of the first */
     STORE_PARENTS, /* id, number -> ids of jobs that it is after, a hundred in a row */
     STORE_ENDED, /* id -> how that job ended: followers of it have to be told */
+    STORE_SCHEDULES, /* name -> a schedule: its job, when it makes it, and how far it is */
     STORE_TABLES
 };
 

@@ -21,7 +21,8 @@
  *              STORE_DEADLINES, and records may have FIELD_START_BY. A program of format 8 would
  *              hand out what has expired.
  *     9 to 10  records may have the runs that have ended; there are STORE_FOLLOWERS and what else
- *              belongs to jobs that wait for others, a state of its own.
+ *              belongs to jobs that wait for others, a state of its own; STORE_SCHEDULES; and
+ * queues have a weight, a backlog and defaults, which a program of format 9 would forget.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */

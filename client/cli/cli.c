@@ -114,6 +114,7 @@ cli_exit(enum stint_status status)
     case STINT_NO_SUCH_JOB:
     case STINT_NO_SUCH_QUEUE:
     case STINT_NO_SUCH_FEED:
+    case STINT_NO_SUCH_SCHEDULE:
         return EXIT_NO_SUCH_JOB;
     case STINT_INVALID:
     case STINT_BAD_NAME:

@@ -144,6 +144,7 @@ out_job(const struct stint_job_info *i)
     put_number(o, "after", i->after);
     if (i->after_flags & STINT_AFTER_ANY)
         json_object_set_new(o, "after_end", json_string("any"));
+    put_text(o, "schedule", i->schedule);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "total_ms", i->total_ms);
@@ -422,6 +423,7 @@ out_event(const struct stint_event *e)
     json_object_set_new(o, "id", json_string(stint_id_format(&e->id, id)));
     put_text(o, "queue", e->queue);
     put_number(o, "attempt", e->count);
+    put_text(o, "schedule", e->schedule);
     return o;
 }
 

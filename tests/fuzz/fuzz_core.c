@@ -467,9 +467,42 @@ put_feed(struct pack_buffer *b)
 }
 
 static void
+put_schedule(struct pack_buffer *b)
+{
+    static const char *const names[] = {"s", "t"},
+                             *const crons[] = {"* * * * *", "30 2 * * *", "x", ""};
+    const char *name = names[next() % 2], *cron = crons[next() % 4];
+    struct pack_buffer job = {0};
+    struct job_spec spec = {.queue = {(const uint8_t *)"a", 1},
+        .kind = {(const uint8_t *)"k", 1},
+        .delay_ms = next() % 4 ? 0 : next(),
+        .backoff_base_ms = 1,
+        .backoff_cap_ms = 1,
+        .max_attempts = 1};
+    message_put_job(&job, &spec);
+    struct schedule_request s = {.action = (enum stint_schedule_action)(1 + next() % 5),
+        .name = {(const uint8_t *)name, 1},
+        .cron = {(const uint8_t *)cron, strlen(cron)},
+        .every_ms = next() % 2 ? 0 : 1000 + next() * 100U,
+        .missed = (enum stint_missed)(next() % 4),
+        .most = next() % 4 ? next() : 0,
+        .overlap = (enum stint_overlap)(next() % 4),
+        .job = {job.data, next() % 8 ? job.used : 0},
+        .run = next()};
+    if (next() % 4)
+        message_put_set_schedule(b, next(), &s);
+    else
+        message_put_list_schedules(b, next(), (struct slice){(const uint8_t *)name, next() % 2},
+            next() % 128, (struct slice){(const uint8_t *)"s", next() % 2});
+    pack_buffer_free(&job);
+}
+
+static void
 put_other(struct pack_buffer *b, uint8_t what)
 {
-    if (what == 31)
+    if (what == 31 && next() % 2)
+        put_schedule(b);
+    else if (what == 31)
         put_feed(b);
     else
         put_raw(b);

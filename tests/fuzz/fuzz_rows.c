@@ -3,6 +3,7 @@
 #include "feed_rows.h"
 #include "fuzz.h"
 #include "rows.h"
+#include "schedule_rows.h"
 
 enum { BYTES_MAX = 4096 };
 
@@ -131,6 +132,36 @@ read_bulk(struct slice row)
 }
 
 static void
+read_schedule(struct slice row)
+{
+    static uint8_t again[SCHEDULE_BEFORE_JOB_MAX + LIMIT_SCHEDULE_JOB_BYTES];
+    struct row_schedule a, b;
+    struct job_spec spec;
+    struct slice at = schedule_key((struct slice){(const uint8_t *)"s", 1});
+    if (!row_schedule_read(at, row, &a))
+        return;
+    uint8_t head[SCHEDULE_BEFORE_JOB_MAX];
+    struct slice written = row_schedule_write(head, &a);
+    memcpy(again, written.data, written.size);
+    memcpy(again + written.size, a.job.data, a.job.size);
+    MUST(row_schedule_read(at, (struct slice){again, written.size + a.job.size}, &b));
+    MUST(a.seen_ms == b.seen_ms && a.skipped == b.skipped && a.job.size == b.job.size);
+    (void)message_read_job(b.job, &spec);
+}
+
+/* What check its row has, if it is as long as it says. */
+static uint64_t
+schedule_check(struct slice row)
+{
+    size_t job = row.size >= 16 ? get_be(row.data + 12, 4) : 0;
+    if (row.size < 16 || job > row.size - 16)
+        return 0;
+    uint64_t check = record_check("s", 1, 0);
+    check = record_check(row.data + 8, row.size - job - 8, check);
+    return record_check(row.data + row.size - job, job, check);
+}
+
+static void
 read_row(unsigned which, struct slice row)
 {
     uint64_t words[META_WORDS];
@@ -163,6 +194,9 @@ read_row(unsigned which, struct slice row)
     case 8:
         read_events(row);
         break;
+    case 10:
+        read_schedule(row);
+        break;
     default:
         read_bulk(row);
         (void)row_part_read(&id, 1, row, &piece);
@@ -174,10 +208,10 @@ LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
 {
     static uint8_t bytes[BYTES_MAX];
     const uint64_t seeds[] = {get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0,
-        record_check("\2n", 2, 0), 7, 0, id_sequence(&id) + 1};
+        record_check("\2n", 2, 0), 7, 0, id_sequence(&id) + 1, 0};
     if (size < 1 || size > sizeof bytes)
         return 0;
-    unsigned which = given[0] % 10;
+    unsigned which = given[0] % 11;
     struct slice row = {given + 1, size - 1};
     read_row(which, row);
     if (row.size < ROW_PART_BYTES)
@@ -190,6 +224,8 @@ LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
             row_answer_check(
                 7, bytes, (struct slice){bytes + ROW_ANSWER_BYTES, row.size - ROW_ANSWER_BYTES}),
             8);
+    if (which == 10)
+        put_be(bytes, schedule_check(row), 8);
     read_row(which, row);
     return 0;
 }

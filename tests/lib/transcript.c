@@ -436,7 +436,7 @@ LIST(info)
 #include "transcript_bulk.h"
 FIELDS(told_event, tuple,
     {0, "event", show_event}, {0, "id", show_id}, {0, "at", show_time}, {0, "count", show_uint},
-    {0, "queue", show_name})
+    {0, "queue", show_name}, {0, "schedule", show_name})
 LIST(told_event)
 /* clang-format on */
 #include "transcript_figures.h"

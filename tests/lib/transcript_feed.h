@@ -15,3 +15,4 @@ MESSAGE(READ_FEED, NUMBER, {2, "name", show_name}, {3, "from", show_uint}, {4, "
     {5, "life", show_token})
 MESSAGE(FEED_EVENTS, NUMBER, {2, "events", show_told_event_list}, {3, "first", show_uint},
     {4, "next", show_uint}, {5, "life", show_token})
+#include "transcript_schedules.h"

@@ -17,7 +17,7 @@ FIELDS(info, map, {1, "id", show_id}, {2, "state", show_state}, {3, "queue", sho
     {18, "worker", show_text}, {19, "error", show_bytes}, {20, "backoff_base_ms", show_uint},
     {21, "backoff_cap_ms", show_uint}, {22, "priority", show_uint}, {23, "unique", show_text},
     {24, "unique_flags", show_uint}, {25, "unique_for_ms", show_uint}, {26, "until", show_time},
-    {27, "after", show_uint}, {28, "after_flags", show_uint}, {30, "total_ms", show_uint},
-    {31, "spent_ms", show_uint}, {32, "attempts", show_ended_list},
+    {27, "after", show_uint}, {28, "after_flags", show_uint}, {29, "schedule", show_name},
+    {30, "total_ms", show_uint}, {31, "spent_ms", show_uint}, {32, "attempts", show_ended_list},
     {40, "progress_ms_ago", show_uint}, {41, "progress_percent", show_uint},
     {42, "progress_text", show_text})

@@ -23,6 +23,7 @@ LARGE_STRUCTS = {
     "message": "a union of what each message says",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
+    "stint_schedule_info": "public: what a schedule is, field by field",
 }
 
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
@@ -30,9 +31,9 @@ PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.
 PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
             "proto/log.h", "proto/log_pairs.c", "proto/log_pairs.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
             "proto/now.h", "proto/directory.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c", "proto/key.c", "proto/key_files.c", "proto/reach.c",
-            "proto/notify.c"}
+            "proto/notify.c", "proto/zone_files.c"}
 # What the command includes of proto besides the public headers: nothing that knows of jobs.
-SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h", "words.h", "key.h", "key_files.h"}
+SHARED_WITH_COMMAND = {"streams.h", "now.h", "units.h", "ending.h", "json_bytes.h", "words.h", "key.h", "key_files.h", "cron.h", "zone.h", "zone_files.h"}
 CORE = re.compile(r"broker/(core/.*|store/(store|record|rows|upgrade|journal|journal_record))\.[ch]$")
 
 # What the core's archive may need from outside: memory, and nothing that knows time or the world.

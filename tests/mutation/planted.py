@@ -26,6 +26,7 @@ JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
     f"broker/store/{n}.c" for n in ("journal", "journal_record", "store_journal", "journaled", "segment_files"))
 PROGRESS, TELLING = "broker/core/progress.c", "broker/core/telling.c"
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
+SCHEDULE, SCHEDULE_CONTROL, CRON, ZONE = ("broker/core/schedule.c", "broker/core/schedule_control.c", "proto/cron.c", "proto/zone.c")
 FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
     f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
 
@@ -1127,4 +1128,28 @@ PLANTED = [
     ("progress: a text is cut within a character", "worker/telling.c", "        size_t size = character(from, left), taken = size ? size : 1;", "        size_t size = character(from, left) ? 1 : 0, taken = 1;"),
     ("progress: after the outcome", "worker/telling.c", "    if (task->held->outcome != 0)\n", "    if (false)\n"),
     ("progress: a percentage of any size", "worker/control.c", "*percent <= 100;", "*percent <= 1000;"),
+    # Schedules.
+    ("a tick's row is not written", SCHEDULE, "    if (status == STINT_OK || n > 0)\n        write_row(core, s, job);\n",
+     "    (void)write_again;\n"),
+    ("ticks are over before their job is made", SCHEDULE, "        if (status != STINT_OK)\n            break;\n        s->row.seen_ms = at_ms;",
+     "        s->row.seen_ms = now_ms;\n        if (status != STINT_OK)\n            break;"),
+    ("missed ticks are all made up for", SCHEDULE, "s->row.missed == STINT_MISSED_ALL ? s->row.most : 1;", "s->row.most + 1000;"),
+    ("a tick that is late is skipped", "broker/core/schedule.h", "enum { LATE_MS = 60000 };", "enum { LATE_MS = 0 };"),
+    ("what is missed for long is made all the same", SCHEDULE, "    if (s->row.missed != STINT_MISSED_SKIP || ", "    if (s->row.missed != STINT_MISSED_SKIP || true || "),
+    ("a resumed schedule makes up for its pause", SCHEDULE, "    s->row.seen_ms = later(time_of(core, s), s->row.every_ms ? s->row.began_ms : 0);\n", ""),
+    ("a paused schedule is not paused after a restart", SCHEDULE, "        s->next_ms = row.paused ? UINT64_MAX : tick_after(s, row.seen_ms);", "        s->next_ms = tick_after(s, row.seen_ms);"),
+    ("a period follows the wall clock", SCHEDULE, "    return s->row.every_ms ? core->clocks.wall_ms : clock_told(core, core->clocks.wall_ms);", "    return clock_told(core, core->clocks.wall_ms);"),
+    ("an expression follows the broker's time", SCHEDULE, "    return s->row.every_ms ? core->clocks.wall_ms : clock_told(core, core->clocks.wall_ms);", "    return core->clocks.wall_ms;"),
+    ("a run that is sent again makes a second job", SCHEDULE, "    if (run == s->row.run)\n        return STINT_OK;\n", ""),
+    ("overlap: a job that waits for its time is over", SCHEDULE, "        last.place != PLACE_SETTLED;", "        last.place == PLACE_LIVE;"),
+    ("overlap: the last job is not cancelled", SCHEDULE, "        (void)change_cancel(core, &last, NULL);", "        (void)change_cancel;"),
+    ("a job does not name its schedule", SCHEDULE, "    spec->schedule = text_slice(s->name);\n", ""),
+    ("what can't be made is not tried again", SCHEDULE, "        else if (s->next_ms != UINT64_MAX && all->retry_ms == 0)", "        else if (s->next_ms == UINT64_MAX && all->retry_ms == 0)"),
+    ("a schedule is set where one may not submit", SCHEDULE_CONTROL, "        (!makes_jobs || allowed(peer, RIGHT_SUBMIT, queue));", "        (!makes_jobs || true);"),
+    ("schedules of all queues are listed", SCHEDULE_CONTROL, "        if (!s || !allowed(peer, RIGHT_SEE, s->queue))", "        if (!s)"),
+    ("fixed times that are skipped are lost", CRON, "        if (from <= span->begin && next_local(c, shown, shows, &minute)) {", "        if (false && next_local(c, shown, shows, &minute)) {"),
+    ("fixed times that come twice are due twice", CRON, "        first = first > shown || shown <= shows ? first : shown;\n", "        ;\n"),
+    ("either day will always do", CRON, "        .either = !stars[2] && !stars[4],", "        .either = true,"),
+    ("Sunday is 0 alone", CRON, "((bits[4] | bits[4] >> 7) & 0x7f)", "(bits[4] & 0x7f)"),
+    ("a zone's last rule is not read", ZONE, "    if (low == z->count && z->rule.is_set) {", "    if (low == z->count && z->count == 0) {"),
 ]

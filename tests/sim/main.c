@@ -2,6 +2,7 @@
 #include "broker.h"
 #include "oracle.h"
 #include "plan.h"
+#include "ticker.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -40,13 +41,14 @@ run_until(bool (*what)(void), unsigned seconds)
 static bool
 all_well(void)
 {
-    return peers_content() && oracle_all_settled();
+    return peers_content() && ticker_content() && oracle_all_settled();
 }
 
 static void
 end_world(void)
 {
     peers_stop();
+    ticker_stop();
     world_run(world_us() + 200ULL * US_A_SECOND);
     broker_stop();
     world_run(world_us() + 100ULL * US_A_SECOND);
@@ -67,6 +69,7 @@ run_seed(const struct options *o, uint64_t seed)
     oracle_begin(&plan.options);
     broker_begin(&plan.options, chance_of(seed, 4), o->on_disk ? directory : NULL);
     peers_begin(&plan.load, seed);
+    ticker_begin(seed, plan.load.ticks);
     for (unsigned i = 0; i < plan.count; i++) {
         if (o->only && !(o->kept >> i & 1))
             continue;
@@ -75,6 +78,7 @@ run_seed(const struct options *o, uint64_t seed)
     }
     world_run(plan.end_us);
     plan_heal(&plan);
+    ticker_calm();
     if (!run_until(all_well, SETTLE_MINUTES * 60))
         sim_broken("faults stopped half an hour ago, and not all is settled: %s", peers_wants());
     oracle_check_end();

@@ -30,6 +30,7 @@ oracle_begin(const struct core_options *o)
     queues_begin();
     feed_begin();
     bulks_begin();
+    schedules_begin();
 }
 
 void
@@ -252,6 +253,10 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     memcpy(at.bytes, key.data, STINT_ID_BYTES);
     if (!record_decode(&r, &at, value))
         sim_broken("a stored record is damaged");
+    if (r.schedule.size > 0) {
+        schedules_count_job(&r);
+        return;
+    }
     id = name_at(s, key, &r);
     struct job *j = recognise(s, &id, &r);
     if (j->scan == scan)
@@ -280,6 +285,7 @@ read_store(struct store *s)
     static const enum store_table tables[] = {STORE_LIVE, STORE_PARKED, STORE_SETTLED};
     uint8_t from[STINT_ID_BYTES + 1] = {0};
     scan++;
+    schedules_forget_jobs();
     s->ops->begin(s);
     for (unsigned t = 0; t < 3; t++) {
         struct slice key, value, at = {from, 1};
@@ -477,6 +483,7 @@ check_counts(struct core *core)
     uint64_t counts[STINT_STATES] = {0};
     for (uint32_t i = 0; i < known.count; i++)
         counts[known.jobs[i].now.state]++;
+    counts[STINT_SCHEDULED] += schedules_jobs();
     core_stats(core, &stats);
     for (enum stint_state s = STINT_READY; s < STINT_STATES; s++)
         if (stats.jobs[s] != counts[s])
@@ -575,6 +582,7 @@ oracle_batch(const struct batch *batch)
     why_clear();
     clock_follow(batch);
     bulks_batch();
+    schedules_batch(batch);
     frames_in(batch);
     bulks_may_move();
 }
@@ -586,6 +594,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     clock_committed();
     read_store(store);
     queues_check_store(store, false);
+    schedules_check(store, true);
     bulks_command();
     judge();
     unique_check();
@@ -633,6 +642,7 @@ oracle_started(struct store *store, struct core *core)
     bool as_before = true;
     read_store(store);
     queues_check_store(store, in_doubt);
+    schedules_check(store, false);
     for (uint32_t i = 0; i < known.count; i++)
         as_before &= life_is_unchanged(&known.jobs[i]);
     if (!as_before && !in_doubt) {

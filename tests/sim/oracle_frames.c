@@ -292,6 +292,8 @@ frames_in(const struct batch *batch)
             hear_ping(e->peer, &m);
         else if (m.type == MESSAGE_SET_QUEUE)
             queues_hear(e->peer, from->key, &m);
+        else if (m.type == MESSAGE_SET_SCHEDULE)
+            schedules_hear(&m);
         else if (m.type == MESSAGE_BULK)
             bulks_hear(from, &m);
         hear(from, &m);

@@ -237,6 +237,17 @@ void after_remember(struct job *j);
  * step. */
 bool after_may_run(const struct job *j);
 bool after_may_fail(const struct job *j);
+/* oracle_schedules.c: schedules and their jobs, which are none of those that clients wish. */
+void schedules_begin(void);
+void schedules_batch(const struct batch *batch);
+void schedules_hear(const struct message *m);
+/* Before the jobs of the store are read, and for each that names a schedule. */
+void schedules_forget_jobs(void);
+void schedules_count_job(const struct record *r);
+/* So many are there. */
+uint64_t schedules_jobs(void);
+/* When they have been counted; after a step, or after a start. */
+void schedules_check(struct store *s, bool stepped);
 
 /* oracle_feed.c: what the feed says that the follower has made. */
 void feed_begin(void);

@@ -28,6 +28,7 @@ struct load {
     bool greedy; /* a peer asks for much and reads little */
     bool keys; /* peers come with keys, most of which are for some queues only */
     bool full; /* some clients will never find room: they are told so */
+    bool ticks; /* somebody sets schedules */
 };
 
 void peers_begin(const struct load *load, uint64_t seed);

@@ -1,6 +1,7 @@
 /* Plans; the contract is in plan.h. */
 #include "plan.h"
 #include "broker.h"
+#include "made_zone.h"
 
 static void
 make_world(struct plan *p, struct chance *c)
@@ -52,6 +53,8 @@ make_world(struct plan *p, struct chance *c)
     l->keys = chance_in_100(c, 40);
     l->ruled = chance_in_100(c, 40);
     l->linked = chance_in_100(c, 50) ? 25 : 0;
+    l->ticks = chance_in_100(c, 50) && o->max.queue_backlog == 0;
+    o->zone = made_zone;
 }
 
 static void

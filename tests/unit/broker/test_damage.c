@@ -38,6 +38,12 @@ full_world(struct stint_id *large)
     const struct bulk_request counts = {
         .bulk = 7, .action = STINT_BULK_CANCEL, .priority = -1, .dry = true, .all = true};
     message_put_bulk(world_frame(w, 1), 1, &counts);
+    static const uint8_t no_numbers[] = {0x80};
+    const struct schedule_request hourly = {.action = STINT_SET_SCHEDULE,
+        .name = {(const uint8_t *)"hourly", 6},
+        .cron = {(const uint8_t *)"@hourly", 7},
+        .job = {no_numbers, 1}};
+    message_put_set_schedule(world_frame(w, 1), 1, &hourly);
     assert_int_equal(world_step(w, 0), STINT_OK);
     return w;
 }
@@ -91,7 +97,7 @@ verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
         STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS, STORE_NAMES,
-        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS, STORE_BULKS};
+        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS, STORE_BULKS, STORE_SCHEDULES};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -140,7 +146,7 @@ verify_finds_a_row_that_belongs_to_nothing(void **state)
         size_t key_bytes;
     } rows[] = {{STORE_LIVE, 16}, {STORE_LIVE, 3}, {STORE_PARKED, 16}, {STORE_DUE, 24},
         {STORE_SETTLED, 16}, {STORE_PARTS, 18}, {STORE_SESSIONS, 16}, {STORE_ANSWERS, 24},
-        {STORE_FEEDS, 4}, {STORE_EVENTS, 12}, {STORE_LIVE, 70}};
+        {STORE_FEEDS, 4}, {STORE_EVENTS, 12}, {STORE_SCHEDULES, 5}, {STORE_LIVE, 70}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static const uint8_t key[70] = {9, 9, 9};
@@ -211,7 +217,7 @@ static void
 a_broker_whose_own_books_are_damaged_does_not_start(void **state)
 {
     static const enum store_table tables[] = {
-        STORE_META, STORE_LEVELS, STORE_TRANSIT, STORE_SETTINGS, STORE_FEEDS};
+        STORE_META, STORE_LEVELS, STORE_TRANSIT, STORE_SETTINGS, STORE_FEEDS, STORE_SCHEDULES};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;

@@ -64,6 +64,9 @@ static const struct expected {
     {MESSAGE_SET_FEED, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_LIST_FEEDS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_READ_FEED, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_FEED_EVENTS, BY_ERROR},
+    {MESSAGE_SET_SCHEDULE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_SCHEDULES,
+        BY_ERROR},
+    {MESSAGE_LIST_SCHEDULES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_SCHEDULES, BY_ERROR},
     {MESSAGE_BULK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
         BY_ERROR},
     {MESSAGE_BULK, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
@@ -132,6 +135,32 @@ put_feed(struct world *w, uint32_t peer, const char *queue)
     message_put_set_feed(world_frame(w, peer), 3, FEED_SET, &feed);
 }
 
+/* A schedule under the name of this queue, whose jobs go there. */
+static void
+put_schedule(struct world *w, const char *queue)
+{
+    struct pack_buffer b = {0};
+    struct job_spec job = world_job("x");
+    job.queue = text(queue);
+    message_put_job(&b, &job);
+    message_put_set_schedule(world_frame(w, LOCAL), 3,
+        &(struct schedule_request){.action = STINT_SET_SCHEDULE,
+            .name = text(queue),
+            .every_ms = LIMIT_TIME_MS,
+            .job = {b.data, b.used}});
+    pack_buffer_free(&b);
+}
+
+/* For those that ask about schedules, there are some. */
+static void
+make_schedules(struct world *w, enum message_type type)
+{
+    unsigned count = type == MESSAGE_SET_SCHEDULE ? QUEUES : 2;
+    for (unsigned i = 0; i < count; i++)
+        put_schedule(w, queues[i].name);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+}
+
 /* For those that ask about feeds, there are some. */
 static void
 make_feeds(struct world *w, enum message_type type)
@@ -192,6 +221,10 @@ put_about_many(struct world *w, const struct expected *e, unsigned queue)
         break;
     case MESSAGE_READ_FEED:
         message_put_read_feed(world_frame(w, KEYED), 3, name, 1, 0, false);
+        break;
+    case MESSAGE_SET_SCHEDULE:
+        message_put_set_schedule(world_frame(w, KEYED), 3,
+            &(struct schedule_request){.action = STINT_PAUSE_SCHEDULE, .name = name});
         break;
     case MESSAGE_BULK:
         put_bulk(
@@ -290,6 +323,9 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
     case MESSAGE_LIST_FEEDS:
         assert_true(message_next_feed(w->arrays));
         return w->arrays->feed.queues;
+    case MESSAGE_LIST_SCHEDULES:
+        assert_true(message_next_schedule(w->arrays));
+        return w->arrays->items.schedule.info.queue;
     case MESSAGE_LIST_FIGURES:
         assert_true(message_next_figures(w->arrays));
         return w->arrays->measured.figures.queue;
@@ -377,6 +413,8 @@ try_one(const struct expected *e, uint32_t rights, unsigned scope, unsigned queu
         }
     }
     make_feeds(w, e->type);
+    if (e->type == MESSAGE_SET_SCHEDULE || e->type == MESSAGE_LIST_SCHEDULES)
+        make_schedules(w, e->type);
     put_message(w, e, queue);
     assert_int_equal(world_step(w, 0), STINT_OK);
     check_answer(w, e, scope, queue, right);

@@ -219,6 +219,7 @@ job_info(void)
     text(i.error, sizeof i.error);
     i.after = (uint32_t)upto(UINT32_MAX);
     i.after_flags = (uint32_t)upto(UINT32_MAX);
+    text(i.schedule, sizeof i.schedule);
     i.progress = progress();
     return i;
 }
@@ -243,6 +244,7 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, after_flags);
     ASSERT_FIELD(is, was, total_ms);
     ASSERT_FIELD(is, was, spent_ms);
+    assert_string_equal(is->schedule, was->schedule);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);

@@ -113,6 +113,7 @@ say_FEED_EVENTS(uint64_t number)
             .at_ms = upto(UINT64_MAX),
             .count = upto(UINT64_MAX)};
         text(events[i].queue, sizeof events[i].queue);
+        text(events[i].schedule, sizeof events[i].schedule);
         message_put_event(&elements, &events[i]);
     }
     message_put_feed_events(
@@ -129,6 +130,7 @@ say_FEED_EVENTS(uint64_t number)
         ASSERT_FIELD(is, was, at_ms);
         ASSERT_FIELD(is, was, count);
         assert_string_equal(is->queue, was->queue);
+        assert_string_equal(is->schedule, was->schedule);
     }
     pack_buffer_free(&elements);
 }
