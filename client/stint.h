@@ -118,7 +118,7 @@ STINT_EXPORT uint64_t stint_client_answered(const struct stint_client *client);
  * room in all that time (to make sure that nothing was stored may take two seconds longer).
  * STINT_QUEUE_CLOSED: the queue was closed all that time.
  * STINT_NO_SUCH_JOB: one is `after` a job that is not known, or was forgotten; which one, says the
- * sentence. A stint_earlier of another message of the call needs `ids`.
+ * sentence.
  * STINT_UNREACHABLE, STINT_TIMEOUT: it was never sent. STINT_UNKNOWN_OUTCOME: it was sent and not
  * answered; look for the jobs before you submit them again. After each of the others it is certain
  * that the message that failed was not stored. */

@@ -241,8 +241,7 @@ put_all_after(struct stint_client *c, struct pack_buffer *b, const struct stint_
             continue;
         if (!put_after(b, &jobs[i], place->first, place->gone))
             return bad_job(c, STINT_TOO_LARGE, place->first + i, false,
-                "it is after one that does not fit into the same message, of 4096 jobs and 4 MiB, "
-                "and `ids` is NULL");
+                "it is after one that does not fit into the same message, of 4096 jobs and 4 MiB");
         specs[i].after.size = b->used - begun;
     }
     for (size_t i = 0, at = 0; i < count; i++) {
@@ -449,11 +448,16 @@ stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t c
 {
     uint64_t end_ms = client_end_ms(timeout_ms);
     size_t at = 0;
+    struct stint_id *own = NULL; /* later messages name jobs of earlier ones by their ids */
     enum stint_status status = client_may_wait(c, "submitting");
     if (status == STINT_OK)
         status = check_all(c, jobs, count);
     if (status == STINT_OK && !remember_met(c, jobs, count))
         status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
+    if (status == STINT_OK && !ids && fitting(jobs, count) < count) {
+        ids = own = calloc(count, sizeof *own);
+        status = own ? STINT_OK : client_fail(c, STINT_NO_MEMORY, "submitting", "");
+    }
     while (status == STINT_OK && at < count) {
         size_t n = fitting(jobs + at, count - at);
         struct piece piece = {.client = c,
@@ -462,6 +466,7 @@ stint_submit_some(struct stint_client *c, const struct stint_job *jobs, size_t c
         status = submit_piece(c, jobs + at, n, count == 1, &piece, at, end_ms);
         at += status == STINT_OK ? n : 0;
     }
+    free(own);
     if (stored)
         *stored = at;
     return status;

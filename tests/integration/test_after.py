@@ -198,6 +198,15 @@ class After(harness.Case):
         lines = [[line for line in d.splitlines() if '"header"' not in line]
                  for d in (dump, self.stintd("--dump", data="loaded"))]
         self.assertEqual(lines[0], lines[1])
+        # One that has ended, and whose followers are to be told.
+        ended = f'{{"type":"ended","id":"{first}","state":"expired"}}'
+        told = dump.replace('{"type":"end"}', ended + '\n{"type":"end"}')
+        self.assertExit(self.place.stint("load", "--data", self.place.path("told"), "-", input=told), 0)
+        self.stintd("--verify", data="told")
+        self.assertIn(ended, self.stintd("--dump", data="told").splitlines())
+        for wrong in ("ready", "blocked", "gone"):
+            r = self.place.stint("load", "--data", self.place.path("wrong"), "-", input=told.replace('"expired"}', f'"{wrong}"}}'))
+            self.assertNotEqual(r.returncode, 0)
         # One whose line is missing has not succeeded, for those who wait for it.
         cut = "\n".join(line for line in dump.splitlines() if f'"id":"{first}"' not in line)
         self.assertExit(self.place.stint("load", "--data", self.place.path("cut"), "-", input=cut), 0)

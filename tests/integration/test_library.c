@@ -88,6 +88,46 @@ a_call_with_more_jobs_than_a_message_takes_is_cut(void **state)
     stint_client_destroy(&c);
 }
 
+/* A graph: jobs name those that have gone in an earlier message, too, if their ids are known. */
+static void
+jobs_of_such_a_call_may_be_after_each_other(void **state)
+{
+    struct stint_client *c = new_client(NULL, 0);
+    struct stint_job *jobs = calloc(MANY, sizeof *jobs);
+    struct stint_id *ids = calloc(MANY, sizeof *ids),
+                    parents[] = {stint_earlier(0), stint_earlier(1)};
+    const struct stint_job_info *info;
+    (void)state;
+    assert_true(jobs && ids);
+    for (size_t i = 0; i < MANY; i++) {
+        jobs[i] = (struct stint_job)STINT_JOB_INIT;
+        jobs[i].queue = "graph";
+        jobs[i].after.ids = parents;
+        jobs[i].after.count = i == 1 ? 1 : i > 1 ? 2 : 0;
+    }
+    assert_int_equal(stint_submit(c, jobs, MANY, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_submit(c, jobs, MANY, ids, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_get(c, &ids[MANY - 1], 0, &info, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(info->state, STINT_BLOCKED);
+    assert_int_equal(info->after, 2);
+    assert_int_equal(stint_cancel(c, &ids[1], 1, NULL, TIMEOUT_MS), STINT_OK);
+    do
+        assert_int_equal(stint_get(c, &ids[MANY - 1], 0, &info, TIMEOUT_MS), STINT_OK);
+    while (info->state == STINT_BLOCKED);
+    assert_int_equal(info->state, STINT_CANCELLED_JOB);
+    jobs[0].after.count = 1; /* itself */
+    assert_int_equal(stint_submit(c, jobs, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    jobs[1].after.flags = 2;
+    assert_int_equal(stint_submit(c, jobs + 1, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    jobs[1].after = (struct stint_parents){ids + MANY / 2, 1001, 0};
+    assert_int_equal(stint_submit(c, jobs + 1, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    jobs[1].after = (struct stint_parents){NULL, 1, 0};
+    assert_int_equal(stint_submit(c, jobs + 1, 1, ids, TIMEOUT_MS), STINT_INVALID);
+    free(jobs);
+    free(ids);
+    stint_client_destroy(&c);
+}
+
 static void
 jobs_with_more_bytes_than_a_message_takes_are_cut_too(void **state)
 {
@@ -521,6 +561,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_with_more_jobs_than_a_message_takes_is_cut),
+        cmocka_unit_test(jobs_of_such_a_call_may_be_after_each_other),
         cmocka_unit_test(jobs_with_more_bytes_than_a_message_takes_are_cut_too),
         cmocka_unit_test(a_list_is_read_in_order_and_to_its_limit),
         cmocka_unit_test(thousands_are_cancelled_and_retried_in_one_call),
