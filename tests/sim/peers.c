@@ -459,7 +459,7 @@ run(struct stint_task *task, void *state)
     progress_wait(task, p, ends_early, &running, begun_us + run_us);
     if (p->killed)
         return;
-    if (p->paused_until_us < begun_us)
+    if (!calm && p->paused_until_us < begun_us)
         oracle_run_took(job, world_us() - begun_us);
     check_time(p, wish->time_to_run_ms, begun_us, run_us);
     if (!calm && stint_task_cancelled(task)) {
