@@ -12,12 +12,5 @@ void dispatch_all(struct core *core);
 void dispatch_recall(struct core *core);
 /* What the worker holds of paused queues and has not begun, it is to give back. */
 void dispatch_recall_paused(struct core *core, const struct worker *worker);
-/* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
- * next call. */
-const char *dispatch_unserved(struct core *core, struct queue *queue);
-/* How long ago the first ready job was submitted, in ms and at least 1; 0: no job is ready. Of each
- * level it is the first in dispatch order that counts, and of those kept apart the next one of each
- * kind, so that nothing is searched for it. */
-uint64_t dispatch_oldest_ready_ms(struct core *core, struct queue *queue);
 
 #endif

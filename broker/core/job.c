@@ -6,57 +6,12 @@
 #include "clock.h"
 #include "links.h"
 #include "names.h"
+#include "parts.h"
 #include "tally.h"
 #include "unique.h"
 
 static const enum store_table tables[] = {
     [PLACE_LIVE] = STORE_LIVE, [PLACE_PARKED] = STORE_PARKED, [PLACE_SETTLED] = STORE_SETTLED};
-
-static void
-put_parts(struct core *core, const struct stint_id *id, uint32_t part, struct slice body)
-{
-    uint8_t key[PART_KEY_BYTES], head[ROW_PART_BYTES];
-    for (; body.size > 0; part++) {
-        struct slice piece = {body.data, earlier(body.size, PART_BYTES)};
-        store_put(core->store, STORE_PARTS, part_key(key, id, part),
-            row_part_write(head, id, part, piece), piece);
-        core->step.written_bytes += piece.size + ROW_OVERHEAD_BYTES;
-        body.data += piece.size;
-        body.size -= piece.size;
-    }
-}
-
-static void
-del_parts(struct core *core, const struct stint_id *id, uint32_t part)
-{
-    uint8_t key[PART_KEY_BYTES];
-    while (store_del(core->store, STORE_PARTS, part_key(key, id, part)))
-        part++;
-}
-
-bool
-part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece)
-{
-    uint8_t key[PART_KEY_BYTES];
-    struct slice value;
-    return store_get(store, STORE_PARTS, part_key(key, id, part), &value) &&
-        row_part_read(id, part, value, piece);
-}
-
-/* Puts `size` bytes together from the parts that begin with `part`. */
-static bool
-read_parts(struct core *core, const struct stint_id *id, uint32_t part, size_t size,
-    struct pack_buffer *whole)
-{
-    whole->used = 0;
-    for (; whole->used < size; part++) {
-        struct slice piece;
-        if (!part_read(core->store, id, part, &piece) || piece.size > size - whole->used)
-            return false;
-        memcpy(pack_reserve(whole, piece.size), piece.data, piece.size);
-    }
-    return true;
-}
 
 bool
 job_body(struct core *core, const struct stint_id *id, const struct record *r, struct slice *body)
@@ -64,7 +19,7 @@ job_body(struct core *core, const struct stint_id *id, const struct record *r, s
     *body = r->body;
     if (!record_chunked(r))
         return true;
-    if (!read_parts(core, id, 0, r->body_bytes, &core->scratch.body))
+    if (!parts_read(core, id, 0, r->body_bytes, &core->scratch.body))
         return false;
     *body = (struct slice){core->scratch.body.data, core->scratch.body.used};
     return true;
@@ -74,7 +29,7 @@ bool
 job_output(
     struct core *core, const struct stint_id *id, const struct record *r, struct slice *output)
 {
-    if (!read_parts(core, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0), &core->scratch.output))
+    if (!parts_read(core, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0), &core->scratch.output))
         return false;
     *output = (struct slice){core->scratch.output.data, core->scratch.output.used};
     return true;
@@ -89,7 +44,7 @@ job_keep_output(struct core *core, struct job *job, struct slice output)
     if (output.size == 0)
         return;
     record_set(&job->record, FIELD_OUTPUT, output.size);
-    put_parts(core, &job->id, OUTPUT_PARTS, output);
+    parts_put(core, &job->id, OUTPUT_PARTS, output);
 }
 
 static enum stint_state
@@ -252,10 +207,10 @@ job_set_payload(struct core *core, struct job *job, struct slice payload)
 {
     assert(job->state != STINT_SUCCEEDED);
     if (record_chunked(&job->record))
-        del_parts(core, &job->id, 0);
+        parts_del(core, &job->id, 0);
     record_set_body(&job->record, payload);
     if (record_chunked(&job->record))
-        put_parts(core, &job->id, 0, payload);
+        parts_put(core, &job->id, 0, payload);
     disown_last(&job->record);
 }
 
@@ -349,7 +304,7 @@ insert(struct core *core, struct level *level, const struct stint_id *id,
         schedule(core, id, r, due_ms);
     write_record(core, r->state == STINT_READY ? PLACE_LIVE : PLACE_PARKED, id, r);
     if (record_chunked(r))
-        put_parts(core, id, 0, spec->payload);
+        parts_put(core, id, 0, spec->payload);
     if (record_has(r, FIELD_UNIQUE))
         unique_hold(core, level->queue->number, id, r);
     book_count(&core->book, level, STINT_UNKNOWN, r->state);
@@ -407,7 +362,7 @@ job_forget(struct core *core, struct level *level, const struct stint_id *id,
 {
     store_del(core->store, STORE_LIVE, id_key(key));
     if (chunked)
-        del_parts(core, id, 0);
+        parts_del(core, id, 0);
     if (id_compare(id, key) != 0)
         names_forget(&core->book, id, key);
     book_count(&core->book, level, from, STINT_UNKNOWN);
@@ -507,7 +462,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_SUSPECT);
     if (to == STINT_SUCCEEDED && record_chunked(r))
-        del_parts(core, &job->id, 0);
+        parts_del(core, &job->id, 0);
     if (keep_ms == 0 && to == STINT_SUCCEEDED) {
         vanish(core, job);
         return;
@@ -516,7 +471,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     if (to == STINT_SUCCEEDED) {
         record_set_body(r, result);
         if (record_chunked(r))
-            put_parts(core, &job->id, 0, result);
+            parts_put(core, &job->id, 0, result);
     }
     enter(core, job, PLACE_SETTLED, to);
     job_write(core, job);
@@ -602,7 +557,7 @@ job_revive(struct core *core, struct job *job)
     assert(job->place == PLACE_SETTLED && job->state != STINT_SUCCEEDED);
     take_out(core, job);
     if (record_has(&job->record, FIELD_OUTPUT))
-        del_parts(core, &job->id, OUTPUT_PARTS);
+        parts_del(core, &job->id, OUTPUT_PARTS);
     record_clear(&job->record, FIELD_OUTPUT);
     record_clear(&job->record, FIELD_FOLLOWED); /* all were told */
     record_clear(&job->record, FIELD_SETTLED);
@@ -619,9 +574,9 @@ job_remove_settled(struct core *core, struct job *job)
     assert(job->place == PLACE_SETTLED);
     take_out(core, job);
     if (record_chunked(&job->record))
-        del_parts(core, &job->id, 0);
+        parts_del(core, &job->id, 0);
     if (record_has(&job->record, FIELD_OUTPUT))
-        del_parts(core, &job->id, OUTPUT_PARTS);
+        parts_del(core, &job->id, OUTPUT_PARTS);
     vanish(core, job);
 }
 
@@ -634,7 +589,7 @@ job_remove_waiting(struct core *core, struct job *job)
     unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
     leave_links(core, job, STINT_CANCELLED_JOB);
     if (record_chunked(&job->record))
-        del_parts(core, &job->id, 0);
+        parts_del(core, &job->id, 0);
     vanish(core, job);
     job->record.state = STINT_CANCELLED_JOB;
     job->record.last = LAST_NONE;

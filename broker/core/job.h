@@ -25,8 +25,6 @@ bool job_load(struct core *core, const struct stint_id *key, enum place place, s
 /* The same, of a running one. */
 bool job_of_lease(struct core *core, struct lease *lease, struct job *job);
 
-/* A piece of a large body as it is stored, checked. */
-bool part_read(struct store *store, const struct stint_id *id, uint32_t part, struct slice *piece);
 /* The body, put together if it is in parts; borrowed. False if a part is damaged. */
 bool job_body(
     struct core *core, const struct stint_id *id, const struct record *record, struct slice *body);

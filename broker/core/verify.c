@@ -4,6 +4,7 @@
 #include "job.h"
 #include "links.h"
 #include "names.h"
+#include "parts.h"
 #include "state.h"
 #include "upgrade.h"
 

@@ -13,6 +13,7 @@
 #include "peers.h"
 #include "reply.h"
 #include "sight.h"
+#include "waiting.h"
 
 /* Whose question it is, and about what. */
 struct question {
@@ -231,7 +232,7 @@ blame_queue(
     r->full = most && queue->backlog >= most;
     memcpy(r->queue, queue->name, sizeof r->queue);
     r->before = queue->ready;
-    const char *unserved = dispatch_unserved(core, queue);
+    const char *unserved = waiting_unserved(core, queue);
     if (queue->set.paused)
         r->why = STINT_WHY_PAUSED;
     else if (queue->backlog == 0)

@@ -15,7 +15,7 @@ ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/st
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
-AFTER, LINKS = "broker/core/after.c", "broker/core/links.c"
+AFTER, LINKS, WAITING = "broker/core/after.c", "broker/core/links.c", "broker/core/waiting.c"
 BULK, MATCH, FILTER = "broker/core/bulk.c", "broker/core/match.c", "proto/filter.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
 HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
@@ -144,10 +144,10 @@ PLANTED = [
 
     # job.c
     ("large bodies are left behind", JOB,
-     "    if (chunked)\n        del_parts(core, id, 0);\n",
+     "    if (chunked)\n        parts_del(core, id, 0);\n",
      "    (void)chunked;\n"),
     ("a result over a large payload leaves it behind", JOB,
-     "    if (to == STINT_SUCCEEDED && record_chunked(r))\n        del_parts(core, &job->id, 0);\n    if (keep_ms == 0",
+     "    if (to == STINT_SUCCEEDED && record_chunked(r))\n        parts_del(core, &job->id, 0);\n    if (keep_ms == 0",
      "    if (keep_ms == 0"),
     ("parts are not checked", ROWS_H,
      "    return get_be(value.data, 8) == record_check(piece->data, piece->size, id_sequence(id) + part);",
@@ -275,10 +275,10 @@ PLANTED = [
      "    attempt_failed(core, &job, LAST_OVERTIME, why);",
      "    job.record.uncounted++;\n    attempt_failed(core, &job, LAST_OVERTIME, why);"),
     ("the output of a dead job is left behind", JOB,
-     "    if (record_has(&job->record, FIELD_OUTPUT))\n        del_parts(core, &job->id, OUTPUT_PARTS);\n    vanish",
+     "    if (record_has(&job->record, FIELD_OUTPUT))\n        parts_del(core, &job->id, OUTPUT_PARTS);\n    vanish",
      "    vanish"),
     ("the output of a dead job is not stored", JOB,
-     "    put_parts(core, &job->id, OUTPUT_PARTS, output);\n",
+     "    parts_put(core, &job->id, OUTPUT_PARTS, output);\n",
      ""),
 
     # submit.c
@@ -809,8 +809,8 @@ PLANTED = [
     # the age of the oldest ready job
     ("who only asks for the next ready job moves behind it", READY, "    level->reach.head = id_sequence(id);\n", ""),
     ("who only asks for the next ready job searches for it", READY, "search(book, level, &level->reach.head, GLANCED, id, bytes)", "search(book, level, &level->reach.head, UINT_MAX, id, bytes)"),
-    ("only the most urgent priority has an oldest job", DISPATCH, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
-    ("what is kept apart has no age", DISPATCH, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
+    ("only the most urgent priority has an oldest job", WAITING, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
+    ("what is kept apart has no age", WAITING, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
     ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),
 
     # stint fleet scale
@@ -954,10 +954,10 @@ PLANTED = [
     ("a key moves jobs to any queue", RIGHTS, "        if ((m->change.set & CHANGE_QUEUE) && !covers(g, m->change.to.queue))", "        if (false)"),
     ("the old queue judges a moved job", RIGHTS, "    (void)names_find(book, id, &key);\n", ""),
     ("a change takes no heed of the store's room", CHANGE, "    if (!store_has_room(core, payload", "    if (false && !store_has_room(core, payload"),
-    ("the old payload's parts stay", JOB, "    if (record_chunked(&job->record))\n        del_parts(core, &job->id, 0);\n    record_set_body(&job->record, payload);", "    record_set_body(&job->record, payload);"),
+    ("the old payload's parts stay", JOB, "    if (record_chunked(&job->record))\n        parts_del(core, &job->id, 0);\n    record_set_body(&job->record, payload);", "    record_set_body(&job->record, payload);"),
     ("a deleted job is only cancelled", CHANGE, "        job_remove_settled(core, job);\n        return STINT_OK;", "        return STINT_OK;"),
     ("who waits for a deleted job hears nothing", CHANGE, "    watch_settled(core, job, (struct slice){0}); /* whoever waits hears that it was cancelled */\n", ""),
-    ("the parts of a waiting job that is deleted stay", JOB, "    if (record_chunked(&job->record))\n        del_parts(core, &job->id, 0);\n    vanish(core, job);\n    job->record.state", "    vanish(core, job);\n    job->record.state"),
+    ("the parts of a waiting job that is deleted stay", JOB, "    if (record_chunked(&job->record))\n        parts_del(core, &job->id, 0);\n    vanish(core, job);\n    job->record.state", "    vanish(core, job);\n    job->record.state"),
     # filters and bulk operations
     ("filter: only the first term counts", MATCH, "        if (!term_is(core, &filter->terms[i], job, now_ms))\n            return false;\n", "        return term_is(core, &filter->terms[i], job, now_ms);\n"),
     ("filter: what it says of queues is not asked", MATCH, "        if (filter->terms[i].field == FILTER_QUEUE && !text_is", "        if (false && !text_is"),
