@@ -97,7 +97,7 @@ files_error(struct segments *segments)
 static int
 make_file(const char *path, uint64_t bytes)
 {
-    static const uint8_t zeros[PIECE_BYTES];
+    static uint8_t zeros[PIECE_BYTES]; /* never written; as a constant it would be in the program */
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;

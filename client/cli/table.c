@@ -101,7 +101,7 @@ field_text(const json_t *object, const char *field, char *text, size_t size)
     else if (json_is_string(v))
         from = json_string_value(v);
     else if (v)
-        from = dump = json_dumps(v, JSON_COMPACT);
+        from = dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
     size_t n = 0;
     for (; *from && n + 1 < size; from++, text[n] = '\0') {
         unsigned char c = (unsigned char)*from;
