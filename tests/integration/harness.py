@@ -171,6 +171,28 @@ class Place:
         r = self.stint(args[0], "--json", *args[1:], **kwargs)
         return [json.loads(line) for line in r.stdout.splitlines()]
 
+    def stintd(self, *options, data="data"):
+        """Runs the broker's program for a directory that nobody serves: what it prints."""
+        r = subprocess.run([program("stintd"), *options, "--data", self.path(data)], capture_output=True, text=True,
+                           timeout=120)
+        if r.returncode:
+            raise AssertionError(r.stdout + r.stderr)
+        return r.stdout
+
+    def dump_and_load(self):
+        """The dump of a directory that nobody serves, after a load of it into `loaded`, of which the dump is the same."""
+        self.stintd("--verify")
+        dump = self.stintd("--dump")
+        r = self.stint("load", "--data", self.path("loaded"), "-", input=dump)
+        if r.returncode:
+            raise AssertionError(r.stderr)
+        self.stintd("--verify", data="loaded")
+        lines = [[line for line in d.splitlines() if '"header"' not in line]
+                 for d in (dump, self.stintd("--dump", data="loaded"))]
+        if lines[0] != lines[1]:
+            raise AssertionError(f"what is loaded is not what was dumped: {lines}")
+        return dump
+
     def stats(self):
         return self.json("stats")[0]
 

@@ -41,12 +41,6 @@ class After(harness.Case):
     def until(self, job, state):
         harness.wait_until(lambda: self.place.state(job) == state, f"{job} is {state}")
 
-    def stintd(self, *options, data="data"):
-        r = subprocess.run([harness.program("stintd"), *options, "--data", self.place.path(data)],
-                           capture_output=True, text=True, timeout=120)
-        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-        return r.stdout
-
     def test_it_waits_is_seen_everywhere_and_runs(self):
         first, second = self.submit("-q", "one"), self.submit("-q", "one")
         job = self.submit("-q", "two", "--after", f"{first},{second}", "--after", first)
@@ -149,7 +143,7 @@ class After(harness.Case):
             self.assertEqual(self.place.stats()["jobs"]["blocked"], wholes * (len(jobs) - 1))
             client.close()
         self.broker.kill()
-        self.stintd("--verify")
+        self.place.stintd("--verify")
         self.broker = self.place.broker(*self.options)
         self.place.worker("--handle", "default=true", "--slots", "8")
         harness.wait_until(lambda: self.place.stats()["jobs"]["succeeded"] == wholes * len(jobs), "all have run", 120)
@@ -165,7 +159,7 @@ class After(harness.Case):
         harness.wait_until(lambda: self.place.stats()["jobs"]["succeeded"] == len(ids), "all have run", 120)
         self.assertEqual(self.place.stats()["jobs"]["blocked"], 0)
         self.broker.kill()
-        self.assertIn("blocked    0", self.stintd("--verify"))
+        self.assertIn("blocked    0", self.place.stintd("--verify"))
         self.broker = self.place.broker(*self.options)
 
     def test_very_many_are_cancelled_with_one_through_kills_of_the_broker(self):
@@ -180,7 +174,7 @@ class After(harness.Case):
         self.assertEqual(cancelling.wait(60), 0)
         harness.wait_until(lambda: self.place.stats()["jobs"]["cancelled"] == 20001, "all are cancelled", 120)
         self.assertEqual(self.broker.stop(), 0)
-        self.stintd("--verify")
+        self.place.stintd("--verify")
         self.broker = self.place.broker(*self.options)
 
     def test_it_goes_through_dump_load_and_verify(self):
@@ -191,26 +185,20 @@ class After(harness.Case):
         self.assertExit(self.place.stint("cancel", over), 0)
         last = self.submit("--after", blocked, "--after-any", "--expires", "1h")
         self.assertEqual(self.broker.stop(), 0)
-        self.stintd("--verify")
-        dump = self.stintd("--dump")
-        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dump), 0)
-        self.stintd("--verify", data="loaded")
-        lines = [[line for line in d.splitlines() if '"header"' not in line]
-                 for d in (dump, self.stintd("--dump", data="loaded"))]
-        self.assertEqual(lines[0], lines[1])
+        dump = self.place.dump_and_load()
         # One that has ended, and whose followers are to be told.
         ended = f'{{"type":"ended","id":"{first}","state":"expired"}}'
         told = dump.replace('{"type":"end"}', ended + '\n{"type":"end"}')
         self.assertExit(self.place.stint("load", "--data", self.place.path("told"), "-", input=told), 0)
-        self.stintd("--verify", data="told")
-        self.assertIn(ended, self.stintd("--dump", data="told").splitlines())
+        self.place.stintd("--verify", data="told")
+        self.assertIn(ended, self.place.stintd("--dump", data="told").splitlines())
         for wrong in ("ready", "blocked", "gone"):
             r = self.place.stint("load", "--data", self.place.path("wrong"), "-", input=told.replace('"expired"}', f'"{wrong}"}}'))
             self.assertNotEqual(r.returncode, 0)
         # One whose line is missing has not succeeded, for those who wait for it.
         cut = "\n".join(line for line in dump.splitlines() if f'"id":"{first}"' not in line)
         self.assertExit(self.place.stint("load", "--data", self.place.path("cut"), "-", input=cut), 0)
-        self.stintd("--verify", data="cut")
+        self.place.stintd("--verify", data="cut")
         cut_off = self.place.broker("--data", self.place.path("cut"))
         self.until(blocked, "cancelled")
         self.until(last, "ready")
@@ -224,7 +212,7 @@ class After(harness.Case):
         first = self.submit()
         job = self.submit("--after", first)
         self.assertEqual(self.broker.stop(), 0)
-        dump = self.stintd("--dump")
+        dump = self.place.stintd("--dump")
         for old, new in (('"after_left":1', '"after_left":2'), (f'"waits_for":["{first}"]', '"waits_for":["0.1.2"]'),
                          (f'"waits_for":["{first}"]', f'"waits_for":["{job}"]'), (f'"after":["{first}"]', '"after":[]'),
                          (',"state":"blocked"', ',"state":"ready"')):
@@ -238,20 +226,10 @@ class Older(harness.Case):
     """A broker that can do all but that."""
 
     def test_nothing_is_sent_to_it_and_the_command_says_why(self):
-        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "after"])
-        self.addCleanup(b.socket.close, 0)
-        p = subprocess.Popen([harness.program("stint"), "-e", self.place.endpoint, "submit", "--after", "0.1.100.1", "x"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
-        heard = []
-        while p.poll() is None:
-            if b.socket.poll(50):
-                message = b.hear()
-                heard.append(message[0])
-                b.answer(message)
+        code, said, heard = test_interop.told_by_older(self, "after", "submit", "--after", "0.1.100.1", "x")
         self.assertNotIn(peer.SUBMIT, heard)
-        self.assertIn("too old for jobs that wait for others", p.communicate()[1])
-        self.assertEqual(p.returncode, 76)
+        self.assertIn("too old for jobs that wait for others", said)
+        self.assertEqual(code, 76)
 
 
 if __name__ == "__main__":

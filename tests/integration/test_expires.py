@@ -1,8 +1,6 @@
 """Jobs that expire with real programs: what the command takes and says, that it outlives kills of the broker, and
 that it goes through dump, load and verify."""
 
-import subprocess
-
 import harness
 import peer
 import test_interop
@@ -24,12 +22,6 @@ class Expires(harness.Case):
 
     def until(self, job, state):
         harness.wait_until(lambda: self.place.state(job) == state, f"{job} is {state}")
-
-    def stintd(self, *options, data="data", **kwargs):
-        r = subprocess.run([harness.program("stintd"), *options, "--data", self.place.path(data)],
-                           capture_output=True, text=True, timeout=120, **kwargs)
-        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-        return r.stdout
 
     def test_one_that_no_worker_begins_expires_and_is_seen_everywhere(self):
         job, _ = self.submit("--expires", "100ms")
@@ -104,7 +96,7 @@ class Expires(harness.Case):
         for job in (soon, moved):
             self.until(job, "expired")
         self.broker.kill()
-        self.stintd("--verify")
+        self.place.stintd("--verify")
         self.broker = self.place.broker(*self.options)
         self.assertEqual((self.place.state(soon), self.place.state(late)), ("expired", "ready"))
 
@@ -127,14 +119,8 @@ class Expires(harness.Case):
         self.until(expired, "expired")
         before = {j["id"]: (j["state"], j.get("expires")) for j in self.place.json("ls", "--limit", "0")}
         self.assertEqual(self.broker.stop(), 0)
-        self.stintd("--verify")
-        dump = self.stintd("--dump")
+        dump = self.place.dump_and_load()
         self.assertIn("start_by_ms", dump)
-        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dump), 0)
-        self.stintd("--verify", data="loaded")
-        lines = [[line for line in d.splitlines() if '"header"' not in line]
-                 for d in (dump, self.stintd("--dump", data="loaded"))]
-        self.assertEqual(lines[0], lines[1])
         self.place.broker("--data", self.place.path("loaded"))
         now = {j["id"]: (j["state"], j.get("expires")) for j in self.place.json("ls", "--limit", "0")}
         self.assertEqual({i: s for i, (s, _) in now.items()}, {i: s for i, (s, _) in before.items()})
@@ -145,20 +131,10 @@ class Older(harness.Case):
     """A broker that can do all but that."""
 
     def test_nothing_is_sent_to_it_and_the_command_says_why(self):
-        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "expires"])
-        self.addCleanup(b.socket.close, 0)
-        p = subprocess.Popen([harness.program("stint"), "-e", self.place.endpoint, "submit", "--expires", "1h", "x"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
-        heard = []
-        while p.poll() is None:
-            if b.socket.poll(50):
-                message = b.hear()
-                heard.append(message[0])
-                b.answer(message)
+        code, said, heard = test_interop.told_by_older(self, "expires", "submit", "--expires", "1h", "x")
         self.assertNotIn(peer.SUBMIT, heard)
-        self.assertIn("too old for jobs that expire", p.communicate()[1])
-        self.assertEqual(p.returncode, 76)
+        self.assertIn("too old for jobs that expire", said)
+        self.assertEqual(code, 76)
 
 
 if __name__ == "__main__":

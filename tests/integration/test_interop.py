@@ -3,6 +3,7 @@
 import glob
 import os
 import signal
+import subprocess
 
 import harness
 import peer
@@ -160,6 +161,23 @@ class Broker:
             if wanted(message):
                 return message
             self.answer(message)
+
+
+def told_by_older(case, lacking, *args):
+    """The exit status of a command, what it says, and the types of messages that it has sent to a broker which can do
+    all but one thing."""
+    b = Broker(case.place.endpoint, [f for f in peer.FEATURES if f != lacking])
+    p = subprocess.Popen([harness.program("stint"), args[0], "-e", case.place.endpoint, *args[1:]],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    case.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
+    heard = []
+    while p.poll() is None:
+        if b.socket.poll(50):
+            message = b.hear()
+            heard.append(message[0])
+            b.answer(message)
+    b.socket.close(0)
+    return p.returncode, p.communicate()[1], heard
 
 
 class Beginning(harness.Case):

@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 
 import harness
-import peer
 import test_interop
 
 FAR = "0 0 1 1 *"
@@ -33,12 +31,6 @@ class Schedules(harness.Case):
 
     def jobs(self, *where):
         return self.place.json("ls", "--limit", "0", *where)
-
-    def stintd(self, *options, data="data", **kwargs):
-        r = subprocess.run([harness.program("stintd"), *options, "--data", self.place.path(data)],
-                           capture_output=True, text=True, timeout=120, **kwargs)
-        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-        return r.stdout
 
     def test_one_is_set_listed_shown_changed_and_removed(self):
         r = self.schedule("set", "s", "--cron", "30 2 * * mon-fri", "-q", "mail", "-k", "send", "-p", "7", "--missed", "all:3",
@@ -141,7 +133,7 @@ class Schedules(harness.Case):
         seconds = (moment(s["last_at"]) - moment(began)).total_seconds() + 1
         self.assertEqual((s["jobs"], len(self.jobs())), (round(seconds), round(seconds)))
         self.broker.kill()
-        self.stintd("--verify")
+        self.place.stintd("--verify")
 
     def test_a_broker_that_stood_still_makes_up_for_it_as_it_was_told(self):
         self.schedule("set", "one", "--every", "1s", "--missed", "one", "x")
@@ -172,13 +164,7 @@ class Schedules(harness.Case):
         job = self.schedule("run", "cron").stdout.strip()
         before = {n: self.one(n) for n in ("cron", "every")}
         self.assertEqual(self.broker.stop(), 0)
-        self.stintd("--verify")
-        dump = self.stintd("--dump")
-        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dump), 0)
-        self.stintd("--verify", data="loaded")
-        lines = [[line for line in d.splitlines() if '"header"' not in line]
-                 for d in (dump, self.stintd("--dump", data="loaded"))]
-        self.assertEqual(lines[0], lines[1])
+        dump = self.place.dump_and_load()
         for change in ({"cron": "* * *"}, {"missed": "some"}, {"job": ""}, {"every_ms": 5}, {"name": "a b"},
                        {"most": 5000}, {"began_ms": 1 << 62}):
             bad = []
@@ -200,20 +186,10 @@ class Older(harness.Case):
     """A broker that can do all but that."""
 
     def test_nothing_is_sent_to_it_and_the_command_says_why(self):
-        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "schedules"])
-        self.addCleanup(b.socket.close, 0)
-        p = subprocess.Popen([harness.program("stint"), "-e", self.place.endpoint, "schedule", "ls"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
-        heard = []
-        while p.poll() is None:
-            if b.socket.poll(50):
-                message = b.hear()
-                heard.append(message[0])
-                b.answer(message)
+        code, said, heard = test_interop.told_by_older(self, "schedules", "schedule", "ls")
         self.assertNotIn(80, heard)
-        self.assertIn("too old for schedules", p.communicate()[1])
-        self.assertEqual(p.returncode, 76)
+        self.assertIn("too old for schedules", said)
+        self.assertEqual(code, 76)
 
 
 if __name__ == "__main__":

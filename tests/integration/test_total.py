@@ -2,7 +2,6 @@
 broker and of workers, and that it goes through dump, load and verify."""
 
 import json
-import subprocess
 
 import harness
 import peer
@@ -31,12 +30,6 @@ class Total(harness.Case):
 
     def until(self, job, state):
         harness.wait_until(lambda: self.place.state(job) == state, f"{job} is {state}", 60)
-
-    def stintd(self, *options, data="data", **kwargs):
-        r = subprocess.run([harness.program("stintd"), *options, "--data", self.place.path(data)],
-                           capture_output=True, text=True, timeout=120, **kwargs)
-        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-        return r.stdout
 
     def test_runs_have_what_is_left_and_then_the_job_is_dead(self):
         self.place.worker("--exec", "--slots", "1")
@@ -94,12 +87,10 @@ class Total(harness.Case):
         self.until(job, "scheduled")
         spent = self.show(job)["spent_ms"]
         self.assertEqual(self.broker.stop(), 0)
-        dumped = self.stintd("--dump")
+        dumped = self.place.dump_and_load()
         rows = [json.loads(line) for line in dumped.splitlines()]
         row = next(r for r in rows if r["type"] == "job")
         self.assertEqual((row["total_ms"], row["spent_ms"]), (3600000, spent))
-        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dumped), 0)
-        self.stintd("--verify", data="loaded")
         wrong = dumped.replace('"total_ms":3600000,', "").replace(',"total_ms":3600000', "")
         self.assertNotEqual(self.place.stint("load", "--data", self.place.path("wrong"), "-", input=wrong).returncode, 0)
         self.broker = self.place.broker("--data", self.place.path("loaded"), *self.options)
@@ -110,20 +101,9 @@ class Older(harness.Case):
     """A broker that can do all but that."""
 
     def asked(self, *words):
-        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "total"])
-        self.addCleanup(b.socket.close, 0)
-        p = subprocess.Popen([harness.program("stint"), words[0], "-e", self.place.endpoint, *words[1:]],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
-        heard = []
-        while p.poll() is None:
-            if b.socket.poll(50):
-                message = b.hear()
-                heard.append(message[0])
-                b.answer(message)
-        b.socket.close(0)
-        self.assertIn("too old for a limit of all runs", p.communicate()[1])
-        self.assertEqual(p.returncode, 76)
+        code, said, heard = test_interop.told_by_older(self, "total", *words)
+        self.assertIn("too old for a limit of all runs", said)
+        self.assertEqual(code, 76)
         return heard
 
     def test_no_job_is_sent_to_it_and_the_command_says_why(self):
