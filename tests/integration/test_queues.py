@@ -164,7 +164,7 @@ class Tell(Queues):
             told = self.place.json("queue", action, "mail")
             self.assertEqual(told, [{"schema": "stint.queue_setting/1", "queue": "mail", "action": action,
                                      "paused": paused, "closed": closed, "order": "fifo",
-                                     "priorities": "high-first", "made": made}])
+                                     "priorities": "high-first", "made": made, "weight": 1}])
 
     def test_what_it_is_not_told_it_asks_for(self):
         for args, named in (([], "pause"), (["pause"], "which queue"), (["stop", "mail"], "stop")):
