@@ -33,9 +33,20 @@ static enum stint_status __attribute__((format(printf, 5, 6))) bad_job(struct st
     return client_fail(c, status, "submitting", detail);
 }
 
+/* Most jobs have none of this, and are to cost nothing for it. */
+static bool
+is_plain(const struct job_spec *s)
+{
+    return !s->unique.data &&
+        (s->delay_ms | s->due_ms | s->expires_in_ms | s->expires_at_ms | s->total_ms |
+            s->after.size) == 0;
+}
+
 static unsigned
 needs_of(const struct job_spec *s)
 {
+    if (is_plain(s))
+        return 0;
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
         (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
         (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U);
@@ -77,6 +88,23 @@ check_unique(struct stint_client *c, const struct job_spec *s, size_t index, boo
     return STINT_OK;
 }
 
+static const char LONG_DURATION[] = "a duration is at most a hundred years";
+
+/* What only some jobs have. */
+static enum stint_status
+check_more(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
+{
+    if (s->delay_ms > LIMIT_TIME_MS || s->expires_in_ms > LIMIT_TIME_MS ||
+        s->total_ms > LIMIT_TIME_MS)
+        return bad_job(c, STINT_INVALID, index, alone, LONG_DURATION);
+    if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
+        return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
+    const char *lacks = c->submissions.welcomed ? client_lacks(c, needs_of(s)) : NULL;
+    if (lacks)
+        return bad_job(c, STINT_UNSUPPORTED, index, alone, "%s", lacks);
+    return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
+}
+
 static enum stint_status
 check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool alone)
 {
@@ -89,15 +117,9 @@ check_sizes(struct stint_client *c, const struct job_spec *s, size_t index, bool
             s->payload.size, (unsigned long long)most);
     if ((s->keep_ms > LIMIT_TIME_MS && s->keep_ms != KEEP_DEFAULT) ||
         s->time_to_run_ms > LIMIT_TIME_MS || s->backoff_base_ms > LIMIT_TIME_MS ||
-        s->backoff_cap_ms > LIMIT_TIME_MS || s->delay_ms > LIMIT_TIME_MS ||
-        s->expires_in_ms > LIMIT_TIME_MS || s->total_ms > LIMIT_TIME_MS)
-        return bad_job(c, STINT_INVALID, index, alone, "a duration is at most a hundred years");
-    if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
-        return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
-    const char *lacks = c->submissions.welcomed ? client_lacks(c, needs_of(s)) : NULL;
-    if (lacks)
-        return bad_job(c, STINT_UNSUPPORTED, index, alone, "%s", lacks);
-    return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
+        s->backoff_cap_ms > LIMIT_TIME_MS)
+        return bad_job(c, STINT_INVALID, index, alone, LONG_DURATION);
+    return is_plain(s) ? STINT_OK : check_more(c, s, index, alone);
 }
 
 /* Is it one of the same call? Which? */

@@ -81,12 +81,12 @@ struct stint_job {
         expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
     struct stint_parents after; /* it waits, blocked, until these have ended */
     uint64_t total_ms; /* all its runs together may take so long; 0: no limit */
-    uint64_t reserved[4]; /* 0; arrays of jobs keep their layout when fields are added here */
+    uint64_t reserved[2]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
 #define STINT_JOB_INIT                                                                             \
-    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, {0, 0, 0, 0}}
+    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, {0, 0}}
 /* clang-format on */
 
 /* How a job waits for those that it is after. */
