@@ -93,22 +93,30 @@ files_error(struct segments *segments)
 
 /* ---- making ---- */
 
-/* A file of zeros, on the disk; its descriptor, or -1 with errno set. */
-static int
-make_file(const char *path, uint64_t bytes)
+/* With zeros, on the disk. */
+static bool
+fill(int fd, uint64_t bytes)
 {
-    static uint8_t zeros[PIECE_BYTES]; /* never written; as a constant it would be in the program */
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -1;
-    bool good = true;
-    errno = 0;
+    uint8_t *zeros = calloc(1, PIECE_BYTES); /* a constant would be a megabyte of the program */
+    bool good = zeros != NULL;
     for (uint64_t at = 0; good && at < bytes;) {
         size_t size = bytes - at < PIECE_BYTES ? (size_t)(bytes - at) : PIECE_BYTES;
         good = pwrite(fd, zeros, size, (off_t)at) == (ssize_t)size;
         at += size;
     }
-    if (good && fdatasync(fd) == 0)
+    free(zeros);
+    return good && fdatasync(fd) == 0;
+}
+
+/* A file of zeros, on the disk; its descriptor, or -1 with errno set. */
+static int
+make_file(const char *path, uint64_t bytes)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    errno = 0;
+    if (fill(fd, bytes))
         return fd;
     int problem = errno ? errno : ENOSPC; /* a short write has no errno */
     close(fd);
