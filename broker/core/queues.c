@@ -3,10 +3,10 @@
  * that nobody serves or watches go again after a while.
  */
 #include "queues.h"
+#include "backlog.h"
 #include "reply.h"
 #include "sight.h"
 #include "unique.h"
-#include "waiting.h"
 
 enum {
     QUEUES_A_STEP = 1024,
@@ -55,7 +55,7 @@ page_is_full(const struct core *core, uint32_t count)
 static void
 put_queue(struct core *core, struct queue *q)
 {
-    const char *unserved = waiting_unserved(core, q);
+    const char *unserved = backlog_unserved(core, q);
     struct stint_queue_info info = {.number = q->number,
         .workers = queue_workers(q),
         .paused = q->set.paused,
@@ -68,7 +68,7 @@ put_queue(struct core *core, struct queue *q)
         .backlog_max = q->set.backlog_max,
         .keep_ms = queue_keep(q, STINT_KEEP_UNSET),
         .time_to_run_ms = q->set.time_to_run_ms,
-        .oldest_ready_ms = waiting_oldest_ready_ms(core, q)};
+        .oldest_ready_ms = backlog_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)

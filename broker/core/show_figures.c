@@ -3,10 +3,10 @@
  * queues that the peer may not see nothing is read.
  */
 #include "show_figures.h"
+#include "backlog.h"
 #include "reply.h"
 #include "sight.h"
 #include "tally.h"
-#include "waiting.h"
 
 enum {
     ROWS_A_PAGE = 8192,
@@ -69,7 +69,7 @@ put_queue(struct core *core, struct queue *q, uint32_t wanted)
     struct stint_figures info = {.workers = queue_workers(q),
         .paused = q->set.paused,
         .closed = q->set.closed,
-        .oldest_ready_ms = waiting_oldest_ready_ms(core, q)};
+        .oldest_ready_ms = backlog_oldest_ready_ms(core, q)};
     memcpy(info.queue, q->name, sizeof info.queue);
     for (uint32_t l = 0; l < q->levels_count; l++)
         for (unsigned s = 0; s < STINT_STATES; s++)

@@ -6,6 +6,7 @@
  */
 #include "why.h"
 #include "apart.h"
+#include "backlog.h"
 #include "clock.h"
 #include "dispatch.h"
 #include "job.h"
@@ -13,7 +14,6 @@
 #include "peers.h"
 #include "reply.h"
 #include "sight.h"
-#include "waiting.h"
 
 /* Whose question it is, and about what. */
 struct question {
@@ -232,7 +232,7 @@ blame_queue(
     r->full = most && queue->backlog >= most;
     memcpy(r->queue, queue->name, sizeof r->queue);
     r->before = queue->ready;
-    const char *unserved = waiting_unserved(core, queue);
+    const char *unserved = backlog_unserved(core, queue);
     if (queue->set.paused)
         r->why = STINT_WHY_PAUSED;
     else if (queue->backlog == 0)

@@ -171,6 +171,14 @@ class Place:
         r = self.stint(args[0], "--json", *args[1:], **kwargs)
         return [json.loads(line) for line in r.stdout.splitlines()]
 
+    def script(self, line, name="handler"):
+        """A program that is one line of a shell."""
+        path = self.path(name)
+        with open(path, "w") as f:
+            f.write(f"#!/bin/sh\n{line}\n")
+        os.chmod(path, 0o755)
+        return path
+
     def stintd(self, *options, data="data"):
         """Runs the broker's program for a directory that nobody serves: what it prints."""
         r = subprocess.run([program("stintd"), *options, "--data", self.path(data)], capture_output=True, text=True,

@@ -3,10 +3,8 @@ hold for jobs that say nothing, workers share their time as weights say; all of 
 
 import concurrent.futures
 import json
-import subprocess
 
 import harness
-import peer
 import test_interop
 
 SET_QUEUE = 59
@@ -25,16 +23,9 @@ class Tuning(harness.Case):
     def queue(self, name="mail"):
         return next(q for q in self.place.json("queues") if q["name"] == name)
 
-    def program(self, line):
-        path = self.place.path("handler")
-        with open(path, "w") as f:
-            f.write(f"#!/bin/sh\n{line}\n")
-        subprocess.run(["chmod", "755", path], check=True)
-        return path
-
     def worker(self, line, *options, queues=("mail",)):
         named = [o for q in queues for o in ("--queue", q)]
-        return self.place.worker(*named, *options, "--handle", f"run={self.program(line)}")
+        return self.place.worker(*named, *options, "--handle", f"run={self.place.script(line)}")
 
     def submit(self, *lines, queue="mail", options=()):
         return self.place.stint("submit", "--each", "-q", queue, "-k", "run", *options,
@@ -128,14 +119,9 @@ class Tuning(harness.Case):
         self.tune("--weight", "7", "--backlog-max", "9", "--keep", "0", "--default-timeout", "1s")
         self.assertExit(self.submit(*range(9)), 0)
         self.assertEqual(self.broker.stop(), 0)
-        stintd = harness.program("stintd")
-        dumped = subprocess.run([stintd, "--dump", "--data", self.place.path("data")], capture_output=True, timeout=60)
-        rows = [json.loads(line) for line in dumped.stdout.splitlines()]
+        rows = [json.loads(line) for line in self.place.dump_and_load().splitlines()]
         row = next(r for r in rows if r["type"] == "queue" and r["name"] == "mail")
         self.assertEqual([row[n] for n in ("weight", "backlog_max", "keep_ms", "time_to_run_ms")], [7, 9, 0, 1000])
-        self.assertExit(self.place.stint("load", "--data", self.place.path("loaded"), "-", input=dumped.stdout), 0)
-        r = subprocess.run([stintd, "--verify", "--data", self.place.path("loaded")], capture_output=True, timeout=60)
-        self.assertEqual(r.returncode, 0, r.stdout)
         self.broker = self.place.broker("--data", self.place.path("loaded"))
         self.assertEqual(self.values(self.queue()), [7, 9, 0, 1000])
         self.assertEqual(self.queue()["ready"], 9)
@@ -146,20 +132,10 @@ class Older(harness.Case):
     """A broker that can do all but that."""
 
     def test_nothing_is_set_at_it_and_the_command_says_why(self):
-        b = test_interop.Broker(self.place.endpoint, [f for f in peer.FEATURES if f != "defaults"])
-        self.addCleanup(b.socket.close, 0)
-        p = subprocess.Popen([harness.program("stint"), "queue", "-e", self.place.endpoint, "set", "mail", "--weight", "3"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: p.poll() is None and (p.kill() or p.communicate()))
-        heard = []
-        while p.poll() is None:
-            if b.socket.poll(50):
-                message = b.hear()
-                heard.append(message[0])
-                b.answer(message)
+        code, said, heard = test_interop.told_by_older(self, "defaults", "queue", "set", "mail", "--weight", "3")
         self.assertNotIn(SET_QUEUE, heard)
-        self.assertIn("too old for weights, backlogs and defaults", p.communicate()[1])
-        self.assertEqual(p.returncode, 76)
+        self.assertIn("too old for weights, backlogs and defaults", said)
+        self.assertEqual(code, 76)
 
 
 if __name__ == "__main__":

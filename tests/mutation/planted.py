@@ -15,7 +15,7 @@ ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/st
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
-AFTER, LINKS, WAITING = "broker/core/after.c", "broker/core/links.c", "broker/core/waiting.c"
+AFTER, LINKS, BACKLOG = "broker/core/after.c", "broker/core/links.c", "broker/core/backlog.c"
 BULK, MATCH, FILTER = "broker/core/bulk.c", "broker/core/match.c", "proto/filter.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
 HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
@@ -809,8 +809,8 @@ PLANTED = [
     # the age of the oldest ready job
     ("who only asks for the next ready job moves behind it", READY, "    level->reach.head = id_sequence(id);\n", ""),
     ("who only asks for the next ready job searches for it", READY, "search(book, level, &level->reach.head, GLANCED, id, bytes)", "search(book, level, &level->reach.head, UINT_MAX, id, bytes)"),
-    ("only the most urgent priority has an oldest job", WAITING, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
-    ("what is kept apart has no age", WAITING, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
+    ("only the most urgent priority has an oldest job", BACKLOG, "            first_ms = earlier(first_ms, r.submitted_ms);", "            first_ms = first_ms == UINT64_MAX ? r.submitted_ms : first_ms;"),
+    ("what is kept apart has no age", BACKLOG, "        first_ms = earlier(first_ms, s->jobs->submitted_ms);", "        (void)s;"),
     ("a page looks at any number of priorities", QUEUES, " || core->step.listed - begin >= rows)", ")"),
 
     # stint fleet scale

@@ -28,20 +28,6 @@ world_with_both(uint32_t slots)
     return w;
 }
 
-static struct stint_id
-submit(struct world *w, uint64_t number, struct job_spec job)
-{
-    struct stint_id id = {{0}};
-    assert_int_equal(waiting_submit(w, number, &job, 1, &id), STINT_OK);
-    return id;
-}
-
-static struct stint_id
-submit_after(struct world *w, uint64_t number, struct stint_id parent)
-{
-    return submit(w, number, waiting_job("child", &parent, 1));
-}
-
 static void
 finish(struct world *w)
 {
@@ -102,11 +88,11 @@ one_is_handed_out_in_the_step_in_which_the_last_of_its_parents_succeeds(void **s
     struct stint_id parents[2];
     struct stint_job_info info;
     (void)state;
-    parents[0] = submit(w, 1, world_job("a"));
-    parents[1] = submit(w, 2, world_job("b"));
+    parents[0] = waiting_submit_one(w, 1, world_job("a"));
+    parents[1] = waiting_submit_one(w, 2, world_job("b"));
     struct job_spec job = waiting_job("child", parents, 2);
     job.keep_ms = 0;
-    struct stint_id id = submit(w, 3, job);
+    struct stint_id id = waiting_submit_one(w, 3, job);
     assert_false(is_handed_out(w, id));
     assert_int_equal(world_state(w, id, &info), STINT_BLOCKED);
     assert_int_equal(info.after, 2);
@@ -145,14 +131,14 @@ what_becomes_of_it_is_decided_by_how_its_parent_ends(void **state)
         struct job_spec parent = world_job("parent"), other = world_job("other");
         struct stint_job_info info;
         parent.expires_in_ms = way == EXPIRES ? SOON : 0;
-        struct stint_id first = submit(w, 1, parent);
+        struct stint_id first = waiting_submit_one(w, 1, parent);
         other.queue = text("nobody");
-        struct stint_id never = submit(w, 2, other);
+        struct stint_id never = waiting_submit_one(w, 2, other);
         struct job_spec job = waiting_job("child", &first, 1);
         job.after_flags = any ? AFTER_ANY : 0;
-        struct stint_id id = submit(w, 3, job);
+        struct stint_id id = waiting_submit_one(w, 3, job);
         struct stint_id both[2] = {never, first};
-        struct stint_id waits_on = submit(w, 4, waiting_job("child of two", both, 2));
+        struct stint_id waits_on = waiting_submit_one(w, 4, waiting_job("child of two", both, 2));
         if (runs)
             end(w, first,
                 way == SUCCEEDS   ? OUTCOME_SUCCEEDED
@@ -186,20 +172,22 @@ a_parent_that_has_ended_before_counts_as_it_ended(void **state)
 {
     struct world *w = world_with_both(8);
     (void)state;
-    struct stint_id good = submit(w, 1, world_job("a")), bad = submit(w, 2, world_job("b")),
-                    waits = submit(w, 3, world_job("c"));
+    struct stint_id good = waiting_submit_one(w, 1, world_job("a")),
+                    bad = waiting_submit_one(w, 2, world_job("b")),
+                    waits = waiting_submit_one(w, 3, world_job("c"));
     end(w, good, OUTCOME_SUCCEEDED);
     end(w, bad, OUTCOME_DEAD);
-    struct stint_id runs = submit_after(w, 4, good), dies = submit_after(w, 5, bad);
+    struct stint_id runs = waiting_submit_after(w, 4, good), dies = waiting_submit_after(w, 5, bad);
     assert_int_equal(world_state(w, runs, NULL), STINT_RUNNING);
     assert_int_equal(world_state(w, dies, NULL), STINT_CANCELLED_JOB);
     struct job_spec any = waiting_job("x", &bad, 1);
     any.after_flags = AFTER_ANY;
-    assert_int_equal(world_state(w, submit(w, 6, any), NULL), STINT_RUNNING);
+    assert_int_equal(world_state(w, waiting_submit_one(w, 6, any), NULL), STINT_RUNNING);
     struct stint_id three[] = {
         waits, bad, waits}; /* it does not wait for the one that runs still */
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(world_state(w, submit(w, 7 + i, waiting_job("x", three + i, 2)), NULL),
+        assert_int_equal(
+            world_state(w, waiting_submit_one(w, 7 + i, waiting_job("x", three + i, 2)), NULL),
             STINT_CANCELLED_JOB);
     assert_no_links(w);
     finish(w);
@@ -210,8 +198,8 @@ it_is_told_as_a_submission_and_then_as_a_cancellation(void **state)
 {
     struct world *w = world_with_both(0);
     (void)state;
-    struct stint_id bad = submit(w, 1, world_job("b"));
-    struct stint_id child = submit_after(w, 2, bad);
+    struct stint_id bad = waiting_submit_one(w, 1, world_job("b"));
+    struct stint_id child = waiting_submit_after(w, 2, bad);
     message_put_subscribe(world_frame(w, WAITING_CLIENT), 70, (struct slice){0}, 0, NULL, 0);
     message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_WAIT, 5, &child, 1, 0);
     step(w, 0);
@@ -223,7 +211,7 @@ it_is_told_as_a_submission_and_then_as_a_cancellation(void **state)
     assert_int_equal(w->message.count, 2); /* of both */
     assert_int_equal(w->arrays->events[1].type, STINT_EVENT_CANCELLED);
     assert_memory_equal(&w->arrays->events[1].id, &child, sizeof child);
-    (void)submit_after(w, 3, bad);
+    (void)waiting_submit_after(w, 3, bad);
     assert_non_null(world_read(w, WAITING_CLIENT, MESSAGE_EVENTS));
     assert_int_equal(w->message.count, 2);
     assert_int_equal(w->arrays->events[0].type, STINT_EVENT_SUBMITTED);
@@ -241,7 +229,7 @@ one_that_is_not_known_is_refused_and_nothing_is_stored(void **state)
     struct job_spec short_lived = world_job("x");
     (void)state;
     short_lived.keep_ms = 0;
-    gone = submit(w, 1, short_lived);
+    gone = waiting_submit_one(w, 1, short_lived);
     end(w, gone, OUTCOME_SUCCEEDED);
     struct stint_id unknown[] = {none, gone, id_make(7, 1, DEFAULT_PRIORITY, 1), {{0}}};
     for (unsigned i = 0; i < 4; i++) {
@@ -341,11 +329,11 @@ its_time_counts_from_its_submission(void **state)
 {
     struct world *w = world_with_both(8);
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a"));
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a"));
     struct job_spec later = waiting_job("later", &parent, 1), due = later;
     later.delay_ms = 2 * SOON;
     due.delay_ms = SOON;
-    struct stint_id waits = submit(w, 2, later), ready = submit(w, 3, due);
+    struct stint_id waits = waiting_submit_one(w, 2, later), ready = waiting_submit_one(w, 3, due);
     step(w, SOON);
     assert_int_equal(world_state(w, ready, NULL), STINT_BLOCKED);
     assert_int_equal(store_model_count(w->store, STORE_DUE), 0);
@@ -365,7 +353,8 @@ it_may_be_put_off_and_promoted_and_stays_blocked(void **state)
     struct world *w = world_with_both(8);
     struct stint_job_info info;
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     assert_int_equal(
         change(w, id, (struct change){.set = CHANGE_DELAY, .delay_ms = SOON}), STINT_OK);
     assert_int_equal(world_state(w, id, &info), STINT_BLOCKED);
@@ -383,10 +372,10 @@ one_that_waits_for_others_expires_and_tells_its_own_followers(void **state)
 {
     struct world *w = world_with_both(8);
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a"));
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a"));
     struct job_spec job = waiting_job("child", &parent, 1);
     job.expires_in_ms = SOON;
-    struct stint_id id = submit(w, 2, job), grandchild = submit_after(w, 3, id);
+    struct stint_id id = waiting_submit_one(w, 2, job), grandchild = waiting_submit_after(w, 3, id);
     step(w, SOON);
     assert_int_equal(world_state(w, id, NULL), STINT_EXPIRED);
     assert_int_equal(world_state(w, grandchild, NULL), STINT_CANCELLED_JOB);
@@ -404,12 +393,13 @@ parents_and_followers_may_be_moved(void **state)
     struct change to = {.set = CHANGE_QUEUE, .to = {.queue = text("other")}};
     struct change prio = {.set = CHANGE_PRIORITY, .to = {.priority = 7}};
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     assert_int_equal(change(w, parent, to), STINT_OK);
     assert_int_equal(change(w, id, to), STINT_OK);
     assert_int_equal(change(w, id, prio), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_BLOCKED);
-    struct stint_id second = submit_after(w, 3, parent);
+    struct stint_id second = waiting_submit_after(w, 3, parent);
     waiting_verify(w);
     world_restart(w);
     world_with_client(w);
@@ -430,7 +420,8 @@ a_retry_of_a_parent_brings_nobody_back_and_one_of_a_child_lets_it_run(void **sta
     struct world *w = world_with_both(8);
     struct stint_job_info info;
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     end(w, parent, OUTCOME_DEAD);
     assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
     assert_int_equal(ask(w, MESSAGE_RETRY, parent), STINT_OK);
@@ -442,7 +433,7 @@ a_retry_of_a_parent_brings_nobody_back_and_one_of_a_child_lets_it_run(void **sta
     assert_memory_equal(d.after.data, &parent, sizeof parent);
     (void)world_state(w, id, &info);
     assert_int_equal(info.after, 0);
-    struct stint_id late = submit_after(w, 3, parent); /* of its second life */
+    struct stint_id late = waiting_submit_after(w, 3, parent); /* of its second life */
     assert_int_equal(world_state(w, late, NULL), STINT_BLOCKED);
     struct outcome o = {.id = parent, .attempt = 2, .type = OUTCOME_SUCCEEDED};
     message_put_settle(world_frame(w, WORKER), 11, &o, 1, WINDOW_UNCHANGED);
@@ -457,15 +448,16 @@ one_with_a_unique_key_holds_it_while_it_is_blocked(void **state)
     struct world *w = world_with_both(0);
     struct stint_job_info info;
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), other = submit(w, 2, world_job("b"));
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    other = waiting_submit_one(w, 2, world_job("b"));
     struct job_spec job = waiting_job("first", &parent, 1);
     job.unique = text("key");
-    struct stint_id id = submit(w, 3, job);
+    struct stint_id id = waiting_submit_one(w, 3, job);
     struct job_spec again = waiting_job("second", &other, 1);
     again.unique = text("key");
     again.unique_flags = UNIQUE_REPLACE | UNIQUE_MOVE;
     again.delay_ms = SOON;
-    struct stint_id met = submit(w, 4, again);
+    struct stint_id met = waiting_submit_one(w, 4, again);
     assert_memory_equal(&met, &id, sizeof id);
     assert_int_equal(world_state(w, id, &info), STINT_BLOCKED);
     assert_memory_equal(info.payload, "second", 6); /* its payload and time, not its parents */
@@ -475,7 +467,7 @@ one_with_a_unique_key_holds_it_while_it_is_blocked(void **state)
     assert_int_equal(world_state(w, id, NULL), STINT_BLOCKED);
     assert_int_equal(ask(w, MESSAGE_CANCEL, parent), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
-    struct stint_id fresh = submit(w, 5, again); /* after one that was cancelled */
+    struct stint_id fresh = waiting_submit_one(w, 5, again); /* after one that was cancelled */
     assert_memory_not_equal(&fresh, &id, sizeof id);
     assert_int_equal(world_state(w, fresh, NULL), STINT_CANCELLED_JOB);
     assert_int_equal(ask(w, MESSAGE_RETRY, id), STINT_OK); /* so its key is free again */
@@ -495,7 +487,7 @@ it_may_be_after_one_that_met_a_key(void **state)
         jobs[0].unique = text("key");
         jobs[0].unique_for_ms = SOON;
         jobs[0].keep_ms = 0;
-        first = submit(w, 1, jobs[0]);
+        first = waiting_submit_one(w, 1, jobs[0]);
         if (succeeded)
             end(w, first, OUTCOME_SUCCEEDED);
         jobs[1] = waiting_job_behind("child", (uint32_t[]){0}, 1);
@@ -517,14 +509,14 @@ a_parent_that_is_forgotten_at_success_tells_its_followers(void **state)
     struct job_spec job = world_job("a");
     (void)state;
     job.keep_ms = 0;
-    struct stint_id parent = submit(w, 1, job);
+    struct stint_id parent = waiting_submit_one(w, 1, job);
     assert_true(is_handed_out(w, parent));
-    struct stint_id id = submit_after(w, 2, parent);
+    struct stint_id id = waiting_submit_after(w, 2, parent);
     end(w, parent, OUTCOME_SUCCEEDED);
     assert_true(is_handed_out(w, id));
     assert_int_equal(world_state(w, parent, NULL), STINT_UNKNOWN);
-    parent = submit(w, 3, job); /* the same through a restart */
-    id = submit_after(w, 4, parent);
+    parent = waiting_submit_one(w, 3, job); /* the same through a restart */
+    id = waiting_submit_after(w, 4, parent);
     world_restart(w);
     world_with_client(w);
     struct lease_ref lease = {.id = parent, .attempt = 1, .begun = true};
@@ -542,7 +534,8 @@ why_lists_filters_and_bulk_operations_know_them(void **state)
     struct world *w = world_with_both(0);
     struct message list = {.type = MESSAGE_LIST};
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     message_put_why(world_frame(w, WAITING_CLIENT), 7, (struct slice){0}, &id, 1);
     step(w, 0);
     assert_non_null(world_read(w, WAITING_CLIENT, MESSAGE_REASONS));
@@ -556,7 +549,7 @@ why_lists_filters_and_bulk_operations_know_them(void **state)
     assert_int_equal(w->message.count, 1);
     struct job_spec moved = waiting_job("x", &parent, 1);
     moved.queue = text("other");
-    struct stint_id alone = submit(w, 3, moved);
+    struct stint_id alone = waiting_submit_one(w, 3, moved);
     message_put_why(world_frame(w, WAITING_CLIENT), 9, text("other"), NULL, 0);
     step(w, 0);
     assert_non_null(world_read(w, WAITING_CLIENT, MESSAGE_REASONS));

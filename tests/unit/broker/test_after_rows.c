@@ -5,20 +5,6 @@
 #include "rows.h"
 #include "waiting.h"
 
-static struct stint_id
-submit(struct world *w, uint64_t number, struct job_spec job)
-{
-    struct stint_id id = {{0}};
-    assert_int_equal(waiting_submit(w, number, &job, 1, &id), STINT_OK);
-    return id;
-}
-
-static struct stint_id
-submit_after(struct world *w, uint64_t number, struct stint_id parent)
-{
-    return submit(w, number, waiting_job("child", &parent, 1));
-}
-
 static struct world *
 world_of_client(void)
 {
@@ -40,7 +26,8 @@ a_damaged_parent_has_not_succeeded(void **state)
 {
     struct world *w = world_of_client();
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     w->store->ops->begin(w->store);
     store_model_damage(w->store, STORE_LIVE);
     assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
@@ -58,7 +45,8 @@ a_damaged_follower_is_waited_for_by_nobody(void **state)
 {
     struct world *w = world_of_client();
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     w->store->ops->begin(w->store);
     store_model_damage(w->store, STORE_PARKED);
     assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
@@ -91,8 +79,9 @@ the_verifier_sees_what_does_not_fit_together(void **state)
         struct world *w = world_of_client();
         struct verify_report report = {.problem = NULL};
         uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX] = {0};
-        struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent),
-                        plain = submit(w, 3, world_job("b"));
+        struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                        id = waiting_submit_after(w, 2, parent),
+                        plain = waiting_submit_one(w, 3, world_job("b"));
         const struct slice nothing = {NULL, 0};
         waiting_verify(w);
         w->store->ops->begin(w->store);
@@ -135,7 +124,8 @@ an_end_that_is_damaged_was_none_that_is_good(void **state)
     const struct slice nothing = {NULL, 0};
     uint8_t three[3] = {0};
     (void)state;
-    struct stint_id parent = submit(w, 1, world_job("a")), id = submit_after(w, 2, parent);
+    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+                    id = waiting_submit_after(w, 2, parent);
     w->store->ops->begin(w->store);
     store_put(w->store, STORE_ENDED, (struct slice){parent.bytes, sizeof parent},
         (struct slice){three, sizeof three}, nothing);

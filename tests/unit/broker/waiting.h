@@ -74,6 +74,21 @@ waiting_submit(struct world *w, uint64_t number, const struct job_spec *jobs, ui
     return a->status;
 }
 
+/* The id of one. */
+static inline struct stint_id
+waiting_submit_one(struct world *w, uint64_t number, struct job_spec job)
+{
+    struct stint_id id = {{0}};
+    assert_int_equal(waiting_submit(w, number, &job, 1, &id), STINT_OK);
+    return id;
+}
+
+static inline struct stint_id
+waiting_submit_after(struct world *w, uint64_t number, struct stint_id parent)
+{
+    return waiting_submit_one(w, number, waiting_job("child", &parent, 1));
+}
+
 static inline void
 waiting_complain(void *context, const char *what, const char *where)
 {

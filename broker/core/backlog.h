@@ -1,15 +1,15 @@
 /* What waits in a queue: a kind that nobody handles, and how long the first job has waited. */
-#ifndef WAITING_H
-#define WAITING_H
+#ifndef BACKLOG_H
+#define BACKLOG_H
 
 #include "state.h"
 
 /* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
  * next call. */
-const char *waiting_unserved(struct core *core, struct queue *queue);
+const char *backlog_unserved(struct core *core, struct queue *queue);
 /* How long ago the first ready job was submitted, in ms and at least 1; 0: no job is ready. Of each
  * level it is the first in dispatch order that counts, and of those kept apart the next one of each
  * kind, so that nothing is searched for it. */
-uint64_t waiting_oldest_ready_ms(struct core *core, struct queue *queue);
+uint64_t backlog_oldest_ready_ms(struct core *core, struct queue *queue);
 
 #endif

@@ -1,7 +1,7 @@
 /* What waits in a queue, as people are told of it: nothing is searched for it, so that who asks
  * costs little.
  */
-#include "waiting.h"
+#include "backlog.h"
 #include "ready.h"
 
 #include <utlist.h>
@@ -37,7 +37,7 @@ is_served(const struct queue *q, struct slice kind)
 }
 
 const char *
-waiting_unserved(struct core *core, struct queue *q)
+backlog_unserved(struct core *core, struct queue *q)
 {
     const struct shelf *s;
     if (q->servings.count == 0 && !q->servings.posts.all)
@@ -66,7 +66,7 @@ waiting_unserved(struct core *core, struct queue *q)
 }
 
 uint64_t
-waiting_oldest_ready_ms(struct core *core, struct queue *q)
+backlog_oldest_ready_ms(struct core *core, struct queue *q)
 {
     const struct shelf *s;
     uint64_t first_ms = UINT64_MAX;
