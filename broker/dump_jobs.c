@@ -100,7 +100,7 @@ static void
 put_attempts(json_t *o, const struct record *r)
 {
     struct slice rest = r->attempts;
-    struct attempt_row row;
+    struct attempt_row row = attempts_before(r->submitted_ms);
     if (rest.size == 0)
         return;
     json_t *all = json_array();

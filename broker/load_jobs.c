@@ -34,14 +34,14 @@ read_last(struct load_line *l)
 /* One of the attempts that have ended, behind those that are there. False: it is none, or not later
  * than the one before. */
 static bool
-read_attempt(const json_t *one, uint8_t to[ATTEMPTS_BYTES_MAX], struct slice *attempts)
+read_attempt(const json_t *one, struct record *r, uint32_t *last, uint8_t to[ATTEMPTS_BYTES_MAX])
 {
     json_int_t attempt, started_ms, ended_ms;
     const char *end;
     json_t *worker, *error;
     if (json_unpack((json_t *)one, "[I s I I o o !]", &attempt, &end, &started_ms, &ended_ms,
             &worker, &error) != 0 ||
-        attempt < 1 || attempt > UINT32_MAX || started_ms < 0 || ended_ms < 0)
+        attempt <= *last || attempt > UINT32_MAX || started_ms < 0 || ended_ms < 0)
         return false;
     struct attempt_row row = {.attempt = (uint32_t)attempt,
         .started_ms = (uint64_t)started_ms,
@@ -56,25 +56,25 @@ read_attempt(const json_t *one, uint8_t to[ATTEMPTS_BYTES_MAX], struct slice *at
     bool good = name && text && row.end != 0 && row.worker.size <= LIMIT_LABEL_BYTES &&
         row.error.size <= LIMIT_ATTEMPT_ERROR_BYTES;
     if (good)
-        *attempts = attempts_add(to, *attempts, &row);
+        r->attempts = attempts_add(to, r->attempts, r->submitted_ms, &row);
+    *last = row.attempt;
     free(name);
     free(text);
-    return good && attempts_are_sane(*attempts);
+    return good;
 }
 
-static struct slice
-read_attempts(struct load_line *l, uint8_t to[ATTEMPTS_BYTES_MAX])
+static void
+read_attempts(struct load_line *l, struct record *r, uint8_t to[ATTEMPTS_BYTES_MAX])
 {
     const json_t *all = json_object_get(l->object, "attempts"), *one;
-    struct slice attempts = {to, 0};
+    uint32_t last = 0;
     size_t i;
     if (all && l->taken_count < LINE_FIELDS_MAX)
         l->taken[l->taken_count++] = "attempts";
     if (all && !json_is_array(all))
         line_wrong(l, "attempts is to be a list");
-    json_array_foreach(all, i, one) if (!l->why[0] && !read_attempt(one, to, &attempts)) line_wrong(
+    json_array_foreach(all, i, one) if (!l->why[0] && !read_attempt(one, r, &last, to)) line_wrong(
         l, "attempts is to be a list of number, end, started_ms, ended_ms, worker and error");
-    return attempts;
 }
 
 /* All but what is in parts; what is put together goes to `attempts`. */
@@ -90,16 +90,14 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         .kind = line_bytes(l, "kind", LIMIT_NAME_BYTES),
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
         .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES),
-        .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES),
-        .attempts = read_attempts(l, attempts)};
+        .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES)};
+    read_attempts(l, r, attempts);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS && f != FIELD_SCHEDULE &&
             line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
-    if (r->attempts.size > 0)
-        record_set(r, FIELD_ATTEMPTS, r->attempts.size);
     if (r->schedule.size > 0)
         record_set(r, FIELD_SCHEDULE, r->schedule.size);
     if (line_flag(l, "suspect"))

@@ -68,7 +68,7 @@ static uint64_t
 kept_start_ms(const struct record *r)
 {
     struct slice rest = r->attempts;
-    struct attempt_row row;
+    struct attempt_row row = attempts_before(r->submitted_ms);
     while (attempts_next(&rest, &row))
         if (row.attempt == r->attempt)
             return row.started_ms;
@@ -105,8 +105,7 @@ attempt_keep(struct core *core, struct job *job, const struct worker *teller,
         .worker = text_slice(worker ? worker->name : ""),
         .error = first_line(error)};
     assert(r->attempt > 0);
-    r->attempts = attempts_add(core->scratch.attempts, r->attempts, &row);
-    record_set(r, FIELD_ATTEMPTS, r->attempts.size);
+    r->attempts = attempts_add(core->scratch.attempts, r->attempts, r->submitted_ms, &row);
 }
 
 static void

@@ -19,6 +19,7 @@ enum {
     /* A description without its body: its texts, 16 numbers, an id, and keys and lengths. */
     INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES +
         STINT_PROGRESS_BYTES + 16 * 10 + 100,
+    ATTEMPT_TOLD_BYTES = STINT_LABEL_BYTES + 40, /* without its error */
 };
 
 /* Has a message in which `used` bytes are room for so many more, and for descriptions of `more`
@@ -78,10 +79,11 @@ add_attempts(struct core *core, const struct record *r, size_t used, uint32_t mo
     struct stint_job_info *info)
 {
     struct slice rest = r->attempts;
-    struct attempt_row row;
+    struct attempt_row row = attempts_before(r->submitted_ms);
     uint32_t count = 0;
     used += (info->payload ? info->payload_bytes : 0) + (info->result ? info->result_bytes : 0) +
-        2 * rest.size + (more + 1) * (size_t)INFO_BYTES_MAX; /* what is told of one is less */
+        rest.size + LIMIT_ATTEMPTS_TOLD * (size_t)ATTEMPT_TOLD_BYTES +
+        (more + 1) * (size_t)INFO_BYTES_MAX;
     if (used > core->options.message_bytes - page_bytes(core) / 2)
         return;
     for (; count < LIMIT_ATTEMPTS_TOLD && attempts_next(&rest, &row); count++) {

@@ -156,7 +156,7 @@ static void
 check_attempts(struct verify *v, const struct stint_id *key, const struct record *r)
 {
     struct slice rest = r->attempts;
-    struct attempt_row row;
+    struct attempt_row row = attempts_before(r->submitted_ms);
     if (rest.size == 0)
         return;
     bool sane = attempts_are_sane(rest);

@@ -3,6 +3,8 @@
 #include "bytes.h"
 #include "id.h"
 
+#include <assert.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -143,6 +145,7 @@ record_set_body(struct record *r, struct slice body)
 size_t
 record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RECORD_HEAD_MAX])
 {
+    assert(!record_has(r, FIELD_ATTEMPTS) && r->attempts.size <= ATTEMPTS_BYTES_MAX);
     head[8] = RECORD_VERSION;
     head[9] = (uint8_t)r->state;
     head[10] = (uint8_t)r->last;
@@ -152,7 +155,8 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     put_le(head + 20, r->uncounted, 4);
     put_le(head + 24, r->submitted_ms, 8);
     put_le(head + 32, r->body_bytes, 4);
-    put_le(head + 36, r->error.size, 4);
+    put_le(head + 36, r->error.size, 2);
+    put_le(head + 38, r->attempts.size, 2);
     uint8_t *at = head + RECORD_FIXED_BYTES;
     for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
         put_le(at, r->optional[__builtin_ctz(bits)], 8);
@@ -220,8 +224,11 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
         r->optional[__builtin_ctz(bits)] = get_le(at, 8);
     if (record_has(r, FIELD_UNIQUE))
         r->unique.size = r->optional[FIELD_UNIQUE];
-    if (record_has(r, FIELD_ATTEMPTS))
+    r->attempts.size = get_le(p + 38, 2);
+    if (record_has(r, FIELD_ATTEMPTS)) {
         r->attempts.size = r->optional[FIELD_ATTEMPTS];
+        record_clear(r, FIELD_ATTEMPTS);
+    }
     if (record_has(r, FIELD_SCHEDULE))
         r->schedule.size = r->optional[FIELD_SCHEDULE];
     size_t body = record_chunked(r) ? 0 : r->body_bytes;

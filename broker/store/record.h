@@ -14,9 +14,9 @@
  *     24  u64  submitted_ms
  *     32  u32  body_bytes, also where the body is in parts
  *     36  u16  size of the error text
- *     38  u16  0
+ *     38  u16  size of the attempts that have ended
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, unique key, name of its schedule, body (unless chunked)
+ *     ..       kind, error text, unique key, attempts, name of its schedule, body (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -57,7 +57,7 @@ enum record_field {
     FIELD_UNIQUE_FOR = 12, /* how long that is held after it has succeeded */
     FIELD_UNIQUE_FLAGS = 13, /* of enum unique_flag */
     FIELD_START_BY = 14, /* it expires, if it has not begun then; absent once it has */
-    FIELD_ATTEMPTS = 15, /* bytes of its attempts that have ended */
+    FIELD_ATTEMPTS = 15, /* read only: format 10 had the size of its attempts here */
     FIELD_AFTER = 16, /* for so many jobs it still waits; absent: it never waited for any */
     FIELD_AFTER_FLAGS = 17, /* of enum after_flag */
     FIELD_TOTAL = 18, /* all its runs together may take so long */

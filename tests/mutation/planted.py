@@ -347,8 +347,10 @@ PLANTED = [
     ("limits: they are forgotten at a restart", BOOK, "row.low_first, row.running,\n        row.rate, row.weight,", "row.low_first, 0,\n        0, row.weight,"),
     ("limits: they are not a reason", WHY, "    if (pace_room(q) > 0)\n        return false;", "    if (pace_room(q) > 0 || true)\n        return false;"),
     # runs that have ended
-    ("runs: a late outcome is one more", "broker/store/attempts.c", "    while (attempts_next(&rest, &each) && each.attempt != row->attempt)\n", "    while (attempts_next(&rest, &each))\n"),
-    ("runs: where there is no room all go", "broker/store/attempts.c", "    while (attempts.size + needs > ATTEMPTS_BYTES_MAX && attempts_next(&attempts, &each))\n        ; /* the oldest goes */", "    if (attempts.size + needs > ATTEMPTS_BYTES_MAX)\n        attempts.size = 0;"),
+    ("runs: a late outcome is one more", "broker/store/attempts.c", "    while (attempts_next(&attempts, &read) && read.attempt < row->attempt) {\n", "    while (attempts_next(&attempts, &read) && read.attempt <= row->attempt) {\n        row = read.attempt == row->attempt ? &(struct attempt_row){.attempt = read.attempt + 1, .end = row->end} : row;\n"),
+    ("runs: where there is no room all go", "broker/store/attempts.c", "    for (unsigned left_out = 0; size == 0; left_out++)\n", "    for (unsigned left_out = 0; size == 0; left_out += LIMIT_ATTEMPTS_TOLD)\n"),
+    ("runs: an earlier time is told as a later one", "broker/store/attempts.c", "~later_ms << 1 | 1", "~later_ms << 1"),
+    ("runs: a name is left out though another is before it", "broker/store/attempts.c", "is_same(row->worker, before->worker) ? as_before", "before->worker.size ? as_before"),
     ("runs: one that had not begun has a start", ATTEMPT, "    if (l->begun_ms || !ran || l->leased.resumed)", "    if (l->begun_ms || (!ran && false) || l->leased.resumed)"),
     ("runs: the broker's start is theirs", ATTEMPT, "    if (l->begun_ms || !ran || l->leased.resumed)", "    if (l->begun_ms || !ran)"),
     ("runs: an error has all its lines", ATTEMPT, "    size_t size = end ? (size_t)(end - text.data) : text.size;", "    size_t size = end ? text.size : text.size;"),
@@ -360,7 +362,7 @@ PLANTED = [
     ("runs: what was given back is told", SETTLE, "    if (type != OUTCOME_RETURNED)\n        attempt_keep(", "    if (true)\n        attempt_keep("),
     ("runs: they are told to who does not ask", QUERY, "            if (m->get.parts & PART_ATTEMPTS)\n", ""),
     ("runs: they are told where there is no room", QUERY, "    if (used > core->options.message_bytes - page_bytes(core) / 2)\n        return;\n    for (; count", "    for (; count"),
-    ("runs: what is loaded has none", "broker/load_jobs.c", "        record_set(r, FIELD_ATTEMPTS, r->attempts.size);\n", "        r->attempts.size = 0;\n"),
+    ("runs: what is loaded has none", "broker/load_jobs.c", "    *last = row.attempt;\n", "    *last = row.attempt;\n    r->attempts.size = 0;\n"),
     ("runs: nobody looks whether they can be so", "broker/core/verify.c", "    if (!sane || !fits(r, &row))", "    if (!sane || (false && !fits(r, &row)))"),
     # what else is set for queues
     ("tuning: it is forgotten at a restart", BOOK, "row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};", "row.rate, 0, 0, 0, 0};"),
