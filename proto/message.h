@@ -61,7 +61,8 @@ enum unique_flag {
 /* Of a job that waits for others. The numbers are the protocol's. */
 enum after_flag {
     AFTER_ANY = 1, /* until they are over, however they have ended */
-    AFTER_FLAGS_ALL = 1
+    AFTER_FLAGS_ALL = 1,
+    AFTER_FOLLOWED = 0x100, /* no peer says it: a job behind it in its message is after it */
 };
 
 /* One that a job is after: the id of a job, or how-manieth job of its own message that is. */

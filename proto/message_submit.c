@@ -57,8 +57,13 @@ read_after(struct decoding *d, uint32_t index)
         struct stint_id id;
         if (pack_is_bytes(&d->r))
             decoding_id(d, &id);
-        else if (pack_uint(&d->r) >= index && !d->r.bad)
-            decoding_complain(d, STINT_INVALID, "a job is after ids, or jobs before it");
+        else {
+            uint64_t earlier = pack_uint(&d->r);
+            if (earlier < index)
+                d->arrays->specs[earlier].after_flags |= AFTER_FOLLOWED;
+            else if (!d->r.bad)
+                decoding_complain(d, STINT_INVALID, "a job is after ids, or jobs before it");
+        }
     }
     bytes.size = count > 0 && !d->r.bad ? (size_t)(d->r.at - bytes.data) : 0;
     return bytes;

@@ -1,7 +1,7 @@
-/* Jobs that wait for others; the contract is in after.h. An end is only noted where it happens, as
- * a row of STORE_ENDED; from there its followers are told in the same step, before jobs are handed
- * out, or, where there are very many, in steps that follow. So no end takes long, however many wait
- * for it, and a cancelled follower is an end like any other.
+/* Jobs that wait for others; the contract is in after.h. An end is only noted where it happens
+ * (links.h); from there its followers are told in the same step, before jobs are handed out, or,
+ * where there are very many, in steps that follow. So no end takes long, however many wait for it,
+ * and a cancelled follower is an end like any other.
  */
 #include "after.h"
 #include "attempt.h"
@@ -66,9 +66,15 @@ mark_followed(struct core *core, struct job *job)
 
 /* What the one that was added last has come to. */
 static enum after_fate
-look_at(struct core *core, struct gathered *g, const struct after_ref *ref, bool any)
+look_at(struct core *core, struct gathered *g, const struct after_ref *ref,
+    const struct after_earlier *earlier, bool any)
 {
     struct job job;
+    if (ref->earlier && earlier[ref->index].fresh) { /* it was marked as it was made */
+        g->waits[g->count - 1] = true;
+        g->waiting++;
+        return AFTER_WAITS;
+    }
     if (!job_find(core, &g->ids[g->count - 1], &job))
         /* Of the same message: it met a key that is held by one that has succeeded and is gone. */
         return ref->earlier || any ? AFTER_ALL : AFTER_NEVER;
@@ -82,7 +88,7 @@ look_at(struct core *core, struct gathered *g, const struct after_ref *ref, bool
 
 bool
 after_insert(struct core *core, struct level *level, const struct stint_id *id,
-    const struct job_spec *spec, const struct stint_id *earlier, struct stint_id *failed)
+    const struct job_spec *spec, const struct after_earlier *earlier, struct stint_id *failed)
 {
     struct gathered g;
     struct pack_reader r;
@@ -92,9 +98,9 @@ after_insert(struct core *core, struct level *level, const struct stint_id *id,
     memset(g.seen, 0, sizeof g.seen);
     for (uint32_t n = message_open_after(spec->after, &r); n > 0; n--) {
         struct after_ref ref = message_next_after(&r);
-        if (!add(&g, ref.earlier ? &earlier[ref.index] : &ref.id))
+        if (!add(&g, ref.earlier ? &earlier[ref.index].id : &ref.id))
             continue;
-        enum after_fate one = look_at(core, &g, &ref, any);
+        enum after_fate one = look_at(core, &g, &ref, earlier, any);
         if (one == AFTER_NEVER && fate != AFTER_NEVER)
             *failed = g.ids[g.count - 1];
         fate = one > fate ? one : fate;
@@ -132,37 +138,66 @@ after_cancel(struct core *core, const struct stint_id *id, const struct stint_id
         cancel(core, &job, failed);
 }
 
-/* Tells one follower that this job has ended; what that has cost, in rows. */
-static uint32_t
-tell(struct core *core, const struct stint_id *ended, enum stint_state state,
-    const struct stint_id *follower)
+/* A follower for which so many have ended well since its record was read last: the ends of a step
+ * are often of one and the same. */
+struct waiting {
+    struct stint_id id;
+    uint32_t ended;
+};
+
+/* Writes what has become of it. */
+static void
+settle_waiting(struct core *core, struct waiting *w)
 {
     struct job job;
-    if (!job_find(core, follower, &job) || job.state != STINT_BLOCKED)
-        return 1; /* it was set aside as damaged */
-    bool any = record_get(&job.record, FIELD_AFTER_FLAGS, 0) & AFTER_ANY;
+    uint32_t ended = w->ended;
+    w->ended = 0;
+    if (ended == 0 || !job_find(core, &w->id, &job) || job.state != STINT_BLOCKED)
+        return; /* or it was set aside as damaged */
     uint64_t left = record_get(&job.record, FIELD_AFTER, 0);
-    if (state != STINT_SUCCEEDED && !any) {
-        cancel(core, &job, ended);
-        return FOLLOWER_COST + (uint32_t)left;
-    }
-    record_set(&job.record, FIELD_AFTER, left > 1 ? left - 1 : 0);
-    if (left <= 1)
+    record_set(&job.record, FIELD_AFTER, left > ended ? left - ended : 0);
+    if (left <= ended)
         job_unblock(core, &job);
     else
         job_write(core, &job);
-    return FOLLOWER_COST;
+}
+
+/* Tells one follower that this job has ended; what that has cost, in rows. */
+static uint32_t
+tell(struct core *core, const struct linked_end *ended, const struct stint_id *follower,
+    struct waiting *w)
+{
+    struct job job;
+    if (w->ended > 0 && id_compare(&w->id, follower) != 0)
+        settle_waiting(core, w);
+    w->id = *follower;
+    if (ended->state == STINT_SUCCEEDED) {
+        w->ended++;
+        return FOLLOWER_COST;
+    }
+    settle_waiting(core, w);
+    if (!job_find(core, follower, &job) || job.state != STINT_BLOCKED)
+        return 1;
+    if (record_get(&job.record, FIELD_AFTER_FLAGS, 0) & AFTER_ANY) {
+        w->ended++;
+        return FOLLOWER_COST;
+    }
+    uint64_t left = record_get(&job.record, FIELD_AFTER, 0);
+    cancel(core, &job, &ended->id);
+    return FOLLOWER_COST + (uint32_t)left;
 }
 
 void
 after_step(struct core *core)
 {
-    struct stint_id ended, follower;
-    enum stint_state state;
+    struct linked_end ended;
+    struct stint_id follower;
+    struct waiting w = {.ended = 0};
     uint32_t cost = 0;
-    while (cost < COST_A_STEP && links_next_ended(core, &ended, &state)) {
+    while (cost < COST_A_STEP && links_next_ended(core, &ended)) {
         cost++;
         while (cost < COST_A_STEP && links_take_follower(core, &ended, &follower))
-            cost += tell(core, &ended, state, &follower);
+            cost += tell(core, &ended, &follower, &w);
     }
+    settle_waiting(core, &w);
 }

@@ -14,6 +14,7 @@
 #include "follow.h"
 #include "gate.h"
 #include "job.h"
+#include "links.h"
 #include "names.h"
 #include "pace.h"
 #include "peers.h"
@@ -454,6 +455,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);
     bulk_end_step(core);
+    links_end_step(core);
     if (core->sessions != sessions)
         count_up_epoch(core);
     enum stint_status status = core->store->ops->commit(core->store);

@@ -79,20 +79,44 @@ links_forget(struct core *core, const struct stint_id *id)
         continue;
 }
 
+static void
+put_ended(struct core *core, const struct linked_end *e)
+{
+    uint8_t bytes[ROW_ENDED_BYTES_MAX];
+    store_put(core->store, STORE_ENDED, id_key(&e->id), row_ended_write(bytes, &e->id, e->state),
+        nothing);
+    core->step.written_bytes += sizeof bytes + ROW_OVERHEAD_BYTES;
+    core->links.rows = true;
+}
+
 void
 links_ended(struct core *core, const struct stint_id *id, enum stint_state state)
 {
-    uint8_t bytes[ROW_ENDED_BYTES_MAX];
+    struct links *l = &core->links;
+    const struct linked_end e = {.id = *id, .state = state};
     assert(stint_state_settled(state));
-    store_put(core->store, STORE_ENDED, id_key(id), row_ended_write(bytes, id, state), nothing);
-    core->step.written_bytes += sizeof bytes + ROW_OVERHEAD_BYTES;
-    core->sweeps.ended = true;
+    if (l->count < LINKED_ENDS)
+        l->ends[l->count++] = e;
+    else
+        put_ended(core, &e);
+}
+
+void
+links_end_step(struct core *core)
+{
+    struct links *l = &core->links;
+    for (; l->first < l->count; l->first++)
+        put_ended(core, &l->ends[l->first]);
+    l->first = l->count = 0;
 }
 
 bool
 links_are_told(struct core *core, const struct stint_id *id)
 {
     struct slice value;
+    for (uint32_t i = core->links.first; i < core->links.count; i++)
+        if (id_compare(&core->links.ends[i].id, id) == 0)
+            return true;
     return store_get(core->store, STORE_ENDED, id_key(id), &value);
 }
 
@@ -120,17 +144,18 @@ links_set_aside(struct core *core, const struct stint_id *id)
     links_forget(core, id);
 }
 
-bool
-links_next_ended(struct core *core, struct stint_id *id, enum stint_state *state)
+static bool
+next_row(struct core *core, struct linked_end *ended)
 {
     struct slice key, value, from = {(const uint8_t *)"", 1};
+    ended->stored = true;
     while (store_seek(core->store, STORE_ENDED, from, &key, &value)) {
         uint8_t at[ROW_KEY_BYTES_MAX];
-        if (row_ended_read(key, value, id, state))
+        if (row_ended_read(key, value, &ended->id, &ended->state))
             return true;
         if (key.size == STINT_ID_BYTES) { /* how is not known: then it was not well */
-            memcpy(id->bytes, key.data, STINT_ID_BYTES);
-            *state = STINT_DEAD;
+            memcpy(ended->id.bytes, key.data, STINT_ID_BYTES);
+            ended->state = STINT_DEAD;
             return true;
         }
         if (key.size > sizeof at)
@@ -138,25 +163,41 @@ links_next_ended(struct core *core, struct stint_id *id, enum stint_state *state
         memcpy(at, key.data, key.size);
         store_del(core->store, STORE_ENDED, (struct slice){at, key.size});
     }
-    core->sweeps.ended = false;
+    core->links.rows = false;
     return false;
 }
 
 bool
-links_take_follower(struct core *core, const struct stint_id *ended, struct stint_id *follower)
+links_next_ended(struct core *core, struct linked_end *ended)
 {
-    uint8_t key[FOLLOWER_KEY_BYTES];
-    if (!first_follower(core, ended, follower)) {
-        store_del(core->store, STORE_ENDED, id_key(ended));
+    struct links *l = &core->links;
+    if (l->rows && next_row(core, ended))
+        return true;
+    if (l->first == l->count)
         return false;
-    }
-    store_del(core->store, STORE_FOLLOWERS, follower_key(key, ended, follower));
+    *ended = l->ends[l->first];
     return true;
+}
+
+bool
+links_take_follower(struct core *core, const struct linked_end *ended, struct stint_id *follower)
+{
+    struct links *l = &core->links;
+    uint8_t key[FOLLOWER_KEY_BYTES];
+    if (first_follower(core, &ended->id, follower)) {
+        store_del(core->store, STORE_FOLLOWERS, follower_key(key, &ended->id, follower));
+        return true;
+    }
+    if (ended->stored)
+        store_del(core->store, STORE_ENDED, id_key(&ended->id));
+    else
+        l->first++;
+    return false;
 }
 
 void
 links_load(struct core *core)
 {
     struct slice key, value, from = {(const uint8_t *)"", 1};
-    core->sweeps.ended = store_seek(core->store, STORE_ENDED, from, &key, &value);
+    core->links.rows = store_seek(core->store, STORE_ENDED, from, &key, &value);
 }

@@ -1,8 +1,8 @@
 /* Which jobs wait for which, as rows; after.h has what comes of it. A job that is *after* others
  * has rows of STORE_PARENTS with their ids as long as it is there; a row of STORE_FOLLOWERS for
  * each that it waits for goes when that one has ended and the follower was told. What has ended,
- * and has followers to be told, has a row of STORE_ENDED: the work list, which a restart goes on
- * with. All go by ids, so jobs may be moved.
+ * and has followers to be told, is in core->links, and, what is left of it at the end of a step, in
+ * STORE_ENDED, with which a restart goes on. All go by ids, so jobs may be moved.
  *
  * A job without any of it comes nowhere near: FIELD_AFTER says that it has parents, FIELD_FOLLOWED
  * that it may have followers.
@@ -32,11 +32,21 @@ bool links_are_told(struct core *core, const struct stint_id *id);
 /* Its record is damaged and is set aside: it is waited for no longer, and waits for none. */
 void links_set_aside(struct core *core, const struct stint_id *id);
 
-/* The first that has ended; false: there is none. */
-bool links_next_ended(struct core *core, struct stint_id *id, enum stint_state *state);
-/* Takes off one of its followers; false: there is none, and the job is off the list. */
+/* Is there one whose followers are to be told? */
+static inline bool
+links_wait(const struct core *core)
+{
+    return core->links.rows || core->links.first < core->links.count;
+}
+
+/* The first of them, those that were left by earlier steps before those of this one; false: there
+ * is none. It stays the first until links_take_follower finds none. */
+bool links_next_ended(struct core *core, struct linked_end *ended);
+/* Takes off one of its followers; false: there is none, and it is off the list. */
 bool
-links_take_follower(struct core *core, const struct stint_id *ended, struct stint_id *follower);
+links_take_follower(struct core *core, const struct linked_end *ended, struct stint_id *follower);
+/* What is left goes into the store. */
+void links_end_step(struct core *core);
 /* At start: is there anybody to be told? */
 void links_load(struct core *core);
 

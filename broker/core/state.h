@@ -78,12 +78,27 @@ struct sweeps {
     uint64_t expiry_ms; /* likewise, when the first outcomes expire */
     uint64_t unique_ms; /* and when the first unique key is free again */
     uint64_t deadline_ms; /* and when a job may expire that has not begun */
-    bool ended; /* followers of jobs that have ended are to be told */
     uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
     uint32_t queue; /* number of the one that was looked at last */
     uint8_t session[SESSION_BYTES]; /* likewise */
     struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
     struct schedules schedules;
+};
+
+/* A job that has ended so, and whose followers are to be told. */
+struct linked_end {
+    struct stint_id id;
+    enum stint_state state;
+    bool stored; /* as a row */
+};
+
+enum { LINKED_ENDS = 1024 };
+
+/* Ends that are to be told to followers (links.h). */
+struct links {
+    struct linked_end ends[LINKED_ENDS]; /* of this step; further ones are rows at once */
+    uint32_t first, count; /* those before `first` are told */
+    bool rows; /* there are some */
 };
 
 /* What a person has set for the workers of a name. */
@@ -200,6 +215,7 @@ struct core {
         uint64_t key[2], count;
     } random;
     struct sweeps sweeps;
+    struct links links;
     struct {
         struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */

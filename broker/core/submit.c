@@ -50,7 +50,7 @@ struct places {
     struct {
         uint32_t stamp, index;
     } slots[SLOTS];
-    struct stint_id ids[LIMIT_JOBS]; /* of the message's jobs, so far */
+    struct after_earlier earlier[LIMIT_JOBS]; /* the message's jobs, so far */
 };
 
 struct verdict {
@@ -384,23 +384,26 @@ put_start(struct pack_buffer *b, const struct level *level, uint64_t first)
 
 /* A job that is new, or what it meets. */
 static enum stint_met
-insert_one(struct core *core, struct level *level, const struct job_spec *spec, struct stint_id *id)
+insert_one(
+    struct core *core, struct level *level, const struct job_spec *spec, struct after_earlier *made)
 {
-    struct stint_id failed;
+    struct stint_id failed, *id = &made->id;
     bool fails = false;
     if (spec->unique.size > 0) {
         enum stint_met met = meet_holder(core, level->queue, spec, id);
+        made->fresh = false;
         if (met != STINT_MET_NOTHING)
             return met;
     }
     *id = book_id(&core->book, level, level->next++);
     if (spec->after.size > 0)
-        fails = after_insert(core, level, id, spec, core->scratch.places->ids, &failed);
+        fails = after_insert(core, level, id, spec, core->scratch.places->earlier, &failed);
     else
         job_insert(core, level, id, spec);
     core->figures.submitted++;
     if (watch_hears(core))
         watch_submitted(core, level, id, spec->schedule);
+    made->fresh = !fails;
     if (fails)
         after_cancel(core, id, &failed);
     return STINT_MET_NOTHING;
@@ -430,9 +433,9 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m, bool 
             }
             level = place->level;
         }
-        struct stint_id *id = &core->scratch.places->ids[i];
-        enum stint_met met = insert_one(core, level, spec, id);
-        runs_add(&runs, id, met);
+        struct after_earlier *made = &core->scratch.places->earlier[i];
+        enum stint_met met = insert_one(core, level, spec, made);
+        runs_add(&runs, &made->id, met);
     }
     runs_close(&runs);
 }
@@ -595,7 +598,10 @@ submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id)
     assert(q); /* submit_may has counted */
     struct level *level = book_level(&core->book, q, spec->priority, true);
     assert(level);
-    return insert_one(core, level, spec, id);
+    struct after_earlier made;
+    enum stint_met met = insert_one(core, level, spec, &made);
+    *id = made.id;
+    return met;
 }
 
 void

@@ -212,7 +212,7 @@ unique_in(const struct core *core)
 static uint64_t
 ended_in(const struct core *core)
 {
-    return core->sweeps.ended ? 0 : UINT64_MAX;
+    return links_wait(core) ? 0 : UINT64_MAX;
 }
 
 static uint64_t

@@ -99,6 +99,8 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
     if (spec->total_ms)
         record_set(r, FIELD_TOTAL, spec->total_ms);
+    if (spec->after_flags & AFTER_FOLLOWED)
+        record_mark(r, FIELD_FOLLOWED);
     if (spec->unique.size)
         set_unique(r, spec);
     if (spec->schedule.size) {

@@ -265,6 +265,56 @@ very_many_followers_are_told_in_steps(void **state)
     }
 }
 
+/* Very many end in one step, each with a follower of its own and one that waits for many of them:
+ * what the step does not tell is told by those that follow, also behind a restart. */
+static void
+very_many_ends_of_a_step_are_told(void **state)
+{
+    enum { PAIRS = 2000, SHARED = 40, WIDTH = PAIRS / SHARED, ALL = 2 * PAIRS + SHARED };
+    static struct job_spec jobs[ALL];
+    static struct stint_id ids[ALL];
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        bool any = how % 2, restarts = how / 2;
+        enum stint_state to = any ? STINT_READY : STINT_CANCELLED_JOB;
+        struct world *w = world_new(NULL);
+        struct stint_stats s;
+        world_with_client(w);
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            jobs[i] = world_job("root");
+            jobs[PAIRS + i] = waiting_job_behind("its own", &i, 1);
+            jobs[PAIRS + i].after_flags = any ? AFTER_ANY : 0;
+        }
+        for (uint32_t i = 0; i < SHARED; i++) {
+            uint32_t places[WIDTH];
+            for (uint32_t n = 0; n < WIDTH; n++)
+                places[n] = i * WIDTH + n;
+            jobs[2 * PAIRS + i] = waiting_job_behind("of many", places, WIDTH);
+            jobs[2 * PAIRS + i].after_flags = any ? AFTER_ANY : 0;
+        }
+        assert_int_equal(waiting_submit(w, 1, jobs, ALL, ids), STINT_OK);
+        core_stats(w->core, &s);
+        assert_int_equal(s.jobs[STINT_BLOCKED], PAIRS + SHARED);
+        message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, ids, PAIRS, 0);
+        for (unsigned n = 0; s.jobs[STINT_BLOCKED] > 0; n++) {
+            assert_true(n < 100);
+            assert_int_equal(world_step(w, 0), STINT_OK);
+            if (restarts) {
+                world_restart(w);
+                world_with_client(w);
+            }
+            core_stats(w->core, &s);
+        }
+        assert_int_equal(s.jobs[to], any ? PAIRS + SHARED : ALL);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        assert_int_equal(store_model_count(w->store, STORE_ENDED), 0);
+        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 0);
+        waiting_verify(w);
+        world_destroy(&w);
+        waiting_done();
+    }
+}
+
 int
 main(void)
 {
@@ -274,6 +324,7 @@ main(void)
         cmocka_unit_test(a_graph_of_diamonds_ends_as_the_rules_say),
         cmocka_unit_test(any_graph_ends_as_the_rules_say),
         cmocka_unit_test(very_many_followers_are_told_in_steps),
+        cmocka_unit_test(very_many_ends_of_a_step_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
