@@ -307,6 +307,16 @@ message_put_submit_again(struct pack_buffer *b, struct slice frame, uint64_t num
 }
 
 void
+decoding_job_among(struct decoding *d, struct job_spec *spec, uint32_t index)
+{
+    *spec = spec_defaults;
+    if (pack_is_bytes(&d->r))
+        spec->payload = pack_bytes(&d->r);
+    else
+        (void)read_spec(d, spec, index);
+}
+
+void
 decoding_job(struct decoding *d, struct job_spec *spec)
 {
     *spec = spec_defaults;

@@ -168,6 +168,7 @@ struct scratch {
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
     struct pack_buffer parents; /* ids that a job is after */
+    struct message_arrays *joint; /* of what comes with an end; NULL: nothing ever did */
     char unserved[STINT_NAME_BYTES];
 };
 
