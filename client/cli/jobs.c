@@ -5,6 +5,7 @@
 #include "moment.h"
 #include "out.h"
 #include "stall.h"
+#include "within.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -308,6 +309,8 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
     size_t piece = count;
     bool said = false;
     *stored = 0;
+    if (job_options.at_end) /* they have no ids yet */
+        return within_submit(cli, jobs, count);
     while (*stored < count) {
         size_t n = piece < count - *stored ? piece : count - *stored;
         enum stint_status status =

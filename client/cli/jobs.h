@@ -14,6 +14,7 @@ struct job_options {
     char **environment; /* --env, as often as wished */
     char *input; /* --stdin */
     int no_wait; /* for room */
+    int at_end; /* they are to come with the end of the job within which this runs */
 };
 
 /* One set for the verb that runs; its popt table has fixed addresses. */

@@ -214,8 +214,11 @@ class Worker(Peer):
         return job, attempt, queue, what
 
     def settle(self, job, attempt, outcome, body=b"", delay_ms=None):
+        return self.settle_row([job, attempt, outcome, body] + ([delay_ms] if delay_ms is not None else []))
+
+    def settle_row(self, row):
         self.number += 1
-        row = [job, attempt, outcome, body] + ([delay_ms] if delay_ms is not None else [])
+        job = row[0]
         self.unsettled[self.number] = pack({0: SETTLE, 1: self.number, 2: [row]})
         self.say(self.unsettled[self.number])
         return self.confirmed(self.number, job)
