@@ -35,7 +35,7 @@ static struct poptOption options[] = {
         "the payload is written in JSON, an object or an array, and stored in msgpack", NULL},
     {"no-wait", 0, POPT_ARG_NONE, &job_options.no_wait, 0,
         "where there is no room, do not wait for it: exit with 75", NULL},
-    {"at-end", 0, POPT_ARG_NONE, &job_options.at_end, 0,
+    {"at-end", 0, POPT_ARG_NONE, &jobs_at_end, 0,
         "within a job's program: it comes with the end of that job, if that is a success", NULL},
     POPT_TABLEEND};
 
@@ -259,7 +259,7 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)
         rc = take_payload(cli, args, &bytes, &size);
-    if (rc == EX_OK && !job_options.at_end)
+    if (rc == EX_OK && !jobs_at_end)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && each)
         rc = submit_each(cli, &job);

@@ -158,7 +158,7 @@ submit(struct graph *g)
         g->jobs[i].after.ids = at;
         at += g->jobs[i].after.count;
     }
-    if (job_options.at_end)
+    if (jobs_at_end)
         return within_submit(g->cli, g->jobs, g->count);
     enum stint_status status =
         stint_submit(g->cli->client, g->jobs, g->count, g->ids, g->cli->timeout_ms);
@@ -176,7 +176,7 @@ graph_submit(struct cli *cli, const char *path, const struct stint_job *common)
     memset(g, 0, sizeof *g);
     g->cli = cli;
     int rc = read_all(g, path, common);
-    if (rc == EX_OK && g->count > 0 && !job_options.at_end)
+    if (rc == EX_OK && g->count > 0 && !jobs_at_end)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && g->count > 0)
         rc = submit(g);

@@ -14,7 +14,6 @@ struct job_options {
     char **environment; /* --env, as often as wished */
     char *input; /* --stdin */
     int no_wait; /* for room */
-    int at_end; /* they are to come with the end of the job within which this runs */
 };
 
 /* One set for the verb that runs; its popt table has fixed addresses. */
@@ -31,6 +30,9 @@ extern struct poptOption after_option_table[];
 extern struct poptOption total_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
+
+/* They are to come with the end of the job within which this runs: --at-end. */
+extern int jobs_at_end;
 
 /* Fill in a job from the options. Returns an exit code. */
 int jobs_fill(const struct cli *cli, struct stint_job *job);

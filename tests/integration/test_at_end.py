@@ -151,13 +151,12 @@ class AtEnd(harness.Case):
         w = peer.Worker(self.place.endpoint)
         self.assertTrue(w.has("settle_jobs"))
         it, attempt, _, _ = w.take()
-        row = [it, attempt, 1, b"result", 0, b"", [[b"plain", {1: "mail", 3: b"after it", 18: [0]}], []]]
+        row = [it, attempt, 1, b"result", 0, b"", [[{1: "mail", 3: b"first"}, {1: "mail", 3: b"after it", 18: [0]}], []]]
         self.assertEqual(w.settle_row(row), [])
         self.assertEqual(w.settle_row(row), [])
         w.close()
         self.assertEqual(self.place.state(job), "succeeded")
-        self.assertEqual([j["state"] for j in self.jobs_in("mail")], ["blocked"])
-        self.assertEqual(len(self.jobs_in("default", state="ready")), 1)
+        self.assertEqual(sorted(j["state"] for j in self.jobs_in("mail")), ["blocked", "ready"])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/st
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
+JOINT, ASKED, MESSAGE_JOINT = "broker/core/joint.c", "worker/joint.c", "proto/message_joint.c"
 AFTER, LINKS, BACKLOG = "broker/core/after.c", "broker/core/links.c", "broker/core/backlog.c"
 BULK, MATCH, FILTER = "broker/core/bulk.c", "broker/core/match.c", "proto/filter.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
@@ -1151,4 +1152,29 @@ PLANTED = [
     ("either day will always do", CRON, "        .either = !stars[2] && !stars[4],", "        .either = true,"),
     ("Sunday is 0 alone", CRON, "((bits[4] | bits[4] >> 7) & 0x7f)", "(bits[4] & 0x7f)"),
     ("a zone's last rule is not read", ZONE, "    if (low == z->count && z->rule.is_set) {", "    if (low == z->count && z->count == 0) {"),
+    # What comes with the end of a run.
+    ("joint: jobs come before the end", SETTLE, "    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);",
+     "    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);"),
+    ("joint: a late end brings nothing", SETTLE, "    apply(core, peer->worker, &job, &o);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n", "    apply(core, peer->worker, &job, &o);\n"),
+    ("joint: runs that are begun anew bring their jobs", SETTLE, "    bool asks = is_run(o->type) && *status == STINT_OK;", "    bool asks = *status == STINT_OK;"),
+    ("joint: a refused success is one", SETTLE, "    if (o->type == OUTCOME_SUCCEEDED) {\n        o->type = OUTCOME_FAILED;", "    if (false) {\n        o->type = OUTCOME_FAILED;"),
+    ("joint: what has to wait is refused", SETTLE, "    return !joint_passes(*status);", "    return true;"),
+    ("joint: the time of an end that waits runs on", SETTLE, "    lease->deadline_ms = UINT64_MAX; /* it has none any more */\n", ""),
+    ("joint: jobs are not judged by the key", JOINT, "    if (j.why)\n        return refuse(why, STINT_DENIED, j.why);\n    for", "    for"),
+    ("joint: cancellations are not judged by the key", JOINT, "    return j.denied_count > 0\n", "    return false\n"),
+    ("joint: cancelled after the new ones are stored", JOINT, "    cancel_all(core, peer, o);\n    submit_all(core, message_joint_jobs(o->joint, core->scratch.decoded->specs));\n",
+     "    submit_all(core, message_joint_jobs(o->joint, core->scratch.decoded->specs));\n    cancel_all(core, peer, o);\n"),
+    ("joint: the jobs are not looked at", JOINT, "    return submit_may_all(core, m.count, message_joint_flags(o->joint) & JOINT_BEYOND, why);", "    return STINT_OK;"),
+    ("joint: limits hold for those who press", JOINT, "message_joint_flags(o->joint) & JOINT_BEYOND, why", "false, why"),
+    ("joint: limits hold for nobody", JOINT, "message_joint_flags(o->joint) & JOINT_BEYOND, why", "true, why"),
+    ("joint: one that is left out", SUBMIT, "    for (uint32_t i = 0; i < count; i++)\n        (void)submit_job(", "    for (uint32_t i = 1; i < count; i++)\n        (void)submit_job("),
+    ("joint: the decoder counts no jobs", MESSAGE_JOINT, "    size->jobs += count;\n    if (!d->r.bad && size->jobs > LIMIT_JOBS)", "    size->jobs += count;\n    if (false)"),
+    ("joint: a failure keeps what was asked for before it", ASKED, "    if (outcome != OUTCOME_SUCCEEDED)\n        drop(held);\n", "    (void)held;\n    (void)outcome;\n"),
+    ("joint: places of a second call are those of the first", ASKED, "            pack_put_uint(b, before + ref.index);", "            pack_put_uint(b, ref.index);"),
+    ("joint: an end that waits is not told again", "worker/leases.c", "    if (w->handover.later)\n        joint_tell_again(w);\n", ""),
+    ("joint: an end that waits is not claimed", "worker/leases.c", "    DL_FOREACH (w->handover.later, h)\n        claim_one(c, h);\n", ""),
+    ("joint: nobody presses", ASKED, "wire_now_ms() - e->since_ms >= PRESSING_MS;", "false;"),
+    ("joint: an end that waits is dropped", "worker/leases.c", "        if (!joint_waits(w, refused, status))\n            held_free(refused);\n", "        (void)status;\n        held_free(refused);\n"),
+    ("joint: jobs that are told in part are none", "worker/control.c", "    if (c->pieces)\n        refuse(c, \"of some jobs not all was told\");\n", ""),
+    ("joint: what was written last is not heard", RUNNER, "    control_end(&r->control, r->task);\n", ""),
 ]
