@@ -132,6 +132,13 @@ STINT_EXPORT enum stint_status
 stint_submit_some(struct stint_client *client, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, size_t *stored, uint32_t timeout_ms);
 
+/* Jobs as bytes, by which a program hands them to the worker that runs it: there they are for
+ * stint_task_submit_packed. `*bytes` is for free(). `why` may be NULL; else it gets a sentence
+ * about what was wrong, good until the next call of this thread. Any thread. Errors:
+ * STINT_BAD_NAME, STINT_INVALID, STINT_NO_MEMORY. */
+STINT_EXPORT enum stint_status stint_jobs_pack(
+    const struct stint_job *jobs, size_t count, void **bytes, size_t *size, const char **why);
+
 /* What the job `index` met that was submitted with a unique key: if this is not STINT_MET_NOTHING,
  * its id is that of a job that was there. Within stint_submitted_fn it is about the jobs of that
  * answer, else about those of the last stint_submit or stint_submit_some that has returned, until

@@ -2,6 +2,7 @@
  * (answers.c), stored once. */
 #include "client.h"
 #include "id.h"
+#include "specs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -499,4 +500,89 @@ stint_submit(struct stint_client *c, const struct stint_job *jobs, size_t count,
     struct stint_id *ids, uint32_t timeout_ms)
 {
     return stint_submit_some(c, jobs, count, ids, NULL, timeout_ms);
+}
+
+/* ---- jobs that a run asks for with its end ---- */
+
+/* Who looks at them as if they were submitted. */
+static struct stint_client *
+new_checker(void)
+{
+    struct stint_client *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    (void)strcpy(c->endpoint, "the end of a job");
+    return c;
+}
+
+static enum stint_status
+end_checker(struct stint_client *c, enum stint_status status, char why[SPECS_WHY_BYTES])
+{
+    (void)snprintf(why, SPECS_WHY_BYTES, "%s", c->error);
+    free(c);
+    return status;
+}
+
+static enum stint_status
+pack(struct stint_client *c, const struct stint_job *jobs, size_t count, struct job_spec *specs,
+    struct pack_buffer *b)
+{
+    struct pack_buffer after = {NULL, 0, 0}, bytes = {NULL, 0, 0};
+    const struct piece_place place = {0, NULL};
+    enum stint_status status = STINT_OK;
+    for (size_t i = 0; i < count && status == STINT_OK; i++)
+        status = spec_of(c, &jobs[i], i, count == 1, &specs[i]);
+    if (status == STINT_OK)
+        status = put_all_after(c, &after, jobs, count, specs, &place);
+    for (size_t i = 0; i < count && status == STINT_OK; i++)
+        message_put_job(&bytes, &specs[i]);
+    if (status == STINT_OK)
+        message_put_joint(
+            b, &(struct joint){.jobs = {bytes.data, bytes.used}, .jobs_count = (uint32_t)count});
+    pack_buffer_free(&after);
+    pack_buffer_free(&bytes);
+    return status;
+}
+
+enum stint_status
+specs_pack(
+    const struct stint_job *jobs, size_t count, struct pack_buffer *b, char why[SPECS_WHY_BYTES])
+{
+    struct stint_client *c = new_checker();
+    struct job_spec *specs = NULL;
+    enum stint_status status = STINT_OK;
+    if (count == 0 || count > LIMIT_JOBS)
+        status = client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
+    else if (!(specs = malloc(count * sizeof *specs)))
+        status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
+    else
+        status = pack(c, jobs, count, specs, b);
+    free(specs);
+    return end_checker(c, status, why);
+}
+
+enum stint_status
+specs_check(const struct welcome *broker, const struct job_spec *spec, size_t index,
+    char why[SPECS_WHY_BYTES])
+{
+    struct stint_client *c = new_checker();
+    c->session.welcome = *broker;
+    c->submissions.welcomed = true;
+    return end_checker(c, check_sizes(c, spec, index, false), why);
+}
+
+enum stint_status
+stint_jobs_pack(
+    const struct stint_job *jobs, size_t count, void **bytes, size_t *size, const char **why)
+{
+    static _Thread_local char text[SPECS_WHY_BYTES];
+    struct pack_buffer b = {NULL, 0, 0};
+    enum stint_status status = specs_pack(jobs, count, &b, text);
+    *bytes = status == STINT_OK ? b.data : NULL;
+    *size = status == STINT_OK ? b.used : 0;
+    if (why)
+        *why = text;
+    if (status != STINT_OK)
+        pack_buffer_free(&b);
+    return status;
 }

@@ -4,10 +4,10 @@
  * until the next decode into it. No allocation depends on what a peer declares.
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
- * message_figures.c, message_control.c, message_why.c, message_schedule.c and message_bulk.c, in
- * each of which a message's keys, its decoder and its encoder stand together. A new message touches
- * three places: its row in message.def (which names its decoder), its struct and the contract of
- * its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
+ * message_figures.c, message_control.c, message_why.c, message_schedule.c, message_bulk.c and
+ * message_joint.c, in each of which a message's keys, its decoder and its encoder stand together. A
+ * new message touches three places: its row in message.def (which names its decoder), its struct
+ * and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -167,6 +167,28 @@ struct outcome {
     struct slice body; /* result, or error text */
     uint64_t delay_ms;
     struct slice extra; /* succeeded: the tail of standard error; failed: the output */
+    struct slice joint; /* what becomes real with it, as message_joint_jobs takes it; or empty */
+};
+
+/* That, as it is written: jobs, each of which was written with message_put_job, and ids of jobs to
+ * be cancelled. */
+struct joint {
+    struct slice jobs;
+    const struct stint_id *ids;
+    uint32_t jobs_count, ids_count;
+    uint32_t flags; /* of enum joint_flag */
+};
+
+/* The numbers are the protocol's. */
+enum joint_flag {
+    JOINT_BEYOND = 1, /* the jobs are taken also where as many wait as may */
+    JOINT_FLAGS_ALL = 1
+};
+
+/* How much that is, in all. */
+struct joint_size {
+    uint32_t jobs, ids;
+    uint32_t links; /* others that the jobs are after */
 };
 
 /* A job as DISPATCH hands it out. */
@@ -579,6 +601,14 @@ void message_put_schedule(struct pack_buffer *b, const struct schedule_item *ite
 /* A job alone, as a schedule keeps it; and its bytes read. False: they are none. */
 void message_put_job(struct pack_buffer *b, const struct job_spec *job);
 bool message_read_job(struct slice bytes, struct job_spec *job);
+
+void message_put_joint(struct pack_buffer *b, const struct joint *joint);
+/* Are these bytes that, and how much? If not, `*why` is a constant sentence. */
+bool message_joint_check(struct slice bytes, struct joint_size *size, const char **why);
+/* Its jobs, its ids, of each at most LIMIT_JOBS, and its flags; the bytes are good. */
+uint32_t message_joint_jobs(struct slice joint, struct job_spec *specs);
+uint32_t message_joint_ids(struct slice joint, struct stint_id *ids);
+uint64_t message_joint_flags(struct slice joint);
 
 void message_put_bulk(struct pack_buffer *b, uint64_t number, const struct bulk_request *bulk);
 /* LIST_BULKS, STOP_BULK. 0: all. */

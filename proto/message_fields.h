@@ -20,6 +20,8 @@ struct decoding {
     enum stint_status status;
     const char *why;
     bool has_common, has_jobs; /* of a SUBMIT */
+    struct job_spec
+        *specs; /* jobs that are read one behind the other; NULL: they are only checked */
 };
 
 /* Reads the value of one key of a message, or skips it; message.def names one for each. */
@@ -41,6 +43,10 @@ void decoding_ids(struct decoding *d);
 struct slice decoding_filter(struct decoding *d);
 /* A job, as SUBMIT has it in common, with the defaults filled in. */
 void decoding_job(struct decoding *d, struct job_spec *spec);
+/* A job that stands there among others, each of which says all that is not the default. */
+void decoding_job_among(struct decoding *d, struct job_spec *spec, uint32_t index);
+/* What an outcome asks for with its end, which adds to what its message does. */
+struct slice decoding_joint(struct decoding *d, struct joint_size *size);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);
 

@@ -59,9 +59,9 @@ read_after(struct decoding *d, uint32_t index)
             decoding_id(d, &id);
         else {
             uint64_t earlier = pack_uint(&d->r);
-            if (earlier < index)
-                d->arrays->specs[earlier].after_flags |= AFTER_FOLLOWED;
-            else if (!d->r.bad)
+            if (earlier < index && d->specs)
+                d->specs[earlier].after_flags |= AFTER_FOLLOWED;
+            if (earlier >= index && !d->r.bad)
                 decoding_complain(d, STINT_INVALID, "a job is after ids, or jobs before it");
         }
     }
@@ -147,6 +147,7 @@ static void
 read_specs(struct decoding *d, const struct job_spec *common)
 {
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 jobs in one message");
+    d->specs = d->arrays->specs;
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct job_spec *spec = &d->arrays->specs[i];
         *spec = *common;
@@ -309,6 +310,16 @@ message_put_submit_again(struct pack_buffer *b, struct slice frame, uint64_t num
     put_head_numbered(b, MESSAGE_SUBMIT, pairs - 1, number);
     pack_put_key_uint(b, SUBMIT_ACKED, acked);
     memcpy(pack_reserve(b, pack_left(&in)), in.at, pack_left(&in));
+}
+
+void
+decoding_job_among(struct decoding *d, struct job_spec *spec, uint32_t index)
+{
+    *spec = spec_defaults;
+    if (pack_is_bytes(&d->r))
+        spec->payload = pack_bytes(&d->r);
+    else
+        (void)read_spec(d, spec, index);
 }
 
 void

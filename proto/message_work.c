@@ -135,6 +135,7 @@ settle_field(struct decoding *d, uint64_t key)
         pack_skip(&d->r);
         return;
     }
+    struct joint_size joint = {0};
     d->m->count = decoding_counted(d, LIMIT_JOBS, "over 4096 outcomes in one message");
     for (uint32_t i = 0; i < d->m->count && !d->r.bad; i++) {
         struct outcome *o = &d->arrays->outcomes[i];
@@ -145,7 +146,8 @@ settle_field(struct decoding *d, uint64_t key)
         o->body = elements > 3 ? pack_bytes(&d->r) : (struct slice){NULL, 0};
         o->delay_ms = elements > 4 ? pack_uint_max(&d->r, LIMIT_TIME_MS) : 0;
         o->extra = elements > 5 ? pack_bytes(&d->r) : (struct slice){NULL, 0};
-        decoding_skip_rest(d, elements > 6 ? 6 : elements > 3 ? elements : 3, elements);
+        o->joint = elements > 6 ? decoding_joint(d, &joint) : (struct slice){NULL, 0};
+        decoding_skip_rest(d, elements > 7 ? 7 : elements > 3 ? elements : 3, elements);
     }
 }
 
@@ -157,7 +159,11 @@ message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome 
     put_key_array(b, SETTLE_OUTCOMES, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct outcome *o = &outcomes[i];
-        uint32_t elements = o->extra.size ? 6 : o->delay_ms ? 5 : o->body.size ? 4 : 3;
+        uint32_t elements = o->joint.size ? 7
+            : o->extra.size               ? 6
+            : o->delay_ms                 ? 5
+            : o->body.size                ? 4
+                                          : 3;
         pack_put_array(b, elements);
         put_id(b, &o->id);
         pack_put_uint(b, o->attempt);
@@ -168,6 +174,8 @@ message_put_settle(struct pack_buffer *b, uint64_t number, const struct outcome 
             pack_put_uint(b, o->delay_ms);
         if (elements > 5)
             pack_put_bytes(b, o->extra.data, o->extra.size);
+        if (elements > 6)
+            memcpy(pack_reserve(b, o->joint.size), o->joint.data, o->joint.size);
     }
     if (window != WINDOW_UNCHANGED)
         pack_put_key_uint(b, SETTLE_WINDOW, window);

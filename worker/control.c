@@ -5,11 +5,16 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HEARD_EVERY_MS = 100, HEARD_BYTES = 65536 };
+enum {
+    HEARD_EVERY_MS = 100,
+    HEARD_BYTES = 65536,
+    CONTROL_JOBS_BYTES = 5 << 20, /* of jobs that are not whole yet: more can't become real */
+};
 
 /* `40`, `40%`, `40.7`: what stands behind the point does not count. `-`: none. */
 static bool
@@ -29,20 +34,141 @@ read_percent(const char *text, unsigned *percent)
     return *at == '\0' && *percent <= 100;
 }
 
-bool
-control_line(struct stint_task *task, char *line)
+static bool
+take_progress(struct stint_task *task, char *rest)
 {
     unsigned percent;
-    char *rest = line, *word = strsep(&rest, " \t");
-    if (!rest || strcmp(word, "progress") != 0)
-        return false;
-    rest += strspn(rest, " \t");
     char *number = strsep(&rest, " \t");
     if (!read_percent(number, &percent))
         return false;
     if (rest)
         rest += strspn(rest, " \t");
     (void)stint_task_progress(task, percent, rest && *rest ? rest : NULL);
+    return true;
+}
+
+/* The first reason counts: what follows may only come of it. */
+static void
+refuse(struct control *c, const char *why)
+{
+    if (!c->refused[0])
+        (void)snprintf(
+            c->refused, sizeof c->refused, "what it asked for with its end was refused: %s", why);
+}
+
+static struct pieces *
+pieces_of(struct control *c, const char *name)
+{
+    struct pieces *p = c->pieces;
+    while (p && strcmp(p->name, name) != 0)
+        p = p->next;
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    (void)snprintf(p->name, sizeof p->name, "%s", name);
+    p->next = c->pieces;
+    c->pieces = p;
+    return p;
+}
+
+static void
+forget(struct control *c, const struct pieces *gone)
+{
+    struct pieces **at = &c->pieces, *p;
+    while (*at != gone)
+        at = &(*at)->next;
+    p = *at;
+    *at = p->next;
+    free(p->bytes);
+    free(p);
+}
+
+static size_t
+all_pieces(const struct control *c)
+{
+    size_t bytes = 0;
+    for (const struct pieces *p = c->pieces; p; p = p->next)
+        bytes += p->used + sizeof *p;
+    return bytes;
+}
+
+static int
+digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+add_piece(struct pieces *p, const char *hex)
+{
+    size_t size = strlen(hex) / 2;
+    bool good = strlen(hex) % 2 == 0;
+    if (p->used + size > p->size) {
+        p->size = 2 * (p->used + size);
+        p->bytes = realloc(p->bytes, p->size);
+        if (!p->bytes)
+            abort();
+    }
+    for (size_t i = 0; i < size && good; i++) {
+        int high = digit_of(hex[2 * i]), low = digit_of(hex[2 * i + 1]);
+        good = high >= 0 && low >= 0;
+        p->bytes[p->used++] = good ? (uint8_t)(high << 4 | low) : 0;
+    }
+    return good;
+}
+
+static void
+take_jobs(struct control *c, struct stint_task *task, char *rest)
+{
+    const char *name = strsep(&rest, " \t");
+    if (c->refused[0])
+        return; /* nothing becomes real of it any more */
+    c->eager = true;
+    if (!*name || strlen(name) >= CONTROL_NAME_BYTES) {
+        refuse(c, "a line with jobs has no name, or a long one");
+        return;
+    }
+    struct pieces *p = pieces_of(c, name);
+    if (rest) {
+        if (!add_piece(p, rest))
+            refuse(c, "a line with jobs can't be read");
+        else if (all_pieces(c) > CONTROL_JOBS_BYTES)
+            refuse(c, "with one end there come at most 4 MiB of jobs");
+        return;
+    }
+    if (stint_task_submit_packed(task, p->bytes, p->used) != STINT_OK)
+        refuse(c, stint_task_error(task));
+    forget(c, p);
+}
+
+static void
+take_cancel(struct control *c, struct stint_task *task, const char *text)
+{
+    struct stint_id id;
+    c->eager = true;
+    if (stint_id_parse(text, &id) != STINT_OK)
+        refuse(c, "what is to be cancelled is no id");
+    else if (stint_task_cancel(task, &id) != STINT_OK)
+        refuse(c, stint_task_error(task));
+}
+
+bool
+control_line(struct control *c, struct stint_task *task, char *line)
+{
+    char *rest = line, *word = strsep(&rest, " \t");
+    if (!rest)
+        return false;
+    rest += strspn(rest, " \t");
+    if (strcmp(word, "progress") == 0)
+        return take_progress(task, rest);
+    if (strcmp(word, "jobs") == 0)
+        take_jobs(c, task, rest);
+    else if (strcmp(word, "cancel") == 0)
+        take_cancel(c, task, rest);
+    else
+        return false;
     return true;
 }
 
@@ -53,7 +179,7 @@ end_line(struct control *c, struct stint_task *task)
     while (c->used > 0 && isspace((unsigned char)c->line[c->used - 1]))
         c->used--;
     c->line[c->used] = '\0';
-    bool known = c->used == 0 || control_line(task, c->line);
+    bool known = c->used == 0 || control_line(c, task, c->line);
     c->used = 0;
     if (known || c->told)
         return;
@@ -84,10 +210,13 @@ control_hear(struct control *c, struct stint_task *task)
 {
     char bytes[HEARD_BYTES];
     ssize_t n = read(c->fd, bytes, sizeof bytes);
-    c->deaf_until_ms = clock_ms() + HEARD_EVERY_MS;
+    c->eager = false;
     if (n > 0)
         control_take(c, task, bytes, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+    c->deaf_until_ms = c->eager ? 0 : clock_ms() + HEARD_EVERY_MS;
+    if (n > 0)
+        return;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         close(c->fd);
         c->fd = -1;
     }
@@ -98,4 +227,26 @@ control_deaf_ms(const struct control *c)
 {
     uint64_t now_ms = c->fd >= 0 && c->deaf_until_ms ? clock_ms() : UINT64_MAX;
     return now_ms < c->deaf_until_ms ? c->deaf_until_ms - now_ms : 0;
+}
+
+void
+control_end(struct control *c, struct stint_task *task)
+{
+    enum { READS = CONTROL_JOBS_BYTES / HEARD_BYTES };
+    char bytes[HEARD_BYTES];
+    ssize_t n = 1;
+    for (unsigned i = 0; i < READS && n > 0 && c->fd >= 0; i++) {
+        n = read(c->fd, bytes, sizeof bytes);
+        if (n > 0)
+            control_take(c, task, bytes, (size_t)n);
+    }
+    if (c->pieces)
+        refuse(c, "of some jobs not all was told");
+}
+
+void
+control_forget(struct control *c)
+{
+    while (c->pieces)
+        forget(c, c->pieces);
 }

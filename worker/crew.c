@@ -17,6 +17,7 @@ make_slot(struct stint_worker *w)
     slot->worker = w;
     slot->number = w->crew.count;
     slot->task.progress.news = &w->shared.news;
+    slot->task.handover = &w->handover;
     if (pthread_mutex_init(&slot->task.progress.lock, NULL) != 0)
         abort();
     slot->task.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

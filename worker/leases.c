@@ -160,15 +160,42 @@ take_dispatch(struct stint_worker *w, const struct message *m)
     pthread_mutex_unlock(&w->handover.lock);
 }
 
+/* Ends that were not taken, as there is no room for what comes with them, are told again later. */
+static void
+keep_those_that_wait(struct stint_worker *w, struct settling *settling, struct answer *answer)
+{
+    struct held *h = settling->jobs;
+    uint32_t at = 0, index;
+    enum stint_status status;
+    pthread_mutex_lock(&w->handover.lock);
+    for (uint32_t n = 0; n < answer->count && message_next_exception(answer, &index, &status);
+         n++) {
+        for (; h && at < index; at++)
+            h = h->next;
+        struct held *refused = h;
+        if (!h)
+            break;
+        h = h->next;
+        at++;
+        DL_DELETE(settling->jobs, refused);
+        if (!joint_waits(w, refused, status))
+            held_free(refused);
+    }
+    pthread_mutex_unlock(&w->handover.lock);
+}
+
 static void
 take_settled(struct stint_worker *w, const struct message *m)
 {
-    const struct answer *answers = link_arrays(w->link)->answers;
+    struct answer *answers = link_arrays(w->link)->answers;
     for (uint32_t i = 0; i < m->count; i++) {
-        /* Confirmed, also where single outcomes were refused: those leases are over. */
         struct request *r = session_request(&w->session, MESSAGE_SETTLE, answers[i].number);
-        if (r)
-            leases_end_request(w, &r);
+        if (!r)
+            continue;
+        if (answers[i].count > 0)
+            keep_those_that_wait(w, r->owner, &answers[i]);
+        /* Confirmed, also where other outcomes were refused: those leases are over. */
+        leases_end_request(w, &r);
     }
 }
 
@@ -234,6 +261,11 @@ drop_lease(struct stint_worker *w, const struct lease_ref *lease)
                 held_free(h);
                 break;
             }
+    DL_FOREACH_SAFE (w->handover.later, h, next)
+        if (is_it(h, lease)) {
+            DL_DELETE(w->handover.later, h);
+            held_free(h);
+        }
     for (uint32_t i = 0; i < w->crew.count; i++) {
         struct stint_task *t = &w->crew.slots[i]->task;
         if (t->held && is_it(t->held, lease)) {
@@ -362,6 +394,8 @@ leases_claim(struct stint_worker *w)
         claim_one(c, h);
     DL_FOREACH (w->handover.asked, h)
         claim_one(c, h);
+    DL_FOREACH (w->handover.later, h)
+        claim_one(c, h);
     for (uint32_t i = 0; i < w->crew.count; i++) {
         struct held *runs = w->crew.slots[i]->task.held;
         if (!runs)
@@ -403,13 +437,66 @@ settle(struct stint_worker *w, struct held *jobs, uint32_t count)
             .type = h->outcome,
             .body = {h->body, h->body_bytes},
             .delay_ms = h->delay_ms,
-            .extra = extra_of(h)};
+            .extra = extra_of(h),
+            .joint = joint_bytes(h)};
     struct request *r = session_request_new(MESSAGE_SETTLE, ++w->number);
     message_put_settle(&r->frame, r->number, outcomes, count, w->session.window);
     settling->jobs = jobs;
     r->owner = settling;
     session_request_add(&w->session, r);
     free(outcomes);
+}
+
+/* How much one SETTLE tells. */
+struct load {
+    size_t bytes;
+    uint32_t count;
+    struct joint_size joint;
+};
+
+/* Has a SETTLE that tells so much no room for this one? */
+static bool
+is_full(const struct load *l, const struct joint_size *more, size_t bytes)
+{
+    return l->count == LIMIT_JOBS || l->bytes + bytes > SETTLE_BYTES ||
+        l->joint.jobs + more->jobs > LIMIT_JOBS || l->joint.ids + more->ids > LIMIT_JOBS ||
+        l->joint.links + more->links > LIMIT_AFTER_ALL;
+}
+
+void
+leases_give_up(struct stint_worker *w)
+{
+    pthread_mutex_lock(&w->handover.lock);
+    joint_give_up(w);
+    pthread_mutex_unlock(&w->handover.lock);
+}
+
+/* Does it tell of anything that comes with an end? */
+static bool
+has_joint(const struct settling *settling)
+{
+    const struct held *h;
+    DL_FOREACH (settling->jobs, h)
+        if (h->with_end)
+            return true;
+    return false;
+}
+
+void
+leases_greet(struct stint_worker *w)
+{
+    struct request *r, *next;
+    pthread_mutex_lock(&w->handover.lock);
+    w->handover.broker = w->session.welcome;
+    DL_FOREACH_SAFE (w->session.requests.first, r, next) {
+        struct settling *settling = r->owner;
+        if (!settling || session_has_feature(&w->session, "settle_jobs") || !has_joint(settling))
+            continue;
+        DL_CONCAT(w->handover.done, settling->jobs);
+        settling->jobs = NULL;
+        leases_end_request(w, &r);
+    }
+    pthread_mutex_unlock(&w->handover.lock);
 }
 
 /* The outcomes to tell now. While there is enough work ahead they are held back for a moment, since
@@ -420,6 +507,8 @@ take_done(struct stint_worker *w)
     struct held *done = NULL;
     uint64_t now_us = wire_now_us();
     pthread_mutex_lock(&w->handover.lock);
+    if (w->handover.later)
+        joint_tell_again(w);
     if (w->handover.waiting_count <= w->crew.wanted ||
         now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
         done = w->handover.done;
@@ -434,25 +523,33 @@ void
 leases_settle(struct stint_worker *w)
 {
     struct held *done = take_done(w), *h, *next, *jobs = NULL;
-    uint32_t count = 0;
-    size_t bytes = 0;
+    static const struct joint_size nothing;
+    struct load load = {0};
     DL_FOREACH_SAFE (done, h, next) {
         DL_DELETE(done, h);
         if (h->revoked) {
             held_free(h);
             continue;
         }
-        size_t more = h->body_bytes + extra_of(h).size + OUTCOME_BYTES;
-        if (count == LIMIT_JOBS || (count > 0 && bytes + more > SETTLE_BYTES)) {
-            settle(w, jobs, count);
+        const struct joint_size *joint = &nothing;
+        size_t bytes = h->body_bytes + extra_of(h).size + OUTCOME_BYTES;
+        if (h->with_end) {
+            joint_refuse_old(w, h);
+            joint = &h->with_end->size;
+            bytes += h->with_end->jobs.used + h->with_end->ids.used;
+        }
+        if (load.count > 0 && is_full(&load, joint, bytes)) {
+            settle(w, jobs, load.count);
             jobs = NULL;
-            count = 0;
-            bytes = 0;
+            load = (struct load){0};
         }
         DL_APPEND(jobs, h);
-        bytes += more;
-        count++;
+        load.bytes += bytes;
+        load.count++;
+        load.joint.jobs += joint->jobs;
+        load.joint.ids += joint->ids;
+        load.joint.links += joint->links;
     }
-    if (count > 0)
-        settle(w, jobs, count);
+    if (load.count > 0)
+        settle(w, jobs, load.count);
 }

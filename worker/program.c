@@ -18,6 +18,7 @@ enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAM
 
 static const char control_name[] = "STINT_CONTROL=";
 static const char after_name[] = "STINT_AFTER=";
+static char at_end_variable[] = "STINT_AT_END=1";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -266,10 +267,10 @@ after_variable(const struct stint_id *parents, size_t count)
 
 char **
 environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after)
+    char *const *of_job, const char *scratch, char *after, bool at_end)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 4, count = 0, scratch_bytes = 0;
+    size_t most = length(s->base) + length(of_job) + VARIABLES + 5, count = 0, scratch_bytes = 0;
     if (scratch) {
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
@@ -295,12 +296,15 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
         count = tell_of_scratch(all, count, text, scratch, of_job);
     if (after)
         all[count++] = after;
+    if (at_end)
+        all[count++] = at_end_variable;
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
+            strncmp(of_job[i], at_end_variable, sizeof at_end_variable - 2) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -44,9 +44,10 @@ bool surroundings_set(struct surroundings *s, const char *endpoint, const char *
 const char *surroundings_path(const struct surroundings *s);
 
 /* The environment of a job's program, in one allocation to be freed; NULL without memory.
- * `scratch`: the run's temporary directory, or NULL; `after`: what after_variable made, or NULL. */
+ * `scratch`: the run's temporary directory, or NULL; `after`: what after_variable made, or NULL.
+ * `at_end`: something may be asked for with the run's end. */
 char **environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after);
+    char *const *of_job, const char *scratch, char *after, bool at_end);
 /* STINT_AFTER=IDS of a job that was after these, allocated; NULL if there are none, or no memory.
  */
 char *after_variable(const struct stint_id *parents, size_t count);

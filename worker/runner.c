@@ -417,6 +417,7 @@ reap(struct run *r)
             LOG_FIELDS(LOG_TEXT("program", r->command->argv[0])));
     read_end(r, &r->out, keep_output, READS_AT_END);
     read_end(r, &r->err, keep_tail, READS_AT_END);
+    control_end(&r->control, r->task);
     atomic_store(&r->runner->guard->groups[r->slot], 0);
     strays_wait(&r->runner->strays, r->slot, r->pidfd, &info);
     r->end.code = info.si_code;
@@ -444,7 +445,7 @@ tidy_tail(struct run *r, size_t *bytes)
 static void
 tell_failure(struct run *r, const char *what, bool for_good)
 {
-    char why[ERROR_TAIL + 128];
+    char why[ERROR_TAIL + CONTROL_WHY_BYTES];
     size_t bytes;
     const char *tail = tidy_tail(r, &bytes);
     (void)snprintf(why, sizeof why, "%s%s%.*s", what, bytes ? "\n" : "", (int)bytes, tail);
@@ -470,6 +471,8 @@ tell(struct run *r)
     else if (r->output.overflow) {
         (void)snprintf(what, sizeof what, "the output is over %zu bytes", r->runner->result_bytes);
         tell_failure(r, what, true);
+    } else if (r->end.code == CLD_EXITED && r->end.status == 0 && r->control.refused[0]) {
+        tell_failure(r, r->control.refused, once);
     } else if (r->end.code == CLD_EXITED && r->end.status == 0) {
         const char *tail = tidy_tail(r, &bytes);
         stint_task_keep_errors(r->task, tail, bytes);
@@ -613,7 +616,7 @@ prepare_and_start(struct run *r)
     const struct stint_id *parents = stint_task_parents(r->task, &count);
     char *after = after_variable(parents, count);
     char **env = environment_make(&runner->surroundings, stint_task_info(r->task),
-        r->command->environment, r->scratch.path, after);
+        r->command->environment, r->scratch.path, after, stint_task_may_ask(r->task));
     int error = env && (after || count == 0) ? start(r, env) : ENOMEM;
     free(env);
     free(after);
@@ -651,6 +654,7 @@ runner_run(struct runner_slot *slot, const struct command *command, struct stint
     close_end(&r.out);
     close_end(&r.err);
     close_end(&r.control.fd);
+    control_forget(&r.control);
     free(r.output.bytes);
     scratch_end(&runner->guard->scratch, &r.scratch);
 }

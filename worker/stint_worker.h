@@ -175,6 +175,36 @@ STINT_EXPORT void stint_task_keep_output(struct stint_task *task, const void *ou
 /* What a good run said on its standard error: its last 1,000 bytes are kept. */
 STINT_EXPORT void stint_task_keep_errors(struct stint_task *task, const void *text, size_t bytes);
 
+/* What becomes real together with the end of the run, in the broker's one transaction, or not at
+ * all: new jobs, and jobs that are cancelled. It goes with a success, whether it is asked for
+ * before or after stint_task_succeed. A failure, for good or not, takes back what was asked for
+ * before it, as does everything that has the run begun anew; what is asked for after a failure goes
+ * with that, such as a job that cleans up. Nothing comes of a run that is lost, over its time, or
+ * cancelled. If the broker can't take the jobs, as it never could, the run has failed, and its
+ * error says why; if it could later, the end is told again until it does, and the job runs until
+ * then. On the handler's thread. */
+
+/* Ask for jobs; may be called many times, and stint_earlier means jobs of the same call. Errors:
+ * STINT_BAD_NAME, STINT_INVALID (also: it is after this job), STINT_TOO_LARGE (in all 4 MiB),
+ * STINT_TOO_MANY (4096 jobs, after 32,768 others), STINT_UNSUPPORTED (the broker is too old),
+ * STINT_WRONG_STATE (the run has been given back). After an error nothing of this call is asked
+ * for. */
+STINT_EXPORT enum stint_status
+stint_task_submit(struct stint_task *task, const struct stint_job *jobs, size_t count);
+/* The same, of what stint_jobs_pack has made. */
+STINT_EXPORT enum stint_status
+stint_task_submit_packed(struct stint_task *task, const void *bytes, size_t size);
+/* Have a job cancelled; one that is over by then, or not there, is left as it is. Errors:
+ * STINT_TOO_MANY (4096), STINT_UNSUPPORTED, STINT_WRONG_STATE. */
+STINT_EXPORT enum stint_status
+stint_task_cancel(struct stint_task *task, const struct stint_id *id);
+/* Take back all that was asked for. */
+STINT_EXPORT void stint_task_ask_nothing(struct stint_task *task);
+/* A sentence about the last of these that has failed; "": none has. Good until the next one. */
+STINT_EXPORT const char *stint_task_error(const struct stint_task *task);
+/* Would the broker that we last had a conversation with take any of it? */
+STINT_EXPORT bool stint_task_may_ask(const struct stint_task *task);
+
 /* How far the job is, as people are shown it while it runs: a percentage of 0 to 100, or
  * STINT_NO_PERCENT, and UTF-8 of at most 200 bytes, cut at a character; NULL: none. On the
  * handler's thread, as often as it likes: it never waits, the newest is told a few times a second,

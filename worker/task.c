@@ -17,6 +17,7 @@ held_free(struct held *held)
     free(held->output);
     free(held->errors);
     held->body = held->output = held->errors = NULL;
+    joint_free(held);
     if (--held->delivery->left == 0)
         free(held->delivery);
 }
@@ -165,6 +166,7 @@ tell(struct stint_task *task, enum outcome_type outcome, const void *body, size_
         return;
     held->outcome = outcome;
     held->delay_ms = delay_ms;
+    joint_end(held, outcome);
     keep(&held->body, &held->body_bytes, body, bytes);
 }
 

@@ -187,6 +187,7 @@ stint_worker_destroy(struct stint_worker **worker)
     held_free_all(w->handover.waiting);
     held_free_all(w->handover.asked);
     held_free_all(w->handover.done);
+    held_free_all(w->handover.later);
     session_fini(&w->session);
     link_destroy(&w->link, GOODBYE_MS / 2);
     for (uint32_t i = 0; w->served.queues && i < w->served.queues_count; i++)
@@ -372,7 +373,7 @@ static bool
 busy(struct stint_worker *w)
 {
     pthread_mutex_lock(&w->handover.lock);
-    bool any = w->handover.done || w->handover.waiting || w->handover.asked;
+    bool any = w->handover.done || w->handover.waiting || w->handover.asked || w->handover.later;
     pthread_mutex_unlock(&w->handover.lock);
     return any || busy_slots(w);
 }
@@ -445,6 +446,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     enum stint_status status = link_pump(w->link, wire_now_ms(), !w->claimed, leases_take, w);
     if (w->session.opened) {
         w->session.opened = false;
+        leases_greet(w);
         leases_claim(w);
         orders_forget(w);
     }
@@ -508,6 +510,8 @@ drain(struct stint_worker *w)
             worker_say(w, STINT_WORKER_CANCELLING, "");
             cancel_all(w);
         }
+        if (cancelled)
+            leases_give_up(w);
         status = turn(w, now_ms + TICK_MS);
     }
     w->leaving = true;

@@ -20,6 +20,16 @@ struct delivery {
     char queue[STINT_NAME_BYTES];
 };
 
+/* What is to become real with the end of a job. */
+struct with_end {
+    struct pack_buffer jobs, ids; /* jobs: one behind the other, as the message has them */
+    struct joint_size size;
+    struct pack_buffer bytes; /* all of it, as it is told */
+    uint64_t since_ms, delay_ms,
+        again_ms; /* while there is no room for it; since 0: there may be */
+    char why[512]; /* what was refused last, or "" */
+};
+
 /* A job this worker holds. */
 struct held {
     struct stint_task_info info; /* payload and kind point into the delivery */
@@ -37,6 +47,7 @@ struct held {
     bool revoked; /* its lease is over: nothing of it is to be told */
     bool begun; /* the broker knows that its handler is started, or may be */
     uint64_t asked; /* number of the STARTED that is to be confirmed before it may begin */
+    struct with_end *with_end; /* NULL: nothing */
     struct held *prev, *next;
 };
 
@@ -64,6 +75,7 @@ struct stint_task {
     bool signalled; /* cancel_fd is readable */
     uint64_t started_us; /* 0: idle */
     struct task_progress progress;
+    struct handover *handover; /* the worker's */
 };
 
 /* ENDING: its thread takes no more jobs and gives its handlers' states back. */
@@ -87,6 +99,8 @@ struct handover {
     uint32_t running; /* jobs in slots */
     uint32_t slots; /* no more jobs than these begin, and no slot from this number on lives on */
     struct held *asked; /* jobs that may begin when the broker has confirmed it */
+    struct held *later; /* jobs whose ends wait until there is room for what comes with them */
+    struct welcome broker; /* of the last conversation */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
     int wake_fd; /* eventfd: rung when `done` gets its first */
@@ -180,6 +194,10 @@ enum { LEASES_TOLD_AFTER_US = 10000 }; /* an outcome is held back so long at mos
 void leases_take(void *owner, const struct message *m);
 /* Claim all that is held, in whatever state: what is not named the broker takes for lost. */
 void leases_claim(struct stint_worker *w);
+/* A conversation has begun: what the broker does not know of is not told to it. */
+void leases_greet(struct stint_worker *w);
+/* What was to be told later is given back. */
+void leases_give_up(struct stint_worker *w);
 /* Tell the outcomes that are due. */
 void leases_settle(struct stint_worker *w);
 /* Give back all that has not begun. */
@@ -189,6 +207,22 @@ void leases_keep(struct stint_worker *w, uint32_t most);
 /* The request is over; of a SETTLE, so are its jobs. */
 void leases_end_request(struct stint_worker *w, struct request **request);
 void held_free_all(struct held *list);
+
+/* joint.c */
+/* What comes with the end of this job, borrowed; empty: nothing. */
+struct slice joint_bytes(struct held *held);
+/* The broker, for all we know now, does not know of such things: the run has failed. */
+void joint_refuse_old(struct stint_worker *w, struct held *held);
+/* With the handover's lock held: is it an end that was not taken, and waits? Then it stands in
+ * `later` now. */
+bool joint_waits(struct stint_worker *w, struct held *held, enum stint_status status);
+/* With the handover's lock held: those whose time it is are to be told again; or all, and as given
+ * back, since this worker ends. */
+void joint_tell_again(struct stint_worker *w);
+void joint_give_up(struct stint_worker *w);
+/* The task has ended so: what was asked for before does not count with all ends. */
+void joint_end(struct held *held, enum outcome_type outcome);
+void joint_free(struct held *held);
 
 /* telling.c */
 /* Tell the broker how far jobs are, if there is news and it is time. */

@@ -336,11 +336,10 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     return l;
 }
 
-/* The attempt has begun. Of a suspect, and of one with a limit, the next start of the broker knows
- * that too; and of one that might have expired, that it will not. False: its record is damaged, and
- * its lease over. */
-static bool
-begin(struct core *core, struct lease *l)
+/* Of a suspect, and of one with a limit, the next start of the broker knows that too; and of one
+ * that might have expired, that it will not. */
+bool
+attempt_begin(struct core *core, struct lease *l)
 {
     struct job job;
     assert(l->worker);
@@ -416,7 +415,7 @@ claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
     if (!l->worker)
         fleet_lease_adopt(&core->fleet, l, worker);
     l->claimed = true;
-    if (ref->begun && !begin(core, l))
+    if (ref->begun && !attempt_begin(core, l))
         return STINT_NO_SUCH_JOB;
     return STINT_OK;
 }
@@ -467,7 +466,7 @@ start_one(struct core *core, const struct worker *worker, const struct lease_ref
     struct lease *l = lease_of(core, worker, ref, &why);
     if (l && !l->worker)
         return STINT_STALE; /* it is to be claimed first */
-    if (l && !begin(core, l))
+    if (l && !attempt_begin(core, l))
         return STINT_NO_SUCH_JOB;
     return why;
 }

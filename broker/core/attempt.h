@@ -22,6 +22,8 @@ void attempt_revoke(struct core *core, struct lease *lease, enum stint_status wh
  * `worker` may be NULL: then it is a running one, which nobody has claimed since the restart. */
 struct lease *attempt_lease(struct core *core, const struct level *level, const struct stint_id *id,
     const struct stint_id *key, const struct record *record, struct worker *worker);
+/* The attempt has begun. False: its record is damaged, and its lease over. */
+bool attempt_begin(struct core *core, struct lease *lease);
 void attempt_claim(struct core *core, struct peer *peer, const struct message *m);
 void attempt_started(struct core *core, struct peer *peer, const struct message *m);
 /* Leases of this worker whose time is long over are taken back. */

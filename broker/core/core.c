@@ -209,6 +209,7 @@ core_destroy(struct core **core)
     free((*core)->step.ended);
     free((*core)->scratch.places);
     free((*core)->scratch.decoded);
+    free((*core)->scratch.joint);
     free(*core);
     *core = NULL;
 }

@@ -86,13 +86,13 @@ put_ended(struct core *core, const struct linked_end *e)
     store_put(core->store, STORE_ENDED, id_key(&e->id), row_ended_write(bytes, &e->id, e->state),
         nothing);
     core->step.written_bytes += sizeof bytes + ROW_OVERHEAD_BYTES;
-    core->links.rows = true;
+    core->sweeps.links.rows = true;
 }
 
 void
 links_ended(struct core *core, const struct stint_id *id, enum stint_state state)
 {
-    struct links *l = &core->links;
+    struct links *l = &core->sweeps.links;
     const struct linked_end e = {.id = *id, .state = state};
     assert(stint_state_settled(state));
     if (l->count < LINKED_ENDS)
@@ -104,7 +104,7 @@ links_ended(struct core *core, const struct stint_id *id, enum stint_state state
 void
 links_end_step(struct core *core)
 {
-    struct links *l = &core->links;
+    struct links *l = &core->sweeps.links;
     for (; l->first < l->count; l->first++)
         put_ended(core, &l->ends[l->first]);
     l->first = l->count = 0;
@@ -114,8 +114,8 @@ bool
 links_are_told(struct core *core, const struct stint_id *id)
 {
     struct slice value;
-    for (uint32_t i = core->links.first; i < core->links.count; i++)
-        if (id_compare(&core->links.ends[i].id, id) == 0)
+    for (uint32_t i = core->sweeps.links.first; i < core->sweeps.links.count; i++)
+        if (id_compare(&core->sweeps.links.ends[i].id, id) == 0)
             return true;
     return store_get(core->store, STORE_ENDED, id_key(id), &value);
 }
@@ -163,14 +163,14 @@ next_row(struct core *core, struct linked_end *ended)
         memcpy(at, key.data, key.size);
         store_del(core->store, STORE_ENDED, (struct slice){at, key.size});
     }
-    core->links.rows = false;
+    core->sweeps.links.rows = false;
     return false;
 }
 
 bool
 links_next_ended(struct core *core, struct linked_end *ended)
 {
-    struct links *l = &core->links;
+    struct links *l = &core->sweeps.links;
     if (l->rows && next_row(core, ended))
         return true;
     if (l->first == l->count)
@@ -182,7 +182,7 @@ links_next_ended(struct core *core, struct linked_end *ended)
 bool
 links_take_follower(struct core *core, const struct linked_end *ended, struct stint_id *follower)
 {
-    struct links *l = &core->links;
+    struct links *l = &core->sweeps.links;
     uint8_t key[FOLLOWER_KEY_BYTES];
     if (first_follower(core, &ended->id, follower)) {
         store_del(core->store, STORE_FOLLOWERS, follower_key(key, &ended->id, follower));
@@ -199,5 +199,5 @@ void
 links_load(struct core *core)
 {
     struct slice key, value, from = {(const uint8_t *)"", 1};
-    core->links.rows = store_seek(core->store, STORE_ENDED, from, &key, &value);
+    core->sweeps.links.rows = store_seek(core->store, STORE_ENDED, from, &key, &value);
 }

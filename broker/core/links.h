@@ -1,8 +1,8 @@
 /* Which jobs wait for which, as rows; after.h has what comes of it. A job that is *after* others
  * has rows of STORE_PARENTS with their ids as long as it is there; a row of STORE_FOLLOWERS for
  * each that it waits for goes when that one has ended and the follower was told. What has ended,
- * and has followers to be told, is in core->links, and, what is left of it at the end of a step, in
- * STORE_ENDED, with which a restart goes on. All go by ids, so jobs may be moved.
+ * and has followers to be told, is in core->sweeps.links, and, what is left of it at the end of a
+ * step, in STORE_ENDED, with which a restart goes on. All go by ids, so jobs may be moved.
  *
  * A job without any of it comes nowhere near: FIELD_AFTER says that it has parents, FIELD_FOLLOWED
  * that it may have followers.
@@ -36,7 +36,7 @@ void links_set_aside(struct core *core, const struct stint_id *id);
 static inline bool
 links_wait(const struct core *core)
 {
-    return core->links.rows || core->links.first < core->links.count;
+    return core->sweeps.links.rows || core->sweeps.links.first < core->sweeps.links.count;
 }
 
 /* The first of them, those that were left by earlier steps before those of this one; false: there

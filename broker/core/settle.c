@@ -6,9 +6,11 @@
 #include "apart.h"
 #include "attempt.h"
 #include "job.h"
+#include "joint.h"
 #include "peers.h"
 #include "reply.h"
 #include "tally.h"
+#include "telling.h"
 #include "watch.h"
 
 enum { UNABLE_REST_MS = 1000 };
@@ -144,6 +146,56 @@ is_run(enum outcome_type type)
     return type == OUTCOME_SUCCEEDED || type == OUTCOME_FAILED || type == OUTCOME_DEAD;
 }
 
+/* What is to become real with an end decides what that end is: if it never can, a success is none;
+ * if it can't now, nothing has ended, and false is returned. With a run that is to be begun anew
+ * nothing becomes real, as that will ask again. */
+static bool
+weigh_joint(struct core *core, struct peer *peer, struct outcome *o, enum stint_status *status,
+    uint8_t text[LIMIT_ERROR_BYTES])
+{
+    struct slice error;
+    bool asks = is_run(o->type) && *status == STINT_OK;
+    if (asks)
+        *status = joint_may(core, peer, o, text, &error);
+    if (asks && *status == STINT_OK)
+        return true;
+    o->joint = (struct slice){NULL, 0};
+    if (!asks)
+        return true;
+    o->body = error;
+    if (o->type == OUTCOME_SUCCEEDED) {
+        o->type = OUTCOME_FAILED;
+        o->extra = (struct slice){NULL, 0};
+    }
+    return !joint_passes(*status);
+}
+
+/* False: the end is not taken now. `text` is what its body may be written to. */
+static bool
+weigh(struct core *core, struct peer *peer, struct outcome *o, enum stint_status *status,
+    uint8_t text[LIMIT_ERROR_BYTES])
+{
+    *status = bound_body(core, o);
+    return o->joint.size == 0 || weigh_joint(core, peer, o, status, text);
+}
+
+/* The run is over and has told its end, which waits for room: neither is its time over, nor has it
+ * not begun. Whoever asks how far the job is hears of it. */
+static void
+hold(struct core *core, struct lease *lease, enum stint_status why)
+{
+    const struct told_progress told = {.id = lease->id,
+        .attempt = lease->attempt,
+        .percent = STINT_NO_PERCENT,
+        .text = text_slice(why == STINT_QUEUE_CLOSED
+                ? "it has ended, and waits until the queue of its new jobs is opened"
+                : "it has ended, and waits until there is room for its new jobs")};
+    if (lease->worker && !attempt_begin(core, lease))
+        return; /* damaged, and over */
+    lease->deadline_ms = UINT64_MAX; /* it has none any more */
+    telling_say(core, lease, &told);
+}
+
 /* Is a success of it forgotten at once? */
 static bool
 is_forgotten(const struct lease *lease, const struct queue *q)
@@ -154,13 +206,19 @@ is_forgotten(const struct lease *lease, const struct queue *q)
 
 static enum stint_status
 settle_running(
-    struct core *core, struct worker *worker, struct lease *lease, const struct outcome *given)
+    struct core *core, struct peer *peer, struct lease *lease, const struct outcome *given)
 {
+    struct worker *worker = peer->worker;
     struct outcome o = *given;
+    uint8_t text[LIMIT_ERROR_BYTES];
     struct job job;
-    enum stint_status status = bound_body(core, &o);
+    enum stint_status status;
     struct level *level = book_level_of(&core->book, &lease->key);
     assert(lease->attempt == o.attempt && (!lease->worker || lease->worker == worker));
+    if (!weigh(core, peer, &o, &status, text)) {
+        hold(core, lease, status);
+        return status;
+    }
 
     worker->counts.succeeded += o.type == OUTCOME_SUCCEEDED;
     worker->counts.failed += o.type == OUTCOME_FAILED || o.type == OUTCOME_DEAD;
@@ -184,6 +242,8 @@ settle_running(
         tally_run(core, level->queue, lease);
     book_clear_running(&core->book, &lease->key);
     fleet_lease_remove(&core->fleet, lease);
+    if (o.joint.size > 0)
+        joint_apply(core, peer, &o);
     return status;
 }
 
@@ -206,9 +266,11 @@ counts_late(const struct job *job, const struct outcome *o)
 
 /* An outcome without a lease: it comes late or twice. */
 static enum stint_status
-settle_late(struct core *core, struct worker *worker, const struct outcome *given)
+settle_late(struct core *core, struct peer *peer, const struct outcome *given)
 {
     struct outcome o = *given;
+    uint8_t text[LIMIT_ERROR_BYTES];
+    enum stint_status status;
     struct job job;
     struct record *r = &job.record;
     if (!job_find(core, &o.id, &job))
@@ -222,26 +284,31 @@ settle_late(struct core *core, struct worker *worker, const struct outcome *give
             r->last != LAST_OVERTIME && (r->last != LAST_RETURNED || o.type == OUTCOME_RETURNED);
         return told ? STINT_OK : STINT_STALE; /* told before: a lost answer, asked again */
     }
+    if (!weigh(core, peer, &o, &status, text))
+        return status;
+    if (given->joint.size > 0 && !job_find(core, &o.id, &job)) /* others were read meanwhile */
+        return STINT_DAMAGED;
     apart_forget(core, &job.key);
     attempt_ran_on(core, r);
     if (r->last == LAST_LOST_WAITING || r->last == LAST_RETURNED)
         r->uncounted--;
     if (job.place == PLACE_PARKED)
         job_unpark(core, &job);
-    enum stint_status status = bound_body(core, &o);
-    apply(core, worker, &job, &o);
+    apply(core, peer->worker, &job, &o);
+    if (o.joint.size > 0)
+        joint_apply(core, peer, &o);
     return status;
 }
 
 static enum stint_status
-settle_one(struct core *core, struct worker *worker, const struct outcome *o)
+settle_one(struct core *core, struct peer *peer, const struct outcome *o)
 {
     struct lease *lease = fleet_lease(&core->fleet, &o->id);
     if (!lease)
-        return settle_late(core, worker, o);
-    if (lease->attempt != o->attempt || (lease->worker && lease->worker != worker))
+        return settle_late(core, peer, o);
+    if (lease->attempt != o->attempt || (lease->worker && lease->worker != peer->worker))
         return STINT_STALE;
-    return settle_running(core, worker, lease, o);
+    return settle_running(core, peer, lease, o);
 }
 
 void
@@ -262,7 +329,7 @@ settle_message(struct core *core, struct peer *peer, const struct message *m)
             fleet_lease_expect(&core->fleet, &core->scratch.decoded->outcomes[i + AHEAD].id);
         enum stint_status status = judgement_denies(&core->scratch.judgement, i)
             ? STINT_DENIED
-            : settle_one(core, peer->worker, &core->scratch.decoded->outcomes[i]);
+            : settle_one(core, peer, &core->scratch.decoded->outcomes[i]);
         if (status == STINT_OK)
             continue;
         core->figures.stale += status == STINT_STALE;

@@ -72,19 +72,6 @@ struct schedules {
     struct pack_buffer row; /* of the one that is worked on */
 };
 
-/* When time has work for us, and where the walks that go on in pieces stand. */
-struct sweeps {
-    uint64_t due_ms; /* by the broker's time: when the first parked job is due */
-    uint64_t expiry_ms; /* likewise, when the first outcomes expire */
-    uint64_t unique_ms; /* and when the first unique key is free again */
-    uint64_t deadline_ms; /* and when a job may expire that has not begun */
-    uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
-    uint32_t queue; /* number of the one that was looked at last */
-    uint8_t session[SESSION_BYTES]; /* likewise */
-    struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
-    struct schedules schedules;
-};
-
 /* A job that has ended so, and whose followers are to be told. */
 struct linked_end {
     struct stint_id id;
@@ -99,6 +86,20 @@ struct links {
     struct linked_end ends[LINKED_ENDS]; /* of this step; further ones are rows at once */
     uint32_t first, count; /* those before `first` are told */
     bool rows; /* there are some */
+};
+
+/* When time has work for us, and where the walks that go on in pieces stand. */
+struct sweeps {
+    uint64_t due_ms; /* by the broker's time: when the first parked job is due */
+    uint64_t expiry_ms; /* likewise, when the first outcomes expire */
+    uint64_t unique_ms; /* and when the first unique key is free again */
+    uint64_t deadline_ms; /* and when a job may expire that has not begun */
+    uint64_t sessions_ms, queues_ms; /* monotonic: the next look at them */
+    uint32_t queue; /* number of the one that was looked at last */
+    uint8_t session[SESSION_BYTES]; /* likewise */
+    struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
+    struct schedules schedules;
+    struct links links;
 };
 
 /* What a person has set for the workers of a name. */
@@ -183,6 +184,7 @@ struct scratch {
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
     struct pack_buffer parents; /* ids that a job is after */
+    struct message_arrays *joint; /* of what comes with an end; NULL: nothing ever did */
     char unserved[STINT_NAME_BYTES];
 };
 
@@ -215,7 +217,6 @@ struct core {
         uint64_t key[2], count;
     } random;
     struct sweeps sweeps;
-    struct links links;
     struct {
         struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 
 enum {
-    DETAIL_BYTES = 160,
     PRUNED_A_STEP = 4096,
     RUN_BYTES_MAX = 32, /* of ids, encoded */
     ROW_BYTES = 256, /* what a new row of the books, or of a session, costs at most */
@@ -57,7 +56,8 @@ struct verdict {
     enum stint_status status;
     uint32_t index;
     bool unique; /* some jobs have unique keys */
-    char detail[DETAIL_BYTES];
+    bool beyond; /* as many jobs may wait as will */
+    char detail[SUBMIT_DETAIL_BYTES];
 };
 
 /* So that another answer fits into the peer's SUBMITTED message of this step. */
@@ -331,7 +331,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
         const struct queue *q = t.queue->queue;
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
         uint64_t most = q ? backlog_most(core, q) : o->max.queue_backlog;
-        if (most && waits > most) {
+        if (most && waits > most && !v->beyond) {
             refuse_backlog(v, i, t.queue->jobs > most, STINT_QUEUE_FULL,
                 most == o->max.queue_backlog ? "a queue holds --queue-backlog-max jobs, "
                                              : "the queue holds as many jobs as are set for it, ",
@@ -350,7 +350,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
         core->book.jobs[STINT_BLOCKED];
-    if (o->max.backlog && backlog + m->count > o->max.backlog)
+    if (o->max.backlog && backlog + m->count > o->max.backlog && !v->beyond)
         refuse_backlog(v, 0, m->count > o->max.backlog, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->max.backlog);
     else if (!store_has_room(core, t.bytes))
@@ -591,17 +591,42 @@ submit_may(struct core *core, const struct job_spec *spec)
     return v.status;
 }
 
-enum stint_met
-submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id)
+/* In its queue and level, which are made if they are not there. */
+static enum stint_met
+make_one(struct core *core, const struct job_spec *spec, struct after_earlier *made)
 {
     struct queue *q = book_queue_make(&core->book, spec->queue);
     assert(q); /* submit_may has counted */
     struct level *level = book_level(&core->book, q, spec->priority, true);
     assert(level);
+    return insert_one(core, level, spec, made);
+}
+
+enum stint_met
+submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id)
+{
     struct after_earlier made;
-    enum stint_met met = insert_one(core, level, spec, &made);
+    enum stint_met met = make_one(core, spec, &made);
     *id = made.id;
     return met;
+}
+
+enum stint_status
+submit_may_all(struct core *core, uint32_t count, bool beyond, char why[SUBMIT_DETAIL_BYTES])
+{
+    const struct message all = {.count = count};
+    struct verdict v = {.status = STINT_OK, .beyond = beyond};
+    check_jobs(core, &all, &v);
+    if (v.status != STINT_OK)
+        memcpy(why, v.detail, sizeof v.detail);
+    return v.status;
+}
+
+void
+submit_all(struct core *core, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        (void)make_one(core, &core->scratch.decoded->specs[i], &core->scratch.places->earlier[i]);
 }
 
 void

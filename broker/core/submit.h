@@ -14,6 +14,13 @@ void submit_refuse(struct core *core, struct peer *peer, const struct message *m
 enum stint_status submit_may(struct core *core, const struct job_spec *spec);
 /* It may be made, and is. `*id` is its id, or that of the job that holds its unique key. */
 enum stint_met submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id);
+/* Several, which are in the decoded ones: may all of them be made? If not, why. `beyond`: also
+ * where as many wait as may. */
+enum { SUBMIT_DETAIL_BYTES = 160 };
+enum stint_status
+submit_may_all(struct core *core, uint32_t count, bool beyond, char why[SUBMIT_DETAIL_BYTES]);
+/* They may, and are. */
+void submit_all(struct core *core, uint32_t count);
 void submit_message(struct core *core, struct peer *peer, const struct message *m);
 
 #endif

@@ -22,9 +22,18 @@ is_wanted(struct core *core, const struct stint_id *id)
 }
 
 void
-telling_message(struct core *core, struct peer *peer, const struct message *m)
+telling_say(struct core *core, struct lease *l, const struct told_progress *told)
 {
     struct progresses *all = &core->fleet.progresses;
+    progress_tell(
+        all, &l->progress, &l->id, told, core->clocks.now_ms, core->options.max.progress_bytes);
+    if (l->progress && is_wanted(core, &l->id))
+        progress_list(all, l->progress);
+}
+
+void
+telling_message(struct core *core, struct peer *peer, const struct message *m)
+{
     for (uint32_t i = 0; i < m->count; i++) {
         const struct told_progress *told = &core->scratch.decoded->told[i];
         struct lease *l = judgement_denies(&core->scratch.judgement, i)
@@ -32,10 +41,7 @@ telling_message(struct core *core, struct peer *peer, const struct message *m)
             : fleet_lease(&core->fleet, &told->id);
         if (!l || l->attempt != told->attempt || l->worker != peer->worker)
             continue;
-        progress_tell(
-            all, &l->progress, &l->id, told, core->clocks.now_ms, core->options.max.progress_bytes);
-        if (l->progress && is_wanted(core, &l->id))
-            progress_list(all, l->progress);
+        telling_say(core, l, told);
     }
 }
 

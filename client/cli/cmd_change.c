@@ -2,12 +2,19 @@
 #include "console.h"
 #include "jobs.h"
 #include "out.h"
+#include "within.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static int at_end;
+
 static struct poptOption no_options[] = {POPT_TABLEEND};
+static struct poptOption cancel_options[] = {
+    {"at-end", 0, POPT_ARG_NONE, &at_end, 0,
+        "within a job's program: with the end of that job, if that is a success", NULL},
+    POPT_TABLEEND};
 
 static char *payload_file;
 static int due_now;
@@ -108,8 +115,22 @@ change(struct cli *cli, const char **args, change_fn *fn)
 }
 
 static int
+cancel_at_end(struct cli *cli, const char **args)
+{
+    size_t count;
+    if (!args || !args[0])
+        return cli_usage(cli, "which job? give its id");
+    struct stint_id *ids = cli_ids(cli, args, &count);
+    int rc = ids ? within_cancel(cli, ids, count) : EX_USAGE;
+    free(ids);
+    return rc;
+}
+
+static int
 run_cancel(struct cli *cli, const char **args)
 {
+    if (at_end)
+        return cancel_at_end(cli, args);
     return change(cli, args, stint_cancel);
 }
 
@@ -198,7 +219,7 @@ run_change(struct cli *cli, const char **args)
 }
 
 const struct verb verb_cancel = {"cancel", "[OPTION...] ID...", "cancel jobs, also those that run",
-    no_options, run_cancel, VERB_TAKES_ARGUMENTS};
+    cancel_options, run_cancel, VERB_TAKES_ARGUMENTS};
 const struct verb verb_retry = {"retry", "[OPTION...] ID...",
     "bring dead, cancelled or expired jobs back, with all their attempts", no_options, run_retry,
     VERB_TAKES_ARGUMENTS};

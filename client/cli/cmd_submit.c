@@ -35,6 +35,8 @@ static struct poptOption options[] = {
         "the payload is written in JSON, an object or an array, and stored in msgpack", NULL},
     {"no-wait", 0, POPT_ARG_NONE, &job_options.no_wait, 0,
         "where there is no room, do not wait for it: exit with 75", NULL},
+    {"at-end", 0, POPT_ARG_NONE, &jobs_at_end, 0,
+        "within a job's program: it comes with the end of that job, if that is a success", NULL},
     POPT_TABLEEND};
 
 static int
@@ -44,7 +46,7 @@ submit_one(struct cli *cli, struct stint_job *job)
     size_t stored;
     enum stint_met met;
     int rc = jobs_submit(cli, job, 1, &id, &met, &stored);
-    if (rc == EX_OK) {
+    if (rc == EX_OK && stored > 0) {
         jobs_print_id(cli, &id, met);
         jobs_say_met(cli, &id, met);
     }
@@ -257,7 +259,7 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)
         rc = take_payload(cli, args, &bytes, &size);
-    if (rc == EX_OK)
+    if (rc == EX_OK && !jobs_at_end)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && each)
         rc = submit_each(cli, &job);

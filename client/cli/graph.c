@@ -2,6 +2,7 @@
 #include "graph.h"
 #include "jobs.h"
 #include "lines.h"
+#include "within.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -157,6 +158,8 @@ submit(struct graph *g)
         g->jobs[i].after.ids = at;
         at += g->jobs[i].after.count;
     }
+    if (jobs_at_end)
+        return within_submit(g->cli, g->jobs, g->count);
     enum stint_status status =
         stint_submit(g->cli->client, g->jobs, g->count, g->ids, g->cli->timeout_ms);
     if (status != STINT_OK)
@@ -173,7 +176,7 @@ graph_submit(struct cli *cli, const char *path, const struct stint_job *common)
     memset(g, 0, sizeof *g);
     g->cli = cli;
     int rc = read_all(g, path, common);
-    if (rc == EX_OK && g->count > 0)
+    if (rc == EX_OK && g->count > 0 && !jobs_at_end)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && g->count > 0)
         rc = submit(g);

@@ -5,6 +5,7 @@
 #include "moment.h"
 #include "out.h"
 #include "stall.h"
+#include "within.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 struct job_options job_options;
+int jobs_at_end;
 static char **after; /* --after, as often as wished */
 static int after_any;
 static char *total; /* --total */
@@ -308,6 +310,8 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
     size_t piece = count;
     bool said = false;
     *stored = 0;
+    if (jobs_at_end) /* they have no ids yet */
+        return within_submit(cli, jobs, count);
     while (*stored < count) {
         size_t n = piece < count - *stored ? piece : count - *stored;
         enum stint_status status =

@@ -31,6 +31,9 @@ extern struct poptOption total_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 
+/* They are to come with the end of the job within which this runs: --at-end. */
+extern int jobs_at_end;
+
 /* Fill in a job from the options. Returns an exit code. */
 int jobs_fill(const struct cli *cli, struct stint_job *job);
 

@@ -16,7 +16,7 @@ import zmq
 (RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
 (ALL, NAMED, LABELLED) = range(1, 4)
 (BULK, BULKS, LIST_BULKS, STOP_BULK) = range(63, 67)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique", "progress", "limits", "expires", "attempts", "after", "defaults", "total", "schedules"]  # that WELCOME tells
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique", "progress", "limits", "expires", "attempts", "after", "defaults", "total", "schedules", "settle_jobs"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 
@@ -214,8 +214,11 @@ class Worker(Peer):
         return job, attempt, queue, what
 
     def settle(self, job, attempt, outcome, body=b"", delay_ms=None):
+        return self.settle_row([job, attempt, outcome, body] + ([delay_ms] if delay_ms is not None else []))
+
+    def settle_row(self, row):
         self.number += 1
-        row = [job, attempt, outcome, body] + ([delay_ms] if delay_ms is not None else [])
+        job = row[0]
         self.unsettled[self.number] = pack({0: SETTLE, 1: self.number, 2: [row]})
         self.say(self.unsettled[self.number])
         return self.confirmed(self.number, job)

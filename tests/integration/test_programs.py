@@ -462,7 +462,7 @@ class Given(Programs):
             "OTHER": "1", "STINT_ENDPOINT": self.place.endpoint, "STINT_JOB_ID": job,
             "STINT_JOB_QUEUE": "default", "STINT_JOB_KIND": "exec", "STINT_JOB_ATTEMPT": "1",
             "STINT_JOB_MAX_ATTEMPTS": found["STINT_JOB_MAX_ATTEMPTS"],
-            "STINT_CONTROL": "8", "STINT_JOB_PRIORITY": "100", "STINT_JOB_DEADLINE": "", "STINT_JOB_WORKER": "here"})
+            "STINT_CONTROL": "8", "STINT_AT_END": "1", "STINT_JOB_PRIORITY": "100", "STINT_JOB_DEADLINE": "", "STINT_JOB_WORKER": "here"})
 
     def test_a_command_in_a_job_reaches_the_same_broker(self):
         self.place.worker("--exec", "--slots", "2")

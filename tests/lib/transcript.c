@@ -413,9 +413,11 @@ FIELDS(dispatched, map, {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind
     {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids})
 LIST(dispatched)
 
+#include "transcript_joint.h"
 FIELDS(settled_outcome, tuple,
     {0, "id", show_id}, {0, "attempt", show_uint}, {0, "outcome", show_outcome},
-    {0, "body", show_bytes}, {0, "delay_ms", show_uint}, {0, "extra", show_bytes})
+    {0, "body", show_bytes}, {0, "delay_ms", show_uint}, {0, "extra", show_bytes},
+    {0, "joint", show_joint})
 LIST(settled_outcome)
 
 FIELDS(exception, tuple, {0, "index", show_uint}, {0, "status", show_status})

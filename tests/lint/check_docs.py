@@ -66,7 +66,7 @@ def main():
         complain(f"PROTOCOL.md: messages differ: {sorted(set(declared) ^ set(written))}")
     declared = re.findall(r'^X\(\w+, "(\w+)"\)', source("proto", "features.def"), re.M)
     features = protocol.partition("| feature |")[2].partition("\n\n")[0]
-    written = re.findall(r"^\| ([a-z]+) \|", features, re.M)
+    written = re.findall(r"^\| ([a-z_]+) \|", features, re.M)
     if not declared or declared != written:
         complain(f"PROTOCOL.md: features differ: {sorted(set(declared) ^ set(written))}")
     declared = [(c, n) for c, n in re.findall(r"X\((\d+), (\w+),", source("proto", "stint_status.h"))

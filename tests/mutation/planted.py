@@ -15,6 +15,7 @@ ROWS, ROWS_H, UPGRADE = "broker/store/rows.c", "broker/store/rows.h", "broker/st
 ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
+JOINT, ASKED, MESSAGE_JOINT = "broker/core/joint.c", "worker/joint.c", "proto/message_joint.c"
 AFTER, LINKS, BACKLOG = "broker/core/after.c", "broker/core/links.c", "broker/core/backlog.c"
 BULK, MATCH, FILTER = "broker/core/bulk.c", "broker/core/match.c", "proto/filter.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
@@ -34,7 +35,7 @@ PLANTED = [
     # The four that the simulator has to find in 200 seeds.
     ("reply before commit", CORE, "    core->figures.commits += status == STINT_OK;\n    return status;",
      "    core->figures.commits += status == STINT_OK;\n    return STINT_OK;"),
-    ("no fence", SETTLE, "    if (lease->attempt != o->attempt || (lease->worker && lease->worker != worker))\n"
+    ("no fence", SETTLE, "    if (lease->attempt != o->attempt || (lease->worker && lease->worker != peer->worker))\n"
      "        return STINT_STALE;", ""),
     ("forget transit at restart", CORE, "    book_each_running(&core->book, restore_lease, core);\n",
      "    (void)restore_lease;\n"),
@@ -237,7 +238,7 @@ PLANTED = [
      "    job_write(core, &job);\n    return true;",
      "    return true;"),
     ("a claim does not say what has begun", ATTEMPT,
-     "    if (ref->begun && !begin(core, l))",
+     "    if (ref->begun && !attempt_begin(core, l))",
      "    if (false)"),
     ("suspects are handed out like others", DISPATCH,
      "        if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {",
@@ -292,7 +293,7 @@ PLANTED = [
      "    else if (number == peer->submissions.last + 1 || (peer->submissions.refused && number == peer->submissions.last + 2)) {"),
     ("one answer too many is forgotten", SUBMIT, "    acked = earlier(acked, peer->submissions.last);", "    acked = earlier(acked + 1, peer->submissions.last);"),
     ("answers are never forgotten", SUBMIT, "        prune_answers(core, peer, m->submit.acked);\n", "        (void)prune_answers;\n"),
-    ("a queue takes one job too many", SUBMIT, "        if (most && waits > most) {", "        if (most && waits > most + 1) {"),
+    ("a queue takes one job too many", SUBMIT, "        if (most && waits > most && !v->beyond) {", "        if (most && waits > most + 1 && !v->beyond) {"),
     ("the store's room is not looked at", SUBMIT, "    else if (!store_has_room(core, t.bytes))", "    else if (false)"),
     ("too large payloads are taken", SUBMIT, "        if (spec->payload.size > o->payload_bytes) {", "        if (false) {"),
     ("sequences are used twice", SUBMIT, "book_id(&core->book, level, level->next++);\n    if (spec->after",
@@ -448,7 +449,7 @@ PLANTED = [
     ("after: the last follower of a step is not told", AFTER, "    settle_waiting(core, &w);\n}", "    if (cost >= COST_A_STEP)\n        settle_waiting(core, &w);\n}"),
     ("after: what a step has not told is forgotten", LINKS, "    for (; l->first < l->count; l->first++)\n        put_ended(core, &l->ends[l->first]);\n", ""),
     ("after: of very many ends of a step some are forgotten", LINKS, "    else\n        put_ended(core, &e);\n", ""),
-    ("after: an end that this step tells may be retried", LINKS, "        if (id_compare(&core->links.ends[i].id, id) == 0)\n            return true;", "        ;"),
+    ("after: an end that this step tells may be retried", LINKS, "        if (id_compare(&core->sweeps.links.ends[i].id, id) == 0)\n            return true;", "        ;"),
     ("after: who is named behind in a message does not know it", "broker/store/record.c", "    if (spec->after_flags & AFTER_FOLLOWED)\n", "    if (false)\n"),
     ("after: who is cancelled at once is waited for", SUBMIT, "    made->fresh = !fails;", "    made->fresh = true;"),
     ("after: the first end is enough", AFTER, "    if (left <= ended)\n        job_unblock", "    if (left > 0)\n        job_unblock"),
@@ -457,7 +458,7 @@ PLANTED = [
     ("after: all are told in one step", AFTER, "        while (cost < COST_A_STEP && links_take_follower", "        while (links_take_follower"),
     ("after: the message may name any number", SUBMIT, "    if (t->links > LIMIT_AFTER_ALL)", "    if (false)"),
     ("after: a job may name any number", "proto/message_submit.c", "    uint32_t count = decoding_counted(d, LIMIT_AFTER, \"a job is after at most 1000 others\");", "    uint32_t count = decoding_counted(d, LIMIT_AFTER + 1, \"a job is after at most 1000 others\");"),
-    ("after: a job may be after itself", "proto/message_submit.c", "            if (earlier < index)\n", "            if (earlier <= index)\n"),
+    ("after: a job may be after itself", "proto/message_submit.c", "            if (earlier >= index && !d->r.bad)\n", "            if (earlier > index && !d->r.bad)\n"),
     ("after: one that is cancelled leaves its rows", JOB, "        links_cut(core, &job->id);\n", ""),
     ("after: an end is not noted", JOB, "        links_ended(core, &job->id, to);\n", "        (void)to;\n"),
     ("after: one that is deleted tells nobody", JOB, "    leave_links(core, job, STINT_CANCELLED_JOB);\n", ""),
@@ -593,13 +594,12 @@ PLANTED = [
      "    if (r->attempt != o.attempt)\n        return STINT_STALE;\n",
      ""),
     ("a late outcome is lost", SETTLE,
-     "    apply(core, worker, &job, &o);\n    return status;\n}\n\nstatic enum stint_status\nsettle_one",
-     "    (void)worker;\n    return status;\n}\n\nstatic enum stint_status\nsettle_one"),
+     "    apply(core, peer->worker, &job, &o);\n", "    ;\n"),
     ("an outcome after a cancel is called good", SETTLE,
      "    if (r->last == LAST_NONE) /* cancelled",
      "    if (false) /* cancelled"),
-    ("the bit of a settled job stays", SETTLE, "    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);\n    return status;",
-     "    fleet_lease_remove(&core->fleet, lease);\n    return status;"),
+    ("the bit of a settled job stays", SETTLE, "    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);\n    if (o.joint",
+     "    fleet_lease_remove(&core->fleet, lease);\n    if (o.joint"),
     ("a released job keeps its old attempt", ATTEMPT,
      "        r->attempt = attempt;\n        if (last",
      "        if (last"),
@@ -1162,4 +1162,29 @@ PLANTED = [
     ("either day will always do", CRON, "        .either = !stars[2] && !stars[4],", "        .either = true,"),
     ("Sunday is 0 alone", CRON, "((bits[4] | bits[4] >> 7) & 0x7f)", "(bits[4] & 0x7f)"),
     ("a zone's last rule is not read", ZONE, "    if (low == z->count && z->rule.is_set) {", "    if (low == z->count && z->count == 0) {"),
+    # What comes with the end of a run.
+    ("joint: jobs come before the end", SETTLE, "    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);",
+     "    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);"),
+    ("joint: a late end brings nothing", SETTLE, "    apply(core, peer->worker, &job, &o);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n", "    apply(core, peer->worker, &job, &o);\n"),
+    ("joint: runs that are begun anew bring their jobs", SETTLE, "    bool asks = is_run(o->type) && *status == STINT_OK;", "    bool asks = *status == STINT_OK;"),
+    ("joint: a refused success is one", SETTLE, "    if (o->type == OUTCOME_SUCCEEDED) {\n        o->type = OUTCOME_FAILED;", "    if (false) {\n        o->type = OUTCOME_FAILED;"),
+    ("joint: what has to wait is refused", SETTLE, "    return !joint_passes(*status);", "    return true;"),
+    ("joint: the time of an end that waits runs on", SETTLE, "    lease->deadline_ms = UINT64_MAX; /* it has none any more */\n", ""),
+    ("joint: jobs are not judged by the key", JOINT, "    if (j.why)\n        return refuse(why, STINT_DENIED, j.why);\n    for", "    for"),
+    ("joint: cancellations are not judged by the key", JOINT, "    return j.denied_count > 0\n", "    return false\n"),
+    ("joint: cancelled after the new ones are stored", JOINT, "    cancel_all(core, peer, o);\n    submit_all(core, message_joint_jobs(o->joint, core->scratch.decoded->specs));\n",
+     "    submit_all(core, message_joint_jobs(o->joint, core->scratch.decoded->specs));\n    cancel_all(core, peer, o);\n"),
+    ("joint: the jobs are not looked at", JOINT, "    return submit_may_all(core, m.count, message_joint_flags(o->joint) & JOINT_BEYOND, why);", "    return STINT_OK;"),
+    ("joint: limits hold for those who press", JOINT, "message_joint_flags(o->joint) & JOINT_BEYOND, why", "false, why"),
+    ("joint: limits hold for nobody", JOINT, "message_joint_flags(o->joint) & JOINT_BEYOND, why", "true, why"),
+    ("joint: one that is left out", SUBMIT, "    for (uint32_t i = 0; i < count; i++)\n        (void)make_one(", "    for (uint32_t i = 1; i < count; i++)\n        (void)make_one("),
+    ("joint: the decoder counts no jobs", MESSAGE_JOINT, "    size->jobs += count;\n    if (!d->r.bad && size->jobs > LIMIT_JOBS)", "    size->jobs += count;\n    if (false)"),
+    ("joint: a failure keeps what was asked for before it", ASKED, "    if (outcome != OUTCOME_SUCCEEDED)\n        drop(held);\n", "    (void)held;\n    (void)outcome;\n"),
+    ("joint: places of a second call are those of the first", ASKED, "            pack_put_uint(b, before + ref.index);", "            pack_put_uint(b, ref.index);"),
+    ("joint: an end that waits is not told again", "worker/leases.c", "    if (w->handover.later)\n        joint_tell_again(w);\n", ""),
+    ("joint: an end that waits is not claimed", "worker/leases.c", "    DL_FOREACH (w->handover.later, h)\n        claim_one(c, h);\n", ""),
+    ("joint: nobody presses", ASKED, "wire_now_ms() - e->since_ms >= PRESSING_MS;", "false;"),
+    ("joint: an end that waits is dropped", "worker/leases.c", "        if (!joint_waits(w, refused, status))\n            held_free(refused);\n", "        (void)status;\n        held_free(refused);\n"),
+    ("joint: jobs that are told in part are none", "worker/control.c", "    if (c->pieces)\n        refuse(c, \"of some jobs not all was told\");\n", ""),
+    ("joint: what was written last is not heard", RUNNER, "    control_end(&r->control, r->task);\n", ""),
 ]

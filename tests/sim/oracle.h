@@ -44,6 +44,11 @@ void oracle_end(void);
 /* A job is about to be submitted: its number, from 0. */
 uint32_t oracle_wish(const struct wish *wish);
 const struct wish *oracle_wish_of(uint32_t job);
+/* A run of `parent` is about to ask for a job that comes with its end: its number. */
+uint32_t oracle_brought(const struct wish *wish, uint32_t parent, uint32_t attempt);
+bool oracle_was_brought(uint32_t job);
+/* May there be so many jobs more? */
+bool oracle_has_room(uint32_t count);
 /* The payload of a job, or its result of an attempt; allocated. */
 char *oracle_payload(uint32_t job);
 char *oracle_result(uint32_t job, uint32_t attempt, size_t *bytes);

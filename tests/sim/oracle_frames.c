@@ -146,7 +146,12 @@ remember_settle(const struct message *m, struct party *from)
             .number = m->number,
             .index = i,
             .from = from,
-            .denied = !rights_let(from->key, RIGHT_RUN, &o->id)};
+            .denied = !rights_let(from->key, RIGHT_RUN, &o->id),
+            .brings = o->joint.size > 0};
+        if (!s->outcomes[i].denied && o->joint.size > 0)
+            s->outcomes[i].brings_denied = !joint_hear(from->key, o);
+        if (!s->outcomes[i].denied && o->joint.size > 0)
+            s->outcomes[i].brings_doubtful = joint_is_doubtful(o);
         if (!s->outcomes[i].denied)
             LIST_ADD(traffic.outcomes, s->outcomes[i]);
     }
@@ -326,6 +331,18 @@ see_dispatch(struct party *to, const struct message *m)
     }
 }
 
+/* What the simulator's runs ask for is good, but for what their keys do not let, and may have to
+ * wait for room. */
+static void
+check_refused(const struct heard_outcome *o, enum stint_status status)
+{
+    bool waits = status == STINT_QUEUE_FULL || status == STINT_QUEUE_CLOSED ||
+        status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL;
+    bool late = status == STINT_STALE || status == STINT_NO_SUCH_JOB;
+    if (!waits && !late && !(status == STINT_DENIED && o->brings_denied))
+        sim_broken("an outcome with new jobs is answered with %s", stint_status_name(status));
+}
+
 static void
 see_settled(const struct party *to, const struct message *m)
 {
@@ -345,6 +362,11 @@ see_settled(const struct party *to, const struct message *m)
                 sim_broken("a SETTLED that can't be read");
             refused[index] = true;
             const struct heard_outcome *o = &s->outcomes[index];
+            sim_trace("      %u: %s", index, stint_status_name(status));
+            if (o->brings && !o->denied) {
+                check_refused(o, status);
+                continue;
+            }
             if (o->denied ? status != STINT_DENIED : status == STINT_DENIED && job_known(&o->id))
                 sim_broken("an outcome is answered with %s", stint_status_name(status));
         }

@@ -37,6 +37,8 @@ struct heard_outcome {
     uint32_t index;
     struct party *from;
     bool denied; /* its key does not let it: its answer has to say so */
+    bool brings, brings_denied; /* something comes with it; which its key does not let */
+    bool brings_doubtful; /* that is after other jobs, which may be gone */
 };
 
 struct heard_claim { /* or STARTED */
@@ -146,6 +148,8 @@ struct job {
     uint32_t succeeded_attempt;
     uint32_t seen_attempts; /* the highest attempt that was seen on disk */
     unsigned scan; /* it was seen in this scan */
+    bool brought; /* a run has asked for it, to come with its end: */
+    uint32_t brought_attempt; /* that one */
     UT_hash_handle hh; /* by id */
 };
 
@@ -198,6 +202,8 @@ void queues_told(uint32_t peer, const struct message *m);
 void queues_check_dispatch(struct slice queue, uint32_t jobs);
 /* At the end of a step: is no more handed out than limits let? */
 void queues_check_limits(void);
+/* And does no queue hold more than may wait there, unless somebody pressed? */
+void queues_check_backlogs(void);
 /* A job was stored, or moved to its queue, in this batch: did that take any? */
 /* Is the job of key `a` handed out before that of `b`, which stands in the same queue? False where
  * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
@@ -255,6 +261,17 @@ void feed_begin(void);
 void feed_check_store(struct store *s);
 /* oracle_totals.c: is what is counted true? After a restart nothing of it may be lost. */
 void totals_check(struct core *core, bool restarted);
+/* oracle_joint.c: what comes with the ends of runs. */
+void joint_begin(void);
+/* Such an outcome is heard. False: its key does not let who tells it ask for that. */
+bool joint_hear(const struct grant *key, const struct outcome *o);
+bool joint_is_doubtful(const struct outcome *o);
+/* Was any, in this batch? */
+bool joint_heard(void);
+/* Does it come however many wait? */
+bool joint_presses(const struct job *j);
+/* When it is known what has become of all jobs in the step. */
+void joint_check(void);
 /* oracle_bulks.c: operations on many jobs. */
 void bulks_begin(void);
 /* A batch comes. */

@@ -101,6 +101,10 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
         reach_failed(p, j, at, LAST_FAILED, true);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
+        if (o->brings_denied || o->brings_doubtful)
+            reach_failed(p, j, at, LAST_FAILED, false);
+        if (o->brings_denied)
+            return;
         at.failures++;
         at.last = LAST_SUCCEEDED;
         at.suspect = false;
@@ -199,6 +203,11 @@ is_told_begun(const struct job *j, const struct life *at)
     for (size_t i = 0; i < traffic.claims.count; i++) {
         const struct heard_claim *c = &traffic.claims.all[i];
         if (c->begun && same_id(j, &c->id) && c->attempt == at->attempt && c->from == at->holder)
+            return true;
+    }
+    for (size_t i = 0; i < traffic.outcomes.count; i++) { /* that may have to wait */
+        const struct heard_outcome *o = &traffic.outcomes.all[i];
+        if (o->brings && same_id(j, &o->id) && o->attempt == at->attempt && o->from == at->holder)
             return true;
     }
     return false;

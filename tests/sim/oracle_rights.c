@@ -38,7 +38,8 @@ static void
 check_job(const struct party *to, const struct stint_id *id, const struct message *m)
 {
     const struct job *j = job_known(id);
-    if (j && !allowed_on_any(to->key, RIGHT_SEE, j))
+    bool gone = j && j->stored && j->now.state == STINT_UNKNOWN; /* then its id says where it was */
+    if (j && !gone && !allowed_on_any(to->key, RIGHT_SEE, j))
         sim_broken("%s was told of %s by %s", to->key->name, job_named(j), message_name(m->type));
 }
 

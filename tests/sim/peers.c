@@ -1,5 +1,6 @@
 /* Simulated clients and workers; the contract is in peers.h. */
 #include "peers.h"
+#include "bringing.h"
 #include "client.h"
 #include "follower.h"
 #include "greedy.h"
@@ -437,8 +438,7 @@ run(struct stint_task *task, void *state)
     if (!oracle_number((struct slice){info->payload, info->payload_bytes}, &job, &attempt))
         sim_broken("a worker got a payload that nobody submitted");
     uint64_t run_us = chance_skewed(chance, 20 * US_A_MS);
-    if (chance_in_100(chance, load.slow))
-        run_us += chance_below(chance, 8 * US_A_SECOND);
+    run_us += chance_in_100(chance, load.slow) ? chance_below(chance, 8 * US_A_SECOND) : 0;
     const struct wish *wish = oracle_wish_of(job);
     oracle_check_parents(task, job);
     if (refuses(wish, p)) {
@@ -473,8 +473,11 @@ run(struct stint_task *task, void *state)
             stint_task_snooze(task, chance_skewed(chance, 2000));
         else
             oracle_fail(task, job, "unlucky");
+        bringing_ask(task, job, &load, chance);
         return;
     }
+    if (!calm)
+        bringing_ask(task, job, &load, chance);
     char *result = oracle_result(job, info->attempt, &bytes);
     stint_task_succeed(task, result, bytes);
     free(result);
@@ -575,7 +578,8 @@ give_keys(uint64_t seed)
         struct sim_worker *w = &workers[i];
         w->first = (unsigned)chance_below(&chance, load.queues);
         w->count = i ? (unsigned)chance_between(&chance, 1, load.queues) : load.queues;
-        keys_make(&w->key, w->name, RIGHT_RUN, w->first, w->count, load.queues);
+        keys_make(&w->key, w->name, i % 2 ? RIGHT_RUN : RIGHT_RUN | RIGHT_SUBMIT, w->first,
+            w->count, load.queues);
         w->process.key = &w->key;
     }
     intruder_begin(seed);
@@ -607,6 +611,7 @@ peers_begin(const struct load *l, uint64_t seed)
     if (load.greedy)
         greedy_begin(seed);
     follower_begin(seed);
+    bringing_begin();
     if (load.keys)
         give_keys(seed);
 }

@@ -21,6 +21,7 @@ void play_unique(struct world *w);
 void play_feed(struct world *w);
 void play_schedules(struct world *w);
 void play_bulk(struct world *w);
+void play_joint(struct world *w);
 
 /* Common sentences. */
 

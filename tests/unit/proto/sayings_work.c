@@ -453,6 +453,62 @@ say_DISPATCH(uint64_t number)
     }
 }
 
+/* What comes with an end; nothing, half the time. */
+static struct slice
+joint(void)
+{
+    struct pack_buffer b = {0}, jobs = {0};
+    struct stint_id ids[3];
+    struct joint j = {.jobs_count = (uint32_t)below(3),
+        .ids = ids,
+        .ids_count = (uint32_t)below(3),
+        .flags = (uint32_t)below(JOINT_FLAGS_ALL + 1)};
+    if (chance())
+        return (struct slice){NULL, 0};
+    for (uint32_t i = 0; i < j.jobs_count; i++) {
+        struct job_spec one = spec(i);
+        message_put_job(&jobs, &one);
+    }
+    for (uint32_t i = 0; i < j.ids_count; i++)
+        ids[i] = id();
+    j.jobs = (struct slice){jobs.data, jobs.used};
+    message_put_joint(&b, &j);
+    struct slice bytes = kept(b.data, b.used);
+    pack_buffer_free(&b);
+    pack_buffer_free(&jobs);
+    return bytes;
+}
+
+/* Read and written again, it is the same. */
+static void
+assert_reads(struct slice bytes)
+{
+    struct pack_buffer b = {0}, jobs = {0};
+    struct job_spec specs[3];
+    struct stint_id ids[3];
+    struct joint_size size;
+    const char *why;
+    if (bytes.size == 0)
+        return;
+    assert_true(message_joint_check(bytes, &size, &why));
+    struct joint j = {.jobs_count = message_joint_jobs(bytes, specs),
+        .ids = ids,
+        .ids_count = message_joint_ids(bytes, ids),
+        .flags = (uint32_t)message_joint_flags(bytes)};
+    assert_int_equal(size.jobs, j.jobs_count);
+    assert_int_equal(size.ids, j.ids_count);
+    for (uint32_t i = 0; i < j.jobs_count; i++) {
+        specs[i].after_flags &= AFTER_FLAGS_ALL; /* what it is to others is not said of itself */
+        message_put_job(&jobs, &specs[i]);
+    }
+    j.jobs = (struct slice){jobs.data, jobs.used};
+    message_put_joint(&b, &j);
+    assert_int_equal(b.used, bytes.size);
+    assert_memory_equal(b.data, bytes.data, b.used);
+    pack_buffer_free(&b);
+    pack_buffer_free(&jobs);
+}
+
 void
 say_SETTLE(uint64_t number)
 {
@@ -464,7 +520,8 @@ say_SETTLE(uint64_t number)
             .type = (enum outcome_type)(1 + below(OUTCOME_UNABLE)),
             .body = chance() ? bytes() : (struct slice){NULL, 0},
             .delay_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
-            .extra = chance() ? bytes() : (struct slice){NULL, 0}};
+            .extra = chance() ? bytes() : (struct slice){NULL, 0},
+            .joint = joint()};
     message_put_settle(&frame, number, outcomes, count, told);
     hear(MESSAGE_SETTLE, number);
     assert_int_equal(heard.settle.window, told);
@@ -477,6 +534,8 @@ say_SETTLE(uint64_t number)
         assert_same(o->body, outcomes[i].body);
         assert_number(o->delay_ms, outcomes[i].delay_ms);
         assert_same(o->extra, outcomes[i].extra);
+        assert_same(o->joint, outcomes[i].joint);
+        assert_reads(o->joint);
     }
 }
 

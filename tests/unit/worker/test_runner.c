@@ -25,6 +25,7 @@ struct stint_task {
     int cancel_fd;
     unsigned percent, percents; /* the newest, and how many there were */
     char progress[256];
+    char asked[256]; /* what comes with its end: text of jobs, and ids with a `-` before them */
 };
 
 struct stint_worker {
@@ -113,6 +114,46 @@ stint_task_progress(struct stint_task *task, unsigned percent, const char *text)
     task->percents++;
     (void)snprintf(task->progress, sizeof task->progress, "%s", text ? text : "");
     return STINT_OK;
+}
+
+static enum stint_status
+ask(struct stint_task *task, const char *what, size_t bytes)
+{
+    size_t used = strlen(task->asked);
+    (void)snprintf(task->asked + used, sizeof task->asked - used, "%.*s;", (int)bytes, what);
+    return STINT_OK;
+}
+
+/* One whose bytes begin with `!` can't be. */
+enum stint_status
+stint_task_submit_packed(struct stint_task *task, const void *bytes, size_t size)
+{
+    assert_string_equal(task->outcome, "");
+    if (size == 0 || *(const char *)bytes == '!')
+        return STINT_INVALID;
+    return ask(task, bytes, size);
+}
+
+enum stint_status
+stint_task_cancel(struct stint_task *task, const struct stint_id *id)
+{
+    char text[STINT_ID_TEXT_BYTES + 1] = "-";
+    stint_id_format(id, text + 1);
+    return ask(task, text, strlen(text));
+}
+
+const char *
+stint_task_error(const struct stint_task *task)
+{
+    (void)task;
+    return "it is no job";
+}
+
+bool
+stint_task_may_ask(const struct stint_task *task)
+{
+    (void)task;
+    return true;
 }
 
 bool
@@ -445,6 +486,58 @@ what_a_program_says_besides_is_not_heard(void **state)
     assert_string_equal(t.progress, "flood");
 }
 
+/* What a program asks for is heard whole, in pieces, to its last word, and of several at once. */
+static void
+a_program_asks_for_what_comes_with_its_end(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("[ \"$STINT_AT_END\" = 1 ] && echo 'jobs a 6f6e' >&8 && "
+                                     "echo 'jobs b 74776f' >&8 && echo 'cancel 0.1.100.7' >&8; "
+                                     "printf 'jobs a 65\njobs a\njobs b\n' >&8",
+        false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_string_equal(t.asked, "-0.1.100.7;one;two;");
+    t = run_script("echo 'jobs a 6f6e65' >&8; echo 'jobs a' >&8; exit 3", false);
+    assert_string_equal(t.outcome, "failed");
+}
+
+static void
+what_can_not_be_read_of_that_fails_the_run(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"jobs a 6f6e65", "jobs a 6f6e6\njobs a",
+        "jobs a 6x\njobs a", "jobs a 21\njobs a", "jobs a", "jobs  \tx", "cancel me",
+        "jobs a-name-that-is-longer-than-names-may-be 65", "cancel "};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char script[256];
+        (void)snprintf(script, sizeof script, "printf '%s\n' >&8; echo good", lines[i]);
+        struct stint_task t = run_script(script, false);
+        if (i + 1 == sizeof lines / sizeof *lines) {
+            assert_string_equal(t.outcome, "succeeded"); /* a word alone says nothing */
+            continue;
+        }
+        assert_string_equal(t.outcome, "failed");
+        assert_non_null(strstr(t.text, "with its end was refused: "));
+    }
+}
+
+static void
+much_is_asked_for_without_waiting(void **state)
+{
+    (void)state;
+    struct stint_task t = run_script("p=$(head -c 1900 /dev/zero | tr '\\0' 6); "
+                                     "for i in $(seq 1000); do echo \"jobs a $p\"; done >&8; "
+                                     "echo 'jobs a' >&8",
+        false);
+    assert_string_equal(t.outcome, "succeeded");
+    assert_true(strlen(t.asked) > 200);
+    t = run_script("p=$(head -c 4000 /dev/zero | tr '\\0' 6); "
+                   "for i in $(seq 3000); do echo \"jobs a $p\"; done >&8",
+        false);
+    assert_string_equal(t.outcome, "failed");
+    assert_non_null(strstr(t.text, "at most 4 MiB"));
+}
+
 int
 main(void)
 {
@@ -463,6 +556,9 @@ main(void)
         T(a_change_of_the_user_that_fails_starts_nothing),
         T(a_run_without_room_for_its_directory_is_given_back),
         T(a_cancelled_run_is_given_back_and_one_over_its_time_has_failed),
+        T(a_program_asks_for_what_comes_with_its_end),
+        T(what_can_not_be_read_of_that_fails_the_run),
+        T(much_is_asked_for_without_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

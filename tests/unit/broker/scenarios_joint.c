@@ -1,0 +1,47 @@
+/* The scenario of what comes with an end, in a file of its own; see scenarios.h. */
+#include "scenarios.h"
+
+static void
+end(struct world *w, uint64_t number, const struct job_spec *jobs, uint32_t count, bool beyond)
+{
+    struct pack_buffer b = {0}, bytes = {0};
+    struct stint_id other = job(2);
+    for (uint32_t i = 0; i < count; i++)
+        message_put_job(&bytes, &jobs[i]);
+    message_put_joint(&b,
+        &(struct joint){.jobs = {bytes.data, bytes.used},
+            .jobs_count = count,
+            .ids = &other,
+            .ids_count = 1,
+            .flags = beyond ? JOINT_BEYOND : 0});
+    struct outcome o = {.id = job(1),
+        .attempt = 1,
+        .type = OUTCOME_SUCCEEDED,
+        .body = {(const uint8_t *)"found two", 9},
+        .joint = {b.data, b.used}};
+    message_put_settle(world_frame(w, WORKER), number, &o, 1, 0);
+    step(w, 0);
+    pack_buffer_free(&b);
+    pack_buffer_free(&bytes);
+}
+
+void
+play_joint(struct world *w)
+{
+    struct job_spec jobs[3] = {world_job("page 2"), world_job("page 3"), world_job("page 4")};
+    greet_client(w);
+    submit_three(w, 1);
+    step(w, 0);
+    say(w, "A worker runs the first job.");
+    greet_worker(w, WORKER, 1);
+    say(w, "It ends with three jobs more than the queue takes now: nothing of it has happened.");
+    end(w, 2, jobs, 3, false);
+    say(w, "With two it still has to wait.");
+    end(w, 3, jobs, 2, false);
+    say(w, "It has waited for long enough, and they are taken; another job is cancelled.");
+    end(w, 4, jobs, 2, true);
+    say(w, "The answer was lost, and it is told again: nothing happens a second time.");
+    end(w, 5, jobs, 2, true);
+    message_put_list(world_frame(w, CLIENT), 6, &(struct message){.list.limit = 10});
+    step(w, 0);
+}
