@@ -47,6 +47,7 @@ struct job_spec {
     uint64_t total_ms; /* of all its runs; 0: no limit */
     uint32_t max_attempts;
     uint8_t priority;
+    bool followed; /* as it was read: a job behind it in its message is after it */
 };
 
 /* Of a job with a unique key. The numbers are the protocol's. */
@@ -61,8 +62,7 @@ enum unique_flag {
 /* Of a job that waits for others. The numbers are the protocol's. */
 enum after_flag {
     AFTER_ANY = 1, /* until they are over, however they have ended */
-    AFTER_FLAGS_ALL = 1,
-    AFTER_FOLLOWED = 0x100, /* no peer says it: a job behind it in its message is after it */
+    AFTER_FLAGS_ALL = 1
 };
 
 /* One that a job is after: the id of a job, or how-manieth job of its own message that is. */

@@ -60,7 +60,7 @@ read_after(struct decoding *d, uint32_t index)
         else {
             uint64_t earlier = pack_uint(&d->r);
             if (earlier < index && d->specs)
-                d->specs[earlier].after_flags |= AFTER_FOLLOWED;
+                d->specs[earlier].followed = true;
             if (earlier >= index && !d->r.bad)
                 decoding_complain(d, STINT_INVALID, "a job is after ids, or jobs before it");
         }

@@ -327,8 +327,8 @@ job_insert_after(struct core *core, struct level *level, const struct stint_id *
     struct record r;
     record_from_spec(&r, spec, core->clocks.wall_ms);
     record_set(&r, FIELD_AFTER, waits);
-    if (spec->after_flags & AFTER_FLAGS_ALL)
-        record_set(&r, FIELD_AFTER_FLAGS, spec->after_flags & AFTER_FLAGS_ALL);
+    if (spec->after_flags)
+        record_set(&r, FIELD_AFTER_FLAGS, spec->after_flags);
     if (fate != AFTER_ALL)
         r.state = STINT_BLOCKED;
     insert(core, level, id, spec, &r);

@@ -99,7 +99,7 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
     if (spec->total_ms)
         record_set(r, FIELD_TOTAL, spec->total_ms);
-    if (spec->after_flags & AFTER_FOLLOWED)
+    if (spec->followed)
         record_mark(r, FIELD_FOLLOWED);
     if (spec->unique.size)
         set_unique(r, spec);

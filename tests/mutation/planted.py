@@ -450,7 +450,7 @@ PLANTED = [
     ("after: what a step has not told is forgotten", LINKS, "    for (; l->first < l->count; l->first++)\n        put_ended(core, &l->ends[l->first]);\n", ""),
     ("after: of very many ends of a step some are forgotten", LINKS, "    else\n        put_ended(core, &e);\n", ""),
     ("after: an end that this step tells may be retried", LINKS, "        if (id_compare(&core->sweeps.links.ends[i].id, id) == 0)\n            return true;", "        ;"),
-    ("after: who is named behind in a message does not know it", "broker/store/record.c", "    if (spec->after_flags & AFTER_FOLLOWED)\n", "    if (false)\n"),
+    ("after: who is named behind in a message does not know it", "broker/store/record.c", "    if (spec->followed)\n", "    if (false)\n"),
     ("after: who is cancelled at once is waited for", SUBMIT, "    made->fresh = !fails;", "    made->fresh = true;"),
     ("after: the first end is enough", AFTER, "    if (left <= ended)\n        job_unblock", "    if (left > 0)\n        job_unblock"),
     ("after: who waits for a follower is not told", AFTER, "    job_settle(core, job, STINT_CANCELLED_JOB, (struct slice){0});\n    watch_settled(core, job, (struct slice){0});\n", "    job_settle(core, job, STINT_CANCELLED_JOB, (struct slice){0});\n"),
