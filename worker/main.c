@@ -6,6 +6,7 @@
 #include "limit.h"
 #include "log.h"
 #include "settings.h"
+#include "stock.h"
 #include "streams.h"
 
 #include <ctype.h>
@@ -42,7 +43,7 @@ struct manner {
 
 struct config {
     struct sizing sizing;
-    const char *endpoint, *key, *broker_key, *name, *log_level, *log_format;
+    const char *endpoint, *key, *broker_key, *name, *has, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
     bool no_prefetch;
     struct list queues, labels;
@@ -88,6 +89,10 @@ read_config(struct config *c, int argc, char **argv)
         {"label", 'l', SETTING_EACH, &c->labels, 0, 0, "NAME",
             "a name by which several workers are told what to do; may be given several times",
             list_add},
+        {"has", 0, SETTING_TEXT, &c->has, 0, 0, "WORDS",
+            "what jobs can need of it: labels and amounts, as \"gpu=2 zone=a\" (cpus= and mem=, of "
+            "what it may use here)",
+            NULL},
         {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)", NULL},
         {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, LIMIT_WINDOW, "N",
             "jobs to hold ahead (as many as take about 50 ms)", NULL},
@@ -199,7 +204,8 @@ log_started(const struct config *c, const char *name, uint32_t slots)
 static int
 run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
 {
-    char name[STINT_LABEL_BYTES];
+    char name[STINT_LABEL_BYTES], has[STINT_HAS_BYTES];
+    const struct stock stock = stock_of_machine();
     struct keeper keeper = {
         .guard = runner->guard, .runner = runner, .endpoint = c->endpoint, .drain_ms = c->drain_ms};
     struct stint_worker_options options = {.endpoint = c->endpoint,
@@ -222,6 +228,8 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         .cool_down_ms = (uint32_t)c->sizing.cool_down_ms,
         .exit_idle_ms = c->sizing.exit_idle_ms,
         .exit_after_ms = c->sizing.exit_after_ms};
+    if (!stock_write(&stock, c->has, has))
+        options.has = has;
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
@@ -349,6 +357,12 @@ check_config(struct config *c)
         return EX_CONFIG;
     if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
         complain("a worker's name is at most 128 bytes", "--name");
+        return EX_CONFIG;
+    }
+    char has[STINT_HAS_BYTES];
+    const char *lacks = stock_write(&(struct stock){.cpus = NEEDS_ONE}, c->has, has);
+    if (lacks) {
+        complain(lacks, "--has");
         return EX_CONFIG;
     }
     for (uint32_t i = 0; i < c->manner.variables.count; i++) {

@@ -17,7 +17,7 @@ static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", 
 enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
 
 static const char control_name[] = "STINT_CONTROL=";
-static const char after_name[] = "STINT_AFTER=";
+static const char after_name[] = "STINT_AFTER=", needs_name[] = "STINT_NEEDS=";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -269,12 +269,14 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     char *const *of_job, const char *scratch, char *after)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 4, count = 0, scratch_bytes = 0;
+    size_t most = length(s->base) + length(of_job) + VARIABLES + 5, count = 0, scratch_bytes = 0;
     if (scratch) {
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
     }
-    char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES + scratch_bytes);
+    size_t needs_bytes = job->needs ? sizeof needs_name + strlen(job->needs) : 0;
+    char **all = malloc(
+        most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES + scratch_bytes + needs_bytes);
     if (!all)
         return NULL;
     char *text = (char *)(all + most);
@@ -293,6 +295,11 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     text += VARIABLE_BYTES;
     if (scratch)
         count = tell_of_scratch(all, count, text, scratch, of_job);
+    text += scratch_bytes;
+    if (job->needs) {
+        (void)snprintf(text, needs_bytes, "%s%s", needs_name, job->needs);
+        all[count++] = text;
+    }
     if (after)
         all[count++] = after;
     if (!holds(of_job, s->endpoint))
@@ -301,6 +308,7 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
+            strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -29,6 +29,8 @@ struct apart {
     struct shelf *shelf;
     bool suspect, grave;
     uint64_t submitted_ms;
+    struct needs *needs; /* NULL: it needs nothing */
+    struct want *want; /* that of its queue; NULL: it needs nothing, or there are too many */
     struct refusers *refusers; /* NULL: none */
     struct apart *prev, *next; /* on the shelf */
     struct apart *prev_refused, *next_refused;
@@ -169,6 +171,7 @@ struct scratch {
     struct pack_buffer page; /* a reply that is being collected */
     struct pack_buffer parents; /* ids that a job is after */
     char unserved[STINT_NAME_BYTES];
+    char needs[LIMIT_HAS_BYTES + 1]; /* of a job that is made */
 };
 
 struct bulk;

@@ -146,7 +146,7 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
         sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
     if (!c->refuse_at_once &&
         (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
-            status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED))
+            status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED || status == STINT_TOO_VARIED))
         sim_broken("a client is to try again by itself, and was told to");
     if (status == STINT_OK && count != p->count)
         sim_broken("a client was told of %zu jobs of %u", count, p->count);
