@@ -2,8 +2,9 @@
 #include "needs.h"
 #include "message.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+enum { AMOUNT_BYTES = 32 };
 
 static const char units[] = "KMGT"; /* of 1024, its square, ... */
 
@@ -99,32 +100,37 @@ compare(const void *a, const void *b)
     return order ? order : x->is_amount - y->is_amount;
 }
 
-/* "0.5", "2" or "4G". */
-static void
-write_amount(uint64_t amount, char text[static 32])
+/* "0.5", "2" or "4G". Returns how long it is. */
+static size_t
+write_amount(uint64_t amount, char text[AMOUNT_BYTES])
 {
     uint64_t whole = amount / NEEDS_ONE;
     unsigned part = (unsigned)(amount % NEEDS_ONE), unit = 0;
+    char digits[AMOUNT_BYTES];
+    size_t size = 0, count = 0;
     while (part == 0 && whole > 0 && whole % 1024 == 0 && unit < sizeof units - 1) {
         whole /= 1024;
         unit++;
     }
-    int n = snprintf(text, 32, "%llu", (unsigned long long)whole);
+    do
+        digits[count++] = (char)('0' + whole % 10);
+    while ((whole /= 10) > 0);
+    while (count > 0)
+        text[size++] = digits[--count];
     if (unit > 0)
-        (void)snprintf(text + n, 32 - (size_t)n, "%c", units[unit - 1]);
-    if (part == 0)
-        return;
-    n += snprintf(text + n, 32 - (size_t)n, ".%03u", part);
-    while (text[n - 1] == '0')
-        text[--n] = '\0';
+        text[size++] = units[unit - 1];
+    if (part > 0)
+        text[size++] = '.';
+    for (unsigned digit = NEEDS_ONE / 10; part > 0; part %= digit, digit /= 10)
+        text[size++] = (char)('0' + part / digit);
+    return size;
 }
 
 size_t
 needs_add(char *to, size_t size, size_t used, const struct needs_word *word)
 {
-    char amount[32];
-    write_amount(word->amount, amount);
-    size_t more = word->is_amount ? 1 + strlen(amount) : 0;
+    char amount[AMOUNT_BYTES];
+    size_t more = word->is_amount ? 1 + write_amount(word->amount, amount) : 0;
     if (used + (used > 0) + word->name.size + more >= size)
         return used;
     if (used > 0)

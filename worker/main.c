@@ -46,6 +46,7 @@ struct config {
     const char *endpoint, *key, *broker_key, *name, *has, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
     bool no_prefetch;
+    char stock[STINT_HAS_BYTES]; /* what it has, of what was said and of the machine */
     struct list queues, labels;
     struct handlers handlers;
     struct manner manner;
@@ -204,8 +205,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
 static int
 run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
 {
-    char name[STINT_LABEL_BYTES], has[STINT_HAS_BYTES];
-    const struct stock stock = stock_of_machine();
+    char name[STINT_LABEL_BYTES];
     struct keeper keeper = {
         .guard = runner->guard, .runner = runner, .endpoint = c->endpoint, .drain_ms = c->drain_ms};
     struct stint_worker_options options = {.endpoint = c->endpoint,
@@ -222,14 +222,13 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         .told_context = &keeper,
         .labels = c->labels.items,
         .labels_count = c->labels.count,
+        .has = c->stock,
         .slots_max = most,
         .local_min = (uint32_t)c->sizing.local_min,
         .local_max = (uint32_t)c->sizing.local_max,
         .cool_down_ms = (uint32_t)c->sizing.cool_down_ms,
         .exit_idle_ms = c->sizing.exit_idle_ms,
         .exit_after_ms = c->sizing.exit_after_ms};
-    if (!stock_write(&stock, c->has, has))
-        options.has = has;
     if (c->no_prefetch || c->prefetch == 0)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
@@ -359,10 +358,10 @@ check_config(struct config *c)
         complain("a worker's name is at most 128 bytes", "--name");
         return EX_CONFIG;
     }
-    char has[STINT_HAS_BYTES];
-    const char *lacks = stock_write(&(struct stock){.cpus = NEEDS_ONE}, c->has, has);
-    if (lacks) {
-        complain(lacks, "--has");
+    const struct stock stock = stock_of_machine();
+    const char *bad = stock_write(&stock, c->has, c->stock);
+    if (bad) {
+        complain(bad, "--has");
         return EX_CONFIG;
     }
     for (uint32_t i = 0; i < c->manner.variables.count; i++) {

@@ -7,6 +7,7 @@
  * again; who has refused a job is forgotten.
  */
 #include "apart.h"
+#include "fleet_has.h"
 #include "names.h"
 #include "room.h"
 
@@ -69,7 +70,7 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *key, const st
     a->grave = a->suspect && record_grave(r);
     a->submitted_ms = r->submitted_ms;
     if (record_has(r, FIELD_NEEDS)) {
-        a->needs = needs_get(&core->book.needs, r->needs);
+        a->needs = needs_get(&core->needs, r->needs);
         a->want = room_want(core, shelf->level->queue, r->needs);
     }
     if (a->want)

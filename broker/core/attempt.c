@@ -11,6 +11,7 @@
  */
 #include "attempt.h"
 #include "apart.h"
+#include "fleet_has.h"
 #include "job.h"
 #include "random.h"
 #include "tally.h"
@@ -329,7 +330,7 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     if (core->fleet.kinds)
         l->kind = kinds_hash(r->kind);
     if (record_has(r, FIELD_NEEDS))
-        fleet_lease_need(l, needs_get(&core->book.needs, r->needs));
+        fleet_lease_need(l, needs_get(&core->needs, r->needs));
     if (record_suspect(r))
         fleet_lease_suspect(l, record_grave(r));
     if (r->last == LAST_BEGUN) {

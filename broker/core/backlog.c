@@ -2,6 +2,7 @@
  * costs little.
  */
 #include "backlog.h"
+#include "fleet_has.h"
 #include "ready.h"
 #include "room.h"
 

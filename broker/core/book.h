@@ -160,7 +160,6 @@ struct book {
     struct block *recent;
     struct book_changed changed;
     struct pool *pools; /* uthash by their texts */
-    struct needs *needs; /* uthash by their texts */
     bool has_moved; /* jobs that are called otherwise than where they stand (names.h) */
 };
 

@@ -5,6 +5,7 @@
 #include "conversation.h"
 #include "attempt.h"
 #include "control.h"
+#include "fleet_has.h"
 #include "peers.h"
 #include "random.h"
 #include "reply.h"

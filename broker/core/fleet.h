@@ -276,10 +276,6 @@ void fleet_worker_label(struct worker *worker, const struct slice *labels, uint3
 bool fleet_worker_has_label(const struct worker *worker, struct slice label);
 /* The worker waits until it can take a suspect of this queue; NULL: it does not wait any more. */
 void fleet_worker_drain(struct worker *worker, struct queue *queue);
-/* What it has, a canonical text; empty: nothing. What its jobs need is taken from it. */
-void fleet_worker_has(struct worker *worker, struct slice has);
-/* Could it run a job that needs this, if it held nothing else? */
-bool fleet_worker_could(const struct worker *worker, const struct needs *needs);
 /* It makes room for a job of this want, which no worker is reserved for; NULL: for none any more.
  */
 void fleet_worker_reserve(struct worker *worker, struct want *want);
@@ -296,8 +292,6 @@ struct lease *fleet_lease_add(struct fleet *fleet, const struct stint_id *id,
 void fleet_lease_adopt(struct fleet *fleet, struct lease *lease, struct worker *worker);
 /* What is known of the job's past. */
 void fleet_lease_suspect(struct lease *lease, bool grave);
-/* What the job needs, which is the lease's from now on. */
-void fleet_lease_need(struct lease *lease, struct needs *needs);
 /* Its handler was started. */
 void fleet_lease_begin(struct lease *lease);
 void fleet_lease_remove(struct fleet *fleet, struct lease *lease);

@@ -1,5 +1,6 @@
 /* Room for jobs that need something; the contract is in room.h. */
 #include "room.h"
+#include "fleet_has.h"
 #include "pace.h"
 #include "ready.h"
 
@@ -201,11 +202,11 @@ sweep(struct core *core, struct queue *q)
 struct want *
 room_want(struct core *core, struct queue *q, struct slice needs)
 {
-    struct want *want = wants_get(&q->servings.wants, q, &core->book.needs, needs);
+    struct want *want = wants_get(&q->servings.wants, q, &core->needs, needs);
     if (want)
         return want;
     sweep(core, q);
-    return wants_get(&q->servings.wants, q, &core->book.needs, needs);
+    return wants_get(&q->servings.wants, q, &core->needs, needs);
 }
 
 bool

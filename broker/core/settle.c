@@ -57,7 +57,7 @@ static bool
 others_can(struct core *core, const struct job *job, const struct refusers *refusers)
 {
     const struct record *r = &job->record;
-    struct needs *n = record_has(r, FIELD_NEEDS) ? needs_get(&core->book.needs, r->needs) : NULL;
+    struct needs *n = record_has(r, FIELD_NEEDS) ? needs_get(&core->needs, r->needs) : NULL;
     bool can = apart_others(core, job->level->queue, r->kind, n, refusers);
     if (n)
         needs_put(n);

@@ -203,10 +203,11 @@ struct core {
         uint64_t key[2], count;
     } random;
     struct sweeps sweeps;
-    struct {
+    struct aparts {
         struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */
     } apart;
+    struct needs *needs; /* of leases, wants and jobs that are kept apart: uthash by their texts */
     struct refusals refusals;
     struct wishes wishes;
     struct feeds feeds;

@@ -9,6 +9,7 @@
 #include "backlog.h"
 #include "clock.h"
 #include "dispatch.h"
+#include "fleet_has.h"
 #include "job.h"
 #include "pace.h"
 #include "peers.h"
@@ -246,9 +247,8 @@ why_job(
     else if (job.state == STINT_RUNNING)
         blame_lease(core, job.lease, r);
     else {
-        struct needs *needs = record_has(&job.record, FIELD_NEEDS)
-            ? needs_get(&core->book.needs, job.record.needs)
-            : NULL;
+        struct needs *needs =
+            record_has(&job.record, FIELD_NEEDS) ? needs_get(&core->needs, job.record.needs) : NULL;
         q.needs = needs;
         blame_ready(&q, &job, r);
         if (r->why == STINT_WHY_UNABLE)

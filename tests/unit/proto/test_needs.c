@@ -74,8 +74,7 @@ there_is_an_end_to_how_many_and_how_long(void **state)
     char text[1024] = "", to[LIMIT_HAS_BYTES + 1], word[80];
     (void)state;
     for (unsigned i = 0; i < LIMIT_HAS + 1; i++) {
-        (void)snprintf(word, sizeof word, "a%u ", i);
-        (void)strcat(text, word);
+        (void)snprintf(text + strlen(text), 8, "a%u ", i);
         assert_int_equal(write(NEEDS_OF_JOB, text, to) == NULL, i < LIMIT_NEEDS);
         assert_int_equal(write(NEEDS_OF_WORKER, text, to) == NULL, i < LIMIT_HAS);
     }
@@ -83,7 +82,7 @@ there_is_an_end_to_how_many_and_how_long(void **state)
     for (unsigned i = 0; i < 15; i++) {
         memset(word, 'x', 60);
         (void)snprintf(word + 60, 20, "%02u ", i);
-        (void)strcat(text, word);
+        memcpy(text + strlen(text), word, strlen(word) + 1);
         size_t size = (i + 1) * 63 - 1;
         assert_int_equal(write(NEEDS_OF_JOB, text, to) == NULL, size <= LIMIT_NEEDS_BYTES);
         assert_int_equal(write(NEEDS_OF_WORKER, text, to) == NULL, size <= LIMIT_HAS_BYTES);
