@@ -149,17 +149,21 @@ room_peek(struct core *core, struct level *level, struct lane *lane, const struc
     return peek(core, level, lane, kinds, key, r) == PEEKED_ONE;
 }
 
-/* Has it no jobs any more, as far as that is quickly told? */
+/* Has it no jobs any more, as far as that is quickly told? Where nobody has searched, they may not
+ * have been met yet. */
 static bool
 is_over(struct core *core, struct want *want)
 {
-    const struct queue *q = want->queue;
+    const struct reach begin = {.head = 0};
+    struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
     bool over = !want->reserved && want->apart == 0;
     for (uint32_t i = 0; over && i < q->levels_count; i++) {
-        struct lane *lane = lanes_find(q->levels[i]->lanes, want);
-        over = !lane || peek(core, q->levels[i], lane, NULL, &key, &r) == PEEKED_NONE;
+        struct level *level = q->levels[i];
+        if (level->jobs[STINT_READY] > level->apart)
+            over = peek(core, level, lanes_get(&level->lanes, want, &begin), NULL, &key, &r) ==
+                PEEKED_NONE;
     }
     return over;
 }

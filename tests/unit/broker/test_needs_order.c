@@ -170,6 +170,32 @@ too_many_wants_are_refused_until_some_are_gone(void **state)
 }
 
 static void
+wants_that_nobody_has_searched_for_are_not_gone(void **state)
+{
+    char text[32];
+    struct world *w = needy_world();
+    struct job_spec job;
+    (void)state;
+    (void)needy_submit(w, 1, NULL);
+    for (unsigned i = 0; i < LIMIT_QUEUE_NEEDS; i++)
+        (void)needy_submit_job(w, 2 + i, numbered(text, i));
+    job = numbered(text, LIMIT_QUEUE_NEEDS);
+    needy_step(w, 2000);
+    world_submit(w, CLIENT, LIMIT_QUEUE_NEEDS + 2, &job, 1);
+    needy_step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_SUBMITTED));
+    assert_int_equal(w->arrays->answers[0].status, STINT_TOO_VARIED);
+    for (unsigned i = 0; i < LIMIT_QUEUE_NEEDS; i++) {
+        struct stint_id id = id_make(0, 1, DEFAULT_PRIORITY, 2 + i);
+        message_put_ids(world_frame(w, CLIENT), MESSAGE_CANCEL, 8, &id, 1, 0);
+        needy_step(w, 0);
+    }
+    needy_step(w, 2000);
+    (void)needy_submit_job(w, LIMIT_QUEUE_NEEDS + 2, job);
+    needy_finish(w);
+}
+
+static void
 what_comes_with_too_many_wants_at_once_waits_and_is_found(void **state)
 {
     enum { MANY = LIMIT_QUEUE_NEEDS + 50 };
@@ -235,6 +261,7 @@ main(void)
         cmocka_unit_test(the_more_urgent_one_is_first_and_a_changed_priority_counts),
         cmocka_unit_test(after_a_restart_all_is_found_again),
         cmocka_unit_test(too_many_wants_are_refused_until_some_are_gone),
+        cmocka_unit_test(wants_that_nobody_has_searched_for_are_not_gone),
         cmocka_unit_test(what_comes_with_too_many_wants_at_once_waits_and_is_found),
         cmocka_unit_test(a_queue_that_is_removed_takes_its_wants_with_it),
     };
