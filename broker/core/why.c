@@ -14,6 +14,7 @@
 #include "pace.h"
 #include "peers.h"
 #include "reply.h"
+#include "room.h"
 #include "sight.h"
 
 /* Whose question it is, and about what. */
@@ -35,6 +36,14 @@ struct survey {
     uint64_t slots; /* of those that are willing */
 };
 
+/* That of the queue for what the job needs; NULL: there is none yet, or no room for it. */
+static const struct want *
+want_of(const struct question *q)
+{
+    return wants_find(
+        &q->queue->servings.wants, (struct slice){(const uint8_t *)q->needs->text, q->needs->size});
+}
+
 /* Whoever rests after a program that it could not start has room again in a moment. */
 static void
 count_one(const struct question *q, const struct worker *w, struct survey *s)
@@ -47,8 +56,10 @@ count_one(const struct question *q, const struct worker *w, struct survey *s)
     else if (w->control.paused)
         s->paused++;
     else if (dispatch_is_willing(w) && w->slots > 0 && w->window > 0) {
-        bool full = q->needs && !has_free(w->control.has, q->needs);
-        uint32_t most = q->needs && w->slots < w->window ? w->slots : w->window;
+        bool full = q->needs && !room_fits(w, q->needs, want_of(q));
+        /* Whoever has no slot for one that needs something takes no others ahead. */
+        bool by_slots = q->queue->servings.wants.count > 0 || room_waits(w);
+        uint32_t most = by_slots && w->slots < w->window ? w->slots : w->window;
         s->willing++;
         s->slots += w->slots;
         s->full += full;
@@ -82,9 +93,7 @@ look_at_workers(const struct question *q)
 static void
 name_reserved(const struct question *q, struct stint_reason *r)
 {
-    const struct wants *wants = &q->queue->servings.wants;
-    const struct want *want =
-        wants_find(wants, (struct slice){(const uint8_t *)q->needs->text, q->needs->size});
+    const struct want *want = want_of(q);
     if (want && want->reserved && sight_covers_worker(q->grant, want->reserved))
         memcpy(r->worker, want->reserved->name, sizeof r->worker);
 }

@@ -506,6 +506,7 @@ work(struct sim_worker *w)
         .queues = queues,
         .labels = &label,
         .labels_count = 1,
+        .has = wishes_has(w == workers || w->process.key, chance),
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
     /* The first one handles all; some of the others but one kind. */
