@@ -16,6 +16,7 @@ ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
 AFTER, LINKS, BACKLOG = "broker/core/after.c", "broker/core/links.c", "broker/core/backlog.c"
+ROOM, FLEET_HAS = "broker/core/room.c", "broker/core/fleet_has.c"
 BULK, MATCH, FILTER = "broker/core/bulk.c", "broker/core/match.c", "proto/filter.c"
 IDENTITY, RUNNER, SCRATCH, TREE = "worker/identity.c", "worker/runner.c", "worker/scratch.c", "worker/tree.c"
 HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
@@ -1152,4 +1153,35 @@ PLANTED = [
     ("either day will always do", CRON, "        .either = !stars[2] && !stars[4],", "        .either = true,"),
     ("Sunday is 0 alone", CRON, "((bits[4] | bits[4] >> 7) & 0x7f)", "(bits[4] & 0x7f)"),
     ("a zone's last rule is not read", ZONE, "    if (low == z->count && z->rule.is_set) {", "    if (low == z->count && z->count == 0) {"),
+    # Needs.
+    ("needs: labels are not asked for", FLEET_HAS, "            return false;\n    return true;\n}", "            continue;\n    return true;\n}"),
+    ("needs: what is taken does not count", ROOM, "has_free(w->control.has, n));\n    return free", "has_enough(w->control.has, n));\n    return free"),
+    ("needs: a lease that ends gives nothing back", FLEET, "        has_give_back(w->control.has, l->leased.needs);", "        ;"),
+    ("needs: a lease that is adopted takes nothing", FLEET, "    if (l->leased.needs && comes)\n        has_take(w->control.has, l->leased.needs);", "    if (false)\n        ;"),
+    ("needs: a worker that says HELLO again has all of it free", FLEET_HAS, "        if (l->leased.needs)\n            has_take(worker->control.has, l->leased.needs);", "        ;"),
+    ("needs: jobs are held ahead", ROOM, "    if (w->counts.held < w->slots)\n        return ROOM_GOOD;", "    if (w->counts.held < w->window)\n        return ROOM_GOOD;"),
+    ("needs: others take the slot of the one whose turn it is", ROOM, "    put_back(level, w, id_sequence(key));\n    if (!w->serves.reserved && !want->reserved)\n        fleet_worker_reserve(w, want);\n    return ROOM_SLOT;", "    put_back(level, w, id_sequence(key));\n    return ROOM_SLOT;"),
+    ("needs: what waits for a slot is passed", ROOM, "    put_back(level, w, id_sequence(key));\n", ""),
+    ("needs: no worker is ever reserved", ROOM, "now_ms - want->since_ms >= RESERVE_AFTER_MS &&", "false &&"),
+    ("needs: a worker is reserved at once", "broker/core/room.h", "enum { RESERVE_AFTER_MS = 5000 };", "enum { RESERVE_AFTER_MS = 0 };"),
+    ("needs: small ones take the room of a worker that is reserved", ROOM, "((!w->serves.reserved || w->serves.reserved == want) && has_free", "(true && has_free"),
+    ("needs: a worker stays reserved for what is gone", ROOM, "        !fleet_worker_could(w, want->needs) || !is_wanted(core, w, want)) {", "        !fleet_worker_could(w, want->needs)) {"),
+    ("needs: a worker that is paused stays reserved", DISPATCH, "            if (w->serves.reserved && (w->window == 0 || !w->peer || !dispatch_is_willing(w)))\n                fleet_worker_reserve(w, NULL); /* likewise */\n", ""),
+    ("needs: a want stays reserved when it was given a job", ROOM, "    if (want->reserved)\n        fleet_worker_reserve(want->reserved, NULL);\n}", "}"),
+    ("needs: a job of another kind is passed unmet", DISPATCH, "        if (record_has(&job.record, FIELD_NEEDS))\n            room = room_judge(core, w, level, &job.key, &job.record);\n        else if (!kinds_have(w->serves.kinds, job.record.kind))\n            room = ROOM_NONE;", "        if (!kinds_have(w->serves.kinds, job.record.kind))\n            room = ROOM_NONE;\n        else if (record_has(&job.record, FIELD_NEEDS))\n            room = room_judge(core, w, level, &job.key, &job.record);"),
+    ("needs: what becomes ready again is passed in its lane", BOOKH, "    if (level->lanes)\n        lanes_ready_at(level->lanes, sequence);\n", ""),
+    ("needs: a suspect goes to who lacks it", APART, "(!a->needs || room_fits(w, a->needs, a->want));", "true;"),
+    ("needs: who lacks it is another one that may start it", APART, "    if (needs)\n        return others_with(core, q, kind, needs, refusers);\n", ""),
+    ("needs: any number of different ones", ROOM, "    return room_want(core, q, (struct slice){(const uint8_t *)text, size}) != NULL;", "    (void)room_want(core, q, (struct slice){(const uint8_t *)text, size});\n    return true;"),
+    ("needs: those that were too many are never found", ROOM, "        book_ready_at(q->levels[i], first);\n        book_ready_at(q->levels[i], last);\n", ""),
+    ("needs: wants that nobody has searched for are gone", ROOM, "        if (level->jobs[STINT_READY] > level->apart)\n            over = ", "        if (level->jobs[STINT_READY] > level->apart && lanes_find(level->lanes, want))\n            over = "),
+    ("needs: a queue's workers rest while jobs need something", DISPATCH, "(!q->shelves && !first_ready(q, w, false));", "(!q->shelves && !first_ready(q, w, true));"),
+    ("needs: the record keeps them as they came", ROOM, "    record_set_needs(r, (struct slice){(const uint8_t *)core->scratch.needs, size});", "    record_set_needs(r, spec->needs);"),
+    ("needs: an amount in the wrong unit", "proto/needs.c", "unit = found ? UINT64_C(1) << 10 * (found - units + 1) : 0;", "unit = found ? UINT64_C(1) << 10 * (found - units) : 0;"),
+    ("needs: two amounts of a name", "proto/needs.c", "        if (again && words[i - 1].amount != words[i].amount)", "        if (false)"),
+    ("needs: a limit of a cgroup above does not count", "worker/stock.c", "            while (end > 0 && directory[--end] != '/')", "            while (end > 0 && --end)"),
+    ("needs: a program's own word for what it needs counts", "worker/program.c", "            strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&\n", ""),
+    ("needs: why says that there is room where a worker is reserved", WHY, "        bool full = q->needs && !room_fits(w, q->needs, want_of(q));", "        bool full = q->needs && !has_free(w->control.has, q->needs);"),
+    ("needs: load takes any text", "broker/load_jobs.c", "r->needs.size > 0 && !needs_are_canonical(r->needs)", "false"),
+    ("needs: verify takes any text", "broker/core/verify.c", "record_has(r, FIELD_NEEDS) && !needs_are_canonical(r->needs)", "false"),
 ]
