@@ -90,20 +90,25 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         .kind = line_bytes(l, "kind", LIMIT_NAME_BYTES),
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
         .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES),
-        .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES)};
+        .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES),
+        .needs = line_bytes(l, "needs", LIMIT_NEEDS_BYTES)};
     read_attempts(l, r, attempts);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS && f != FIELD_SCHEDULE &&
-            line_has(l, record_field_name(f)))
+            f != FIELD_NEEDS && record_field_name(f) && line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
     if (r->schedule.size > 0)
         record_set(r, FIELD_SCHEDULE, r->schedule.size);
+    if (r->needs.size > 0)
+        record_set_needs(r, r->needs);
     if (line_flag(l, "suspect"))
         record_mark(r, FIELD_SUSPECT);
     if (line_flag(l, "followed"))
         record_mark(r, FIELD_FOLLOWED);
+    if (r->needs.size > 0 && !needs_are_canonical(r->needs))
+        line_wrong(l, "needs are no labels and amounts in their order");
     if (!name_is_valid(r->kind))
         line_wrong(l, "kind is missing, or is no name");
     if (r->uncounted > r->attempt)

@@ -17,7 +17,7 @@ is_passing(enum stint_status status)
 {
     return status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL ||
         status == STINT_STORE_FULL || status == STINT_TOO_MANY || status == STINT_CLOSING ||
-        status == STINT_QUEUE_CLOSED;
+        status == STINT_QUEUE_CLOSED || status == STINT_TOO_VARIED;
 }
 
 /* Takes a submission out of the row; its call is left. */

@@ -34,6 +34,7 @@ tell(const struct telling *t, const struct schedule_item *item)
     if (item->job.size == 0 || !message_read_job(item->job, &spec))
         return t->each(t->context, &info);
     char *unique = spec.unique.size ? copy_of(spec.unique) : NULL;
+    char *needs = spec.needs.size ? copy_of(spec.needs) : NULL;
     job.queue = info.queue;
     job.kind = info.kind;
     job.payload = spec.payload.data;
@@ -49,9 +50,11 @@ tell(const struct telling *t, const struct schedule_item *item)
     job.unique_flags = spec.unique_flags;
     job.unique_for_ms = spec.unique_for_ms;
     job.expires_in_ms = spec.expires_in_ms;
+    job.needs = needs;
     info.job = &job;
     bool goes_on = t->each(t->context, &info);
     free(unique);
+    free(needs);
     return goes_on;
 }
 

@@ -59,8 +59,8 @@ struct stint_client_options {
     uint64_t submission; /* with `session`: the last one whose answer this client has; the next
                             submit is the one after it, and is answered as it was the first time */
     /* "Try again later" (STINT_QUEUE_FULL, STINT_QUEUE_CLOSED, STINT_BACKLOG_FULL,
-     * STINT_STORE_FULL, STINT_TOO_MANY) is an answer: submits are told at once, instead of waiting
-     * until there is room. */
+     * STINT_STORE_FULL, STINT_TOO_MANY, STINT_TOO_VARIED) is an answer: submits are told at once,
+     * instead of waiting until there is room. */
     bool refuse_at_once;
     /* Keys: the path of our own key's file (NULL: STINT_KEY), and the broker's public key, or the
      * path of a file of it; several are parted by commas (NULL: STINT_BROKER_KEY). Where none of
@@ -116,7 +116,8 @@ STINT_EXPORT uint64_t stint_client_answered(const struct stint_client *client);
  * timeout_ms 0: for ever. Errors: STINT_BAD_NAME, STINT_TOO_LARGE, STINT_INVALID: the sentence says
  * which job. STINT_QUEUE_FULL, STINT_BACKLOG_FULL, STINT_STORE_FULL, STINT_TOO_MANY: there was no
  * room in all that time (to make sure that nothing was stored may take two seconds longer).
- * STINT_QUEUE_CLOSED: the queue was closed all that time.
+ * STINT_QUEUE_CLOSED: the queue was closed all that time. STINT_TOO_VARIED: its jobs needed too
+ * many different things.
  * STINT_NO_SUCH_JOB: one is `after` a job that is not known, or was forgotten; which one, says the
  * sentence.
  * STINT_UNREACHABLE, STINT_TIMEOUT: it was never sent. STINT_UNKNOWN_OUTCOME: it was sent and not

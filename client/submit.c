@@ -40,7 +40,7 @@ is_plain(const struct job_spec *s)
 {
     return !s->unique.data &&
         (s->delay_ms | s->due_ms | s->expires_in_ms | s->expires_at_ms | s->total_ms |
-            s->after.size) == 0;
+            s->after.size | s->needs.size) == 0;
 }
 
 static unsigned
@@ -50,7 +50,8 @@ needs_of(const struct job_spec *s)
         return 0;
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
         (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
-        (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U);
+        (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U) |
+        (s->needs.size ? NEEDS_NEEDS : 0U);
 }
 
 const char *
@@ -63,7 +64,8 @@ client_lacks(const struct stint_client *c, unsigned needs)
         {NEEDS_UNIQUE, "unique", "the broker is too old for unique keys"},
         {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"},
         {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"},
-        {NEEDS_TOTAL, "total", "the broker is too old for a limit of all runs of a job"}};
+        {NEEDS_TOTAL, "total", "the broker is too old for a limit of all runs of a job"},
+        {NEEDS_NEEDS, "needs", "the broker is too old for jobs that need something of a worker"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
             return all[i].lacks;
@@ -103,6 +105,11 @@ check_more(struct stint_client *c, const struct job_spec *s, size_t index, bool 
     const char *lacks = c->submissions.welcomed ? client_lacks(c, needs_of(s)) : NULL;
     if (lacks)
         return bad_job(c, STINT_UNSUPPORTED, index, alone, "%s", lacks);
+    char needs[LIMIT_HAS_BYTES + 1];
+    size_t size;
+    const char *why = s->needs.size ? needs_write(NEEDS_OF_JOB, s->needs, needs, &size) : NULL;
+    if (why)
+        return bad_job(c, STINT_INVALID, index, alone, "\"%.100s\": %s", s->needs.data, why);
     return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
@@ -166,6 +173,7 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .expires_in_ms = job->expires_in_ms,
         .expires_at_ms = job->expires_at_ms,
         .total_ms = job->total_ms,
+        .needs = {(const uint8_t *)job->needs, job->needs ? strlen(job->needs) : 0},
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,

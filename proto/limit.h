@@ -41,6 +41,11 @@ enum {
     LIMIT_QUEUE_RUNNING = 1 << 24, /* jobs of a queue at once, that it may be limited to */
     LIMIT_AFTER = 1000, /* jobs that one waits for */
     LIMIT_AFTER_ALL = 1 << 15, /* the same, of all jobs in one message: each costs a row */
+    LIMIT_NEEDS = 16, /* labels and amounts that a job needs... */
+    LIMIT_NEEDS_BYTES = 255, /* ...as one text */
+    LIMIT_HAS = 32, /* the same of what a worker has */
+    LIMIT_HAS_BYTES = 511,
+    LIMIT_QUEUE_NEEDS = 256, /* different needs of the jobs of a queue: each is looked for */
     LIMIT_QUEUE_BACKLOG = 1 << 30, /* jobs that may wait in it, likewise */
     LIMIT_QUEUE_WEIGHT = 100,
     LIMIT_FEEDS = 16, /* each event is held against all of them */

@@ -14,6 +14,7 @@
 
 #include "filter.h"
 #include "limit.h"
+#include "needs.h"
 #include "pack.h"
 #include "stint_job.h"
 
@@ -45,6 +46,7 @@ struct job_spec {
     struct slice after; /* for whom it waits, as message_open_after takes it; empty: for none */
     uint64_t after_flags; /* of enum after_flag */
     uint64_t total_ms; /* of all its runs; 0: no limit */
+    struct slice needs; /* of a worker, as needs_write takes it; empty: nothing */
     uint32_t max_attempts;
     uint8_t priority;
     bool followed; /* as it was read: a job behind it in its message is after it */
@@ -199,6 +201,7 @@ struct dispatched_job {
     uint64_t time_to_run_ms, submitted_ms;
     bool confirm; /* it was lost with a worker: STARTED is to be confirmed before it runs */
     struct slice after; /* ids of those that it was after, one behind the other; or empty */
+    struct slice needs; /* canonical; or empty */
 };
 
 /* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
@@ -225,6 +228,7 @@ struct hello {
     uint32_t slots, window;
     uint32_t cores; /* of its machine; it takes orders if it tells them */
     uint32_t queues, prefixes, kinds, labels; /* their names are in message_arrays */
+    struct slice has; /* labels and amounts, as needs_write takes them; or empty */
 };
 
 struct ping {

@@ -178,6 +178,7 @@ enum info_key {
     INFO_TOTAL = 30,
     INFO_SPENT = 31,
     INFO_ATTEMPTS = 32,
+    INFO_NEEDS = 39,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
 
@@ -253,6 +254,9 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_SPENT:
         info->spent_ms = pack_uint(r);
+        break;
+    case INFO_NEEDS:
+        slice_to_text(info->needs, sizeof info->needs, pack_text(r));
         break;
     case INFO_ATTEMPTS:
         read_attempts(arrays);
@@ -383,7 +387,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
         (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
-        (i->attempts != NULL) + progress_fields(&i->progress);
+        (i->attempts != NULL) + (i->needs[0] != 0) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -432,5 +436,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_SPENT, i->spent_ms);
     if (i->attempts)
         put_attempts(b, i->attempts, i->attempts_count);
+    if (i->needs[0])
+        put_key_string(b, INFO_NEEDS, i->needs);
     put_progress(b, INFO_PROGRESS, &i->progress);
 }

@@ -158,6 +158,8 @@ enum worker_key {
     WORKER_LOAD = 14,
     WORKER_STATE = 15,
     WORKER_SINCE_AGO = 16,
+    WORKER_HAS = 17,
+    WORKER_TAKEN = 18,
 };
 
 bool
@@ -190,6 +192,10 @@ message_next_worker(struct message_arrays *arrays)
             *figures[key - WORKER_BEGUN] = (uint32_t)pack_uint_max(r, UINT32_MAX);
         else if (key == WORKER_SINCE_AGO)
             info->since_ms_ago = pack_uint(r);
+        else if (key == WORKER_HAS)
+            slice_to_text(info->has, sizeof info->has, pack_text(r));
+        else if (key == WORKER_TAKEN)
+            slice_to_text(info->taken, sizeof info->taken, pack_text(r));
         else
             pack_skip(r);
     }
@@ -201,7 +207,8 @@ message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *i
 {
     const uint64_t figures[] = {
         info->begun, info->cores, info->load, info->state, info->since_ms_ago};
-    uint32_t fields = 9U + (info->kinds[0] != 0) + (info->labels[0] != 0);
+    uint32_t fields = 9U + (info->kinds[0] != 0) + (info->labels[0] != 0) + (info->has[0] != 0) +
+        (info->taken[0] != 0);
     for (uint8_t i = 0; i < 5; i++)
         fields += figures[i] != 0;
     pack_put_map(b, fields);
@@ -221,6 +228,10 @@ message_put_worker_info(struct pack_buffer *b, const struct stint_worker_info *i
     for (uint8_t i = 0; i < 5; i++)
         if (figures[i])
             pack_put_key_uint(b, (uint8_t)(WORKER_BEGUN + i), figures[i]);
+    if (info->has[0])
+        put_key_string(b, WORKER_HAS, info->has);
+    if (info->taken[0])
+        put_key_string(b, WORKER_TAKEN, info->taken);
 }
 
 /* The figures have the keys from 2 on, in the order of their list. */

@@ -18,6 +18,7 @@ enum hello_key {
     HELLO_LABELS = 12,
     HELLO_CORES = 13,
     HELLO_PREFIXES = 14,
+    HELLO_HAS = 15,
 };
 
 static uint32_t
@@ -41,6 +42,19 @@ read_prefixes(struct decoding *d, struct slice *prefixes)
                 d, STINT_BAD_NAME, "a prefix is how names of queues begin, and a `*` behind it");
     }
     return count;
+}
+
+static struct slice
+read_has(struct decoding *d)
+{
+    char written[LIMIT_HAS_BYTES + 1];
+    size_t size;
+    struct slice text = pack_text(&d->r);
+    const char *why =
+        d->r.bad || text.size == 0 ? NULL : needs_write(NEEDS_OF_WORKER, text, written, &size);
+    if (why)
+        decoding_complain(d, STINT_INVALID, why);
+    return text;
 }
 
 void
@@ -88,6 +102,9 @@ hello_field(struct decoding *d, uint64_t key)
     case HELLO_PREFIXES:
         h->prefixes = read_prefixes(d, d->arrays->names.prefixes);
         break;
+    case HELLO_HAS:
+        h->has = read_has(d);
+        break;
     case HELLO_CORES:
         h->cores = (uint32_t)decoding_ranged(d, 0, LIMIT_CORES, "a machine has 0 to 65536 cores");
         break;
@@ -102,7 +119,9 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
 {
     bool worker = h->role == ROLE_WORKER;
     put_head(b, MESSAGE_HELLO,
-        worker ? 9U + (h->kinds > 0) + (h->labels > 0) + (h->cores > 0) + (h->prefixes > 0) : 6);
+        worker ? 9U + (h->kinds > 0) + (h->labels > 0) + (h->cores > 0) + (h->prefixes > 0) +
+                (h->has.size > 0)
+               : 6);
     pack_put_key_uint(b, HELLO_VERSION_MIN, h->version_min);
     pack_put_key_uint(b, HELLO_VERSION_MAX, h->version_max);
     pack_put_key_uint(b, HELLO_ROLE, h->role);
@@ -122,6 +141,8 @@ message_put_hello(struct pack_buffer *b, const struct hello *h, const struct sli
         pack_put_key_uint(b, HELLO_CORES, h->cores);
     if (h->prefixes)
         put_names(b, HELLO_PREFIXES, queues + h->queues, h->prefixes);
+    if (h->has.size)
+        put_key_text(b, HELLO_HAS, h->has);
 }
 
 enum welcome_key {

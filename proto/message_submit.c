@@ -32,6 +32,7 @@ enum job_key {
 #undef X
     JOB_UNIQUE = 17,
     JOB_AFTER = 18,
+    JOB_NEEDS = 26,
 };
 
 /* It is shown to people, and is a key of the store. */
@@ -90,6 +91,18 @@ message_next_after(struct pack_reader *r)
     return ref;
 }
 
+static struct slice
+read_needs(struct decoding *d)
+{
+    char written[LIMIT_HAS_BYTES + 1];
+    size_t size;
+    struct slice text = pack_text(&d->r);
+    const char *why = d->r.bad ? NULL : needs_write(NEEDS_OF_JOB, text, written, &size);
+    if (why)
+        decoding_complain(d, STINT_INVALID, why);
+    return text;
+}
+
 /* Of the job that stands there among those of its message; 0: of all of them. */
 static void
 spec_field(struct decoding *d, struct job_spec *spec, uint32_t index, uint64_t key)
@@ -109,6 +122,9 @@ spec_field(struct decoding *d, struct job_spec *spec, uint32_t index, uint64_t k
         break;
     case JOB_AFTER:
         spec->after = read_after(d, index);
+        break;
+    case JOB_NEEDS:
+        spec->needs = read_needs(d);
         break;
     case JOB_PRIORITY:
         spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
@@ -199,6 +215,7 @@ differing(const struct job_spec *s, const struct job_spec *base)
         (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
         (uint32_t)(!same(s->unique, base->unique)) << JOB_UNIQUE |
         (uint32_t)(!same(s->after, base->after)) << JOB_AFTER |
+        (uint32_t)(!same(s->needs, base->needs)) << JOB_NEEDS |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
 #define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
 #include "job_numbers.def"
@@ -248,10 +265,12 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         memcpy(pack_reserve(b, s->after.size), s->after.data, s->after.size);
     }
     put_numbers(b, s, keys & ~((1U << JOB_AFTER) - 1));
+    if (keys & 1U << JOB_NEEDS)
+        put_key_text(b, JOB_NEEDS, s->needs);
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, no time limit, no unique key, or waits for none)
+ * can say (that it wants the broker's retention, no time limit, no unique key, needs or parents)
  * must not be overridden by the common part, so those stay out of it if any job leaves them alone.
  */
 static uint32_t
@@ -269,6 +288,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.total_ms = 0;
         if (jobs[i].unique.size == 0)
             common.unique = (struct slice){NULL, 0};
+        if (jobs[i].needs.size == 0)
+            common.needs = (struct slice){NULL, 0};
     }
     uint32_t keys = differing(&common, base);
     *base = common;

@@ -47,6 +47,7 @@ enum reason_key {
     REASON_DUE = 15,
     REASON_WORKER = 16,
     REASON_ERROR = 17,
+    REASON_NEEDS = 18,
 };
 enum {
     FLAGS = REASON_ABOUT - REASON_CLOSED + 1,
@@ -69,6 +70,9 @@ reason_text_field(struct pack_reader *r, struct stint_reason *reason, uint64_t k
         break;
     case REASON_ERROR:
         slice_to_text(reason->error, sizeof reason->error, pack_bytes(r));
+        break;
+    case REASON_NEEDS:
+        slice_to_text(reason->needs, sizeof reason->needs, pack_text(r));
         break;
     default:
         pack_skip(r);
@@ -120,6 +124,8 @@ put_reason_texts(struct pack_buffer *b, const struct stint_reason *r)
         put_key_string(b, REASON_WORKER, r->worker);
     if (r->error[0])
         put_key_bytes(b, REASON_ERROR, r->error, strlen(r->error));
+    if (r->needs[0])
+        put_key_string(b, REASON_NEEDS, r->needs);
 }
 
 void
@@ -131,7 +137,7 @@ message_put_reason(struct pack_buffer *b, const struct stint_reason *r)
         r->workers, r->paused, r->leaving, r->away, r->slots, r->before, r->due_ms};
     bool has_id = memcmp(&r->id, &none, sizeof none) != 0;
     uint32_t fields = 1U + has_id + (r->queue[0] != 0) + (r->kind[0] != 0) + (r->state != 0) +
-        (r->worker[0] != 0) + (r->error[0] != 0);
+        (r->worker[0] != 0) + (r->error[0] != 0) + (r->needs[0] != 0);
     for (unsigned i = 0; i < FLAGS; i++)
         fields += flags[i];
     for (unsigned i = 0; i < COUNTS + NUMBERS; i++)

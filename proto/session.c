@@ -54,7 +54,8 @@ say_hello(struct session *s, uint64_t now_ms)
         .cores = o->cores,
         .prefixes = part_queues(o, queues),
         .kinds = o->kinds_count,
-        .labels = o->labels_count};
+        .labels = o->labels_count,
+        .has = {(const uint8_t *)o->has, o->has ? strlen(o->has) : 0}};
     h.queues = o->queues_count - h.prefixes;
     memcpy(h.session, o->id, SESSION_BYTES);
     for (uint32_t i = 0; i < o->kinds_count; i++)

@@ -27,6 +27,7 @@ struct session_options {
     uint32_t cores; /* of a worker's machine */
     const char *const *queues, *const *labels; /* queues: names, and prefixes with a `*` behind */
     uint32_t queues_count, labels_count;
+    const char *has; /* what jobs can need of a worker; NULL or "": nothing */
     const char *const *kinds; /* that a worker handles; none: all */
     uint32_t kinds_count;
     uint64_t seed; /* for the jitter */

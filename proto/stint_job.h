@@ -22,6 +22,8 @@ extern "C" {
 #define STINT_LABEL_BYTES 129 /* a peer's name with its final NUL */
 #define STINT_ERROR_BYTES 1001
 #define STINT_UNIQUE_BYTES 256 /* a job's unique key with its final NUL */
+#define STINT_NEEDS_BYTES 256 /* what a job needs of a worker, likewise, and */
+#define STINT_HAS_BYTES 512 /* what a worker has */
 
 /* Where a job is in its life. The numbers are the protocol's. */
 enum stint_state {
@@ -81,12 +83,14 @@ struct stint_job {
         expires_at_ms; /* or at this time, by the broker's clock; the earlier counts; 0: never */
     struct stint_parents after; /* it waits, blocked, until these have ended */
     uint64_t total_ms; /* all its runs together may take so long; 0: no limit */
-    uint64_t reserved[2]; /* 0; arrays of jobs keep their layout when fields are added here */
+    const char *needs; /* it goes only to a worker that has these labels, and so much that no other
+                          job of it takes: "gpu zone=a cpus=2 mem=4G"; NULL: it needs nothing */
+    uint64_t reserved[1]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
 #define STINT_JOB_INIT                                                                             \
-    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, {0, 0}}
+    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, NULL, {0}}
 /* clang-format on */
 
 /* How a job waits for those that it is after. */
@@ -194,6 +198,7 @@ struct stint_job_info {
     uint32_t after; /* blocked: for so many jobs it still waits */
     uint32_t after_flags; /* bits of enum stint_after */
     uint64_t total_ms, spent_ms; /* what all its runs may take, and those took that are over */
+    char needs[STINT_NEEDS_BYTES]; /* what it needs of a worker; "": nothing */
     uint64_t reserved[4];
 };
 
@@ -405,6 +410,8 @@ struct stint_worker_info {
     uint32_t cores, load; /* of its machine; load: in hundredths of a core; cores 0: not told */
     uint32_t state; /* bits of enum stint_worker_state */
     uint64_t since_ms_ago; /* it came, to this broker in this life */
+    char has[STINT_HAS_BYTES]; /* amounts and labels that jobs can need */
+    char taken[STINT_HAS_BYTES]; /* amounts that the jobs take which it holds */
     uint64_t reserved[8];
 };
 
@@ -449,8 +456,13 @@ enum stint_why {
     STINT_WHY_LIMITED = 19, /* as many of its queue run as may at once: `slots` */
     STINT_WHY_RATE = 20, /* as many of its queue have begun as may; due_ms: one more may */
     STINT_WHY_AFTER = 21, /* it is blocked: it waits for other jobs, `before` of them */
+    STINT_WHY_NEEDS = 25, /* no worker that handles its kind has what it needs */
+    STINT_WHY_ROOM = 26, /* those that do have too much of it taken; `worker`, if it is not "",
+                            makes room for the next such job */
+    STINT_WHY_VARIED = 27, /* the jobs of its queue need so many different things that those of some
+                              wait until others are gone */
 };
-#define STINT_WHYS 22
+#define STINT_WHYS 28
 
 /* "paused", "no_worker", and so on; "unknown" for what this version does not know. A constant
  * string; any thread. */
@@ -472,6 +484,7 @@ struct stint_reason {
     uint64_t due_ms; /* when it is to run; GRACE, UNCLAIMED: when that is over */
     char worker[STINT_LABEL_BYTES]; /* that has it */
     char error[STINT_ERROR_BYTES]; /* RETRY, UNABLE: of the last attempt */
+    char needs[STINT_NEEDS_BYTES]; /* NEEDS, ROOM, VARIED: what is needed */
     uint64_t reserved[4];
 };
 

@@ -41,7 +41,7 @@ delivery_size(const struct message *m, const struct message_arrays *arrays)
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
         size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size +
-            arrays->dispatched[i].after.size;
+            arrays->dispatched[i].after.size + arrays->dispatched[i].needs.size + 1;
     return size;
 }
 
@@ -68,6 +68,8 @@ unpack(struct stint_worker *w, const struct message *m)
             memcpy(payload, d->payload.data, d->payload.size);
         if (d->after.size)
             memcpy(payload + d->payload.size, d->after.data, d->after.size);
+        char *needs = payload + d->payload.size + d->after.size;
+        slice_to_text(needs, d->needs.size + 1, d->needs);
         *h = (struct held){.delivery = delivery,
             .time_to_run_ms = d->time_to_run_ms,
             .asked = d->confirm,
@@ -81,8 +83,9 @@ unpack(struct stint_worker *w, const struct message *m)
                 .priority = id_priority(&d->id),
                 .attempt = d->attempt,
                 .max_attempts = d->max_attempts,
-                .submitted_ms = d->submitted_ms}};
-        at = payload + d->payload.size + d->after.size;
+                .submitted_ms = d->submitted_ms,
+                .needs = d->needs.size ? needs : NULL}};
+        at = needs + d->needs.size + 1;
     }
     return jobs;
 }

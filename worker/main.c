@@ -6,6 +6,7 @@
 #include "limit.h"
 #include "log.h"
 #include "settings.h"
+#include "stock.h"
 #include "streams.h"
 
 #include <ctype.h>
@@ -42,9 +43,10 @@ struct manner {
 
 struct config {
     struct sizing sizing;
-    const char *endpoint, *key, *broker_key, *name, *log_level, *log_format;
+    const char *endpoint, *key, *broker_key, *name, *has, *log_level, *log_format;
     uint64_t slots, prefetch, drain_ms, result_max;
     bool no_prefetch;
+    char stock[STINT_HAS_BYTES]; /* what it has, of what was said and of the machine */
     struct list queues, labels;
     struct handlers handlers;
     struct manner manner;
@@ -88,6 +90,10 @@ read_config(struct config *c, int argc, char **argv)
         {"label", 'l', SETTING_EACH, &c->labels, 0, 0, "NAME",
             "a name by which several workers are told what to do; may be given several times",
             list_add},
+        {"has", 0, SETTING_TEXT, &c->has, 0, 0, "WORDS",
+            "what jobs can need of it: labels and amounts, as \"gpu=2 zone=a\" (cpus= and mem=, of "
+            "what it may use here)",
+            NULL},
         {"name", 'n', SETTING_TEXT, &c->name, 0, 0, "NAME", "shown to people (host:process)", NULL},
         {"prefetch", 0, SETTING_NUMBER, &c->prefetch, 0, LIMIT_WINDOW, "N",
             "jobs to hold ahead (as many as take about 50 ms)", NULL},
@@ -216,6 +222,7 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         .told_context = &keeper,
         .labels = c->labels.items,
         .labels_count = c->labels.count,
+        .has = c->stock,
         .slots_max = most,
         .local_min = (uint32_t)c->sizing.local_min,
         .local_max = (uint32_t)c->sizing.local_max,
@@ -349,6 +356,12 @@ check_config(struct config *c)
         return EX_CONFIG;
     if (c->name && strlen(c->name) >= STINT_LABEL_BYTES) {
         complain("a worker's name is at most 128 bytes", "--name");
+        return EX_CONFIG;
+    }
+    const struct stock stock = stock_of_machine();
+    const char *bad = stock_write(&stock, c->has, c->stock);
+    if (bad) {
+        complain(bad, "--has");
         return EX_CONFIG;
     }
     for (uint32_t i = 0; i < c->manner.variables.count; i++) {

@@ -17,7 +17,7 @@ static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", 
 enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
 
 static const char control_name[] = "STINT_CONTROL=";
-static const char after_name[] = "STINT_AFTER=";
+static const char after_name[] = "STINT_AFTER=", needs_name[] = "STINT_NEEDS=";
 static char at_end_variable[] = "STINT_AT_END=1";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
@@ -275,7 +275,9 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
     }
-    char **all = malloc(most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES + scratch_bytes);
+    size_t needs_bytes = job->needs ? sizeof needs_name + strlen(job->needs) : 0;
+    char **all = malloc(
+        most * sizeof *all + (size_t)VARIABLES * VARIABLE_BYTES + scratch_bytes + needs_bytes);
     if (!all)
         return NULL;
     char *text = (char *)(all + most);
@@ -294,6 +296,11 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     text += VARIABLE_BYTES;
     if (scratch)
         count = tell_of_scratch(all, count, text, scratch, of_job);
+    text += scratch_bytes;
+    if (job->needs) {
+        (void)snprintf(text, needs_bytes, "%s%s", needs_name, job->needs);
+        all[count++] = text;
+    }
     if (after)
         all[count++] = after;
     if (at_end)
@@ -305,6 +312,7 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
             strncmp(of_job[i], at_end_variable, sizeof at_end_variable - 2) != 0 &&
+            strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -73,7 +73,9 @@ struct stint_worker_options {
     uint64_t exit_after_ms; /* leave after so long, as stint_worker_stop; 0: never */
     /* As in struct stint_client_options; where our key usually is: worker.key. */
     const char *key, *broker_key;
-    uint64_t reserved[6];
+    const char *has; /* what jobs can need: labels and amounts, "gpu=2 cpus=8 zone=a"; NULL: nothing
+                        but the labels above */
+    uint64_t reserved[5];
 };
 #define STINT_NO_PREFETCH UINT32_MAX
 
@@ -88,6 +90,7 @@ struct stint_task_info {
     uint64_t submitted_ms;
     uint64_t deadline_ms; /* since 1970: when its time to run is over; 0: never */
     uint32_t slot; /* which of the worker's slots, from 0 */
+    const char *needs; /* what it takes of the worker, canonical; NULL: nothing */
 };
 
 /* Which function runs which kind. */
@@ -103,8 +106,8 @@ struct stint_handler {
 };
 
 /* Make a worker; `options` may be NULL and is not kept.
- * Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_BAD_NAME, STINT_TOO_MANY, STINT_NO_MEMORY,
- * STINT_SYSTEM. */
+ * Errors: STINT_BAD_ENDPOINT, STINT_BAD_KEY, STINT_BAD_NAME, STINT_TOO_MANY, STINT_INVALID (has),
+ * STINT_NO_MEMORY, STINT_SYSTEM. */
 STINT_EXPORT enum stint_status
 stint_worker_new(const struct stint_worker_options *options, struct stint_worker **worker);
 /* As stint_client_new_error, of stint_worker_new. */

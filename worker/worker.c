@@ -101,6 +101,18 @@ copy_labels(struct stint_worker *w, const struct stint_worker_options *o)
 }
 
 static enum stint_status
+copy_has(struct stint_worker *w, const struct stint_worker_options *o)
+{
+    size_t size;
+    const struct slice has = {(const uint8_t *)o->has, o->has ? strlen(o->has) : 0};
+    const char *why = o->has ? needs_write(NEEDS_OF_WORKER, has, w->served.has, &size) : NULL;
+    if (!why)
+        return STINT_OK;
+    (void)snprintf(new_error, sizeof new_error, "has: %s", why);
+    return STINT_INVALID;
+}
+
+static enum stint_status
 open_link(struct stint_worker *w, const struct stint_worker_options *o)
 {
     struct session_options s = {.role = ROLE_WORKER,
@@ -111,7 +123,8 @@ open_link(struct stint_worker *w, const struct stint_worker_options *o)
         .queues = (const char *const *)w->served.queues,
         .labels = (const char *const *)w->served.labels,
         .queues_count = w->served.queues_count,
-        .labels_count = w->served.labels_count};
+        .labels_count = w->served.labels_count,
+        .has = w->served.has};
     wire_random(s.id, sizeof s.id);
     wire_random(&s.seed, sizeof s.seed);
     session_init(&w->session, &s, wire_now_ms());
@@ -166,6 +179,8 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     enum stint_status status = w->handover.wake_fd < 0 ? STINT_SYSTEM : copy_queues(w, o);
     if (status == STINT_OK)
         status = copy_labels(w, o);
+    if (status == STINT_OK)
+        status = copy_has(w, o);
     if (status == STINT_OK)
         status = open_link(w, o);
     if (status != STINT_OK)

@@ -139,6 +139,7 @@ struct orders {
 /* What the worker runs, from which queues. */
 struct served {
     char **queues, **labels;
+    char has[LIMIT_HAS_BYTES + 1];
     struct stint_handler handlers[HANDLERS_MAX];
     const char *kinds[HANDLERS_MAX]; /* of the handlers, as the broker is told */
     uint32_t queues_count, labels_count, handlers_count;

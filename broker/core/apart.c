@@ -7,7 +7,9 @@
  * again; who has refused a job is forgotten.
  */
 #include "apart.h"
+#include "fleet_has.h"
 #include "names.h"
+#include "room.h"
 
 #include <utlist.h>
 
@@ -67,6 +69,12 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *key, const st
     a->suspect = record_suspect(r);
     a->grave = a->suspect && record_grave(r);
     a->submitted_ms = r->submitted_ms;
+    if (record_has(r, FIELD_NEEDS)) {
+        a->needs = needs_get(&core->needs, r->needs);
+        a->want = room_want(core, shelf->level->queue, r->needs);
+    }
+    if (a->want)
+        a->want->apart++;
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
     HASH_ADD(hh, core->apart.jobs, key, STINT_ID_BYTES, a);
@@ -116,6 +124,10 @@ end(struct core *core, struct apart *a)
     HASH_DEL(core->apart.jobs, a); /* NOLINT: it is in the table */
     DL_DELETE(s->jobs, a);
     q->suspects -= a->suspect;
+    if (a->want)
+        a->want->apart--;
+    if (a->needs)
+        needs_put(a->needs);
     if (a->refusers) {
         free(a->refusers);
         DL_DELETE2(core->apart.refused, a, prev_refused, next_refused);
@@ -150,13 +162,27 @@ apart_has_refused(const struct refusers *refusers, const struct worker *w)
     return false;
 }
 
+/* The same of a job that needs something: of those that have it. */
+static bool
+others_with(const struct core *core, const struct queue *q, struct slice kind,
+    const struct needs *needs, const struct refusers *refusers)
+{
+    for (const struct worker *w = core->fleet.workers; w; w = w->next)
+        if (kinds_have(w->serves.kinds, kind) && fleet_worker_could(w, needs) &&
+            fleet_worker_serves_queue(w, q) && !apart_has_refused(refusers, w))
+            return true;
+    return false;
+}
+
 bool
-apart_others(
-    struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers)
+apart_others(struct core *core, const struct queue *q, struct slice kind, const struct needs *needs,
+    const struct refusers *refusers)
 {
     uint64_t others = 0;
     if (refusers->count == REFUSERS_MAX)
         return false;
+    if (needs)
+        return others_with(core, q, kind, needs, refusers);
     for (uint32_t i = 0; i < q->servings.count; i++)
         if (kinds_have(q->servings.list[i].kinds, kind))
             others += q->servings.list[i].workers;
@@ -189,7 +215,8 @@ static bool
 fits(const struct worker *w, const struct apart *a)
 {
     bool shares = !a->suspect || (w->counts.graves == 0 && (!a->grave || w->counts.suspects == 0));
-    return shares && !apart_has_refused(a->refusers, w);
+    return shares && !apart_has_refused(a->refusers, w) &&
+        (!a->needs || room_fits(w, a->needs, a->want));
 }
 
 static struct apart *

@@ -16,9 +16,9 @@ void apart_refused(struct core *core, struct level *level, const struct stint_id
 void apart_take_refusers(struct core *core, struct apart *apart);
 /* Its id, if it is kept apart, is so no longer. */
 void apart_forget(struct core *core, const struct stint_id *key);
-/* Is there a worker that has not refused it? */
-bool apart_others(
-    struct core *core, const struct queue *q, struct slice kind, const struct refusers *refusers);
+/* Is there a worker that has not refused it, and has what it needs (NULL: nothing)? */
+bool apart_others(struct core *core, const struct queue *q, struct slice kind,
+    const struct needs *needs, const struct refusers *refusers);
 /* The queue's priorities have another order now. */
 void apart_sort(struct queue *q);
 /* What this worker may be given of the queue, unless jobs of the level `normal` (NULL: there are

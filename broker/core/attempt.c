@@ -11,6 +11,7 @@
  */
 #include "attempt.h"
 #include "apart.h"
+#include "fleet_has.h"
 #include "job.h"
 #include "random.h"
 #include "tally.h"
@@ -327,6 +328,8 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     l->leased.resumed = !worker;
     if (core->fleet.kinds)
         l->kind = kinds_hash(r->kind);
+    if (record_has(r, FIELD_NEEDS))
+        fleet_lease_need(l, needs_get(&core->needs, r->needs));
     if (record_suspect(r))
         fleet_lease_suspect(l, record_grave(r));
     if (r->last == LAST_BEGUN) {
@@ -570,7 +573,8 @@ attempt_judge_refused(struct core *core)
         a = core->apart.refused; /* to the end, so that the next time others are looked at */
         DL_DELETE2(core->apart.refused, a, prev_refused, next_refused);
         DL_APPEND2(core->apart.refused, a, prev_refused, next_refused);
-        if (!apart_others(core, a->shelf->level->queue, text_slice(a->shelf->kind), a->refusers)) {
+        if (!apart_others(
+                core, a->shelf->level->queue, text_slice(a->shelf->kind), a->needs, a->refusers)) {
             bool ends = a == last;
             struct stint_id key = a->key;
             give_up(core, &key);

@@ -2,11 +2,16 @@
  * costs little.
  */
 #include "backlog.h"
+#include "fleet_has.h"
 #include "ready.h"
+#include "room.h"
 
 #include <utlist.h>
 
-enum { SHELVES_LOOKED_AT = 256 }; /* the most urgent ones, for the oldest job */
+enum {
+    SHELVES_LOOKED_AT = 256, /* the most urgent ones, for the oldest job */
+    PLAIN_LOOKED_AT = 64, /* jobs that need something, for one that needs nothing */
+};
 
 /* Has every worker of the queue that could have taken it passed over this place in the level? */
 static bool
@@ -36,6 +41,60 @@ is_served(const struct queue *q, struct slice kind)
     return false;
 }
 
+/* A kind of jobs in lanes that no worker handles; NULL: there is none, as far as it is seen. */
+static const char *
+unserved_in_lanes(struct core *core, struct queue *q, struct level *level)
+{
+    for (uint32_t i = 0; level->lanes && i < level->lanes->count; i++) {
+        struct stint_id id;
+        struct record r;
+        if (!room_peek(core, level, &level->lanes->list[i], NULL, &id, &r) || is_served(q, r.kind))
+            continue;
+        slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
+        return core->scratch.unserved;
+    }
+    return NULL;
+}
+
+/* The first job that needs nothing, of those that the search for all kinds has not passed; it does
+ * not pass it. */
+static bool
+first_plain(struct core *core, struct level *level, struct stint_id *id, struct record *r)
+{
+    struct slice bytes;
+    for (unsigned n = 0; n < PLAIN_LOOKED_AT; n++) {
+        if (level->jobs[STINT_READY] <= level->apart || level->lost ||
+            !book_peek_ready(&core->book, level, id, &bytes) || !record_decode(r, id, bytes))
+            return false;
+        if (!record_has(r, FIELD_NEEDS))
+            return true;
+        (void)room_meet(core, level, id, r);
+        (void)book_next_ready(&core->book, level, id, &bytes);
+    }
+    return false;
+}
+
+/* What jobs of it need, if no worker of the queue has it; NULL: there is nothing like that. */
+const struct needs *
+backlog_unmet(struct core *core, struct queue *q)
+{
+    for (uint32_t i = 0; i < q->servings.wants.count; i++) {
+        const struct want *want = q->servings.wants.list[i];
+        bool waits = want->apart > 0, met = false;
+        for (uint32_t n = 0; n < q->levels_count && !waits; n++) {
+            struct stint_id id;
+            struct record r;
+            struct lane *lane = lanes_find(q->levels[n]->lanes, want);
+            waits = lane && room_peek(core, q->levels[n], lane, NULL, &id, &r);
+        }
+        for (const struct worker *w = core->fleet.workers; waits && w && !met; w = w->next)
+            met = fleet_worker_could(w, want->needs) && fleet_worker_serves_queue(w, q);
+        if (waits && !met)
+            return want->needs;
+    }
+    return NULL;
+}
+
 const char *
 backlog_unserved(struct core *core, struct queue *q)
 {
@@ -49,12 +108,12 @@ backlog_unserved(struct core *core, struct queue *q)
             return NULL;
     for (uint32_t i = 0; i < q->levels_count; i++) {
         struct stint_id id;
-        struct slice bytes;
         struct record r;
         struct level *level = q->levels[i];
-        if (level->jobs[STINT_READY] > level->apart && !level->lost &&
-            book_peek_ready(&core->book, level, &id, &bytes) &&
-            is_passed_over(level, id_sequence(&id)) && record_decode(&r, &id, bytes)) {
+        const char *kind = unserved_in_lanes(core, q, level);
+        if (kind)
+            return kind;
+        if (first_plain(core, level, &id, &r) && is_passed_over(level, id_sequence(&id))) {
             slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
             return core->scratch.unserved;
         }

@@ -22,6 +22,7 @@ free_levels(struct queue *q)
 {
     for (uint32_t i = 0; i < q->levels_count; i++) {
         free(q->levels[i]->scans);
+        lanes_end(&q->levels[i]->lanes);
         free(q->levels[i]);
     }
     free(q->levels);
@@ -35,6 +36,7 @@ free_queue(struct queue *q)
     free_levels(q);
     figures_destroy(&q->past.figures);
     posts_end(&q->servings.posts);
+    wants_end(&q->servings.wants);
     free(q->servings.list);
     free(q);
 }

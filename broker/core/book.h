@@ -15,6 +15,7 @@
 #include "figures.h"
 #include "ids.h"
 #include "kinds.h"
+#include "lanes.h"
 #include "pools.h"
 #include "rows.h"
 #include "stint_job.h"
@@ -22,25 +23,13 @@
 
 struct shelf;
 
-/* How far a level was searched: no ready job stands before `head`, nor, of those before `met`, at
- * or behind `tail`; apart from those that are kept apart. That holds in any order of the queue,
- * though only one that is LIFO is searched back from the tail. */
-struct reach {
-    uint64_t head, tail, met;
-};
-
-/* The same for jobs of these kinds. */
-struct scan {
-    const struct kinds *kinds;
-    struct reach reach;
-};
-
 struct level {
     struct queue *queue;
     uint64_t next; /* sequence of the next job submitted */
     struct reach reach;
     struct scan *scans; /* of workers that do not handle all kinds */
     uint32_t scans_count, scans_size;
+    struct lanes *lanes; /* of jobs that need something; NULL: searching has met none */
     uint32_t apart; /* ready jobs that are not found by searching, as they are kept apart */
     uint64_t jobs[STINT_STATES];
     uint64_t totals[STINT_COUNTS]; /* what was counted of them, ever */
@@ -63,6 +52,7 @@ struct servings {
     uint32_t count, size;
     struct posts posts; /* of workers that serve it by prefix */
     uint32_t waiting; /* while they are counted: jobs in a worker that have not begun */
+    struct wants wants; /* what its jobs need of them */
 };
 
 /* What people have set for a queue; it is in its row. */
@@ -211,7 +201,8 @@ struct stint_id book_id(const struct book *book, const struct level *level, uint
 static inline bool
 queue_is_used(const struct queue *queue)
 {
-    return queue->workers > 0 || queue->watchers > 0 || queue->draining > 0;
+    return queue->workers > 0 || queue->watchers > 0 || queue->draining > 0 ||
+        queue->servings.wants.reserved > 0;
 }
 
 /* What was counted of a queue's jobs, ever: the sums over its levels. */
@@ -268,15 +259,6 @@ queue_prefers(const struct queue *q, uint8_t a, uint8_t b)
     return q->set.low_first ? a < b : a > b;
 }
 
-static inline void
-reach_to(struct reach *reach, uint64_t sequence)
-{
-    if (sequence < reach->head)
-        reach->head = sequence;
-    if (sequence >= reach->tail)
-        reach->tail = sequence + 1;
-}
-
 /* A job of this level became ready: the search for the next ready one does not pass it. */
 static inline void
 book_ready_at(struct level *level, uint64_t sequence)
@@ -285,6 +267,8 @@ book_ready_at(struct level *level, uint64_t sequence)
     reach_to(&level->reach, sequence);
     for (uint32_t i = 0; i < level->scans_count; i++)
         reach_to(&level->scans[i].reach, sequence);
+    if (level->lanes)
+        lanes_ready_at(level->lanes, sequence);
 }
 
 /* Those that name the queue and handle these kinds; there has to be one. */

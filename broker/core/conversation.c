@@ -5,6 +5,7 @@
 #include "conversation.h"
 #include "attempt.h"
 #include "control.h"
+#include "fleet_has.h"
 #include "peers.h"
 #include "random.h"
 #include "reply.h"
@@ -68,6 +69,18 @@ serve_queues(struct core *core, struct worker *worker, uint32_t count, uint32_t 
     return true;
 }
 
+static void
+take_has(struct worker *w, struct slice has)
+{
+    char text[LIMIT_HAS_BYTES + 1];
+    size_t size = 0;
+    if (has.size > 0) {
+        const char *why = needs_write(NEEDS_OF_WORKER, has, text, &size);
+        assert(!why);
+    }
+    fleet_worker_has(w, (struct slice){(const uint8_t *)text, size});
+}
+
 static bool
 attach_worker(struct core *core, struct peer *peer, const struct hello *h)
 {
@@ -90,6 +103,7 @@ attach_worker(struct core *core, struct peer *peer, const struct hello *h)
     slice_to_text(w->software, sizeof w->software, h->software);
     w->control.cores = h->cores;
     fleet_worker_label(w, core->scratch.decoded->names.labels, h->labels);
+    take_has(w, h->has);
     return h->prefixes ? serve_prefixes(core, w, h) : serve_queues(core, w, h->queues, h->kinds);
 }
 

@@ -23,6 +23,7 @@
 #include "queues.h"
 #include "random.h"
 #include "reply.h"
+#include "room.h"
 #include "schedule.h"
 #include "schedule_control.h"
 #include "sessions.h"
@@ -504,4 +505,5 @@ core_check(const struct core *core)
         held++;
     assert(held == running);
     apart_check(core);
+    room_check(core);
 }

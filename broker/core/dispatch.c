@@ -11,6 +11,8 @@
  * worker, it alone is charged. To make room for it a worker may have to run dry; no more of them do
  * than there are suspects, and not for longer than a job takes to be told of as started.
  *
+ * A job that needs something of its worker is looked for apart from others (room.h).
+ *
  * Recall is the other half of prefetch: a job must not wait behind a long one in a busy worker
  * while another worker is idle, so prefetched jobs that do not move are asked back. So is what of a
  * queue waits in workers when it is paused.
@@ -24,6 +26,7 @@
 #include "pace.h"
 #include "peers.h"
 #include "ready.h"
+#include "room.h"
 #include "tally.h"
 #include "watch.h"
 
@@ -100,6 +103,7 @@ send_fresh(struct core *core, struct worker *w)
         job.submitted_ms = clock_told(core, r.submitted_ms);
         if (record_has(&r, FIELD_AFTER))
             job.after = parents_of(core, &l->id);
+        job.needs = r.needs;
         message_put_dispatched(b, &job);
         count++;
     }
@@ -147,6 +151,8 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     book_set_running(&core->book, &job->key);
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
     pace_take(job->level->queue);
+    if (record_has(&job->record, FIELD_NEEDS))
+        room_given(job->level->queue, &job->record);
     core->figures.dispatched++;
     tally_start(core, job->level, &job->record, l);
     if (watch_hears(core))
@@ -172,6 +178,8 @@ next_ready(struct core *core, const struct worker *w, struct found *job)
         core->step.unfinished = true;
         return false;
     }
+    if (level->lanes)
+        return room_next(core, level, w, &job->key, &job->bytes);
     return w->serves.kinds ? book_scan_ready(&core->book, level, book_scan(level, w->serves.kinds),
                                  &job->key, &job->bytes)
                            : book_next_ready(&core->book, level, &job->key, &job->bytes);
@@ -187,8 +195,11 @@ expire(struct core *core, const struct stint_id *key)
         attempt_expire(core, &job);
 }
 
-/* Hands one job of the level to the worker. False if none is found, or first one to keep apart. */
-static bool
+enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
+
+/* Hands one job of the level to the worker. TURN_NONE: none is found, or first one to keep apart;
+ * TURN_WAITS: it is to have a slot first. */
+static enum turn
 take(struct core *core, struct worker *w, struct level *level)
 {
     struct found job;
@@ -205,29 +216,44 @@ take(struct core *core, struct worker *w, struct level *level)
         }
         if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {
             core->step.searched++;
-            return false; /* it may be its turn now */
+            return TURN_NONE; /* it may be its turn now */
         }
-        if (!kinds_have(w->serves.kinds, job.record.kind)) {
+        enum room room = ROOM_GOOD;
+        if (record_has(&job.record, FIELD_NEEDS))
+            room = room_judge(core, w, level, &job.key, &job.record);
+        else if (!kinds_have(w->serves.kinds, job.record.kind))
+            room = ROOM_NONE;
+        if (room == ROOM_SLOT)
+            return TURN_WAITS;
+        if (room == ROOM_NONE) {
             core->step.searched++;
             continue;
         }
         hand_out(core, w, &job);
-        return true;
+        return TURN_TAKEN;
     }
     if (level->lost)
         core_say(core, NOTE_ERROR, "ready jobs are not found, the data file is damaged; --verify",
             NOTE_TEXT("queue", level->queue->name));
-    return false;
+    return TURN_NONE;
 }
 
-/* The most urgent level that may have a job for the worker. */
+static bool
+may_have(struct level *level, const struct worker *w, bool fitting)
+{
+    if (level->lanes)
+        return room_may_have(level, w, fitting);
+    return !w->serves.kinds || book_scan_is_open(level, book_scan(level, w->serves.kinds));
+}
+
+/* The most urgent level that may have a job that the worker handles; `fitting`: and has room for.
+ */
 static struct level *
-first_ready(struct queue *q, const struct worker *w)
+first_ready(struct queue *q, const struct worker *w, bool fitting)
 {
     for (uint32_t i = 0; q->ready > q->apart && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
-        if (level->jobs[STINT_READY] > level->apart && !level->lost &&
-            (!w->serves.kinds || book_scan_is_open(level, book_scan(level, w->serves.kinds))))
+        if (level->jobs[STINT_READY] > level->apart && !level->lost && may_have(level, w, fitting))
             return level;
     }
     return NULL;
@@ -257,13 +283,11 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
     hand_out(core, w, &job)->refusers = refusers;
 }
 
-enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
-
 /* Of the jobs that are kept apart, the worker's turn: it takes one, or has to wait for one. */
 static enum turn
 take_apart(struct core *core, struct worker *w, struct queue *q)
 {
-    struct apart *a = apart_for(w, q, first_ready(q, w));
+    struct apart *a = apart_for(w, q, first_ready(q, w, true));
     if (!a) {
         if (w->serves.draining == q)
             fleet_worker_drain(w, NULL);
@@ -292,6 +316,8 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
         return 0;
     if (share > room)
         share = room;
+    if (q->servings.wants.count > 0)
+        room_survey(core, w, q);
     while (taken < share && w->counts.trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
@@ -300,12 +326,13 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
             taken++;
             continue;
         }
-        struct level *level = first_ready(q, w);
+        struct level *level = first_ready(q, w, true);
         if (!level)
             break;
-        if (take(core, w, level))
+        turn = take(core, w, level);
+        if (turn == TURN_TAKEN)
             taken++;
-        else if (core->step.unfinished)
+        else if (turn == TURN_WAITS || core->step.unfinished)
             break;
     }
     return taken;
@@ -315,7 +342,7 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
 static bool
 is_exhausted(struct queue *q, const struct worker *w)
 {
-    return q->set.paused || pace_room(q) == 0 || (!q->shelves && !first_ready(q, w));
+    return q->set.paused || pace_room(q) == 0 || (!q->shelves && !first_ready(q, w, false));
 }
 
 /* Is the worker not to be given more now, though it has room? */
@@ -323,7 +350,7 @@ static bool
 has_to_stop(const struct core *core, const struct worker *w)
 {
     return w->serves.draining || w->counts.trials > 0 || core->step.unfinished ||
-        !peers_can_take(core, w->peer);
+        !peers_can_take(core, w->peer) || room_waits(w);
 }
 
 /* A queue's turn, in which it gives so many jobs as its weight is, of which so many are left. It
@@ -404,6 +431,17 @@ help_in_rounds(struct core *core, struct worker *w, uint32_t want)
     return taken;
 }
 
+/* The turn of a worker that is reserved: it takes a job of that queue, or waits for a slot. */
+static enum turn
+take_reserved(struct core *core, struct worker *w)
+{
+    struct queue *q = w->serves.reserved->queue;
+    enum room room = room_reserved(core, w);
+    if (room == ROOM_GOOD && help_from(core, w, q, 1) > 0)
+        return TURN_TAKEN;
+    return room == ROOM_SLOT ? TURN_WAITS : TURN_NONE;
+}
+
 /* Up to `want` jobs from the worker's queues, which take turns. */
 static uint32_t
 help(struct core *core, struct worker *w, uint32_t want)
@@ -412,6 +450,9 @@ help(struct core *core, struct worker *w, uint32_t want)
     struct queue *d = w->serves.draining;
     if (d && pace_room(d) > 0 && take_apart(core, w, d) != TURN_NONE)
         return w->serves.draining ? 0 : 1;
+    enum turn turn = w->serves.reserved ? take_reserved(core, w) : TURN_NONE;
+    if (turn != TURN_NONE)
+        return turn == TURN_TAKEN;
     if (is_weighted(core, w))
         return help_by_weight(core, w, want);
     if (w->serves.pool)
@@ -421,7 +462,7 @@ help(struct core *core, struct worker *w, uint32_t want)
         /* Its share, so that every queue gets one before any gets all. */
         uint32_t share = want / w->serves.queues_count ? want / w->serves.queues_count : 1;
         taken += help_from(core, w, q, share < want - taken ? share : want - taken);
-        if (w->serves.draining || w->counts.trials > 0)
+        if (w->serves.draining || w->counts.trials > 0 || room_waits(w))
             break;
     }
     return taken;
@@ -440,6 +481,8 @@ rounds(struct core *core, bool windows)
                 (w->window == 0 || !w->peer || !dispatch_is_willing(w) ||
                     pace_room(w->serves.draining) == 0 || !peers_can_take(core, w->peer)))
                 fleet_worker_drain(w, NULL); /* another one is to make room */
+            if (w->serves.reserved && (w->window == 0 || !w->peer || !dispatch_is_willing(w)))
+                fleet_worker_reserve(w, NULL); /* likewise */
             if (!dispatch_has_room(core, w, limit))
                 continue;
             uint32_t want = windows ? HELPING : 1;
@@ -487,6 +530,8 @@ pause_workers(struct core *core)
     for (struct worker *w = core->fleet.workers; w; w = w->next) {
         if (w->serves.draining && w->serves.draining->set.paused)
             fleet_worker_drain(w, NULL);
+        if (w->serves.reserved && w->serves.reserved->queue->set.paused)
+            fleet_worker_reserve(w, NULL);
         dispatch_recall_paused(core, w);
     }
     core->step.paused = false;

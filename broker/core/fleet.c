@@ -265,6 +265,23 @@ fleet_worker_drain(struct worker *worker, struct queue *queue)
         queue->draining++;
 }
 
+void
+fleet_worker_reserve(struct worker *worker, struct want *want)
+{
+    struct want *former = worker->serves.reserved;
+    if (former) {
+        assert(former->reserved == worker && former->queue->servings.wants.reserved > 0);
+        former->queue->servings.wants.reserved--;
+        former->reserved = NULL;
+    }
+    worker->serves.reserved = want;
+    if (want) {
+        assert(!want->reserved);
+        want->queue->servings.wants.reserved++;
+        want->reserved = worker;
+    }
+}
+
 static void
 end_post(struct post *post)
 {
@@ -290,6 +307,7 @@ static void
 serve_nothing(struct fleet *fleet, struct worker *worker, struct kinds *kinds)
 {
     fleet_worker_drain(worker, NULL);
+    fleet_worker_reserve(worker, NULL);
     for (uint32_t i = 0; i < worker->serves.queues_count; i++)
         leave_queue(worker->serves.queues[i], worker->serves.kinds);
     leave_pool(worker->serves.pool);
@@ -409,6 +427,7 @@ fleet_worker_remove(struct fleet *fleet, struct worker *worker)
     HASH_DEL(fleet->by_session, worker); /* NOLINT: it is in the table */
     DL_DELETE(fleet->workers, worker);
     free(worker->control.labels);
+    free(worker->control.has);
     free(worker);
 }
 
@@ -456,6 +475,10 @@ count_lease(struct lease *l, bool comes)
     w->counts.suspects += l->suspect ? one : 0;
     w->counts.graves += l->grave ? one : 0;
     w->counts.trials += l->suspect && !l->begun ? one : 0;
+    if (l->leased.needs && comes)
+        has_take(w->control.has, l->leased.needs);
+    else if (l->leased.needs)
+        has_give_back(w->control.has, l->leased.needs);
 }
 
 struct lease *
@@ -515,6 +538,8 @@ fleet_lease_remove(struct fleet *fleet, struct lease *lease)
     DL_DELETE(*list, lease);
     count_lease(lease, false);
     HASH_DEL(fleet->leases, lease);
+    if (lease->leased.needs)
+        needs_put(lease->leased.needs);
     free(lease->refusers);
     if (lease->progress)
         progress_forget(&fleet->progresses, lease->progress);

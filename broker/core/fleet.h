@@ -34,6 +34,7 @@ struct leased {
     bool linked; /* it was after other jobs, or others are after it */
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     struct series *series; /* where its run time goes; NULL: nowhere */
+    struct needs *needs; /* of which its worker holds the amounts for it; NULL: none */
 };
 
 /* A running job's tie to a worker and an attempt. */
@@ -71,6 +72,7 @@ struct worker_serves {
     struct pool *pool; /* NULL: it names its queues, which are those above; else there are none */
     struct kinds *kinds; /* that it handles; NULL: all */
     struct queue *draining; /* it gets nothing until it can take a suspect of this queue */
+    struct want *reserved; /* for a job of which it makes room (room.h) */
 };
 
 struct worker_times {
@@ -83,6 +85,7 @@ struct worker_times {
 /* What it told of itself, and what it was told to be. */
 struct worker_control {
     char *labels; /* separated by spaces; NULL: none */
+    struct has *has; /* and how much of it is taken; NULL: nothing */
     uint32_t cores, load; /* of its machine; cores 0: it takes no orders */
     uint32_t share; /* of the fleet's size... */
     bool divided; /* ...which it has one of */
@@ -273,6 +276,9 @@ void fleet_worker_label(struct worker *worker, const struct slice *labels, uint3
 bool fleet_worker_has_label(const struct worker *worker, struct slice label);
 /* The worker waits until it can take a suspect of this queue; NULL: it does not wait any more. */
 void fleet_worker_drain(struct worker *worker, struct queue *queue);
+/* It makes room for a job of this want, which no worker is reserved for; NULL: for none any more.
+ */
+void fleet_worker_reserve(struct worker *worker, struct want *want);
 /* Forget a worker that has no leases any more. */
 void fleet_worker_remove(struct fleet *fleet, struct worker *worker);
 

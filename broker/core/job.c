@@ -7,6 +7,7 @@
 #include "links.h"
 #include "names.h"
 #include "parts.h"
+#include "room.h"
 #include "tally.h"
 #include "unique.h"
 
@@ -294,6 +295,8 @@ insert(struct core *core, struct level *level, const struct stint_id *id,
 {
     uint64_t due_ms = spec->delay_ms || spec->due_ms ? job_due(core, spec) : 0;
     bool later = due_ms > core->clocks.wall_ms;
+    if (spec->needs.size > 0)
+        room_record(core, r, spec);
     if (spec->expires_in_ms || spec->expires_at_ms) {
         record_set(r, FIELD_START_BY, start_by_of(core, spec));
         put_deadline(core, id, r);
@@ -662,6 +665,7 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
         info->unique_for_ms = record_get(r, FIELD_UNIQUE_FOR, 0);
     }
     slice_to_text(info->schedule, sizeof info->schedule, r->schedule);
+    slice_to_text(info->needs, sizeof info->needs, r->needs);
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
     else {

@@ -214,7 +214,10 @@ put_worker(struct core *core, const struct peer *peer, const struct worker *w)
     name_queues(peer, w, info.queues, sizeof info.queues);
     if (w->control.labels)
         write_cut(info.labels, sizeof info.labels, w->control.labels);
+    if (w->control.has)
+        memcpy(info.has, w->control.has->text, sizeof info.has);
     if (sight_covers_worker(peer->grant, w)) {
+        has_write_taken(w->control.has, info.taken, sizeof info.taken);
         info.window = w->window;
         info.seen_ms_ago = core->clocks.listened_ms - w->times.seen_ms;
         info.held = w->counts.held;

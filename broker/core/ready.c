@@ -26,10 +26,15 @@ book_scan(struct level *level, const struct kinds *kinds)
 }
 
 bool
+book_reach_is_open(const struct level *level, const struct reach *r)
+{
+    return level->queue->set.lifo ? r->tail > 0 || r->met < level->next : r->head < level->next;
+}
+
+bool
 book_scan_is_open(const struct level *level, const struct scan *scan)
 {
-    const struct reach *r = &scan->reach;
-    return level->queue->set.lifo ? r->tail > 0 || r->met < level->next : r->head < level->next;
+    return book_reach_is_open(level, &scan->reach);
 }
 
 bool
@@ -47,6 +52,8 @@ book_end_scans(struct queue *q, const struct kinds *kinds)
         for (uint32_t i = 0; i < level->scans_count; i++)
             if (level->scans[i].kinds == kinds)
                 level->scans[i--] = level->scans[--level->scans_count];
+        if (level->lanes)
+            lanes_end_scans(level->lanes, kinds);
     }
 }
 
@@ -136,8 +143,8 @@ search_back(struct book *book, struct level *level, struct reach *reach, struct 
     return false;
 }
 
-static bool
-search_from(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
+bool
+book_reach_ready(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
     struct slice *bytes)
 {
     return level->queue->set.lifo ? search_back(book, level, reach, id, bytes)
@@ -148,9 +155,10 @@ bool
 book_next_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
     if (level->jobs[STINT_READY] > level->apart &&
-        search_from(book, level, &level->reach, id, bytes))
+        book_reach_ready(book, level, &level->reach, id, bytes))
         return true;
-    level->lost = level->jobs[STINT_READY] > level->apart;
+    /* Those that are left are in lanes, if there are any. */
+    level->lost = !level->lanes && level->jobs[STINT_READY] > level->apart;
     return false;
 }
 
@@ -163,20 +171,31 @@ book_peek_ready(struct book *book, struct level *level, struct stint_id *id, str
     return true;
 }
 
+static bool
+glance(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
+    struct slice *bytes)
+{
+    if (!search(book, level, &reach->head, GLANCED, id, bytes))
+        return false;
+    reach->head = id_sequence(id);
+    return true;
+}
+
+/* With lanes, the oldest job that is ready is the first that any of them may find. */
 bool
 book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
-    if (!search(book, level, &level->reach.head, GLANCED, id, bytes))
-        return false;
-    level->reach.head = id_sequence(id);
-    return true;
+    struct reach *first = &level->reach;
+    for (uint32_t i = 0; level->lanes && i < level->lanes->count; i++)
+        if (level->lanes->list[i].reach.head < first->head)
+            first = &level->lanes->list[i].reach;
+    return glance(book, level, first, id, bytes);
 }
 
 /* What all jobs were searched for needs no search for some of them. */
 static void
-catch_up(const struct level *level, struct reach *reach)
+catch_up(const struct reach *all, struct reach *reach)
 {
-    const struct reach *all = &level->reach;
     if (reach->head < all->head)
         reach->head = all->head;
     if (reach->met == all->met && reach->tail > all->tail)
@@ -187,9 +206,9 @@ bool
 book_scan_ready(struct book *book, struct level *level, struct scan *scan, struct stint_id *id,
     struct slice *bytes)
 {
-    catch_up(level, &scan->reach);
+    catch_up(&level->reach, &scan->reach);
     if (level->jobs[STINT_READY] > level->apart && book_scan_is_open(level, scan) &&
-        search_from(book, level, &scan->reach, id, bytes))
+        book_reach_ready(book, level, &scan->reach, id, bytes))
         return true;
     /* What comes now stands behind it. */
     scan->reach = (struct reach){.head = level->next, .met = level->next};

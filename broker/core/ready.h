@@ -15,6 +15,11 @@ struct scan *book_scan(struct level *level, const struct kinds *kinds);
 bool book_scan_is_open(const struct level *level, const struct scan *scan);
 /* Has it passed over the job of this sequence? */
 bool book_scan_is_past(const struct level *level, const struct scan *scan, uint64_t sequence);
+/* The same of a reach; and the first job that it may find, which it is moved behind (of a queue
+ * that is LIFO: to). */
+bool book_reach_is_open(const struct level *level, const struct reach *reach);
+bool book_reach_ready(struct book *book, struct level *level, struct reach *reach,
+    struct stint_id *id, struct slice *bytes);
 /* Nobody searches this queue for these kinds any more. */
 void book_end_scans(struct queue *queue, const struct kinds *kinds);
 

@@ -54,6 +54,18 @@ requeue(struct core *core, struct job *job, enum record_last last)
     job_make_ready(core, job);
 }
 
+/* Is there a worker that may start it, and has not refused it? */
+static bool
+others_can(struct core *core, const struct job *job, const struct refusers *refusers)
+{
+    const struct record *r = &job->record;
+    struct needs *n = record_has(r, FIELD_NEEDS) ? needs_get(&core->needs, r->needs) : NULL;
+    bool can = apart_others(core, job->level->queue, r->kind, n, refusers);
+    if (n)
+        needs_put(n);
+    return can;
+}
+
 /* Somebody else is to try; if there is nobody, it has failed. While very many wait for somebody
  * else, a worker that refuses more of them gets nothing for a while. */
 static void
@@ -69,7 +81,7 @@ unable(struct core *core, struct worker *worker, struct job *job, const struct o
         return;
     }
     refusers = refusers_add(refusers, worker->session);
-    if (apart_others(core, job->level->queue, job->record.kind, refusers)) {
+    if (others_can(core, job, refusers)) {
         attempt_set_error(&job->record, o->body);
         requeue(core, job, LAST_UNABLE);
         apart_refused(core, job->level, &job->key, &job->record, refusers);

@@ -29,6 +29,8 @@ struct apart {
     struct shelf *shelf;
     bool suspect, grave;
     uint64_t submitted_ms;
+    struct needs *needs; /* NULL: it needs nothing */
+    struct want *want; /* that of its queue; NULL: it needs nothing, or there are too many */
     struct refusers *refusers; /* NULL: none */
     struct apart *prev, *next; /* on the shelf */
     struct apart *prev_refused, *next_refused;
@@ -186,6 +188,7 @@ struct scratch {
     struct pack_buffer parents; /* ids that a job is after */
     struct message_arrays *joint; /* of what comes with an end; NULL: nothing ever did */
     char unserved[STINT_NAME_BYTES];
+    char needs[LIMIT_HAS_BYTES + 1]; /* of a job that is made */
 };
 
 struct bulk;
@@ -217,10 +220,11 @@ struct core {
         uint64_t key[2], count;
     } random;
     struct sweeps sweeps;
-    struct {
+    struct aparts {
         struct apart *jobs; /* uthash by key */
         struct apart *refused; /* those of them that have refusers */
     } apart;
+    struct needs *needs; /* of leases, wants and jobs that are kept apart: uthash by their texts */
     struct refusals refusals;
     struct wishes wishes;
     struct feeds feeds;

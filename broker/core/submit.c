@@ -14,6 +14,7 @@
 #include "meet.h"
 #include "peers.h"
 #include "reply.h"
+#include "room.h"
 #include "sessions.h"
 #include "watch.h"
 
@@ -301,6 +302,14 @@ tally_after(
     return v->status == STINT_OK;
 }
 
+/* Another queue, or this one later, takes it. */
+static void
+refuse_varied(struct verdict *v, uint32_t index)
+{
+    refuse(v, index, STINT_TOO_VARIED,
+        "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
+}
+
 /* What passes is told apart from what never can: a message that is larger than the backlog may be
  * would be sent again for ever. */
 static void
@@ -347,6 +356,11 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
         }
         if (spec->after.size > 0 && !tally_after(core, &t, spec, i, v))
             return;
+        t.bytes += spec->needs.size;
+        if (spec->needs.size > 0 && q && !room_admits(core, t.queue->queue, spec->needs)) {
+            refuse_varied(v, i);
+            return;
+        }
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
         core->book.jobs[STINT_BLOCKED];

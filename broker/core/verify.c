@@ -180,6 +180,8 @@ check_body(struct verify *v, const struct stint_id *key, const struct record *r)
         complain(v, "a job that is not dead has kept an output", id);
     if (record_has(r, FIELD_SPENT) && !record_has(r, FIELD_TOTAL))
         complain(v, "a job has used of a time for all runs that it does not have", id);
+    if (record_has(r, FIELD_NEEDS) && !needs_are_canonical(r->needs))
+        complain(v, "what a job needs of a worker is damaged", id);
 }
 
 /* For how many of its parents a job waits, by the rows of followers. */

@@ -9,10 +9,12 @@
 #include "backlog.h"
 #include "clock.h"
 #include "dispatch.h"
+#include "fleet_has.h"
 #include "job.h"
 #include "pace.h"
 #include "peers.h"
 #include "reply.h"
+#include "room.h"
 #include "sight.h"
 
 /* Whose question it is, and about what. */
@@ -21,16 +23,26 @@ struct question {
     const struct grant *grant; /* of who asks */
     const struct queue *queue;
     struct slice kind; /* empty: any */
+    const struct needs *needs; /* NULL: nothing */
     const struct refusers *refusers; /* who can't start it; NULL: nobody has said so */
 };
 
 /* Workers of the queue, and of them those that handle the kind, by what they can do. */
 struct survey {
     uint32_t serve, handle, paused, leaving, away, refuse;
+    uint32_t lack, full; /* have not what it needs; have it, and too much of it is taken */
     uint32_t willing; /* they take jobs, and */
     uint32_t free; /* have room for one now */
     uint64_t slots; /* of those that are willing */
 };
+
+/* That of the queue for what the job needs; NULL: there is none yet, or no room for it. */
+static const struct want *
+want_of(const struct question *q)
+{
+    return wants_find(
+        &q->queue->servings.wants, (struct slice){(const uint8_t *)q->needs->text, q->needs->size});
+}
 
 /* Whoever rests after a program that it could not start has room again in a moment. */
 static void
@@ -44,9 +56,14 @@ count_one(const struct question *q, const struct worker *w, struct survey *s)
     else if (w->control.paused)
         s->paused++;
     else if (dispatch_is_willing(w) && w->slots > 0 && w->window > 0) {
+        bool full = q->needs && !room_fits(w, q->needs, want_of(q));
+        /* Whoever has no slot for one that needs something takes no others ahead. */
+        bool by_slots = q->queue->servings.wants.count > 0 || room_waits(w);
+        uint32_t most = by_slots && w->slots < w->window ? w->slots : w->window;
         s->willing++;
         s->slots += w->slots;
-        s->free += !w->serves.draining && w->counts.trials == 0 && w->counts.held < w->window &&
+        s->full += full;
+        s->free += !full && !w->serves.draining && w->counts.trials == 0 && w->counts.held < most &&
             peers_can_take(q->core, w->peer) && sight_covers_worker(q->grant, w);
     }
 }
@@ -62,12 +79,23 @@ look_at_workers(const struct question *q)
             (q->kind.size && !kinds_have(w->serves.kinds, q->kind)))
             continue;
         s.handle++;
-        if (apart_has_refused(q->refusers, w))
+        if (q->needs && !fleet_worker_could(w, q->needs))
+            s.lack++;
+        else if (apart_has_refused(q->refusers, w))
             s.refuse++;
         else
             count_one(q, w, &s);
     }
     return s;
+}
+
+/* Who makes room for such a job, as far as who asks may see that. */
+static void
+name_reserved(const struct question *q, struct stint_reason *r)
+{
+    const struct want *want = want_of(q);
+    if (want && want->reserved && sight_covers_worker(q->grant, want->reserved))
+        memcpy(r->worker, want->reserved->name, sizeof r->worker);
 }
 
 /* What is to be said of the workers. False: nothing, as one of them has room. */
@@ -88,12 +116,22 @@ blame_workers(const struct question *q, struct stint_reason *r)
         if (grace)
             r->due_ms = clock_told(core, core->clocks.wall_ms) + core->clocks.grace_until_ms -
                 core->clocks.listened_ms;
-    } else if (s.refuse > 0 && s.free == 0) {
+        return true;
+    }
+    if (s.lack == s.handle) {
+        r->why = STINT_WHY_NEEDS;
+        return true;
+    }
+    r->workers -= s.lack;
+    if (s.refuse > 0 && s.free == 0) {
         r->workers -= s.refuse;
         r->why = STINT_WHY_UNABLE;
     } else if (s.willing == 0)
         r->why = STINT_WHY_UNWILLING;
-    else if (s.free == 0)
+    else if (s.free == 0 && s.full > 0) {
+        r->why = STINT_WHY_ROOM;
+        name_reserved(q, r);
+    } else if (s.free == 0)
         r->why = STINT_WHY_BUSY;
     return s.free == 0;
 }
@@ -105,7 +143,10 @@ count_before(const struct level *level, uint64_t sequence, struct stint_reason *
 {
     const struct queue *q = level->queue;
     uint64_t others = level->jobs[STINT_READY] - earlier(level->jobs[STINT_READY], 1);
-    uint64_t older = sequence - earlier(sequence, later(level->reach.head, 1));
+    uint64_t head = level->reach.head;
+    for (uint32_t i = 0; level->lanes && i < level->lanes->count; i++)
+        head = earlier(head, level->lanes->list[i].reach.head);
+    uint64_t older = sequence - earlier(sequence, later(head, 1));
     uint64_t newer = level->next - 1 - sequence;
     uint64_t places = (q->set.lifo ? newer : older) + level->apart;
     uint64_t most = earlier(others, places), behind = q->set.lifo ? older : newer;
@@ -131,6 +172,17 @@ blame_pace(const struct core *core, const struct queue *q, struct stint_reason *
     return true;
 }
 
+/* Did searching pass over it, as its queue has too many wants? */
+static bool
+is_passed(const struct job *job)
+{
+    const struct lanes *lanes = job->level->lanes;
+    uint64_t sequence = id_sequence(&job->key);
+    return lanes && lanes->passed_first && sequence >= lanes->passed_first &&
+        sequence <= lanes->passed_last &&
+        !wants_find(&job->level->queue->servings.wants, job->record.needs);
+}
+
 static void
 blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
 {
@@ -143,6 +195,10 @@ blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
     bool blamed = blame_workers(q, r);
     if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(q->core, q->queue, r))
         return;
+    if (q->needs && !blamed && is_passed(job)) {
+        r->why = STINT_WHY_VARIED;
+        return;
+    }
     if (record_suspect(&job->record) && (!blamed || r->why == STINT_WHY_BUSY)) {
         r->why = STINT_WHY_SUSPECT;
         return;
@@ -200,9 +256,16 @@ why_job(
     else if (job.state == STINT_RUNNING)
         blame_lease(core, job.lease, r);
     else {
+        struct needs *needs =
+            record_has(&job.record, FIELD_NEEDS) ? needs_get(&core->needs, job.record.needs) : NULL;
+        q.needs = needs;
         blame_ready(&q, &job, r);
         if (r->why == STINT_WHY_UNABLE)
             slice_to_text(r->error, sizeof r->error, job.record.error);
+        if (r->why >= STINT_WHY_NEEDS)
+            slice_to_text(r->needs, sizeof r->needs, job.record.needs);
+        if (needs)
+            needs_put(needs);
     }
 }
 
@@ -233,6 +296,7 @@ blame_queue(
     memcpy(r->queue, queue->name, sizeof r->queue);
     r->before = queue->ready;
     const char *unserved = backlog_unserved(core, queue);
+    const struct needs *unmet = NULL;
     if (queue->set.paused)
         r->why = STINT_WHY_PAUSED;
     else if (queue->backlog == 0)
@@ -243,6 +307,10 @@ blame_queue(
         r->why = STINT_WHY_NO_HANDLER;
         r->workers = queue_workers(queue);
         memcpy(r->kind, unserved, sizeof r->kind);
+    } else if (queue_workers(queue) > 0 && (unmet = backlog_unmet(core, queue)) != NULL) {
+        r->why = STINT_WHY_NEEDS;
+        r->workers = queue_workers(queue);
+        memcpy(r->needs, unmet->text, unmet->size);
     } else {
         bool blamed = blame_workers(&q, r);
         if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(core, queue, r))

@@ -16,7 +16,8 @@
  *     36  u16  size of the error text
  *     38  u16  size of the attempts that have ended
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, unique key, attempts, name of its schedule, body (unless chunked)
+ *     ..       kind, error text, unique key, attempts, name of its schedule, needs, body (unless
+ *              chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -63,7 +64,8 @@ enum record_field {
     FIELD_TOTAL = 18, /* all its runs together may take so long */
     FIELD_SPENT = 19, /* of one with such a limit: those that are over took so long */
     FIELD_SCHEDULE = 20, /* bytes of the name of the schedule that made it */
-    FIELDS_OPTIONAL = 21,
+    FIELD_NEEDS = 23, /* bytes of what it needs of a worker */
+    FIELDS_OPTIONAL = 24,
     FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
@@ -74,7 +76,8 @@ enum record_field {
 enum {
     RECORD_FIXED_BYTES = 40,
     RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
-        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES + ATTEMPTS_BYTES_MAX + LIMIT_NAME_BYTES,
+        LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES + ATTEMPTS_BYTES_MAX + LIMIT_NAME_BYTES +
+        LIMIT_NEEDS_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
     OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
@@ -89,6 +92,7 @@ struct record {
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
     struct slice kind, error, unique, schedule;
+    struct slice needs; /* canonical (needs.h) */
     struct slice attempts; /* those that have ended (attempts.h) */
     struct slice body; /* empty if chunked */
 };
@@ -198,6 +202,9 @@ record_grave(const struct record *r)
 
 /* A fresh record of a submitted job; borrows the spec's slices. */
 void record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms);
+
+/* The same of what it needs, a canonical text. */
+void record_set_needs(struct record *r, struct slice needs);
 
 /* Give the record this body, or none; decides whether it goes in parts. Call it after the other
  * fields are set. */

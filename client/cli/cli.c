@@ -102,7 +102,8 @@ bool
 cli_passing(enum stint_status status)
 {
     return status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL ||
-        status == STINT_STORE_FULL || status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED;
+        status == STINT_STORE_FULL || status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED ||
+        status == STINT_TOO_VARIED;
 }
 
 int
@@ -132,6 +133,7 @@ cli_exit(enum stint_status status)
     case STINT_TOO_MANY:
     case STINT_CLOSING:
     case STINT_QUEUE_CLOSED:
+    case STINT_TOO_VARIED:
     case STINT_UNKNOWN_OUTCOME:
         return EX_TEMPFAIL;
     case STINT_DENIED:

@@ -17,6 +17,7 @@ static const struct out_column queue_columns[] = {{"QUEUE", "name", OUT_LEFT, 0}
 static const struct out_column worker_columns[] = {{"WORKER", "name", OUT_LEFT, 0},
     {"SLOTS", "slots", OUT_RIGHT, 0}, {"HELD", "held", OUT_RIGHT, 0},
     {"STATE", "state", OUT_LEFT, 0}, {"LABELS", "labels", OUT_LONG, 70},
+    {"HAS", "has", OUT_LONG, 120}, {"TAKEN", "taken", OUT_LONG, 120},
     {"LOAD %", "load_percent", OUT_RIGHT, 100}, {"WINDOW", "window", OUT_RIGHT, 90},
     {"SUCCEEDED", "succeeded", OUT_RIGHT, 60}, {"FAILED", "failed", OUT_RIGHT, 60},
     {"SEEN MS AGO", "seen_ms_ago", OUT_RIGHT, 80}, {"SOFTWARE", "software", OUT_LEFT, 110},

@@ -21,6 +21,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, after_option_table, 0, "After which jobs:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, total_option_table, 0,
         "How long it may take in all:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
         "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},

@@ -20,6 +20,7 @@ int jobs_at_end;
 static char **after; /* --after, as often as wished */
 static int after_any;
 static char *total; /* --total */
+static char *needs; /* --needs */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -67,6 +68,12 @@ struct poptOption after_option_table[] = {
 struct poptOption total_option_table[] = {
     {"total", 0, POPT_ARG_STRING, &total, 0,
         "all its runs together may take so long (no limit)", "TIME"},
+    POPT_TABLEEND};
+
+struct poptOption needs_option_table[] = {
+    {"needs", 0, POPT_ARG_STRING, &needs, 0,
+        "labels and amounts, as \"gpu zone=a cpus=2 mem=4G\": it runs where they are, and free",
+        "WORDS"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -222,6 +229,9 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         if (*times[i].ms == 0)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
+    if (needs && needs[strspn(needs, " ,")] == '\0')
+        return cli_usage(cli, "--needs=%s: write labels and amounts, such as gpu or cpus=2", needs);
+    job->needs = needs;
     int rc = fill_expires(cli, job);
     rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;

@@ -28,6 +28,8 @@ extern struct poptOption expires_option_table[];
 extern struct poptOption after_option_table[];
 /* How long all runs may take: --total. */
 extern struct poptOption total_option_table[];
+/* What they need of a worker: --needs. */
+extern struct poptOption needs_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 

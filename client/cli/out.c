@@ -145,6 +145,7 @@ out_job(const struct stint_job_info *i)
     if (i->after_flags & STINT_AFTER_ANY)
         json_object_set_new(o, "after_end", json_string("any"));
     put_text(o, "schedule", i->schedule);
+    put_text(o, "needs", i->needs);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "total_ms", i->total_ms);
@@ -257,6 +258,8 @@ out_worker(const struct stint_worker_info *i)
         (json_int_t)i->succeeded, "failed", (json_int_t)i->failed);
     put_text(o, "kinds", i->kinds);
     put_text(o, "labels", i->labels);
+    put_text(o, "has", i->has);
+    put_text(o, "taken", i->taken);
     put_number(o, "running", i->begun);
     put_number(o, "cores", i->cores);
     put_number(o, "load_percent", i->load);
@@ -294,6 +297,7 @@ out_reason(const struct stint_reason *r)
         json_object_set_new(o, "about", json_true());
     out_put_time(o, "due", r->due_ms);
     put_text(o, "worker", r->worker);
+    put_text(o, "needs", r->needs);
     put_text(o, "error", r->error);
     if (r->closed || r->full)
         put_text(o, "submits", r->closed ? "closed" : "full");

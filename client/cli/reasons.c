@@ -141,6 +141,34 @@ put_workers(FILE *f, const struct stint_reason *r)
     }
 }
 
+/* Of labels and amounts. */
+static void
+put_needs(FILE *f, const struct stint_reason *r)
+{
+    bool job = r->kind[0] != '\0';
+    if (r->why == STINT_WHY_ROOM) {
+        fprintf(f, "it needs %s, which %u worker%s, and too much of it is taken", r->needs,
+            r->workers, r->workers == 1 ? " has" : "s have");
+        if (r->worker[0])
+            fprintf(f, "; worker %s makes room for the next such job", r->worker);
+        return;
+    }
+    if (r->why == STINT_WHY_VARIED) {
+        fprintf(f,
+            "it needs %s, and jobs of queue %s need so many different things that it waits until "
+            "some of them are gone; another queue would help",
+            r->needs, r->queue);
+        return;
+    }
+    if (job)
+        fprintf(f, "it needs %s, which none of the %u worker%s for it has", r->needs, r->workers,
+            plural(r->workers));
+    else
+        fprintf(f, "there are jobs in it that need %s, which none of its %u worker%s has", r->needs,
+            r->workers, plural(r->workers));
+    fprintf(f, "; start one that does: stint-worker --queue %s --has '%s' ...", r->queue, r->needs);
+}
+
 static void
 put_place(FILE *f, const struct stint_reason *r)
 {
@@ -214,6 +242,7 @@ reason_sentence(const struct stint_reason *r, uint64_t now_ms)
         STINT_WHY_UNCLAIMED, STINT_WHY_GRACE, STINT_WHY_RATE};
     static const enum stint_why workers[] = {STINT_WHY_NO_WORKER, STINT_WHY_NO_HANDLER,
         STINT_WHY_UNABLE, STINT_WHY_UNWILLING, STINT_WHY_SUSPECT, STINT_WHY_BUSY};
+    static const enum stint_why needs[] = {STINT_WHY_NEEDS, STINT_WHY_ROOM, STINT_WHY_VARIED};
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
@@ -223,6 +252,8 @@ reason_sentence(const struct stint_reason *r, uint64_t now_ms)
         put_time(f, r, now_ms);
     else if (is_among(r->why, workers, sizeof workers / sizeof *workers))
         put_workers(f, r);
+    else if (is_among(r->why, needs, sizeof needs / sizeof *needs))
+        put_needs(f, r);
     else
         put_place(f, r);
     if (r->closed)

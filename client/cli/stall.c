@@ -15,6 +15,7 @@ enum reason {
     LATER = 16,
     PAUSED = 32,
     LIMITED = 64,
+    UNMET = 128,
 };
 
 void
@@ -76,6 +77,17 @@ each_worker(void *context, const struct stint_worker_info *info)
     return true;
 }
 
+/* No worker has what it needs. */
+static void
+say_unmet(struct stall *s, const struct stint_reason *reason)
+{
+    if (reason->why != STINT_WHY_NEEDS || !first_time(s, UNMET))
+        return;
+    char *sentence = reason_sentence(reason, clock_wall_ms());
+    cli_say(s->cli, "%s", sentence);
+    free(sentence);
+}
+
 /* A broker that is too old to be asked has no queues that are paused or limited. */
 static void
 say_set(struct stall *s, const char *queue)
@@ -86,6 +98,8 @@ say_set(struct stall *s, const char *queue)
     if (reason.why == STINT_WHY_PAUSED && first_time(s, PAUSED))
         cli_say(s->cli, "queue %s is paused, so nothing of it begins; stint queue resume %s", queue,
             queue);
+    if (s->queue) /* else the jobs of others may be meant */
+        say_unmet(s, &reason);
     if ((reason.why == STINT_WHY_LIMITED || reason.why == STINT_WHY_RATE) &&
         first_time(s, LIMITED)) {
         char *sentence = reason_sentence(&reason, clock_wall_ms());
@@ -151,6 +165,9 @@ look_at_job(
     else if (info->state == STINT_READY) {
         memcpy(queue, info->queue, STINT_NAME_BYTES);
         memcpy(kind, info->kind, STINT_NAME_BYTES);
+        struct stint_reason reason;
+        if (info->needs[0] && stint_why(s->cli->client, &one, 1, &reason, ASK_MS) == STINT_OK)
+            say_unmet(s, &reason);
         fleet->queue = queue;
         fleet->kind = kind;
     }

@@ -410,7 +410,8 @@ LIST(run)
 
 FIELDS(dispatched, map, {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind", show_name},
     {4, "payload", show_bytes}, {5, "max_attempts", show_uint}, {6, "time_to_run_ms", show_uint},
-    {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids})
+    {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids},
+    {10, "needs", show_text})
 LIST(dispatched)
 
 #include "transcript_joint.h"
@@ -490,7 +491,7 @@ MESSAGE(HELLO, {2, "version_min", show_uint}, {3, "version_max", show_uint}, {4,
     {5, "session", show_session}, {6, "name", show_text}, {7, "software", show_text},
     {8, "slots", show_uint}, {9, "window", show_uint}, {10, "queues", show_name_list},
     {11, "kinds", show_name_list}, {12, "labels", show_name_list}, {13, "cores", show_uint},
-    {14, "prefixes", show_name_list}, NUMBER)
+    {14, "prefixes", show_name_list}, {15, "has", show_text}, NUMBER)
 MESSAGE(WELCOME, {2, "version", show_uint}, {3, "epoch", show_uint}, {4, "broker", show_uint},
     {5, "heartbeat_ms", show_uint}, {6, "lost_ms", show_uint}, {7, "message_bytes", show_uint},
     {8, "payload_bytes", show_uint}, {9, "result_bytes", show_uint}, {10, "submission", show_uint},

@@ -7,7 +7,7 @@ FIELDS(reason, map,
     {8, "about", show_bool}, {9, "workers", show_uint}, {10, "paused", show_uint},
     {11, "leaving", show_uint}, {12, "away", show_uint}, {13, "slots", show_uint},
     {14, "before", show_uint}, {15, "due", show_time}, {16, "worker", show_text},
-    {17, "error", show_bytes})
+    {17, "error", show_bytes}, {18, "needs", show_text})
 LIST(reason)
 
 LIST(uint_list)

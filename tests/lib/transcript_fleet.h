@@ -5,7 +5,7 @@ FIELDS(worker, map,
     {7, "seen_ms_ago", show_uint}, {8, "succeeded", show_uint}, {9, "failed", show_uint},
     {10, "kinds", show_text}, {11, "labels", show_text}, {12, "begun", show_uint},
     {13, "cores", show_uint}, {14, "load", show_uint}, {15, "state", show_uint},
-    {16, "since_ms_ago", show_uint})
+    {16, "since_ms_ago", show_uint}, {17, "has", show_text}, {18, "taken", show_text})
 LIST(worker)
 
 FIELDS(running, map,

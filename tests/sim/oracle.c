@@ -274,9 +274,7 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
     j->now.suspect = (r.fields >> FIELD_SUSPECT & 1) != 0;
     j->now_due_ms = record_get(&r, FIELD_DUE, 0);
     j->now_expires_ms = record_get(&r, FIELD_EXPIRES, 0);
-    expires_read(j, &r);
-    after_read(j, &r);
-    total_read(j, &r);
+    wished_read(j, &r);
     j->now_queue = id_compare(&at, &j->now_key) == 0 ? j->now_queue : queue_at(s, &at);
     j->now_key = at;
     if (table == STORE_LIVE && stored_running(s, &at)) {
@@ -386,7 +384,7 @@ check_order(const struct sent_dispatch *d, const struct job *j, const struct job
 {
     const struct stint_id *key = &j->now_key, *others = &other->now_key;
     if (other->now.state != STINT_READY || id_queue(others) != id_queue(key) || is_apart(other) ||
-        !handles(d->to, other))
+        !handles(d->to, other) || (other->wish.needs && !needs_same(j, other)))
         return;
     if (queues_prefer(j->now_queue, others, key, is_apart(j)))
         sim_broken("%s was dispatched before one whose turn it is", job_named(j));
@@ -583,6 +581,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     note_refusals();
     check_dispatches();
     queues_check_limits();
+    needs_check();
     check_counts(core);
     rights_check_lists();
     queues_check_backlogs();

@@ -33,6 +33,7 @@ struct wish {
         unsigned count;
         bool any; /* any end of them will do */
     } after;
+    const char *needs; /* of a worker, canonical; NULL: nothing */
     size_t payload_bytes, result_bytes;
 };
 

@@ -112,6 +112,7 @@ party_of(const struct hello *h, const struct grant *key)
     write_words(p->kinds, sizeof p->kinds, arrays->names.kinds, h->kinds);
     write_words(p->queues, sizeof p->queues, arrays->names.queues, h->queues);
     write_words(p->prefixes, sizeof p->prefixes, arrays->names.prefixes, h->prefixes);
+    needs_hear(p, h, arrays->names.labels);
     p->greeted_us = world_us();
     p->welcomed = p->denied = false;
     p->asks_all = 0; /* a client that is new counts its requests anew */
@@ -422,8 +423,8 @@ frames_out(const struct outbox *out)
     }
 }
 
-bool
-frames_served(const struct job *j, bool of_its_kind)
+static bool
+is_served(const struct job *j, bool of_its_kind, bool with_needs)
 {
     const uint64_t lost_us = (uint64_t)known.options.lost_ms * US_A_MS;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
@@ -431,10 +432,23 @@ frames_served(const struct job *j, bool of_its_kind)
         if (p && p->welcomed && !p->denied && p->role == ROLE_WORKER && !p->left &&
             p->greeted_us < world_us() && p->seen_us + lost_us / 2 > world_us() &&
             serves(p, keys_queues[j->now_queue]) &&
-            (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)))
+            (!of_its_kind || !p->kinds[0] || has_word(p->kinds, j->wish.kind)) &&
+            (!with_needs || needs_could(p, j)))
             return true;
     }
     return false;
+}
+
+bool
+frames_served(const struct job *j, bool of_its_kind)
+{
+    return is_served(j, of_its_kind, false);
+}
+
+bool
+frames_could(const struct job *j)
+{
+    return is_served(j, true, true);
 }
 
 void

@@ -20,6 +20,7 @@ struct party {
     char kinds[256]; /* that it handles, each between two spaces; "": all */
     char queues[256]; /* that it serves, likewise, */
     char prefixes[256]; /* and by which prefixes of their names */
+    char has[LIMIT_HAS_BYTES + 1]; /* labels and amounts */
     bool left, claimed; /* said BYE, ended a CLAIM: in this batch */
     bool welcomed; /* its last HELLO was answered so, */
     bool denied; /* or one that came with it was not: what it serves is not known then */
@@ -243,6 +244,26 @@ void after_remember(struct job *j);
  * step. */
 bool after_may_run(const struct job *j);
 bool after_may_fail(const struct job *j);
+/* oracle_needs.c: what jobs need of workers. A worker says what it has; its labels are apart. */
+void needs_hear(struct party *p, const struct hello *h, const struct slice *labels);
+void needs_read(const struct job *j, const struct record *r);
+/* Has it all, and enough, if it held nothing else? */
+bool needs_could(const struct party *p, const struct job *j);
+/* At the end of a step: of what was dispatched, and all that workers hold. */
+void needs_check(void);
+bool needs_same(const struct job *a, const struct job *b);
+/* Is a worker of its queue and kind connected, as frames_served has it, that could run it? */
+bool frames_could(const struct job *j);
+
+/* What its record says of its wishes: is it that? */
+static inline void
+wished_read(struct job *j, const struct record *r)
+{
+    expires_read(j, r);
+    after_read(j, r);
+    total_read(j, r);
+    needs_read(j, r);
+}
 /* oracle_schedules.c: schedules and their jobs, which are none of those that clients wish. */
 void schedules_begin(void);
 void schedules_batch(const struct batch *batch);

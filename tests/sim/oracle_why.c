@@ -34,7 +34,7 @@ fits(enum stint_state state, enum stint_why why)
     switch (state) {
     case STINT_READY:
         return (why >= STINT_WHY_PAUSED && why <= STINT_WHY_NEXT) || why == STINT_WHY_LIMITED ||
-            why == STINT_WHY_RATE;
+            why == STINT_WHY_RATE || why == STINT_WHY_NEEDS || why == STINT_WHY_ROOM;
     case STINT_SCHEDULED:
         return why == STINT_WHY_RETRY || why == STINT_WHY_SNOOZED || why == STINT_WHY_DUE;
     case STINT_BLOCKED:
@@ -112,6 +112,10 @@ judge_ready(struct job *j, const struct stint_reason *r)
         sim_broken("%s is said to have no worker for its kind", job_named(j));
     if (strcmp(r->queue, keys_queues[j->now_queue]) != 0 || strcmp(r->kind, j->wish.kind) != 0)
         sim_broken("%s is said to be of another queue or kind", job_named(j));
+    if (r->why == STINT_WHY_NEEDS && (!j->wish.needs || (frames_could(j) && !sim_wild)))
+        sim_broken("%s is said to need what nobody has", job_named(j));
+    if (r->why == STINT_WHY_ROOM && (!j->wish.needs || !any_runs()))
+        sim_broken("%s is said to find no room, and nothing takes any", job_named(j));
     if (r->why == STINT_WHY_BUSY && !any_runs())
         sim_broken("%s is said to wait for slots, and nothing runs", job_named(j));
     judge_next(j, r);

@@ -147,7 +147,7 @@ answered(void *context, enum stint_status status, const struct stint_id *ids, si
         sim_broken("the broker has forgotten a session: %s", stint_client_error(c->client));
     if (!c->refuse_at_once &&
         (status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL ||
-            status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED))
+            status == STINT_TOO_MANY || status == STINT_QUEUE_CLOSED || status == STINT_TOO_VARIED))
         sim_broken("a client is to try again by itself, and was told to");
     if (status == STINT_OK && count != p->count)
         sim_broken("a client was told of %zu jobs of %u", count, p->count);
@@ -509,6 +509,7 @@ work(struct sim_worker *w)
         .queues = queues,
         .labels = &label,
         .labels_count = 1,
+        .has = wishes_has(w == workers || w->process.key, chance),
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
     /* The first one handles all; some of the others but one kind. */

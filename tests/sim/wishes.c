@@ -5,6 +5,17 @@
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
 static const char *const wishes_keys[3] = {"k", "key", "\xc3\xa4"};
 
+static const char *const wishes_needs[] = {
+    "cpus=1", "cpus=2", "cpus=4", "cpus=1 odd", "cpus=1.5 gpu=1", "mem=512M"};
+
+const char *
+wishes_has(bool all, struct chance *c)
+{
+    static const char *const some[] = {
+        NULL, "cpus=4 gpu=2 mem=512M", "cpus=1", "odd cpus=8", "mem=2G,gpu=1,cpus=0"};
+    return all ? "cpus=4 gpu=1 mem=1G odd" : some[chance_below(c, sizeof some / sizeof *some)];
+}
+
 struct wish
 wishes_make(const struct load *load, const struct grant *key, struct chance *c)
 {
@@ -38,6 +49,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.unique_waiting = chance_in_100(c, 30);
         w.unique_for_ms = chance_in_100(c, 30) ? chance_between(c, 1, 20000) : 0;
     }
+    if (chance_in_100(c, load->needy))
+        w.needs = wishes_needs[chance_below(c, sizeof wishes_needs / sizeof *wishes_needs)];
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
         w.result_bytes += chance_below(c, 9000);
@@ -99,6 +112,7 @@ wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
         .delay_ms = w->delay_ms,
         .expires_in_ms = w->expires_in_ms,
         .total_ms = w->total_ms,
+        .needs = w->needs,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms,

@@ -7,6 +7,8 @@
 
 extern const char *const wishes_kinds[3];
 
+/* What a worker has: all that is ever needed, or maybe less. */
+const char *wishes_has(bool all, struct chance *chance);
 /* Mostly for a queue that the key is for. */
 struct wish wishes_make(const struct load *load, const struct grant *key, struct chance *chance);
 /* It may be after others: of its own submission, before it, whose first number that is; or, if

@@ -167,10 +167,11 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
     json_decref(o);
 }
 
+enum { NOW_MS = 1000000 };
+
 static void
 every_reason_has_its_sentence(void **state)
 {
-    enum { NOW_MS = 1000000 };
     static const char *const sentences[STINT_WHYS] = {
         "there is no such job, or it was forgotten; stint ls lists those there are",
         "it is over: dead; stint retry brings it back",
@@ -205,6 +206,13 @@ every_reason_has_its_sentence(void **state)
         "more",
         "as many jobs of queue mail have begun as may in a time; one more may in 3m",
         "it waits until 1204 other jobs have ended",
+        [STINT_WHY_NEEDS] = "it needs gpu=1 ssd, which none of the 4 workers for it has; start one "
+                            "that does: stint-worker --queue mail --has 'gpu=1 ssd' ...",
+        [STINT_WHY_ROOM] = "it needs gpu=1 ssd, which 4 workers have, and too much of it is taken; "
+                           "worker eno makes room for the next such job",
+        [STINT_WHY_VARIED] = "it needs gpu=1 ssd, and jobs of queue mail need so many different "
+                             "things that it waits until some of them are gone; another queue "
+                             "would help",
     };
     struct stint_reason r = {.queue = "mail",
         .kind = "letter",
@@ -218,12 +226,13 @@ every_reason_has_its_sentence(void **state)
         .before = 1204,
         .due_ms = NOW_MS + 179500,
         .worker = "eno",
+        .needs = "gpu=1 ssd",
         .error = "no paper\nand more"};
     (void)state;
     for (unsigned why = 0; why < STINT_WHYS; why++) {
         r.why = (enum stint_why)why;
         char *sentence = reason_sentence(&r, NOW_MS);
-        assert_string_equal(sentence, sentences[why]);
+        assert_string_equal(sentence, sentences[why] ? sentences[why] : sentences[0]);
         free(sentence);
     }
     r = (struct stint_reason){.why = STINT_WHY_NOTHING, .queue = "mail", .closed = true};
@@ -231,6 +240,19 @@ every_reason_has_its_sentence(void **state)
     assert_string_equal(
         closed, "nothing waits in it; it is closed, so submits wait: stint queue open mail");
     free(closed);
+}
+
+static void
+needs_of_jobs_of_a_queue_have_a_sentence_too(void **state)
+{
+    const struct stint_reason r = {
+        .why = STINT_WHY_NEEDS, .queue = "mail", .workers = 1, .needs = "gpu=1"};
+    char *sentence = reason_sentence(&r, 0);
+    (void)state;
+    assert_string_equal(sentence,
+        "there are jobs in it that need gpu=1, which none of its 1 worker has; start one that "
+        "does: stint-worker --queue mail --has 'gpu=1' ...");
+    free(sentence);
 }
 
 static void
@@ -242,7 +264,7 @@ every_status_has_its_exit_code_and_only_what_can_change_passes(void **state)
     assert_int_equal(cli_passing(STINT_##name), \
         STINT_##name == STINT_STORE_FULL || STINT_##name == STINT_QUEUE_FULL || \
             STINT_##name == STINT_BACKLOG_FULL || STINT_##name == STINT_TOO_MANY || \
-            STINT_##name == STINT_QUEUE_CLOSED);
+            STINT_##name == STINT_QUEUE_CLOSED || STINT_##name == STINT_TOO_VARIED);
     STINT_STATUS_MAP(X)
 #undef X
     assert_int_equal(cli_exit(STINT_NO_SUCH_JOB), EXIT_NO_SUCH_JOB);
@@ -308,6 +330,7 @@ main(void)
         cmocka_unit_test(a_result_that_is_lost_is_told_from_one_that_is_empty),
         cmocka_unit_test(queues_workers_figures_and_events_have_their_shapes),
         cmocka_unit_test(every_reason_has_its_sentence),
+        cmocka_unit_test(needs_of_jobs_of_a_queue_have_a_sentence_too),
         cmocka_unit_test(every_status_has_its_exit_code_and_only_what_can_change_passes),
         cmocka_unit_test(numbers_times_ids_and_halts_are_read_or_refused),
     };

@@ -220,6 +220,7 @@ job_info(void)
     i.after = (uint32_t)upto(UINT32_MAX);
     i.after_flags = (uint32_t)upto(UINT32_MAX);
     text(i.schedule, sizeof i.schedule);
+    text(i.needs, sizeof i.needs);
     i.progress = progress();
     return i;
 }
@@ -245,6 +246,7 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, total_ms);
     ASSERT_FIELD(is, was, spent_ms);
     assert_string_equal(is->schedule, was->schedule);
+    assert_string_equal(is->needs, was->needs);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);
@@ -366,6 +368,8 @@ say_WORKERS(uint64_t number)
             .state = (uint32_t)upto(UINT32_MAX),
             .since_ms_ago = upto(UINT64_MAX)};
         text(w->labels, sizeof w->labels);
+        text(w->has, sizeof w->has);
+        text(w->taken, sizeof w->taken);
         text(w->name, sizeof w->name);
         text(w->software, sizeof w->software);
         text(w->queues, sizeof w->queues);
@@ -396,6 +400,8 @@ say_WORKERS(uint64_t number)
         ASSERT_FIELD(is, was, state);
         ASSERT_FIELD(is, was, since_ms_ago);
         ASSERT_FIELD(is, was, labels);
+        ASSERT_FIELD(is, was, has);
+        ASSERT_FIELD(is, was, taken);
     }
     pack_buffer_free(&elements);
 }
@@ -484,6 +490,7 @@ any_reason(void)
     text(r.kind, sizeof r.kind);
     text(r.worker, sizeof r.worker);
     text(r.error, sizeof r.error);
+    text(r.needs, sizeof r.needs);
     return r;
 }
 
@@ -518,6 +525,7 @@ say_REASONS(uint64_t number)
         ASSERT_FIELD(is, was, away);
         ASSERT_FIELD(is, was, slots);
         ASSERT_FIELD(is, was, before);
+        ASSERT_FIELD(is, was, needs);
         ASSERT_FIELD(is, was, due_ms);
         ASSERT_FIELD(is, was, worker);
         ASSERT_FIELD(is, was, error);

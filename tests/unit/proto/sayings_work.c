@@ -20,7 +20,9 @@ say_HELLO(uint64_t number)
         .prefixes = worker ? (uint32_t)below(9) : 0,
         .kinds = worker ? (uint32_t)below(9) : 0,
         .cores = worker ? (uint32_t)upto(UINT16_MAX) : 0,
-        .labels = worker ? (uint32_t)below(5) : 0};
+        .labels = worker ? (uint32_t)below(5) : 0,
+        .has = worker && chance() ? (struct slice){(const uint8_t *)"cpus=8 gpu=0 zone=a", 19}
+                                  : (struct slice){NULL, 0}};
     (void)number;
     for (unsigned i = 0; i < 5; i++)
         labels[i] = name();
@@ -55,6 +57,7 @@ say_HELLO(uint64_t number)
     assert_int_equal(heard.hello.prefixes, h.prefixes);
     for (unsigned i = 0; i < h.prefixes; i++)
         assert_same(arrays->names.prefixes[i], queues[h.queues + i]);
+    assert_same(heard.hello.has, h.has);
     assert_int_equal(heard.hello.cores, h.cores);
     assert_int_equal(heard.hello.labels, h.labels);
     for (unsigned i = 0; i < h.labels; i++)
@@ -210,6 +213,15 @@ after(uint32_t place)
     return kept(bytes, b.used);
 }
 
+/* Words, in any form. */
+static struct slice
+needs(void)
+{
+    static const char *const all[] = {"gpu", "mem=0.5G,cpus=2", "zone=a  ssd", "n=1024T"};
+    const char *one = all[below(sizeof all / sizeof *all)];
+    return (struct slice){(const uint8_t *)one, strlen(one)};
+}
+
 static struct job_spec
 spec(uint32_t place)
 {
@@ -256,6 +268,8 @@ spec(uint32_t place)
     if (chance())
         s.after_flags = below(AFTER_FLAGS_ALL + 1);
     if (chance())
+        s.needs = needs();
+    if (chance())
         s.max_attempts = 1 + (uint32_t)upto(LIMIT_ATTEMPTS - 1);
     if (chance())
         s.priority = (uint8_t)below(256);
@@ -285,6 +299,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
         assert_same(s->after, jobs[i].after);
         assert_number(s->after_flags, jobs[i].after_flags);
+        assert_same(s->needs, jobs[i].needs);
         assert_int_equal(s->max_attempts, jobs[i].max_attempts);
         assert_int_equal(s->priority, jobs[i].priority);
     }
@@ -431,7 +446,8 @@ say_DISPATCH(uint64_t number)
             .time_to_run_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
             .submitted_ms = upto(UINT64_MAX),
             .confirm = chance(),
-            .after = chance() ? joined_ids() : (struct slice){NULL, 0}};
+            .after = chance() ? joined_ids() : (struct slice){NULL, 0},
+            .needs = chance() ? needs() : (struct slice){NULL, 0}};
         message_put_dispatched(&frame, &jobs[i]);
     }
     pack_close_array(&frame, at, count);
@@ -449,6 +465,7 @@ say_DISPATCH(uint64_t number)
         assert_number(d->submitted_ms, jobs[i].submitted_ms);
         assert_int_equal(d->confirm, jobs[i].confirm);
         assert_same(d->after, jobs[i].after);
+        assert_same(d->needs, jobs[i].needs);
     }
 }
 

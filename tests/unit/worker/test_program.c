@@ -261,6 +261,32 @@ a_program_is_told_what_its_job_was_after_and_nobody_else_says_so(void **state)
     free(s.worker);
 }
 
+static void
+a_program_is_told_what_its_job_needs_and_nobody_else_says_so(void **state)
+{
+    struct surroundings s = {0};
+    char forged[] = "STINT_NEEDS=forged", expected[300];
+    char *of_job[] = {forged, NULL};
+    struct stint_task_info job = {.queue = "q", .kind = "k"};
+    char needs[STINT_NEEDS_BYTES];
+    (void)state;
+    memset(needs, 'x', sizeof needs - 1);
+    needs[sizeof needs - 1] = '\0';
+    (void)snprintf(expected, sizeof expected, "STINT_NEEDS=%s", needs);
+    assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
+    for (unsigned i = 0; i < 2; i++) {
+        job.needs = i ? needs : NULL;
+        char **all = environment_make(&s, &job, of_job, "/scratch", NULL, false);
+        assert_int_equal(named(all, "STINT_NEEDS="), i);
+        assert_int_equal(count_of(all, expected), i);
+        assert_int_equal(count_of(all, "STINT_TMPDIR=/scratch"), 1);
+        free(all);
+    }
+    free(s.base);
+    free(s.endpoint);
+    free(s.worker);
+}
+
 /* A child that waits at a pipe's end until it is closed. */
 static pid_t
 start_child(int ends[2], bool own_session)
@@ -349,6 +375,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_is_told_what_its_job_was_after_and_nobody_else_says_so),
+        cmocka_unit_test(a_program_is_told_what_its_job_needs_and_nobody_else_says_so),
         cmocka_unit_test_setup_teardown(
             a_program_is_the_first_of_its_name_that_can_be_run, make_root, remove_root),
         cmocka_unit_test_setup_teardown(
