@@ -10,6 +10,7 @@
  */
 #include "submit.h"
 #include "after.h"
+#include "batches.h"
 #include "job.h"
 #include "meet.h"
 #include "peers.h"
@@ -230,6 +231,7 @@ struct tally {
     uint64_t bytes;
     uint32_t queues, levels; /* new ones */
     uint32_t links; /* jobs that they are after */
+    uint64_t batch; /* that the last one of them was in */
     struct place_of_jobs *queue; /* of the last job */
 };
 
@@ -301,6 +303,24 @@ tally_after(
     return v->status == STINT_OK;
 }
 
+/* Its batch takes jobs. One that the broker makes for a batch is none of its jobs. */
+static bool
+tally_batch(struct core *core, struct tally *t, uint64_t value, uint32_t i, struct verdict *v)
+{
+    t->bytes += MEMBER_KEY_BYTES + ROW_OVERHEAD_BYTES;
+    if (value == t->batch || batch_role(value) != STINT_BATCH_JOB)
+        return true;
+    t->bytes += ROW_BATCH_BYTES_MAX + ROW_OVERHEAD_BYTES;
+    t->batch = value;
+    v->status = batches_takes(core, value, core->step.grant);
+    v->index = i;
+    const char *parts[] = {v->status == STINT_DENIED
+            ? "this key may not put jobs into that batch, if it is there"
+            : stint_status_text(v->status)};
+    write_detail(v, parts, 1);
+    return v->status == STINT_OK;
+}
+
 /* What passes is told apart from what never can: a message that is larger than the backlog may be
  * would be sent again for ever. */
 static void
@@ -346,6 +366,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             v->unique = true;
         }
         if (spec->after.size > 0 && !tally_after(core, &t, spec, i, v))
+            return;
+        if (spec->batch && !tally_batch(core, &t, spec->batch, i, v))
             return;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +

@@ -29,7 +29,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_AFTER_FLAGS] = "after_flags",
     [FIELD_TOTAL] = "total_ms",
     [FIELD_SPENT] = "spent_ms",
-    [FIELD_SCHEDULE] = "schedule_bytes"};
+    [FIELD_SCHEDULE] = "schedule_bytes",
+    [FIELD_BATCH] = "batch"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -97,6 +98,8 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_BACKOFF_CAP, spec->backoff_cap_ms);
     if (spec->total_ms)
         record_set(r, FIELD_TOTAL, spec->total_ms);
+    if (spec->batch)
+        record_set(r, FIELD_BATCH, spec->batch);
     if (spec->unique.size)
         set_unique(r, spec);
     if (spec->schedule.size) {

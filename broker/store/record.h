@@ -63,7 +63,8 @@ enum record_field {
     FIELD_TOTAL = 18, /* all its runs together may take so long */
     FIELD_SPENT = 19, /* of one with such a limit: those that are over took so long */
     FIELD_SCHEDULE = 20, /* bytes of the name of the schedule that made it */
-    FIELDS_OPTIONAL = 21,
+    FIELD_BATCH = 22, /* number of its batch, and what it is to it (batch_value) */
+    FIELDS_OPTIONAL = 23,
     FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =
