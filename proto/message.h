@@ -445,6 +445,7 @@ struct schedule_item {
 struct message_items {
     struct pack_reader r;
     struct schedule_item schedule; /* SCHEDULES: one at a time */
+    struct stint_batch_info batch; /* BATCHES: one at a time */
     /* What the info or running_info points to. */
     char progress[STINT_PROGRESS_BYTES];
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
@@ -473,7 +474,6 @@ struct message_arrays {
         struct stint_feed feed; /* FEEDS: one at a time */
         struct measured measured; /* FIGURES: one at a time */
         struct bulk_item bulk; /* BULKS: one at a time */
-        struct stint_batch_info batch; /* BATCHES: one at a time */
     };
     struct message_items items;
 };

@@ -10,6 +10,33 @@ stint_batch_state_name(enum stint_batch_state state)
     return names[state <= STINT_BATCH_SETTLED ? state : 0];
 }
 
+char *
+stint_batch_format(uint64_t batch, char text[STINT_BATCH_TEXT_BYTES])
+{
+    for (unsigned i = 0; i < STINT_BATCH_TEXT_BYTES - 1; i++)
+        text[i] = "0123456789abcdef"[batch >> (60 - 4 * i) & 15];
+    text[STINT_BATCH_TEXT_BYTES - 1] = '\0';
+    return text;
+}
+
+enum stint_status
+stint_batch_parse(const char *text, uint64_t *batch)
+{
+    uint64_t number = 0;
+    unsigned n = 0;
+    for (; text[n] && n < STINT_BATCH_TEXT_BYTES - 1; n++) {
+        char c = text[n];
+        bool digit = c >= '0' && c <= '9', letter = c >= 'a' && c <= 'f';
+        if (!digit && !letter)
+            return STINT_INVALID;
+        number = number << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    if (n != STINT_BATCH_TEXT_BYTES - 1 || text[n] || number == 0 || number > LIMIT_BATCH)
+        return STINT_INVALID;
+    *batch = number;
+    return STINT_OK;
+}
+
 enum { COUNTS = 5 };
 
 void
@@ -257,9 +284,9 @@ message_next_batch(struct message_arrays *arrays)
 {
     struct pack_reader *r = &arrays->items.r;
     int64_t last = -1;
-    arrays->batch = (struct stint_batch_info){.batch = 0};
+    arrays->items.batch = (struct stint_batch_info){.batch = 0};
     for (uint32_t n = pack_map(r); n > 0 && !r->bad; n--)
-        batch_info_field(r, &arrays->batch, pack_key(r, &last));
+        batch_info_field(r, &arrays->items.batch, pack_key(r, &last));
     return !r->bad;
 }
 

@@ -207,6 +207,12 @@ enum stint_batch_role {
     STINT_BATCH_ALWAYS = 2, /* made by it when all its jobs had ended */
 };
 
+/* A batch's number as people write it: 16 hexadecimal digits. */
+#define STINT_BATCH_TEXT_BYTES 17
+STINT_EXPORT char *stint_batch_format(uint64_t batch, char text[STINT_BATCH_TEXT_BYTES]);
+/* The other way. Errors: STINT_INVALID: it is none. */
+STINT_EXPORT enum stint_status stint_batch_parse(const char *text, uint64_t *batch);
+
 /* How far a batch is. */
 enum stint_batch_state {
     STINT_BATCH_OPEN = 1, /* it takes jobs, and is not over before it is closed */

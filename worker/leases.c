@@ -41,7 +41,7 @@ delivery_size(const struct message *m, const struct message_arrays *arrays)
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
         size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size +
-            arrays->dispatched[i].after.size;
+            arrays->dispatched[i].after.size + arrays->dispatched[i].counts.size;
     return size;
 }
 
@@ -68,11 +68,15 @@ unpack(struct stint_worker *w, const struct message *m)
             memcpy(payload, d->payload.data, d->payload.size);
         if (d->after.size)
             memcpy(payload + d->payload.size, d->after.data, d->after.size);
+        if (d->counts.size)
+            memcpy(payload + d->payload.size + d->after.size, d->counts.data, d->counts.size);
         *h = (struct held){.delivery = delivery,
             .time_to_run_ms = d->time_to_run_ms,
             .asked = d->confirm,
             .parents = (const struct stint_id *)(payload + d->payload.size),
             .parents_count = d->after.size / STINT_ID_BYTES,
+            .batch = d->batch,
+            .counts = {(const uint8_t *)payload + d->payload.size + d->after.size, d->counts.size},
             .info = {.id = d->id,
                 .queue = delivery->queue,
                 .kind = at,
@@ -82,7 +86,7 @@ unpack(struct stint_worker *w, const struct message *m)
                 .attempt = d->attempt,
                 .max_attempts = d->max_attempts,
                 .submitted_ms = d->submitted_ms}};
-        at = payload + d->payload.size + d->after.size;
+        at = payload + d->payload.size + d->after.size + d->counts.size;
     }
     return jobs;
 }

@@ -611,9 +611,13 @@ prepare_and_start(struct run *r)
     r->stage = STAGE_SETUP;
     size_t count;
     const struct stint_id *parents = stint_task_parents(r->task, &count);
-    char *after = after_variable(parents, count);
+    char *after = after_variable(parents, count), text[BATCH_VARIABLES][BATCH_VARIABLE_BYTES];
+    char *told[BATCH_VARIABLES + 2] = {after};
+    struct stint_task_batch batch;
+    if (stint_task_batch(r->task, &batch))
+        (void)batch_variables(&batch, text, told + (after != NULL));
     char **env = environment_make(&runner->surroundings, stint_task_info(r->task),
-        r->command->environment, r->scratch.path, after);
+        r->command->environment, r->scratch.path, told);
     int error = env && (after || count == 0) ? start(r, env) : ENOMEM;
     free(env);
     free(after);

@@ -62,11 +62,11 @@ read_job(
 static void
 note_trouble(struct core *core, struct job_batch *b, enum stint_status status)
 {
-    char text[20];
+    char text[STINT_BATCH_TEXT_BYTES];
     b->changed |= b->row.trouble != status;
     if (b->row.trouble == STINT_OK && status != STINT_OK) {
         core_say(core, NOTE_WARN, "a batch that is over can't make its job, and tries again",
-            NOTE_TEXT("batch", batch_text(b->number, text)),
+            NOTE_TEXT("batch", stint_batch_format(b->number, text)),
             NOTE_TEXT("why", stint_status_name(status)));
     }
     b->row.trouble = status;
@@ -281,7 +281,8 @@ batch_wait(struct core *core, const struct peer *peer, uint64_t number, uint64_t
     DL_FOREACH (all->waiters, w) {
         if (w->peer != peer->number || !peer_of(core, w))
             continue;
-        if (w->number == number) { /* it was sent again */
+        if (w->number == number || w->batch == batch) { /* it was sent again, or instead */
+            w->number = number;
             w->batch = batch;
             return true;
         }

@@ -58,8 +58,8 @@ tell(struct core *core, struct peer *peer, const struct message *m, uint64_t num
 static void
 say(struct core *core, const struct peer *peer, const char *what, uint64_t number)
 {
-    char text[20];
-    core_audit(core, peer, what, NOTE_TEXT("batch", batch_text(number, text)));
+    char text[STINT_BATCH_TEXT_BYTES];
+    core_audit(core, peer, what, NOTE_TEXT("batch", stint_batch_format(number, text)));
 }
 
 /* ---- new ones, and what is said of them ---- */

@@ -3,15 +3,6 @@
 
 static const struct slice nothing = {NULL, 0};
 
-char *
-batch_text(uint64_t number, char text[20])
-{
-    for (unsigned i = 0; i < 16; i++)
-        text[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
-    text[16] = '\0';
-    return text;
-}
-
 static struct job_batch *
 hold(struct core *core, uint64_t number, const struct row_batch *row)
 {

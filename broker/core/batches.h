@@ -46,9 +46,6 @@ void batches_judge(struct core *core, struct job_batch *b);
 /* How its jobs have ended, for one that it has made. False: it has made none such. */
 bool batches_counts(struct core *core, uint64_t value, struct stint_batch_counts *counts);
 
-/* A number as people write it: 16 digits. */
-char *batch_text(uint64_t number, char text[20]);
-
 /* Is there something to do for it? */
 static inline bool
 batch_has_work(const struct row_batch *row)

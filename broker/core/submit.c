@@ -314,10 +314,13 @@ tally_batch(struct core *core, struct tally *t, uint64_t value, uint32_t i, stru
     t->batch = value;
     v->status = batches_takes(core, value, core->step.grant);
     v->index = i;
+    char text[STINT_BATCH_TEXT_BYTES];
     const char *parts[] = {v->status == STINT_DENIED
-            ? "this key may not put jobs into that batch, if it is there"
-            : stint_status_text(v->status)};
-    write_detail(v, parts, 1);
+            ? "this key may not put jobs into this batch, if it is there: "
+            : v->status == STINT_BATCH_OVER ? "it takes no more jobs: "
+                                            : "it is not known: ",
+        stint_batch_format(value, text)};
+    write_detail(v, parts, 2);
     return v->status == STINT_OK;
 }
 

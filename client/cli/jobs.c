@@ -18,6 +18,7 @@ struct job_options job_options;
 static char **after; /* --after, as often as wished */
 static int after_any;
 static char *total; /* --total */
+static char *batch; /* --batch */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -65,6 +66,11 @@ struct poptOption after_option_table[] = {
 struct poptOption total_option_table[] = {
     {"total", 0, POPT_ARG_STRING, &total, 0,
         "all its runs together may take so long (no limit)", "TIME"},
+    POPT_TABLEEND};
+
+struct poptOption batch_option_table[] = {
+    {"batch", 0, POPT_ARG_STRING, &batch, 0,
+        "it is one of this batch, which stint batch new has made", "ID"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -220,6 +226,9 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         if (*times[i].ms == 0)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
+    if (batch && stint_batch_parse(batch, &job->batch) != STINT_OK)
+        return cli_usage(
+            cli, "--batch=%s: write its 16 digits, as stint batch new prints them", batch);
     int rc = fill_expires(cli, job);
     rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;

@@ -22,6 +22,7 @@ LONG_FUNCTIONS = {
 LARGE_STRUCTS = {
     "message": "a union of what each message says",
     "job_spec": "what a SUBMIT says of a job, field by field",
+    "stint_job": "public: what a submit says of a job, field by field",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
     "stint_schedule_info": "public: what a schedule is, field by field",

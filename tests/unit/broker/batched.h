@@ -109,7 +109,7 @@ batch_now(struct world *w, uint64_t batch)
     message_put_list_batches(
         world_frame(w, 1), MESSAGE_LIST_BATCHES, ++number, batch, (struct slice){0});
     assert_true(answered(w));
-    return w->arrays->batch;
+    return w->arrays->items.batch;
 }
 
 static inline enum stint_status

@@ -16,7 +16,7 @@ a_batch_is_over_when_it_is_closed_and_its_jobs_have_ended(void **state)
     assert_int_equal(info.state, STINT_BATCH_OPEN); /* it may still grow */
     assert_true(is_none(&info.always_id));
     assert_true(act(w, BATCH_CLOSE, B));
-    assert_int_equal(w->arrays->batch.state, STINT_BATCH_SETTLED);
+    assert_int_equal(w->arrays->items.batch.state, STINT_BATCH_SETTLED);
     info = batch_now(w, B);
     assert_false(is_none(&info.success_id) || is_none(&info.always_id));
     assert_int_equal(jobs_made(w), 4);
@@ -33,7 +33,7 @@ its_jobs_are_made_in_the_step_of_the_last_end(void **state)
     struct stint_id a = add_job(w, B);
     assert_int_equal(world_dispatched(w, WORKER).batch, B);
     assert_true(act(w, BATCH_CLOSE, B));
-    assert_int_equal(w->arrays->batch.state, STINT_BATCH_CLOSED);
+    assert_int_equal(w->arrays->items.batch.state, STINT_BATCH_CLOSED);
     settle(w, a, 1, OUTCOME_SUCCEEDED);
     struct dispatched_job made = world_dispatched(w, WORKER);
     assert_int_equal(batch_number(made.batch), B);

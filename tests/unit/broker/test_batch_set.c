@@ -35,7 +35,7 @@ the_same_new_again_makes_no_second_one(void **state)
     assert_true(make_titled(w, B, "x", 5000));
     (void)add_job(w, B);
     assert_true(make_titled(w, B, "x", 5000));
-    assert_int_equal(w->arrays->batch.counts.jobs, 1);
+    assert_int_equal(w->arrays->items.batch.counts.jobs, 1);
     world_hello_client(w, 1, 9); /* another session */
     step(w, 0);
     assert_false(make_titled(w, B, "x", 5000));
@@ -101,7 +101,7 @@ a_cancel_ends_all_its_jobs_and_lets_none_in(void **state)
     for (unsigned n = 0; n < 3; n++)
         world_submit_many(w, 1, ++submission, &like, MANY / 3);
     assert_true(act(w, BATCH_CANCEL, B));
-    assert_true(w->arrays->batch.cancelled);
+    assert_true(w->arrays->items.batch.cancelled);
     assert_int_equal(submit(w, &more, 1, &id), STINT_BATCH_OVER);
     assert_int_equal(batch_now(w, B).state, STINT_BATCH_CLOSED); /* it takes more than a step */
     waiting_verify(w);
@@ -162,8 +162,8 @@ who_waits_is_told_when_it_is_over(void **state)
     assert_non_null(world_read(w, 1, MESSAGE_BATCHES));
     assert_int_equal(w->message.number, 7);
     assert_true(message_next_batch(w->arrays));
-    assert_int_equal(w->arrays->batch.counts.succeeded, 1);
-    assert_false(is_none(&w->arrays->batch.success_id));
+    assert_int_equal(w->arrays->items.batch.counts.succeeded, 1);
+    assert_false(is_none(&w->arrays->items.batch.success_id));
     put_wait(w, 9, B); /* at once */
     assert_true(answered(w));
     finish(w);
@@ -174,19 +174,23 @@ a_connection_waits_for_so_many(void **state)
 {
     struct world *w = batch_world(0);
     (void)state;
-    make_batch(w, B);
+    for (uint64_t n = 0; n <= LIMIT_BATCH_WAITS; n++)
+        assert_true(make_titled(w, B + n, "x", 5000));
     for (uint64_t n = 0; n < LIMIT_BATCH_WAITS; n++)
-        put_wait(w, 100 + n, B);
+        put_wait(w, 100 + n, B + n);
+    put_wait(w, 400, B); /* instead of the first one */
     step(w, 0);
     assert_int_equal(world_count(w, 1, MESSAGE_ERROR), 0);
-    put_wait(w, 500, B);
+    put_wait(w, 500, B + LIMIT_BATCH_WAITS);
     assert_false(answered(w));
     assert_int_equal(refused(w), STINT_TOO_MANY);
+    assert_true(act(w, BATCH_CLOSE, B));
+    assert_int_equal(world_count(w, 1, MESSAGE_BATCHES), 2);
     world_gone(w, 1);
     step(w, 0);
     world_hello_client(w, 3, 3); /* others are not told what they did not ask for */
     message_put_set_batch(world_frame(w, 3), 1,
-        &(struct batch_request){.action = BATCH_CLOSE, .batch = B, .keep_ms = KEEP_DEFAULT});
+        &(struct batch_request){.action = BATCH_CLOSE, .batch = B + 1, .keep_ms = KEEP_DEFAULT});
     step(w, 0);
     assert_int_equal(world_count(w, 3, MESSAGE_BATCHES), 1);
     assert_int_equal(world_count(w, 1, MESSAGE_BATCHES), 0);
@@ -337,8 +341,8 @@ all_are_listed_in_pages(void **state)
         assert_non_null(world_read(w, 1, MESSAGE_BATCHES));
         for (uint32_t i = 0; i < w->message.count; i++, seen++) {
             assert_true(message_next_batch(w->arrays));
-            assert_true(w->arrays->batch.batch > last);
-            last = w->arrays->batch.batch;
+            assert_true(w->arrays->items.batch.batch > last);
+            last = w->arrays->items.batch.batch;
         }
         cursor.size = w->message.page.cursor.size;
         if (cursor.size)

@@ -360,7 +360,7 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
         return w->arrays->items.schedule.info.queue;
     case MESSAGE_LIST_BATCHES:
         assert_true(message_next_batch(w->arrays));
-        return w->arrays->batch.queue;
+        return w->arrays->items.batch.queue;
     case MESSAGE_LIST_FIGURES:
         assert_true(message_next_figures(w->arrays));
         return w->arrays->measured.figures.queue;

@@ -142,7 +142,7 @@ say_BATCHES(uint64_t number)
     assert_int_equal(heard.count, count);
     for (uint32_t i = 0; i < count; i++) {
         assert_true(message_next_batch(arrays));
-        assert_info(&arrays->batch, &infos[i]);
+        assert_info(&arrays->items.batch, &infos[i]);
     }
     pack_buffer_free(&elements);
 }
