@@ -408,6 +408,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_ANSWERS, each_answer);
     dump_each(d, STORE_BULKS, each_bulk);
     dump_each(d, STORE_SCHEDULES, each_schedule);
+    dump_batches(d);
 }
 
 /* ---- header and keys ---- */

@@ -38,10 +38,16 @@
  *     schedule  name, cron and zone, or every_ms, missed, most, overlap, paused, began_ms, seen_ms:
  *               up to where its ticks are over, ticked_ms, last: id, run, run_id, jobs, skipped,
  *               job: as the protocol has it. With cron these times are the wall clock's
+ *     batch     batch: its number, queue, title, keep_ms, closed, cancelled, cancels: its jobs are
+ *               being cancelled, began_ms, settled_ms, jobs, and of them succeeded, dead,
+ *               cancelled_jobs, expired; success, always: jobs that it makes, as the protocol has
+ *               them, owes_success, owes_always: which are due, success_id, always_id: which it
+ *               has made, maker: a hash of the session that made it
  *     damaged   id, bytes: a record that was set aside, or could not be read
  *     end       nothing; a dump without it is cut short
  *
- * They stand in this order: queues and levels before jobs. What follows from these lines (counts,
+ * They stand in this order: queues and levels before jobs, jobs before
+ * batches. What follows from these lines (counts,
  * what is due, what expires, which jobs run, parts of large bodies) is not in a dump; loading makes
  * it anew. Ids are kept.
  */
@@ -80,8 +86,9 @@ json_t *dump_bytes(const void *bytes, size_t size);
 void dump_header(struct dump *dump, const struct seal *seal);
 /* All lines of the store but header, keys and end; within a transaction. */
 void dump_store(struct dump *dump);
-/* Those of jobs. */
+/* Those of jobs, and of batches. */
 void dump_jobs(struct dump *dump);
+void dump_batches(struct dump *dump);
 /* Call `each` for all rows of a table. */
 void dump_each(struct dump *dump, enum store_table table,
     void (*each)(struct dump *dump, struct slice key, struct slice value));

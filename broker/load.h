@@ -44,5 +44,9 @@ bool load_damaged(struct load *load);
 /* One that others wait for has ended; and, after the last line, what that means for the rest. */
 bool load_ended(struct load *load);
 void load_finish_links(struct load *load);
+/* A batch; and a job that may be in one. */
+bool load_batch(struct load *load);
+struct record;
+void load_member(struct load *load, const struct stint_id *id, const struct record *r);
 
 #endif

@@ -223,6 +223,7 @@ put_marks(struct load *load, const struct placed *p, const struct record *r)
     if (record_has(r, FIELD_START_BY))
         store_put(load->store, STORE_DEADLINES, time_key(key, r->optional[FIELD_START_BY], &p->at),
             nothing, nothing);
+    load_member(load, &p->id, r);
     if (p->state == STINT_RUNNING)
         book_set_running(&load->book, &p->at);
 }

@@ -558,7 +558,7 @@ static const struct {
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
     {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"ended", load_ended},
-    {"schedule", take_schedule}, {"end", take_end}};
+    {"schedule", take_schedule}, {"batch", load_batch}, {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool

@@ -42,6 +42,7 @@ enum client_need {
     NEEDS_EXPIRES = 4,
     NEEDS_AFTER = 8,
     NEEDS_TOTAL = 32,
+    NEEDS_BATCH = 64,
     NEEDS_NEEDS = 128,
 };
 

@@ -509,6 +509,52 @@ typedef bool stint_schedule_fn(void *context, const struct stint_schedule_info *
 STINT_EXPORT enum stint_status stint_schedules(struct stint_client *client, const char *name,
     uint32_t next, stint_schedule_fn *each, void *context, uint32_t timeout_ms);
 
+/* Batches: jobs under one number, which the broker counts as they end, with a job that it makes
+ * when all have succeeded and one that it makes when all are over, each once, through any crash.
+ */
+
+/* Make a batch, which is open. `*info` (NULL: not wanted) is how it is; its number goes into
+ * `batch` of struct stint_job, or is `*batch`. Errors: STINT_BAD_NAME, STINT_INVALID (the title; a
+ * job that is after others, in a batch, or has a unique key), STINT_TOO_LARGE (a job over 16 KiB),
+ * STINT_STORE_FULL, STINT_DENIED (it takes `submit` of the batch's queue and of those of the jobs),
+ * STINT_UNSUPPORTED (the broker is too old). */
+STINT_EXPORT enum stint_status
+stint_batch_new(struct stint_client *client, const struct stint_batch *batch, uint64_t *number,
+    struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* Give it another title, another time that it is kept, or other jobs to make: what is NULL or
+ * negative stays as it is. Errors: STINT_NO_SUCH_BATCH, STINT_BATCH_OVER (its jobs are settled);
+ * else as stint_batch_new. */
+STINT_EXPORT enum stint_status stint_batch_change(struct stint_client *client, uint64_t number,
+    const struct stint_batch *batch, struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* Close it: it is over when all its jobs have ended, and until then they may add more. Errors:
+ * STINT_NO_SUCH_BATCH, STINT_DENIED, STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_batch_close(struct stint_client *client, uint64_t number,
+    struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* Close it, let no job into it any more, and cancel those that have not ended. Very many take the
+ * broker a while: it is settled when all are. Errors: as of stint_batch_close. */
+STINT_EXPORT enum stint_status stint_batch_cancel(struct stint_client *client, uint64_t number,
+    struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* How it is. Errors: as of stint_batch_close. */
+STINT_EXPORT enum stint_status stint_batch_get(struct stint_client *client, uint64_t number,
+    struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* Wait until it is settled. Goes on by itself after a reconnect. Errors: STINT_TIMEOUT,
+ * STINT_TOO_MANY (this client waits for 64); else as of stint_batch_close. */
+STINT_EXPORT enum stint_status stint_batch_wait(struct stint_client *client, uint64_t number,
+    struct stint_batch_info *info, uint32_t timeout_ms);
+
+/* Called for each batch; false ends the list. `info` is borrowed for the call. */
+typedef bool stint_batch_fn(void *context, const struct stint_batch_info *info);
+
+/* List the batches whose queues the client may see, in about the order in which they were made.
+ * Errors: STINT_DENIED, STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_batches(
+    struct stint_client *client, stint_batch_fn *each, void *context, uint32_t timeout_ms);
+
 #define STINT_FEED_NEXT UINT64_MAX
 
 /* Where a follower is. Plain numbers, to be kept in a file or a table. */

@@ -39,7 +39,7 @@ static bool
 is_plain(const struct job_spec *s)
 {
     return !s->unique.data &&
-        (s->delay_ms | s->due_ms | s->expires_in_ms | s->expires_at_ms | s->total_ms |
+        (s->delay_ms | s->due_ms | s->expires_in_ms | s->expires_at_ms | s->total_ms | s->batch |
             s->after.size | s->needs.size) == 0;
 }
 
@@ -51,7 +51,7 @@ needs_of(const struct job_spec *s)
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
         (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
         (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U) |
-        (s->needs.size ? NEEDS_NEEDS : 0U);
+        (s->batch ? NEEDS_BATCH : 0U) | (s->needs.size ? NEEDS_NEEDS : 0U);
 }
 
 const char *
@@ -65,6 +65,7 @@ client_lacks(const struct stint_client *c, unsigned needs)
         {NEEDS_EXPIRES, "expires", "the broker is too old for jobs that expire"},
         {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"},
         {NEEDS_TOTAL, "total", "the broker is too old for a limit of all runs of a job"},
+        {NEEDS_BATCH, "batches", "the broker is too old for batches"},
         {NEEDS_NEEDS, "needs", "the broker is too old for jobs that need something of a worker"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
@@ -102,6 +103,8 @@ check_more(struct stint_client *c, const struct job_spec *s, size_t index, bool 
         return bad_job(c, STINT_INVALID, index, alone, LONG_DURATION);
     if (s->due_ms > LIMIT_MOMENT_MS || s->expires_at_ms > LIMIT_MOMENT_MS)
         return bad_job(c, STINT_INVALID, index, alone, "a time is at most in the year 9999");
+    if (s->batch > LIMIT_BATCH)
+        return bad_job(c, STINT_INVALID, index, alone, "there is no batch of this number");
     const char *lacks = c->submissions.welcomed ? client_lacks(c, needs_of(s)) : NULL;
     if (lacks)
         return bad_job(c, STINT_UNSUPPORTED, index, alone, "%s", lacks);
@@ -174,6 +177,7 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .expires_at_ms = job->expires_at_ms,
         .total_ms = job->total_ms,
         .needs = {(const uint8_t *)job->needs, job->needs ? strlen(job->needs) : 0},
+        .batch = job->batch,
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_NAME, UNIT_STATES };
+enum unit { UNIT_NONE, UNIT_TIME, UNIT_SIZE, UNIT_NAME, UNIT_STATES, UNIT_BATCH };
 
 /* What people call the fields. */
 static const struct word {
@@ -29,6 +29,7 @@ static const struct word {
     {"due", FILTER_DUE, UNIT_TIME},
     {"settled", FILTER_SETTLED, UNIT_TIME},
     {"bytes", FILTER_BYTES, UNIT_SIZE},
+    {"batch", FILTER_BATCH, UNIT_BATCH},
 };
 
 /* Longer ones first, where one begins with the other. */
@@ -118,6 +119,9 @@ read_number(struct where *w, const struct word *word, struct filter_term *term, 
     if (word->unit == UNIT_SIZE)
         return units_read_size(value, &term->number) ||
             wrong(w, "%s: %.60s is no size: write 4096, 64K or 8M", word->name, value);
+    if (word->unit == UNIT_BATCH)
+        return stint_batch_parse(value, &term->number) == STINT_OK ||
+            wrong(w, "%s: %.60s is no batch: write its 16 digits", word->name, value);
     return (units_read_number(value, &term->number, &rest) && *rest == '\0') ||
         wrong(w, "%s: %.60s is no number", word->name, value);
 }
@@ -291,7 +295,7 @@ put_text(struct writing *w, const struct filter_term *t)
 static bool
 put_value(struct writing *w, const struct word *word, const struct filter_term *t)
 {
-    char text[UNITS_TEXT_BYTES], id[STINT_ID_TEXT_BYTES];
+    char text[UNITS_TEXT_BYTES], id[STINT_ID_TEXT_BYTES], batch[STINT_BATCH_TEXT_BYTES];
     struct stint_id job;
     if (word->unit == UNIT_STATES)
         return put_states(w, t->number);
@@ -303,6 +307,8 @@ put_value(struct writing *w, const struct word *word, const struct filter_term *
         memcpy(job.bytes, t->text.data, STINT_ID_BYTES);
         return put(w, "%s", stint_id_format(&job, id));
     }
+    if (word->unit == UNIT_BATCH)
+        return put(w, "%s", stint_batch_format(t->number, batch));
     if (filter_type_of(word->field) == FILTER_TYPE_NUMBER)
         return put(w, "%llu", (unsigned long long)t->number);
     return put_text(w, t);

@@ -29,6 +29,7 @@ static const struct field {
     [FILTER_BYTES] = {FILTER_TYPE_NUMBER, SAME | ORDER},
     [FILTER_SUBMITTED] = {FILTER_TYPE_NUMBER, ORDER},
     [FILTER_UNIQUE] = {FILTER_TYPE_TEXT, TEXTS},
+    [FILTER_BATCH] = {FILTER_TYPE_NUMBER, SAME},
 };
 
 enum filter_type

@@ -78,7 +78,17 @@ enum {
     LEAST_EVERY_MS = 1000,
 };
 
+/* Batches. */
+enum {
+    LIMIT_BATCH_JOB_BYTES =
+        16 << 10, /* a job that it makes when it is over, as SUBMIT writes one */
+    LIMIT_BATCH_WAITS = 64, /* batches that a connection waits for */
+};
+
 #define LIMIT_QUEUE_RATE (3600ULL * 1000000) /* jobs in an hour, likewise */
+
+/* The number of a batch; what is above it says what a job is to its batch. */
+#define LIMIT_BATCH ((1ULL << 61) - 1)
 
 /* What a feed keeps, at most and if nothing is said. */
 #define LIMIT_FEED_EVENTS 1000000000ULL

@@ -74,6 +74,8 @@ message_decode(const void *frame, size_t size, struct message *message,
         message->settle.window = WINDOW_UNCHANGED;
     else if (type == MESSAGE_BULK)
         message->bulk.priority = -1;
+    else if (type == MESSAGE_SET_BATCH)
+        message->set_batch.keep_ms = KEEP_DEFAULT;
     else if (type == MESSAGE_SET_QUEUE) {
         message->set_queue.limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
         message->set_queue.tuning = (struct stint_queue_tuning)STINT_QUEUE_TUNING_INIT;

@@ -4,10 +4,11 @@
  * until the next decode into it. No allocation depends on what a peer declares.
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
- * message_figures.c, message_control.c, message_why.c, message_schedule.c, message_bulk.c and
- * message_joint.c, in each of which a message's keys, its decoder and its encoder stand together. A
- * new message touches three places: its row in message.def (which names its decoder), its struct
- * and the contract of its encoder here, and its group. PROTOCOL.md and a vector tell it to others.
+ * message_figures.c, message_control.c, message_why.c, message_schedule.c, message_batch.c,
+ * message_bulk.c and message_joint.c, in each of which a message's keys, its decoder and its
+ * encoder stand together. A new message touches three places: its row in message.def (which names
+ * its decoder), its struct and the contract of its encoder here, and its group. PROTOCOL.md and a
+ * vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -47,6 +48,7 @@ struct job_spec {
     uint64_t after_flags; /* of enum after_flag */
     uint64_t total_ms; /* of all its runs; 0: no limit */
     struct slice needs; /* of a worker, as needs_write takes it; empty: nothing */
+    uint64_t batch; /* its number, with what the job is to it (batch_value); 0: it is in none */
     uint32_t max_attempts;
     uint8_t priority;
     bool followed; /* as it was read: a job behind it in its message is after it */
@@ -66,6 +68,26 @@ enum after_flag {
     AFTER_ANY = 1, /* until they are over, however they have ended */
     AFTER_FLAGS_ALL = 1
 };
+
+/* What a job is to a batch: one of its jobs, or made by it. A job's record, and what is told of it,
+ * has the batch's number with that above it. */
+static inline uint64_t
+batch_value(uint64_t batch, enum stint_batch_role role)
+{
+    return batch | (uint64_t)role << 61;
+}
+
+static inline uint64_t
+batch_number(uint64_t value)
+{
+    return value & LIMIT_BATCH;
+}
+
+static inline enum stint_batch_role
+batch_role(uint64_t value)
+{
+    return (enum stint_batch_role)(value >> 61);
+}
 
 /* One that a job is after: the id of a job, or how-manieth job of its own message that is. */
 struct after_ref {
@@ -128,6 +150,22 @@ struct schedule_request {
     enum stint_overlap overlap;
     struct slice job; /* the bytes of its job, a map as SUBMIT has it; empty: none was given */
     uint64_t run; /* RUN: a number of the peer's, so that one that is sent again is one */
+};
+
+/* What becomes of a batch: SET_BATCH. The numbers are the protocol's. */
+enum batch_action {
+    BATCH_NEW = 1,
+    BATCH_CHANGE = 2, /* what of it is given is as it is given from now on */
+    BATCH_CLOSE = 3,
+    BATCH_CANCEL = 4,
+};
+
+struct batch_request {
+    enum batch_action action;
+    uint64_t batch; /* its number, which the peer draws */
+    struct slice title, queue; /* empty: none was given */
+    uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
+    struct slice success, always; /* bytes of jobs, maps as SUBMIT has them; empty: not given */
 };
 
 /* A page of a feed. */
@@ -202,6 +240,8 @@ struct dispatched_job {
     bool confirm; /* it was lost with a worker: STARTED is to be confirmed before it runs */
     struct slice after; /* ids of those that it was after, one behind the other; or empty */
     struct slice needs; /* canonical; or empty */
+    uint64_t batch; /* as of struct job_spec */
+    struct slice counts; /* of one that a batch has made: as message_read_counts takes it */
 };
 
 /* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
@@ -390,6 +430,12 @@ struct message {
             struct slice name, cursor; /* name: of one; empty: all */
             uint32_t next; /* so many ticks to come of each */
         } list_schedules;
+        struct batch_request
+            set_batch; /* its jobs' numbers are in message_arrays.specs[0] and [1] */
+        struct {
+            uint64_t batch; /* LIST_BATCHES: 0: all */
+            struct slice cursor;
+        } list_batches;
         struct bulk_request bulk;
         struct {
             uint64_t bulk; /* LIST_BULKS: 0: all */
@@ -426,6 +472,7 @@ struct schedule_item {
 struct message_items {
     struct pack_reader r;
     struct schedule_item schedule; /* SCHEDULES: one at a time */
+    struct stint_batch_info batch; /* BATCHES: one at a time */
     /* What the info or running_info points to. */
     char progress[STINT_PROGRESS_BYTES];
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
@@ -464,8 +511,8 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS, SCHEDULES and BULKS are read one
- * element at a time into the arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS, SCHEDULES, BATCHES and BULKS are read
+ * one element at a time into the arrays: call `count` times. False if the element is malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
@@ -475,6 +522,7 @@ bool message_next_feed(struct message_arrays *arrays);
 bool message_next_figures(struct message_arrays *arrays);
 bool message_next_bulk(struct message_arrays *arrays);
 bool message_next_schedule(struct message_arrays *arrays);
+bool message_next_batch(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -613,6 +661,16 @@ bool message_joint_check(struct slice bytes, struct joint_size *size, const char
 uint32_t message_joint_jobs(struct slice joint, struct job_spec *specs);
 uint32_t message_joint_ids(struct slice joint, struct stint_id *ids);
 uint64_t message_joint_flags(struct slice joint);
+void
+message_put_set_batch(struct pack_buffer *b, uint64_t number, const struct batch_request *request);
+/* LIST_BATCHES, WAIT_BATCH. 0: all. */
+void message_put_list_batches(struct pack_buffer *b, enum message_type type, uint64_t number,
+    uint64_t batch, struct slice cursor);
+void message_put_batch_info(struct pack_buffer *b, const struct stint_batch_info *info);
+/* How many jobs a batch has, and how they ended, alone: [jobs, succeeded, dead, cancelled,
+ * expired]. False: it is no such thing. */
+void message_put_counts(struct pack_buffer *b, const struct stint_batch_counts *counts);
+bool message_read_counts(struct slice bytes, struct stint_batch_counts *counts);
 
 void message_put_bulk(struct pack_buffer *b, uint64_t number, const struct bulk_request *bulk);
 /* LIST_BULKS, STOP_BULK. 0: all. */

@@ -178,6 +178,7 @@ enum info_key {
     INFO_TOTAL = 30,
     INFO_SPENT = 31,
     INFO_ATTEMPTS = 32,
+    INFO_BATCH = 36,
     INFO_NEEDS = 39,
     INFO_PROGRESS = 40, /* and the two behind it */
 };
@@ -260,6 +261,11 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_ATTEMPTS:
         read_attempts(arrays);
+        break;
+    case INFO_BATCH:
+        info->batch = pack_uint(r);
+        info->batch_role = batch_role(info->batch);
+        info->batch = batch_number(info->batch);
         break;
     default:
         pack_skip(r);
@@ -368,6 +374,21 @@ message_next_job(struct message_arrays *arrays)
     return !r->bad;
 }
 
+/* Those with the highest keys, but for its progress. */
+static void
+put_last_fields(struct pack_buffer *b, const struct stint_job_info *i)
+{
+    if (i->total_ms)
+        pack_put_key_uint(b, INFO_TOTAL, i->total_ms);
+    if (i->spent_ms)
+        pack_put_key_uint(b, INFO_SPENT, i->spent_ms);
+    if (i->attempts)
+        put_attempts(b, i->attempts, i->attempts_count);
+    if (i->batch)
+        pack_put_key_uint(
+            b, INFO_BATCH, batch_value(i->batch, (enum stint_batch_role)i->batch_role));
+}
+
 /* Zero and empty are absent. */
 void
 message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
@@ -387,7 +408,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
         (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
-        (i->attempts != NULL) + (i->needs[0] != 0) + progress_fields(&i->progress);
+        (i->attempts != NULL) + (i->batch != 0) + (i->needs[0] != 0) +
+        progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -430,12 +452,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_AFTER_FLAGS, i->after_flags);
     if (i->schedule[0])
         put_key_string(b, INFO_SCHEDULE, i->schedule);
-    if (i->total_ms)
-        pack_put_key_uint(b, INFO_TOTAL, i->total_ms);
-    if (i->spent_ms)
-        pack_put_key_uint(b, INFO_SPENT, i->spent_ms);
-    if (i->attempts)
-        put_attempts(b, i->attempts, i->attempts_count);
+    put_last_fields(b, i);
     if (i->needs[0])
         put_key_string(b, INFO_NEEDS, i->needs);
     put_progress(b, INFO_PROGRESS, &i->progress);

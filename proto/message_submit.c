@@ -270,8 +270,9 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, no time limit, no unique key, needs or parents)
- * must not be overridden by the common part, so those stay out of it if any job leaves them alone.
+ * can say (that it wants the broker's retention, no time limit, no unique key, batch or needs, or
+ * waits for none) must not be overridden by the common part, so those stay out of it if any job
+ * leaves them alone.
  */
 static uint32_t
 common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
@@ -286,6 +287,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.time_to_run_ms = 0;
         if (jobs[i].total_ms == 0)
             common.total_ms = 0;
+        if (jobs[i].batch == 0)
+            common.batch = 0;
         if (jobs[i].unique.size == 0)
             common.unique = (struct slice){NULL, 0};
         if (jobs[i].needs.size == 0)
@@ -350,6 +353,8 @@ decoding_job(struct decoding *d, struct job_spec *spec)
     (void)read_spec(d, spec, 0);
     if (spec->after.size)
         decoding_complain(d, STINT_INVALID, "a job that stands alone is after no others");
+    else if (spec->batch)
+        decoding_complain(d, STINT_INVALID, "a job that stands alone is in no batch");
 }
 
 bool

@@ -19,6 +19,8 @@ enum dispatched_key {
     DISPATCHED_CONFIRM = 8,
     DISPATCHED_AFTER = 9,
     DISPATCHED_NEEDS = 10,
+    DISPATCHED_BATCH = 13,
+    DISPATCHED_COUNTS = 14,
 };
 
 /* Ids, one behind the other, in one value. */
@@ -29,6 +31,18 @@ read_parents(struct decoding *d)
     if (!d->r.bad && (ids.size % STINT_ID_BYTES != 0 || ids.size > LIMIT_AFTER * STINT_ID_BYTES))
         decoding_complain(d, STINT_INVALID, "what a job was after are at most 1000 ids");
     return ids;
+}
+
+/* They are read by whoever wants to know them. */
+static struct slice
+read_counts(struct decoding *d)
+{
+    struct stint_batch_counts counts;
+    struct slice bytes = {d->r.at, 0};
+    pack_skip(&d->r);
+    bytes.size = (size_t)(d->r.at - bytes.data);
+    d->r.bad |= !message_read_counts(bytes, &counts);
+    return bytes;
 }
 
 static void
@@ -66,6 +80,12 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
         job->needs = pack_text(&d->r);
         if (!d->r.bad && job->needs.size > LIMIT_NEEDS_BYTES)
             decoding_complain(d, STINT_INVALID, "what a job needs is at most 255 bytes");
+        break;
+    case DISPATCHED_BATCH:
+        job->batch = pack_uint(&d->r);
+        break;
+    case DISPATCHED_COUNTS:
+        job->counts = read_counts(d);
         break;
     default:
         pack_skip(&d->r);
@@ -107,7 +127,8 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
 {
     pack_put_map(b,
         5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0) +
-            job->confirm + (job->after.size > 0) + (job->needs.size > 0));
+            job->confirm + (job->after.size > 0) + (job->needs.size > 0) + (job->batch != 0) +
+            (job->counts.size > 0));
     put_key(b, DISPATCHED_ID);
     put_id(b, &job->id);
     pack_put_key_uint(b, DISPATCHED_ATTEMPT, job->attempt);
@@ -124,6 +145,10 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
         put_key_bytes(b, DISPATCHED_AFTER, job->after.data, job->after.size);
     if (job->needs.size > 0)
         put_key_text(b, DISPATCHED_NEEDS, job->needs);
+    if (job->batch)
+        pack_put_key_uint(b, DISPATCHED_BATCH, job->batch);
+    if (job->counts.size > 0)
+        put_key_filter(b, DISPATCHED_COUNTS, job->counts); /* which is msgpack already */
 }
 
 enum settle_key {

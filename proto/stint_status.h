@@ -53,6 +53,8 @@ extern "C" {
         "see stint ls --where unique=KEY; wait for that one, or cancel it") \
     X(30, NO_SUCH_FEED, "there is no such feed", "see stint feed ls") \
     X(31, NO_SUCH_SCHEDULE, "there is no such schedule", "see stint schedule ls") \
+    X(34, NO_SUCH_BATCH, "there is no such batch", "see stint batch ls") \
+    X(35, BATCH_OVER, "the batch is over", "all its jobs have ended, or it was cancelled") \
     X(36, TOO_VARIED, "the jobs of the queue need too many different things", \
         "try again when some of them are gone, or use another queue") \
     X(64, TIMEOUT, "the deadline passed", "the broker may be busy or away; try again") \

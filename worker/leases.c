@@ -41,7 +41,8 @@ delivery_size(const struct message *m, const struct message_arrays *arrays)
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
         size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size +
-            arrays->dispatched[i].after.size + arrays->dispatched[i].needs.size + 1;
+            arrays->dispatched[i].after.size + arrays->dispatched[i].counts.size +
+            arrays->dispatched[i].needs.size + 1;
     return size;
 }
 
@@ -68,13 +69,17 @@ unpack(struct stint_worker *w, const struct message *m)
             memcpy(payload, d->payload.data, d->payload.size);
         if (d->after.size)
             memcpy(payload + d->payload.size, d->after.data, d->after.size);
-        char *needs = payload + d->payload.size + d->after.size;
+        if (d->counts.size)
+            memcpy(payload + d->payload.size + d->after.size, d->counts.data, d->counts.size);
+        char *needs = payload + d->payload.size + d->after.size + d->counts.size;
         slice_to_text(needs, d->needs.size + 1, d->needs);
         *h = (struct held){.delivery = delivery,
             .time_to_run_ms = d->time_to_run_ms,
             .asked = d->confirm,
             .parents = (const struct stint_id *)(payload + d->payload.size),
             .parents_count = d->after.size / STINT_ID_BYTES,
+            .batch = d->batch,
+            .counts = {(const uint8_t *)payload + d->payload.size + d->after.size, d->counts.size},
             .info = {.id = d->id,
                 .queue = delivery->queue,
                 .kind = at,

@@ -18,7 +18,8 @@ enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAM
 
 static const char control_name[] = "STINT_CONTROL=";
 static const char after_name[] = "STINT_AFTER=", needs_name[] = "STINT_NEEDS=";
-static char at_end_variable[] = "STINT_AT_END=1";
+static const char at_end_name[] = "STINT_AT_END=";
+static const char batch_name[] = "STINT_BATCH="; /* and STINT_BATCH_..., which say more of it */
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -265,12 +266,36 @@ after_variable(const struct stint_id *parents, size_t count)
     return text;
 }
 
+size_t
+batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all)
+{
+    const struct stint_batch_counts *c = &b->counts;
+    const struct {
+        const char *name;
+        uint64_t number;
+    } counts[] = {{"JOBS", c->jobs}, {"SUCCEEDED", c->succeeded}, {"DEAD", c->dead},
+        {"CANCELLED", c->cancelled}, {"EXPIRED", c->expired}};
+    char number[STINT_BATCH_TEXT_BYTES];
+    size_t count = 0;
+    (void)snprintf(text[count], BATCH_VARIABLE_BYTES, "%s%s", batch_name,
+        stint_batch_format(b->batch, number));
+    all[count] = text[count];
+    count++;
+    for (size_t i = 0; c->known && i < sizeof counts / sizeof *counts; i++, count++) {
+        (void)snprintf(text[count], BATCH_VARIABLE_BYTES, "STINT_BATCH_%s=%llu", counts[i].name,
+            (unsigned long long)counts[i].number);
+        all[count] = text[count];
+    }
+    return count;
+}
+
 char **
 environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after, bool at_end)
+    char *const *of_job, const char *scratch, char *const *told)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 5, count = 0, scratch_bytes = 0;
+    size_t most = length(s->base) + length(of_job) + length(told) + VARIABLES + 5, count = 0,
+           scratch_bytes = 0;
     if (scratch) {
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
@@ -301,18 +326,18 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
         (void)snprintf(text, needs_bytes, "%s%s", needs_name, job->needs);
         all[count++] = text;
     }
-    if (after)
-        all[count++] = after;
-    if (at_end)
-        all[count++] = at_end_variable;
+    for (size_t i = 0; told && told[i]; i++)
+        all[count++] = told[i];
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
-            strncmp(of_job[i], at_end_variable, sizeof at_end_variable - 2) != 0 &&
+            strncmp(of_job[i], at_end_name, sizeof at_end_name - 1) != 0 &&
             strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&
+            strncmp(of_job[i], batch_name, sizeof batch_name - 1) != 0 &&
+            strncmp(of_job[i], "STINT_BATCH_", 12) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -44,12 +44,17 @@ bool surroundings_set(struct surroundings *s, const char *endpoint, const char *
 const char *surroundings_path(const struct surroundings *s);
 
 /* The environment of a job's program, in one allocation to be freed; NULL without memory.
- * `scratch`: the run's temporary directory, or NULL; `after`: what after_variable made, or NULL.
- * `at_end`: something may be asked for with the run's end. */
+ * `scratch`: the run's temporary directory, or NULL; `told`: what is told of the jobs around it,
+ * ended by NULL; or NULL. */
 char **environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after, bool at_end);
+    char *const *of_job, const char *scratch, char *const *told);
 /* STINT_AFTER=IDS of a job that was after these, allocated; NULL if there are none, or no memory.
  */
 char *after_variable(const struct stint_id *parents, size_t count);
+/* STINT_BATCH=ID of a job of a batch, and of one that it has made also STINT_BATCH_JOBS and so on,
+ * in `text`; returns how many there are in `all`. */
+enum { BATCH_VARIABLES = 6, BATCH_VARIABLE_BYTES = 48 };
+size_t
+batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all);
 
 #endif

@@ -150,6 +150,16 @@ STINT_EXPORT const struct stint_task_info *stint_task_info(const struct stint_ta
 STINT_EXPORT const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count);
 
+/* The batch that a job belongs to, and what it is to it. */
+struct stint_task_batch {
+    uint64_t batch; /* its number; a job that runs puts others into it with `batch` of theirs */
+    enum stint_batch_role role;
+    struct stint_batch_counts counts; /* of one that a batch has made: how its jobs ended */
+    uint64_t reserved[2];
+};
+/* False: it belongs to none. */
+STINT_EXPORT bool stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch);
+
 /* How the run ended; exactly one of these a task, from the handler. What is given is copied. A
  * handler that returns without has failed. */
 

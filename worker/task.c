@@ -194,6 +194,17 @@ stint_task_parents(const struct stint_task *task, size_t *count)
     return *count > 0 ? task->held->parents : NULL;
 }
 
+bool
+stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch)
+{
+    const struct held *h = task->held;
+    *batch =
+        (struct stint_task_batch){.batch = batch_number(h->batch), .role = batch_role(h->batch)};
+    if (h->counts.size > 0 && !message_read_counts(h->counts, &batch->counts))
+        batch->counts.known = false;
+    return h->batch != 0;
+}
+
 void
 stint_task_succeed(struct stint_task *task, const void *result, size_t bytes)
 {

@@ -38,6 +38,8 @@ struct held {
     const struct stint_id
         *parents; /* that it was after; in the delivery, which needs no alignment */
     size_t parents_count;
+    uint64_t batch; /* as of struct dispatched_job */
+    struct slice counts; /* likewise; in the delivery */
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;

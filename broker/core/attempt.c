@@ -318,7 +318,8 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     l->leased.chunked = record_chunked(r);
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
-    l->leased.linked = record_has(r, FIELD_AFTER) || record_followed(r);
+    l->leased.linked =
+        (r->fields & (1U << FIELD_AFTER | 1U << FIELD_FOLLOWED | 1U << FIELD_BATCH)) != 0;
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     /* One that is restored was given what was set for its queue then, if it has begun with a limit.
      */

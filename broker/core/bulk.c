@@ -9,6 +9,7 @@
  * left as well: it was another job then, and one that was retried is not to be retried again.
  */
 #include "bulk.h"
+#include "batches.h"
 #include "change.h"
 #include "clock.h"
 #include "match.h"
@@ -288,11 +289,43 @@ work(struct walk *w, struct job *job)
     }
 }
 
+/* What is to be done to a job that was found. */
+static void
+visit(struct walk *w, struct job *job)
+{
+    if (!is_meant(w, job))
+        return;
+    if (w->bulk->row.state == STINT_BULK_COUNTING)
+        count(&w->bulk->row, job);
+    else
+        work(w, job);
+}
+
+/* The same walk over the jobs of a batch, in the order of their ids. */
+static bool
+walk_batch(struct walk *w, uint64_t batch)
+{
+    struct row_bulk *row = &w->bulk->row;
+    struct stint_id id = row->at;
+    for (; batches_next_job(w->core, batch, &id); id = row->at, w->cost++) {
+        struct job job;
+        if (w->cost >= w->most)
+            return false;
+        row->at = id_plus(id, 1);
+        if (job_find(w->core, &id, &job) && match_queue(&w->filter, job.level->queue))
+            visit(w, &job);
+    }
+    return true;
+}
+
 /* Walks on until the step's share is used up. True at the end of the walk. */
 static bool
 walk(struct walk *w)
 {
     struct row_bulk *row = &w->bulk->row;
+    uint64_t batch = match_batch(&w->filter);
+    if (batch)
+        return walk_batch(w, batch);
     for (unsigned t = 0; t < TABLES; t++)
         (void)seek(w, t);
     for (unsigned t; (t = next_table(w)) < TABLES; w->cost++) {
@@ -303,12 +336,8 @@ walk(struct walk *w)
         if (!means_queue(w, &key))
             continue;
         row->at = id_plus(key, 1);
-        if (!job_load(w->core, &key, places[t], &job) || !is_meant(w, &job))
-            continue;
-        if (row->state == STINT_BULK_COUNTING)
-            count(row, &job);
-        else
-            work(w, &job);
+        if (job_load(w->core, &key, places[t], &job))
+            visit(w, &job);
     }
     return true;
 }

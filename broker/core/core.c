@@ -4,6 +4,8 @@
 #include "core.h"
 #include "apart.h"
 #include "attempt.h"
+#include "batch.h"
+#include "batch_control.h"
 #include "bulk.h"
 #include "change.h"
 #include "clock.h"
@@ -148,6 +150,7 @@ load(struct core *core, const char **error)
     }
     book_each_running(&core->book, restore_lease, core);
     sweep_load(core);
+    batch_load(core);
     bulk_load(core);
     core->epoch++;
     count_up_epoch(core);
@@ -199,6 +202,7 @@ core_destroy(struct core **core)
     feed_fini(*core);
     bulk_fini(*core);
     schedule_fini(*core);
+    batch_fini(*core);
     fleet_fini(&(*core)->fleet);
     notes_free(&(*core)->notes);
     book_fini(&(*core)->book);
@@ -269,6 +273,11 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_SET_SCHEDULE:
     case MESSAGE_LIST_SCHEDULES:
         schedule_message(core, peer, m);
+        break;
+    case MESSAGE_SET_BATCH:
+    case MESSAGE_LIST_BATCHES:
+    case MESSAGE_WAIT_BATCH:
+        batch_message(core, peer, m);
         break;
     case MESSAGE_BULK:
     case MESSAGE_LIST_BULKS:
@@ -445,9 +454,11 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);
     bulk_step(core);
+    batch_step(core);
     control_tell(core);
     dispatch_all(core);
     dispatch_recall(core);
+    batch_end_step(core);
     store_sessions(core);
     telling_push(core);
     watch_flush(core);
@@ -477,7 +488,8 @@ core_idle_ms(const struct core *core)
     if (core->step.unfinished || bulk_is_open(core))
         return 0;
     idle = earlier(idle, earlier(pace_idle_ms(&core->book), telling_idle_ms(core)));
-    return earlier(idle, earlier(sweep_idle_ms(core), control_idle_ms(core)));
+    return earlier(
+        idle, earlier(earlier(sweep_idle_ms(core), batch_idle_ms(core)), control_idle_ms(core)));
 }
 
 void

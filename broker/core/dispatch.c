@@ -20,6 +20,7 @@
 #include "dispatch.h"
 #include "apart.h"
 #include "attempt.h"
+#include "batches.h"
 #include "clock.h"
 #include "job.h"
 #include "links.h"
@@ -60,6 +61,17 @@ parents_of(struct core *core, const struct stint_id *id)
 {
     core->scratch.parents.used = 0;
     (void)links_parents(core->store, id, &core->scratch.parents);
+    return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
+}
+
+/* How the jobs of the batch ended that has made it; empty: none has. */
+static struct slice
+counts_of(struct core *core, uint64_t batch)
+{
+    struct stint_batch_counts counts;
+    core->scratch.parents.used = 0;
+    if (batches_counts(core, batch, &counts))
+        message_put_counts(&core->scratch.parents, &counts);
     return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
 }
 
@@ -104,6 +116,10 @@ send_fresh(struct core *core, struct worker *w)
         if (record_has(&r, FIELD_AFTER))
             job.after = parents_of(core, &l->id);
         job.needs = r.needs;
+        if (record_has(&r, FIELD_BATCH)) {
+            job.batch = r.optional[FIELD_BATCH];
+            job.counts = counts_of(core, job.batch);
+        }
         message_put_dispatched(b, &job);
         count++;
     }

@@ -3,6 +3,7 @@
  */
 #include "job.h"
 #include "apart.h"
+#include "batches.h"
 #include "clock.h"
 #include "links.h"
 #include "names.h"
@@ -81,6 +82,7 @@ job_set_aside(
     if (state == STINT_RUNNING)
         book_clear_running(&core->book, key);
     links_set_aside(core, &id);
+    batches_set_aside(core, &id, table == STORE_SETTLED);
     core->figures.damaged++;
     core_say(core, NOTE_ERROR, "a damaged record was set aside",
         NOTE_TEXT("job", stint_id_format(&id, text)));
@@ -310,6 +312,8 @@ insert(struct core *core, struct level *level, const struct stint_id *id,
         parts_put(core, id, 0, spec->payload);
     if (record_has(r, FIELD_UNIQUE))
         unique_hold(core, level->queue->number, id, r);
+    if (record_has(r, FIELD_BATCH))
+        batches_join(core, r->optional[FIELD_BATCH], id);
     book_count(&core->book, level, STINT_UNKNOWN, r->state);
     tally_count(core, level, STINT_COUNT_SUBMITTED);
 }
@@ -379,6 +383,8 @@ vanish(struct core *core, struct job *job)
         names_forget(&core->book, &job->id, &job->key);
     if (record_has(&job->record, FIELD_AFTER))
         links_forget(core, &job->id);
+    if (record_has(&job->record, FIELD_BATCH))
+        batches_leave(core, job->record.optional[FIELD_BATCH], &job->id);
     enter(core, job, PLACE_NONE, STINT_UNKNOWN);
 }
 
@@ -425,7 +431,8 @@ keep_of(const struct core *core, const struct job *job, enum stint_state state)
     return keep > least ? keep : least;
 }
 
-/* It ends in this state: it waits for none any more, and those that wait for it are to be told. */
+/* It ends in this state: it waits for none any more, those that wait for it are to be told, and its
+ * batch counts it. */
 static void
 leave_links(struct core *core, struct job *job, enum stint_state to)
 {
@@ -435,6 +442,8 @@ leave_links(struct core *core, struct job *job, enum stint_state to)
     }
     if (record_followed(&job->record))
         links_ended(core, &job->id, to);
+    if (record_has(&job->record, FIELD_BATCH))
+        batches_end(core, job->record.optional[FIELD_BATCH], to);
 }
 
 static void
@@ -562,6 +571,8 @@ job_revive(struct core *core, struct job *job)
     if (record_has(&job->record, FIELD_OUTPUT))
         parts_del(core, &job->id, OUTPUT_PARTS);
     record_clear(&job->record, FIELD_OUTPUT);
+    if (record_has(&job->record, FIELD_BATCH))
+        batches_revive(core, job->record.optional[FIELD_BATCH], job->state);
     record_clear(&job->record, FIELD_FOLLOWED); /* all were told */
     record_clear(&job->record, FIELD_SETTLED);
     record_clear(&job->record, FIELD_EXPIRES);
@@ -666,6 +677,8 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     }
     slice_to_text(info->schedule, sizeof info->schedule, r->schedule);
     slice_to_text(info->needs, sizeof info->needs, r->needs);
+    info->batch = batch_number(record_get(r, FIELD_BATCH, 0));
+    info->batch_role = batch_role(record_get(r, FIELD_BATCH, 0));
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
     else {

@@ -131,6 +131,8 @@ term_is(
         return text_is(t, r->unique);
     case FILTER_BYTES:
         return number_is(t, r->body_bytes);
+    case FILTER_BATCH: /* which jobs are in, not what it has made */
+        return number_is(t, record_get(r, FIELD_BATCH, 0));
     case FILTER_QUEUE: /* match_queue has said so */
     case FILTER_FIELDS:
         return true;
@@ -147,6 +149,17 @@ match_job(
         if (!term_is(core, &filter->terms[i], job, now_ms))
             return false;
     return true;
+}
+
+uint64_t
+match_batch(const struct filter *filter)
+{
+    uint64_t batch = 0;
+    for (uint32_t i = 0; i < filter->count && batch == 0; i++)
+        if (filter->terms[i].field == FILTER_BATCH && filter->terms[i].is == FILTER_IS &&
+            batch_role(filter->terms[i].number) == STINT_BATCH_JOB)
+            batch = filter->terms[i].number;
+    return batch;
 }
 
 bool

@@ -11,4 +11,7 @@ bool match_queue(const struct filter *filter, const struct queue *queue);
 bool match_job(
     const struct core *core, const struct filter *filter, const struct job *job, uint64_t now_ms);
 
+/* The batch whose jobs alone it may be true of; 0: it does not say. */
+uint64_t match_batch(const struct filter *filter);
+
 #endif

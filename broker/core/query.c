@@ -2,6 +2,7 @@
  * a bound on what it may read in one step: a list is told in pages.
  */
 #include "query.h"
+#include "batches.h"
 #include "clock.h"
 #include "job.h"
 #include "match.h"
@@ -153,6 +154,8 @@ struct listing {
     uint32_t states, limit, count, scanned, scanned_most;
     struct slice kind;
     struct filter filter;
+    uint64_t
+        batch; /* its jobs alone are looked at, in the order of their ids; 0: those of tables */
     enum place place;
     struct stint_id begin, at; /* of the queue, or of all; where the list goes on */
 };
@@ -233,7 +236,7 @@ read_cursor(struct core *core, struct slice given, struct listing *l)
         return false;
     l->place = (enum place)given.data[0];
     memcpy(l->at.bytes, given.data + 1, STINT_ID_BYTES);
-    return is_place(core, l);
+    return l->batch || is_place(core, l);
 }
 
 /* The same, of all queues that the peer may see, one after the other. The rows of others are not
@@ -256,10 +259,35 @@ list_seen(struct core *core, struct listing *l)
     return true;
 }
 
+/* The same, of the jobs of a batch. */
+static bool
+list_batch(struct core *core, struct listing *l)
+{
+    for (struct stint_id id = l->at; batches_next_job(core, l->batch, &id); id = id_plus(id, 1)) {
+        struct job job;
+        struct stint_job_info info;
+        l->at = id;
+        if (l->count == l->limit || l->scanned == l->scanned_most ||
+            core->scratch.page.used > page_bytes(core))
+            return false;
+        l->scanned++;
+        core->step.listed++;
+        if (!job_find(core, &id, &job) || (l->queue && job.level->queue != l->queue) ||
+            !matches(core, l, &job))
+            continue;
+        job_describe(core, &job, &info);
+        message_put_job_info(&core->scratch.page, &info);
+        l->count++;
+    }
+    return true;
+}
+
 /* Collects a page; true when the list has come to its end, or else `l` says where it goes on. */
 static bool
 list_all(struct core *core, struct listing *l)
 {
+    if (l->batch)
+        return list_batch(core, l);
     for (; l->place <= PLACE_SETTLED; l->place++, l->at = l->begin)
         if (wanted(l) && !(l->narrow ? list_seen(core, l) : list_place(core, l)))
             return false;
@@ -286,7 +314,9 @@ query_list(struct core *core, struct peer *peer, const struct message *m)
         reply_refuse(core, peer->number, m, STINT_NO_SUCH_QUEUE, "no job was ever put into it");
         return;
     }
-    if (l.queue)
+    if (!sight_is_narrow(peer)) /* or where its pages end would show that there are others */
+        l.batch = match_batch(&l.filter);
+    if (l.queue && !l.batch)
         l.begin = id_make(core->options.broker, l.queue->number, 255, 0);
     l.at = l.begin;
     if (m->list.cursor.size && !read_cursor(core, m->list.cursor, &l)) {

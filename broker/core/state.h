@@ -5,6 +5,7 @@
 #ifndef STATE_H
 #define STATE_H
 
+#include "batch_rows.h"
 #include "core.h"
 #include "feed_rows.h"
 #include "fleet.h"
@@ -90,6 +91,35 @@ struct links {
     bool rows; /* there are some */
 };
 
+/* A batch that has changed in this step, or that something is to be done for. */
+struct job_batch {
+    uint64_t number;
+    struct row_batch row;
+    bool changed; /* it is to be written */
+    bool tried; /* in this step it could not make its job */
+    UT_hash_handle hh;
+};
+
+/* Who waits for the end of a batch. One whose peer has gone stays until others come. */
+struct batch_waiter {
+    uint32_t peer;
+    uint8_t session[SESSION_BYTES];
+    uint64_t number, batch; /* number: of its request */
+    struct batch_waiter *prev, *next;
+};
+
+/* Batches (batches.h, batch.h). */
+struct batches {
+    struct job_batch *held; /* uthash by number */
+    bool looking; /* rows are looked at, from here on */
+    uint64_t at, looked; /* looked: so many so far */
+    uint64_t look_ms; /* the broker's time: they are to be looked at then */
+    bool settled; /* one was, in this step */
+    struct batch_waiter *waiters;
+    uint32_t waiters_count, waiters_kept; /* kept: when it was last seen who is gone */
+    struct pack_buffer job; /* that is made */
+};
+
 /* When time has work for us, and where the walks that go on in pieces stand. */
 struct sweeps {
     uint64_t due_ms; /* by the broker's time: when the first parked job is due */
@@ -102,6 +132,7 @@ struct sweeps {
     struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
     struct schedules schedules;
     struct links links;
+    struct batches batches;
 };
 
 /* What a person has set for the workers of a name. */

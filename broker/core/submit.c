@@ -10,6 +10,7 @@
  */
 #include "submit.h"
 #include "after.h"
+#include "batches.h"
 #include "job.h"
 #include "meet.h"
 #include "peers.h"
@@ -231,6 +232,7 @@ struct tally {
     uint64_t bytes;
     uint32_t queues, levels; /* new ones */
     uint32_t links; /* jobs that they are after */
+    uint64_t batch; /* that the last one of them was in */
     struct place_of_jobs *queue; /* of the last job */
 };
 
@@ -310,6 +312,27 @@ refuse_varied(struct verdict *v, uint32_t index)
         "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
 }
 
+/* Its batch takes jobs. One that the broker makes for a batch is none of its jobs. */
+static bool
+tally_batch(struct core *core, struct tally *t, uint64_t value, uint32_t i, struct verdict *v)
+{
+    t->bytes += MEMBER_KEY_BYTES + ROW_OVERHEAD_BYTES;
+    if (value == t->batch || batch_role(value) != STINT_BATCH_JOB)
+        return true;
+    t->bytes += ROW_BATCH_BYTES_MAX + ROW_OVERHEAD_BYTES;
+    t->batch = value;
+    v->status = batches_takes(core, value, core->step.grant);
+    v->index = i;
+    char text[STINT_BATCH_TEXT_BYTES];
+    const char *parts[] = {v->status == STINT_DENIED
+            ? "this key may not put jobs into this batch, if it is there: "
+            : v->status == STINT_BATCH_OVER ? "it takes no more jobs: "
+                                            : "it is not known: ",
+        stint_batch_format(value, text)};
+    write_detail(v, parts, 2);
+    return v->status == STINT_OK;
+}
+
 /* What passes is told apart from what never can: a message that is larger than the backlog may be
  * would be sent again for ever. */
 static void
@@ -361,6 +384,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             refuse_varied(v, i);
             return;
         }
+        if (spec->batch && !tally_batch(core, &t, spec->batch, i, v))
+            return;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
         core->book.jobs[STINT_BLOCKED];

@@ -1,6 +1,7 @@
 /* Reads everything that is stored and says what does not fit together. Nothing is changed, and no
  * core is needed. Slow: it visits every row, so it is for people, for backups and for tests.
  */
+#include "batch_verify.h"
 #include "job.h"
 #include "links.h"
 #include "names.h"
@@ -19,6 +20,7 @@ struct verify {
         uint64_t rows, rows_wanted; /* of STORE_PARENTS */
         struct pack_buffer parents; /* of one job */
     } links;
+    struct batch_verify batches;
     uint64_t unique_ends, unique_end_rows; /* keys that have an end, and ends */
     uint64_t events, event_rows; /* rows that belong to feeds, and all */
     struct feed_seen {
@@ -34,6 +36,12 @@ complain(struct verify *v, const char *what, const struct stint_id *id)
     v->report->problems++;
     if (v->report->problem)
         v->report->problem(v->report->context, what, id ? stint_id_format(id, text) : text);
+}
+
+static void
+complain_of_batch(void *context, const char *what, const struct stint_id *id)
+{
+    complain(context, what, id);
 }
 
 /* Calls `each` for every row; keys of another size are a problem of their own, unless any will do:
@@ -173,6 +181,7 @@ check_body(struct verify *v, const struct stint_id *key, const struct record *r)
     const struct stint_id *id = &name;
     check_name(v, key, r, &name);
     check_attempts(v, key, r);
+    batch_verify_job(&v->batches, id, r);
     if (record_chunked(r))
         check_parts(v, id, 0, r->body_bytes);
     check_parts(v, id, OUTPUT_PARTS, record_get(r, FIELD_OUTPUT, 0));
@@ -600,6 +609,8 @@ void
 core_verify(struct store *store, uint16_t broker, struct verify_report *report)
 {
     struct verify v = {.store = store, .report = report};
+    v.batches = (struct batch_verify){
+        .store = store, .book = &v.book, .complain = complain_of_batch, .context = &v};
     unsigned from;
     store->ops->begin(store);
     if (store_upgrade(store, &from) != STINT_OK) /* for as long as we look at it */
@@ -634,6 +645,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (v.unique_ends != v.unique_end_rows)
         complain(&v, "ends of unique keys belong to none", NULL);
     check_all_links(&v);
+    batch_verify_rows(&v.batches, report->damaged);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

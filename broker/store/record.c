@@ -32,6 +32,7 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_TOTAL] = "total_ms",
     [FIELD_SPENT] = "spent_ms",
     [FIELD_SCHEDULE] = "schedule_bytes",
+    [FIELD_BATCH] = "batch",
     [FIELD_NEEDS] = "needs_bytes"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
@@ -102,6 +103,8 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         record_set(r, FIELD_TOTAL, spec->total_ms);
     if (spec->followed)
         record_mark(r, FIELD_FOLLOWED);
+    if (spec->batch)
+        record_set(r, FIELD_BATCH, spec->batch);
     if (spec->unique.size)
         set_unique(r, spec);
     if (spec->schedule.size) {

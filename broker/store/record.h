@@ -64,6 +64,7 @@ enum record_field {
     FIELD_TOTAL = 18, /* all its runs together may take so long */
     FIELD_SPENT = 19, /* of one with such a limit: those that are over took so long */
     FIELD_SCHEDULE = 20, /* bytes of the name of the schedule that made it */
+    FIELD_BATCH = 22, /* number of its batch, and what it is to it (batch_value) */
     FIELD_NEEDS = 23, /* bytes of what it needs of a worker */
     FIELDS_OPTIONAL = 24,
     FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */

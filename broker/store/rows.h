@@ -22,6 +22,8 @@
  *     unique_ends
  *               time, u32 queue number, key -> nothing
  *     schedules told in schedule_rows.h
+ *     batches, members
+ *               told in batch_rows.h
  *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
  *     followers id of a job that others wait for, id of one of them -> nothing
  *     parents   id, u16 number of the row -> u64 check, ids of jobs that it is after

@@ -41,6 +41,8 @@ enum store_table {
     STORE_PARENTS, /* id, number -> ids of jobs that it is after, a hundred in a row */
     STORE_ENDED, /* id -> how that job ended: followers of it have to be told */
     STORE_SCHEDULES, /* name -> a schedule: its job, when it makes it, and how far it is */
+    STORE_BATCHES, /* number, 0 or 1 -> a batch: how far it is; its title and the jobs it makes */
+    STORE_MEMBERS, /* number of a batch, id -> nothing: the job is in it */
     STORE_TABLES
 };
 

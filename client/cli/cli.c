@@ -116,12 +116,14 @@ cli_exit(enum stint_status status)
     case STINT_NO_SUCH_QUEUE:
     case STINT_NO_SUCH_FEED:
     case STINT_NO_SUCH_SCHEDULE:
+    case STINT_NO_SUCH_BATCH:
         return EXIT_NO_SUCH_JOB;
     case STINT_INVALID:
     case STINT_BAD_NAME:
     case STINT_WRONG_STATE:
     case STINT_UNIQUE_HELD:
     case STINT_NOT_EMPTY:
+    case STINT_BATCH_OVER:
     case STINT_TOO_LARGE:
         return EX_DATAERR;
     case STINT_UNREACHABLE:

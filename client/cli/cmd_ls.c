@@ -12,7 +12,7 @@ enum { COMMANDS = 1000 }; /* for so many jobs the command is looked up */
 static char *queue, *kind, *states, *limit_text;
 static uint64_t limit = 100;
 static int ids_only, newest;
-static char **where, *since, *wanted;
+static char **where, *since, *wanted, *batch;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
@@ -25,6 +25,7 @@ static struct poptOption options[] = {
         "FILTER"},
     {"since", 0, POPT_ARG_STRING, &since, 0, "only those that were submitted in the last TIME",
         "TIME"},
+    {"batch", 0, POPT_ARG_STRING, &batch, 0, "only those of this batch", "ID"},
     {"newest", 0, POPT_ARG_NONE, &newest, 0, "those that were submitted last, the newest first",
         NULL},
     {"columns", 'c', POPT_ARG_STRING, &wanted, 0,
@@ -207,7 +208,8 @@ choose_columns(const struct cli *cli, size_t *count)
     return true;
 }
 
-/* The filter's text: --where, and --since as one more term. NULL after saying what is wrong. */
+/* The filter's text: --where, and --since and --batch as terms more. NULL after saying what is
+ * wrong. */
 static char *
 read_where(const struct cli *cli)
 {
@@ -215,7 +217,8 @@ read_where(const struct cli *cli)
     char *given = cli_join(where), *text = NULL;
     if (since && !cli_duration(cli, "since", since, &ms))
         text = NULL;
-    else if (asprintf(&text, "%s%s%s", given, since ? " age<=" : "", since ? since : "") < 0)
+    else if (asprintf(&text, "%s%s%s%s%s", given, since ? " age<=" : "", since ? since : "",
+                 batch ? " batch=" : "", batch ? batch : "") < 0)
         abort();
     free(given);
     return text;

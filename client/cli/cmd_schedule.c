@@ -5,15 +5,14 @@
 #include "cron.h"
 #include "jobs.h"
 #include "out.h"
-#include "template.h"
+#include "payload.h"
 #include "zone_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char *cron_text, *zone_text, *every_text, *missed_text, *overlap_text, *path, *next_text;
-static int is_command, shell;
+static char *cron_text, *zone_text, *every_text, *missed_text, *overlap_text, *next_text;
 
 static struct poptOption options[] = {
     {"cron", 0, POPT_ARG_STRING, &cron_text, 0,
@@ -33,15 +32,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
-    {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
-    {"exec", 'x', POPT_ARG_NONE, &is_command, 0,
-        "what follows the name is a command, as run takes it", NULL},
-    {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the same, as a line for /bin/sh", NULL},
-    {"wd", 0, POPT_ARG_STRING, &job_options.directory, 0,
-        "a command runs in this directory; -: the worker's own (this one, where it is there)",
-        "DIR"},
-    {"env", 0, POPT_ARG_ARGV, &job_options.environment, 0, "set this variable for a command",
-        "NAME[=VALUE]"},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, payload_option_table, 0, "Its payload:", NULL},
     POPT_TABLEEND};
 
 /* ---- set ---- */
@@ -102,49 +93,6 @@ read_times(struct cli *cli, struct stint_schedule *s)
     return read_overlap(cli, s);
 }
 
-/* The payload of a command, as run makes it. */
-static int
-take_command(struct cli *cli, const char **args, struct stint_job *job, char **bytes)
-{
-    struct template *template = NULL;
-    struct surroundings s = {.once = !job_options.attempts};
-    size_t count = 0;
-    while (args[count])
-        count++;
-    if (job_options.kind && strcmp(job_options.kind, "exec") != 0)
-        return cli_usage(cli, "--kind %s: a command is of kind exec", job_options.kind);
-    int rc = template_new(cli, (const char *const *)args, count, shell, false, &template);
-    if (rc == EX_OK)
-        rc = surroundings_fill(cli, &s);
-    if (rc == EX_OK) {
-        job->kind = "exec";
-        *bytes = template_payload(template, &s, NULL, &job->payload_bytes);
-        job->payload = *bytes;
-    }
-    surroundings_free(&s);
-    template_free(&template);
-    return rc;
-}
-
-static int
-take_payload(struct cli *cli, const char **args, struct stint_job *job, char **bytes)
-{
-    if (is_command || shell)
-        return take_command(cli, args, job, bytes);
-    if (job_options.directory || job_options.environment)
-        return cli_usage(cli, "--wd and --env are for commands: --exec");
-    if (args[0] && (args[1] || path))
-        return cli_usage(cli, "one payload: an argument, --file, or none; a command: --exec");
-    int rc = EX_OK;
-    if (args[0]) {
-        job->payload_bytes = strlen(args[0]);
-        *bytes = cli_copy(args[0], job->payload_bytes);
-    } else if (path)
-        rc = jobs_read(cli, path, bytes, &job->payload_bytes);
-    job->payload = *bytes;
-    return rc;
-}
-
 static void
 next_words(const struct stint_schedule_info *info, char *text, size_t size)
 {
@@ -172,7 +120,7 @@ set(struct cli *cli, const char *name, const char **args)
         rc = cli_usage(
             cli, "--expires=%s: write how long after it is made, as 10m", job_options.expires);
     if (rc == EX_OK)
-        rc = take_payload(cli, args, &s.job, &bytes);
+        rc = payload_take(cli, args, &s.job, &bytes);
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK) {

@@ -3,6 +3,7 @@
 #include "graph.h"
 #include "jobs.h"
 #include "lines.h"
+#include "out.h"
 #include "stint_objects.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 static char *path, *graph;
-static int each, zero, object;
+static int each, zero, object, as_batch;
 
 static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job:", NULL},
@@ -22,6 +23,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, total_option_table, 0,
         "How long it may take in all:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, batch_option_table, 0, "In which batch it is:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
         "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
@@ -29,6 +31,9 @@ static struct poptOption options[] = {
         NULL},
     {"null", '0', POPT_ARG_NONE, &zero, 0,
         "with --each: lines end with a zero byte, as from find -print0", NULL},
+    {"as-batch", 0, POPT_ARG_NONE, &as_batch, 0,
+        "with --each: all of them are a new batch, which is closed then; prints its id alone",
+        NULL},
     {"graph", 0, POPT_ARG_STRING, &graph, 0,
         "a job for each line, NAME [PARENT...]: PAYLOAD, after those named; all of them, or none",
         "FILE"},
@@ -101,10 +106,10 @@ say_where(struct cli *cli, const struct pile *pile)
 {
     const char *again = zero ? "sed -z" : "sed";
     cli_say(cli,
-        "stopped at line %llu: %llu jobs are stored, and their ids printed; go on with "
+        "stopped at line %llu: %llu jobs are stored%s; go on with "
         "the rest: %s 1,%llud | stint submit --each ...",
-        (unsigned long long)pile->first_line, (unsigned long long)pile->stored, again,
-        (unsigned long long)pile->first_line - 1);
+        (unsigned long long)pile->first_line, (unsigned long long)pile->stored,
+        as_batch ? "" : ", and their ids printed", again, (unsigned long long)pile->first_line - 1);
 }
 
 /* A line that is too large is told, and loses nobody else. */
@@ -114,7 +119,8 @@ submit_pile(struct cli *cli, struct pile *pile)
     size_t stored;
     int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, pile->met, &stored);
     for (size_t i = 0; i < stored; i++) {
-        jobs_print_id(cli, &pile->ids[i], pile->met[i]);
+        if (!as_batch)
+            jobs_print_id(cli, &pile->ids[i], pile->met[i]);
         pile->met_jobs += pile->met[i] != STINT_MET_NOTHING;
         pile->changed += pile->met[i] == STINT_MET_CHANGED;
     }
@@ -227,6 +233,34 @@ submit_each(struct cli *cli, const struct stint_job *common)
     return rc;
 }
 
+/* All lines are one batch. Where it stops, the batch stays open with those that are stored. */
+static int
+submit_batch(struct cli *cli, struct stint_job *common)
+{
+    struct stint_batch b = STINT_BATCH_INIT;
+    struct stint_batch_info now;
+    char text[STINT_BATCH_TEXT_BYTES];
+    b.queue = common->queue;
+    enum stint_status status =
+        stint_batch_new(cli->client, &b, &common->batch, NULL, cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    stint_batch_format(common->batch, text);
+    int rc = submit_each(cli, common);
+    if (rc != EX_OK) {
+        cli_say(cli, "the batch %s is there, and open: stint batch cancel %s, or go on with it",
+            text, text);
+        return rc;
+    }
+    status = stint_batch_close(cli->client, common->batch, &now, cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    if (cli->json)
+        return out_line(out_batch(&now)) ? EX_OK : EX_IOERR;
+    fprintf(console_out(), "%s\n", text);
+    return EX_OK;
+}
+
 /* Of one job: the argument, or what is read; as an object, if it is to be one. */
 static int
 take_payload(struct cli *cli, const char **args, char **bytes, size_t *size)
@@ -256,6 +290,8 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli, "--graph FILE says what jobs there are, and what they are after");
     if (graph)
         return graph_submit(cli, graph, &job);
+    if (as_batch && (!each || job.batch))
+        return cli_usage(cli, "--as-batch makes a batch of the jobs of --each");
     if (zero && !each)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)
@@ -263,7 +299,7 @@ run(struct cli *cli, const char **args)
     if (rc == EX_OK && !jobs_at_end)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && each)
-        rc = submit_each(cli, &job);
+        rc = as_batch ? submit_batch(cli, &job) : submit_each(cli, &job);
     else if (rc == EX_OK) {
         job.payload = bytes;
         job.payload_bytes = size;

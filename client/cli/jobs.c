@@ -21,6 +21,7 @@ static char **after; /* --after, as often as wished */
 static int after_any;
 static char *total; /* --total */
 static char *needs; /* --needs */
+static char *batch; /* --batch */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -74,6 +75,11 @@ struct poptOption needs_option_table[] = {
     {"needs", 0, POPT_ARG_STRING, &needs, 0,
         "labels and amounts, as \"gpu zone=a cpus=2 mem=4G\": it runs where they are, and free",
         "WORDS"},
+    POPT_TABLEEND};
+
+struct poptOption batch_option_table[] = {
+    {"batch", 0, POPT_ARG_STRING, &batch, 0,
+        "it is one of this batch, which stint batch new has made", "ID"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -232,6 +238,9 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
     if (needs && needs[strspn(needs, " ,")] == '\0')
         return cli_usage(cli, "--needs=%s: write labels and amounts, such as gpu or cpus=2", needs);
     job->needs = needs;
+    if (batch && stint_batch_parse(batch, &job->batch) != STINT_OK)
+        return cli_usage(
+            cli, "--batch=%s: write its 16 digits, as stint batch new prints them", batch);
     int rc = fill_expires(cli, job);
     rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;

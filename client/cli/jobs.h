@@ -26,6 +26,8 @@ extern struct poptOption due_option_table[];
 extern struct poptOption expires_option_table[];
 /* For which jobs they wait: --after and --after-any. */
 extern struct poptOption after_option_table[];
+/* In which batch they are: --batch. */
+extern struct poptOption batch_option_table[];
 /* How long all runs may take: --total. */
 extern struct poptOption total_option_table[];
 /* What they need of a worker: --needs. */

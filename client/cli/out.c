@@ -122,6 +122,17 @@ put_attempts(json_t *o, const struct stint_job_info *i)
     json_object_set_new(o, "attempts", all);
 }
 
+static void
+put_batch(json_t *o, const struct stint_job_info *i)
+{
+    char text[STINT_BATCH_TEXT_BYTES];
+    if (!i->batch)
+        return;
+    put_text(o, "batch", stint_batch_format(i->batch, text));
+    if (i->batch_role != STINT_BATCH_JOB)
+        put_text(o, "batch_end", i->batch_role == STINT_BATCH_SUCCESS ? "success" : "always");
+}
+
 json_t *
 out_job(const struct stint_job_info *i)
 {
@@ -146,6 +157,7 @@ out_job(const struct stint_job_info *i)
         json_object_set_new(o, "after_end", json_string("any"));
     put_text(o, "schedule", i->schedule);
     put_text(o, "needs", i->needs);
+    put_batch(o, i);
     put_number(o, "keep_ms", i->keep_ms);
     put_number(o, "time_to_run_ms", i->time_to_run_ms);
     put_number(o, "total_ms", i->total_ms);

@@ -7,9 +7,9 @@
 
 /* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.running/1,
  * stint.queue_setting/1, stint.why/1, stint.fleet/1, stint.stats/1, stint.figures/1, stint.event/1,
- * stint.feed/1, stint.schedule/1, stint.queue_setting/1, stint.why/1, stint.bulk/1, stint.fleet/1,
- * stint.stats/1, stint.event/1, stint.key/1. The caller owns them. Bytes that are valid UTF-8 are
- * strings; others are {"base64":
+ * stint.feed/1, stint.schedule/1, stint.batch/1, stint.queue_setting/1, stint.why/1, stint.bulk/1,
+ * stint.fleet/1, stint.stats/1, stint.event/1, stint.key/1. The caller owns them. Bytes that are
+ * valid UTF-8 are strings; others are {"base64":
  * "..."}. */
 /* How far a run is, on a line for people: "40 %  half way". */
 void out_progress_line(const struct stint_progress *progress, char *text, size_t size);
@@ -27,6 +27,7 @@ json_t *out_bulk(const struct stint_bulk_info *info);
 json_t *out_event(const struct stint_event *event);
 json_t *out_feed(const struct stint_feed *feed); /* cmd_feed.c */
 json_t *out_schedule(const struct stint_schedule_info *info); /* cmd_schedule.c */
+json_t *out_batch(const struct stint_batch_info *info); /* cmd_batch.c */
 /* Never with the secret key. `name` and `grant` NULL: it has no name, and grants nothing. */
 json_t *out_key(const char *name, const struct key_file *file, const struct key_grant *grant);
 

@@ -17,3 +17,4 @@ MESSAGE(SET_SCHEDULE, NUMBER, {2, "name", show_name}, {3, "action", show_uint},
 MESSAGE(LIST_SCHEDULES, NUMBER, {2, "name", show_name}, {3, "cursor", show_cursor},
     {4, "next", show_uint})
 MESSAGE(SCHEDULES, NUMBER, {2, "schedules", show_schedule_list}, {3, "cursor", show_cursor})
+#include "transcript_batches.h"

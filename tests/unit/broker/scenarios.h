@@ -20,6 +20,7 @@ void play_queues(struct world *w);
 void play_unique(struct world *w);
 void play_feed(struct world *w);
 void play_schedules(struct world *w);
+void play_batches(struct world *w);
 void play_bulk(struct world *w);
 void play_joint(struct world *w);
 

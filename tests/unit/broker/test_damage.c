@@ -44,6 +44,9 @@ full_world(struct stint_id *large)
         .cron = {(const uint8_t *)"@hourly", 7},
         .job = {no_numbers, 1}};
     message_put_set_schedule(world_frame(w, 1), 1, &hourly);
+    const struct batch_request batch = {
+        .action = BATCH_NEW, .batch = 7, .keep_ms = KEEP_DEFAULT, .always = {no_numbers, 1}};
+    message_put_set_batch(world_frame(w, 1), 1, &batch);
     assert_int_equal(world_step(w, 0), STINT_OK);
     return w;
 }
@@ -97,7 +100,7 @@ verify_finds_a_flipped_bit_in_every_table(void **state)
 {
     static const enum store_table tables[] = {STORE_LEVELS, STORE_LIVE, STORE_TRANSIT, STORE_PARKED,
         STORE_SETTLED, STORE_PARTS, STORE_SESSIONS, STORE_ANSWERS, STORE_SETTINGS, STORE_NAMES,
-        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS, STORE_BULKS, STORE_SCHEDULES};
+        STORE_REDIRECTS, STORE_FEEDS, STORE_EVENTS, STORE_BULKS, STORE_SCHEDULES, STORE_BATCHES};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct stint_id large;
@@ -146,7 +149,8 @@ verify_finds_a_row_that_belongs_to_nothing(void **state)
         size_t key_bytes;
     } rows[] = {{STORE_LIVE, 16}, {STORE_LIVE, 3}, {STORE_PARKED, 16}, {STORE_DUE, 24},
         {STORE_SETTLED, 16}, {STORE_PARTS, 18}, {STORE_SESSIONS, 16}, {STORE_ANSWERS, 24},
-        {STORE_FEEDS, 4}, {STORE_EVENTS, 12}, {STORE_SCHEDULES, 5}, {STORE_LIVE, 70}};
+        {STORE_FEEDS, 4}, {STORE_EVENTS, 12}, {STORE_SCHEDULES, 5}, {STORE_BATCHES, 9},
+        {STORE_MEMBERS, 24}, {STORE_LIVE, 70}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static const uint8_t key[70] = {9, 9, 9};

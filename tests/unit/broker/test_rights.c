@@ -67,6 +67,11 @@ static const struct expected {
     {MESSAGE_SET_SCHEDULE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_SCHEDULES,
         BY_ERROR},
     {MESSAGE_LIST_SCHEDULES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_SCHEDULES, BY_ERROR},
+    {MESSAGE_SET_BATCH, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false,
+        MESSAGE_BATCHES, BY_ERROR},
+    {MESSAGE_LIST_BATCHES, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_BATCHES, BY_ERROR},
+    {MESSAGE_LIST_BATCHES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_BATCHES, BY_ERROR},
+    {MESSAGE_WAIT_BATCH, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_BATCHES, BY_ERROR},
     {MESSAGE_BULK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
         BY_ERROR},
     {MESSAGE_BULK, ABOUT_BOTH, ROLE_CLIENT, RIGHT_SUBMIT | RIGHT_CONTROL, false, MESSAGE_BULKS,
@@ -161,6 +166,23 @@ make_schedules(struct world *w, enum message_type type)
     assert_int_equal(world_step(w, 0), STINT_OK);
 }
 
+/* For those that ask about batches, there are some, which are over. */
+static void
+make_batches(struct world *w, const struct expected *e)
+{
+    unsigned count = e->about == ABOUT_NAME ? QUEUES : 2;
+    for (unsigned i = 0; i < count; i++) {
+        struct batch_request s = {.action = BATCH_NEW,
+            .batch = 1 + i,
+            .queue = text(queues[i].name),
+            .keep_ms = KEEP_DEFAULT};
+        message_put_set_batch(world_frame(w, LOCAL), 3, &s);
+        s.action = BATCH_CLOSE;
+        message_put_set_batch(world_frame(w, LOCAL), 3, &s);
+    }
+    assert_int_equal(world_step(w, 0), STINT_OK);
+}
+
 /* For those that ask about feeds, there are some. */
 static void
 make_feeds(struct world *w, enum message_type type)
@@ -225,6 +247,16 @@ put_about_many(struct world *w, const struct expected *e, unsigned queue)
     case MESSAGE_SET_SCHEDULE:
         message_put_set_schedule(world_frame(w, KEYED), 3,
             &(struct schedule_request){.action = STINT_PAUSE_SCHEDULE, .name = name});
+        break;
+    case MESSAGE_SET_BATCH:
+        message_put_set_batch(world_frame(w, KEYED), 3,
+            &(struct batch_request){
+                .action = BATCH_CANCEL, .batch = 1 + queue, .keep_ms = KEEP_DEFAULT});
+        break;
+    case MESSAGE_LIST_BATCHES:
+    case MESSAGE_WAIT_BATCH:
+        message_put_list_batches(world_frame(w, KEYED), e->type, 3,
+            e->about == ABOUT_ALL ? 0 : 1 + queue, (struct slice){0});
         break;
     case MESSAGE_BULK:
         put_bulk(
@@ -326,6 +358,9 @@ next_listed(struct world *w, const struct expected *e, uint32_t i)
     case MESSAGE_LIST_SCHEDULES:
         assert_true(message_next_schedule(w->arrays));
         return w->arrays->items.schedule.info.queue;
+    case MESSAGE_LIST_BATCHES:
+        assert_true(message_next_batch(w->arrays));
+        return w->arrays->items.batch.queue;
     case MESSAGE_LIST_FIGURES:
         assert_true(message_next_figures(w->arrays));
         return w->arrays->measured.figures.queue;
@@ -415,6 +450,8 @@ try_one(const struct expected *e, uint32_t rights, unsigned scope, unsigned queu
     make_feeds(w, e->type);
     if (e->type == MESSAGE_SET_SCHEDULE || e->type == MESSAGE_LIST_SCHEDULES)
         make_schedules(w, e->type);
+    if (e->answer == MESSAGE_BATCHES)
+        make_batches(w, e);
     put_message(w, e, queue);
     assert_int_equal(world_step(w, 0), STINT_OK);
     check_answer(w, e, scope, queue, right);

@@ -221,6 +221,8 @@ job_info(void)
     i.after_flags = (uint32_t)upto(UINT32_MAX);
     text(i.schedule, sizeof i.schedule);
     text(i.needs, sizeof i.needs);
+    i.batch = chance() ? 1 + upto(LIMIT_BATCH - 1) : 0;
+    i.batch_role = i.batch ? below(3) : 0;
     i.progress = progress();
     return i;
 }
@@ -247,6 +249,8 @@ assert_job_info(const struct stint_job_info *was)
     ASSERT_FIELD(is, was, spent_ms);
     assert_string_equal(is->schedule, was->schedule);
     assert_string_equal(is->needs, was->needs);
+    ASSERT_FIELD(is, was, batch);
+    ASSERT_FIELD(is, was, batch_role);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);

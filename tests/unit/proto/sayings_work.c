@@ -258,6 +258,8 @@ spec(uint32_t place)
     if (chance())
         s.total_ms = 1 + upto(LIMIT_TIME_MS - 1);
     if (chance())
+        s.batch = 1 + upto(LIMIT_BATCH - 1);
+    if (chance())
         s.unique = letters(1, 20);
     if (chance())
         s.unique_flags = below(UNIQUE_FLAGS_ALL + 1);
@@ -294,6 +296,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_number(s->expires_in_ms, jobs[i].expires_in_ms);
         assert_number(s->expires_at_ms, jobs[i].expires_at_ms);
         assert_number(s->total_ms, jobs[i].total_ms);
+        assert_number(s->batch, jobs[i].batch);
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
@@ -429,6 +432,13 @@ say_SUBMITTED(uint64_t number)
 
 /* ---- and go out ---- */
 
+static struct slice
+some_counts(void)
+{
+    static uint8_t bytes[] = {0x95, 5, 3, 1, 1, 0};
+    return (struct slice){bytes, sizeof bytes};
+}
+
 void
 say_DISPATCH(uint64_t number)
 {
@@ -447,7 +457,9 @@ say_DISPATCH(uint64_t number)
             .submitted_ms = upto(UINT64_MAX),
             .confirm = chance(),
             .after = chance() ? joined_ids() : (struct slice){NULL, 0},
-            .needs = chance() ? needs() : (struct slice){NULL, 0}};
+            .needs = chance() ? needs() : (struct slice){NULL, 0},
+            .batch = chance() ? upto(UINT64_MAX) : 0,
+            .counts = chance() ? some_counts() : (struct slice){NULL, 0}};
         message_put_dispatched(&frame, &jobs[i]);
     }
     pack_close_array(&frame, at, count);
@@ -466,6 +478,8 @@ say_DISPATCH(uint64_t number)
         assert_int_equal(d->confirm, jobs[i].confirm);
         assert_same(d->after, jobs[i].after);
         assert_same(d->needs, jobs[i].needs);
+        assert_number(d->batch, jobs[i].batch);
+        assert_same(d->counts, jobs[i].counts);
     }
 }
 

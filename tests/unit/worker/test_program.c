@@ -165,7 +165,7 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     setenv("PATH_X", "ours", 1);
     setenv("PATH_XY", "ours", 1);
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job, NULL, NULL, false);
+    char **all = environment_make(&s, &job, of_job, NULL, NULL);
     static const char *const there[] = {"STINT_JOB_ID=0.1.7.9", "STINT_JOB_ATTEMPT=2",
         "STINT_JOB_MAX_ATTEMPTS=5", "STINT_JOB_QUEUE=q", "STINT_JOB_KIND=k", "STINT_JOB_PRIORITY=7",
         "STINT_JOB_SLOT=3", "STINT_JOB_DEADLINE=1234", "STINT_JOB_WORKER=me",
@@ -178,12 +178,12 @@ a_program_gets_its_job_its_variables_and_ours_without_our_settings(void **state)
     free(all);
     of_job[3] = endpoint; /* the job's word on the endpoint is the last */
     job.deadline_ms = 0;
-    all = environment_make(&s, &job, of_job, NULL, NULL, false);
+    all = environment_make(&s, &job, of_job, NULL, NULL);
     assert_int_equal(named(all, "STINT_ENDPOINT="), 1);
     assert_int_equal(count_of(all, "STINT_ENDPOINT=other"), 1);
     assert_int_equal(count_of(all, "STINT_JOB_DEADLINE="), 1);
     free(all);
-    all = environment_make(&s, &job, NULL, NULL, NULL, false);
+    all = environment_make(&s, &job, NULL, NULL, NULL);
     assert_int_equal(count_of(all, "PATH_X=ours"), 1);
     free(all);
     free(s.endpoint);
@@ -207,7 +207,7 @@ the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void *
     for (int clean = 0; clean < 2; clean++) {
         declared.clean = clean;
         assert_true(surroundings_set(&s, "ipc://here", "me", &declared));
-        char **all = environment_make(&s, &job, of_job, "/scratch", NULL, false);
+        char **all = environment_make(&s, &job, of_job, "/scratch", NULL);
         static const char *const there[] = {"HOME=/declared", "USER=login", "TMP=/job",
             "TEMP=/scratch", "TMPDIR=/scratch", "STINT_TMPDIR=/scratch"};
         for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
@@ -222,7 +222,7 @@ the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void *
         free(s.worker);
     }
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
-    char **all = environment_make(&s, &job, of_job, NULL, NULL, false);
+    char **all = environment_make(&s, &job, of_job, NULL, NULL);
     assert_int_equal(count_of(all, "TMPDIR=/ours"), 1);
     assert_int_equal(count_of(all, "USER=ours"), 1);
     free(all);
@@ -249,7 +249,7 @@ a_program_is_told_what_its_job_was_after_and_nobody_else_says_so(void **state)
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
     for (size_t count = 0; count <= 2; count += 2) {
         char *after = after_variable(parents, count);
-        char **all = environment_make(&s, &job, of_job, NULL, after, false);
+        char **all = environment_make(&s, &job, of_job, NULL, (char *[]){after, NULL});
         assert_int_equal(named(all, "STINT_AFTER="), count > 0);
         assert_int_equal(count_of(all, expected), count > 0);
         free(all);
@@ -276,7 +276,7 @@ a_program_is_told_what_its_job_needs_and_nobody_else_says_so(void **state)
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
     for (unsigned i = 0; i < 2; i++) {
         job.needs = i ? needs : NULL;
-        char **all = environment_make(&s, &job, of_job, "/scratch", NULL, false);
+        char **all = environment_make(&s, &job, of_job, "/scratch", NULL);
         assert_int_equal(named(all, "STINT_NEEDS="), i);
         assert_int_equal(count_of(all, expected), i);
         assert_int_equal(count_of(all, "STINT_TMPDIR=/scratch"), 1);

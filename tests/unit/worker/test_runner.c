@@ -38,6 +38,14 @@ stint_task_info(const struct stint_task *task)
     return &task->info;
 }
 
+bool
+stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch)
+{
+    (void)task;
+    (void)batch;
+    return false;
+}
+
 const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count)
 {
