@@ -42,6 +42,7 @@ enum client_need {
     NEEDS_EXPIRES = 4,
     NEEDS_AFTER = 8,
     NEEDS_TOTAL = 32,
+    NEEDS_GROUPS = 64,
 };
 
 /* Whom to tell how a job ended: who watches it, and who waits for it. */

@@ -29,6 +29,7 @@ static const struct field {
     [FILTER_BYTES] = {FILTER_TYPE_NUMBER, SAME | ORDER},
     [FILTER_SUBMITTED] = {FILTER_TYPE_NUMBER, ORDER},
     [FILTER_UNIQUE] = {FILTER_TYPE_TEXT, TEXTS},
+    [FILTER_GROUP] = {FILTER_TYPE_TEXT, TEXTS},
 };
 
 enum filter_type

@@ -41,6 +41,8 @@ void decoding_ids(struct decoding *d);
 struct slice decoding_filter(struct decoding *d);
 /* A job, as SUBMIT has it in common, with the defaults filled in. */
 void decoding_job(struct decoding *d, struct job_spec *spec);
+/* The name of a job's group. */
+struct slice decoding_group(struct decoding *d);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);
 

@@ -32,6 +32,7 @@ enum job_key {
 #undef X
     JOB_UNIQUE = 17,
     JOB_AFTER = 18,
+    JOB_GROUP = 21,
 };
 
 /* It is shown to people, and is a key of the store. */
@@ -104,6 +105,9 @@ spec_field(struct decoding *d, struct job_spec *spec, uint32_t index, uint64_t k
         break;
     case JOB_AFTER:
         spec->after = read_after(d, index);
+        break;
+    case JOB_GROUP:
+        spec->group = decoding_group(d);
         break;
     case JOB_PRIORITY:
         spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
@@ -193,6 +197,7 @@ differing(const struct job_spec *s, const struct job_spec *base)
         (uint32_t)(!same(s->kind, base->kind)) << JOB_KIND |
         (uint32_t)(!same(s->unique, base->unique)) << JOB_UNIQUE |
         (uint32_t)(!same(s->after, base->after)) << JOB_AFTER |
+        (uint32_t)(!same(s->group, base->group)) << JOB_GROUP |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
 #define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
 #include "job_numbers.def"
@@ -242,11 +247,14 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         memcpy(pack_reserve(b, s->after.size), s->after.data, s->after.size);
     }
     put_numbers(b, s, keys & ~((1U << JOB_AFTER) - 1));
+    if (keys & 1U << JOB_GROUP)
+        put_key_text(b, JOB_GROUP, s->group);
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, no time limit, no unique key, or waits for none)
- * must not be overridden by the common part, so those stay out of it if any job leaves them alone.
+ * can say (that it wants the broker's retention, no time limit, no unique key, is in no group, or
+ * waits for none) must not be overridden by the common part, so those stay out of it if any job
+ * leaves them alone.
  */
 static uint32_t
 common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
@@ -263,6 +271,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.total_ms = 0;
         if (jobs[i].unique.size == 0)
             common.unique = (struct slice){NULL, 0};
+        if (jobs[i].group.size == 0)
+            common.group = (struct slice){NULL, 0};
     }
     uint32_t keys = differing(&common, base);
     *base = common;

@@ -18,6 +18,7 @@ enum dispatched_key {
     DISPATCHED_SUBMITTED = 7,
     DISPATCHED_CONFIRM = 8,
     DISPATCHED_AFTER = 9,
+    DISPATCHED_GROUP = 10,
 };
 
 /* Ids, one behind the other, in one value. */
@@ -61,6 +62,9 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
     case DISPATCHED_AFTER:
         job->after = read_parents(d);
         break;
+    case DISPATCHED_GROUP:
+        job->group = decoding_group(d);
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -101,7 +105,7 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
 {
     pack_put_map(b,
         5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0) +
-            job->confirm + (job->after.size > 0));
+            job->confirm + (job->after.size > 0) + (job->group.size > 0));
     put_key(b, DISPATCHED_ID);
     put_id(b, &job->id);
     pack_put_key_uint(b, DISPATCHED_ATTEMPT, job->attempt);
@@ -116,6 +120,8 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
         put_key_bool(b, DISPATCHED_CONFIRM, true);
     if (job->after.size > 0)
         put_key_bytes(b, DISPATCHED_AFTER, job->after.data, job->after.size);
+    if (job->group.size > 0)
+        put_key_text(b, DISPATCHED_GROUP, job->group);
 }
 
 enum settle_key {

@@ -41,7 +41,8 @@ delivery_size(const struct message *m, const struct message_arrays *arrays)
     size_t size = sizeof(struct delivery) + m->count * sizeof(struct held);
     for (uint32_t i = 0; i < m->count; i++)
         size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size +
-            arrays->dispatched[i].after.size;
+            arrays->dispatched[i].after.size +
+            (arrays->dispatched[i].group.size ? arrays->dispatched[i].group.size + 1 : 0);
     return size;
 }
 
@@ -83,6 +84,12 @@ unpack(struct stint_worker *w, const struct message *m)
                 .max_attempts = d->max_attempts,
                 .submitted_ms = d->submitted_ms}};
         at = payload + d->payload.size + d->after.size;
+        if (d->group.size) {
+            memcpy(at, d->group.data, d->group.size);
+            at[d->group.size] = '\0';
+            h->group = at;
+            at += d->group.size + 1;
+        }
     }
     return jobs;
 }

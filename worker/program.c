@@ -18,6 +18,7 @@ enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAM
 
 static const char control_name[] = "STINT_CONTROL=";
 static const char after_name[] = "STINT_AFTER=";
+static const char group_name[] = "STINT_GROUP=";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -264,12 +265,25 @@ after_variable(const struct stint_id *parents, size_t count)
     return text;
 }
 
+char *
+group_variable(const char *group)
+{
+    size_t size = strlen(group) + 1;
+    char *text = malloc(sizeof group_name - 1 + size);
+    if (!text)
+        return NULL;
+    memcpy(text, group_name, sizeof group_name - 1);
+    memcpy(text + sizeof group_name - 1, group, size);
+    return text;
+}
+
 char **
 environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after)
+    char *const *of_job, const char *scratch, char *const *more)
 {
     char id[STINT_ID_TEXT_BYTES];
-    size_t most = length(s->base) + length(of_job) + VARIABLES + 4, count = 0, scratch_bytes = 0;
+    size_t most = length(s->base) + length(of_job) + length(more) + VARIABLES + 4, count = 0,
+           scratch_bytes = 0;
     if (scratch) {
         most += SCRATCH_NAMES;
         scratch_bytes = SCRATCH_NAMES * (SCRATCH_NAME_BYTES + strlen(scratch));
@@ -293,14 +307,15 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     text += VARIABLE_BYTES;
     if (scratch)
         count = tell_of_scratch(all, count, text, scratch, of_job);
-    if (after)
-        all[count++] = after;
+    for (size_t i = 0; more && more[i]; i++)
+        all[count++] = more[i];
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
         if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
             strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
             strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
+            strncmp(of_job[i], group_name, sizeof group_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

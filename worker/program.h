@@ -44,11 +44,14 @@ bool surroundings_set(struct surroundings *s, const char *endpoint, const char *
 const char *surroundings_path(const struct surroundings *s);
 
 /* The environment of a job's program, in one allocation to be freed; NULL without memory.
- * `scratch`: the run's temporary directory, or NULL; `after`: what after_variable made, or NULL. */
+ * `scratch`: the run's temporary directory, or NULL; `more`: what the two below made, up to a NULL;
+ * NULL: nothing. */
 char **environment_make(const struct surroundings *s, const struct stint_task_info *job,
-    char *const *of_job, const char *scratch, char *after);
+    char *const *of_job, const char *scratch, char *const *more);
 /* STINT_AFTER=IDS of a job that was after these, allocated; NULL if there are none, or no memory.
  */
 char *after_variable(const struct stint_id *parents, size_t count);
+/* STINT_GROUP=NAME, allocated; NULL if there is no memory. */
+char *group_variable(const char *group);
 
 #endif

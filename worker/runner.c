@@ -612,11 +612,15 @@ prepare_and_start(struct run *r)
     size_t count;
     const struct stint_id *parents = stint_task_parents(r->task, &count);
     char *after = after_variable(parents, count);
+    const char *name = stint_task_group(r->task);
+    char *group = name ? group_variable(name) : NULL;
+    char *const more[] = {after ? after : group, after ? group : NULL, NULL};
     char **env = environment_make(&runner->surroundings, stint_task_info(r->task),
-        r->command->environment, r->scratch.path, after);
-    int error = env && (after || count == 0) ? start(r, env) : ENOMEM;
+        r->command->environment, r->scratch.path, more);
+    int error = env && (after || count == 0) && (group || !name) ? start(r, env) : ENOMEM;
     free(env);
     free(after);
+    free(group);
     return error;
 }
 

@@ -147,6 +147,9 @@ STINT_EXPORT const struct stint_task_info *stint_task_info(const struct stint_ta
 STINT_EXPORT const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count);
 
+/* The group that it is in; NULL: it is in none. */
+STINT_EXPORT const char *stint_task_group(const struct stint_task *task);
+
 /* How the run ended; exactly one of these a task, from the handler. What is given is copied. A
  * handler that returns without has failed. */
 

@@ -28,6 +28,7 @@ struct held {
     const struct stint_id
         *parents; /* that it was after; in the delivery, which needs no alignment */
     size_t parents_count;
+    const char *group; /* that it is in; NULL: none */
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;

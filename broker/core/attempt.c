@@ -11,6 +11,7 @@
  */
 #include "attempt.h"
 #include "apart.h"
+#include "groups.h"
 #include "job.h"
 #include "random.h"
 #include "tally.h"
@@ -318,7 +319,8 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     l->leased.chunked = record_chunked(r);
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
-    l->leased.linked = record_has(r, FIELD_AFTER) || record_followed(r);
+    l->leased.linked =
+        record_has(r, FIELD_AFTER) || record_followed(r) || record_has(r, FIELD_GROUP);
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     /* One that is restored was given what was set for its queue then, if it has begun with a limit.
      */
@@ -386,6 +388,8 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     job_write(core, &job);
     book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
+    if (record_has(r, FIELD_GROUP))
+        groups_take(core, job.level, &job.key, r);
     struct lease *l = attempt_lease(core, job.level, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;

@@ -13,6 +13,8 @@
 #include "feed.h"
 #include "follow.h"
 #include "gate.h"
+#include "group_list.h"
+#include "group_time.h"
 #include "job.h"
 #include "names.h"
 #include "pace.h"
@@ -21,6 +23,7 @@
 #include "queue_control.h"
 #include "queues.h"
 #include "random.h"
+#include "recall.h"
 #include "reply.h"
 #include "schedule.h"
 #include "schedule_control.h"
@@ -132,7 +135,10 @@ load_rows(struct core *core, const char **error)
     if (!clock_load(core))
         return STINT_DAMAGED;
     *error = "the row of a schedule is damaged; restore the data directory";
-    return schedule_load(core) ? STINT_OK : STINT_DAMAGED;
+    if (!schedule_load(core))
+        return STINT_DAMAGED;
+    *error = "a row of the groups of a queue is damaged; restore the data directory";
+    return group_load(core) ? STINT_OK : STINT_DAMAGED;
 }
 
 static enum stint_status
@@ -193,6 +199,7 @@ core_destroy(struct core **core)
     if (!*core)
         return;
     apart_fini(*core);
+    groups_fini(*core);
     control_fini(*core);
     feed_fini(*core);
     bulk_fini(*core);
@@ -204,6 +211,7 @@ core_destroy(struct core **core)
     pack_buffer_free(&(*core)->scratch.output);
     pack_buffer_free(&(*core)->scratch.page);
     pack_buffer_free(&(*core)->scratch.parents);
+    pack_buffer_free(&(*core)->scratch.records);
     pack_buffer_free(&(*core)->sweeps.leaving);
     free((*core)->step.ended);
     free((*core)->scratch.places);
@@ -266,6 +274,9 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_SET_SCHEDULE:
     case MESSAGE_LIST_SCHEDULES:
         schedule_message(core, peer, m);
+        break;
+    case MESSAGE_LIST_GROUPS:
+        group_list(core, peer, m);
         break;
     case MESSAGE_BULK:
     case MESSAGE_LIST_BULKS:
@@ -444,13 +455,14 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     bulk_step(core);
     control_tell(core);
     dispatch_all(core);
-    dispatch_recall(core);
+    recall_jobs(core);
     store_sessions(core);
     telling_push(core);
     watch_flush(core);
     feed_flush(core);
     follow_answer(core);
     peers_end_connections(core);
+    groups_flush(core);
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);
     bulk_end_step(core);

@@ -6,6 +6,7 @@
 
 enum {
     GLANCED = 64, /* rows that one who only asks looks at */
+    GROUPED_PASSED = 4096, /* rows of groups' jobs that are passed over at a time */
 };
 
 struct scan *
@@ -21,7 +22,7 @@ book_scan(struct level *level, const struct kinds *kinds)
             abort();
     }
     struct scan *scan = &level->scans[level->scans_count++];
-    *scan = (struct scan){kinds, level->reach};
+    *scan = (struct scan){.kinds = kinds, .reach = level->reach};
     return scan;
 }
 
@@ -86,11 +87,14 @@ skip_known_back(struct book *book, const struct level *level, uint64_t sequence)
 }
 
 /* The first ready job at or after `*head`, which is moved behind it; or, if there is none among the
- * next `most` rows that are looked at, behind those. */
+ * next `most` rows that are looked at, behind those. Jobs of groups are passed over where `grouped`
+ * says that there are some. */
 static bool
-search(struct book *book, struct level *level, uint64_t *head, unsigned most, struct stint_id *id,
-    struct slice *bytes)
+search(struct book *book, struct level *level, uint64_t *head, unsigned most, bool grouped,
+    struct stint_id *id, struct slice *bytes)
 {
+    if (grouped)
+        level->groups.stopped = false;
     for (; most > 0; most--) {
         struct stint_id from = book_id(book, level, skip_known(book, level, *head));
         struct slice key;
@@ -103,11 +107,16 @@ search(struct book *book, struct level *level, uint64_t *head, unsigned most, st
             return false;
         *head = id_sequence(id);
         const struct block *b = book_block(book, id);
-        if (!b || !is_taken(b, block_bit(id))) {
+        bool taken = b && is_taken(b, block_bit(id));
+        if (!taken && !(grouped && record_bytes_grouped(*bytes))) {
             ++*head;
             return true;
         }
+        if (!taken)
+            ++*head;
     }
+    if (grouped)
+        level->groups.stopped = true;
     return false;
 }
 
@@ -116,9 +125,15 @@ static bool
 search_back(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
     struct slice *bytes)
 {
+    const bool grouped = level->groups.ready > 0;
     if (reach->met < level->next) /* those have come since */
         reach->tail = reach->met = level->next;
-    while (reach->tail > 0) {
+    level->groups.stopped = false;
+    for (unsigned passed = 0; reach->tail > 0; passed++) {
+        if (grouped && passed > GROUPED_PASSED) {
+            level->groups.stopped = true;
+            return false;
+        }
         struct stint_id from = book_id(book, level, skip_known_back(book, level, reach->tail - 1));
         struct slice key;
         if (!store_seek_back(
@@ -130,7 +145,7 @@ search_back(struct book *book, struct level *level, struct reach *reach, struct 
             return false;
         reach->tail = id_sequence(id);
         const struct block *b = book_block(book, id);
-        if (!b || !is_taken(b, block_bit(id)))
+        if ((!b || !is_taken(b, block_bit(id))) && !(grouped && record_bytes_grouped(*bytes)))
             return true;
     }
     return false;
@@ -140,8 +155,10 @@ static bool
 search_from(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
     struct slice *bytes)
 {
+    bool grouped = level->groups.ready > 0;
     return level->queue->set.lifo ? search_back(book, level, reach, id, bytes)
-                                  : search(book, level, &reach->head, UINT_MAX, id, bytes);
+                                  : search(book, level, &reach->head,
+                                        grouped ? GROUPED_PASSED : UINT_MAX, grouped, id, bytes);
 }
 
 bool
@@ -150,7 +167,7 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id, str
     if (level->jobs[STINT_READY] > level->apart &&
         search_from(book, level, &level->reach, id, bytes))
         return true;
-    level->lost = level->jobs[STINT_READY] > level->apart;
+    level->lost = level->jobs[STINT_READY] > level->apart && !book_has_stopped(level);
     return false;
 }
 
@@ -166,9 +183,10 @@ book_peek_ready(struct book *book, struct level *level, struct stint_id *id, str
 bool
 book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
-    if (!search(book, level, &level->reach.head, GLANCED, id, bytes))
+    uint64_t *head = level->groups.ready > 0 ? &level->groups.oldest : &level->reach.head;
+    if (!search(book, level, head, GLANCED, false, id, bytes))
         return false;
-    level->reach.head = id_sequence(id);
+    *head = id_sequence(id);
     return true;
 }
 
@@ -191,6 +209,8 @@ book_scan_ready(struct book *book, struct level *level, struct scan *scan, struc
     if (level->jobs[STINT_READY] > level->apart && book_scan_is_open(level, scan) &&
         search_from(book, level, &scan->reach, id, bytes))
         return true;
+    if (book_has_stopped(level))
+        return false;
     /* What comes now stands behind it. */
     scan->reach = (struct reach){.head = level->next, .met = level->next};
     return false;

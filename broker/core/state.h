@@ -8,6 +8,7 @@
 #include "core.h"
 #include "feed_rows.h"
 #include "fleet.h"
+#include "group_rows.h"
 #include "record.h"
 #include "rows.h"
 #include "schedule_rows.h"
@@ -28,6 +29,7 @@ struct apart {
     struct stint_id key;
     struct shelf *shelf;
     bool suspect, grave;
+    bool grouped; /* its group counts it as one that runs */
     uint64_t submitted_ms;
     struct refusers *refusers; /* NULL: none */
     struct apart *prev, *next; /* on the shelf */
@@ -72,6 +74,17 @@ struct schedules {
     struct pack_buffer row; /* of the one that is worked on */
 };
 
+struct group;
+
+/* Groups (groups.h): those that were looked at last, and what of it all is to be written. */
+struct groups {
+    struct group *all; /* uthash by queue and name */
+    struct group *changed;
+    struct level *levels;
+    struct queue_groups *queues, *walks; /* changed; those whose groups are looked at */
+    uint64_t due_ms; /* by the broker's time: when the first is to be looked at */
+};
+
 /* When time has work for us, and where the walks that go on in pieces stand. */
 struct sweeps {
     uint64_t due_ms; /* by the broker's time: when the first parked job is due */
@@ -84,6 +97,7 @@ struct sweeps {
     uint8_t session[SESSION_BYTES]; /* likewise */
     struct pack_buffer leaving; /* sessions of which not all was forgotten yet */
     struct schedules schedules;
+    struct groups groups;
 };
 
 /* What a person has set for the workers of a name. */
@@ -150,6 +164,7 @@ struct step {
     uint64_t listed; /* rows that lists have looked at */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
     bool unfinished; /* that goes on in the next step */
+    bool lent; /* fresh leases have bytes that are borrowed from the store */
     bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */
     struct ended *ended;
@@ -168,6 +183,7 @@ struct scratch {
     struct pack_buffer body, output; /* large ones, put together */
     struct pack_buffer page; /* a reply that is being collected */
     struct pack_buffer parents; /* ids that a job is after */
+    struct pack_buffer records; /* of jobs of groups that are handed out in this step */
     char unserved[STINT_NAME_BYTES];
 };
 

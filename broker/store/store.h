@@ -41,6 +41,11 @@ enum store_table {
     STORE_PARENTS, /* id, number -> ids of jobs that it is after, a hundred in a row */
     STORE_ENDED, /* id -> how that job ended: followers of it have to be told */
     STORE_SCHEDULES, /* name -> a schedule: its job, when it makes it, and how far it is */
+    STORE_GROUPS, /* queue number, group -> how many jobs of it wait and run, and when it is next */
+    STORE_GROUP_LINES, /* queue number, group, priority, sequence -> nothing: jobs that wait in it
+                        */
+    STORE_GROUP_TURNS, /* level, turn, sequence -> group: its next job, which may be handed out */
+    STORE_GROUP_DUE, /* time, queue number, group -> nothing: then it is to be looked at */
     STORE_TABLES
 };
 

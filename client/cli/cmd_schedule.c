@@ -31,6 +31,7 @@ static struct poptOption options[] = {
     {"next", 0, POPT_ARG_STRING, &next_text, 0, "show, next: so many times to come (5)", "N"},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job of set:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
     {"exec", 'x', POPT_ARG_NONE, &is_command, 0,
@@ -310,6 +311,8 @@ job_of(const struct stint_job *job)
     put_number(o, "expires_in_ms", job->expires_in_ms);
     if (job->unique)
         json_object_set_new(o, "unique", out_text(job->unique, strlen(job->unique)));
+    if (job->group)
+        json_object_set_new(o, "group", out_text(job->group, strlen(job->group)));
     return o;
 }
 

@@ -18,6 +18,7 @@ struct job_options job_options;
 static char **after; /* --after, as often as wished */
 static int after_any;
 static char *total; /* --total */
+static char *group; /* --group */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -65,6 +66,12 @@ struct poptOption after_option_table[] = {
 struct poptOption total_option_table[] = {
     {"total", 0, POPT_ARG_STRING, &total, 0,
         "all its runs together may take so long (no limit)", "TIME"},
+    POPT_TABLEEND};
+
+struct poptOption group_option_table[] = {
+    {"group", 0, POPT_ARG_STRING, &group, 0,
+        "it belongs to this group of the queue (stint queue set --group-running); where there are "
+        "lines, {} is the line", "NAME"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -220,6 +227,9 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         if (*times[i].ms == 0)
             return cli_usage(cli, "--%s=%s: write at least 1ms", times[i].option, times[i].text);
     }
+    job->group = group;
+    if (job->group && !*job->group)
+        return cli_usage(cli, "--group: the name is empty");
     int rc = fill_expires(cli, job);
     rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;
@@ -367,9 +377,9 @@ jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met me
 }
 
 char *
-jobs_unique_of(const char *line, size_t size)
+jobs_text_of(const char *key, const char *line, size_t size)
 {
-    const char *key = job_options.unique, *place;
+    const char *place;
     if (!key)
         return NULL;
     size_t room = strlen(key) + 1, used = 0;

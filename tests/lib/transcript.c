@@ -410,7 +410,8 @@ LIST(run)
 
 FIELDS(dispatched, map, {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind", show_name},
     {4, "payload", show_bytes}, {5, "max_attempts", show_uint}, {6, "time_to_run_ms", show_uint},
-    {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids})
+    {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids},
+    {10, "group", show_text})
 LIST(dispatched)
 
 FIELDS(settled_outcome, tuple,

@@ -21,6 +21,8 @@ LONG_FUNCTIONS = {
 # Likewise of structs. The core's are to be cut into structs of their own, and the messages by group.
 LARGE_STRUCTS = {
     "message": "a union of what each message says",
+    "stint_job": "public: what a job may be told to be, field by field",
+    "job_spec": "the same, as SUBMIT says it",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
     "stint_schedule_info": "public: what a schedule is, field by field",

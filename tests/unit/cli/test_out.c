@@ -205,6 +205,10 @@ every_reason_has_its_sentence(void **state)
         "more",
         "as many jobs of queue mail have begun as may in a time; one more may in 3m",
         "it waits until 1204 other jobs have ended",
+        "its group runs as many jobs as it may, 8, and up to 1204 of it go before it; stint queue "
+        "set mail --group-running N lets it run more",
+        "as many jobs of its group have begun as may in a time; one more may in 3m",
+        "others of its group go before it, up to 1204, and groups take turns",
     };
     struct stint_reason r = {.queue = "mail",
         .kind = "letter",

@@ -252,6 +252,8 @@ spec(uint32_t place)
     if (chance())
         s.unique_for_ms = upto(LIMIT_TIME_MS);
     if (chance())
+        s.group = letters(1, 20);
+    if (chance())
         s.after = after(place);
     if (chance())
         s.after_flags = below(AFTER_FLAGS_ALL + 1);
@@ -283,6 +285,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
+        assert_same(s->group, jobs[i].group);
         assert_same(s->after, jobs[i].after);
         assert_number(s->after_flags, jobs[i].after_flags);
         assert_int_equal(s->max_attempts, jobs[i].max_attempts);
@@ -431,7 +434,8 @@ say_DISPATCH(uint64_t number)
             .time_to_run_ms = chance() ? 0 : upto(LIMIT_TIME_MS),
             .submitted_ms = upto(UINT64_MAX),
             .confirm = chance(),
-            .after = chance() ? joined_ids() : (struct slice){NULL, 0}};
+            .after = chance() ? joined_ids() : (struct slice){NULL, 0},
+            .group = chance() ? letters(1, 20) : (struct slice){NULL, 0}};
         message_put_dispatched(&frame, &jobs[i]);
     }
     pack_close_array(&frame, at, count);
@@ -449,6 +453,7 @@ say_DISPATCH(uint64_t number)
         assert_number(d->submitted_ms, jobs[i].submitted_ms);
         assert_int_equal(d->confirm, jobs[i].confirm);
         assert_same(d->after, jobs[i].after);
+        assert_same(d->group, jobs[i].group);
     }
 }
 

@@ -182,9 +182,11 @@ a_large_body_goes_into_parts_and_no_record_grows_past_its_page(void **state)
         struct record r;
         spec.payload = (struct slice){large, size};
         spec.schedule = (struct slice){large, size % 2 ? LIMIT_NAME_BYTES : 0};
+        spec.group = (struct slice){large, size % 3 ? LIMIT_GROUP_BYTES : 0};
         record_from_spec(&r, &spec, 1);
         for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
-            if (record_field_name(f) && f != FIELD_SCHEDULE) /* which is there from the start */
+            if (record_field_name(f) && f != FIELD_SCHEDULE &&
+                f != FIELD_GROUP) /* as they are from the start */
                 record_set(&r, (enum record_field)f, 1);
         r.error = (struct slice){large, LIMIT_ERROR_BYTES};
         uint8_t head[RECORD_HEAD_MAX];

@@ -249,7 +249,8 @@ a_program_is_told_what_its_job_was_after_and_nobody_else_says_so(void **state)
     assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
     for (size_t count = 0; count <= 2; count += 2) {
         char *after = after_variable(parents, count);
-        char **all = environment_make(&s, &job, of_job, NULL, after);
+        char *const more[] = {after, NULL};
+        char **all = environment_make(&s, &job, of_job, NULL, more);
         assert_int_equal(named(all, "STINT_AFTER="), count > 0);
         assert_int_equal(count_of(all, expected), count > 0);
         free(all);

@@ -37,6 +37,13 @@ stint_task_info(const struct stint_task *task)
     return &task->info;
 }
 
+const char *
+stint_task_group(const struct stint_task *task)
+{
+    (void)task;
+    return NULL;
+}
+
 const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count)
 {
