@@ -44,5 +44,12 @@ bool load_damaged(struct load *load);
 /* One that others wait for has ended; and, after the last line, what that means for the rest. */
 bool load_ended(struct load *load);
 void load_finish_links(struct load *load);
+/* A group, and the weight of one; what a job is to its group, and, after the last line, the rest.
+ */
+bool load_group(struct load *load);
+bool load_group_weight(struct load *load);
+void load_group_job(struct load *load, struct level *level, const struct stint_id *at,
+    const struct record *record, bool runs);
+void load_finish_groups(struct load *load);
 
 #endif

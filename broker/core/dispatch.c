@@ -224,8 +224,11 @@ hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
 static bool
 passes(struct core *core, struct worker *w, struct found *job, const struct standing *s)
 {
-    if (!store_get(core->store, STORE_LIVE, id_key(&s->key), &job->bytes) ||
-        !read_found(core, job)) {
+    bool there = store_get(core->store, STORE_LIVE, id_key(&s->key), &job->bytes) &&
+        job->bytes.size <= RECORD_HEAD_MAX + RECORD_INLINE_MAX;
+    if (there)
+        own_bytes(core, job);
+    if (!there || !read_found(core, job)) {
         set_damaged_aside(core, &s->key);
         groups_drop(core, job->level, s);
         return true;
@@ -239,8 +242,6 @@ passes(struct core *core, struct worker *w, struct found *job, const struct stan
             (struct group_turn){s->turn, id_sequence(&s->key) + 1};
         return true;
     }
-    own_bytes(core, job);
-    (void)record_decode(&job->record, &job->key, job->bytes);
     return !groups_still_may(core, job->level, s);
 }
 

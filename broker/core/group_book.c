@@ -79,15 +79,23 @@ read_row(struct core *core, struct group *g)
         NOTE_TEXT("queue", g->queue->name));
 }
 
+/* Never the size of an id: that is hashed as one. */
+static size_t
+key_bytes(struct slice name)
+{
+    size_t size = (name.size + 7) / 8 * 8;
+    return GROUP_KEY_HEAD + (size > 16 ? size : 16);
+}
+
 static struct group *
 find(struct core *core, const struct queue *q, struct slice name,
     uint8_t key[GROUP_KEY_HEAD + GROUP_NAME_ROOM])
 {
     struct group *g = NULL;
-    size_t size = GROUP_KEY_HEAD + (name.size + 7) / 8 * 8;
+    size_t size = key_bytes(name);
     assert(name.size > 0 && name.size <= LIMIT_GROUP_BYTES);
     put_be(key, (uint64_t)q->number << 32 | name.size, GROUP_KEY_HEAD);
-    memset(key + size - 8, 0, 8);
+    memset(key + GROUP_KEY_HEAD, 0, size - GROUP_KEY_HEAD);
     memcpy(key + GROUP_KEY_HEAD, name.data, name.size);
     if (core->sweeps.groups.all)
         HASH_FIND(hh, core->sweeps.groups.all, key, size, g);
@@ -99,8 +107,12 @@ struct group *
 group_get(struct core *core, struct queue *q, struct slice name)
 {
     uint8_t key[GROUP_KEY_HEAD + GROUP_NAME_ROOM];
-    struct group *g = find(core, q, name, key);
-    size_t size = GROUP_KEY_HEAD + (name.size + 7) / 8 * 8;
+    struct group *g = core->sweeps.groups.recent;
+    if (g && g->queue == q && g->name_bytes == name.size &&
+        memcmp(g->key + GROUP_KEY_HEAD, name.data, name.size) == 0)
+        return g;
+    size_t size = key_bytes(name);
+    g = core->sweeps.groups.recent = find(core, q, name, key);
     if (g)
         return g;
     g = calloc(1, sizeof *g);
@@ -112,6 +124,7 @@ group_get(struct core *core, struct queue *q, struct slice name)
     read_row(core, g);
     g->weight = groups_weight(core, q, group_name(g));
     HASH_ADD(hh, core->sweeps.groups.all, key, size, g);
+    core->sweeps.groups.recent = g;
     return g;
 }
 
@@ -189,6 +202,7 @@ static void
 forget_all(struct core *core)
 {
     struct group *g, *next;
+    core->sweeps.groups.recent = NULL;
     HASH_ITER (hh, core->sweeps.groups.all, g, next) {
         HASH_DEL(core->sweeps.groups.all, g);
         free(g);
@@ -229,8 +243,8 @@ flush_group(struct core *core, struct group *g)
             group_due_key(due, g->row.due_ms, g->queue->number, group_name(g)));
     if (g->stored)
         store_del(core->store, STORE_GROUPS, at);
-    HASH_DEL(core->sweeps.groups.all, g);
-    free(g);
+    g->row = (struct row_group){0}; /* it stays in memory: it may have another job in a moment */
+    g->stored = false;
 }
 
 static void
@@ -257,9 +271,8 @@ void
 groups_flush(struct core *core)
 {
     struct groups *all = &core->sweeps.groups;
-    struct group *g, *next;
-    LL_FOREACH_SAFE2(all->changed, g, next, next_changed)
-    flush_group(core, g);
+    for (struct group *g = all->changed; g; g = g->next_changed)
+        flush_group(core, g);
     for (struct level *l = all->levels; l; l = l->groups.next_changed)
         flush_level(core, l);
     for (struct queue_groups *q = all->queues; q; q = q->next_changed)

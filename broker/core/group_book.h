@@ -13,15 +13,16 @@ enum {
     GROUP_NAME_ROOM = (LIMIT_GROUP_BYTES + 7) / 8 * 8,
 };
 
-/* A group that was looked at. Whoever changes its row marks it. */
+/* A group that was looked at; it may be one that there is not, or no more. Whoever changes its row
+ * marks it. What is looked at to find it comes first, as it is seldom in a cache. */
 struct group {
-    struct queue *queue;
-    struct row_group row;
+    UT_hash_handle hh;
     uint32_t weight;
     bool stored, changed;
     uint8_t name_bytes;
+    struct queue *queue;
+    struct row_group row;
     struct group *next_changed;
-    UT_hash_handle hh;
     /* Number of the queue, size of the name; the name. */
     uint8_t key[GROUP_KEY_HEAD + GROUP_NAME_ROOM];
 };

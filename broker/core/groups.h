@@ -10,11 +10,12 @@
  *   in line   STORE_GROUP_LINES, in the order in which the group's jobs go: most urgent first, then
  *             the oldest, whatever the order of the queue
  *   stands    STORE_GROUP_TURNS: the head of its line, if the group may run one more. One of a
- * group stands at a time. Of those that stand in a level, the one whose turn is first is handed
- * out; then the next of its group comes to stand, if that may. out       it runs. One that is kept
- * apart (apart.h) counts as out too, and has a row of STORE_GROUP_TURNS with a turn that never
- * comes, so that a restart finds it. Where one of a group runs at a time, so does one that waits
- * for its next run after a failure (record_holds): nothing of its group overtakes it.
+ *             group stands at a time. Of those that stand in a level, the one whose turn is first
+ *             is handed out; then the next of its group comes to stand, if that may.
+ *   out       It runs. One that is kept apart (apart.h) counts as out too, and has a row of
+ *             STORE_GROUP_TURNS with a turn that never comes, so that a restart finds it. Where one
+ *             of a group runs at a time, one that waits for its next run after a failure is out as
+ *             well (record_holds): nothing of its group overtakes it.
  *
  * Turns are by start-time fair queueing. A queue's time is the turn that was handed out last. A
  * group's turn is that time, or when its last turn has finished, if that is later; it finishes

@@ -79,6 +79,7 @@ struct group;
 /* Groups (groups.h): those that were looked at last, and what of it all is to be written. */
 struct groups {
     struct group *all; /* uthash by queue and name */
+    struct group *recent; /* the last that was looked at */
     struct group *changed;
     struct level *levels;
     struct queue_groups *queues, *walks; /* changed; those whose groups are looked at */

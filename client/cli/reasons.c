@@ -188,10 +188,10 @@ put_place(FILE *f, const struct stint_reason *r)
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
     case STINT_WHY_GROUP_FULL:
-        fprintf(f,
-            "its group runs as many jobs as it may, %llu, and up to %llu of it go before it; stint "
-            "queue set %s --group-running N lets it run more",
-            (unsigned long long)r->slots, (unsigned long long)r->before, r->queue);
+        fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
+        if (r->before > 0)
+            fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
+        fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
         break;
     case STINT_WHY_GROUP_LINE:
         fprintf(f, "others of its group go before it, up to %llu, and groups take turns",
