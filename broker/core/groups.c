@@ -442,8 +442,15 @@ void
 groups_look_at(struct core *core, struct queue *q, struct slice name)
 {
     struct group *g = group_get(core, q, name);
+    uint8_t priority;
+    uint64_t sequence;
     if (g->row.due_ms && g->row.due_ms <= core->clocks.wall_ms)
         g->row.due_ms = 0; /* its row is gone */
     group_mark(core, g);
+    if (g->row.stands && head_of_line(core, g, &priority, &sequence) &&
+        goes_before(g, priority, sequence)) { /* priorities have another order now */
+        put_line(core, g, g->row.priority, g->row.stands);
+        stand_down(core, g);
+    }
     arrange(core, g);
 }

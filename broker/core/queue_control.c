@@ -110,6 +110,8 @@ set(struct core *core, struct queue *q, const struct message *m)
         book_queue_set(&core->book, q, now);
     if (turned)
         apart_sort(q);
+    if (turned && q->past.groups)
+        groups_were_set(core, q);
 }
 
 /* False if it can't be, and the peer was told so. */

@@ -22,6 +22,7 @@ struct load {
     unsigned picky; /* jobs in a hundred that not every worker can start */
     unsigned keyed; /* that have a unique key */
     unsigned linked; /* that are after others */
+    unsigned grouped; /* that are in a group */
     unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool ruled; /* people resize and pause workers, and send them away */
