@@ -3,6 +3,7 @@
  */
 #include "dump.h"
 #include "feed_rows.h"
+#include "group_rows.h"
 #include "key_files.h"
 #include "keys.h"
 #include "log.h"
@@ -123,6 +124,12 @@ each_queue(struct dump *d, struct slice key, struct slice value)
         json_object_set_new(o, "keep_ms", dump_number(row.keep - 1));
     if (row.time_to_run_ms)
         json_object_set_new(o, "time_to_run_ms", dump_number(row.time_to_run_ms));
+    if (row.group_running)
+        json_object_set_new(o, "group_running", dump_number(row.group_running));
+    if (row.group_weights)
+        json_object_set_new(o, "group_weights", dump_number(row.group_weights));
+    if (row.group_rate)
+        json_object_set_new(o, "group_rate", dump_number(row.group_rate));
     dump_line(d, o);
 }
 
@@ -362,6 +369,37 @@ each_answer(struct dump *d, struct slice key, struct slice value)
     dump_line(d, o);
 }
 
+static bool
+has_queue(struct dump *d, uint32_t number)
+{
+    uint8_t key[QUEUE_KEY_BYTES];
+    struct slice value;
+    return store_get(d->store, STORE_QUEUES, queue_key(key, number), &value);
+}
+
+/* Of a group what does not follow from its jobs; and its weight. Turns begin anew. */
+static void
+each_group(struct dump *d, struct slice key, struct slice value)
+{
+    enum group_row which;
+    uint32_t queue, weight;
+    struct slice name;
+    struct row_group row;
+    bool good = group_key_read(key, &which, &queue, &name);
+    if (good && which == GROUP_ROW_WEIGHT && row_group_weight_read(key, value, &weight))
+        dump_line(d,
+            json_pack("{ss sI so sI}", "type", "group_weight", "queue", (json_int_t)queue, "name",
+                dump_bytes(name.data, name.size), "weight", (json_int_t)weight));
+    else if (!good || which == GROUP_ROW_WEIGHT ||
+        (which == GROUP_ROW_GROUP && !row_group_read(key, value, &row)))
+        d->damaged++;
+    else if (which == GROUP_ROW_GROUP && row.filled_ms && has_queue(d, queue))
+        dump_line(d,
+            json_pack("{ss sI so so so}", "type", "group", "queue", (json_int_t)queue, "name",
+                dump_bytes(name.data, name.size), "tokens", dump_number(row.tokens), "filled_ms",
+                dump_number(row.filled_ms)));
+}
+
 static void
 each_unique(struct dump *d, struct slice key, struct slice value)
 {
@@ -399,6 +437,7 @@ dump_store(struct dump *d)
     dump_each(d, STORE_QUEUES, each_queue);
     dump_each(d, STORE_LEVELS, each_level);
     dump_gone(d);
+    dump_each(d, STORE_GROUPS, each_group);
     dump_each(d, STORE_SETTINGS, each_setting);
     dump_each(d, STORE_FEEDS, each_feed);
     dump_jobs(d);

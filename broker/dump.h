@@ -9,7 +9,7 @@
  *               highest number of a queue that went, written: the wall clock's time, for people
  *     key       name, public_key, role, rights, queues: whom the broker knows. Never a secret
  *     queue     number, name, paused, closed, lifo, low_first, running, rate, weight, backlog_max,
- *               keep_ms, time_to_run_ms
+ *               keep_ms, time_to_run_ms, group_running, group_weights, group_rate
  *     level     of a queue (its number) and a priority, next: sequence of the next job; what was
  *               counted, by the names of enum stint_count
  *     gone      the same, of queues that are no more
@@ -21,8 +21,9 @@
  *               last: how the last attempt ended, and the fields that record_field_name names;
  *               suspect, followed: others wait for it, after: ids of those that it is after,
  *               waits_for: which of them it waits for, error, unique: its key, schedule: that made
- *               it, attempts: that have ended: number, how, started, ended, worker, error; payload
- *               or, of one that succeeded, result; output: of a dead one
+ *               it, group, group_holds: it keeps its group's place, attempts: that have ended:
+ *               number, how, started, ended, worker, error; payload or, of one that succeeded,
+ *               result; output: of a dead one
  *     session   session, submission: the last one, pruned: up to which answers are gone, used_ms,
  *               owner: a hash of the key's name
  *     unique    key: of the queue (its number), id: of the job that holds it, or until_ms: when
@@ -35,6 +36,9 @@
  *               has it, began_ms, ended_ms, counted, done, refused, status, at: where it stands,
  *               examples: an operation on all jobs that the filter is true of
  *     ended     id, state: of a job that others wait for, which are to be told
+ *     group     queue: its number, name, tokens and filled_ms: of its rate, as they were then
+ *     group_weight
+ *               queue: its number, name, weight
  *     schedule  name, cron and zone, or every_ms, missed, most, overlap, paused, began_ms, seen_ms:
  *               up to where its ticks are over, ticked_ms, last: id, run, run_id, jobs, skipped,
  *               job: as the protocol has it. With cron these times are the wall clock's

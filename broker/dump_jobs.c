@@ -124,7 +124,8 @@ put_record(json_t *o, const struct record *r)
     put_number(o, "submitted_ms", r->submitted_ms);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (record_has(r, f) && f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS &&
-            f != FIELD_SCHEDULE && f != FIELD_NEEDS) /* what is said as a whole */
+            f != FIELD_SCHEDULE && f != FIELD_NEEDS &&
+            f != FIELD_GROUP) /* what is said as a whole */
             json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
     if (record_has(r, FIELD_SUSPECT))
         json_object_set_new(o, "suspect", json_true());
@@ -134,6 +135,9 @@ put_record(json_t *o, const struct record *r)
     put_bytes(o, "unique", r->unique);
     put_bytes(o, "schedule", r->schedule);
     put_bytes(o, "needs", r->needs);
+    put_bytes(o, "group", r->group);
+    if (record_holds(r))
+        json_object_set_new(o, "group_holds", json_true());
     put_attempts(o, r);
 }
 

@@ -48,5 +48,12 @@ void load_finish_links(struct load *load);
 bool load_batch(struct load *load);
 struct record;
 void load_member(struct load *load, const struct stint_id *id, const struct record *r);
+/* A group, and the weight of one; what a job is to its group, and, after the last line, the rest.
+ */
+bool load_group(struct load *load);
+bool load_group_weight(struct load *load);
+void load_group_job(struct load *load, struct level *level, const struct stint_id *at,
+    const struct record *record, bool runs);
+void load_finish_groups(struct load *load);
 
 #endif

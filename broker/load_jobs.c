@@ -77,6 +77,18 @@ read_attempts(struct load_line *l, struct record *r, uint8_t to[ATTEMPTS_BYTES_M
         l, "attempts is to be a list of number, end, started_ms, ended_ms, worker and error");
 }
 
+static void
+read_group(struct load_line *l, enum stint_state state, struct record *r)
+{
+    bool holds = line_flag(l, "group_holds");
+    if (r->group.size > 0 && !group_is_valid(r->group))
+        line_wrong(l, "group is no name of one");
+    if (holds && (r->group.size == 0 || state != STINT_SCHEDULED))
+        line_wrong(l, "group_holds is said of a job that is not to be tried again in a group");
+    if (holds && !l->why[0])
+        record_hold(r, true);
+}
+
 /* All but what is in parts; what is put together goes to `attempts`. */
 static void
 read_record(struct load_line *l, enum stint_state state, struct record *r,
@@ -91,11 +103,13 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         .error = line_bytes(l, "error", LIMIT_ERROR_BYTES),
         .unique = line_bytes(l, "unique", LIMIT_UNIQUE_BYTES),
         .schedule = line_bytes(l, "schedule", LIMIT_NAME_BYTES),
-        .needs = line_bytes(l, "needs", LIMIT_NEEDS_BYTES)};
+        .needs = line_bytes(l, "needs", LIMIT_NEEDS_BYTES),
+        .group = line_bytes(l, "group", LIMIT_GROUP_BYTES)};
     read_attempts(l, r, attempts);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS && f != FIELD_SCHEDULE &&
-            f != FIELD_NEEDS && record_field_name(f) && line_has(l, record_field_name(f)))
+            f != FIELD_NEEDS && f != FIELD_GROUP && record_field_name(f) &&
+            line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
         record_set(r, FIELD_UNIQUE, r->unique.size);
@@ -103,6 +117,9 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
         record_set(r, FIELD_SCHEDULE, r->schedule.size);
     if (r->needs.size > 0)
         record_set_needs(r, r->needs);
+    if (r->group.size > 0)
+        record_set(r, FIELD_GROUP, r->group.size);
+    read_group(l, state, r);
     if (line_flag(l, "suspect"))
         record_mark(r, FIELD_SUSPECT);
     if (line_flag(l, "followed"))
@@ -316,6 +333,7 @@ load_job(struct load *load)
     if (l->why[0])
         return false;
     put_job(load, &p, &r, body, output);
+    load_group_job(load, level, &p.at, &r, p.state == STINT_RUNNING);
     book_count(&load->book, level, STINT_UNKNOWN, p.state);
     load->jobs++;
     return true;

@@ -61,7 +61,10 @@ take_queue(struct load *load)
         .rate = line_number(l, "rate", LIMIT_QUEUE_RATE),
         .weight = (uint32_t)line_number(l, "weight", LIMIT_QUEUE_WEIGHT),
         .backlog_max = (uint32_t)line_number(l, "backlog_max", LIMIT_QUEUE_BACKLOG),
-        .time_to_run_ms = line_number(l, "time_to_run_ms", LIMIT_TIME_MS)};
+        .time_to_run_ms = line_number(l, "time_to_run_ms", LIMIT_TIME_MS),
+        .group_running = (uint32_t)line_number(l, "group_running", LIMIT_GROUP_RUNNING),
+        .group_weights = (uint32_t)line_number(l, "group_weights", LIMIT_GROUP_WEIGHTS),
+        .group_rate = line_number(l, "group_rate", LIMIT_QUEUE_RATE)};
     if (line_has(l, "keep_ms"))
         row.keep = line_number(l, "keep_ms", LIMIT_TIME_MS) + 1;
     if (!name_is_valid(row.name))
@@ -558,7 +561,8 @@ static const struct {
     {"level", take_level}, {"gone", take_gone}, {"queue", take_queue}, {"worker", take_worker},
     {"fleet", take_fleet}, {"feed", take_feed}, {"key", take_key}, {"damaged", load_damaged},
     {"header", take_header}, {"bulk", take_bulk}, {"unique", take_unique}, {"ended", load_ended},
-    {"schedule", take_schedule}, {"batch", load_batch}, {"end", take_end}};
+    {"schedule", take_schedule}, {"batch", load_batch}, {"group", load_group},
+    {"group_weight", load_group_weight}, {"end", take_end}};
 enum { TYPES = sizeof types / sizeof *types };
 
 bool
@@ -598,6 +602,7 @@ load_finish(struct load *load)
 {
     const char *identity = load->seal.identity;
     load_finish_links(load);
+    load_finish_groups(load);
     book_flush(&load->book);
     put_meta(load, META_FORMAT, DATA_FORMAT, 0);
     put_meta(load, META_EPOCH, load->epoch, load->sessions);

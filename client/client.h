@@ -44,6 +44,7 @@ enum client_need {
     NEEDS_TOTAL = 32,
     NEEDS_BATCH = 64,
     NEEDS_NEEDS = 128,
+    NEEDS_GROUPS = 256,
 };
 
 /* Whom to tell how a job ended: who watches it, and who waits for it. */

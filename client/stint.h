@@ -486,6 +486,26 @@ stint_feeds(struct stint_client *client, stint_feed_fn *each, void *context, uin
 /* Schedules: named, they make jobs by the clock; the broker makes them, whether clients are there
  * or not, exactly one for each tick. */
 
+/* What holds for each group of a queue, from now on and also after a restart: so many of its jobs
+ * are handed out at once, and so many in an hour; and how many turns some groups take, where others
+ * take one. Groups that wait are looked at one after the other, so where there are very many it
+ * takes a moment. To set something for a queue that is not there makes it. As stint_set_queue;
+ * STINT_INVALID: over 16,777,216 at once or a million a second, a weight that is not 1 to 1000, a
+ * group that is none; STINT_TOO_MANY: 10,000 groups of the queue have a weight; STINT_UNSUPPORTED:
+ * the broker is older. */
+STINT_EXPORT enum stint_status stint_set_groups(struct stint_client *client, const char *queue,
+    const struct stint_group_setting *setting, struct stint_queue_setting *now,
+    uint32_t timeout_ms);
+
+/* Called for each group; false ends the list. All is borrowed for the call. */
+typedef bool stint_group_fn(void *context, const struct stint_group_info *info);
+
+/* List the groups of a queue that have jobs which are ready or run, by name; or one of them alone
+ * (group; NULL: all). Errors: STINT_NO_SUCH_QUEUE, STINT_BAD_NAME, STINT_INVALID (no group can have
+ * that name), STINT_DENIED, STINT_UNSUPPORTED. */
+STINT_EXPORT enum stint_status stint_groups(struct stint_client *client, const char *queue,
+    const char *group, stint_group_fn *each, void *context, uint32_t timeout_ms);
+
 /* Make a schedule, or change the one of this name; one that is paused stays so. `now` (NULL: not
  * wanted): how it is then, without its job. Errors: STINT_BAD_NAME, STINT_INVALID (the expression
  * or the zone, what never comes, a job with times of its own), STINT_TOO_LARGE (the job is over 16

@@ -38,7 +38,7 @@ static enum stint_status __attribute__((format(printf, 5, 6))) bad_job(struct st
 static bool
 is_plain(const struct job_spec *s)
 {
-    return !s->unique.data &&
+    return !s->unique.data && !s->group.data &&
         (s->delay_ms | s->due_ms | s->expires_in_ms | s->expires_at_ms | s->total_ms | s->batch |
             s->after.size | s->needs.size) == 0;
 }
@@ -51,7 +51,8 @@ needs_of(const struct job_spec *s)
     return (s->delay_ms || s->due_ms ? NEEDS_DELAY : 0U) | (s->unique.data ? NEEDS_UNIQUE : 0U) |
         (s->expires_in_ms || s->expires_at_ms ? NEEDS_EXPIRES : 0U) |
         (s->after.size ? NEEDS_AFTER : 0U) | (s->total_ms ? NEEDS_TOTAL : 0U) |
-        (s->batch ? NEEDS_BATCH : 0U) | (s->needs.size ? NEEDS_NEEDS : 0U);
+        (s->batch ? NEEDS_BATCH : 0U) | (s->needs.size ? NEEDS_NEEDS : 0U) |
+        (s->group.data ? NEEDS_GROUPS : 0U);
 }
 
 const char *
@@ -66,7 +67,8 @@ client_lacks(const struct stint_client *c, unsigned needs)
         {NEEDS_AFTER, "after", "the broker is too old for jobs that wait for others"},
         {NEEDS_TOTAL, "total", "the broker is too old for a limit of all runs of a job"},
         {NEEDS_BATCH, "batches", "the broker is too old for batches"},
-        {NEEDS_NEEDS, "needs", "the broker is too old for jobs that need something of a worker"}};
+        {NEEDS_NEEDS, "needs", "the broker is too old for jobs that need something of a worker"},
+        {NEEDS_GROUPS, "groups", "the broker is too old for groups of jobs"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].need) && !session_has_feature(&c->session, all[i].feature))
             return all[i].lacks;
@@ -113,6 +115,9 @@ check_more(struct stint_client *c, const struct job_spec *s, size_t index, bool 
     const char *why = s->needs.size ? needs_write(NEEDS_OF_JOB, s->needs, needs, &size) : NULL;
     if (why)
         return bad_job(c, STINT_INVALID, index, alone, "\"%.100s\": %s", s->needs.data, why);
+    if (s->group.data && !group_is_valid(s->group))
+        return bad_job(
+            c, STINT_INVALID, index, alone, "a group has a name of 1 to 128 bytes of UTF-8");
     return s->unique.data ? check_unique(c, s, index, alone) : STINT_OK;
 }
 
@@ -181,6 +186,7 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .unique = {(const uint8_t *)job->unique, job->unique ? strlen(job->unique) : 0},
         .unique_flags = job->unique ? job->unique_flags : 0,
         .unique_for_ms = job->unique ? job->unique_for_ms : 0,
+        .group = {(const uint8_t *)job->group, job->group ? strlen(job->group) : 0},
         .after = {something, job->after.count}, /* until put_after */
         .after_flags = job->after.count ? job->after.flags : 0,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,

@@ -24,6 +24,7 @@ static const struct word {
     {"failures", FILTER_FAILURES, UNIT_NONE},
     {"error", FILTER_ERROR, UNIT_NONE},
     {"unique", FILTER_UNIQUE, UNIT_NONE},
+    {"group", FILTER_GROUP, UNIT_NONE},
     {"worker", FILTER_WORKER, UNIT_NONE},
     {"age", FILTER_AGE, UNIT_TIME},
     {"due", FILTER_DUE, UNIT_TIME},
@@ -208,7 +209,7 @@ read_term(struct where *w, const char **text)
     if (!word)
         return wrong(w,
             "there is no field %.*s: write id, queue, state, kind, priority, attempts, failures, "
-            "error, worker, unique, age, due, settled or bytes",
+            "error, worker, unique, group, age, due, settled or bytes",
             (int)(size ? (size < 40 ? size : 40) : 1), at);
     for (at += size; is_blank(*at); at++)
         ;

@@ -39,6 +39,7 @@ _stint() {
             queue) values="pause resume close open set rm" ;;
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
+        groups) values=$(stint --values queues 2>/dev/null) ;;
         bulk) values="cancel retry delete promote move priority ls show wait stop" ;;
         fleet) values="up down status size scale" ;;
         key)

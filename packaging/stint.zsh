@@ -38,6 +38,7 @@ _stint() {
             queue) compadd -- pause resume close open set rm ;;
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
+        groups) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
         bulk) compadd -- cancel retry delete promote move priority ls show wait stop ;;
         fleet) compadd -- up down status size scale ;;
         key)

@@ -27,6 +27,7 @@ enum filter_field {
     FILTER_BYTES = 13, /* of its payload or result */
     FILTER_SUBMITTED = 14, /* when it was submitted, as jobs tell it */
     FILTER_UNIQUE = 15, /* its unique key */
+    FILTER_GROUP = 16, /* that it is in */
     FILTER_BATCH = 17, /* number of its batch */
     FILTER_FIELDS
 };

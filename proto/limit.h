@@ -18,6 +18,7 @@ enum {
     LIMIT_PROGRESS_BYTES = 200, /* of the text with which a run tells how far it is */
     LIMIT_NAME_BYTES = 64, /* names of queues and kinds */
     LIMIT_UNIQUE_BYTES = 255, /* a job's unique key */
+    LIMIT_GROUP_BYTES = 128, /* the name of a job's group */
     LIMIT_LABEL_BYTES = 128, /* a peer's own name and its software's */
     LIMIT_JOBS = 4096, /* jobs, ids or outcomes in one message */
     LIMIT_QUEUES_SERVED = 256, /* queues one worker serves */
@@ -48,6 +49,10 @@ enum {
     LIMIT_QUEUE_NEEDS = 256, /* different needs of the jobs of a queue: each is looked for */
     LIMIT_QUEUE_BACKLOG = 1 << 30, /* jobs that may wait in it, likewise */
     LIMIT_QUEUE_WEIGHT = 100,
+    LIMIT_GROUP_RUNNING = 1 << 24, /* jobs of a group at once, that groups may be limited to */
+    LIMIT_GROUP_WEIGHT = 1000,
+    LIMIT_GROUP_WEIGHTS = 10000, /* groups of a queue that have one */
+    LIMIT_GROUP_WEIGHTS_SET = 100, /* the same, in one message */
     LIMIT_FEEDS = 16, /* each event is held against all of them */
     LIMIT_FEED_READERS = 16, /* READ_FEEDs of one connection that wait */
     LIMIT_FEED_READERS_ALL = 1024, /* of all connections; but each may have one */

@@ -79,6 +79,7 @@ message_decode(const void *frame, size_t size, struct message *message,
     else if (type == MESSAGE_SET_QUEUE) {
         message->set_queue.limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
         message->set_queue.tuning = (struct stint_queue_tuning)STINT_QUEUE_TUNING_INIT;
+        message->set_queue.groups = (struct group_setting){UINT32_MAX, UINT64_MAX, 0};
     } else if (type == MESSAGE_QUEUE)
         message->queue = (struct stint_queue_setting){.weight = 1, .keep_ms = STINT_KEEP_UNSET};
     *why = "not a map that begins with its type";

@@ -5,10 +5,10 @@
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
  * message_figures.c, message_control.c, message_why.c, message_schedule.c, message_batch.c,
- * message_bulk.c and message_joint.c, in each of which a message's keys, its decoder and its
- * encoder stand together. A new message touches three places: its row in message.def (which names
- * its decoder), its struct and the contract of its encoder here, and its group. PROTOCOL.md and a
- * vector tell it to others.
+ * message_groups.c, message_bulk.c and message_joint.c, in each of which a message's keys, its
+ * decoder and its encoder stand together. A new message touches three places: its row in
+ * message.def (which names its decoder), its struct and the contract of its encoder here, and its
+ * group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -49,6 +49,7 @@ struct job_spec {
     uint64_t total_ms; /* of all its runs; 0: no limit */
     struct slice needs; /* of a worker, as needs_write takes it; empty: nothing */
     uint64_t batch; /* its number, with what the job is to it (batch_value); 0: it is in none */
+    struct slice group; /* empty: it is in none */
     uint32_t max_attempts;
     uint8_t priority;
     bool followed; /* as it was read: a job behind it in its message is after it */
@@ -242,6 +243,7 @@ struct dispatched_job {
     struct slice needs; /* canonical; or empty */
     uint64_t batch; /* as of struct job_spec */
     struct slice counts; /* of one that a batch has made: as message_read_counts takes it */
+    struct slice group; /* that it is in; or empty */
 };
 
 /* One answer in SUBMITTED or SETTLED: what is inside is read with the reader kept here. */
@@ -331,6 +333,18 @@ struct bulk_item {
     struct slice filter;
 };
 
+/* What is set for the groups of a queue. */
+struct group_setting {
+    uint32_t running; /* UINT32_MAX: as it is */
+    uint64_t rate; /* UINT64_MAX: as it is */
+    uint32_t weights;
+};
+
+struct group_weight {
+    struct slice name;
+    uint32_t weight;
+};
+
 struct message {
     enum message_type type;
     uint64_t number;
@@ -399,6 +413,7 @@ struct message {
             enum stint_queue_action action;
             struct stint_queue_limits limits;
             struct stint_queue_tuning tuning;
+            struct group_setting groups; /* with their weights in message_arrays */
         } set_queue;
         struct stint_queue_setting queue; /* QUEUE */
         struct {
@@ -436,6 +451,9 @@ struct message {
             uint64_t batch; /* LIST_BATCHES: 0: all */
             struct slice cursor;
         } list_batches;
+        struct {
+            struct slice queue, cursor, name; /* name: of one; empty: all */
+        } list_groups;
         struct bulk_request bulk;
         struct {
             uint64_t bulk; /* LIST_BULKS: 0: all */
@@ -473,6 +491,8 @@ struct message_items {
     struct pack_reader r;
     struct schedule_item schedule; /* SCHEDULES: one at a time */
     struct stint_batch_info batch; /* BATCHES: one at a time */
+    struct stint_group_info group; /* GROUPS: one at a time */
+    struct group_weight group_weights[LIMIT_GROUP_WEIGHTS_SET]; /* of a SET_QUEUE */
     /* What the info or running_info points to. */
     char progress[STINT_PROGRESS_BYTES];
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
@@ -511,8 +531,9 @@ struct message_arrays {
 enum stint_status message_decode(const void *frame, size_t size, struct message *message,
     struct message_arrays *arrays, const char **why);
 
-/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS, SCHEDULES, BATCHES and BULKS are read
- * one element at a time into the arrays: call `count` times. False if the element is malformed. */
+/* JOBS, OUTCOMES, QUEUES, WORKERS, RUNNING, REASONS, FEEDS, SCHEDULES, BATCHES, GROUPS and BULKS
+ * are read one element at a time into the arrays: call `count` times. False if the element is
+ * malformed. */
 bool message_next_job(struct message_arrays *arrays);
 bool message_next_queue(struct message_arrays *arrays);
 bool message_next_worker(struct message_arrays *arrays);
@@ -523,6 +544,7 @@ bool message_next_figures(struct message_arrays *arrays);
 bool message_next_bulk(struct message_arrays *arrays);
 bool message_next_schedule(struct message_arrays *arrays);
 bool message_next_batch(struct message_arrays *arrays);
+bool message_next_group(struct message_arrays *arrays);
 /* The next run of ids in a SUBMITTED answer, or the next exception of a SETTLED one. */
 bool message_next_run(struct answer *answer, struct stint_id *first, uint32_t *count);
 bool message_next_exception(struct answer *answer, uint32_t *index, enum stint_status *status);
@@ -533,6 +555,9 @@ const char *message_name(enum message_type type);
 
 /* Is it UTF-8 as RFC 3629 has it? */
 bool text_is_utf8(struct slice text);
+
+/* Is it the name of a group: 1 to LIMIT_GROUP_BYTES of UTF-8 without a zero? */
+bool group_is_valid(struct slice name);
 
 /* Is it 1 to LIMIT_NAME_BYTES of A-Z a-z 0-9 . _ -, beginning with a letter or digit? */
 bool name_is_valid(struct slice name);
@@ -642,8 +667,14 @@ void message_put_set_queue(struct pack_buffer *b, uint64_t number, struct slice 
     enum stint_queue_action action, const struct stint_queue_limits *limits);
 void message_put_tune_queue(struct pack_buffer *b, uint64_t number, struct slice queue,
     const struct stint_queue_tuning *tuning);
+void message_put_group_setting(struct pack_buffer *b, uint64_t number, struct slice queue,
+    const struct group_setting *groups, const struct group_weight *weights);
 void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *queue);
+/* Of the groups of a queue one, or, if the name is empty, all. */
+void message_put_list_groups(struct pack_buffer *b, uint64_t number, struct slice queue,
+    struct slice name, struct slice cursor);
+void message_put_group_info(struct pack_buffer *b, const struct stint_group_info *info);
 
 void message_put_set_schedule(
     struct pack_buffer *b, uint64_t number, const struct schedule_request *request);

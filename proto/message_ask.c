@@ -178,6 +178,8 @@ enum info_key {
     INFO_TOTAL = 30,
     INFO_SPENT = 31,
     INFO_ATTEMPTS = 32,
+    INFO_GROUP = 33,
+    INFO_GROUP_HOLDS = 34,
     INFO_BATCH = 36,
     INFO_NEEDS = 39,
     INFO_PROGRESS = 40, /* and the two behind it */
@@ -220,6 +222,15 @@ put_attempts(struct pack_buffer *b, const struct stint_attempt *attempts, uint64
         pack_put_text(b, a->worker, strlen(a->worker));
         pack_put_bytes(b, a->error, strlen(a->error));
     }
+}
+
+static void
+put_group(struct pack_buffer *b, const struct stint_job_info *i)
+{
+    if (i->group[0])
+        put_key_string(b, INFO_GROUP, i->group);
+    if (i->group_holds)
+        put_key_bool(b, INFO_GROUP_HOLDS, true);
 }
 
 /* What jobs have had since there was a second form of them. */
@@ -266,6 +277,12 @@ later_field(struct message_arrays *arrays, uint64_t key)
         info->batch = pack_uint(r);
         info->batch_role = batch_role(info->batch);
         info->batch = batch_number(info->batch);
+        break;
+    case INFO_GROUP:
+        slice_to_text(info->group, sizeof info->group, pack_text(r));
+        break;
+    case INFO_GROUP_HOLDS:
+        info->group_holds = pack_bool(r);
         break;
     default:
         pack_skip(r);
@@ -384,6 +401,7 @@ put_last_fields(struct pack_buffer *b, const struct stint_job_info *i)
         pack_put_key_uint(b, INFO_SPENT, i->spent_ms);
     if (i->attempts)
         put_attempts(b, i->attempts, i->attempts_count);
+    put_group(b, i);
     if (i->batch)
         pack_put_key_uint(
             b, INFO_BATCH, batch_value(i->batch, (enum stint_batch_role)i->batch_role));
@@ -408,8 +426,8 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
         (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
-        (i->attempts != NULL) + (i->batch != 0) + (i->needs[0] != 0) +
-        progress_fields(&i->progress);
+        (i->attempts != NULL) + (i->group[0] != 0) + i->group_holds + (i->batch != 0) +
+        (i->needs[0] != 0) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 

@@ -240,6 +240,9 @@ enum set_queue_key {
     SET_QUEUE_BACKLOG_MAX = 7,
     SET_QUEUE_KEEP = 8,
     SET_QUEUE_TIME_TO_RUN = 9,
+    SET_QUEUE_GROUP_RUNNING = 10,
+    SET_QUEUE_GROUP_RATE = 11,
+    SET_QUEUE_GROUP_WEIGHTS = 12,
 };
 
 /* A duration, or that there is none of the queue's own. */
@@ -271,6 +274,37 @@ tuning_field(struct decoding *d, uint64_t key, struct stint_queue_tuning *t)
         pack_skip(&d->r);
 }
 
+/* Each is an array of a name and a weight. */
+static void
+read_group_weights(struct decoding *d)
+{
+    uint32_t count = decoding_counted(
+        d, LIMIT_GROUP_WEIGHTS_SET, "at most 100 weights of groups in one message");
+    d->m->set_queue.groups.weights = count;
+    for (uint32_t i = 0; i < count && !d->r.bad; i++) {
+        struct group_weight *w = &d->arrays->items.group_weights[i];
+        uint32_t elements = pack_array(&d->r);
+        w->name = decoding_group(d);
+        w->weight = (uint32_t)decoding_ranged(
+            d, 1, LIMIT_GROUP_WEIGHT, "the weight of a group is 1 to 1000");
+        if (!d->r.bad)
+            decoding_skip_rest(d, 2, elements);
+    }
+}
+
+static void
+group_setting_field(struct decoding *d, uint64_t key)
+{
+    struct group_setting *g = &d->m->set_queue.groups;
+    if (key == SET_QUEUE_GROUP_RUNNING)
+        g->running = (uint32_t)decoding_ranged(
+            d, 0, LIMIT_GROUP_RUNNING, "groups are limited to at most 16777216 jobs at once");
+    else if (key == SET_QUEUE_GROUP_RATE)
+        g->rate = decoding_ranged(d, 0, LIMIT_QUEUE_RATE, "a rate is at most a million a second");
+    else
+        read_group_weights(d);
+}
+
 void
 set_queue_field(struct decoding *d, uint64_t key)
 {
@@ -278,13 +312,15 @@ set_queue_field(struct decoding *d, uint64_t key)
         d->m->set_queue.queue = decoding_name(d);
     else if (key == SET_QUEUE_ACTION)
         d->m->set_queue.action = (enum stint_queue_action)decoding_ranged(
-            d, STINT_PAUSE_QUEUE, STINT_TUNE_QUEUE, "the action is 1 to 11");
+            d, STINT_PAUSE_QUEUE, STINT_SET_GROUPS, "the action is 1 to 12");
     else if (key == SET_QUEUE_RUNNING)
         d->m->set_queue.limits.running = (uint32_t)decoding_ranged(
             d, 0, LIMIT_QUEUE_RUNNING, "a queue is limited to at most 16777216 jobs at once");
     else if (key == SET_QUEUE_RATE)
         d->m->set_queue.limits.rate =
             decoding_ranged(d, 0, LIMIT_QUEUE_RATE, "a rate is at most a million a second");
+    else if (key >= SET_QUEUE_GROUP_RUNNING && key <= SET_QUEUE_GROUP_WEIGHTS)
+        group_setting_field(d, key);
     else
         tuning_field(d, key, &d->m->set_queue.tuning);
 }
@@ -327,6 +363,28 @@ message_put_tune_queue(
             pack_put_key_uint(b, values[i].key, values[i].value);
 }
 
+void
+message_put_group_setting(struct pack_buffer *b, uint64_t number, struct slice queue,
+    const struct group_setting *g, const struct group_weight *weights)
+{
+    bool running = g->running != UINT32_MAX, rate = g->rate != UINT64_MAX;
+    put_head_numbered(b, MESSAGE_SET_QUEUE, 3U + running + rate + (g->weights > 0), number);
+    put_key_text(b, SET_QUEUE_NAME, queue);
+    pack_put_key_uint(b, SET_QUEUE_ACTION, STINT_SET_GROUPS);
+    if (running)
+        pack_put_key_uint(b, SET_QUEUE_GROUP_RUNNING, g->running);
+    if (rate)
+        pack_put_key_uint(b, SET_QUEUE_GROUP_RATE, g->rate);
+    if (g->weights == 0)
+        return;
+    put_key_array(b, SET_QUEUE_GROUP_WEIGHTS, g->weights);
+    for (uint32_t i = 0; i < g->weights; i++) {
+        pack_put_array(b, 2);
+        pack_put_text(b, weights[i].name.data, weights[i].name.size);
+        pack_put_uint(b, weights[i].weight);
+    }
+}
+
 enum queue_set_key {
     QUEUE_SET_PAUSED = 2,
     QUEUE_SET_CLOSED = 3,
@@ -339,6 +397,9 @@ enum queue_set_key {
     QUEUE_SET_BACKLOG_MAX = 10,
     QUEUE_SET_KEEP = 11,
     QUEUE_SET_TIME_TO_RUN = 12,
+    QUEUE_SET_GROUP_RUNNING = 13,
+    QUEUE_SET_GROUP_RATE = 14,
+    QUEUE_SET_GROUP_WEIGHTS = 15,
 };
 
 void
@@ -367,6 +428,12 @@ queue_field(struct decoding *d, uint64_t key)
         q->keep_ms = pack_uint(&d->r);
     else if (key == QUEUE_SET_TIME_TO_RUN)
         q->time_to_run_ms = pack_uint(&d->r);
+    else if (key == QUEUE_SET_GROUP_RUNNING)
+        q->group_running = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
+    else if (key == QUEUE_SET_GROUP_RATE)
+        q->group_rate = pack_uint(&d->r);
+    else if (key == QUEUE_SET_GROUP_WEIGHTS)
+        q->group_weights = (uint32_t)pack_uint_max(&d->r, UINT32_MAX);
     else
         pack_skip(&d->r);
 }
@@ -375,7 +442,8 @@ void
 message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_queue_setting *q)
 {
     uint32_t tuned = 0U + (q->weight > 1) + (q->backlog_max != 0) +
-        (q->keep_ms != STINT_KEEP_UNSET) + (q->time_to_run_ms != 0);
+        (q->keep_ms != STINT_KEEP_UNSET) + (q->time_to_run_ms != 0) + (q->group_running != 0) +
+        (q->group_rate != 0) + (q->group_weights != 0);
     put_head_numbered(b, MESSAGE_QUEUE,
         1U + q->paused + q->closed + q->made + q->lifo + q->low_first + (q->running != 0) +
             (q->rate != 0) + tuned,
@@ -402,4 +470,10 @@ message_put_queue(struct pack_buffer *b, uint64_t number, const struct stint_que
         pack_put_key_uint(b, QUEUE_SET_KEEP, q->keep_ms);
     if (q->time_to_run_ms)
         pack_put_key_uint(b, QUEUE_SET_TIME_TO_RUN, q->time_to_run_ms);
+    if (q->group_running)
+        pack_put_key_uint(b, QUEUE_SET_GROUP_RUNNING, q->group_running);
+    if (q->group_rate)
+        pack_put_key_uint(b, QUEUE_SET_GROUP_RATE, q->group_rate);
+    if (q->group_weights)
+        pack_put_key_uint(b, QUEUE_SET_GROUP_WEIGHTS, q->group_weights);
 }

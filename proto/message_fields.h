@@ -47,6 +47,8 @@ void decoding_job(struct decoding *d, struct job_spec *spec);
 void decoding_job_among(struct decoding *d, struct job_spec *spec, uint32_t index);
 /* What an outcome asks for with its end, which adds to what its message does. */
 struct slice decoding_joint(struct decoding *d, struct joint_size *size);
+/* The name of a job's group. */
+struct slice decoding_group(struct decoding *d);
 /* How many jobs there are in each state; states that we do not know are skipped. */
 void decoding_states(struct pack_reader *r, uint64_t jobs[STINT_STATES]);
 

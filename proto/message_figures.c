@@ -40,6 +40,9 @@ enum queue_key {
     QUEUE_BACKLOG_MAX = 14,
     QUEUE_KEEP = 15,
     QUEUE_TIME_TO_RUN = 16,
+    QUEUE_GROUP_RUNNING = 17,
+    QUEUE_GROUP_RATE = 18,
+    QUEUE_GROUP_WEIGHTS = 19,
 };
 
 static void
@@ -53,6 +56,12 @@ read_queue_tuning(struct pack_reader *r, uint64_t key, struct stint_queue_info *
         info->keep_ms = pack_uint(r);
     else if (key == QUEUE_TIME_TO_RUN)
         info->time_to_run_ms = pack_uint(r);
+    else if (key == QUEUE_GROUP_RUNNING)
+        info->group_running = (uint32_t)pack_uint_max(r, UINT32_MAX);
+    else if (key == QUEUE_GROUP_RATE)
+        info->group_rate = pack_uint(r);
+    else if (key == QUEUE_GROUP_WEIGHTS)
+        info->group_weights = (uint32_t)pack_uint_max(r, UINT32_MAX);
     else
         pack_skip(r);
 }
@@ -107,13 +116,20 @@ put_queue_tuning(struct pack_buffer *b, const struct stint_queue_info *info)
         pack_put_key_uint(b, QUEUE_KEEP, info->keep_ms);
     if (info->time_to_run_ms)
         pack_put_key_uint(b, QUEUE_TIME_TO_RUN, info->time_to_run_ms);
+    if (info->group_running)
+        pack_put_key_uint(b, QUEUE_GROUP_RUNNING, info->group_running);
+    if (info->group_rate)
+        pack_put_key_uint(b, QUEUE_GROUP_RATE, info->group_rate);
+    if (info->group_weights)
+        pack_put_key_uint(b, QUEUE_GROUP_WEIGHTS, info->group_weights);
 }
 
 void
 message_put_queue_info(struct pack_buffer *b, const struct stint_queue_info *info)
 {
     uint32_t tuned = 0U + (info->weight > 1) + (info->backlog_max != 0) +
-        (info->keep_ms != STINT_KEEP_UNSET) + (info->time_to_run_ms != 0);
+        (info->keep_ms != STINT_KEEP_UNSET) + (info->time_to_run_ms != 0) +
+        (info->group_running != 0) + (info->group_rate != 0) + (info->group_weights != 0);
     pack_put_map(b,
         4U + (info->unserved[0] != 0) + (info->oldest_ready_ms != 0) + info->paused + info->closed +
             info->lifo + info->low_first + (info->running != 0) + (info->rate != 0) + tuned);

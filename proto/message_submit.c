@@ -32,6 +32,7 @@ enum job_key {
 #undef X
     JOB_UNIQUE = 17,
     JOB_AFTER = 18,
+    JOB_GROUP = 21,
     JOB_NEEDS = 26,
 };
 
@@ -126,6 +127,9 @@ spec_field(struct decoding *d, struct job_spec *spec, uint32_t index, uint64_t k
     case JOB_NEEDS:
         spec->needs = read_needs(d);
         break;
+    case JOB_GROUP:
+        spec->group = decoding_group(d);
+        break;
     case JOB_PRIORITY:
         spec->priority = (uint8_t)decoding_ranged(d, 0, 255, "the priority is 0 to 255");
         break;
@@ -216,6 +220,7 @@ differing(const struct job_spec *s, const struct job_spec *base)
         (uint32_t)(!same(s->unique, base->unique)) << JOB_UNIQUE |
         (uint32_t)(!same(s->after, base->after)) << JOB_AFTER |
         (uint32_t)(!same(s->needs, base->needs)) << JOB_NEEDS |
+        (uint32_t)(!same(s->group, base->group)) << JOB_GROUP |
         (uint32_t)(s->priority != base->priority) << JOB_PRIORITY |
 #define X(name, key, field, least, most, why) (uint32_t)(s->field != base->field) << (key) |
 #include "job_numbers.def"
@@ -264,15 +269,20 @@ put_spec(struct pack_buffer *b, const struct job_spec *s, uint32_t keys)
         put_key(b, JOB_AFTER);
         memcpy(pack_reserve(b, s->after.size), s->after.data, s->after.size);
     }
-    put_numbers(b, s, keys & ~((1U << JOB_AFTER) - 1));
+    put_numbers(b, s, keys & ((1U << JOB_GROUP) - (1U << JOB_AFTER)));
+    if (keys >> JOB_GROUP == 0)
+        return;
+    if (keys & 1U << JOB_GROUP)
+        put_key_text(b, JOB_GROUP, s->group);
+    put_numbers(b, s, keys & ~((1U << JOB_GROUP) - 1));
     if (keys & 1U << JOB_NEEDS)
         put_key_text(b, JOB_NEEDS, s->needs);
 }
 
 /* The first job's settings become the common part, and the others say what differs. What no job
- * can say (that it wants the broker's retention, no time limit, no unique key, batch or needs, or
- * waits for none) must not be overridden by the common part, so those stay out of it if any job
- * leaves them alone.
+ * can say (that it wants the broker's retention, no time limit, no unique key, batch, group or
+ * needs, or waits for none) must not be overridden by the common part, so those stay out of it if
+ * any job leaves them alone.
  */
 static uint32_t
 common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
@@ -293,6 +303,8 @@ common_part(const struct job_spec *jobs, uint32_t count, struct job_spec *base)
             common.unique = (struct slice){NULL, 0};
         if (jobs[i].needs.size == 0)
             common.needs = (struct slice){NULL, 0};
+        if (jobs[i].group.size == 0)
+            common.group = (struct slice){NULL, 0};
     }
     uint32_t keys = differing(&common, base);
     *base = common;

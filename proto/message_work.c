@@ -19,6 +19,7 @@ enum dispatched_key {
     DISPATCHED_CONFIRM = 8,
     DISPATCHED_AFTER = 9,
     DISPATCHED_NEEDS = 10,
+    DISPATCHED_GROUP = 11,
     DISPATCHED_BATCH = 13,
     DISPATCHED_COUNTS = 14,
 };
@@ -87,6 +88,9 @@ dispatched_field(struct decoding *d, struct dispatched_job *job, uint64_t key)
     case DISPATCHED_COUNTS:
         job->counts = read_counts(d);
         break;
+    case DISPATCHED_GROUP:
+        job->group = decoding_group(d);
+        break;
     default:
         pack_skip(&d->r);
     }
@@ -128,7 +132,7 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
     pack_put_map(b,
         5U + (job->max_attempts != DEFAULT_MAX_ATTEMPTS) + (job->time_to_run_ms > 0) +
             job->confirm + (job->after.size > 0) + (job->needs.size > 0) + (job->batch != 0) +
-            (job->counts.size > 0));
+            (job->counts.size > 0) + (job->group.size > 0));
     put_key(b, DISPATCHED_ID);
     put_id(b, &job->id);
     pack_put_key_uint(b, DISPATCHED_ATTEMPT, job->attempt);
@@ -145,6 +149,8 @@ message_put_dispatched(struct pack_buffer *b, const struct dispatched_job *job)
         put_key_bytes(b, DISPATCHED_AFTER, job->after.data, job->after.size);
     if (job->needs.size > 0)
         put_key_text(b, DISPATCHED_NEEDS, job->needs);
+    if (job->group.size > 0)
+        put_key_text(b, DISPATCHED_GROUP, job->group);
     if (job->batch)
         pack_put_key_uint(b, DISPATCHED_BATCH, job->batch);
     if (job->counts.size > 0)

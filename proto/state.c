@@ -59,7 +59,7 @@ stint_why_name(enum stint_why why)
     static const char *const names[STINT_WHYS] = {"unknown", "settled", "running", "held",
         "unclaimed", "cut_off", "retry", "snoozed", "due", "paused", "grace", "no_worker",
         "no_handler", "unable", "unwilling", "suspect", "busy", "next", "nothing", "limited",
-        "rate", "after", "group_1", "group_2", "group_3", "needs", "room", "varied"};
+        "rate", "after", "group_full", "group_rate", "group_line", "needs", "room", "varied"};
     return (unsigned)why < STINT_WHYS ? names[why] : names[0];
 }
 

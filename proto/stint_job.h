@@ -21,6 +21,7 @@ extern "C" {
 #define STINT_NAME_BYTES 65 /* a queue's or a kind's name with its final NUL */
 #define STINT_LABEL_BYTES 129 /* a peer's name with its final NUL */
 #define STINT_ERROR_BYTES 1001
+#define STINT_GROUP_BYTES 129 /* the name of a group with its final NUL */
 #define STINT_UNIQUE_BYTES 256 /* a job's unique key with its final NUL */
 #define STINT_NEEDS_BYTES 256 /* what a job needs of a worker, likewise, and */
 #define STINT_HAS_BYTES 512 /* what a worker has */
@@ -86,12 +87,15 @@ struct stint_job {
     const char *needs; /* it goes only to a worker that has these labels, and so much that no other
                           job of it takes: "gpu zone=a cpus=2 mem=4G"; NULL: it needs nothing */
     uint64_t batch; /* that it is in, of stint_batch_new; 0: in none */
+    const char *group; /* of its queue, 1 to 128 bytes of UTF-8; NULL: it is in none. What is set
+                          for groups: stint_set_groups */
     uint64_t reserved[3]; /* 0; arrays of jobs keep their layout when fields are added here */
 };
 /* clang-format off */
 /* In the order of the fields, so that it is C++11 too. */
 #define STINT_JOB_INIT                                                                             \
-    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, NULL, 0, {0, 0, 0}}
+    {NULL, NULL, NULL, 0, -1, 0, -1, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, {NULL, 0, 0}, 0, NULL, 0, NULL, \
+        {0, 0, 0}}
 /* clang-format on */
 
 /* How a job waits for those that it is after. */
@@ -192,6 +196,8 @@ struct stint_job_info {
     uint64_t unique_flags, unique_for_ms;
     uint64_t expires_at_ms; /* it expires then, if it has not begun; 0: it does not */
     char schedule[STINT_NAME_BYTES]; /* that made it; "": none did */
+    char group[STINT_GROUP_BYTES]; /* of its queue, that it is in; "": in none */
+    bool group_holds; /* scheduled: it keeps its group's place until its next run */
     struct stint_progress progress; /* of the current run */
     const struct stint_attempt *attempts; /* those that have ended, the oldest first, of very many
                                              the newest; NULL if not asked for, or none has */
@@ -392,6 +398,9 @@ struct stint_queue_info {
     uint32_t backlog_max; /* so many of its jobs may wait; 0: any number */
     uint64_t keep_ms; /* how long outcomes are kept; STINT_KEEP_UNSET: as the broker keeps them */
     uint64_t time_to_run_ms; /* the time limit of jobs that name none; 0: none */
+    uint32_t group_running; /* of a group so many are handed out at once; 0: any number */
+    uint32_t group_weights; /* so many groups have a weight */
+    uint64_t group_rate; /* of a group so many in an hour; 0: any number */
     uint64_t reserved[2];
 };
 
@@ -408,6 +417,7 @@ enum stint_queue_action {
     STINT_ORDER_LOW_FIRST = 9, /* the lowest */
     STINT_LIMIT_QUEUE = 10, /* by stint_limit_queue */
     STINT_TUNE_QUEUE = 11, /* by stint_tune_queue */
+    STINT_SET_GROUPS = 12, /* by stint_set_groups */
 };
 
 /* How a queue stands after that. */
@@ -418,6 +428,8 @@ struct stint_queue_setting {
     uint64_t rate; /* and so many in an hour; 0: any number */
     uint32_t weight, backlog_max; /* as in struct stint_queue_info, also those behind */
     uint64_t keep_ms, time_to_run_ms;
+    uint32_t group_running, group_weights;
+    uint64_t group_rate;
     uint64_t reserved[2];
 };
 
@@ -458,6 +470,40 @@ struct stint_queue_tuning {
             0, 0, 0, 0 \
         } \
     }
+
+/* How many turns a group takes, where others take one. */
+struct stint_group_weight {
+    const char *name;
+    uint32_t weight; /* 1 to 1000 */
+};
+
+/* What is set for the groups of a queue. Begin with STINT_GROUP_SETTING_INIT, which leaves all as
+ * it is, and set what is to differ. */
+struct stint_group_setting {
+    uint32_t running; /* of each so many are handed out at once; 0: any number; UINT32_MAX: as it
+                         is */
+    uint64_t rate; /* and so many in an hour; 0: any number; UINT64_MAX: as it is */
+    const struct stint_group_weight *weights; /* of these groups; of others they stay as they are */
+    uint32_t weights_count; /* at most 100; and a queue has at most 10000 */
+    uint64_t reserved[4];
+};
+#define STINT_GROUP_SETTING_INIT \
+    { \
+        UINT32_MAX, UINT64_MAX, NULL, 0, \
+        { \
+            0, 0, 0, 0 \
+        } \
+    }
+
+/* A group that has jobs which are ready or run. */
+struct stint_group_info {
+    char name[STINT_GROUP_BYTES];
+    uint64_t ready;
+    uint64_t running; /* also those that keep its place until they are tried again */
+    uint32_t weight;
+    uint64_t wait_ms; /* until its rate lets the next one begin; 0: it does */
+    uint64_t reserved[4];
+};
 
 /* One worker of the fleet. */
 struct stint_worker_info {
@@ -517,6 +563,9 @@ enum stint_why {
     STINT_WHY_LIMITED = 19, /* as many of its queue run as may at once: `slots` */
     STINT_WHY_RATE = 20, /* as many of its queue have begun as may; due_ms: one more may */
     STINT_WHY_AFTER = 21, /* it is blocked: it waits for other jobs, `before` of them */
+    STINT_WHY_GROUP_FULL = 22, /* as many of its group run as may at once: `slots` */
+    STINT_WHY_GROUP_RATE = 23, /* as many of its group have begun as may; due_ms: one more may */
+    STINT_WHY_GROUP_LINE = 24, /* others of its group go before it: `before`, at most */
     STINT_WHY_NEEDS = 25, /* no worker that handles its kind has what it needs */
     STINT_WHY_ROOM = 26, /* those that do have too much of it taken; `worker`, if it is not "",
                             makes room for the next such job */

@@ -42,7 +42,8 @@ delivery_size(const struct message *m, const struct message_arrays *arrays)
     for (uint32_t i = 0; i < m->count; i++)
         size += arrays->dispatched[i].kind.size + 1 + arrays->dispatched[i].payload.size +
             arrays->dispatched[i].after.size + arrays->dispatched[i].counts.size +
-            arrays->dispatched[i].needs.size + 1;
+            arrays->dispatched[i].needs.size + 1 +
+            (arrays->dispatched[i].group.size ? arrays->dispatched[i].group.size + 1 : 0);
     return size;
 }
 
@@ -91,6 +92,12 @@ unpack(struct stint_worker *w, const struct message *m)
                 .submitted_ms = d->submitted_ms,
                 .needs = d->needs.size ? needs : NULL}};
         at = needs + d->needs.size + 1;
+        if (d->group.size) {
+            memcpy(at, d->group.data, d->group.size);
+            at[d->group.size] = '\0';
+            h->group = at;
+            at += d->group.size + 1;
+        }
     }
     return jobs;
 }

@@ -20,6 +20,7 @@ static const char control_name[] = "STINT_CONTROL=";
 static const char after_name[] = "STINT_AFTER=", needs_name[] = "STINT_NEEDS=";
 static const char at_end_name[] = "STINT_AT_END=";
 static const char batch_name[] = "STINT_BATCH="; /* and STINT_BATCH_..., which say more of it */
+static const char group_name[] = "STINT_GROUP=";
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -289,6 +290,18 @@ batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYT
     return count;
 }
 
+char *
+group_variable(const char *group)
+{
+    size_t size = strlen(group) + 1;
+    char *text = malloc(sizeof group_name - 1 + size);
+    if (!text)
+        return NULL;
+    memcpy(text, group_name, sizeof group_name - 1);
+    memcpy(text + sizeof group_name - 1, group, size);
+    return text;
+}
+
 char **
 environment_make(const struct surroundings *s, const struct stint_task_info *job,
     char *const *of_job, const char *scratch, char *const *told)
@@ -338,6 +351,7 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
             strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&
             strncmp(of_job[i], batch_name, sizeof batch_name - 1) != 0 &&
             strncmp(of_job[i], "STINT_BATCH_", 12) != 0 &&
+            strncmp(of_job[i], group_name, sizeof group_name - 1) != 0 &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

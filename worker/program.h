@@ -56,5 +56,7 @@ char *after_variable(const struct stint_id *parents, size_t count);
 enum { BATCH_VARIABLES = 6, BATCH_VARIABLE_BYTES = 48 };
 size_t
 batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all);
+/* STINT_GROUP=NAME, allocated; NULL if there is no memory. */
+char *group_variable(const char *group);
 
 #endif

@@ -159,6 +159,8 @@ struct stint_task_batch {
 };
 /* False: it belongs to none. */
 STINT_EXPORT bool stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch);
+/* The group that it is in; NULL: it is in none. */
+STINT_EXPORT const char *stint_task_group(const struct stint_task *task);
 
 /* How the run ended; exactly one of these a task, from the handler. What is given is copied. A
  * handler that returns without has failed. */

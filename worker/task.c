@@ -187,6 +187,12 @@ stint_task_info(const struct stint_task *task)
     return &task->held->info;
 }
 
+const char *
+stint_task_group(const struct stint_task *task)
+{
+    return task->held->group;
+}
+
 const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count)
 {

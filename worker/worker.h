@@ -40,6 +40,7 @@ struct held {
     size_t parents_count;
     uint64_t batch; /* as of struct dispatched_job */
     struct slice counts; /* likewise; in the delivery */
+    const char *group; /* that it is in; NULL: none */
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;

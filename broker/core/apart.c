@@ -8,6 +8,7 @@
  */
 #include "apart.h"
 #include "fleet_has.h"
+#include "groups.h"
 #include "names.h"
 #include "room.h"
 
@@ -77,6 +78,9 @@ add(struct core *core, struct shelf *shelf, const struct stint_id *key, const st
         a->want->apart++;
     shelf->level->queue->suspects += a->suspect;
     DL_APPEND(shelf->jobs, a);
+    a->grouped = record_has(r, FIELD_GROUP);
+    if (a->grouped)
+        groups_set_apart(core, shelf->level, key, r);
     HASH_ADD(hh, core->apart.jobs, key, STINT_ID_BYTES, a);
     book_set_apart(&core->book, shelf->level, key);
     return a;
@@ -115,10 +119,14 @@ apart_take_refusers(struct core *core, struct apart *a)
     a->refusers = NULL;
 }
 
+/* A job of a group is in its line again. */
 static void
-end(struct core *core, struct apart *a)
+end(struct core *core, struct apart *a, bool goes_on)
 {
     struct shelf *s = a->shelf;
+    struct level *level = s->level;
+    struct stint_id key = a->key;
+    bool grouped = a->grouped && goes_on;
     struct queue *q = s->level->queue;
     book_clear_apart(&core->book, s->level, &a->key);
     HASH_DEL(core->apart.jobs, a); /* NOLINT: it is in the table */
@@ -137,6 +145,8 @@ end(struct core *core, struct apart *a)
         DL_DELETE(q->shelves, s);
         free(s);
     }
+    if (grouped)
+        groups_clear_apart(core, level, &key);
 }
 
 const struct apart *
@@ -150,7 +160,7 @@ apart_forget(struct core *core, const struct stint_id *key)
 {
     struct apart *a = find(core, key);
     if (a)
-        end(core, a);
+        end(core, a, true);
 }
 
 bool
@@ -255,7 +265,7 @@ apart_for(const struct worker *w, const struct queue *q, const struct level *nor
 void
 apart_check(const struct core *core)
 {
-    uint64_t in_levels = 0;
+    uint64_t in_levels = 0, grouped = 0;
     for (const struct apart *a = core->apart.jobs; a; a = a->hh.next) {
         assert(!book_is_running((struct book *)&core->book, &a->key));
         struct stint_id id = a->key;
@@ -264,15 +274,17 @@ apart_check(const struct core *core)
         assert(a->shelf->refused == (a->refusers != NULL));
     }
     for (const struct queue *q = core->book.by_name; q; q = q->hh.next) {
-        uint32_t apart = 0;
+        uint64_t apart = 0;
         for (uint32_t i = 0; i < q->levels_count; i++) {
             assert(q->levels[i]->apart <= q->levels[i]->jobs[STINT_READY]);
             apart += q->levels[i]->apart;
+            grouped += q->levels[i]->groups.ready;
+            assert(q->levels[i]->groups.standing <= q->levels[i]->groups.ready);
         }
         assert(apart == q->apart);
         in_levels += apart;
     }
-    assert(in_levels == HASH_COUNT(core->apart.jobs));
+    assert(in_levels == HASH_COUNT(core->apart.jobs) + grouped);
 }
 
 void
@@ -280,5 +292,5 @@ apart_fini(struct core *core)
 {
     struct apart *a, *next;
     HASH_ITER (hh, core->apart.jobs, a, next)
-        end(core, a);
+        end(core, a, false);
 }

@@ -12,6 +12,7 @@
 #include "attempt.h"
 #include "apart.h"
 #include "fleet_has.h"
+#include "groups.h"
 #include "job.h"
 #include "random.h"
 #include "tally.h"
@@ -319,7 +320,9 @@ attempt_lease(struct core *core, const struct level *level, const struct stint_i
     l->leased.unique = record_has(r, FIELD_UNIQUE);
     l->leased.start_by = record_has(r, FIELD_START_BY);
     l->leased.linked =
-        (r->fields & (1U << FIELD_AFTER | 1U << FIELD_FOLLOWED | 1U << FIELD_BATCH)) != 0;
+        (r->fields &
+            (1U << FIELD_AFTER | 1U << FIELD_FOLLOWED | 1U << FIELD_BATCH | 1U << FIELD_GROUP)) !=
+        0;
     l->leased.keep_ms = record_get(r, FIELD_KEEP, KEEP_DEFAULT);
     /* One that is restored was given what was set for its queue then, if it has begun with a limit.
      */
@@ -388,6 +391,8 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     job_write(core, &job);
     book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
+    if (record_has(r, FIELD_GROUP))
+        groups_take(core, job.level, &job.key, r);
     struct lease *l = attempt_lease(core, job.level, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;

@@ -134,7 +134,7 @@ backlog_oldest_ready_ms(struct core *core, struct queue *q)
         struct slice bytes;
         struct record r;
         struct level *level = q->levels[i];
-        if (level->jobs[STINT_READY] == level->apart)
+        if (level->jobs[STINT_READY] == level->apart - level->groups.ready)
             continue;
         core->step.listed++;
         if (book_glance_ready(&core->book, level, &id, &bytes) && record_decode(&r, &id, bytes))

@@ -38,6 +38,7 @@ free_queue(struct queue *q)
     posts_end(&q->servings.posts);
     wants_end(&q->servings.wants);
     free(q->servings.list);
+    free(q->past.groups);
     free(q);
 }
 
@@ -164,7 +165,10 @@ store_queue(struct book *book, const struct queue *q)
         .weight = q->set.weight,
         .backlog_max = q->set.backlog_max,
         .keep = q->set.keep,
-        .time_to_run_ms = q->set.time_to_run_ms};
+        .time_to_run_ms = q->set.time_to_run_ms,
+        .group_running = q->set.group_running,
+        .group_weights = q->set.group_weights,
+        .group_rate = q->set.group_rate};
     store_put(book->store, STORE_QUEUES, queue_key(key, q->number), row_queue_write(bytes, &row),
         (struct slice){0});
 }
@@ -625,7 +629,8 @@ load_queue(struct book *book, struct slice key, struct slice value)
     set_rate(book, q, row.rate);
     set_weight(book, q, row.weight);
     q->set = (struct queue_settings){row.paused, row.closed, row.lifo, row.low_first, row.running,
-        row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};
+        row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms, row.group_running,
+        row.group_weights, row.group_rate};
     add_queue(book, q, row.number);
     return true;
 }

@@ -23,6 +23,29 @@
 
 struct shelf;
 
+/* Ready jobs of groups, which searching does not find (groups.h). */
+struct level_groups {
+    uint64_t ready, standing; /* standing: of them, those that may be handed out */
+    uint64_t oldest; /* no ready job at all stands before this one */
+    struct level *next_changed;
+    bool changed;
+    bool stopped; /* the last search did, when it had passed over very many of them */
+    const struct worker
+        *no_room; /* it has room for none of those that stand, as far as it looked */
+};
+
+/* What the groups of a queue share; made when the first of them comes. */
+struct queue_groups {
+    struct queue *queue;
+    uint64_t standing; /* over its levels */
+    uint64_t turn, others; /* the latest whose turn it was; the next one of jobs without a group */
+    struct queue_groups *next_changed, *next_walk;
+    bool changed;
+    bool walks; /* its groups are looked at, one after the other, as what is set has changed */
+    uint8_t walked_bytes;
+    uint8_t walked[LIMIT_GROUP_BYTES]; /* the last of them; none: it begins */
+};
+
 struct level {
     struct queue *queue;
     uint64_t next; /* sequence of the next job submitted */
@@ -30,7 +53,8 @@ struct level {
     struct scan *scans; /* of workers that do not handle all kinds */
     uint32_t scans_count, scans_size;
     struct lanes *lanes; /* of jobs that need something; NULL: searching has met none */
-    uint32_t apart; /* ready jobs that are not found by searching, as they are kept apart */
+    uint64_t apart; /* ready jobs that are not found by searching: kept apart, or of a group */
+    struct level_groups groups;
     uint64_t jobs[STINT_STATES];
     uint64_t totals[STINT_COUNTS]; /* what was counted of them, ever */
     uint64_t expiry_mark, expiry_block; /* last row written to STORE_EXPIRY for this level */
@@ -67,6 +91,9 @@ struct queue_settings {
     uint32_t backlog_max; /* so many jobs may wait; 0: any number */
     uint64_t keep; /* one more than the ms that outcomes are kept; 0: as long as the broker does */
     uint64_t time_to_run_ms; /* of jobs that name none; 0: none */
+    uint32_t group_running; /* of a group so many are handed out at once; 0: any number */
+    uint32_t group_weights; /* so many groups have a weight */
+    uint64_t group_rate; /* of a group so many in an hour; 0: any number */
 };
 
 /* What of its rate is not used; pace.h. */
@@ -75,8 +102,9 @@ struct bucket {
     bool begun;
 };
 
-/* What has been of it; memory only. */
+/* What has been of it, and of its groups; memory only. */
 struct queue_past {
+    struct queue_groups *groups; /* NULL: it has had none */
     uint64_t empty_ms; /* since when it was seen to be empty and unused; 0: it is not */
     uint64_t slot; /* its figures are of this one; 0: it has none yet */
     struct figures *figures;
@@ -92,7 +120,8 @@ struct queue {
     uint32_t workers, watchers; /* workers and pools that name it; subscriptions to it */
     struct servings servings; /* who serves it, by what they handle */
     struct shelf *shelves; /* ready jobs that are kept apart, most urgent first */
-    uint32_t apart, suspects, draining; /* how many; workers that make room for a suspect */
+    uint64_t apart; /* sum over the levels */
+    uint32_t suspects, draining; /* kept apart; workers that make room for one of them */
     struct queue_settings set;
     struct queue_past past;
     uint64_t key; /* its number, as wide as the hash wants it; of one that is only in memory: the
@@ -235,7 +264,8 @@ static inline bool
 queue_is_set(const struct queue *q)
 {
     return q->set.paused || q->set.closed || q->set.lifo || q->set.low_first || q->set.running ||
-        q->set.rate || q->set.weight || q->set.backlog_max || q->set.keep || q->set.time_to_run_ms;
+        q->set.rate || q->set.weight || q->set.backlog_max || q->set.keep ||
+        q->set.time_to_run_ms || q->set.group_running || q->set.group_weights || q->set.group_rate;
 }
 
 /* So long, in ms, outcomes are kept of its jobs that say nothing. */
@@ -265,6 +295,8 @@ book_ready_at(struct level *level, uint64_t sequence)
 {
     posts_wake(&level->queue->servings.posts);
     reach_to(&level->reach, sequence);
+    if (sequence < level->groups.oldest)
+        level->groups.oldest = sequence;
     for (uint32_t i = 0; i < level->scans_count; i++)
         reach_to(&level->scans[i].reach, sequence);
     if (level->lanes)

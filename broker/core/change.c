@@ -4,6 +4,7 @@
 #include "change.h"
 #include "apart.h"
 #include "attempt.h"
+#include "groups.h"
 #include "job.h"
 #include "links.h"
 #include "meet.h"
@@ -135,7 +136,9 @@ change_job(struct core *core, struct job *job, const struct change *c)
         job_write(core, job);
     if (c->set & CHANGE_DELAY)
         job_reschedule(core, job, core->clocks.wall_ms + c->delay_ms);
-    if (job->place == PLACE_LIVE)
+    if (job->place == PLACE_LIVE && record_has(&job->record, FIELD_GROUP))
+        groups_seek_again(job->level); /* it was of another kind */
+    else if (job->place == PLACE_LIVE)
         book_ready_at(job->level, id_sequence(&job->key)); /* it was apart, or of another kind */
     watch_moved(core, job);
     watch_event(core, STINT_EVENT_CHANGED, job->level, &job->id, job->record.attempt);

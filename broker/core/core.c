@@ -15,6 +15,8 @@
 #include "feed.h"
 #include "follow.h"
 #include "gate.h"
+#include "group_list.h"
+#include "group_time.h"
 #include "job.h"
 #include "links.h"
 #include "names.h"
@@ -24,6 +26,7 @@
 #include "queue_control.h"
 #include "queues.h"
 #include "random.h"
+#include "recall.h"
 #include "reply.h"
 #include "room.h"
 #include "schedule.h"
@@ -136,7 +139,10 @@ load_rows(struct core *core, const char **error)
     if (!clock_load(core))
         return STINT_DAMAGED;
     *error = "the row of a schedule is damaged; restore the data directory";
-    return schedule_load(core) ? STINT_OK : STINT_DAMAGED;
+    if (!schedule_load(core))
+        return STINT_DAMAGED;
+    *error = "a row of the groups of a queue is damaged; restore the data directory";
+    return group_load(core) ? STINT_OK : STINT_DAMAGED;
 }
 
 static enum stint_status
@@ -198,6 +204,7 @@ core_destroy(struct core **core)
     if (!*core)
         return;
     apart_fini(*core);
+    groups_fini(*core);
     control_fini(*core);
     feed_fini(*core);
     bulk_fini(*core);
@@ -210,6 +217,7 @@ core_destroy(struct core **core)
     pack_buffer_free(&(*core)->scratch.output);
     pack_buffer_free(&(*core)->scratch.page);
     pack_buffer_free(&(*core)->scratch.parents);
+    pack_buffer_free(&(*core)->scratch.records);
     pack_buffer_free(&(*core)->sweeps.leaving);
     free((*core)->step.ended);
     free((*core)->scratch.places);
@@ -278,6 +286,9 @@ people_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_LIST_BATCHES:
     case MESSAGE_WAIT_BATCH:
         batch_message(core, peer, m);
+        break;
+    case MESSAGE_LIST_GROUPS:
+        group_list(core, peer, m);
         break;
     case MESSAGE_BULK:
     case MESSAGE_LIST_BULKS:
@@ -457,7 +468,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     batch_step(core);
     control_tell(core);
     dispatch_all(core);
-    dispatch_recall(core);
+    recall_jobs(core);
     batch_end_step(core);
     store_sessions(core);
     telling_push(core);
@@ -465,6 +476,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     feed_flush(core);
     follow_answer(core);
     peers_end_connections(core);
+    groups_flush(core);
     book_flush(&core->book);
     sweep(core, SWEEP_LAST);
     bulk_end_step(core);

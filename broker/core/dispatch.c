@@ -13,15 +13,17 @@
  *
  * A job that needs something of its worker is looked for apart from others (room.h).
  *
- * Recall is the other half of prefetch: a job must not wait behind a long one in a busy worker
- * while another worker is idle, so prefetched jobs that do not move are asked back. So is what of a
- * queue waits in workers when it is paused.
+ * Jobs of groups take turns within their level (groups.h). To hand one out writes to the store, so
+ * their records are copied, and what was borrowed before goes into its frames first.
+ *
+ * What of a queue waits in workers when it is paused is asked back.
  */
 #include "dispatch.h"
 #include "apart.h"
 #include "attempt.h"
 #include "batches.h"
 #include "clock.h"
+#include "groups.h"
 #include "job.h"
 #include "links.h"
 #include "pace.h"
@@ -35,10 +37,8 @@
 
 enum {
     HELPING = 64,
-    RECALL_AFTER_MS = 50, /* prefetched jobs older than this do not move */
-    RECALL_EVERY_MS = 50,
     SEARCHED_A_STEP = 4096, /* rows passed over */
-    SAMPLED = 16, /* a worker's newest jobs, for their kinds */
+    RECORDS_BYTES = 1 << 20, /* of jobs of groups, before they go into their frames */
 };
 
 bool
@@ -120,6 +120,7 @@ send_fresh(struct core *core, struct worker *w)
             job.batch = r.optional[FIELD_BATCH];
             job.counts = counts_of(core, job.batch);
         }
+        job.group = r.group;
         message_put_dispatched(b, &job);
         count++;
     }
@@ -135,6 +136,8 @@ send_all_fresh(struct core *core)
     for (struct worker *w = core->fleet.workers; w; w = w->next)
         if (w->fresh > 0)
             send_fresh(core, w);
+    core->step.lent = false;
+    core->scratch.records.used = 0;
 }
 
 /* A record that can't be read is set aside. That writes to the store, where the bytes of earlier
@@ -162,6 +165,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
 {
     struct lease *l = attempt_lease(core, job->level, &job->id, &job->key, &job->record, w);
     l->bytes = job->bytes;
+    core->step.lent = true;
     w->fresh++;
     w->peer->taken_bytes += job->record.body_bytes;
     book_set_running(&core->book, &job->key);
@@ -213,10 +217,143 @@ expire(struct core *core, const struct stint_id *key)
 
 enum turn { TURN_NONE, TURN_TAKEN, TURN_WAITS };
 
-/* Hands one job of the level to the worker. TURN_NONE: none is found, or first one to keep apart;
- * TURN_WAITS: it is to have a slot first. */
+/* The record's bytes are ours from now on, and those of earlier takes are not needed any more. */
+static void
+own_bytes(struct core *core, struct found *job)
+{
+    struct pack_buffer *b = &core->scratch.records;
+    if (b->size == 0) { /* at once: it must not move while leases point into it */
+        (void)pack_reserve(b, RECORDS_BYTES + RECORD_HEAD_MAX + RECORD_INLINE_MAX);
+        b->used = 0;
+    }
+    if (core->step.lent || b->used > RECORDS_BYTES)
+        send_all_fresh(core);
+    assert(b->used + job->bytes.size <= b->size);
+    memcpy(b->data + b->used, job->bytes.data, job->bytes.size);
+    job->bytes.data = b->data + b->used;
+    b->used += job->bytes.size;
+}
+
+/* Gives the worker a job of a group, of which it is read what can be. */
+static struct lease *
+hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
+{
+    bool lent = core->step.lent;
+    struct lease *l = hand_out(core, w, job);
+    core->step.lent = lent;
+    groups_take(core, job->level, &job->key, &job->record);
+    return l;
+}
+
+/* What stands there is not to be handed out to this worker now: it stands elsewhere, or nowhere, or
+ * waits for another one. */
+static bool
+passes(struct core *core, struct worker *w, struct found *job, const struct standing *s)
+{
+    bool there = store_get(core->store, STORE_LIVE, id_key(&s->key), &job->bytes) &&
+        job->bytes.size <= RECORD_HEAD_MAX + RECORD_INLINE_MAX;
+    if (there)
+        own_bytes(core, job);
+    if (!there || !read_found(core, job)) {
+        set_damaged_aside(core, &s->key);
+        groups_drop(core, job->level, s);
+        return true;
+    }
+    if (job_is_overdue(core, &job->record)) {
+        expire(core, &s->key);
+        return true;
+    }
+    if (!kinds_have(w->serves.kinds, job->record.kind)) {
+        book_scan(job->level, w->serves.kinds)->stood =
+            (struct group_turn){s->turn, id_sequence(&s->key) + 1};
+        return true;
+    }
+    return !groups_still_may(core, job->level, s);
+}
+
+/* Has the worker what a job of a group needs, and a slot for it? */
+static bool
+has_what_it_needs(struct core *core, const struct worker *w, const struct record *r)
+{
+    if (!record_has(r, FIELD_NEEDS))
+        return true;
+    struct needs *needs = needs_get(&core->needs, r->needs);
+    bool fits = w->counts.held < w->slots && room_fits(w, needs, NULL);
+    needs_put(needs);
+    return fits;
+}
+
+/* As take, of a level in which jobs of groups stand. Those that the worker has no room for are
+ * passed over each time that it looks. */
 static enum turn
-take(struct core *core, struct worker *w, struct level *level)
+take_grouped(struct core *core, struct worker *w, struct level *level)
+{
+    struct found job = {.level = level};
+    struct standing s;
+    struct scan *scan = w->serves.kinds ? book_scan(level, w->serves.kinds) : NULL;
+    struct group_turn begin = scan ? scan->stood : (struct group_turn){0, 0};
+    bool passed = false;
+    while (core->step.searched < SEARCHED_A_STEP) {
+        if (!groups_next(core, level, &begin, &s)) {
+            if (passed)
+                level->groups.no_room = w;
+            else if (scan)
+                scan->stood.turn = UINT64_MAX;
+            else
+                groups_are_lost(core, level);
+            return TURN_NONE;
+        }
+        job.key = s.key;
+        if (passes(core, w, &job, &s)) {
+            core->step.searched++;
+            if (scan && !passed)
+                begin = scan->stood;
+            continue;
+        }
+        if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {
+            core->step.searched++;
+            return TURN_NONE;
+        }
+        if (!has_what_it_needs(core, w, &job.record)) {
+            core->step.searched++;
+            begin = (struct group_turn){s.turn, id_sequence(&s.key) + 1};
+            passed = true;
+            continue;
+        }
+        hand_out_grouped(core, w, &job);
+        return TURN_TAKEN;
+    }
+    if (passed)
+        level->groups.no_room = w;
+    else
+        core->step.unfinished = true;
+    return TURN_NONE;
+}
+
+static bool
+may_have(struct level *level, const struct worker *w, bool fitting)
+{
+    if (level->lanes)
+        return room_may_have(level, w, fitting);
+    return !w->serves.kinds || book_scan_is_open(level, book_scan(level, w->serves.kinds));
+}
+
+static bool
+has_others(struct level *level, const struct worker *w, bool fitting)
+{
+    return level->jobs[STINT_READY] > level->apart && !level->lost && may_have(level, w, fitting);
+}
+
+static bool
+has_standing(struct level *level, const struct worker *w, bool fitting)
+{
+    return level->groups.standing > 0 && !(fitting && level->groups.no_room == w) &&
+        (!w->serves.kinds || book_scan(level, w->serves.kinds)->stood.turn != UINT64_MAX);
+}
+
+/* As take, of jobs without a group. */
+static enum turn
+take_other(struct core *core, struct worker *w, struct level *level)
 {
     struct found job;
     job.level = level;
@@ -248,18 +385,37 @@ take(struct core *core, struct worker *w, struct level *level)
         hand_out(core, w, &job);
         return TURN_TAKEN;
     }
+    core->step.unfinished |= book_has_stopped(level);
     if (level->lost)
         core_say(core, NOTE_ERROR, "ready jobs are not found, the data file is damaged; --verify",
             NOTE_TEXT("queue", level->queue->name));
     return TURN_NONE;
 }
 
-static bool
-may_have(struct level *level, const struct worker *w, bool fitting)
+/* Hands one job of the level to the worker. TURN_NONE: none is found, or first one to keep apart;
+ * TURN_WAITS: it is to have a slot first. */
+static enum turn
+take(struct core *core, struct worker *w, struct level *level)
 {
-    if (level->lanes)
-        return room_may_have(level, w, fitting);
-    return !w->serves.kinds || book_scan_is_open(level, book_scan(level, w->serves.kinds));
+    if (!level->groups.standing)
+        return take_other(core, w, level);
+    const struct group_turn begin = {0, 0};
+    bool others = has_others(level, w, true), standing = has_standing(level, w, true);
+    if (standing && (!others || !groups_is_others_turn(core, level, &begin)))
+        return take_grouped(core, w, level);
+    enum turn turn = take_other(core, w, level);
+    if (turn == TURN_TAKEN)
+        groups_pass_others(core, level->queue);
+    return turn;
+}
+
+static struct level *
+first_with_groups(struct queue *q, const struct worker *w, bool fitting)
+{
+    for (uint32_t i = 0; i < q->levels_count; i++)
+        if (has_standing(q->levels[i], w, fitting) || has_others(q->levels[i], w, fitting))
+            return q->levels[i];
+    return NULL;
 }
 
 /* The most urgent level that may have a job that the worker handles; `fitting`: and has room for.
@@ -267,6 +423,8 @@ may_have(struct level *level, const struct worker *w, bool fitting)
 static struct level *
 first_ready(struct queue *q, const struct worker *w, bool fitting)
 {
+    if (q->past.groups && q->past.groups->standing)
+        return first_with_groups(q, w, fitting);
     for (uint32_t i = 0; q->ready > q->apart && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
         if (level->jobs[STINT_READY] > level->apart && !level->lost && may_have(level, w, fitting))
@@ -295,6 +453,13 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
     }
     if (refusers)
         apart_take_refusers(core, a);
+    if (record_has(&job.record, FIELD_GROUP)) {
+        own_bytes(core, &job);
+        (void)record_decode(&job.record, &job.key, job.bytes);
+        apart_forget(core, &job.key);
+        hand_out_grouped(core, w, &job)->refusers = refusers;
+        return;
+    }
     apart_forget(core, &job.key);
     hand_out(core, w, &job)->refusers = refusers;
 }
@@ -334,6 +499,8 @@ help_from(struct core *core, struct worker *w, struct queue *q, uint32_t share)
         share = room;
     if (q->servings.wants.count > 0)
         room_survey(core, w, q);
+    for (uint32_t i = 0; q->past.groups && i < q->levels_count; i++)
+        q->levels[i]->groups.no_room = NULL;
     while (taken < share && w->counts.trials == 0 && peers_can_take(core, w->peer)) {
         enum turn turn = q->shelves ? take_apart(core, w, q) : TURN_NONE;
         if (turn == TURN_WAITS)
@@ -572,116 +739,4 @@ dispatch_all(struct core *core)
     rounds(core, false);
     rounds(core, true);
     send_all_fresh(core);
-}
-
-static void
-clear_idle(const struct worker *w)
-{
-    for (uint32_t i = 0; i < w->serves.queues_count; i++)
-        queue_serving(w->serves.queues[i], w->serves.kinds)->idle = 0;
-    if (w->serves.pool)
-        w->serves.pool->idle = 0;
-}
-
-/* Counts, in each queue and pool, the free slots of workers that could take more. False if there
- * are none.
- */
-static bool
-count_idle(struct core *core)
-{
-    uint64_t idle = 0;
-    for (const struct worker *w = core->fleet.workers; w; w = w->next)
-        clear_idle(w);
-    for (const struct worker *w = core->fleet.workers; w; w = w->next) {
-        if (w->serves.draining || w->counts.trials > 0 || !dispatch_has_room(core, w, w->slots))
-            continue;
-        for (uint32_t i = 0; i < w->serves.queues_count; i++)
-            queue_serving(w->serves.queues[i], w->serves.kinds)->idle += w->slots - w->counts.held;
-        if (w->serves.pool)
-            w->serves.pool->idle += w->slots - w->counts.held;
-        idle += w->slots - w->counts.held;
-    }
-    return idle > 0;
-}
-
-/* Is there, among the newest jobs of the worker, one of this queue and these kinds? */
-static bool
-holds_for(const struct worker *w, const struct queue *q, const struct kinds *kinds)
-{
-    const struct lease *l = w->leases->prev;
-    for (uint32_t i = 0; i < SAMPLED && i < w->counts.held - w->slots; i++, l = l->prev)
-        if (id_queue(&l->key) == q->number && kinds_have_hash(kinds, l->kind))
-            return true;
-    return false;
-}
-
-static bool
-may_be_for(const struct worker *busy, const struct queue *q, const struct kinds *kinds)
-{
-    return !kinds || kinds == busy->serves.kinds || holds_for(busy, q, kinds);
-}
-
-/* How many free slots idle workers of this queue have for what that one holds ahead of it. */
-static uint32_t
-idle_slots_at(const struct worker *busy, const struct queue *q)
-{
-    uint32_t idle = 0;
-    if (q->set.paused || pace_wait_ms(q) > 0) /* it would cost another token */
-        return 0;
-    for (uint32_t n = 0; n < q->servings.count; n++) {
-        const struct serving *s = &q->servings.list[n];
-        if (s->idle > 0 && may_be_for(busy, q, s->kinds))
-            idle += s->idle;
-    }
-    for (const struct post *p = q->servings.posts.all; p; p = p->next_here)
-        if (p->pool->idle > 0 && may_be_for(busy, q, p->pool->terms.kinds))
-            idle += p->pool->idle;
-    return idle;
-}
-
-/* And for what it holds ahead of any. One that serves by prefix may have very many queues: there,
- * those of its newest jobs stand for all. */
-static uint32_t
-idle_slots_for(struct core *core, const struct worker *busy)
-{
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < busy->serves.queues_count; i++) {
-        uint32_t idle = idle_slots_at(busy, busy->serves.queues[i]);
-        most = idle > most ? idle : most;
-    }
-    const struct lease *l = busy->leases->prev;
-    uint32_t ahead = busy->serves.pool ? busy->counts.held - busy->slots : 0;
-    for (uint32_t i = 0; i < SAMPLED && i < ahead; i++, l = l->prev) {
-        const struct queue *q = book_queue_by_number(&core->book, id_queue(&l->key));
-        uint32_t idle = q ? idle_slots_at(busy, q) : 0;
-        most = idle > most ? idle : most;
-    }
-    return most;
-}
-
-void
-dispatch_recall(struct core *core)
-{
-    struct fleet *fleet = &core->fleet;
-    if (fleet->workers_count < 2 ||
-        core->clocks.now_ms - core->clocks.recalled_ms < RECALL_EVERY_MS)
-        return;
-    core->clocks.recalled_ms = core->clocks.now_ms;
-    if (!count_idle(core))
-        return;
-    for (struct worker *w = fleet->workers; w; w = w->next) {
-        if (!w->peer || w->counts.held <= w->slots ||
-            core->clocks.now_ms - w->leases->prev->dispatched_ms < RECALL_AFTER_MS ||
-            core->clocks.now_ms - w->times.recalled_ms < 2ULL * RECALL_EVERY_MS)
-            continue;
-        uint32_t count = idle_slots_for(core, w);
-        if (count > w->counts.held - w->slots)
-            count = w->counts.held - w->slots;
-        if (count == 0)
-            continue;
-        w->times.recalled_ms = core->clocks.now_ms;
-        message_put_recall(outbox_begin(core->step.out, w->peer->number), count, (struct slice){0});
-        outbox_end(core->step.out);
-        core->figures.recalled += count;
-    }
 }

@@ -9,7 +9,6 @@ bool dispatch_is_willing(const struct worker *worker);
 /* Has it room for another job, of `limit` and of its window? */
 bool dispatch_has_room(const struct core *core, const struct worker *worker, uint32_t limit);
 void dispatch_all(struct core *core);
-void dispatch_recall(struct core *core);
 /* What the worker holds of paused queues and has not begun, it is to give back. */
 void dispatch_recall_paused(struct core *core, const struct worker *worker);
 

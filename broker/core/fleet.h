@@ -31,7 +31,7 @@ struct leased {
     bool unique; /* it has a unique key */
     bool start_by; /* its record says when it expires, until it is told to have begun */
     bool resumed; /* it was handed out before there was this lease */
-    bool linked; /* it was after other jobs, others are after it, or it is a batch's */
+    bool linked; /* it was after other jobs, others are after it, or it is in a batch or a group */
     uint64_t keep_ms; /* KEEP_DEFAULT: the broker's */
     struct series *series; /* where its run time goes; NULL: nowhere */
     struct needs *needs; /* of which its worker holds the amounts for it; NULL: none */

@@ -5,7 +5,9 @@
 #include "apart.h"
 #include "batches.h"
 #include "clock.h"
+#include "groups.h"
 #include "links.h"
+#include "marks.h"
 #include "names.h"
 #include "parts.h"
 #include "room.h"
@@ -81,6 +83,8 @@ job_set_aside(
         book_count(&core->book, level, state, STINT_UNKNOWN);
     if (state == STINT_RUNNING)
         book_clear_running(&core->book, key);
+    if (level && table == STORE_LIVE)
+        groups_set_aside(core, level, key, bytes, state == STINT_RUNNING);
     links_set_aside(core, &id);
     batches_set_aside(core, &id, table == STORE_SETTLED);
     core->figures.damaged++;
@@ -315,6 +319,8 @@ insert(struct core *core, struct level *level, const struct stint_id *id,
     if (record_has(r, FIELD_BATCH))
         batches_join(core, r->optional[FIELD_BATCH], id);
     book_count(&core->book, level, STINT_UNKNOWN, r->state);
+    if (record_has(r, FIELD_GROUP) && r->state == STINT_READY)
+        groups_offer(core, level, id, r, STINT_UNKNOWN);
     tally_count(core, level, STINT_COUNT_SUBMITTED);
 }
 
@@ -388,30 +394,6 @@ vanish(struct core *core, struct job *job)
     enter(core, job, PLACE_NONE, STINT_UNKNOWN);
 }
 
-bool
-job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms)
-{
-    uint8_t key[TIME_KEY_BYTES];
-    struct slice nothing;
-    return store_get(store, STORE_EXPIRY, expiry_key(key, id, expires_ms), &nothing);
-}
-
-void
-job_mark_expiry(
-    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms)
-{
-    uint64_t slot = expiry_slot(expires_ms);
-    struct stint_id first = expiry_first(id);
-    if (level->expiry_mark == slot && level->expiry_block == id_sequence(&first))
-        return;
-    uint8_t key[TIME_KEY_BYTES];
-    store_put(core->store, STORE_EXPIRY, expiry_key(key, id, expires_ms), (struct slice){0},
-        (struct slice){0});
-    level->expiry_mark = slot;
-    level->expiry_block = id_sequence(&first);
-    core->sweeps.expiry_ms = earlier(core->sweeps.expiry_ms, slot << EXPIRY_SLOT_SHIFT);
-}
-
 /* So long its outcome is kept, if it succeeds. */
 static uint64_t
 kept_ms(const struct core *core, const struct job *job)
@@ -463,6 +445,7 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     uint64_t keep_ms = keep_of(core, job, to);
     assert(stint_state_settled(to) && job->place != PLACE_SETTLED);
     take_out(core, job);
+    groups_part(core, job->level, &job->key, &job->record, job->state);
     job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, r, to);
     leave_links(core, job, to);
@@ -487,21 +470,34 @@ job_settle(struct core *core, struct job *job, enum stint_state to, struct slice
     }
     enter(core, job, PLACE_SETTLED, to);
     job_write(core, job);
-    job_mark_expiry(core, job->level, &job->key, core->clocks.wall_ms + keep_ms);
+    marks_put(core, job->level, &job->key, core->clocks.wall_ms + keep_ms);
 }
 
-void
-job_park(struct core *core, struct job *job, uint64_t due_ms)
+static void
+park(struct core *core, struct job *job, uint64_t due_ms, bool again)
 {
     struct record *r = &job->record;
     assert(job->place == PLACE_LIVE);
     take_out(core, job);
+    if (record_has(r, FIELD_GROUP)) {
+        bool ready = job->state == STINT_READY;
+        bool holds = again && groups_hold(core, job->level, &job->key, r, ready);
+        if (!holds)
+            groups_part(core, job->level, &job->key, &job->record, job->state);
+        record_hold(r, holds);
+    }
     record_clear(r, FIELD_STARTED);
     record_clear(r, FIELD_READY);
     schedule(core, &job->key, r, due_ms);
     put_deadline(core, &job->key, r);
     enter(core, job, PLACE_PARKED, STINT_SCHEDULED);
     job_write(core, job);
+}
+
+void
+job_park(struct core *core, struct job *job, uint64_t due_ms)
+{
+    park(core, job, due_ms, true);
 }
 
 void
@@ -549,18 +545,25 @@ job_reschedule(struct core *core, struct job *job, uint64_t due_ms)
     if (job->place == PLACE_PARKED)
         job_unpark(core, job);
     if (due_ms > core->clocks.wall_ms)
-        job_park(core, job, due_ms);
+        park(core, job, due_ms, false);
 }
 
 void
 job_make_ready(struct core *core, struct job *job)
 {
+    enum stint_state before = job->state;
+    bool held = record_holds(&job->record);
+    if (held)
+        record_hold(&job->record, false);
     job->record.state = STINT_READY;
     record_set(&job->record, FIELD_READY, core->clocks.wall_ms);
     put_deadline(core, &job->key, &job->record);
     enter(core, job, PLACE_LIVE, STINT_READY);
     job_write(core, job);
-    book_ready_at(job->level, id_sequence(&job->key));
+    if (record_has(&job->record, FIELD_GROUP))
+        groups_offer(core, job->level, &job->key, &job->record, held ? STINT_RUNNING : before);
+    else
+        book_ready_at(job->level, id_sequence(&job->key));
 }
 
 void
@@ -599,6 +602,7 @@ job_remove_waiting(struct core *core, struct job *job)
 {
     assert(job->place == PLACE_PARKED || (job->place == PLACE_LIVE && !job->lease));
     take_out(core, job);
+    groups_part(core, job->level, &job->key, &job->record, job->state);
     job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
     leave_links(core, job, STINT_CANCELLED_JOB);
@@ -620,6 +624,9 @@ job_move(struct core *core, struct job *job, struct level *level)
     uint64_t due_ms = record_get(&job->record, FIELD_DUE, 0);
     assert(job->state != STINT_RUNNING && job->level != level);
     take_out(core, job);
+    if (job->state == STINT_READY || job->level->queue != level->queue)
+        groups_part(
+            core, job->level, &job->key, &job->record, job->state); /* else it keeps its place */
     del_deadline(core, &job->key, &job->record);
     book_count(&core->book, job->level, job->state, STINT_UNKNOWN);
     unique_move(core, job->level->queue->number, level->queue->number, &job->id, &job->record);
@@ -630,13 +637,15 @@ job_move(struct core *core, struct job *job, struct level *level)
     put_deadline(core, &job->key, &job->record);
     book_count(&core->book, level, STINT_UNKNOWN, job->state);
     job_write(core, job);
-    if (job->place == PLACE_LIVE)
+    if (job->place == PLACE_LIVE && record_has(&job->record, FIELD_GROUP))
+        groups_offer(core, level, &job->key, &job->record, STINT_UNKNOWN);
+    else if (job->place == PLACE_LIVE)
         book_ready_at(level, id_sequence(&job->key));
     else if (job->state == STINT_SCHEDULED)
         store_put(core->store, STORE_DUE, time_key(key, due_ms, &job->key), (struct slice){0},
             (struct slice){0});
     else if (job->place == PLACE_SETTLED)
-        job_mark_expiry(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));
+        marks_put(core, level, &job->key, record_get(&job->record, FIELD_EXPIRES, 0));
 }
 
 static uint64_t
@@ -679,6 +688,8 @@ job_describe(const struct core *core, const struct job *job, struct stint_job_in
     slice_to_text(info->needs, sizeof info->needs, r->needs);
     info->batch = batch_number(record_get(r, FIELD_BATCH, 0));
     info->batch_role = batch_role(record_get(r, FIELD_BATCH, 0));
+    slice_to_text(info->group, sizeof info->group, r->group);
+    info->group_holds = record_holds(r);
     if (r->state == STINT_SUCCEEDED)
         info->result_bytes = r->body_bytes;
     else {

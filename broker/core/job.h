@@ -1,6 +1,4 @@
-/* A job: where it is found, every move between the tables, its description, and the marks of when
- * its outcome expires.
- */
+/* A job: where it is found, every move between the tables, and its description. */
 #ifndef JOB_H
 #define JOB_H
 
@@ -51,6 +49,7 @@ void job_set_payload(struct core *core, struct job *job, struct slice payload);
 void job_write(struct core *core, const struct job *job);
 /* The moves. Whoever moves a running job sees to its lease and its bit in transit. */
 void job_settle(struct core *core, struct job *job, enum stint_state to, struct slice result);
+/* Until its next run, after one that has ended. */
 void job_park(struct core *core, struct job *job, uint64_t due_ms);
 void job_unpark(struct core *core, struct job *job);
 /* It stands at its old place in dispatch order afterwards. */
@@ -88,10 +87,5 @@ bool job_name(struct core *core, const struct stint_id *key, const struct record
     struct stint_id *id);
 
 void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
-
-/* Is there a mark for an outcome that expires then? */
-bool job_is_marked(struct store *store, const struct stint_id *id, uint64_t expires_ms);
-void job_mark_expiry(
-    struct core *core, struct level *level, const struct stint_id *id, uint64_t expires_ms);
 
 #endif

@@ -62,7 +62,7 @@ lane_reach(struct lane *lane, const struct kinds *kinds)
             abort();
     }
     struct scan *scan = &lane->scans[lane->scans_count++];
-    *scan = (struct scan){kinds, lane->reach};
+    *scan = (struct scan){.kinds = kinds, .reach = lane->reach};
     return &scan->reach;
 }
 

@@ -5,16 +5,19 @@
 #include "wants.h"
 
 /* No ready job stands before `head`, nor, of those before `met`, at or behind `tail`; apart from
- * those that are kept apart, and those that need something, which lanes find. That holds in any
- * order of the queue, though only one that is LIFO is searched back from the tail. */
+ * those that are kept apart, those of groups, and those that need something, which lanes find. That
+ * holds in any order of the queue, though only one that is LIFO is searched back from the tail. */
 struct reach {
     uint64_t head, tail, met;
 };
 
-/* The same for jobs of these kinds. */
+/* The same for jobs of these kinds; and no job of a group that stands before this turn. */
 struct scan {
     const struct kinds *kinds;
     struct reach reach;
+    struct group_turn {
+        uint64_t turn, sequence; /* turn UINT64_MAX: none that stands */
+    } stood;
 };
 
 /* Of a want in a level. */

@@ -31,7 +31,7 @@ change(struct core *core, struct job *job, const struct job_spec *spec)
     job_write(core, job);
     if (spec->unique_flags & UNIQUE_MOVE)
         job_reschedule(core, job, job_due(core, spec));
-    if (job->place == PLACE_LIVE)
+    if (job->place == PLACE_LIVE && !record_has(&job->record, FIELD_GROUP))
         book_ready_at(job->level, id_sequence(&job->key)); /* it was apart */
     watch_event(core, STINT_EVENT_CHANGED, job->level, &job->id, job->record.attempt);
 }

@@ -5,8 +5,11 @@
  */
 #include "queue_control.h"
 #include "apart.h"
+#include "groups.h"
 #include "queues.h"
 #include "reply.h"
+
+enum { GROUP_WEIGHT_BYTES = ROW_OVERHEAD_BYTES + LIMIT_GROUP_BYTES + ROW_GROUP_WEIGHT_BYTES_MAX };
 
 static const char *
 action_name(enum stint_queue_action action)
@@ -21,7 +24,8 @@ action_name(enum stint_queue_action action)
         [STINT_ORDER_HIGH_FIRST] = "high priorities first",
         [STINT_ORDER_LOW_FIRST] = "low priorities first",
         [STINT_LIMIT_QUEUE] = "limit",
-        [STINT_TUNE_QUEUE] = "tune"};
+        [STINT_TUNE_QUEUE] = "tune",
+        [STINT_SET_GROUPS] = "set groups"};
     return names[action];
 }
 
@@ -59,21 +63,55 @@ changed(struct queue_settings set, const struct message *m)
         set.rate = limits->rate;
     if (action == STINT_TUNE_QUEUE)
         return tuned(set, &m->set_queue.tuning);
+    if (action == STINT_SET_GROUPS && m->set_queue.groups.running != UINT32_MAX)
+        set.group_running = m->set_queue.groups.running;
+    if (action == STINT_SET_GROUPS && m->set_queue.groups.rate != UINT64_MAX)
+        set.group_rate = m->set_queue.groups.rate;
     return set;
+}
+
+/* How many groups of the queue have a weight after that. */
+static uint32_t
+weights_after(struct core *core, const struct queue *q, const struct message *m)
+{
+    uint32_t count = q->set.group_weights;
+    for (uint32_t i = 0; i < m->set_queue.groups.weights; i++) {
+        const struct group_weight *w = &core->scratch.decoded->items.group_weights[i];
+        bool had = groups_weight(core, q, w->name) > 1;
+        count += (uint32_t)(w->weight > 1) - (uint32_t)had;
+        groups_set_weight(core, q, w->name, w->weight);
+    }
+    return count;
+}
+
+/* What is set for groups: those that wait are looked at again, one after the other. */
+static void
+set_groups(struct core *core, struct queue *q, const struct message *m)
+{
+    struct queue_settings now = changed(q->set, m);
+    now.group_weights = weights_after(core, q, m);
+    book_queue_set(&core->book, q, now);
+    groups_were_set(core, q);
 }
 
 static void
 set(struct core *core, struct queue *q, const struct message *m)
 {
+    if (m->set_queue.action == STINT_SET_GROUPS) {
+        set_groups(core, q, m);
+        return;
+    }
     struct queue_settings now = changed(q->set, m);
     bool turned = now.low_first != q->set.low_first;
     core->step.paused |= now.paused && !q->set.paused;
     _Static_assert(
-        sizeof now == 4 * sizeof(bool) + 3 * 4 + 3 * 8, "nothing but settings is compared");
+        sizeof now == 4 * sizeof(bool) + 5 * 4 + 4 * 8, "nothing but settings is compared");
     if (memcmp(&now, &q->set, sizeof now) != 0)
         book_queue_set(&core->book, q, now);
     if (turned)
         apart_sort(q);
+    if (turned && q->past.groups)
+        groups_were_set(core, q);
 }
 
 /* False if it can't be, and the peer was told so. */
@@ -86,6 +124,7 @@ remove_queue(struct core *core, const struct peer *peer, const struct message *m
         return false;
     }
     book_flush(&core->book);
+    groups_end_queue(core, q);
     return book_queue_remove(&core->book, q);
 }
 
@@ -106,6 +145,17 @@ tunes_something(const struct stint_queue_tuning *to)
         (to->time_to_run_ms != 0 && to->time_to_run_ms != UINT64_MAX);
 }
 
+static bool
+sets_groups(const struct core *core, const struct message *m)
+{
+    const struct group_setting *g = &m->set_queue.groups;
+    bool sets =
+        (g->running != 0 && g->running != UINT32_MAX) || (g->rate != 0 && g->rate != UINT64_MAX);
+    for (uint32_t i = 0; i < g->weights && !sets; i++)
+        sets = core->scratch.decoded->items.group_weights[i].weight > 1;
+    return sets;
+}
+
 /* The queue to be set; NULL if there is none, and the peer was told so. */
 static struct queue *
 find(struct core *core, const struct peer *peer, const struct message *m, bool *made)
@@ -114,7 +164,8 @@ find(struct core *core, const struct peer *peer, const struct message *m, bool *
     bool makes = action == STINT_PAUSE_QUEUE || action == STINT_CLOSE_QUEUE ||
         action == STINT_ORDER_LIFO || action == STINT_ORDER_LOW_FIRST ||
         (action == STINT_LIMIT_QUEUE && limits_something(&m->set_queue.limits)) ||
-        (action == STINT_TUNE_QUEUE && tunes_something(&m->set_queue.tuning));
+        (action == STINT_TUNE_QUEUE && tunes_something(&m->set_queue.tuning)) ||
+        (action == STINT_SET_GROUPS && sets_groups(core, m));
     struct queue *q = book_queue(&core->book, m->set_queue.queue);
     *made = !q && makes;
     if (q)
@@ -129,6 +180,22 @@ find(struct core *core, const struct peer *peer, const struct message *m, bool *
     return NULL;
 }
 
+/* False if there would be too many weights, or no room, and the peer was told so. */
+static bool
+may_set_groups(struct core *core, const struct peer *peer, const struct message *m)
+{
+    const struct queue *q = book_queue(&core->book, m->set_queue.queue);
+    uint32_t more = m->set_queue.groups.weights, has = q ? q->set.group_weights : 0;
+    if (more > 0 && has + more > LIMIT_GROUP_WEIGHTS)
+        reply_refuse(core, peer->number, m, STINT_TOO_MANY,
+            "at most 10000 groups of a queue have a weight: set some to 1 again");
+    else if (more > 0 && !store_has_room(core, more * (uint64_t)GROUP_WEIGHT_BYTES))
+        reply_refuse(core, peer->number, m, STINT_STORE_FULL, "the store or its disk is full");
+    else
+        return true;
+    return false;
+}
+
 void
 queue_control_message(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -140,6 +207,8 @@ queue_control_message(struct core *core, struct peer *peer, const struct message
         reply_refuse(core, peer->number, m, STINT_INVALID, "a SET_QUEUE has a queue and an action");
         return;
     }
+    if (action == STINT_SET_GROUPS && !may_set_groups(core, peer, m))
+        return;
     struct queue *q = find(core, peer, m, &answer.made);
     if (!q || (action == STINT_REMOVE_QUEUE && !remove_queue(core, peer, m, q)))
         return;
@@ -155,11 +224,18 @@ queue_control_message(struct core *core, struct peer *peer, const struct message
         answer.backlog_max = q->set.backlog_max;
         answer.keep_ms = queue_keep(q, STINT_KEEP_UNSET);
         answer.time_to_run_ms = q->set.time_to_run_ms;
+        answer.group_running = q->set.group_running;
+        answer.group_rate = q->set.group_rate;
+        answer.group_weights = q->set.group_weights;
     }
     if (action == STINT_TUNE_QUEUE)
         core_audit(core, peer, "a queue is tuned", NOTE_TEXT("queue", name),
             NOTE_NUMBER("weight", answer.weight), NOTE_NUMBER("backlog_max", answer.backlog_max),
             NOTE_NUMBER("time_to_run_ms", answer.time_to_run_ms));
+    else if (action == STINT_SET_GROUPS)
+        core_audit(core, peer, "groups of a queue are set", NOTE_TEXT("queue", name),
+            NOTE_NUMBER("running", answer.group_running), NOTE_NUMBER("rate", answer.group_rate),
+            NOTE_NUMBER("weights", answer.group_weights));
     else
         core_audit(core, peer, "a queue is controlled", NOTE_TEXT("action", action_name(action)),
             NOTE_TEXT("queue", name), NOTE_NUMBER("running", answer.running),

@@ -4,6 +4,7 @@
  */
 #include "queues.h"
 #include "backlog.h"
+#include "groups.h"
 #include "reply.h"
 #include "sight.h"
 #include "unique.h"
@@ -68,6 +69,9 @@ put_queue(struct core *core, struct queue *q)
         .backlog_max = q->set.backlog_max,
         .keep_ms = queue_keep(q, STINT_KEEP_UNSET),
         .time_to_run_ms = q->set.time_to_run_ms,
+        .group_running = q->set.group_running,
+        .group_weights = q->set.group_weights,
+        .group_rate = q->set.group_rate,
         .oldest_ready_ms = backlog_oldest_ready_ms(core, q)};
     memcpy(info.name, q->name, sizeof info.name);
     for (uint32_t l = 0; l < q->levels_count; l++)
@@ -288,6 +292,7 @@ sweep_one(struct core *core, struct queue *q)
         unique_any(core, q->number)) /* its keys go by its number, and another one has another */
         return;
     core_say(core, NOTE_DEBUG, "an empty queue goes", NOTE_TEXT("queue", q->name));
+    groups_end_queue(core, q);
     (void)book_queue_remove(&core->book, q);
 }
 

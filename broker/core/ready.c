@@ -6,6 +6,7 @@
 
 enum {
     GLANCED = 64, /* rows that one who only asks looks at */
+    GROUPED_PASSED = 4096, /* rows of groups' jobs that are passed over at a time */
 };
 
 struct scan *
@@ -21,7 +22,7 @@ book_scan(struct level *level, const struct kinds *kinds)
             abort();
     }
     struct scan *scan = &level->scans[level->scans_count++];
-    *scan = (struct scan){kinds, level->reach};
+    *scan = (struct scan){.kinds = kinds, .reach = level->reach};
     return scan;
 }
 
@@ -93,11 +94,14 @@ skip_known_back(struct book *book, const struct level *level, uint64_t sequence)
 }
 
 /* The first ready job at or after `*head`, which is moved behind it; or, if there is none among the
- * next `most` rows that are looked at, behind those. */
+ * next `most` rows that are looked at, behind those. Jobs of groups are passed over where `grouped`
+ * says that there are some. */
 static bool
-search(struct book *book, struct level *level, uint64_t *head, unsigned most, struct stint_id *id,
-    struct slice *bytes)
+search(struct book *book, struct level *level, uint64_t *head, unsigned most, bool grouped,
+    struct stint_id *id, struct slice *bytes)
 {
+    if (grouped)
+        level->groups.stopped = false;
     for (; most > 0; most--) {
         struct stint_id from = book_id(book, level, skip_known(book, level, *head));
         struct slice key;
@@ -110,11 +114,16 @@ search(struct book *book, struct level *level, uint64_t *head, unsigned most, st
             return false;
         *head = id_sequence(id);
         const struct block *b = book_block(book, id);
-        if (!b || !is_taken(b, block_bit(id))) {
+        bool taken = b && is_taken(b, block_bit(id));
+        if (!taken && !(grouped && record_bytes_grouped(*bytes))) {
             ++*head;
             return true;
         }
+        if (!taken)
+            ++*head;
     }
+    if (grouped)
+        level->groups.stopped = true;
     return false;
 }
 
@@ -123,9 +132,15 @@ static bool
 search_back(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
     struct slice *bytes)
 {
+    const bool grouped = level->groups.ready > 0;
     if (reach->met < level->next) /* those have come since */
         reach->tail = reach->met = level->next;
-    while (reach->tail > 0) {
+    level->groups.stopped = false;
+    for (unsigned passed = 0; reach->tail > 0; passed++) {
+        if (grouped && passed > GROUPED_PASSED) {
+            level->groups.stopped = true;
+            return false;
+        }
         struct stint_id from = book_id(book, level, skip_known_back(book, level, reach->tail - 1));
         struct slice key;
         if (!store_seek_back(
@@ -137,7 +152,7 @@ search_back(struct book *book, struct level *level, struct reach *reach, struct 
             return false;
         reach->tail = id_sequence(id);
         const struct block *b = book_block(book, id);
-        if (!b || !is_taken(b, block_bit(id)))
+        if ((!b || !is_taken(b, block_bit(id))) && !(grouped && record_bytes_grouped(*bytes)))
             return true;
     }
     return false;
@@ -147,8 +162,10 @@ bool
 book_reach_ready(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
     struct slice *bytes)
 {
+    bool grouped = level->groups.ready > 0;
     return level->queue->set.lifo ? search_back(book, level, reach, id, bytes)
-                                  : search(book, level, &reach->head, UINT_MAX, id, bytes);
+                                  : search(book, level, &reach->head,
+                                        grouped ? GROUPED_PASSED : UINT_MAX, grouped, id, bytes);
 }
 
 bool
@@ -158,7 +175,8 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id, str
         book_reach_ready(book, level, &level->reach, id, bytes))
         return true;
     /* Those that are left are in lanes, if there are any. */
-    level->lost = !level->lanes && level->jobs[STINT_READY] > level->apart;
+    level->lost =
+        !level->lanes && level->jobs[STINT_READY] > level->apart && !book_has_stopped(level);
     return false;
 }
 
@@ -171,25 +189,18 @@ book_peek_ready(struct book *book, struct level *level, struct stint_id *id, str
     return true;
 }
 
-static bool
-glance(struct book *book, struct level *level, struct reach *reach, struct stint_id *id,
-    struct slice *bytes)
-{
-    if (!search(book, level, &reach->head, GLANCED, id, bytes))
-        return false;
-    reach->head = id_sequence(id);
-    return true;
-}
-
 /* With lanes, the oldest job that is ready is the first that any of them may find. */
 bool
 book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes)
 {
-    struct reach *first = &level->reach;
+    uint64_t *head = level->groups.ready > 0 ? &level->groups.oldest : &level->reach.head;
     for (uint32_t i = 0; level->lanes && i < level->lanes->count; i++)
-        if (level->lanes->list[i].reach.head < first->head)
-            first = &level->lanes->list[i].reach;
-    return glance(book, level, first, id, bytes);
+        if (level->lanes->list[i].reach.head < *head)
+            head = &level->lanes->list[i].reach.head;
+    if (!search(book, level, head, GLANCED, false, id, bytes))
+        return false;
+    *head = id_sequence(id);
+    return true;
 }
 
 /* What all jobs were searched for needs no search for some of them. */
@@ -210,6 +221,8 @@ book_scan_ready(struct book *book, struct level *level, struct scan *scan, struc
     if (level->jobs[STINT_READY] > level->apart && book_scan_is_open(level, scan) &&
         book_reach_ready(book, level, &scan->reach, id, bytes))
         return true;
+    if (book_has_stopped(level))
+        return false;
     /* What comes now stands behind it. */
     scan->reach = (struct reach){.head = level->next, .met = level->next};
     return false;

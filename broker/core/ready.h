@@ -23,6 +23,14 @@ bool book_reach_ready(struct book *book, struct level *level, struct reach *reac
 /* Nobody searches this queue for these kinds any more. */
 void book_end_scans(struct queue *queue, const struct kinds *kinds);
 
+/* Jobs of groups are passed over (groups.h). Where there are very many of them a search stops, and
+ * finds none; the next one goes on from there. */
+static inline bool
+book_has_stopped(const struct level *level)
+{
+    return level->groups.ready > 0 && level->groups.stopped;
+}
+
 /* The first ready job of the level; its stored bytes are borrowed until the store is written.
  * False if there is none. The job is to be set running or apart at once, or set aside. */
 bool
@@ -30,8 +38,9 @@ book_next_ready(struct book *book, struct level *level, struct stint_id *id, str
 /* The same, which is not passed: the next one finds it again. */
 bool
 book_peek_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
-/* The oldest one, where somebody only asks: no more than a few blocks of running jobs are passed
- * over, and the next one who asks goes on behind them. False: none is found, which says nothing. */
+/* The oldest one, also of those of groups, where somebody only asks: no more than a few blocks of
+ * running jobs are passed over, and the next one who asks goes on behind them. False: none is
+ * found, which says nothing. */
 bool
 book_glance_ready(struct book *book, struct level *level, struct stint_id *id, struct slice *bytes);
 /* The next ready job of a scan, which may also be passed over. */

@@ -382,6 +382,9 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
     case NEED_PEEKED:
         judge_named(g, m->peek.queue, j);
         break;
+    case NEED_GROUPED:
+        judge_named(g, m->list_groups.queue, j);
+        break;
     case NEED_MEANT:
         if (m->bulk.queue.size > 0 && !covers(g, m->bulk.queue))
             deny(j, 0, "this key may not move jobs to that queue");

@@ -40,6 +40,7 @@ enum need_where {
     NEED_MEANT, /* on those that its filter names, and on the queue that it names */
     NEED_ASKED, /* on the one it names; if it names none, on that of each of its ids */
     NEED_PEEKED, /* on the one it names */
+    NEED_GROUPED, /* likewise */
     NEED_SOMEWHERE, /* on any; of the others nothing is told */
     NEED_EVERYWHERE, /* on all */
 };

@@ -9,6 +9,7 @@
 #include "core.h"
 #include "feed_rows.h"
 #include "fleet.h"
+#include "group_rows.h"
 #include "record.h"
 #include "rows.h"
 #include "schedule_rows.h"
@@ -29,6 +30,7 @@ struct apart {
     struct stint_id key;
     struct shelf *shelf;
     bool suspect, grave;
+    bool grouped; /* its group counts it as one that runs */
     uint64_t submitted_ms;
     struct needs *needs; /* NULL: it needs nothing */
     struct want *want; /* that of its queue; NULL: it needs nothing, or there are too many */
@@ -120,6 +122,18 @@ struct batches {
     struct pack_buffer job; /* that is made */
 };
 
+struct group;
+
+/* Groups (groups.h): those that were looked at last, and what of it all is to be written. */
+struct groups {
+    struct group *all; /* uthash by queue and name */
+    struct group *recent; /* the last that was looked at */
+    struct group *changed;
+    struct level *levels;
+    struct queue_groups *queues, *walks; /* changed; those whose groups are looked at */
+    uint64_t due_ms; /* by the broker's time: when the first is to be looked at */
+};
+
 /* When time has work for us, and where the walks that go on in pieces stand. */
 struct sweeps {
     uint64_t due_ms; /* by the broker's time: when the first parked job is due */
@@ -133,6 +147,7 @@ struct sweeps {
     struct schedules schedules;
     struct links links;
     struct batches batches;
+    struct groups groups;
 };
 
 /* What a person has set for the workers of a name. */
@@ -199,6 +214,7 @@ struct step {
     uint64_t listed; /* rows that lists have looked at */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
     bool unfinished; /* that goes on in the next step */
+    bool lent; /* fresh leases have bytes that are borrowed from the store */
     bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */
     struct ended *ended;
@@ -218,6 +234,7 @@ struct scratch {
     struct pack_buffer page; /* a reply that is being collected */
     struct pack_buffer parents; /* ids that a job is after */
     struct message_arrays *joint; /* of what comes with an end; NULL: nothing ever did */
+    struct pack_buffer records; /* of jobs of groups that are handed out in this step */
     char unserved[STINT_NAME_BYTES];
     char needs[LIMIT_HAS_BYTES + 1]; /* of a job that is made */
 };

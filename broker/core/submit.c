@@ -28,6 +28,7 @@ enum {
     PLACES = 2 * LIMIT_JOBS,
     SLOTS = 4 * PLACES,
     ANY_PRIORITY = 256,
+    GROUP_ROWS_BYTES = 3 * ROW_OVERHEAD_BYTES, /* of its group, of its place, when it is due */
     UNIQUE_ROWS_BYTES = 2 * (ROW_OVERHEAD_BYTES + LIMIT_UNIQUE_BYTES) + ROW_RUN_BYTES,
 };
 
@@ -377,6 +378,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             t.bytes += UNIQUE_ROWS_BYTES;
             v->unique = true;
         }
+        if (spec->group.size > 0)
+            t.bytes += GROUP_ROWS_BYTES + 3 * spec->group.size;
         if (spec->after.size > 0 && !tally_after(core, &t, spec, i, v))
             return;
         t.bytes += spec->needs.size;

@@ -10,6 +10,7 @@
 #include "after.h"
 #include "attempt.h"
 #include "feed.h"
+#include "group_time.h"
 #include "job.h"
 #include "links.h"
 #include "queues.h"
@@ -246,6 +247,8 @@ static const struct chore chores[] = {
     {SWEEP_FIRST, ended_in, after_step},
     {SWEEP_FIRST, due_in, sweep_due},
     {SWEEP_FIRST, schedule_due_in, schedule_sweep},
+    {SWEEP_FIRST, group_due_in, group_due_step},
+    {SWEEP_FIRST, group_walk_in, group_walk_step},
     {SWEEP_FIRST, expiry_in, sweep_expired},
     {SWEEP_FIRST, unique_in, unique_sweep},
     {SWEEP_FIRST, leaving_in, sessions_forget_more},

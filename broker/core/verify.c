@@ -4,10 +4,12 @@
 #include "batch_verify.h"
 #include "job.h"
 #include "links.h"
+#include "marks.h"
 #include "names.h"
 #include "parts.h"
 #include "state.h"
 #include "upgrade.h"
+#include "verify_groups.h"
 
 struct verify {
     struct store *store;
@@ -27,6 +29,7 @@ struct verify {
         struct row_feed row;
         uint64_t begin, next, bytes, rows;
     } feed; /* whose events are read */
+    struct group_check groups;
 };
 
 static void
@@ -342,6 +345,7 @@ live_row(struct verify *v, struct slice key, struct slice value)
         complain(v, "a job stands among the live ones and is not", &id);
     bool runs = book_is_running(&v->book, &id);
     count(v, &id, runs ? STINT_RUNNING : STINT_READY);
+    group_check_job(&v->groups, &id, &r, runs);
     if (!runs)
         check_deadline(v, &id, &r);
 }
@@ -367,6 +371,7 @@ parked_row(struct verify *v, struct slice key, struct slice value)
     bool blocked = r.state == STINT_BLOCKED;
     v->parked += !blocked;
     count(v, &id, blocked ? STINT_BLOCKED : STINT_SCHEDULED);
+    group_check_job(&v->groups, &id, &r, false);
     if (!blocked &&
         (r.state != STINT_SCHEDULED ||
             !store_get(
@@ -397,7 +402,7 @@ settled_row(struct verify *v, struct slice key, struct slice value)
     if (record_has(&r, FIELD_START_BY))
         complain(v, "a job that is over would expire", &id);
     count(v, &id, r.state);
-    if (!job_is_marked(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
+    if (!marks_have(v->store, &id, record_get(&r, FIELD_EXPIRES, 0)))
         complain(v, "an outcome would never expire", &id);
 }
 
@@ -583,6 +588,48 @@ schedule_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
+group_row(struct verify *v, struct slice key, struct slice value)
+{
+    group_check_row(&v->groups, key, value);
+}
+
+static void
+group_line_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)value;
+    group_check_line(&v->groups, key);
+}
+
+static void
+group_turn_row(struct verify *v, struct slice key, struct slice value)
+{
+    group_check_turn(&v->groups, key, value);
+}
+
+static void
+group_due_row(struct verify *v, struct slice key, struct slice value)
+{
+    (void)value;
+    group_check_due(&v->groups, key);
+}
+
+static void
+complain_of_groups(void *context, const char *what, const struct stint_id *id)
+{
+    complain(context, what, id);
+}
+
+static void
+check_groups(struct verify *v)
+{
+    each_row(v, STORE_GROUPS, 0, group_row);
+    each_row(v, STORE_GROUP_LINES, 0, group_line_row);
+    each_row(v, STORE_GROUP_TURNS, GROUP_TURN_KEY_BYTES, group_turn_row);
+    each_row(v, STORE_GROUP_DUE, 0, group_due_row);
+    group_check_end(&v->groups);
+}
+
+static void
 damaged_row(struct verify *v, struct slice key, struct slice value)
 {
     (void)key;
@@ -619,6 +666,8 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (book_load(&v.book) != STINT_OK)
         complain(&v, "a row of the broker's own books is damaged", NULL);
     names_load(&v.book);
+    v.groups = (struct group_check){
+        .store = store, .book = &v.book, .complain = complain_of_groups, .context = &v};
     each_row(&v, STORE_LIVE, STINT_ID_BYTES, live_row);
     book_each_running(&v.book, running_job, &v);
     each_row(&v, STORE_PARKED, STINT_ID_BYTES, parked_row);
@@ -646,6 +695,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
         complain(&v, "ends of unique keys belong to none", NULL);
     check_all_links(&v);
     batch_verify_rows(&v.batches, report->damaged);
+    check_groups(&v);
     check_counts(&v);
     if (v.due_rows != v.parked)
         complain(&v, "more jobs are due than are scheduled", NULL);

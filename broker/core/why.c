@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "fleet_has.h"
+#include "groups.h"
 #include "job.h"
 #include "pace.h"
 #include "peers.h"
@@ -183,6 +184,29 @@ is_passed(const struct job *job)
         !wants_find(&job->level->queue->servings.wants, job->record.needs);
 }
 
+/* Does its group hold it up? */
+static bool
+blame_group(struct core *core, const struct job *job, struct stint_reason *r)
+{
+    if (!record_has(&job->record, FIELD_GROUP) || apart_find(core, &job->key))
+        return false;
+    struct queue *q = job->level->queue;
+    struct group_wait w = groups_wait_of(core, q, &job->key, job->record.group);
+    if (w.stands)
+        return false;
+    r->before = w.ready - earlier(w.ready, 1);
+    r->about = r->before > 0;
+    if (w.full) {
+        r->why = STINT_WHY_GROUP_FULL;
+        r->slots = q->set.group_running;
+    } else if (w.token_ms > 0) {
+        r->why = STINT_WHY_GROUP_RATE;
+        r->due_ms = clock_told(core, core->clocks.wall_ms) + w.token_ms;
+    } else
+        r->why = STINT_WHY_GROUP_LINE;
+    return true;
+}
+
 static void
 blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
 {
@@ -193,7 +217,8 @@ blame_ready(struct question *q, const struct job *job, struct stint_reason *r)
     }
     q->refusers = apart ? apart->refusers : NULL;
     bool blamed = blame_workers(q, r);
-    if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(q->core, q->queue, r))
+    if ((!blamed || r->why == STINT_WHY_BUSY) &&
+        (blame_pace(q->core, q->queue, r) || blame_group(q->core, job, r)))
         return;
     if (q->needs && !blamed && is_passed(job)) {
         r->why = STINT_WHY_VARIED;

@@ -33,7 +33,8 @@ static const char *const field_names[FIELDS_OPTIONAL] = {[FIELD_KEEP] = "keep_ms
     [FIELD_SPENT] = "spent_ms",
     [FIELD_SCHEDULE] = "schedule_bytes",
     [FIELD_BATCH] = "batch",
-    [FIELD_NEEDS] = "needs_bytes"};
+    [FIELD_NEEDS] = "needs_bytes",
+    [FIELD_GROUP] = "group_bytes"};
 
 static const char *const last_names[] = {[LAST_NONE] = "none",
     [LAST_FAILED] = "failed",
@@ -111,6 +112,10 @@ record_from_spec(struct record *r, const struct job_spec *spec, uint64_t wall_ms
         r->schedule = spec->schedule;
         record_set(r, FIELD_SCHEDULE, spec->schedule.size);
     }
+    if (spec->group.size) {
+        r->group = spec->group;
+        record_set(r, FIELD_GROUP, spec->group.size);
+    }
     record_set_body(r, spec->payload);
 }
 
@@ -132,7 +137,7 @@ static size_t
 head_size(const struct record *r)
 {
     size_t size = RECORD_FIXED_BYTES + r->kind.size + r->error.size + r->unique.size +
-        r->attempts.size + r->schedule.size + r->needs.size;
+        r->attempts.size + r->schedule.size + r->needs.size + r->group.size;
     for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1)
         size += 8;
     return size;
@@ -142,15 +147,17 @@ void
 record_set_body(struct record *r, struct slice body)
 {
     /* Later changes add a few fields and an error text; leave room for them, so that a job's
-     * payload never has to move from its record into parts. A schedule is named from the start, and
-     * what it needs. */
-    enum { LATER = 8 * (FIELDS_OPTIONAL - 2) + LIMIT_ERROR_BYTES };
+     * payload never has to move from its record into parts. A schedule and a group are named from
+     * the start, and what it needs. */
+    enum { LATER = 8 * (FIELDS_OPTIONAL - 4) + LIMIT_ERROR_BYTES };
     size_t schedule = r->schedule.size ? 8 + r->schedule.size : 0;
     size_t needs = r->needs.size ? 8 + r->needs.size : 0;
+    size_t group = r->group.size ? 8 + r->group.size : 0;
     r->body_bytes = (uint32_t)body.size;
     r->body = body;
     r->fields &= ~(1U << FIELD_CHUNKED);
-    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + schedule + needs + LATER + body.size >
+    if (RECORD_FIXED_BYTES + r->kind.size + r->unique.size + schedule + needs + group + LATER +
+            body.size >
         RECORD_INLINE_MAX) {
         r->fields |= 1U << FIELD_CHUNKED;
         r->body = (struct slice){NULL, 0};
@@ -193,6 +200,9 @@ record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RE
     if (r->needs.size)
         memcpy(at, r->needs.data, r->needs.size);
     at += r->needs.size;
+    if (r->group.size)
+        memcpy(at, r->group.data, r->group.size);
+    at += r->group.size;
     size_t size = (size_t)(at - head);
     put_le(head, check_of(head, size, r->body, id), 8);
     return size;
@@ -209,7 +219,7 @@ is_sane(const struct record *r)
         (r->fields & ~(known | marks)) == 0 && r->kind.size <= LIMIT_NAME_BYTES &&
         r->error.size <= LIMIT_ERROR_BYTES && r->unique.size <= LIMIT_UNIQUE_BYTES &&
         r->attempts.size <= ATTEMPTS_BYTES_MAX && r->schedule.size <= LIMIT_NAME_BYTES &&
-        r->needs.size <= LIMIT_NEEDS_BYTES;
+        r->needs.size <= LIMIT_NEEDS_BYTES && r->group.size <= LIMIT_GROUP_BYTES;
 }
 
 enum stint_state
@@ -234,7 +244,7 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->body_bytes = (uint32_t)get_le(p + 32, 4);
     r->kind.size = p[11];
     r->error.size = get_le(p + 36, 2);
-    r->unique.size = r->attempts.size = r->schedule.size = r->needs.size = 0;
+    r->unique.size = r->attempts.size = r->schedule.size = r->needs.size = r->group.size = 0;
     size_t head = head_size(r);
     if (bytes.size < head)
         return false;
@@ -252,8 +262,10 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
         r->schedule.size = r->optional[FIELD_SCHEDULE];
     if (record_has(r, FIELD_NEEDS))
         r->needs.size = r->optional[FIELD_NEEDS];
+    if (record_has(r, FIELD_GROUP))
+        r->group.size = r->optional[FIELD_GROUP] & ~(uint64_t)GROUP_HOLDS;
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
-    head += r->unique.size + r->attempts.size + r->schedule.size + r->needs.size;
+    head += r->unique.size + r->attempts.size + r->schedule.size + r->needs.size + r->group.size;
     if (!is_sane(r) || bytes.size != head + body)
         return false;
     r->kind.data = at;
@@ -262,6 +274,20 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->attempts.data = r->unique.data + r->unique.size;
     r->schedule.data = r->attempts.data + r->attempts.size;
     r->needs.data = r->schedule.data + r->schedule.size;
+    r->group.data = r->needs.data + r->needs.size;
     r->body = (struct slice){p + head, body};
     return get_le(p, 8) == check_of(p, head, r->body, id);
+}
+
+struct slice
+record_group_of_damaged(struct slice bytes)
+{
+    struct record r = {0};
+    if (!record_bytes_grouped(bytes))
+        return (struct slice){NULL, 0};
+    (void)record_decode(&r, &(struct stint_id){{0}}, bytes); /* the check alone may be wrong */
+    const uint8_t *end = bytes.data + bytes.size;
+    bool inside = r.group.size > 0 && r.group.size <= LIMIT_GROUP_BYTES && r.group.data &&
+        r.group.data >= bytes.data && r.group.data + r.group.size <= end;
+    return inside && !memchr(r.group.data, 0, r.group.size) ? r.group : (struct slice){NULL, 0};
 }

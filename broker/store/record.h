@@ -16,8 +16,8 @@
  *     36  u16  size of the error text
  *     38  u16  size of the attempts that have ended
  *     40  u64  each optional field, in the order of its bit
- *     ..       kind, error text, unique key, attempts, name of its schedule, needs, body (unless
- *              chunked)
+ *     ..       kind, error text, unique key, attempts, name of its schedule, needs, group, body
+ * (unless chunked)
  *
  * Integers are little-endian. To add an optional field: a new bit at the end of enum record_field,
  * a row in record.c. Old readers refuse bits they do not know, so raise the store's
@@ -64,6 +64,7 @@ enum record_field {
     FIELD_TOTAL = 18, /* all its runs together may take so long */
     FIELD_SPENT = 19, /* of one with such a limit: those that are over took so long */
     FIELD_SCHEDULE = 20, /* bytes of the name of the schedule that made it */
+    FIELD_GROUP = 21, /* bytes of its group's name, and whether it keeps its place (record_holds) */
     FIELD_BATCH = 22, /* number of its batch, and what it is to it (batch_value) */
     FIELD_NEEDS = 23, /* bytes of what it needs of a worker */
     FIELDS_OPTIONAL = 24,
@@ -78,7 +79,7 @@ enum {
     RECORD_FIXED_BYTES = 40,
     RECORD_HEAD_MAX = RECORD_FIXED_BYTES + 8 * FIELDS_OPTIONAL + LIMIT_NAME_BYTES +
         LIMIT_ERROR_BYTES + LIMIT_UNIQUE_BYTES + ATTEMPTS_BYTES_MAX + LIMIT_NAME_BYTES +
-        LIMIT_NEEDS_BYTES,
+        LIMIT_NEEDS_BYTES + LIMIT_GROUP_BYTES,
     RECORD_INLINE_MAX = 1900, /* what still shares a 4 KiB page with a neighbour */
     PART_BYTES = 4072, /* with its check 4080: one overflow page exactly */
     OUTPUT_PARTS = 0x8000, /* the number of the first part of an output */
@@ -92,7 +93,7 @@ struct record {
     uint64_t optional[FIELDS_OPTIONAL];
     uint32_t fields; /* bits of those that are set */
     uint32_t body_bytes;
-    struct slice kind, error, unique, schedule;
+    struct slice kind, error, unique, schedule, group;
     struct slice needs; /* canonical (needs.h) */
     struct slice attempts; /* those that have ended (attempts.h) */
     struct slice body; /* empty if chunked */
@@ -163,6 +164,22 @@ record_suspect(const struct record *r)
         r->last == LAST_LOST_WAITING || r->last == LAST_BEGUN;
 }
 
+/* Does it keep its group's place while it waits for its next run? A bit above the bytes of the
+ * group's name says so. */
+enum { GROUP_HOLDS = 1 << 16 };
+
+static inline bool
+record_holds(const struct record *r)
+{
+    return record_has(r, FIELD_GROUP) && (r->optional[FIELD_GROUP] & GROUP_HOLDS) != 0;
+}
+
+static inline void
+record_hold(struct record *r, bool holds)
+{
+    r->optional[FIELD_GROUP] = r->group.size | (holds ? GROUP_HOLDS : 0U);
+}
+
 /* Runs that count against max_attempts. */
 static inline uint32_t
 record_failures(const struct record *r)
@@ -216,10 +233,21 @@ void record_set_body(struct record *r, struct slice body);
 size_t
 record_encode(const struct record *r, const struct stint_id *id, uint8_t head[RECORD_HEAD_MAX]);
 
+/* Does the stored record say that its job has a group? It is not looked at otherwise. */
+static inline bool
+record_bytes_grouped(struct slice bytes)
+{
+    return bytes.size >= RECORD_FIXED_BYTES &&
+        (bytes.data[12 + FIELD_GROUP / 8] >> FIELD_GROUP % 8 & 1) != 0;
+}
+
 /* The state alone, of a record that may be damaged; STINT_UNKNOWN if it is none. */
 enum stint_state record_state(struct slice bytes);
 /* Read a record stored under `id`. False if it is damaged. Slices borrow from `bytes`. */
 bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);
+
+/* The group that a damaged record seems to name; empty: it does not. */
+struct slice record_group_of_damaged(struct slice bytes);
 
 /* The check of other stored rows: of `size` bytes, seeded. */
 uint64_t record_check(const void *data, size_t size, uint64_t seed);

@@ -73,7 +73,7 @@ write_settings(uint8_t *at, const struct row_queue *row)
 {
     const uint64_t words[QUEUE_SETTINGS_WORDS] = {row->paused, row->closed, row->lifo,
         row->low_first, row->running, row->rate, row->weight, row->backlog_max, row->keep,
-        row->time_to_run_ms};
+        row->time_to_run_ms, row->group_running, row->group_weights, row->group_rate};
     uint64_t any = 0;
     for (unsigned i = 0; i < QUEUE_SETTINGS_WORDS; i++)
         any |= words[i];
@@ -91,8 +91,8 @@ static bool
 read_settings(struct slice settings, struct row_queue *row)
 {
     static const uint64_t most[QUEUE_SETTINGS_WORDS] = {1, 1, 1, 1, LIMIT_QUEUE_RUNNING,
-        LIMIT_QUEUE_RATE, LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1,
-        LIMIT_TIME_MS};
+        LIMIT_QUEUE_RATE, LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1, LIMIT_TIME_MS,
+        LIMIT_GROUP_RUNNING, LIMIT_GROUP_WEIGHTS, LIMIT_QUEUE_RATE};
     uint64_t words[QUEUE_SETTINGS_WORDS] = {0};
     bool good = true;
     if (settings.size > 0 &&
@@ -115,6 +115,9 @@ read_settings(struct slice settings, struct row_queue *row)
     row->backlog_max = (uint32_t)words[7];
     row->keep = words[8];
     row->time_to_run_ms = words[9];
+    row->group_running = (uint32_t)words[10];
+    row->group_weights = (uint32_t)words[11];
+    row->group_rate = words[12];
     return good;
 }
 

@@ -24,6 +24,8 @@
  *     schedules told in schedule_rows.h
  *     batches, members
  *               told in batch_rows.h
+ *     groups, group_lines, group_turns, group_due
+ *               told in group_rows.h
  *     bulks     u64 number -> an operation on many jobs (struct row_bulk)
  *     followers id of a job that others wait for, id of one of them -> nothing
  *     parents   id, u16 number of the row -> u64 check, ids of jobs that it is after
@@ -42,7 +44,8 @@
  *     0   u8   version, 1
  *     1   u8   how many words follow
  *     2   u64  each word: paused, closed, lifo, low_first (each 0 or 1), running, rate, weight,
- *              backlog_max, keep (one more than the ms; 0: not set), time_to_run_ms
+ *              backlog_max, keep (one more than the ms; 0: not set), time_to_run_ms,
+ *              group_running, group_weights, group_rate
  *
  * A bulk operation:
  *
@@ -112,7 +115,7 @@ enum {
         ROW_HEAD_BYTES + 8 * BULK_WORDS + LIMIT_NAME_BYTES + LIMIT_LABEL_BYTES + FILTER_BYTES_MAX,
     QUEUE_HEAD_BYTES = 12,
     QUEUE_SETTINGS_HEAD_BYTES = 2,
-    QUEUE_SETTINGS_WORDS = 10,
+    QUEUE_SETTINGS_WORDS = 13,
     QUEUE_SETTINGS_MAX = 1024,
     ROW_QUEUE_BYTES_MAX =
         QUEUE_HEAD_BYTES + LIMIT_NAME_BYTES + QUEUE_SETTINGS_HEAD_BYTES + 8 * QUEUE_SETTINGS_WORDS,
@@ -210,6 +213,9 @@ struct row_queue {
     uint32_t backlog_max; /* so many jobs may wait; 0: any number */
     uint64_t keep; /* one more than the ms that outcomes are kept; 0: as long as the broker does */
     uint64_t time_to_run_ms; /* of jobs that name none; 0: none */
+    uint32_t group_running; /* of a group so many are handed out at once; 0: any number */
+    uint32_t group_weights; /* so many groups have a weight */
+    uint64_t group_rate; /* of a group so many in an hour; 0: any number */
 };
 
 struct slice queue_key(uint8_t key[QUEUE_KEY_BYTES], uint32_t number);

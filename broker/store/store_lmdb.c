@@ -51,7 +51,8 @@ static const MDB_dbi NO_TABLE = UINT_MAX;
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings",
     "names", "redirects", "feeds", "events", "bulks", "unique", "unique_ends", "deadlines",
-    "followers", "parents", "ended", "schedules", "batches", "members"};
+    "followers", "parents", "ended", "schedules", "batches", "members", "groups",
+    "group_lines", "group_turns", "group_due"};
 
 static struct store_lmdb *
 self(struct store *store)

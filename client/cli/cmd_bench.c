@@ -38,8 +38,10 @@ static struct poptOption options[] = {
     {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},
     {"kept", 0, POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
     {"feature", 0, POPT_ARG_STRING, &feature, 0,
-        "with lifecycle: each job has a unique key, is due a millisecond later, or is after others",
-        "unique|scheduled|chain|graph"},
+        "with lifecycle: each job has a unique key, is due a millisecond later, is after others, "
+        "or "
+        "is in one of 1,000 groups of which 10 jobs run at once, or of 10,000 that take turns",
+        "unique|scheduled|chain|graph|group_limited|groups_fair"},
     {"samples", 0, POPT_ARG_STRING, &samples_text, 0, "of latency and start (2000)", "N"},
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
         "NAME"},
@@ -212,6 +214,27 @@ be_after(struct stint_job *job, uint32_t place)
     job->after.count = joins ? GRAPH_WIDTH : 1;
 }
 
+/* How many groups there are, and how many jobs of each run at once. */
+enum { LIMITED_GROUPS = 1000, LIMITED_RUNNING = 10, FAIR_GROUPS = 10000 };
+
+static bool
+is_feature(const char *which)
+{
+    return feature && strcmp(feature, which) == 0;
+}
+
+static enum stint_status
+set_groups(struct bench *b)
+{
+    struct stint_group_setting setting = STINT_GROUP_SETTING_INIT;
+    if (!is_feature("group_limited") && !is_feature("groups_fair"))
+        return STINT_OK;
+    setting.running = is_feature("group_limited") ? LIMITED_RUNNING : 0;
+    enum stint_status status =
+        stint_set_groups(b->cli->client, queue, &setting, NULL, b->cli->timeout_ms);
+    return status == STINT_NO_SUCH_QUEUE ? STINT_OK : status; /* nothing is set for it */
+}
+
 /* One of the jobs, the how-manieth, and that of its message. */
 static struct stint_job
 make_job(const struct bench *b, uint64_t number, uint32_t place, char key[NUMBER_BYTES])
@@ -225,8 +248,12 @@ make_job(const struct bench *b, uint64_t number, uint32_t place, char key[NUMBER
     if (feature && strcmp(feature, "unique") == 0) {
         (void)snprintf(key, NUMBER_BYTES, "%llu", (unsigned long long)number);
         job.unique = key;
-    } else if (feature && strcmp(feature, "scheduled") == 0) {
+    } else if (is_feature("scheduled")) {
         job.delay_ms = 1;
+    } else if (is_feature("group_limited") || is_feature("groups_fair")) {
+        uint64_t groups = is_feature("groups_fair") ? FAIR_GROUPS : LIMITED_GROUPS;
+        (void)snprintf(key, NUMBER_BYTES, "group-%llu", (unsigned long long)(number % groups));
+        job.group = key;
     } else if (feature) {
         be_after(&job, place);
     }
@@ -286,6 +313,8 @@ bench_lifecycle(struct bench *b)
     enum stint_status status = connect_client(b);
     while (!atomic_load(&b->shared->ready) && status == STINT_OK)
         status = stint_client_process(b->cli->client, 10);
+    if (status == STINT_OK)
+        status = set_groups(b);
     uint64_t begun_us = clock_us();
     if (status == STINT_OK)
         status = submit_all(b, (uint64_t)jobs_count);
@@ -444,10 +473,17 @@ run(struct cli *cli, const char **args)
     (void)args;
     if (!read_numbers(cli))
         return EX_USAGE;
-    if (feature && strcmp(feature, "unique") != 0 && strcmp(feature, "scheduled") != 0 &&
-        strcmp(feature, "chain") != 0 && strcmp(feature, "graph") != 0)
-        return cli_usage(cli, "--feature=%s: write unique, scheduled, chain or graph", feature);
-    if (feature && strcmp(feature, "graph") == 0)
+    static const char *const features[] = {
+        "unique", "scheduled", "chain", "graph", "group_limited", "groups_fair"};
+    bool known = !feature;
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        known |= is_feature(features[i]);
+    if (!known)
+        return cli_usage(cli,
+            "--feature=%s: write unique, scheduled, chain, graph, group_limited "
+            "or groups_fair",
+            feature);
+    if (is_feature("graph"))
         batch = GRAPH_JOBS;
     if (!queue) /* a queue for each kind of mode, as latency leaves its jobs behind */
         queue = strdup(mode && strcmp(mode, "latency") == 0 ? "bench-latency"

@@ -12,11 +12,12 @@ enum { COMMANDS = 1000 }; /* for so many jobs the command is looked up */
 static char *queue, *kind, *states, *limit_text;
 static uint64_t limit = 100;
 static int ids_only, newest;
-static char **where, *since, *wanted, *batch;
+static char **where, *since, *wanted, *batch, *group;
 
 static struct poptOption options[] = {
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "only of this queue", "NAME"},
     {"kind", 'k', POPT_ARG_STRING, &kind, 0, "only of this kind", "NAME"},
+    {"group", 0, POPT_ARG_STRING, &group, 0, "only of this group of its queue", "NAME"},
     {"states", 's', POPT_ARG_STRING, &states, 0,
         "only in these states: ready,scheduled,running,succeeded,dead,cancelled,expired,blocked",
         "STATES"},
@@ -31,7 +32,7 @@ static struct poptOption options[] = {
     {"columns", 'c', POPT_ARG_STRING, &wanted, 0,
         "what is shown of each: id, queue, kind, state, priority, attempt, failures, attempts, "
         "age, "
-        "due, started, settled, bytes, worker, progress, error, command",
+        "due, started, settled, bytes, worker, progress, group, error, command",
         "COLUMNS"},
     {"limit", 'n', POPT_ARG_STRING, &limit_text, 0, "at most so many; 0: all (100)", "N"},
     {"ids", '1', POPT_ARG_NONE, &ids_only, 0, "print only ids, a line each", NULL},
@@ -57,7 +58,7 @@ static const struct named {
     {"started", {"STARTED", "ago:started", OUT_RIGHT, 0}},
     {"settled", {"SETTLED", "ago:settled", OUT_RIGHT, 0}},
     {"bytes", {"BYTES", "payload_bytes", OUT_RIGHT, 0}},
-    {"worker", {"WORKER", "worker", OUT_LONG, 0}},
+    {"worker", {"WORKER", "worker", OUT_LONG, 0}}, {"group", {"GROUP", "group", OUT_LEFT, 0}},
     {"progress", {"PROGRESS", "progress_percent", OUT_RIGHT, 0}},
     {"error", {"ERROR", "error", OUT_LEFT, 0}}, {"command", {"COMMAND", "command", OUT_LONG, 0}}};
 enum { NAMED = sizeof named / sizeof *named };
@@ -217,8 +218,11 @@ read_where(const struct cli *cli)
     char *given = cli_join(where), *text = NULL;
     if (since && !cli_duration(cli, "since", since, &ms))
         text = NULL;
-    else if (asprintf(&text, "%s%s%s%s%s", given, since ? " age<=" : "", since ? since : "",
-                 batch ? " batch=" : "", batch ? batch : "") < 0)
+    else if (group && strchr(group, '"'))
+        cli_say(cli, "--group: write one with quotes as a filter, --where 'group=...'");
+    else if (asprintf(&text, "%s%s%s%s%s%s%s%s", given, since ? " age<=" : "", since ? since : "",
+                 batch ? " batch=" : "", batch ? batch : "", group ? " group=\"" : "",
+                 group ? group : "", group ? "\"" : "") < 0)
         abort();
     free(given);
     return text;

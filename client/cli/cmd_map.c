@@ -22,6 +22,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, command_option_table, 0, "The jobs:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
     {"input", 'i', POPT_ARG_STRING, &given.input, 0, "lines from this file", "FILE"},
     {"null", '0', POPT_ARG_NONE, &zero, 0, "lines end with a zero byte, as from find -print0",
         NULL},
@@ -335,6 +336,10 @@ run(struct cli *cli, const char **args)
     const char **sets = args[words] ? args + words + 1 : NULL;
     m->cli = cli;
     int rc = jobs_fill(cli, &m->job);
+    if (rc == EX_OK && m->job.group && strstr(m->job.group, "{}") && (given.state || given.local))
+        rc = cli_usage(cli,
+            "--group with {} has no place with --state or --local: what is sent "
+            "again has no line");
     if (rc == EX_OK)
         rc = read_options(m, words > 0, sets != NULL, &count);
     if (rc == EX_OK)

@@ -6,11 +6,19 @@
 
 #include <string.h>
 
-enum { RUNNING_MOST = 1 << 24, BACKLOG_MOST = 1 << 30, WEIGHT_MOST = 100 };
+enum {
+    RUNNING_MOST = 1 << 24,
+    BACKLOG_MOST = 1 << 30,
+    WEIGHT_MOST = 100,
+    GROUP_WEIGHT_MOST = 1000,
+    GROUP_WEIGHTS = 100, /* at a time */
+};
 #define RATE_MOST (3600ULL * 1000000) /* in an hour */
 
 static const char *order, *priorities, *running, *rate;
 static const char *weight, *backlog_max, *keep, *default_timeout;
+static const char *group_running, *group_rate;
+static char **group_weights;
 static struct poptOption queue_options[] = {
     {"order", '\0', POPT_ARG_STRING, &order, 0,
         "with set: of a priority, which job is next, the oldest (fifo) or the newest (lifo)",
@@ -34,6 +42,16 @@ static struct poptOption queue_options[] = {
         "TIME|none"},
     {"default-timeout", '\0', POPT_ARG_STRING, &default_timeout, 0,
         "with set: the time limit of jobs that name none", "TIME|none"},
+    {"group-running", '\0', POPT_ARG_STRING, &group_running, 0,
+        "with set: at most so many jobs of each group run at once; 1: one after the other, in "
+        "their "
+        "order",
+        "N|none"},
+    {"group-rate", '\0', POPT_ARG_STRING, &group_rate, 0,
+        "with set: at most so many jobs of each group begin in a second, minute or hour",
+        "N/s|N/m|N/h|none"},
+    {"group-weight", '\0', POPT_ARG_ARGV, &group_weights, 0,
+        "with set: so many turns, 1 to 1000, where other groups take one; repeatable", "NAME=N"},
     POPT_TABLEEND};
 
 struct action {
@@ -65,7 +83,7 @@ set_one(struct cli *cli, const struct action *action, const char *name)
 
 /* A number, and of what: as of 10/s, 600/m or 5/h. */
 static bool
-read_rate(struct cli *cli, uint64_t *per_hour)
+read_rate(struct cli *cli, const char *option, const char *text, uint64_t *per_hour)
 {
     enum { DIGITS = 20 };
     static const struct {
@@ -73,20 +91,20 @@ read_rate(struct cli *cli, uint64_t *per_hour)
         uint64_t an_hour;
     } units[] = {{"/s", 3600}, {"/m", 60}, {"/h", 1}};
     char number[DIGITS + 1] = "";
-    size_t digits = strspn(rate, "0123456789");
+    size_t digits = strspn(text, "0123456789");
     for (size_t i = 0; i < sizeof units / sizeof *units && digits <= DIGITS; i++)
-        if (strcmp(rate + digits, units[i].unit) == 0) {
-            memcpy(number, rate, digits);
-            if (!cli_number(cli, "rate", number, 1, RATE_MOST / units[i].an_hour, per_hour))
+        if (strcmp(text + digits, units[i].unit) == 0) {
+            memcpy(number, text, digits);
+            if (!cli_number(cli, option, number, 1, RATE_MOST / units[i].an_hour, per_hour))
                 return false;
             *per_hour *= units[i].an_hour;
             return true;
         }
     *per_hour = 0;
-    if (strcmp(rate, "none") != 0)
+    if (strcmp(text, "none") != 0)
         (void)cli_usage(
-            cli, "--rate=%s: write so many in a time, as 10/s, 600/m or 5/h, or none", rate);
-    return strcmp(rate, "none") == 0;
+            cli, "--%s=%s: write so many in a time, as 10/s, 600/m or 5/h, or none", option, text);
+    return strcmp(text, "none") == 0;
 }
 
 /* A number or `none`, which is 0. */
@@ -106,7 +124,7 @@ read_limits(struct cli *cli, struct stint_queue_limits *limits)
     *limits = (struct stint_queue_limits)STINT_QUEUE_LIMITS_INIT;
     if (running && !read_most(cli, "running", running, RUNNING_MOST, &limits->running))
         return EX_USAGE;
-    return rate && !read_rate(cli, &limits->rate) ? EX_USAGE : EX_OK;
+    return rate && !read_rate(cli, "rate", rate, &limits->rate) ? EX_USAGE : EX_OK;
 }
 
 static int
@@ -199,6 +217,70 @@ tune_one(struct cli *cli, const char *name, const struct stint_queue_tuning *tun
     return EX_OK;
 }
 
+/* NAME=N; the name may have a `=` in it. */
+static bool
+read_weight(struct cli *cli, char *text, struct stint_group_weight *w)
+{
+    uint64_t number;
+    char *end = strrchr(text, '=');
+    if (!end || end == text) {
+        (void)cli_usage(cli, "--group-weight=%s: write NAME=N", text);
+        return false;
+    }
+    if (!cli_number(cli, "group-weight", end + 1, 1, GROUP_WEIGHT_MOST, &number))
+        return false;
+    *end = '\0';
+    *w = (struct stint_group_weight){text, (uint32_t)number};
+    return true;
+}
+
+static int
+read_groups(struct cli *cli, struct stint_group_setting *groups)
+{
+    static struct stint_group_weight weights[GROUP_WEIGHTS];
+    *groups = (struct stint_group_setting)STINT_GROUP_SETTING_INIT;
+    groups->weights = weights;
+    if (group_running &&
+        !read_most(cli, "group-running", group_running, RUNNING_MOST, &groups->running))
+        return EX_USAGE;
+    if (group_rate && !read_rate(cli, "group-rate", group_rate, &groups->rate))
+        return EX_USAGE;
+    for (char **text = group_weights; text && *text; text++) {
+        if (groups->weights_count == GROUP_WEIGHTS)
+            return cli_usage(cli, "--group-weight: at most %d at a time", GROUP_WEIGHTS);
+        if (!read_weight(cli, *text, &weights[groups->weights_count++]))
+            return EX_USAGE;
+    }
+    return EX_OK;
+}
+
+static int
+set_groups_of(struct cli *cli, const char *name, const struct stint_group_setting *groups)
+{
+    struct stint_queue_setting now;
+    enum stint_status status = stint_set_groups(cli->client, name, groups, &now, cli->timeout_ms);
+    if (status != STINT_OK) {
+        cli_say(cli, "%s: %s", name, stint_client_error(cli->client));
+        return cli_exit(status);
+    }
+    if (cli->json)
+        return out_line(out_queue_setting(name, "set groups", &now)) ? EX_OK : EX_IOERR;
+    if (now.group_running || now.group_rate || now.group_weights)
+        cli_say(cli, "groups of %s: %s%s%s", name,
+            now.group_running || now.group_rate ? "each is limited" : "none is limited",
+            now.group_weights ? ", and some have weights" : "",
+            now.made ? "; it was not there before, so look whether the name is right" : "");
+    else
+        cli_say(cli, "groups of %s have no limits and weights any more", name);
+    return EX_OK;
+}
+
+static bool
+is_grouped(void)
+{
+    return group_running || group_rate || group_weights;
+}
+
 static bool
 is_limited(void)
 {
@@ -236,7 +318,7 @@ read_actions(struct cli *cli, const char *word, const struct action *wanted[3])
         wanted[count++] = find(actions, sizeof actions / sizeof *actions, word);
         if (!wanted[0])
             return cli_usage(cli, "%s: write pause, resume, close, open, set or rm", word);
-        return order || priorities || is_limited() || is_tuned()
+        return order || priorities || is_limited() || is_tuned() || is_grouped()
             ? cli_usage(cli, "the options, as --order and --running, are for stint queue set")
             : EX_OK;
     }
@@ -244,7 +326,7 @@ read_actions(struct cli *cli, const char *word, const struct action *wanted[3])
         return cli_usage(cli, "--order: %s is neither fifo nor lifo", order);
     if (priorities && !(wanted[count++] = find(orders + 2, 2, priorities)))
         return cli_usage(cli, "--priorities: %s is neither high-first nor low-first", priorities);
-    return count || is_limited() || is_tuned()
+    return count || is_limited() || is_tuned() || is_grouped()
         ? EX_OK
         : cli_usage(cli, "set what? give --order, --running, --weight or another option");
 }
@@ -256,6 +338,7 @@ run_queue(struct cli *cli, const char **args)
     const struct action *wanted[3] = {NULL};
     struct stint_queue_limits limits;
     struct stint_queue_tuning tuning;
+    struct stint_group_setting groups;
     int failed = EX_OK;
     if (!args || !args[0])
         return cli_usage(cli, "what about it? pause, resume, close, open, set or rm");
@@ -264,6 +347,8 @@ run_queue(struct cli *cli, const char **args)
         rc = read_limits(cli, &limits);
     if (rc == EX_OK)
         rc = read_tuning(cli, &tuning);
+    if (rc == EX_OK)
+        rc = read_groups(cli, &groups);
     if (rc != EX_OK)
         return rc;
     if (!args[1])
@@ -279,6 +364,8 @@ run_queue(struct cli *cli, const char **args)
             rc = limit_one(cli, *args, &limits);
         if (rc == EX_OK && is_tuned())
             rc = tune_one(cli, *args, &tuning);
+        if (rc == EX_OK && is_grouped())
+            rc = set_groups_of(cli, *args, &groups);
         failed = failed == EX_OK ? rc : failed;
         if (rc == EX_UNAVAILABLE || rc == EX_TEMPFAIL)
             break; /* nor would the others get through */

@@ -27,6 +27,7 @@ static struct poptOption options[] = {
         "How long it may take in all:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, batch_option_table, 0, "In which batch it is:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
     {"shell", 'S', POPT_ARG_NONE, &shell, 0, "the command is a line for /bin/sh", NULL},
     {"retry", 'R', POPT_ARG_NONE, &again, 0, "a failure is tried again, as --attempts 5", NULL},

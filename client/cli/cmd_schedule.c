@@ -31,6 +31,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job of set:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0, "That there is only one:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, payload_option_table, 0, "Its payload:", NULL},
     POPT_TABLEEND};
@@ -261,6 +262,8 @@ job_of(const struct stint_job *job)
         json_object_set_new(o, "needs", json_string(job->needs));
     if (job->unique)
         json_object_set_new(o, "unique", out_text(job->unique, strlen(job->unique)));
+    if (job->group)
+        json_object_set_new(o, "group", out_text(job->group, strlen(job->group)));
     return o;
 }
 

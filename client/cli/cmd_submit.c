@@ -24,6 +24,7 @@ static struct poptOption options[] = {
         "How long it may take in all:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, batch_option_table, 0, "In which batch it is:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, unique_option_table, 0,
         "That there is only one (with --each, {} in KEY is the line):", NULL},
     {"file", 'f', POPT_ARG_STRING, &path, 0, "payload from this file; -: standard input", "FILE"},
@@ -98,6 +99,7 @@ free_jobs(struct pile *pile)
     for (size_t i = 0; i < pile->count; i++) {
         free((void *)(uintptr_t)pile->jobs[i].payload);
         free((void *)(uintptr_t)pile->jobs[i].unique);
+        free((void *)(uintptr_t)pile->jobs[i].group);
     }
 }
 
@@ -141,30 +143,40 @@ submit_pile(struct cli *cli, struct pile *pile)
     return rc;
 }
 
-/* Why a line can't be in a unique key; NULL: it can, or there is none. The library would refuse the
- * whole pile for it. */
-static const char *
-key_trouble(const char *key, const char *line, size_t bytes)
+static bool
+is_utf8(const char *text)
 {
-    size_t size = key ? strlen(key) : 0;
-    if (!key)
-        return NULL;
-    if (memchr(line, 0, bytes) && strstr(job_options.unique, "{}"))
-        return "a line with a zero byte can't be in a unique key";
-    if (size == 0 || size >= STINT_UNIQUE_BYTES)
+    json_t *json = json_string(text);
+    bool good = json != NULL;
+    json_decref(json);
+    return good;
+}
+
+/* Why a line can't be in a unique key, or in the name of a group (in_it: it is in one of them);
+ * NULL: it can, or there is none. The library would refuse the whole pile for it. */
+static const char *
+text_trouble(const char *key, const char *group, const char *line, size_t bytes, bool in_it)
+{
+    if (in_it && memchr(line, 0, bytes))
+        return "a line with a zero byte can't be in a unique key or the name of a group";
+    if (key && (!*key || strlen(key) >= STINT_UNIQUE_BYTES))
         return "its unique key has no bytes, or over 255";
-    json_t *text = json_stringn(key, size);
-    bool good = text != NULL;
-    json_decref(text);
-    return good ? NULL : "its unique key is not UTF-8";
+    if (group && (!*group || strlen(group) >= STINT_GROUP_BYTES))
+        return "the name of its group has no bytes, or over 128";
+    if (key && !is_utf8(key))
+        return "its unique key is not UTF-8";
+    return group && !is_utf8(group) ? "the name of its group is not UTF-8" : NULL;
 }
 
 static int
 add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
     size_t bytes)
 {
-    char *payload = cli_copy(line, bytes), *key = jobs_unique_of(line, bytes);
-    const char *trouble = key_trouble(key, line, bytes);
+    char *payload = cli_copy(line, bytes), *key = jobs_text_of(job_options.unique, line, bytes);
+    char *group = jobs_text_of(common->group, line, bytes);
+    bool in_it =
+        (key && strstr(job_options.unique, "{}")) || (group && strstr(common->group, "{}"));
+    const char *trouble = text_trouble(key, group, line, bytes, in_it);
     int rc = trouble ? EX_DATAERR : EX_OK;
     if (trouble)
         cli_say(
@@ -174,6 +186,7 @@ add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, con
     if (rc != EX_OK) { /* what stands before it is stored */
         free(payload);
         free(key);
+        free(group);
         int sent = pile->count > 0 ? submit_pile(cli, pile) : EX_OK;
         if (sent == EX_OK)
             say_where(cli, pile);
@@ -186,6 +199,7 @@ add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, con
     job->payload = payload;
     job->payload_bytes = bytes;
     job->unique = key;
+    job->group = group;
     pile->bytes += bytes;
     return rc;
 }

@@ -22,6 +22,7 @@ static int after_any;
 static char *total; /* --total */
 static char *needs; /* --needs */
 static char *batch; /* --batch */
+static char *group; /* --group */
 
 /* clang-format off */
 #define OPTIONS(KIND, KEEP) \
@@ -80,6 +81,12 @@ struct poptOption needs_option_table[] = {
 struct poptOption batch_option_table[] = {
     {"batch", 0, POPT_ARG_STRING, &batch, 0,
         "it is one of this batch, which stint batch new has made", "ID"},
+    POPT_TABLEEND};
+
+struct poptOption group_option_table[] = {
+    {"group", 0, POPT_ARG_STRING, &group, 0,
+        "it belongs to this group of the queue (stint queue set --group-running); where there are "
+        "lines, {} is the line", "NAME"},
     POPT_TABLEEND};
 
 struct poptOption unique_option_table[] = {
@@ -241,6 +248,9 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
     if (batch && stint_batch_parse(batch, &job->batch) != STINT_OK)
         return cli_usage(
             cli, "--batch=%s: write its 16 digits, as stint batch new prints them", batch);
+    job->group = group;
+    if (job->group && !*job->group)
+        return cli_usage(cli, "--group: the name is empty");
     int rc = fill_expires(cli, job);
     rc = rc == EX_OK ? fill_after(cli, job) : rc;
     return rc == EX_OK ? fill_unique(cli, job) : rc;
@@ -390,9 +400,9 @@ jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met me
 }
 
 char *
-jobs_unique_of(const char *line, size_t size)
+jobs_text_of(const char *key, const char *line, size_t size)
 {
-    const char *key = job_options.unique, *place;
+    const char *place;
     if (!key)
         return NULL;
     size_t room = strlen(key) + 1, used = 0;

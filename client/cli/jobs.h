@@ -32,6 +32,8 @@ extern struct poptOption batch_option_table[];
 extern struct poptOption total_option_table[];
 /* What they need of a worker: --needs. */
 extern struct poptOption needs_option_table[];
+/* Which group they are in: --group. */
+extern struct poptOption group_option_table[];
 /* That there is one of its kind: --unique and so on. */
 extern struct poptOption unique_option_table[];
 
@@ -55,9 +57,9 @@ int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, str
 void jobs_print_id(const struct cli *cli, const struct stint_id *id, enum stint_met met);
 /* Tells people, if it was met, that it was. */
 void jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met met);
-/* The key of a job whose payload is this line: `{}` in --unique stands for it. Allocated; NULL if
- * there is none. */
-char *jobs_unique_of(const char *line, size_t size);
+/* A text of a job whose payload is this line, which `{}` in it stands for, as in --unique and
+ * --group. Allocated; NULL if there is none. */
+char *jobs_text_of(const char *text, const char *line, size_t size);
 
 enum {
     JOBS_PAYLOAD_MAX = 4 << 20, /* no broker takes more in one job */

@@ -45,6 +45,7 @@ struct item {
     char *line, *command; /* command: for the joblog */
     size_t line_bytes;
     uint64_t number;
+    char *group; /* NULL: that of all */
     void *payload; /* until it is certain that it need not be submitted (again) */
     size_t payload_bytes;
     struct state_key key;

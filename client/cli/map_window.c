@@ -1,5 +1,6 @@
 /* The window of a map: lines become items, items jobs, and jobs are settled. */
 #include "console.h"
+#include "jobs.h"
 #include "map.h"
 #include "out.h"
 
@@ -27,6 +28,7 @@ map_item_free(struct map *m, struct item *item)
     free(item->line);
     free(item->command);
     free(item->payload);
+    free(item->group);
     free(item->info);
     free(item->result);
     free(item);
@@ -257,6 +259,7 @@ send_batch(struct map *m)
         return;
     for (size_t i = 0; i < b->count; i++) {
         jobs[i] = m->job;
+        jobs[i].group = b->items[i]->group;
         jobs[i].payload = b->items[i]->payload;
         jobs[i].payload_bytes = b->items[i]->payload_bytes;
         keys[i] = b->items[i]->key;
@@ -351,6 +354,7 @@ take_row(struct map *m, const struct row *row)
     }
     item->line = cli_copy(row->line.bytes, row->line.size);
     item->line_bytes = row->line.size;
+    item->group = jobs_text_of(m->job.group, row->line.bytes, row->line.size);
     if (m->joblog)
         item->command = m->template ? template_text(m->template, row)
                                     : cli_copy(row->line.bytes, row->line.size);

@@ -167,6 +167,9 @@ out_job(const struct stint_job_info *i)
     out_put_body(o, "payload", i->payload, i->payload_bytes);
     out_put_body(o, "result", i->result, i->result_bytes);
     put_text(o, "worker", i->worker);
+    put_text(o, "group", i->group);
+    if (i->group_holds)
+        json_object_set_new(o, "group_holds", json_true());
     put_text(o, "unique", i->unique);
     if (i->unique[0])
         json_object_set_new(o, "unique_while",
@@ -226,6 +229,15 @@ queue_state(const struct stint_queue_info *i)
     return i->closed ? "closed" : "";
 }
 
+/* What is set for the groups of a queue. */
+static void
+put_groups(json_t *o, uint32_t running, uint64_t rate, uint32_t weights)
+{
+    put_number(o, "group_running_max", running);
+    put_number(o, "group_rate_per_hour", rate);
+    put_number(o, "group_weights", weights);
+}
+
 json_t *
 out_queue(const struct stint_queue_info *i)
 {
@@ -238,6 +250,7 @@ out_queue(const struct stint_queue_info *i)
     put_number(o, "running_max", i->running);
     put_number(o, "rate_per_hour", i->rate);
     put_tuning(o, i->weight, i->backlog_max, i->keep_ms, i->time_to_run_ms);
+    put_groups(o, i->group_running, i->group_rate, i->group_weights);
     put_text(o, "state", queue_state(i));
     put_text(o, "unserved", i->unserved);
     put_number(o, "oldest_ready_ms", i->oldest_ready_ms);
@@ -257,6 +270,17 @@ out_queue_setting(const char *name, const char *action, const struct stint_queue
     put_number(o, "running_max", now->running);
     put_number(o, "rate_per_hour", now->rate);
     put_tuning(o, now->weight, now->backlog_max, now->keep_ms, now->time_to_run_ms);
+    put_groups(o, now->group_running, now->group_rate, now->group_weights);
+    return o;
+}
+
+json_t *
+out_group(const struct stint_group_info *i)
+{
+    json_t *o = json_pack("{ss so sI sI sI}", "schema", "stint.group/1", "group",
+        out_text(i->name, strlen(i->name)), "ready", (json_int_t)i->ready, "running",
+        (json_int_t)i->running, "weight", (json_int_t)i->weight);
+    put_number(o, "wait_ms", i->wait_ms);
     return o;
 }
 

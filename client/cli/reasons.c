@@ -63,6 +63,10 @@ put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
         fprintf(f, "as many jobs of queue %s have begun as may in a time; one more may in %s",
             r->queue, left(r, now_ms, text));
         break;
+    case STINT_WHY_GROUP_RATE:
+        fprintf(f, "as many jobs of its group have begun as may in a time; one more may in %s",
+            left(r, now_ms, text));
+        break;
     default:
         if (job)
             fprintf(f, "it is due in %s", left(r, now_ms, text));
@@ -211,6 +215,16 @@ put_place(FILE *f, const struct stint_reason *r)
             "more",
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
+    case STINT_WHY_GROUP_FULL:
+        fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
+        if (r->before > 0)
+            fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
+        fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
+        break;
+    case STINT_WHY_GROUP_LINE:
+        fprintf(f, "others of its group go before it, up to %llu, and groups take turns",
+            (unsigned long long)r->before);
+        break;
     case STINT_WHY_AFTER:
         if (r->kind[0])
             fprintf(f, "it waits until %llu other job%s", (unsigned long long)r->before,
@@ -239,7 +253,7 @@ char *
 reason_sentence(const struct stint_reason *r, uint64_t now_ms)
 {
     static const enum stint_why times[] = {STINT_WHY_RETRY, STINT_WHY_SNOOZED, STINT_WHY_DUE,
-        STINT_WHY_UNCLAIMED, STINT_WHY_GRACE, STINT_WHY_RATE};
+        STINT_WHY_UNCLAIMED, STINT_WHY_GRACE, STINT_WHY_RATE, STINT_WHY_GROUP_RATE};
     static const enum stint_why workers[] = {STINT_WHY_NO_WORKER, STINT_WHY_NO_HANDLER,
         STINT_WHY_UNABLE, STINT_WHY_UNWILLING, STINT_WHY_SUSPECT, STINT_WHY_BUSY};
     static const enum stint_why needs[] = {STINT_WHY_NEEDS, STINT_WHY_ROOM, STINT_WHY_VARIED};

@@ -74,6 +74,8 @@ class Bench:
             self.rate(place, "scheduled", "-b", 256, "-n", jobs // 2, "--feature", "scheduled")
             self.rate(place, "chain", "-b", 256, "-n", jobs // 10, "--feature", "chain")
             self.rate(place, "graph", "-n", jobs // 10, "--feature", "graph")
+            self.rate(place, "group_limited", "-b", 256, "-n", jobs // 2, "-q", "limited", "--feature", "group_limited")
+            self.rate(place, "groups_fair", "-b", 256, "-n", jobs // 2, "-q", "fair", "--feature", "groups_fair")
             self.rate(place, "submit_256", "-m", "submit", "-n", jobs, "-q", "fill", runs=1)
             self.rate(place, "drain_256", "-m", "drain", "-n", jobs, "-q", "fill", runs=1)
         finally:

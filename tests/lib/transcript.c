@@ -412,7 +412,7 @@ FIELDS(dispatched, map, {1, "id", show_id}, {2, "attempt", show_uint}, {3, "kind
     {4, "payload", show_bytes}, {5, "max_attempts", show_uint}, {6, "time_to_run_ms", show_uint},
     {7, "submitted", show_time}, {8, "confirm", show_bool}, {9, "after", show_joined_ids},
     {10, "needs", show_text},
-    {13, "batch", show_uint}, {14, "counts", show_uint_list})
+    {11, "group", show_text}, {13, "batch", show_uint}, {14, "counts", show_uint_list})
 LIST(dispatched)
 
 #include "transcript_joint.h"

@@ -7,6 +7,7 @@ FIELDS(spec, map, {1, "queue", show_name}, {2, "kind", show_name}, {3, "payload"
     {12, "expires_in_ms", show_uint}, {13, "expires_at_ms", show_uint},
     {15, "unique_flags", show_uint}, {16, "unique_for_ms", show_uint}, {17, "unique", show_text},
     {18, "after", show_ref_list}, {19, "after_flags", show_uint}, {20, "total_ms", show_uint},
+    {21, "group", show_text},
     {24, "batch", show_uint},
     {26, "needs", show_text})
 
@@ -21,6 +22,7 @@ FIELDS(info, map, {1, "id", show_id}, {2, "state", show_state}, {3, "queue", sho
     {24, "unique_flags", show_uint}, {25, "unique_for_ms", show_uint}, {26, "until", show_time},
     {27, "after", show_uint}, {28, "after_flags", show_uint}, {29, "schedule", show_name},
     {30, "total_ms", show_uint}, {31, "spent_ms", show_uint}, {32, "attempts", show_ended_list},
+    {33, "group", show_text}, {34, "group_holds", show_bool},
     {36, "batch", show_uint},
     {39, "needs", show_text},
     {40, "progress_ms_ago", show_uint}, {41, "progress_percent", show_uint},

@@ -28,6 +28,7 @@ oracle_begin(const struct core_options *o)
     clock_begin();
     frames_begin();
     queues_begin();
+    groups_begin();
     feed_begin();
     bulks_begin();
     schedules_begin();
@@ -320,6 +321,7 @@ remember(struct job *j)
     if (j->now.state == STINT_RUNNING && j->now.attempt != j->was.attempt)
         j->dispatched_us = world_us();
     unique_remember(j);
+    groups_remember(j);
     if (stint_state_settled(j->now.state))
         j->been |= 1U << j->now.state;
     if (j->now.attempt > j->seen_attempts)
@@ -384,9 +386,9 @@ check_order(const struct sent_dispatch *d, const struct job *j, const struct job
 {
     const struct stint_id *key = &j->now_key, *others = &other->now_key;
     if (other->now.state != STINT_READY || id_queue(others) != id_queue(key) || is_apart(other) ||
-        !handles(d->to, other) || (other->wish.needs && !needs_same(j, other)))
+        other->wish.group || !handles(d->to, other) || (other->wish.needs && !needs_same(j, other)))
         return;
-    if (queues_prefer(j->now_queue, others, key, is_apart(j)))
+    if (queues_prefer(j->now_queue, others, key, is_apart(j) || j->wish.group))
         sim_broken("%s was dispatched before one whose turn it is", job_named(j));
 }
 
@@ -401,6 +403,7 @@ check_dispatches(void)
         if (j->now.state != STINT_RUNNING || j->now.attempt != d->attempt || j->now.holder != d->to)
             sim_broken("%s was dispatched, and its lease is not on disk", job_named(j));
         expires_check_dispatch(j);
+        groups_check_dispatch(j);
         queues_check_limit(j->now_queue, j->wish.time_to_run_ms, total_left_ms(j), d->limit_ms);
         if (!handles(d->to, j))
             sim_broken("%s was dispatched to a worker that does not handle its kind", job_named(j));
@@ -582,6 +585,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     check_dispatches();
     queues_check_limits();
     needs_check();
+    groups_check();
     check_counts(core);
     rights_check_lists();
     queues_check_backlogs();
@@ -619,6 +623,7 @@ void
 oracle_started(struct store *store, struct core *core)
 {
     bool as_before = true;
+    groups_start();
     read_store(store);
     queues_check_store(store, in_doubt);
     schedules_check(store, false);

@@ -297,7 +297,7 @@ frames_in(const struct batch *batch)
         if (m.type == MESSAGE_PING)
             hear_ping(e->peer, &m);
         else if (m.type == MESSAGE_SET_QUEUE)
-            queues_hear(e->peer, from->key, &m);
+            queues_hear(e->peer, from->key, &m, arrays);
         else if (m.type == MESSAGE_SET_SCHEDULE)
             schedules_hear(&m);
         else if (m.type == MESSAGE_BULK)

@@ -132,6 +132,7 @@ struct job {
     uint64_t took_us, runs; /* in workers, since it was submitted or retried */
     uint64_t start_by_ms, now_start_by_ms; /* it expires if it has not begun then; 0: it does not */
     uint32_t now_after; /* blocked: for how many others it waits, by its record */
+    bool was_holds, now_holds; /* scheduled: it keeps its group's place, by its record */
     unsigned ended; /* bits of those that it is after which were over, since it is there */
     uint64_t wished_us; /* before it was submitted */
     uint64_t over_us; /* it was seen to be over; 0: it is not */
@@ -197,7 +198,8 @@ rights_check_told(const struct party *to, const struct message *m, struct messag
 void queues_begin(void);
 /* A batch comes. */
 void queues_batch(void);
-void queues_hear(uint32_t peer, const struct grant *key, const struct message *m);
+void queues_hear(uint32_t peer, const struct grant *key, const struct message *m,
+    const struct message_arrays *arrays);
 void queues_told(uint32_t peer, const struct message *m);
 /* Something of this queue was handed out: may it be? */
 void queues_check_dispatch(struct slice queue, uint32_t jobs);
@@ -210,6 +212,24 @@ void queues_check_backlogs(void);
  * the order has changed in this batch. `apart`: one of a priority has no place among the others. */
 bool queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b, bool apart);
 void queues_check_new(const struct job *j);
+/* What is set for its groups; changed: in this batch, or it is not known. */
+struct group_settings {
+    uint32_t running;
+    uint64_t rate;
+    bool changed;
+};
+struct group_settings groups_settings(unsigned queue);
+/* Is `a` more urgent, or as urgent and older? False where that has changed in this batch. */
+bool groups_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b);
+/* oracle_groups.c: what is on disk of groups, and what was handed out of them. */
+enum { GROUPS_NAMES = 3 };
+extern const char *const groups_names[GROUPS_NAMES];
+void groups_begin(void);
+void groups_start(void);
+void groups_read(struct job *j, const struct record *r);
+void groups_check_dispatch(const struct job *j);
+void groups_check(void);
+void groups_remember(struct job *j);
 /* oracle_total.c */
 void total_read(struct job *j, const struct record *r);
 void total_check(struct job *j);

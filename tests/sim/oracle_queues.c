@@ -15,6 +15,8 @@ struct setting {
     uint64_t rate;
     uint32_t weight, backlog_max;
     uint64_t keep, time_to_run_ms;
+    uint32_t group_running, group_weights;
+    uint64_t group_rate;
 };
 
 /* What was handed out of a queue since its rate was set, or the broker has started. */
@@ -32,6 +34,8 @@ struct heard_set {
     enum stint_queue_action action;
     struct stint_queue_limits limits;
     struct stint_queue_tuning tuning;
+    struct group_setting groups;
+    uint32_t group_weight; /* of the first that is named */
 };
 
 static struct setting settings[KEYS_QUEUES], before[KEYS_QUEUES];
@@ -71,15 +75,17 @@ queues_batch(void)
 }
 
 void
-queues_hear(uint32_t peer, const struct grant *key, const struct message *m)
+queues_hear(uint32_t peer, const struct grant *key, const struct message *m,
+    const struct message_arrays *arrays)
 {
     unsigned queue = queue_of(m->set_queue.queue);
     if (queue == KEYS_QUEUES)
         return;
     if (heard_count == HEARD_MAX)
         sim_broken("more SET_QUEUEs than this oracle knows");
-    heard[heard_count++] = (struct heard_set){
-        peer, m->number, key, queue, m->set_queue.action, m->set_queue.limits, m->set_queue.tuning};
+    heard[heard_count++] =
+        (struct heard_set){peer, m->number, key, queue, m->set_queue.action, m->set_queue.limits,
+            m->set_queue.tuning, m->set_queue.groups, arrays->items.group_weights[0].weight};
 }
 
 static void
@@ -116,6 +122,18 @@ apply_tuning(struct setting *s, const struct stint_queue_tuning *t)
     note_limit((unsigned)(s - settings));
 }
 
+/* Weights are set of one group alone. */
+static void
+apply_groups(struct setting *s, const struct heard_set *h)
+{
+    if (h->groups.running != UINT32_MAX)
+        s->group_running = h->groups.running;
+    if (h->groups.rate != UINT64_MAX)
+        s->group_rate = h->groups.rate;
+    if (h->groups.weights > 0)
+        s->group_weights = h->group_weight > 1;
+}
+
 static void
 apply(const struct heard_set *h)
 {
@@ -134,6 +152,8 @@ apply(const struct heard_set *h)
         apply_limits(h->queue, &h->limits);
     else if (h->action == STINT_TUNE_QUEUE)
         apply_tuning(s, &h->tuning);
+    else if (h->action == STINT_SET_GROUPS)
+        apply_groups(s, h);
     else
         s->closed = h->action == STINT_CLOSE_QUEUE;
 }
@@ -145,7 +165,8 @@ is_so(const struct stint_queue_setting *q, const struct setting *s)
         q->low_first == s->low_first && q->running == s->running && q->rate == s->rate &&
         q->weight == (s->weight ? s->weight : 1) && q->backlog_max == s->backlog_max &&
         q->keep_ms == (s->keep ? s->keep - 1 : STINT_KEEP_UNSET) &&
-        q->time_to_run_ms == s->time_to_run_ms;
+        q->time_to_run_ms == s->time_to_run_ms && q->group_running == s->group_running &&
+        q->group_weights == s->group_weights && q->group_rate == s->group_rate;
 }
 
 /* Confirmed in the order in which they came. */
@@ -220,6 +241,24 @@ queues_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b
     return !apart && (s->lifo ? id_compare(a, b) > 0 : id_compare(a, b) < 0);
 }
 
+struct group_settings
+groups_settings(unsigned queue)
+{
+    const struct setting *s = &settings[queue];
+    return (struct group_settings){s->group_running, s->group_rate, resumed[queue]};
+}
+
+bool
+groups_prefer(unsigned queue, const struct stint_id *a, const struct stint_id *b)
+{
+    const struct setting *s = &settings[queue];
+    if (s->low_first != before[queue].low_first)
+        return false;
+    if (id_priority(a) != id_priority(b))
+        return s->low_first ? id_priority(a) < id_priority(b) : id_priority(a) > id_priority(b);
+    return id_compare(a, b) < 0;
+}
+
 void
 queues_check_new(const struct job *j)
 {
@@ -282,9 +321,9 @@ read_settings(struct store *s, struct setting found[KEYS_QUEUES])
         if (!row_queue_read(key, value, &row))
             sim_broken("a queue's row is damaged");
         if (queue_of(row.name) < KEYS_QUEUES)
-            found[queue_of(row.name)] =
-                (struct setting){row.paused, row.closed, row.lifo, row.low_first, row.running,
-                    row.rate, row.weight, row.backlog_max, row.keep, row.time_to_run_ms};
+            found[queue_of(row.name)] = (struct setting){row.paused, row.closed, row.lifo,
+                row.low_first, row.running, row.rate, row.weight, row.backlog_max, row.keep,
+                row.time_to_run_ms, row.group_running, row.group_weights, row.group_rate};
         memcpy(from, key.data, QUEUE_KEY_BYTES);
         from[QUEUE_KEY_BYTES] = 0;
         at.size = sizeof from;

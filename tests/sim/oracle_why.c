@@ -34,7 +34,8 @@ fits(enum stint_state state, enum stint_why why)
     switch (state) {
     case STINT_READY:
         return (why >= STINT_WHY_PAUSED && why <= STINT_WHY_NEXT) || why == STINT_WHY_LIMITED ||
-            why == STINT_WHY_RATE || why == STINT_WHY_NEEDS || why == STINT_WHY_ROOM;
+            why == STINT_WHY_RATE || why == STINT_WHY_NEEDS || why == STINT_WHY_ROOM ||
+            (why >= STINT_WHY_GROUP_FULL && why <= STINT_WHY_GROUP_LINE);
     case STINT_SCHEDULED:
         return why == STINT_WHY_RETRY || why == STINT_WHY_SNOOZED || why == STINT_WHY_DUE;
     case STINT_BLOCKED:

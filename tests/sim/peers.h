@@ -24,6 +24,7 @@ struct load {
     unsigned linked; /* that are after others */
     unsigned bringing; /* runs in a hundred that ask for new jobs with their end */
     unsigned needy; /* that need something of a worker */
+    unsigned grouped; /* that are in a group */
     unsigned kinds; /* of jobs; some workers handle but one of them */
     bool brief; /* outcomes are kept for a short time */
     bool ruled; /* people resize and pause workers, and send them away */

@@ -202,6 +202,32 @@ tune_queue(struct stint_client *client, struct chance *chance, const char *queue
         sim_broken("the queue %s was set, and is not so", queue);
 }
 
+static void
+set_groups(struct stint_client *client, struct chance *chance, const char *queue)
+{
+    static const uint64_t rates[] = {0, 0, UINT64_MAX, 3600, 36000};
+    const struct stint_group_weight weight = {"g", 1 + (uint32_t)chance_below(chance, 4)};
+    struct stint_group_setting set = STINT_GROUP_SETTING_INIT;
+    struct stint_queue_setting now;
+    if (chance_in_100(chance, 70))
+        set.running = (uint32_t)chance_below(chance, 4);
+    set.rate = rates[chance_below(chance, sizeof rates / sizeof *rates)];
+    set.weights = &weight;
+    set.weights_count = chance_in_100(chance, 30);
+    if (stint_set_groups(client, queue, &set, &now, PATIENCE_MS) == STINT_OK &&
+        set.running != UINT32_MAX && now.group_running != set.running)
+        sim_broken("groups of the queue %s were set, and are not so", queue);
+}
+
+static bool
+each_group(void *context, const struct stint_group_info *info)
+{
+    (void)context;
+    if (info->ready + info->running == 0 || info->name[0] == '\0')
+        sim_broken("a group is told of that has no jobs");
+    return true;
+}
+
 void
 people_set_queue(struct stint_client *client, struct chance *chance, unsigned queues)
 {
@@ -219,6 +245,11 @@ people_set_queue(struct stint_client *client, struct chance *chance, unsigned qu
     }
     if (chance_in_100(chance, 25)) {
         tune_queue(client, chance, queue);
+        return;
+    }
+    if (chance_in_100(chance, 40)) {
+        set_groups(client, chance, queue);
+        (void)stint_groups(client, queue, NULL, each_group, NULL, PATIENCE_MS);
         return;
     }
     if (stint_set_queue(client, queue, action, &now, PATIENCE_MS) != STINT_OK)
@@ -239,9 +270,12 @@ relent_queues(struct stint_client *client, unsigned queues)
 {
     const struct stint_queue_limits none = {.running = 0, .rate = 0};
     const struct stint_queue_tuning usual = {.weight = 1, .keep_ms = STINT_KEEP_UNSET};
+    const struct stint_group_weight weight = {"g", 1};
+    const struct stint_group_setting free = {.weights = &weight, .weights_count = 1};
     bool done = true;
     for (unsigned i = 0; i < queues && done; i++)
-        done = is_taken_back(stint_limit_queue(client, keys_queues[i], &none, NULL, PATIENCE_MS)) &&
+        done = is_taken_back(stint_set_groups(client, keys_queues[i], &free, NULL, PATIENCE_MS)) &&
+            is_taken_back(stint_limit_queue(client, keys_queues[i], &none, NULL, PATIENCE_MS)) &&
             is_taken_back(stint_tune_queue(client, keys_queues[i], &usual, NULL, PATIENCE_MS)) &&
             is_taken_back(
                 stint_set_queue(client, keys_queues[i], STINT_RESUME_QUEUE, NULL, PATIENCE_MS)) &&

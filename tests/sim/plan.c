@@ -55,6 +55,7 @@ make_world(struct plan *p, struct chance *c)
     l->linked = chance_in_100(c, 50) ? 25 : 0;
     l->bringing = chance_in_100(c, 50) ? 15 : 0;
     l->needy = chance_in_100(c, 50) ? 40 : 0;
+    l->grouped = chance_in_100(c, 50) ? 20 + (unsigned)chance_below(c, 81) : 0;
     l->ticks = chance_in_100(c, 50) && o->max.queue_backlog == 0;
     o->zone = made_zone;
 }

@@ -3,6 +3,7 @@
 #include "keys.h"
 
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
+static const char *const wishes_groups[3] = {"g", "group", "\xc3\xa4"};
 static const char *const wishes_keys[3] = {"k", "key", "\xc3\xa4"};
 
 static const char *const wishes_needs[] = {
@@ -44,6 +45,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.expires_in_ms = 1 + chance_skewed(c, 20000);
     if (chance_in_100(c, 15))
         w.total_ms = 50 + chance_skewed(c, 15000);
+    if (chance_in_100(c, load->grouped))
+        w.group = wishes_groups[chance_below(c, 3)];
     if (chance_in_100(c, load->keyed)) {
         w.unique = wishes_keys[chance_below(c, 3)];
         w.unique_waiting = chance_in_100(c, 30);
@@ -113,6 +116,7 @@ wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
         .expires_in_ms = w->expires_in_ms,
         .total_ms = w->total_ms,
         .needs = w->needs,
+        .group = w->group,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms,

@@ -18,6 +18,7 @@ extern const size_t scenarios_count;
 /* In files of their own. */
 void play_queues(struct world *w);
 void play_unique(struct world *w);
+void play_groups(struct world *w);
 void play_feed(struct world *w);
 void play_schedules(struct world *w);
 void play_batches(struct world *w);

@@ -78,6 +78,33 @@ play_unique(struct world *w)
     step(w, 0);
 }
 
+void
+play_groups(struct world *w)
+{
+    const struct slice queue = {(const uint8_t *)"default", 7}, none = {NULL, 0};
+    const struct group_weight weight = {{(const uint8_t *)"b", 1}, 3};
+    struct job_spec jobs[] = {world_job("first"), world_job("second"), world_job("other")};
+    jobs[0].group = jobs[1].group = (struct slice){(const uint8_t *)"a", 1};
+    jobs[2].group = weight.name;
+    greet_client(w);
+    greet_worker(w, WORKER, 4);
+    message_put_ping(world_frame(w, WORKER), 2, 4, 0);
+    say(w, "Of a group one job runs at a time, and one group takes three turns.");
+    message_put_group_setting(
+        world_frame(w, CLIENT), 1, queue, &(struct group_setting){1, UINT64_MAX, 1}, &weight);
+    world_submit(w, CLIENT, 1, jobs, 3);
+    step(w, 0);
+    struct stint_id ids[] = {job(1), job(2)};
+    message_put_list_groups(world_frame(w, CLIENT), 3, queue, none, none);
+    message_put_why(world_frame(w, CLIENT), 4, none, &ids[1], 1);
+    step(w, 0);
+    say(w, "The first one fails, and keeps its group's place until it is tried again.");
+    world_settle(w, WORKER, 3, job(1), 1, OUTCOME_FAILED, "no");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_GET, 5, ids, 2, 0);
+    step(w, 0);
+    step(w, 2000);
+}
+
 /* The filter as in `queue=default priority<101`. */
 static struct slice
 some_filter(struct pack_buffer *b)

@@ -224,7 +224,6 @@ rubbish_is_refused(void **state)
         const char *bytes;
         size_t size;
     } all[] = {
-        {"\x1f\0\x01k\x01v", 6}, /* no such table */
         {"\x60\0\x01k", 4}, /* no such change */
         {"\0", 1}, /* no key */
         {"\0\x01\x01k\x01v", 6}, /* shares with nothing */

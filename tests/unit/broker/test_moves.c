@@ -3,6 +3,7 @@
  */
 #include "dice.h"
 #include "job.h"
+#include "marks.h"
 #include "stored.h"
 #include "world.h"
 
@@ -305,7 +306,7 @@ how_long_an_outcome_is_kept(void **state)
         job_settle(w->core, &job, cases[i].to, (struct slice){0});
         uint64_t expires_ms = record_get(&job.record, FIELD_EXPIRES, 0);
         assert_int_equal(expires_ms - w->core->clocks.wall_ms, cases[i].kept);
-        assert_true(job_is_marked(w->store, &id, expires_ms));
+        assert_true(marks_have(w->store, &id, expires_ms));
         w->store->ops->abort(w->store);
         world_destroy(&w);
     }
@@ -326,11 +327,11 @@ neighbours_share_a_mark_and_others_do_not(void **state)
     w->store->ops->begin(w->store);
     load(w, &id, &job);
     for (unsigned n = 0; n < 3; n++)
-        job_mark_expiry(w->core, job.level, &id, 100000);
+        marks_put(w->core, job.level, &id, 100000);
     assert_int_equal(store_model_count(w->store, STORE_EXPIRY), 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         id_set_sequence(&id, cases[i].sequence);
-        assert_int_equal(job_is_marked(w->store, &id, cases[i].expires_ms), cases[i].marked);
+        assert_int_equal(marks_have(w->store, &id, cases[i].expires_ms), cases[i].marked);
     }
     /* What the slot is for is over when it begins. */
     assert_true(w->core->sweeps.expiry_ms > 114687);

@@ -60,6 +60,7 @@ static const struct expected {
     {MESSAGE_WHY, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_REASONS, BY_ERROR},
     {MESSAGE_LIST_FIGURES, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FIGURES, BY_ERROR},
     {MESSAGE_PEEK, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
+    {MESSAGE_LIST_GROUPS, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_GROUPS, BY_ERROR},
     {MESSAGE_SET_QUEUE, ABOUT_NAME, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_QUEUE, BY_ERROR},
     {MESSAGE_SET_FEED, ABOUT_ALL, ROLE_CLIENT, RIGHT_CONTROL, false, MESSAGE_FEEDS, BY_ERROR},
     {MESSAGE_LIST_FEEDS, ABOUT_ALL, ROLE_CLIENT, RIGHT_SEE, true, MESSAGE_FEEDS, BY_ERROR},
@@ -232,6 +233,10 @@ put_about_many(struct world *w, const struct expected *e, unsigned queue)
     struct slice name = text(e->about == ABOUT_ALL ? "" : queues[queue].name);
     struct message peek = {.type = MESSAGE_PEEK, .peek.queue = name};
     switch (e->type) {
+    case MESSAGE_LIST_GROUPS:
+        message_put_list_groups(
+            world_frame(w, KEYED), 3, name, (struct slice){NULL, 0}, (struct slice){NULL, 0});
+        break;
     case MESSAGE_LIST_FIGURES:
         message_put_list_figures(world_frame(w, KEYED), 3, name, 3, (struct slice){0});
         break;
@@ -417,7 +422,8 @@ check_answer(struct world *w, const struct expected *e, unsigned scope, unsigned
         assert_null(world_read(w, KEYED, e->answer));
     } else if (!allowed)
         assert_int_equal(status_told(w, e->answer), STINT_DENIED);
-    else if ((e->type == MESSAGE_LIST || e->type == MESSAGE_WHY || e->type == MESSAGE_PEEK) &&
+    else if ((e->type == MESSAGE_LIST || e->type == MESSAGE_WHY || e->type == MESSAGE_PEEK ||
+                 e->type == MESSAGE_LIST_GROUPS) &&
         e->about == ABOUT_NAME && queue >= MAIL_GONE)
         expect_error(w, STINT_NO_SUCH_QUEUE);
     else if (e->filtered)

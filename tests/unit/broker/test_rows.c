@@ -132,11 +132,16 @@ static void
 settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
 {
     uint8_t bytes[200], key[QUEUE_KEY_BYTES];
-    uint64_t words[] = {1, 1, 1, 1, 7, 9, 3, 1000, 6, 5, 0, 0};
+    uint64_t words[] = {1, 1, 1, 1, 7, 9, 3, 1000, 6, 5, 4, 2, 8, 0, 0};
     struct row_queue row;
     struct slice at = queue_key(key, 4);
     (void)state;
-    assert_true(row_queue_read(at, queue_with(bytes, 1, 12, words, 98), &row));
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 15, words, 122), &row));
+    assert_int_equal(row.group_running, 4);
+    assert_int_equal(row.group_weights, 2);
+    assert_int_equal(row.group_rate, 8);
+    assert_true(row_queue_read(at, queue_with(bytes, 1, 10, words, 82), &row));
+    assert_true(!row.group_running && !row.group_weights && !row.group_rate);
     assert_true(row.paused && row.closed && row.lifo && row.low_first);
     assert_int_equal(row.running, 7);
     assert_int_equal(row.rate, 9);
@@ -152,16 +157,16 @@ settings_of_a_queue_that_are_not_known_have_to_be_0(void **state)
         !row.low_first); /* of a program that knew no other */
     assert_true(row_queue_read(at, queue_with(bytes, 1, 0, words, 2), &row));
     assert_false(row.paused || row.closed);
-    words[11] = 1;
-    assert_false(row_queue_read(at, queue_with(bytes, 1, 12, words, 98), &row));
-    static const uint64_t most[] = {
-        LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1, LIMIT_TIME_MS};
-    for (unsigned i = 0; i < 4; i++) {
+    words[14] = 1;
+    assert_false(row_queue_read(at, queue_with(bytes, 1, 15, words, 122), &row));
+    static const uint64_t most[] = {LIMIT_QUEUE_WEIGHT, LIMIT_QUEUE_BACKLOG, LIMIT_TIME_MS + 1,
+        LIMIT_TIME_MS, LIMIT_GROUP_RUNNING, LIMIT_GROUP_WEIGHTS, LIMIT_QUEUE_RATE};
+    for (unsigned i = 0; i < 7; i++) {
         uint64_t was = words[6 + i];
         words[6 + i] = most[i];
-        assert_true(row_queue_read(at, queue_with(bytes, 1, 10, words, 82), &row));
+        assert_true(row_queue_read(at, queue_with(bytes, 1, 13, words, 106), &row));
         words[6 + i]++;
-        assert_false(row_queue_read(at, queue_with(bytes, 1, 10, words, 82), &row));
+        assert_false(row_queue_read(at, queue_with(bytes, 1, 13, words, 106), &row));
         words[6 + i] = was;
     }
     words[4] = LIMIT_QUEUE_RUNNING + 1;

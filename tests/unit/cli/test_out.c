@@ -206,6 +206,10 @@ every_reason_has_its_sentence(void **state)
         "more",
         "as many jobs of queue mail have begun as may in a time; one more may in 3m",
         "it waits until 1204 other jobs have ended",
+        "its group runs as many jobs as it may, 8, and up to 1204 of it go before it; stint queue "
+        "set mail --group-running N lets it run more",
+        "as many jobs of its group have begun as may in a time; one more may in 3m",
+        "others of its group go before it, up to 1204, and groups take turns",
         [STINT_WHY_NEEDS] = "it needs gpu=1 ssd, which none of the 4 workers for it has; start one "
                             "that does: stint-worker --queue mail --has 'gpu=1 ssd' ...",
         [STINT_WHY_ROOM] = "it needs gpu=1 ssd, which 4 workers have, and too much of it is taken; "

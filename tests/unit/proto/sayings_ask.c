@@ -223,6 +223,8 @@ job_info(void)
     text(i.needs, sizeof i.needs);
     i.batch = chance() ? 1 + upto(LIMIT_BATCH - 1) : 0;
     i.batch_role = i.batch ? below(3) : 0;
+    text(i.group, sizeof i.group);
+    i.group_holds = chance();
     i.progress = progress();
     return i;
 }
@@ -251,6 +253,8 @@ assert_job_info(const struct stint_job_info *was)
     assert_string_equal(is->needs, was->needs);
     ASSERT_FIELD(is, was, batch);
     ASSERT_FIELD(is, was, batch_role);
+    assert_string_equal(is->group, was->group);
+    ASSERT_FIELD(is, was, group_holds);
     ASSERT_FIELD(is, was, started_ms);
     ASSERT_FIELD(is, was, settled_ms);
     ASSERT_FIELD(is, was, keep_ms);
@@ -324,7 +328,10 @@ say_QUEUES(uint64_t number)
             .weight = 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
             .backlog_max = (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
             .keep_ms = below(2) ? STINT_KEEP_UNSET : upto(LIMIT_TIME_MS),
-            .time_to_run_ms = below(2) ? 0 : upto(LIMIT_TIME_MS)};
+            .time_to_run_ms = below(2) ? 0 : upto(LIMIT_TIME_MS),
+            .group_running = (uint32_t)upto(LIMIT_GROUP_RUNNING),
+            .group_weights = (uint32_t)upto(LIMIT_GROUP_WEIGHTS),
+            .group_rate = upto(LIMIT_QUEUE_RATE)};
         text(infos[i].name, sizeof infos[i].name);
         text(infos[i].unserved, sizeof infos[i].unserved);
         fill_numbers(infos[i].jobs, STINT_STATES);
@@ -347,6 +354,9 @@ say_QUEUES(uint64_t number)
         ASSERT_FIELD(&arrays->queue_info, &infos[i], backlog_max);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], keep_ms);
         ASSERT_FIELD(&arrays->queue_info, &infos[i], time_to_run_ms);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], group_running);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], group_weights);
+        ASSERT_FIELD(&arrays->queue_info, &infos[i], group_rate);
     }
     pack_buffer_free(&elements);
 }

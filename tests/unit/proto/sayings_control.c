@@ -152,6 +152,23 @@ say_SET_QUEUE(uint64_t number)
     assert_int_equal(heard.set_queue.tuning.backlog_max, tuning.backlog_max);
     assert_number(heard.set_queue.tuning.keep_ms, tuning.keep_ms);
     assert_number(heard.set_queue.tuning.time_to_run_ms, tuning.time_to_run_ms);
+    const struct group_weight weights[2] = {
+        {letters(1, LIMIT_GROUP_BYTES), 1}, {letters(1, 9), LIMIT_GROUP_WEIGHT}};
+    const struct group_setting groups = {
+        .running = chance() ? UINT32_MAX : (uint32_t)upto(LIMIT_GROUP_RUNNING),
+        .rate = chance() ? UINT64_MAX : upto(LIMIT_QUEUE_RATE),
+        .weights = (uint32_t)below(3)};
+    frame.used = 0;
+    message_put_group_setting(&frame, number, queue, &groups, weights);
+    hear(MESSAGE_SET_QUEUE, number);
+    assert_int_equal(heard.set_queue.action, STINT_SET_GROUPS);
+    assert_int_equal(heard.set_queue.groups.running, groups.running);
+    assert_number(heard.set_queue.groups.rate, groups.rate);
+    assert_int_equal(heard.set_queue.groups.weights, groups.weights);
+    for (uint32_t i = 0; i < groups.weights; i++) {
+        assert_same(arrays->items.group_weights[i].name, weights[i].name);
+        assert_int_equal(arrays->items.group_weights[i].weight, weights[i].weight);
+    }
 }
 
 void
@@ -167,7 +184,10 @@ say_QUEUE(uint64_t number)
         .weight = 1 + (uint32_t)upto(LIMIT_QUEUE_WEIGHT - 1),
         .backlog_max = (uint32_t)upto(LIMIT_QUEUE_BACKLOG),
         .keep_ms = chance() ? STINT_KEEP_UNSET : upto(LIMIT_TIME_MS),
-        .time_to_run_ms = upto(LIMIT_TIME_MS)};
+        .time_to_run_ms = upto(LIMIT_TIME_MS),
+        .group_running = (uint32_t)upto(LIMIT_GROUP_RUNNING),
+        .group_weights = (uint32_t)upto(LIMIT_GROUP_WEIGHTS),
+        .group_rate = upto(LIMIT_QUEUE_RATE)};
     message_put_queue(&frame, number, &q);
     hear(MESSAGE_QUEUE, number);
     assert_int_equal(heard.queue.paused, q.paused);
@@ -181,4 +201,7 @@ say_QUEUE(uint64_t number)
     assert_int_equal(heard.queue.backlog_max, q.backlog_max);
     assert_number(heard.queue.keep_ms, q.keep_ms);
     assert_number(heard.queue.time_to_run_ms, q.time_to_run_ms);
+    assert_int_equal(heard.queue.group_running, q.group_running);
+    assert_int_equal(heard.queue.group_weights, q.group_weights);
+    assert_number(heard.queue.group_rate, q.group_rate);
 }

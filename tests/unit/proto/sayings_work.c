@@ -266,6 +266,8 @@ spec(uint32_t place)
     if (chance())
         s.unique_for_ms = upto(LIMIT_TIME_MS);
     if (chance())
+        s.group = letters(1, 20);
+    if (chance())
         s.after = after(place);
     if (chance())
         s.after_flags = below(AFTER_FLAGS_ALL + 1);
@@ -300,6 +302,7 @@ assert_specs(const struct job_spec *jobs, uint32_t count)
         assert_same(s->unique, jobs[i].unique);
         assert_number(s->unique_flags, jobs[i].unique_flags);
         assert_number(s->unique_for_ms, jobs[i].unique_for_ms);
+        assert_same(s->group, jobs[i].group);
         assert_same(s->after, jobs[i].after);
         assert_number(s->after_flags, jobs[i].after_flags);
         assert_same(s->needs, jobs[i].needs);
@@ -459,7 +462,8 @@ say_DISPATCH(uint64_t number)
             .after = chance() ? joined_ids() : (struct slice){NULL, 0},
             .needs = chance() ? needs() : (struct slice){NULL, 0},
             .batch = chance() ? upto(UINT64_MAX) : 0,
-            .counts = chance() ? some_counts() : (struct slice){NULL, 0}};
+            .counts = chance() ? some_counts() : (struct slice){NULL, 0},
+            .group = chance() ? letters(1, 20) : (struct slice){NULL, 0}};
         message_put_dispatched(&frame, &jobs[i]);
     }
     pack_close_array(&frame, at, count);
@@ -480,6 +484,7 @@ say_DISPATCH(uint64_t number)
         assert_same(d->needs, jobs[i].needs);
         assert_number(d->batch, jobs[i].batch);
         assert_same(d->counts, jobs[i].counts);
+        assert_same(d->group, jobs[i].group);
     }
 }
 

@@ -298,6 +298,7 @@ a_large_body_goes_into_parts_and_no_record_grows_past_its_page(void **state)
         struct record r;
         spec.payload = (struct slice){large, size};
         spec.schedule = (struct slice){large, size % 2 ? LIMIT_NAME_BYTES : 0};
+        spec.group = (struct slice){large, size % 3 ? LIMIT_GROUP_BYTES : 0};
         record_from_spec(&r, &spec, 1);
         if (size % 3 == 0) {
             record_set_needs(&r, (struct slice){large, LIMIT_NEEDS_BYTES});
@@ -305,7 +306,7 @@ a_large_body_goes_into_parts_and_no_record_grows_past_its_page(void **state)
         }
         for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
             if (f != FIELD_ATTEMPTS && record_field_name(f) && f != FIELD_SCHEDULE &&
-                f != FIELD_NEEDS) /* one is not written, two are there from the start */
+                f != FIELD_NEEDS && f != FIELD_GROUP) /* not written; there from the start */
                 record_set(&r, (enum record_field)f, 1);
         r.error = (struct slice){large, LIMIT_ERROR_BYTES};
         uint8_t head[RECORD_HEAD_MAX];

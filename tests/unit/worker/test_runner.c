@@ -46,6 +46,13 @@ stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch)
     return false;
 }
 
+const char *
+stint_task_group(const struct stint_task *task)
+{
+    (void)task;
+    return NULL;
+}
+
 const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count)
 {

@@ -1,0 +1,456 @@
+/* Groups; the contract, and what it is all about, is in groups.h. */
+#include "groups.h"
+
+static const struct slice nothing = {NULL, 0};
+
+/* ---- rows of jobs ---- */
+
+static void
+put_line(struct core *core, const struct group *g, uint8_t priority, uint64_t sequence)
+{
+    uint8_t key[GROUP_LINE_BYTES_MAX];
+    store_put(core->store, STORE_GROUP_LINES,
+        group_line_key(key, g->queue->number, group_name(g), priority, sequence), nothing, nothing);
+    core->step.written_bytes += g->name_bytes + ROW_OVERHEAD_BYTES;
+}
+
+static bool
+del_line(struct core *core, const struct group *g, uint8_t priority, uint64_t sequence)
+{
+    uint8_t key[GROUP_LINE_BYTES_MAX];
+    return store_del(core->store, STORE_GROUP_LINES,
+        group_line_key(key, g->queue->number, group_name(g), priority, sequence));
+}
+
+static void
+put_turn(struct core *core, const struct stint_id *key, uint64_t turn, struct slice name)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES], row[ROW_GROUP_TURN_BYTES_MAX];
+    struct slice turn_key = group_turn_key(at, key, turn);
+    store_put(core->store, STORE_GROUP_TURNS, turn_key, row_group_turn_write(row, turn_key, name),
+        nothing);
+    core->step.written_bytes += name.size + ROW_OVERHEAD_BYTES;
+}
+
+static void
+del_turn(struct core *core, const struct stint_id *key, uint64_t turn)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES];
+    store_del(core->store, STORE_GROUP_TURNS, group_turn_key(at, key, turn));
+}
+
+/* The first or the last row of the line at or after, or at or before, that place. */
+static bool
+seek_line(struct core *core, const struct group *g, bool back, uint8_t priority, uint64_t sequence,
+    uint8_t *at_priority, uint64_t *at_sequence)
+{
+    uint8_t from[GROUP_LINE_BYTES_MAX];
+    struct slice key, value, name;
+    uint32_t queue;
+    struct slice begin = group_line_key(from, g->queue->number, group_name(g), priority, sequence);
+    bool found = back ? store_seek_back(core->store, STORE_GROUP_LINES, begin, &key, &value)
+                      : store_seek(core->store, STORE_GROUP_LINES, begin, &key, &value);
+    return found && group_line_read(key, &queue, &name, at_priority, at_sequence) &&
+        queue == g->queue->number && name.size == g->name_bytes &&
+        memcmp(name.data, g->key + GROUP_KEY_HEAD, name.size) == 0;
+}
+
+/* The first of the line, by the order of the queue's priorities. */
+static bool
+head_of_line(struct core *core, const struct group *g, uint8_t *priority, uint64_t *sequence)
+{
+    uint8_t from = UINT8_MAX;
+    if (g->queue->set.low_first) {
+        if (!seek_line(core, g, true, 0, UINT64_MAX, priority, sequence))
+            return false;
+        from = *priority;
+    }
+    return seek_line(core, g, false, from, 0, priority, sequence);
+}
+
+/* ---- counts ---- */
+
+static void
+count_ready(struct core *core, struct level *level, bool more)
+{
+    uint64_t one = more ? 1 : UINT64_MAX;
+    assert(more || (level->groups.ready > 0 && level->apart > 0 && level->queue->apart > 0));
+    level->groups.ready += one;
+    level->apart += one;
+    level->queue->apart += one;
+    group_mark_level(core, level);
+}
+
+static void
+count_standing(struct core *core, struct level *level, bool more)
+{
+    uint64_t one = more ? 1 : UINT64_MAX;
+    assert(more || (level->groups.standing > 0 && level->queue->past.groups->standing > 0));
+    level->groups.standing += one;
+    groups_of_queue(core, level->queue)->standing += one;
+    group_mark_level(core, level);
+}
+
+static uint64_t
+less_one(uint64_t n)
+{
+    return n - (n > 0); /* a row that was damaged counts from 0 on */
+}
+
+/* ---- who stands ---- */
+
+static struct stint_id
+standing_key(struct core *core, const struct group *g)
+{
+    return id_make(core->book.broker, g->queue->number, g->row.priority, g->row.stands);
+}
+
+static void
+stand(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
+{
+    struct queue_groups *q = groups_of_queue(core, g->queue);
+    uint64_t turn = later(q->turn, g->row.finish);
+    assert(!g->row.stands && turn < GROUP_TURN_APART);
+    g->row.stands = id_sequence(key);
+    g->row.priority = level->priority;
+    g->row.turn = turn;
+    put_turn(core, key, turn, group_name(g));
+    count_standing(core, level, true);
+    for (uint32_t i = 0; i < level->scans_count; i++)
+        if (turn <= level->scans[i].stood.turn)
+            level->scans[i].stood = (struct group_turn){turn, 0};
+    posts_wake(&g->queue->servings.posts);
+    group_mark(core, g);
+}
+
+/* Whoever calls it puts the job somewhere else. */
+static void
+stand_down(struct core *core, struct group *g)
+{
+    struct stint_id key = standing_key(core, g);
+    struct level *level = book_level(&core->book, g->queue, g->row.priority, false);
+    assert(g->row.stands && level);
+    del_turn(core, &key, g->row.turn);
+    count_standing(core, level, false);
+    g->row.stands = 0;
+    group_mark(core, g);
+}
+
+static bool
+may_run(const struct core *core, const struct group *g)
+{
+    return !group_is_full(g) && group_until_tokens(core, g, GROUP_TOKEN) == 0;
+}
+
+/* Does one come to stand? */
+static void
+arrange(struct core *core, struct group *g)
+{
+    uint8_t priority;
+    uint64_t sequence;
+    if (g->row.stands || g->row.ready == 0 || group_is_full(g))
+        return;
+    uint64_t wait_ms = group_until_tokens(core, g, GROUP_TOKEN);
+    if (wait_ms > 0) {
+        group_set_due(core, g, core->clocks.wall_ms + wait_ms);
+        group_mark(core, g);
+        return;
+    }
+    if (!head_of_line(core, g, &priority, &sequence))
+        return; /* damage: the verifier tells of it */
+    struct level *level = book_level(&core->book, g->queue, priority, false);
+    if (!level)
+        return;
+    struct stint_id key = book_id(&core->book, level, sequence);
+    (void)del_line(core, g, priority, sequence);
+    stand(core, g, level, &key);
+}
+
+static bool
+goes_before(const struct group *g, uint8_t priority, uint64_t sequence)
+{
+    return queue_prefers(g->queue, priority, g->row.priority) ||
+        (priority == g->row.priority && sequence < g->row.stands);
+}
+
+static void
+enter(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
+{
+    uint64_t sequence = id_sequence(key);
+    bool alone = g->row.ready++ == 0;
+    count_ready(core, level, true);
+    group_mark(core, g);
+    level->groups.oldest = earlier(level->groups.oldest, sequence);
+    if (alone && may_run(core, g)) {
+        stand(core, g, level, key);
+        return;
+    }
+    if (g->row.stands && goes_before(g, level->priority, sequence)) {
+        put_line(core, g, g->row.priority, g->row.stands);
+        stand_down(core, g);
+    }
+    put_line(core, g, level->priority, sequence);
+    arrange(core, g);
+}
+
+/* The ready job stands no more, and is not in line. False: it did not, and was not. */
+static bool
+leave(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
+{
+    bool stood = g->row.stands == id_sequence(key) && g->row.priority == level->priority;
+    if (stood)
+        stand_down(core, g);
+    else if (!del_line(core, g, level->priority, id_sequence(key)))
+        return false;
+    g->row.ready = less_one(g->row.ready);
+    count_ready(core, level, false);
+    group_mark(core, g);
+    return true;
+}
+
+/* ---- what jobs do ---- */
+
+void
+groups_offer(struct core *core, struct level *level, const struct stint_id *key,
+    const struct record *r, enum stint_state before)
+{
+    struct group *g = group_get(core, level->queue, r->group);
+    if (before == STINT_READY)
+        return; /* it is there */
+    if (before == STINT_RUNNING)
+        g->row.out = less_one(g->row.out);
+    enter(core, g, level, key);
+}
+
+static void
+part(
+    struct core *core, struct level *level, const struct stint_id *key, struct group *g, bool ready)
+{
+    if (ready)
+        (void)leave(core, g, level, key);
+    else
+        g->row.out = less_one(g->row.out);
+    group_mark(core, g);
+    arrange(core, g);
+}
+
+void
+groups_part(struct core *core, struct level *level, const struct stint_id *key, struct record *r,
+    enum stint_state state)
+{
+    if (!record_has(r, FIELD_GROUP))
+        return;
+    if (state == STINT_READY || state == STINT_RUNNING || record_holds(r))
+        part(core, level, key, group_get(core, level->queue, r->group), state == STINT_READY);
+    record_hold(r, false);
+}
+
+/* Its turn has come: the queue's time goes on to it. */
+static void
+take_turn(struct core *core, struct group *g, uint64_t turn)
+{
+    struct queue_groups *q = groups_of_queue(core, g->queue);
+    q->turn = later(q->turn, turn);
+    g->row.finish = turn + GROUP_TURN / g->weight;
+    groups_queue_changed(core, q);
+}
+
+void
+groups_take(
+    struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
+{
+    struct group *g = group_get(core, level->queue, r->group);
+    bool stood = g->row.stands == id_sequence(key) && g->row.priority == level->priority;
+    uint64_t turn =
+        stood ? g->row.turn : later(groups_of_queue(core, g->queue)->turn, g->row.finish);
+    (void)leave(core, g, level, key);
+    g->row.out++;
+    group_use_token(core, g);
+    take_turn(core, g, turn);
+    group_mark(core, g);
+    arrange(core, g);
+}
+
+bool
+groups_hold(struct core *core, struct level *level, const struct stint_id *key, struct record *r,
+    enum stint_state state)
+{
+    if (!record_has(r, FIELD_GROUP) || level->queue->set.group_running != 1)
+        return false;
+    struct group *g = group_get(core, level->queue, r->group);
+    bool ready = state == STINT_READY;
+    if (ready && g->row.out > 0)
+        return false;
+    if (ready) {
+        (void)leave(core, g, level, key);
+        g->row.out++;
+    }
+    record_hold(r, true);
+    return true;
+}
+
+void
+groups_set_apart(
+    struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
+{
+    struct group *g = group_get(core, level->queue, r->group);
+    (void)leave(core, g, level, key);
+    g->row.out++;
+    put_turn(core, key, GROUP_TURN_APART, group_name(g));
+    arrange(core, g);
+}
+
+void
+groups_clear_apart(struct core *core, struct level *level, const struct stint_id *key)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES];
+    struct slice value, name, turn_key = group_turn_key(at, key, GROUP_TURN_APART);
+    if (!store_get(core->store, STORE_GROUP_TURNS, turn_key, &value) ||
+        !row_group_turn_read(turn_key, value, &name))
+        return;
+    struct group *g = group_get(core, level->queue, name);
+    del_turn(core, key, GROUP_TURN_APART);
+    g->row.out = less_one(g->row.out);
+    enter(core, g, level, key);
+}
+
+/* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
+ * there. */
+void
+groups_set_aside(struct core *core, struct level *level, const struct stint_id *key,
+    struct slice bytes, bool ran)
+{
+    struct slice name = record_group_of_damaged(bytes);
+    if (name.size == 0)
+        return;
+    struct group *g = group_get(core, level->queue, name);
+    if (ran)
+        g->row.out = less_one(g->row.out);
+    else if (!leave(core, g, level, key))
+        return;
+    group_mark(core, g);
+    arrange(core, g);
+}
+
+/* ---- turns ---- */
+
+bool
+groups_next(
+    struct core *core, const struct level *level, const struct group_turn *from, struct standing *s)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES];
+    struct slice found, value;
+    struct stint_id key = book_id(&core->book, level, from->sequence);
+    struct slice name;
+    if (!store_seek(
+            core->store, STORE_GROUP_TURNS, group_turn_key(at, &key, from->turn), &found, &value) ||
+        !group_turn_key_read(found, &s->key, &s->turn) || !id_same_level(&s->key, &key) ||
+        s->turn == GROUP_TURN_APART || !row_group_turn_read(found, value, &name))
+        return false;
+    s->name_bytes = (uint8_t)name.size;
+    memcpy(s->name, name.data, name.size);
+    return true;
+}
+
+static struct group *
+group_of(struct core *core, const struct level *level, const struct standing *s)
+{
+    return group_get(core, level->queue, (struct slice){s->name, s->name_bytes});
+}
+
+static uint64_t
+others_turn(const struct queue_groups *q)
+{
+    return later(q->turn, q->others);
+}
+
+bool
+groups_is_others_turn(struct core *core, const struct level *level, const struct group_turn *from)
+{
+    struct standing s;
+    return !groups_next(core, level, from, &s) ||
+        others_turn(groups_of_queue(core, level->queue)) <= s.turn;
+}
+
+void
+groups_pass_others(struct core *core, struct queue *queue)
+{
+    struct queue_groups *q = groups_of_queue(core, queue);
+    q->turn = others_turn(q);
+    q->others = q->turn + GROUP_TURN;
+    groups_queue_changed(core, q);
+}
+
+bool
+groups_still_may(struct core *core, struct level *level, const struct standing *s)
+{
+    struct group *g = group_of(core, level, s);
+    if (may_run(core, g))
+        return true;
+    assert(g->row.stands == id_sequence(&s->key) && g->row.priority == level->priority);
+    put_line(core, g, g->row.priority, g->row.stands);
+    stand_down(core, g);
+    arrange(core, g);
+    return false;
+}
+
+void
+groups_drop(struct core *core, struct level *level, const struct standing *s)
+{
+    struct group *g = group_of(core, level, s);
+    struct stint_id key = s->key;
+    if (g->row.stands == id_sequence(&key) && g->row.priority == level->priority)
+        (void)leave(core, g, level, &key);
+    else
+        del_turn(core, &key, s->turn);
+    arrange(core, g);
+}
+
+void
+groups_are_lost(struct core *core, struct level *level)
+{
+    groups_of_queue(core, level->queue)->standing -= level->groups.standing;
+    level->groups.standing = 0;
+    group_mark_level(core, level);
+    core_say(core, NOTE_ERROR, "ready jobs of groups are not found, the data is damaged; --verify",
+        NOTE_TEXT("queue", level->queue->name));
+}
+
+void
+groups_seek_again(struct level *level)
+{
+    for (uint32_t i = 0; i < level->scans_count; i++)
+        level->scans[i].stood = (struct group_turn){0, 0};
+    posts_wake(&level->queue->servings.posts);
+}
+
+struct group_wait
+groups_wait_of(struct core *core, struct queue *q, const struct stint_id *key, struct slice name)
+{
+    const struct group *g = group_get(core, q, name);
+    return (struct group_wait){
+        .stands = g->row.stands == id_sequence(key) && g->row.priority == id_priority(key),
+        .full = group_is_full(g),
+        .out = g->row.out,
+        .ready = g->row.ready,
+        .token_ms = group_until_tokens(core, g, GROUP_TOKEN)};
+}
+
+/* ---- settings ---- */
+
+void
+groups_look_at(struct core *core, struct queue *q, struct slice name)
+{
+    struct group *g = group_get(core, q, name);
+    uint8_t priority;
+    uint64_t sequence;
+    if (g->row.due_ms && g->row.due_ms <= core->clocks.wall_ms)
+        g->row.due_ms = 0; /* its row is gone */
+    group_mark(core, g);
+    if (g->row.stands && head_of_line(core, g, &priority, &sequence) &&
+        goes_before(g, priority, sequence)) { /* priorities have another order now */
+        put_line(core, g, g->row.priority, g->row.stands);
+        stand_down(core, g);
+    }
+    arrange(core, g);
+}
