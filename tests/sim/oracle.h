@@ -25,6 +25,7 @@ struct wish {
     uint64_t delay_ms; /* it comes to be run so much later; 0: at once */
     uint64_t expires_in_ms; /* it expires if it has not begun; 0: it does not */
     uint64_t total_ms; /* of all its runs; 0: no limit */
+    uint64_t batch; /* its number; 0: it is in none */
     const char *unique; /* its unique key; NULL: none */
     bool unique_waiting; /* that it holds only while it waits */
     uint64_t unique_for_ms; /* after a success */

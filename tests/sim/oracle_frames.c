@@ -294,6 +294,8 @@ frames_in(const struct batch *batch)
             queues_hear(e->peer, from->key, &m);
         else if (m.type == MESSAGE_SET_SCHEDULE)
             schedules_hear(&m);
+        else if (m.type == MESSAGE_SET_BATCH)
+            batches_hear(&m);
         else if (m.type == MESSAGE_BULK)
             bulks_hear(from, &m);
         hear(from, &m);

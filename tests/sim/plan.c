@@ -54,6 +54,7 @@ make_world(struct plan *p, struct chance *c)
     l->ruled = chance_in_100(c, 40);
     l->linked = chance_in_100(c, 50) ? 25 : 0;
     l->ticks = chance_in_100(c, 50) && o->max.queue_backlog == 0;
+    l->batched = chance_in_100(c, 60) && o->max.queue_backlog == 0 ? 60 : 0;
     o->zone = made_zone;
 }
 

@@ -1,5 +1,6 @@
 /* Wishes; the contract is in wishes.h. */
 #include "wishes.h"
+#include "batcher.h"
 #include "keys.h"
 
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
@@ -38,6 +39,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.unique_waiting = chance_in_100(c, 30);
         w.unique_for_ms = chance_in_100(c, 30) ? chance_between(c, 1, 20000) : 0;
     }
+    if (load->batched && !key && chance_in_100(c, load->batched))
+        w.batch = batcher_choose(c);
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
         w.result_bytes += chance_below(c, 9000);
@@ -99,6 +102,7 @@ wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
         .delay_ms = w->delay_ms,
         .expires_in_ms = w->expires_in_ms,
         .total_ms = w->total_ms,
+        .batch = w->batch,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms,
