@@ -132,6 +132,8 @@ batcher_main(void *context)
     (void)context;
     if (stint_client_new(&o, &b.client) != STINT_OK)
         return;
+    for (unsigned n = 0; n < KEPT / 2 && !b.calm; n++)
+        make();
     while (!b.stopping) {
         if (!b.calm)
             act();
@@ -158,7 +160,8 @@ batcher_begin(uint64_t seed, bool there)
 uint64_t
 batcher_choose(struct chance *chance)
 {
-    return b.numbers[chance_below(chance, KEPT)];
+    unsigned n = (unsigned)chance_below(chance, KEPT);
+    return b.numbers[n] ? b.numbers[n] : b.numbers[0];
 }
 
 void

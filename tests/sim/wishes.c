@@ -6,6 +6,13 @@
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
 static const char *const wishes_keys[3] = {"k", "key", "\xc3\xa4"};
 
+/* Batches are those of queue default. */
+static bool
+may_join(const struct grant *key)
+{
+    return !key || (!keys_restrict(key) && keys_allow(key, RIGHT_SUBMIT, "default"));
+}
+
 struct wish
 wishes_make(const struct load *load, const struct grant *key, struct chance *c)
 {
@@ -39,7 +46,7 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
         w.unique_waiting = chance_in_100(c, 30);
         w.unique_for_ms = chance_in_100(c, 30) ? chance_between(c, 1, 20000) : 0;
     }
-    if (load->batched && !key && chance_in_100(c, load->batched))
+    if (load->batched && may_join(key) && chance_in_100(c, load->batched))
         w.batch = batcher_choose(c);
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
