@@ -501,28 +501,20 @@ put_schedule(struct pack_buffer *b)
 static void
 put_batch(struct pack_buffer *b)
 {
-    struct pack_buffer job = {0};
-    struct job_spec spec = {.queue = {(const uint8_t *)"a", 1},
-        .kind = {(const uint8_t *)"k", 1},
-        .backoff_base_ms = 1,
-        .backoff_cap_ms = 1,
-        .max_attempts = 1};
+    static const uint8_t job[] = {0x80}; /* with all the defaults */
     uint8_t how = next(), which = next();
     uint64_t batch = 1 + which % 2;
-    message_put_job(&job, &spec);
-    const struct slice bytes = {job.data, job.used};
     const struct batch_request s = {.action = (enum batch_action)(1 + how % 4),
         .batch = batch,
         .title = {(const uint8_t *)"t", how / 4 % 2},
         .keep_ms = how / 8 % 2 ? KEEP_DEFAULT : how,
-        .success = {bytes.data, how / 16 % 2 ? bytes.size : 0},
-        .always = {bytes.data, how / 32 % 2 ? bytes.size : 0}};
+        .success = {job, how / 16 % 2},
+        .always = {job, how / 32 % 2}};
     if (how < 200)
         message_put_set_batch(b, next(), &s);
     else
         message_put_list_batches(b, how % 2 ? MESSAGE_LIST_BATCHES : MESSAGE_WAIT_BATCH, next(),
             which < 100 ? 0 : batch, (struct slice){(const uint8_t *)"12345678", how % 4 ? 0 : 8});
-    pack_buffer_free(&job);
 }
 
 static void
