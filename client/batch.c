@@ -1,6 +1,5 @@
 /* Batches: made, changed, closed, cancelled, waited for and listed. */
 #include "client.h"
-#include "now.h"
 
 #include <stdlib.h>
 
@@ -121,7 +120,7 @@ draw(void)
 {
     uint64_t bits;
     wire_random(&bits, sizeof bits);
-    return ((clock_wall_ms() << 19 | bits >> 45) & LIMIT_BATCH) | 1;
+    return ((wire_wall_ms() << 19 | bits >> 45) & LIMIT_BATCH) | 1;
 }
 
 enum stint_status

@@ -39,6 +39,12 @@ wire_now_us(void)
     return clock_us();
 }
 
+uint64_t
+wire_wall_ms(void)
+{
+    return clock_wall_ms();
+}
+
 void
 wire_random(void *to, size_t bytes)
 {

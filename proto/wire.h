@@ -49,6 +49,9 @@ wire_now_ms(void)
     return wire_now_us() / 1000;
 }
 
+/* Of the wall clock, for numbers that are to be in about the order in which they are drawn. */
+uint64_t wire_wall_ms(void);
+
 void wire_random(void *to, size_t bytes);
 
 #endif

@@ -144,14 +144,15 @@ is_over(struct core *core, const struct stint_id *id)
     return !job_find(core, id, &job) || job.place == PLACE_SETTLED;
 }
 
-/* When it is to be forgotten, if nothing of it is left by then. */
+/* When it is to be forgotten, if nothing of it is left by then. One that waits for its first job
+ * does so for as long as outcomes are kept, at least. */
 static uint64_t
 forget_ms(const struct core *core, const struct row_batch *row)
 {
     uint64_t keep_ms = row->keep_ms == KEEP_DEFAULT ? core->options.keep_ms : row->keep_ms;
     if (row->settled_ms)
         return row->settled_ms + keep_ms;
-    return row->jobs == 0 ? row->began_ms + keep_ms : UINT64_MAX;
+    return row->jobs == 0 ? row->began_ms + later(keep_ms, core->options.keep_ms) : UINT64_MAX;
 }
 
 /* It is held if there is something to do for it, and forgotten if its time has come. */
@@ -318,8 +319,10 @@ answer_waiters(struct core *core)
 {
     struct batch_waiter *w, *next;
     DL_FOREACH_SAFE (core->sweeps.batches.waiters, w, next) {
-        struct peer *peer = peer_of(core, w);
         struct row_batch row;
+        if (!batches_are_held(core, w->batch) && !core->sweeps.batches.removed)
+            continue; /* nothing became of it in this step */
+        struct peer *peer = peer_of(core, w);
         bool there = batches_read(core, w->batch, &row);
         if (peer && there && row.settled_ms == 0)
             continue;
@@ -337,7 +340,7 @@ batch_end_step(struct core *core)
 {
     if (core->sweeps.batches.settled)
         answer_waiters(core);
-    core->sweeps.batches.settled = false;
+    core->sweeps.batches.settled = core->sweeps.batches.removed = false;
     if (core->sweeps.batches.held)
         batches_write(core);
 }

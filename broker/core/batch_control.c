@@ -139,8 +139,8 @@ make(struct core *core, struct peer *peer, const struct message *m)
         b->row.keep_ms = s->keep_ms;
         b->row.maker = maker_of(peer);
         write_terms(core, b, &terms);
-        core->sweeps.batches.look_ms = earlier(core->sweeps.batches.look_ms,
-            b->row.began_ms + (s->keep_ms == KEEP_DEFAULT ? core->options.keep_ms : s->keep_ms));
+        core->sweeps.batches.look_ms =
+            earlier(core->sweeps.batches.look_ms, b->row.began_ms + core->options.keep_ms);
         say(core, peer, "a batch is made", b->number);
         tell(core, peer, m, b->number, &b->row);
     }

@@ -24,6 +24,12 @@ held(const struct core *core, uint64_t number)
 }
 
 bool
+batches_are_held(const struct core *core, uint64_t number)
+{
+    return held(core, number) != NULL;
+}
+
+bool
 batches_read(struct core *core, uint64_t number, struct row_batch *row)
 {
     uint8_t key[BATCH_KEY_BYTES];
@@ -80,7 +86,7 @@ batches_remove(struct core *core, struct job_batch *b)
     uint8_t key[BATCH_KEY_BYTES];
     store_del(core->store, STORE_BATCHES, batch_key(key, b->number, BATCH_PART_COUNTS));
     store_del(core->store, STORE_BATCHES, batch_key(key, b->number, BATCH_PART_TERMS));
-    core->sweeps.batches.settled = true; /* whoever waits for it is told */
+    core->sweeps.batches.settled = core->sweeps.batches.removed = true; /* who waits is told */
     let_go(core, b);
 }
 

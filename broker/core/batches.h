@@ -17,6 +17,7 @@
 /* The batch of this number, held from now on; whoever changes it says so with `changed`. It stays
  * where it is until the end of the step. NULL: there is none, or its row is damaged. */
 struct job_batch *batches_find(struct core *core, uint64_t number);
+bool batches_are_held(const struct core *core, uint64_t number);
 /* How it is, without holding it. */
 bool batches_read(struct core *core, uint64_t number, struct row_batch *row);
 /* What was said of it; borrowed until the store is written. */

@@ -116,7 +116,7 @@ struct batches {
     bool looking; /* rows are looked at, from here on */
     uint64_t at, looked; /* looked: so many so far */
     uint64_t look_ms; /* the broker's time: they are to be looked at then */
-    bool settled; /* one was, in this step */
+    bool settled, removed; /* one was, in this step */
     struct batch_waiter *waiters;
     uint32_t waiters_count, waiters_kept; /* kept: when it was last seen who is gone */
     struct pack_buffer job; /* that is made */

@@ -23,6 +23,7 @@ static struct poptOption options[] = {
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When it is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, batch_option_table, 0, "In which batch it is:", NULL},
     {"input", 'i', POPT_ARG_STRING, &given.input, 0, "lines from this file", "FILE"},
     {"null", '0', POPT_ARG_NONE, &zero, 0, "lines end with a zero byte, as from find -print0",
         NULL},

@@ -311,6 +311,7 @@ put_submit(struct pack_buffer *b, uint8_t connection)
             .delay_ms = how % 16 == 5 ? 1000 : 0,
             .expires_in_ms = how % 16 == 6 ? 1000 : 0,
             .total_ms = how % 16 == 11 ? 700 : 0,
+            .batch = how % 16 == 12 || how % 16 == 13 ? 1 + how / 128 : 0,
             .backoff_base_ms = DEFAULT_BACKOFF_BASE_MS,
             .backoff_cap_ms = DEFAULT_BACKOFF_CAP_MS,
             .max_attempts = 1 + how % 3,
@@ -498,14 +499,36 @@ put_schedule(struct pack_buffer *b)
 }
 
 static void
+put_batch(struct pack_buffer *b)
+{
+    static const uint8_t job[] = {0x80}; /* with all the defaults */
+    uint8_t how = next(), which = next();
+    uint64_t batch = 1 + which % 2;
+    const struct batch_request s = {.action = (enum batch_action)(1 + how % 4),
+        .batch = batch,
+        .title = {(const uint8_t *)"t", how / 4 % 2},
+        .keep_ms = how / 8 % 2 ? KEEP_DEFAULT : how,
+        .success = {job, how / 16 % 2},
+        .always = {job, how / 32 % 2}};
+    if (how < 200)
+        message_put_set_batch(b, next(), &s);
+    else
+        message_put_list_batches(b, how % 2 ? MESSAGE_LIST_BATCHES : MESSAGE_WAIT_BATCH, next(),
+            which < 100 ? 0 : batch, (struct slice){(const uint8_t *)"12345678", how % 4 ? 0 : 8});
+}
+
+static void
 put_other(struct pack_buffer *b, uint8_t what)
 {
-    if (what == 31 && next() % 2)
-        put_schedule(b);
-    else if (what == 31)
-        put_feed(b);
-    else
+    uint8_t which = what == 31 ? next() % 4 : 0;
+    if (what != 31)
         put_raw(b);
+    else if (which == 1)
+        put_schedule(b);
+    else if (which == 3)
+        put_batch(b);
+    else
+        put_feed(b);
 }
 
 static const enum message_type ids_types[16] = {[9] = MESSAGE_WAIT,

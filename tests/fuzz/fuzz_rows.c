@@ -1,5 +1,6 @@
 /* The readers of stored rows. The first byte says which, and a check would keep a fuzzer out, so it
  * is put right first; what then is a row must be the same after it was written and read again. */
+#include "batch_rows.h"
 #include "feed_rows.h"
 #include "fuzz.h"
 #include "rows.h"
@@ -161,6 +162,24 @@ schedule_check(struct slice row)
     return record_check(row.data + row.size - job, job, check);
 }
 
+/* Of either part. */
+static void
+read_batch(struct slice row)
+{
+    static uint8_t terms_again[ROW_BATCH_TERMS_BYTES_MAX];
+    uint8_t again[ROW_BATCH_BYTES_MAX];
+    struct row_batch a, b;
+    struct row_batch_terms c, d;
+    if (row_batch_read(7, row, &a)) {
+        MUST(row_batch_read(7, row_batch_write(again, 7, &a), &b));
+        MUST(a.flags == b.flags && a.jobs == b.jobs && batch_left(&a) <= a.jobs);
+    }
+    if (row_batch_terms_read(7, row, &c)) {
+        MUST(row_batch_terms_read(7, row_batch_terms_write(terms_again, 7, &c), &d));
+        MUST(c.title.size == d.title.size && c.jobs[1].size == d.jobs[1].size);
+    }
+}
+
 static void
 read_row(unsigned which, struct slice row)
 {
@@ -197,6 +216,9 @@ read_row(unsigned which, struct slice row)
     case 10:
         read_schedule(row);
         break;
+    case 11:
+        read_batch(row);
+        break;
     default:
         read_bulk(row);
         (void)row_part_read(&id, 1, row, &piece);
@@ -208,10 +230,10 @@ LLVMFuzzerTestOneInput(const uint8_t *given, size_t size)
 {
     static uint8_t bytes[BYTES_MAX];
     const uint64_t seeds[] = {get_be(id.bytes, 8), row_seed(id.bytes), row_seed(id.bytes), 7, 7, 0,
-        record_check("\2n", 2, 0), 7, 0, id_sequence(&id) + 1, 0};
+        record_check("\2n", 2, 0), 7, 0, id_sequence(&id) + 1, 0, 7};
     if (size < 1 || size > sizeof bytes)
         return 0;
-    unsigned which = given[0] % 11;
+    unsigned which = given[0] % 12;
     struct slice row = {given + 1, size - 1};
     read_row(which, row);
     if (row.size < ROW_PART_BYTES)

@@ -88,6 +88,28 @@ class Batches(harness.Case):
         self.assertEqual((self.one(b)["jobs"], self.one(b)["state"]), (3, "closed"))
         self.assertIn("--each", self.place.stint("submit", "--as-batch", "x").stderr)
 
+    def test_map_and_graphs_are_put_into_one(self):
+        b = self.new()
+        self.worker("--exec", "--handle", "default=true", "--slots", "2")
+        self.assertExit(self.place.stint("map", "--batch", b, "echo", input="1\n2\n3\n"), 0)
+        self.submit(b, "--graph", "-", input="eggs: three\npancake eggs: fry it\n")
+        self.batch("close", b)
+        self.assertIn("5 jobs: 5 succeeded", self.batch("wait", b, "--timeout", "50s").stdout)
+
+    def test_bulk_and_moves_are_about_its_jobs(self):
+        b = self.new()
+        self.submit(b, "--each", input="x\n" * 40)
+        self.place.stint("submit", "--each", input="y\n" * 40)
+        self.assertExit(self.place.stint("bulk", "move", "--where", f"batch={b}", "--to", "other", "--yes"), 0)
+        self.assertEqual({x["queue"] for x in self.place.json("ls", "--batch", b)}, {"other"})
+        self.assertExit(self.place.stint("bulk", "delete", "--where", f"batch={b} queue=other", "--yes"), 0)
+        self.assertEqual((self.one(b)["cancelled_jobs"], self.one(b)["left"]), (40, 0))
+        self.assertExit(self.place.stint("queue", "rm", "other"), 0)
+        self.batch("close", b)
+        self.batch("wait", b, code=1)
+        self.broker.kill()
+        self.place.stintd("--verify")
+
     def test_cancel_ends_all_of_it(self):
         b = self.new()
         self.submit(b, "--each", input="x\n" * 3000)

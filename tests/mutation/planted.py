@@ -30,6 +30,8 @@ JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
 PROGRESS, TELLING = "broker/core/progress.c", "broker/core/telling.c"
 FEED, FOLLOW, FOLLOWS = "broker/core/feed.c", "broker/core/follow.c", "client/follow.c"
 SCHEDULE, SCHEDULE_CONTROL, CRON, ZONE = ("broker/core/schedule.c", "broker/core/schedule_control.c", "proto/cron.c", "proto/zone.c")
+BATCHES, BATCH, BATCH_CONTROL, BATCH_ROWS, BATCH_VERIFY = (
+    f"broker/{n}.c" for n in ("core/batches", "core/batch", "core/batch_control", "store/batch_rows", "core/batch_verify"))
 FIGURES, FIGURES_H, TALLY, TALLY_H, SHOWN = (
     f"broker/core/{n}" for n in ("figures.c", "figures.h", "tally.c", "tally.h", "show_figures.c"))
 
@@ -1237,4 +1239,30 @@ PLANTED = [
     ("groups: nobody wakes when there is a token", GROUP_TIME, "    return due_ms > now_ms ? due_ms - now_ms : 0;", "    return due_ms > now_ms ? UINT64_MAX : 0;"),
     ("groups: searching finds their jobs", READY, "        if (!taken && !(grouped && record_bytes_grouped(*bytes))) {", "        if (!taken) {"),
     ("groups: the end of one is not told to its group", ATTEMPT, " | 1U << FIELD_GROUP)", ")"),
+    # Batches.
+    ("a batch does not count an end", JOB, "        batches_end(core, job->record.optional[FIELD_BATCH], to);", "        (void)batches_end;"),
+    ("a job of a batch that is forgotten at success is not counted", ATTEMPT, " | 1U << FIELD_BATCH | 1U << FIELD_GROUP)", " | 1U << FIELD_GROUP)"),
+    ("a batch that is open is over", BATCHES, "    bool over = (row->flags & BATCH_IS_CLOSED) && batch_left(row) == 0;", "    bool over = batch_left(row) == 0;"),
+    ("a batch whose job is retried stays over", BATCHES, "    b->row.ended[end_of(from)]--;\n    batches_judge(core, b);", "    b->row.ended[end_of(from)]--;\n    b->changed = true;"),
+    ("a batch makes its job again", BATCHES, "    if ((b->row.flags & batch_flag(BATCH_HAS, role)) && !(b->row.flags & settled))", "    (void)settled;\n    if (b->row.flags & batch_flag(BATCH_HAS, role))"),
+    ("a batch of which some failed succeeds", BATCHES, "    if (!(row->flags & BATCH_IS_CANCELLED) && row->ended[BATCH_SUCCEEDED] == row->jobs)", "    if (!(row->flags & BATCH_IS_CANCELLED))"),
+    ("a batch that was cancelled succeeds", BATCHES, "    if (!(row->flags & BATCH_IS_CANCELLED) && row->ended[BATCH_SUCCEEDED] == row->jobs)", "    if (row->ended[BATCH_SUCCEEDED] == row->jobs)"),
+    ("a batch that is over takes jobs", BATCHES, "    return row.settled_ms || (row.flags & BATCH_IS_CANCELLED) ? STINT_BATCH_OVER : STINT_OK;", "    return STINT_OK;"),
+    ("a batch that is cancelled takes jobs", BATCHES, "    return row.settled_ms || (row.flags & BATCH_IS_CANCELLED) ? STINT_BATCH_OVER : STINT_OK;", "    return row.settled_ms ? STINT_BATCH_OVER : STINT_OK;"),
+    ("the row of a batch is not written", BATCHES, "        if (b->changed) {", "        if (b->changed && b->number == 0) {"),
+    ("what a batch owes is owed after it was made", BATCH, "    b->row.flags &= ~batch_flag(BATCH_OWES, role);\n", ""),
+    ("what a batch owes is forgotten if it can't be made", BATCH, "    if (status != STINT_OK)\n        return false;\n    (void)submit_job", "    b->row.flags &= ~batch_flag(BATCH_OWES, role);\n    if (status != STINT_OK)\n        return false;\n    (void)submit_job"),
+    ("a restart forgets what batches owe", BATCH, "    core->sweeps.batches.look_ms = 0;", "    core->sweeps.batches.look_ms = UINT64_MAX;"),
+    ("the job of a batch does not know its batch", BATCH, "    spec->batch = batch_value(b->number, role);", "    (void)role;"),
+    ("a cancel ends one job of a batch too few", BATCH, "        b->row.at = id_plus(id, 1);\n", "        b->row.at = id_plus(id, 2);\n"),
+    ("a batch is forgotten before its jobs", BATCH, "    if (due_ms <= now_ms && !batches_any_job(core, number) && ", "    if (due_ms <= now_ms && "),
+    ("who waits for a batch is told before it is over", BATCH, "        if (peer && there && row.settled_ms == 0)\n            continue;\n", ""),
+    ("who waits for a batch is never told", BATCH, "    if (core->sweeps.batches.settled)\n        answer_waiters(core);", "    (void)answer_waiters;"),
+    ("a batch is another session's", BATCH_CONTROL, "    return row->maker == maker_of(peer);", "    return row->maker != maker_of(peer) || true;"),
+    ("any key closes a batch", BATCH_CONTROL, "    else if (!allowed(core, peer, rights, b->number))", "    else if (rights == 0)"),
+    ("batches of all queues are listed", BATCH_CONTROL, "!allowed(core, peer, RIGHT_SEE, number))\n            continue;", "false)\n            continue;"),
+    ("any key puts jobs into a batch", BATCHES, "!grant_allows(grant, RIGHT_SUBMIT, terms.queue)))", "false))"),
+    ("a damaged job of a batch never ends", BATCHES, "            batches_end(core, number, STINT_DEAD);", "            (void)ended;"),
+    ("a job that is gone is listed in its batch", JOB, "        batches_leave(core, job->record.optional[FIELD_BATCH], &job->id);", "        (void)batches_leave;"),
+    ("the verifier does not count what is left of a batch", BATCH_VERIFY, "    if (batch_left(&row) != left)", "    if (left == UINT64_MAX)"),
 ]

@@ -1,4 +1,5 @@
 /* The simulator's command: run seeds, replay one, make a failing one small. */
+#include "batcher.h"
 #include "broker.h"
 #include "oracle.h"
 #include "plan.h"
@@ -41,7 +42,7 @@ run_until(bool (*what)(void), unsigned seconds)
 static bool
 all_well(void)
 {
-    return peers_content() && ticker_content() && oracle_all_settled();
+    return peers_content() && ticker_content() && batcher_content() && oracle_all_settled();
 }
 
 static void
@@ -49,6 +50,7 @@ end_world(void)
 {
     peers_stop();
     ticker_stop();
+    batcher_stop();
     world_run(world_us() + 200ULL * US_A_SECOND);
     broker_stop();
     world_run(world_us() + 100ULL * US_A_SECOND);
@@ -70,6 +72,7 @@ run_seed(const struct options *o, uint64_t seed)
     broker_begin(&plan.options, chance_of(seed, 4), o->on_disk ? directory : NULL);
     peers_begin(&plan.load, seed);
     ticker_begin(seed, plan.load.ticks);
+    batcher_begin(seed, plan.load.batched > 0);
     for (unsigned i = 0; i < plan.count; i++) {
         if (o->only && !(o->kept >> i & 1))
             continue;
@@ -79,6 +82,7 @@ run_seed(const struct options *o, uint64_t seed)
     world_run(plan.end_us);
     plan_heal(&plan);
     ticker_calm();
+    batcher_calm();
     if (!run_until(all_well, SETTLE_MINUTES * 60))
         sim_broken("faults stopped half an hour ago, and not all is settled: %s", peers_wants());
     oracle_check_end();

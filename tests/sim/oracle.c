@@ -33,6 +33,7 @@ oracle_begin(const struct core_options *o)
     bulks_begin();
     schedules_begin();
     joint_begin();
+    batches_begin();
 }
 
 void
@@ -265,6 +266,8 @@ look_at(struct store *s, enum store_table table, struct slice key, struct slice 
         schedules_count_job(&r);
         return;
     }
+    if (batches_count_job(&r))
+        return;
     id = name_at(s, key, &r);
     struct job *j = recognise(s, &id, &r);
     if (j->scan == scan)
@@ -292,6 +295,7 @@ read_store(struct store *s)
     uint8_t from[STINT_ID_BYTES + 1] = {0};
     scan++;
     schedules_forget_jobs();
+    batches_forget_jobs();
     s->ops->begin(s);
     for (unsigned t = 0; t < 3; t++) {
         struct slice key, value, at = {from, 1};
@@ -491,7 +495,7 @@ check_counts(struct core *core)
     uint64_t counts[STINT_STATES] = {0};
     for (uint32_t i = 0; i < known.count; i++)
         counts[known.jobs[i].now.state]++;
-    counts[STINT_SCHEDULED] += schedules_jobs();
+    counts[STINT_SCHEDULED] += schedules_jobs() + batches_jobs();
     core_stats(core, &stats);
     for (enum stint_state s = STINT_READY; s < STINT_STATES; s++)
         if (stats.jobs[s] != counts[s])
@@ -564,6 +568,7 @@ oracle_batch(const struct batch *batch)
     clock_follow(batch);
     bulks_batch();
     schedules_batch(batch);
+    batches_batch(batch);
     frames_in(batch);
     bulks_may_move();
 }
@@ -577,7 +582,9 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     queues_check_store(store, false);
     schedules_check(store, true);
     bulks_command();
+    batches_command();
     judge();
+    batches_check(store);
     unique_check();
     feed_check_store(store);
     bulks_read(store);
@@ -638,12 +645,15 @@ oracle_started(struct store *store, struct core *core)
         sim_broken("a restart changed what was on disk");
     }
     feed_check_store(store); /* it is on disk if what it tells of is */
-    if (in_doubt)
+    if (in_doubt) {
         bulks_command();
+        batches_command();
+    }
     if (!as_before) {
         judge(); /* the step whose commit failed is on disk, and whole */
         remember_all();
     }
+    batches_check(store);
     bulks_read(store);
     for (uint32_t i = 0; i < known.count; i++)
         forget_connections(&known.jobs[i]);
@@ -656,29 +666,4 @@ oracle_started(struct store *store, struct core *core)
     known.stamp_ms = 0;
     frames_clear();
     frames_restart();
-}
-
-/* ---- the end ---- */
-
-void
-oracle_check_end(void)
-{
-    for (uint32_t i = 0; i < known.count; i++) {
-        const struct job *j = &known.jobs[i];
-        if (j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state))
-            sim_broken("%s is %s in the end", job_named(j), stint_state_name(j->now.state));
-        if (j->answer == ANSWER_NONE)
-            sim_broken("the submission of %s was never answered", job_named(j));
-        if (j->answer == ANSWER_STORED && !j->been && !j->passed)
-            sim_broken("%s was acknowledged and never settled", job_named(j));
-    }
-}
-
-bool
-oracle_all_gone(void)
-{
-    for (uint32_t i = 0; i < known.count; i++)
-        if (known.jobs[i].now.state != STINT_UNKNOWN)
-            return false;
-    return true;
 }

@@ -26,6 +26,7 @@ struct wish {
     uint64_t expires_in_ms; /* it expires if it has not begun; 0: it does not */
     uint64_t total_ms; /* of all its runs; 0: no limit */
     const char *group; /* NULL: none */
+    uint64_t batch; /* its number; 0: it is in none */
     const char *unique; /* its unique key; NULL: none */
     bool unique_waiting; /* that it holds only while it waits */
     uint64_t unique_for_ms; /* after a success */

@@ -300,6 +300,8 @@ frames_in(const struct batch *batch)
             queues_hear(e->peer, from->key, &m, arrays);
         else if (m.type == MESSAGE_SET_SCHEDULE)
             schedules_hear(&m);
+        else if (m.type == MESSAGE_SET_BATCH)
+            batches_hear(&m);
         else if (m.type == MESSAGE_BULK)
             bulks_hear(from, &m);
         hear(from, &m);

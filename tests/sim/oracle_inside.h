@@ -296,6 +296,26 @@ uint64_t schedules_jobs(void);
 /* When they have been counted; after a step, or after a start. */
 void schedules_check(struct store *s, bool stepped);
 
+/* oracle_batches.c: batches, and the jobs that they make, which are none of those that clients
+ * wish.
+ */
+void batches_begin(void);
+void batches_batch(const struct batch *batch);
+void batches_hear(const struct message *m);
+/* Before the jobs of the store are read; is it one that a batch has made? If not, is it in the
+ * batch that it was put into? */
+void batches_forget_jobs(void);
+bool batches_count_job(const struct record *r);
+void batches_read_job(const struct job *j, const struct record *r);
+/* So many that batches have made are there. */
+uint64_t batches_jobs(void);
+/* Those of one that is cancelled are cancelled as if that were heard of each. */
+void batches_command(void);
+/* When it is known what became of all jobs, after a step or a start. */
+void batches_check(struct store *s);
+/* Is every one that is closed over, and owes nothing? */
+bool batches_all_over(void);
+
 /* oracle_feed.c: what the feed says that the follower has made. */
 void feed_begin(void);
 /* When the store has been read, and nothing of it remembered yet. */

@@ -524,5 +524,30 @@ oracle_all_settled(void)
         if (known.jobs[i].now.state != STINT_UNKNOWN &&
             !stint_state_settled(known.jobs[i].now.state))
             return false;
-    return bulks_all_ended();
+    return bulks_all_ended() && batches_all_over();
+}
+
+/* ---- the end ---- */
+
+void
+oracle_check_end(void)
+{
+    for (uint32_t i = 0; i < known.count; i++) {
+        const struct job *j = &known.jobs[i];
+        if (j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state))
+            sim_broken("%s is %s in the end", job_named(j), stint_state_name(j->now.state));
+        if (j->answer == ANSWER_NONE)
+            sim_broken("the submission of %s was never answered", job_named(j));
+        if (j->answer == ANSWER_STORED && !j->been && !j->passed)
+            sim_broken("%s was acknowledged and never settled", job_named(j));
+    }
+}
+
+bool
+oracle_all_gone(void)
+{
+    for (uint32_t i = 0; i < known.count; i++)
+        if (known.jobs[i].now.state != STINT_UNKNOWN)
+            return false;
+    return true;
 }

@@ -22,7 +22,7 @@ totals_check(struct core *core, bool restarted)
     }
     core_stats(core, &stats);
     if (stats.totals[STINT_COUNT_SUBMITTED] < stored ||
-        stats.totals[STINT_COUNT_SUBMITTED] > known.count + schedules_jobs())
+        stats.totals[STINT_COUNT_SUBMITTED] > known.count + schedules_jobs() + batches_jobs())
         sim_broken("%llu jobs are counted as submitted, and %llu were seen of %u",
             (unsigned long long)stats.totals[STINT_COUNT_SUBMITTED], (unsigned long long)stored,
             known.count);

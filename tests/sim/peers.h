@@ -32,6 +32,7 @@ struct load {
     bool keys; /* peers come with keys, most of which are for some queues only */
     bool full; /* some clients will never find room: they are told so */
     bool ticks; /* somebody sets schedules */
+    unsigned batched; /* jobs in a hundred that are put into batches */
 };
 
 void peers_begin(const struct load *load, uint64_t seed);

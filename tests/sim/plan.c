@@ -57,6 +57,7 @@ make_world(struct plan *p, struct chance *c)
     l->needy = chance_in_100(c, 50) ? 40 : 0;
     l->grouped = chance_in_100(c, 50) ? 20 + (unsigned)chance_below(c, 81) : 0;
     l->ticks = chance_in_100(c, 50) && o->max.queue_backlog == 0;
+    l->batched = chance_in_100(c, 60) && o->max.queue_backlog == 0 ? 60 : 0;
     o->zone = made_zone;
 }
 

@@ -18,6 +18,12 @@ wire_now_us(void)
     return world_us() + actor_process()->clock_us;
 }
 
+uint64_t
+wire_wall_ms(void)
+{
+    return UINT64_C(1700000000000) + world_us() / 1000;
+}
+
 void
 wire_random(void *to, size_t bytes)
 {

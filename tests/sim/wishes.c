@@ -1,5 +1,6 @@
 /* Wishes; the contract is in wishes.h. */
 #include "wishes.h"
+#include "batcher.h"
 #include "keys.h"
 
 const char *const wishes_kinds[3] = {"default", "odd", "rare"};
@@ -15,6 +16,13 @@ wishes_has(bool all, struct chance *c)
     static const char *const some[] = {
         NULL, "cpus=4 gpu=2 mem=512M", "cpus=1", "odd cpus=8", "mem=2G,gpu=1,cpus=0"};
     return all ? "cpus=4 gpu=1 mem=1G odd" : some[chance_below(c, sizeof some / sizeof *some)];
+}
+
+/* Batches are those of queue default. */
+static bool
+may_join(const struct grant *key)
+{
+    return !key || (!keys_restrict(key) && keys_allow(key, RIGHT_SUBMIT, "default"));
 }
 
 struct wish
@@ -54,6 +62,8 @@ wishes_make(const struct load *load, const struct grant *key, struct chance *c)
     }
     if (chance_in_100(c, load->needy))
         w.needs = wishes_needs[chance_below(c, sizeof wishes_needs / sizeof *wishes_needs)];
+    if (load->batched && may_join(key) && chance_in_100(c, load->batched))
+        w.batch = batcher_choose(c);
     if (chance_in_100(c, load->large)) {
         w.payload_bytes += chance_below(c, 9000);
         w.result_bytes += chance_below(c, 9000);
@@ -117,6 +127,7 @@ wishes_job(const struct wish *w, uint32_t first, struct stint_id ids[2])
         .total_ms = w->total_ms,
         .needs = w->needs,
         .group = w->group,
+        .batch = w->batch,
         .unique = w->unique,
         .unique_flags = w->unique_waiting ? STINT_UNIQUE_WAITING : 0,
         .unique_for_ms = w->unique_for_ms,

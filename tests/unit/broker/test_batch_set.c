@@ -1,4 +1,5 @@
 /* Batches as people make, change, cancel and wait for them, and when they are forgotten. */
+#include "batch_rows.h"
 #include "batched.h"
 #include "filter.h"
 
@@ -238,15 +239,75 @@ it_is_forgotten_with_the_last_of_its_jobs(void **state)
 static void
 one_without_jobs_is_forgotten_and_one_that_is_open_is_not(void **state)
 {
-    struct world *w = batch_world(1);
+    struct core_options o;
+    core_options_init(&o);
+    o.keep_ms = 2000;
+    struct world *w = batch_world_of(&o, 1);
     (void)state;
-    assert_true(make_titled(w, B, "x", 2000));
+    assert_true(make_titled(w, B, "x", 0)); /* it waits for its first job */
+    step(w, 1000);
+    assert_true(is_known(w, B));
     assert_true(make_titled(w, B + 1, "y", 2000));
     settle(w, add_job(w, B + 1), 1, OUTCOME_SUCCEEDED);
     pass(w, 10000);
     assert_false(is_known(w, B));
     assert_true(is_known(w, B + 1));
     finish(w);
+}
+
+static unsigned problems;
+
+static void
+count_problem(void *context, const char *what, const char *where)
+{
+    (void)context;
+    (void)what;
+    (void)where;
+    problems++;
+}
+
+static unsigned
+verify(struct world *w)
+{
+    struct verify_report report = {.problem = count_problem};
+    problems = 0;
+    core_verify(w->store, 0, &report);
+    assert_int_equal(report.problems, problems);
+    return problems;
+}
+
+/* What is there is good in itself, and does not fit together. */
+static void
+the_verifier_finds_what_does_not_fit(void **state)
+{
+    struct world *w = batch_world(0);
+    uint8_t key[BATCH_KEY_BYTES], member[MEMBER_KEY_BYTES], bytes[ROW_BATCH_BYTES_MAX];
+    struct slice value, none = {NULL, 0};
+    struct row_batch row;
+    (void)state;
+    make_batch(w, B);
+    struct stint_id a = add_job(w, B);
+    assert_int_equal(verify(w), 0);
+    w->store->ops->begin(w->store);
+    assert_true(store_get(w->store, STORE_BATCHES, batch_key(key, B, BATCH_PART_COUNTS), &value));
+    assert_true(row_batch_read(B, value, &row));
+    row.jobs++; /* one more than is there */
+    store_put(w->store, STORE_BATCHES, batch_key(key, B, BATCH_PART_COUNTS),
+        row_batch_write(bytes, B, &row), none);
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    assert_int_equal(verify(w), 1);
+    w->store->ops->begin(w->store);
+    row.jobs = 0;
+    store_put(w->store, STORE_BATCHES, batch_key(key, B, BATCH_PART_COUNTS),
+        row_batch_write(bytes, B, &row), none);
+    store_del(w->store, STORE_MEMBERS, member_key(member, B, &a)); /* it is not listed */
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    assert_int_equal(verify(w), 2);
+    w->store->ops->begin(w->store);
+    store_del(w->store, STORE_BATCHES, batch_key(key, B, BATCH_PART_TERMS));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    assert_true(verify(w) > 2);
+    world_destroy(&w);
 }
 
 static uint32_t
@@ -409,6 +470,7 @@ main(void)
         cmocka_unit_test(a_connection_waits_for_so_many),
         cmocka_unit_test(it_is_forgotten_with_the_last_of_its_jobs),
         cmocka_unit_test(one_without_jobs_is_forgotten_and_one_that_is_open_is_not),
+        cmocka_unit_test(the_verifier_finds_what_does_not_fit),
         cmocka_unit_test(its_jobs_are_listed),
         cmocka_unit_test(a_bulk_operation_is_about_its_jobs),
         cmocka_unit_test(all_are_listed_in_pages),
