@@ -32,7 +32,7 @@ ask_for_jobs(
     for (uint32_t i = 0; i < count; i++) {
         struct wish w = wishes_make(load, NULL, chance);
         w.unique = NULL;
-        w.expires_in_ms = 0;
+        w.expires_in_ms = w.batch = 0;
         w.kills = w.picky = false;
         if (i > 0)
             wishes_wait(&w, load, NULL, first, i, chance);

@@ -275,15 +275,7 @@ bool needs_same(const struct job *a, const struct job *b);
 /* Is a worker of its queue and kind connected, as frames_served has it, that could run it? */
 bool frames_could(const struct job *j);
 
-/* What its record says of its wishes: is it that? */
-static inline void
-wished_read(struct job *j, const struct record *r)
-{
-    expires_read(j, r);
-    after_read(j, r);
-    total_read(j, r);
-    needs_read(j, r);
-}
+
 /* oracle_schedules.c: schedules and their jobs, which are none of those that clients wish. */
 void schedules_begin(void);
 void schedules_batch(const struct batch *batch);
@@ -384,5 +376,17 @@ void frames_out(const struct outbox *out);
 void unique_remember(struct job *job);
 /* No two jobs have the same unique key. */
 void unique_check(void);
+
+/* What its record says of its wishes: is it that? */
+static inline void
+wished_read(struct job *j, const struct record *r)
+{
+    expires_read(j, r);
+    after_read(j, r);
+    total_read(j, r);
+    needs_read(j, r);
+    groups_read(j, r);
+    batches_read_job(j, r);
+}
 
 #endif
