@@ -261,6 +261,9 @@ take(void *owner, const struct message *m)
     case MESSAGE_EVENTS:
         client_take_events(c, m);
         break;
+    case MESSAGE_OUTPUT:
+        client_take_output(c, m);
+        break;
     default:
         take_reply(c, m);
     }

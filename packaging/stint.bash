@@ -46,7 +46,7 @@ _stint() {
             key) values="new add list show revoke" ;;
             add | show) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
             esac ;;
-        show | why | result | wait | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
+        show | why | result | wait | follow | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac
     fi

@@ -19,7 +19,7 @@ end
 complete -c stint -n 'not __stint_verb >/dev/null' -f -a '(stint --words 2>/dev/null) help'
 complete -c stint -n '__stint_is help' -f -a '(stint --words 2>/dev/null)'
 complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb) 2>/dev/null)'
-complete -c stint -n '__stint_is show why result wait cancel retry change promote delete events' -f -a '(stint --values ids 2>/dev/null)'
+complete -c stint -n '__stint_is show why result wait follow cancel retry change promote delete events' -f -a '(stint --values ids 2>/dev/null)'
 complete -c stint -n '__stint_is worker' -f -a 'show resize pause resume drain stop (stint --values workers 2>/dev/null)'
 complete -c stint -n '__stint_is queue' -f -a 'pause resume close open set rm (stint --values queues 2>/dev/null)'
 complete -c stint -n '__stint_is bulk' -f -a 'cancel retry delete promote move priority ls show wait stop'

@@ -26,7 +26,7 @@ _stint() {
         compadd -- ${(f)"$(stint --words $verb 2>/dev/null)"}
     else
         case $verb in
-        show | why | result | wait | cancel | retry | change | promote | delete | events)
+        show | why | result | wait | follow | cancel | retry | change | promote | delete | events)
             compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
         worker)
             case ${words[CURRENT-1]} in

@@ -9,6 +9,7 @@ enum ids_key {
     IDS_OPTION = 3,
     WAIT_TELLS_PROGRESS = 4,
     GET_TELLS_ATTEMPTS = 4,
+    WAIT_TELLS_OUTPUT = 5,
 };
 
 void
@@ -20,6 +21,8 @@ ids_field(struct decoding *d, uint64_t key)
         d->m->wait.results = pack_bool(&d->r);
     else if (key == WAIT_TELLS_PROGRESS && d->m->type == MESSAGE_WAIT)
         d->m->wait.progress = pack_bool(&d->r);
+    else if (key == WAIT_TELLS_OUTPUT && d->m->type == MESSAGE_WAIT)
+        d->m->wait.output = pack_bool(&d->r);
     else if (key == IDS_OPTION && d->m->type == MESSAGE_GET)
         d->m->get.parts = (uint32_t)decoding_ranged(d, 0, 3, "the parts are 0 to 3");
     else if (key == GET_TELLS_ATTEMPTS && d->m->type == MESSAGE_GET)
@@ -34,8 +37,9 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
 {
     bool with_option = type == MESSAGE_WAIT || type == MESSAGE_GET;
     bool progress = type == MESSAGE_WAIT && (option & WAIT_PROGRESS) != 0;
+    bool output = type == MESSAGE_WAIT && (option & WAIT_OUTPUT) != 0;
     bool attempts = type == MESSAGE_GET && (option & PART_ATTEMPTS) != 0;
-    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress + attempts, number);
+    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress + output + attempts, number);
     put_ids(b, IDS, ids, count);
     if (!with_option)
         return;
@@ -46,6 +50,8 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
         pack_put_uint(b, option & ~(uint32_t)PART_ATTEMPTS);
     if (progress)
         put_key_bool(b, WAIT_TELLS_PROGRESS, true);
+    if (output)
+        put_key_bool(b, WAIT_TELLS_OUTPUT, true);
     if (attempts)
         put_key_bool(b, GET_TELLS_ATTEMPTS, true);
 }

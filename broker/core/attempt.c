@@ -12,6 +12,7 @@
 #include "attempt.h"
 #include "apart.h"
 #include "job.h"
+#include "live.h"
 #include "random.h"
 #include "tally.h"
 #include "watch.h"
@@ -416,6 +417,7 @@ claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
     if (!l->worker)
         fleet_lease_adopt(&core->fleet, l, worker);
     l->claimed = true;
+    live_leased(core, l);
     if (ref->begun && !attempt_begin(core, l))
         return STINT_NO_SUCH_JOB;
     return STINT_OK;

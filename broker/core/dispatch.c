@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "job.h"
 #include "links.h"
+#include "live.h"
 #include "pace.h"
 #include "peers.h"
 #include "ready.h"
@@ -141,6 +142,7 @@ static struct lease *
 hand_out(struct core *core, struct worker *w, const struct found *job)
 {
     struct lease *l = attempt_lease(core, job->level, &job->id, &job->key, &job->record, w);
+    live_leased(core, l);
     l->bytes = job->bytes;
     w->fresh++;
     w->peer->taken_bytes += job->record.body_bytes;

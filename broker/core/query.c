@@ -4,6 +4,7 @@
 #include "query.h"
 #include "clock.h"
 #include "job.h"
+#include "live.h"
 #include "match.h"
 #include "peers.h"
 #include "reply.h"
@@ -139,6 +140,8 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
             status = STINT_TOO_MANY;
         else if (m->wait.progress)
             telling_begin(core, peer, &id);
+        if (status == STINT_OK && (m->wait.output || core->fleet.pushed.listening > 0))
+            live_listen(core, peer, &id, m->wait.output);
         core->scratch.decoded->statuses[i] = status;
     }
     reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);

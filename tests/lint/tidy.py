@@ -21,6 +21,7 @@ LONG_FUNCTIONS = {
 # Likewise of structs. The core's are to be cut into structs of their own, and the messages by group.
 LARGE_STRUCTS = {
     "message": "a union of what each message says",
+    "message_arrays": "a union of what each message has many of",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
     "stint_schedule_info": "public: what a schedule is, field by field",

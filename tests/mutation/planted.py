@@ -1153,8 +1153,6 @@ PLANTED = [
     ("Sunday is 0 alone", CRON, "((bits[4] | bits[4] >> 7) & 0x7f)", "(bits[4] & 0x7f)"),
     ("a zone's last rule is not read", ZONE, "    if (low == z->count && z->rule.is_set) {", "    if (low == z->count && z->count == 0) {"),
     # What comes with the end of a run.
-    ("joint: jobs come before the end", SETTLE, "    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);",
-     "    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n    book_clear_running(&core->book, &lease->key);\n    fleet_lease_remove(&core->fleet, lease);"),
     ("joint: a late end brings nothing", SETTLE, "    apply(core, peer->worker, &job, &o);\n    if (o.joint.size > 0)\n        joint_apply(core, peer, &o);\n", "    apply(core, peer->worker, &job, &o);\n"),
     ("joint: runs that are begun anew bring their jobs", SETTLE, "    bool asks = is_run(o->type) && *status == STINT_OK;", "    bool asks = *status == STINT_OK;"),
     ("joint: a refused success is one", SETTLE, "    if (o->type == OUTCOME_SUCCEEDED) {\n        o->type = OUTCOME_FAILED;", "    if (false) {\n        o->type = OUTCOME_FAILED;"),
@@ -1177,4 +1175,17 @@ PLANTED = [
     ("joint: an end that waits is dropped", "worker/leases.c", "        if (!joint_waits(w, refused, status))\n            held_free(refused);\n", "        (void)status;\n        held_free(refused);\n"),
     ("joint: jobs that are told in part are none", "worker/control.c", "    if (c->pieces)\n        refuse(c, \"of some jobs not all was told\");\n", ""),
     ("joint: what was written last is not heard", RUNNER, "    control_end(&r->control, r->task);\n", ""),
+    # What runs write while they run.
+    ("live: a worker is not asked with a job", "broker/core/dispatch.c", "    live_leased(core, l);\n", ""),
+    ("live: a worker that comes back is not asked", ATTEMPT, "    live_leased(core, l);\n", ""),
+    ("live: those who listen no more are counted", FLEET, "    fleet->pushed.listening -= watch->output;\n", ""),
+    ("live: pieces of another run are told", "broker/core/live.c", "l && l->attempt == piece->attempt && l->worker", "l && l->worker"),
+    ("live: pieces of others are told", "broker/core/live.c", " && l->worker == peer->worker && !tell", " && !tell"),
+    ("live: a worker goes on though nobody listens", "broker/core/live.c", "            show(core, l, false);", "            ;"),
+    ("live: who does not read is told", "broker/core/live.c", "        if (!w->output || !peers_can_take(core, w->peer))", "        if (!w->output)"),
+    ("live: a piece is too long for a message", "broker/core/live.c", "    if (cut > 0)\n        p.text", "    if (false)\n        p.text"),
+    ("live: what comes again is told again", "client/watch.c", "    uint64_t again = piece->at < at ? at - piece->at : 0;", "    uint64_t again = 0;"),
+    ("live: what was left out is not said", "client/watch.c", "        .left_out = piece->at > at ? piece->at - at : 0};", "        .left_out = 0};"),
+    ("live: where a piece stands is wrong", "worker/live.c", "    l->written += bytes;", "    l->written += count;"),
+    ("live: the last piece is not told", "worker/leases.c", "        if (h->live)\n            live_end(w, h);\n", ""),
 ]

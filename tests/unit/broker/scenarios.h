@@ -22,6 +22,7 @@ void play_feed(struct world *w);
 void play_schedules(struct world *w);
 void play_bulk(struct world *w);
 void play_joint(struct world *w);
+void play_live(struct world *w);
 
 /* Common sentences. */
 

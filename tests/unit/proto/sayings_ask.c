@@ -18,9 +18,11 @@ say_ids(enum message_type type, uint64_t number, uint32_t option)
 void
 say_WAIT(uint64_t number)
 {
-    bool results = chance(), tells = chance();
+    bool results = chance(), tells = chance(), listens = chance();
     (void)say_ids(MESSAGE_WAIT, number,
-        (results ? (uint32_t)WAIT_RESULTS : 0) | (tells ? (uint32_t)WAIT_PROGRESS : 0));
+        (results ? (uint32_t)WAIT_RESULTS : 0) | (tells ? (uint32_t)WAIT_PROGRESS : 0) |
+            (listens ? (uint32_t)WAIT_OUTPUT : 0));
+    assert_int_equal(heard.wait.output, listens);
     assert_int_equal(heard.wait.results, results);
     assert_int_equal(heard.wait.progress, tells);
 }
