@@ -1168,7 +1168,7 @@ PLANTED = [
     ("joint: one that is left out", SUBMIT, "    for (uint32_t i = 0; i < count; i++)\n        (void)submit_job(", "    for (uint32_t i = 1; i < count; i++)\n        (void)submit_job("),
     ("joint: the decoder counts no jobs", MESSAGE_JOINT, "    size->jobs += count;\n    if (!d->r.bad && size->jobs > LIMIT_JOBS)", "    size->jobs += count;\n    if (false)"),
     ("joint: a failure keeps what was asked for before it", ASKED, "    if (outcome != OUTCOME_SUCCEEDED)\n        drop(held);\n", "    (void)held;\n    (void)outcome;\n"),
-    ("joint: places of a second call are those of the first", ASKED, "            pack_put_uint(b, before + ref.index);", "            pack_put_uint(b, ref.index);"),
+    ("joint: places of a second call are those of the first", ASKED, "            pack_put_uint(b, before + ref.index);", "            pack_put_uint(b, 0 * before + ref.index);"),
     ("joint: an end that waits is not told again", "worker/leases.c", "    if (w->handover.later)\n        joint_tell_again(w);\n", ""),
     ("joint: an end that waits is not claimed", "worker/leases.c", "    DL_FOREACH (w->handover.later, h)\n        claim_one(c, h);\n", ""),
     ("joint: nobody presses", ASKED, "wire_now_ms() - e->since_ms >= PRESSING_MS;", "false;"),
