@@ -549,6 +549,8 @@ much_is_asked_for_without_waiting(void **state)
         false);
     assert_string_equal(t.outcome, "failed");
     assert_non_null(strstr(t.text, "at most 4 MiB"));
+    t = run_script("for i in $(seq 257); do echo \"jobs $i 65\"; done >&8", false);
+    assert_non_null(strstr(t.text, "more than 256 names"));
 }
 
 int
