@@ -242,7 +242,10 @@ take_reply(struct stint_client *c, const struct message *m)
     }
     char detail[200];
     slice_to_text(detail, sizeof detail, m->error.detail);
-    if (call->request->type != MESSAGE_SUBMIT)
+    /* Of a schedule's expression and zone the detail says all there is to say. */
+    if (m->error.about == MESSAGE_SET_SCHEDULE && m->error.status == STINT_INVALID && detail[0])
+        client_fail_so(c, STINT_INVALID, "the broker", detail);
+    else if (call->request->type != MESSAGE_SUBMIT)
         client_fail(c, m->error.status, "the broker", detail);
     call->replied(call, m->error.status, m);
 }

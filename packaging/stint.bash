@@ -39,6 +39,11 @@ _stint() {
             queue) values="pause resume close open set rm" ;;
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
+        schedule)
+            case $before in
+            schedule) values="set ls show next pause resume run rm" ;;
+            *) values=$(stint --values schedules 2>/dev/null) ;;
+            esac ;;
         bulk) values="cancel retry delete promote move priority ls show wait stop" ;;
         fleet) values="up down status size scale" ;;
         key)

@@ -22,6 +22,7 @@ complete -c stint -n '__stint_verb >/dev/null' -a '(stint --words (__stint_verb)
 complete -c stint -n '__stint_is show why result wait follow cancel retry change promote delete events' -f -a '(stint --values ids 2>/dev/null)'
 complete -c stint -n '__stint_is worker' -f -a 'show resize pause resume drain stop (stint --values workers 2>/dev/null)'
 complete -c stint -n '__stint_is queue' -f -a 'pause resume close open set rm (stint --values queues 2>/dev/null)'
+complete -c stint -n '__stint_is schedule' -f -a 'set ls show next pause resume run rm (stint --values schedules 2>/dev/null)'
 complete -c stint -n '__stint_is bulk' -f -a 'cancel retry delete promote move priority ls show wait stop'
 complete -c stint -n '__stint_is fleet' -a 'up down status size scale'
 complete -c stint -n '__stint_is key' -a 'new add list show revoke'

@@ -38,6 +38,11 @@ _stint() {
             queue) compadd -- pause resume close open set rm ;;
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
+        schedule)
+            case ${words[CURRENT-1]} in
+            schedule) compadd -- set ls show next pause resume run rm ;;
+            *) compadd -- ${(f)"$(stint --values schedules 2>/dev/null)"} ;;
+            esac ;;
         bulk) compadd -- cancel retry delete promote move priority ls show wait stop ;;
         fleet) compadd -- up down status size scale ;;
         key)
