@@ -178,6 +178,7 @@ stint_client_destroy(struct stint_client **client)
         (void)close(c->epoll_fd);
     pack_buffer_free(&c->lent.payload);
     pack_buffer_free(&c->lent.result);
+    pack_buffer_free(&c->lent.parents);
     free(c->lent.ids);
     free(c->submissions.met);
     free(c);

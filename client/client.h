@@ -125,6 +125,7 @@ struct lent {
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
+    struct pack_buffer parents;
     char progress[STINT_PROGRESS_BYTES];
     char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };

@@ -185,6 +185,7 @@ enum info_key {
     INFO_SPENT = 31,
     INFO_ATTEMPTS = 32,
     INFO_PROGRESS = 40, /* and the two behind it */
+    INFO_PARENTS = 43,
 };
 
 /* Runs that have ended; more than are ever told are none of a broker's. */
@@ -226,6 +227,19 @@ put_attempts(struct pack_buffer *b, const struct stint_attempt *attempts, uint64
     }
 }
 
+/* Ids, one behind the other, borrowed from the frame. */
+static void
+read_parents(struct message_arrays *arrays)
+{
+    struct slice ids = pack_bytes(&arrays->items.r);
+    if (ids.size % STINT_ID_BYTES != 0 || ids.size > LIMIT_AFTER * STINT_ID_BYTES)
+        arrays->items.r.bad = true;
+    else if (ids.size > 0) {
+        arrays->info.parents = (const struct stint_id *)ids.data;
+        arrays->info.parents_count = ids.size / STINT_ID_BYTES;
+    }
+}
+
 /* What jobs have had since there was a second form of them. */
 static void
 later_field(struct message_arrays *arrays, uint64_t key)
@@ -262,6 +276,9 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_ATTEMPTS:
         read_attempts(arrays);
+        break;
+    case INFO_PARENTS:
+        read_parents(arrays);
         break;
     default:
         pack_skip(r);
@@ -389,7 +406,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->backoff_cap_ms != 0) + (i->unique[0] != 0) + (i->unique_flags != 0) +
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
         (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
-        (i->attempts != NULL) + progress_fields(&i->progress);
+        (i->attempts != NULL) + (i->parents != NULL) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -439,4 +456,6 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     if (i->attempts)
         put_attempts(b, i->attempts, i->attempts_count);
     put_progress(b, INFO_PROGRESS, &i->progress);
+    if (i->parents)
+        put_key_bytes(b, INFO_PARENTS, i->parents, i->parents_count * sizeof *i->parents);
 }

@@ -117,7 +117,7 @@ add_piece(struct pieces *p, const char *hex)
     for (size_t i = 0; i < size && good; i++) {
         int high = digit_of(hex[2 * i]), low = digit_of(hex[2 * i + 1]);
         good = high >= 0 && low >= 0;
-        p->bytes[p->used++] = good ? (uint8_t)(high << 4 | low) : 0;
+        p->bytes[p->used++] = (uint8_t)(good ? high << 4 | low : 0);
     }
     return good;
 }
