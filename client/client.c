@@ -178,6 +178,7 @@ stint_client_destroy(struct stint_client **client)
         (void)close(c->epoll_fd);
     pack_buffer_free(&c->lent.payload);
     pack_buffer_free(&c->lent.result);
+    pack_buffer_free(&c->lent.parents);
     free(c->lent.ids);
     free(c->submissions.met);
     free(c);
@@ -242,7 +243,10 @@ take_reply(struct stint_client *c, const struct message *m)
     }
     char detail[200];
     slice_to_text(detail, sizeof detail, m->error.detail);
-    if (call->request->type != MESSAGE_SUBMIT)
+    /* Of a schedule's expression and zone the detail says all there is to say. */
+    if (m->error.about == MESSAGE_SET_SCHEDULE && m->error.status == STINT_INVALID && detail[0])
+        client_fail_so(c, STINT_INVALID, "the broker", detail);
+    else if (call->request->type != MESSAGE_SUBMIT)
         client_fail(c, m->error.status, "the broker", detail);
     call->replied(call, m->error.status, m);
 }
@@ -260,6 +264,9 @@ take(void *owner, const struct message *m)
         break;
     case MESSAGE_EVENTS:
         client_take_events(c, m);
+        break;
+    case MESSAGE_OUTPUT:
+        client_take_output(c, m);
         break;
     default:
         take_reply(c, m);

@@ -58,6 +58,8 @@ struct watched {
     struct stint_id id;
     struct watcher watch, wait;
     struct stint_job_info *heard; /* its outcome, if the result was left out; NULL: nothing yet */
+    uint32_t output_attempt; /* what its runs write was told of this one, */
+    uint64_t output_at; /* up to here */
     UT_hash_handle hh;
 };
 
@@ -109,6 +111,8 @@ struct watching {
     uint64_t again_at_pong; /* not 0: ask again for all when this PONG has come */
     stint_outcome_fn *progress; /* NULL: nobody wants to hear how far they are */
     void *progress_context;
+    stint_output_fn *output; /* NULL: nobody wants to hear what they write */
+    void *output_context;
 };
 
 /* A question to ask again, as there was much to read. */
@@ -124,6 +128,7 @@ struct lent {
     struct stint_job_info info; /* of stint_get, with its bodies in these */
     struct pack_buffer payload, result;
     struct stint_attempt attempts[LIMIT_ATTEMPTS_TOLD];
+    struct pack_buffer parents;
     char progress[STINT_PROGRESS_BYTES];
     char where[WHERE_TEXT_BYTES]; /* the filter of a bulk operation */
 };
@@ -206,6 +211,7 @@ void client_renumber(struct call *call, uint64_t number);
 void client_end_submissions(struct stint_client *c);
 /* watch.c */
 void client_take_outcomes(struct stint_client *c, const struct message *m);
+void client_take_output(struct stint_client *c, const struct message *m);
 void client_watch_again(struct stint_client *c);
 /* The broker left something out because we had much to read. Ask again if that is over. */
 void client_watch_rest(struct stint_client *c);

@@ -32,6 +32,12 @@ take_job(struct stint_client *c, const struct message *m, void *into)
             arrays->info.attempts_count * sizeof *c->lent.attempts);
         c->lent.info.attempts = c->lent.attempts;
     }
+    if (arrays->info.parents) {
+        size_t size = arrays->info.parents_count * sizeof *arrays->info.parents;
+        c->lent.parents.used = 0;
+        c->lent.info.parents = (const struct stint_id *)memcpy(
+            pack_reserve(&c->lent.parents, size), arrays->info.parents, size);
+    }
     c->lent.info.payload =
         keep_body(&c->lent.payload, c->lent.info.payload, c->lent.info.payload_bytes);
     c->lent.info.result =

@@ -194,6 +194,24 @@ stint_unwatch(struct stint_client *client, const struct stint_id *ids, size_t co
 STINT_EXPORT void
 stint_watch_progress(struct stint_client *client, stint_outcome_fn *fn, void *context);
 
+/* What a run has written on standard error. */
+struct stint_output {
+    struct stint_id id;
+    uint32_t attempt;
+    const void *text; /* borrowed; may end within a character */
+    size_t bytes; /* 0: the run has begun */
+    uint64_t left_out; /* bytes before it that were written and not told */
+    uint64_t reserved[2];
+};
+typedef void stint_output_fn(void *context, const struct stint_output *output);
+/* Call `fn` with what the runs of jobs write on standard error, as they do, of those jobs that are
+ * watched or waited for from now on; of a run that goes on already, the last 4 KiB first. It is
+ * told a few times a second, and what is too much is left out, as is what this client does not read
+ * in time. NULL: nobody wants to hear it. Errors: STINT_UNSUPPORTED (the broker is too old, as far
+ * as it is known). */
+STINT_EXPORT enum stint_status
+stint_watch_output(struct stint_client *client, stint_output_fn *fn, void *context);
+
 /* Jobs watched that are not settled yet. */
 STINT_EXPORT size_t stint_client_watched(const struct stint_client *client);
 

@@ -580,13 +580,16 @@ specs_pack(
 }
 
 enum stint_status
-specs_check(const struct welcome *broker, const struct job_spec *spec, size_t index,
+specs_check(const struct welcome *broker, const struct job_spec *specs, size_t count,
     char why[SPECS_WHY_BYTES])
 {
     struct stint_client *c = new_checker();
+    enum stint_status status = STINT_OK;
     c->session.welcome = *broker;
     c->submissions.welcomed = true;
-    return end_checker(c, check_sizes(c, spec, index, false), why);
+    for (size_t i = 0; i < count && status == STINT_OK; i++)
+        status = check_sizes(c, &specs[i], i, count == 1);
+    return end_checker(c, status, why);
 }
 
 enum stint_status

@@ -165,7 +165,8 @@ ask_for(struct stint_client *c, const struct stint_id *ids, uint32_t count, bool
     struct call *call = client_call(c, MESSAGE_WAIT);
     call->replied = wait_answered;
     message_put_ids(&call->request->frame, MESSAGE_WAIT, call->request->number, ids, count,
-        (results ? WAIT_RESULTS : 0U) | (c->watching.progress ? WAIT_PROGRESS : 0U));
+        (results ? WAIT_RESULTS : 0U) | (c->watching.progress ? WAIT_PROGRESS : 0U) |
+            (c->watching.output ? WAIT_OUTPUT : 0U));
     client_send(call);
 }
 
@@ -356,4 +357,49 @@ client_watch_rest(struct stint_client *c)
         return;
     c->watching.again_at_pong = 0;
     ask_for_all(c);
+}
+
+enum stint_status
+stint_watch_output(struct stint_client *c, stint_output_fn *fn, void *context)
+{
+    if (fn && c->submissions.welcomed && !session_has_feature(&c->session, "output_live"))
+        return client_fail(c, STINT_UNSUPPORTED, "watching",
+            "the broker is too old to tell what jobs write while they run");
+    c->watching.output = fn;
+    c->watching.output_context = context;
+    return STINT_OK;
+}
+
+/* It may have been told before, in part: after a reconnect, or as somebody else began to listen. */
+static void
+wrote(struct stint_client *c, const struct wrote *piece)
+{
+    struct watched *w = find_watched(c, &piece->id);
+    struct slice text = piece->text;
+    if (!w || !c->watching.output || c->closing || piece->attempt < w->output_attempt)
+        return;
+    bool begins = piece->attempt > w->output_attempt;
+    uint64_t at = begins ? 0 : w->output_at;
+    uint64_t again = piece->at < at ? at - piece->at : 0;
+    if (again > text.size || (again == text.size && !begins))
+        return;
+    w->output_attempt = piece->attempt;
+    w->output_at = piece->at + text.size;
+    const struct stint_output output = {.id = piece->id,
+        .attempt = piece->attempt,
+        .text = text.data + again,
+        .bytes = text.size - again,
+        .left_out = piece->at > at ? piece->at - at : 0};
+    c->called++;
+    c->calling++;
+    c->watching.output(c->watching.output_context, &output);
+    c->calling--;
+}
+
+void
+client_take_output(struct stint_client *c, const struct message *m)
+{
+    const struct wrote *pieces = link_arrays(c->link)->wrote;
+    for (uint32_t i = 0; i < m->count; i++)
+        wrote(c, &pieces[i]);
 }

@@ -40,6 +40,11 @@ _stint() {
             *) values=$(stint --values queues 2>/dev/null) ;;
             esac ;;
         groups) values=$(stint --values queues 2>/dev/null) ;;
+        schedule)
+            case $before in
+            schedule) values="set ls show next pause resume run rm" ;;
+            *) values=$(stint --values schedules 2>/dev/null) ;;
+            esac ;;
         bulk) values="cancel retry delete promote move priority ls show wait stop" ;;
         fleet) values="up down status size scale" ;;
         key)
@@ -47,7 +52,7 @@ _stint() {
             key) values="new add list show revoke" ;;
             add | show) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
             esac ;;
-        show | why | result | wait | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
+        show | why | result | wait | follow | cancel | retry | change | promote | delete | events) values=$(stint --values ids 2>/dev/null) ;;
         run | map) values=$(compgen -c -- "$current") ;;
         esac
     fi

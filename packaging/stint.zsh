@@ -26,7 +26,7 @@ _stint() {
         compadd -- ${(f)"$(stint --words $verb 2>/dev/null)"}
     else
         case $verb in
-        show | why | result | wait | cancel | retry | change | promote | delete | events)
+        show | why | result | wait | follow | cancel | retry | change | promote | delete | events)
             compadd -- ${(f)"$(stint --values ids 2>/dev/null)"} ;;
         worker)
             case ${words[CURRENT-1]} in
@@ -39,6 +39,11 @@ _stint() {
             *) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
             esac ;;
         groups) compadd -- ${(f)"$(stint --values queues 2>/dev/null)"} ;;
+        schedule)
+            case ${words[CURRENT-1]} in
+            schedule) compadd -- set ls show next pause resume run rm ;;
+            *) compadd -- ${(f)"$(stint --values schedules 2>/dev/null)"} ;;
+            esac ;;
         bulk) compadd -- cancel retry delete promote move priority ls show wait stop ;;
         fleet) compadd -- up down status size scale ;;
         key)

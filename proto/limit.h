@@ -16,6 +16,7 @@ enum {
     LIMIT_ATTEMPTS_TOLD = 80, /* attempts of a job that have ended and are told, at most */
     LIMIT_ATTEMPT_ERROR_BYTES = 120, /* of each, the begin of its error */
     LIMIT_PROGRESS_BYTES = 200, /* of the text with which a run tells how far it is */
+    LIMIT_WROTE_BYTES = 64 << 10, /* of what a run writes on standard error, in one piece */
     LIMIT_NAME_BYTES = 64, /* names of queues and kinds */
     LIMIT_UNIQUE_BYTES = 255, /* a job's unique key */
     LIMIT_GROUP_BYTES = 128, /* the name of a job's group */

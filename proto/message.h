@@ -5,10 +5,10 @@
  *
  * The groups: message_session.c, message_submit.c, message_work.c, message_ask.c,
  * message_figures.c, message_control.c, message_why.c, message_schedule.c, message_batch.c,
- * message_groups.c, message_bulk.c and message_joint.c, in each of which a message's keys, its
- * decoder and its encoder stand together. A new message touches three places: its row in
- * message.def (which names its decoder), its struct and the contract of its encoder here, and its
- * group. PROTOCOL.md and a vector tell it to others.
+ * message_groups.c, message_bulk.c, message_joint.c and message_live.c, in each of which a
+ * message's keys, its decoder and its encoder stand together. A new message touches three places:
+ * its row in message.def (which names its decoder), its struct and the contract of its encoder
+ * here, and its group. PROTOCOL.md and a vector tell it to others.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -189,7 +189,8 @@ enum outcome_type {
 struct lease_ref {
     struct stint_id id;
     uint32_t attempt;
-    uint32_t status; /* in CLAIMED, CONFIRMED and REVOKE: an enum stint_status, why */
+    uint32_t
+        status; /* in CLAIMED, CONFIRMED and REVOKE: an enum stint_status, why; in SHOW: 1 or 0 */
     bool begun; /* in CLAIM: its handler was started */
 };
 
@@ -198,6 +199,14 @@ struct told_progress {
     struct stint_id id;
     uint32_t attempt;
     uint32_t percent; /* STINT_NO_PERCENT: it does not say */
+    struct slice text;
+};
+
+/* A piece of what a run has written on standard error. */
+struct wrote {
+    struct stint_id id;
+    uint32_t attempt;
+    uint64_t at; /* so much was written before it */
     struct slice text;
 };
 
@@ -380,6 +389,7 @@ struct message {
         struct {
             bool results;
             bool progress; /* of those that run; until they are settled */
+            bool output; /* the same, what they write on standard error */
         } wait;
         struct {
             uint32_t parts; /* PART_PAYLOAD, PART_RESULT, PART_ATTEMPTS */
@@ -506,6 +516,7 @@ struct message_arrays {
         struct outcome outcomes[LIMIT_JOBS];
         struct lease_ref leases[LIMIT_JOBS];
         struct told_progress told[LIMIT_JOBS];
+        struct wrote wrote[LIMIT_JOBS];
         struct dispatched_job dispatched[LIMIT_JOBS];
         struct stint_id ids[LIMIT_JOBS];
         struct answer answers[LIMIT_JOBS];
@@ -594,7 +605,7 @@ void message_put_recall(struct pack_buffer *b, uint32_t count, struct slice queu
 void message_put_change(struct pack_buffer *b, uint64_t number, const struct stint_id *ids,
     uint32_t count, const struct change *change);
 /* CANCEL, RETRY, DELETE; GET, whose option is the parts; WAIT, whose option is bits of these. */
-enum wait_option { WAIT_RESULTS = 1, WAIT_PROGRESS = 2 };
+enum wait_option { WAIT_RESULTS = 1, WAIT_PROGRESS = 2, WAIT_OUTPUT = 4 };
 void message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct stint_id *ids, uint32_t count, uint32_t option);
 /* LIST_QUEUES, LIST_WORKERS: an empty cursor begins at the beginning. */
@@ -686,6 +697,9 @@ void message_put_job(struct pack_buffer *b, const struct job_spec *job);
 bool message_read_job(struct slice bytes, struct job_spec *job);
 
 void message_put_joint(struct pack_buffer *b, const struct joint *joint);
+/* WROTE and OUTPUT. */
+void message_put_wrote(
+    struct pack_buffer *b, enum message_type type, const struct wrote *pieces, uint32_t count);
 /* Are these bytes that, and how much? If not, `*why` is a constant sentence. */
 bool message_joint_check(struct slice bytes, struct joint_size *size, const char **why);
 /* Its jobs, its ids, of each at most LIMIT_JOBS, and its flags; the bytes are good. */

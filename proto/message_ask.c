@@ -9,6 +9,7 @@ enum ids_key {
     IDS_OPTION = 3,
     WAIT_TELLS_PROGRESS = 4,
     GET_TELLS_ATTEMPTS = 4,
+    WAIT_TELLS_OUTPUT = 5,
 };
 
 void
@@ -20,6 +21,8 @@ ids_field(struct decoding *d, uint64_t key)
         d->m->wait.results = pack_bool(&d->r);
     else if (key == WAIT_TELLS_PROGRESS && d->m->type == MESSAGE_WAIT)
         d->m->wait.progress = pack_bool(&d->r);
+    else if (key == WAIT_TELLS_OUTPUT && d->m->type == MESSAGE_WAIT)
+        d->m->wait.output = pack_bool(&d->r);
     else if (key == IDS_OPTION && d->m->type == MESSAGE_GET)
         d->m->get.parts = (uint32_t)decoding_ranged(d, 0, 3, "the parts are 0 to 3");
     else if (key == GET_TELLS_ATTEMPTS && d->m->type == MESSAGE_GET)
@@ -34,8 +37,9 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
 {
     bool with_option = type == MESSAGE_WAIT || type == MESSAGE_GET;
     bool progress = type == MESSAGE_WAIT && (option & WAIT_PROGRESS) != 0;
+    bool output = type == MESSAGE_WAIT && (option & WAIT_OUTPUT) != 0;
     bool attempts = type == MESSAGE_GET && (option & PART_ATTEMPTS) != 0;
-    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress + attempts, number);
+    put_head_numbered(b, type, (with_option ? 3U : 2U) + progress + output + attempts, number);
     put_ids(b, IDS, ids, count);
     if (!with_option)
         return;
@@ -46,6 +50,8 @@ message_put_ids(struct pack_buffer *b, enum message_type type, uint64_t number,
         pack_put_uint(b, option & ~(uint32_t)PART_ATTEMPTS);
     if (progress)
         put_key_bool(b, WAIT_TELLS_PROGRESS, true);
+    if (output)
+        put_key_bool(b, WAIT_TELLS_OUTPUT, true);
     if (attempts)
         put_key_bool(b, GET_TELLS_ATTEMPTS, true);
 }
@@ -183,6 +189,7 @@ enum info_key {
     INFO_BATCH = 36,
     INFO_NEEDS = 39,
     INFO_PROGRESS = 40, /* and the two behind it */
+    INFO_PARENTS = 43,
 };
 
 /* Runs that have ended; more than are ever told are none of a broker's. */
@@ -231,6 +238,19 @@ put_group(struct pack_buffer *b, const struct stint_job_info *i)
         put_key_string(b, INFO_GROUP, i->group);
     if (i->group_holds)
         put_key_bool(b, INFO_GROUP_HOLDS, true);
+}
+
+/* Ids, one behind the other, borrowed from the frame. */
+static void
+read_parents(struct message_arrays *arrays)
+{
+    struct slice ids = pack_bytes(&arrays->items.r);
+    if (ids.size % STINT_ID_BYTES != 0 || ids.size > LIMIT_AFTER * STINT_ID_BYTES)
+        arrays->items.r.bad = true;
+    else if (ids.size > 0) {
+        arrays->info.parents = (const struct stint_id *)ids.data;
+        arrays->info.parents_count = ids.size / STINT_ID_BYTES;
+    }
 }
 
 /* What jobs have had since there was a second form of them. */
@@ -283,6 +303,9 @@ later_field(struct message_arrays *arrays, uint64_t key)
         break;
     case INFO_GROUP_HOLDS:
         info->group_holds = pack_bool(r);
+        break;
+    case INFO_PARENTS:
+        read_parents(arrays);
         break;
     default:
         pack_skip(r);
@@ -427,7 +450,7 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
         (i->unique_for_ms != 0) + (i->expires_at_ms != 0) + (i->after != 0) +
         (i->after_flags != 0) + (i->schedule[0] != 0) + (i->total_ms != 0) + (i->spent_ms != 0) +
         (i->attempts != NULL) + (i->group[0] != 0) + i->group_holds + (i->batch != 0) +
-        (i->needs[0] != 0) + progress_fields(&i->progress);
+        (i->needs[0] != 0) + (i->parents != NULL) + progress_fields(&i->progress);
     for (unsigned n = 0; n < NUMBERS; n++)
         fields += numbers[n].value != 0;
 
@@ -474,4 +497,6 @@ message_put_job_info(struct pack_buffer *b, const struct stint_job_info *i)
     if (i->needs[0])
         put_key_string(b, INFO_NEEDS, i->needs);
     put_progress(b, INFO_PROGRESS, &i->progress);
+    if (i->parents)
+        put_key_bytes(b, INFO_PARENTS, i->parents, i->parents_count * sizeof *i->parents);
 }

@@ -267,7 +267,7 @@ message_next_exception(struct answer *answer, uint32_t *index, enum stint_status
     return !r->bad && elements == 2;
 }
 
-/* CLAIM, CLAIMED, STARTED, CONFIRMED and REVOKE; the second in CLAIM alone. */
+/* CLAIM, CLAIMED, STARTED, CONFIRMED, REVOKE and SHOW; the second in CLAIM alone. */
 enum leases_key {
     LEASES = 2,
     CLAIM_MORE = 3,
@@ -303,8 +303,8 @@ void
 message_put_leases(struct pack_buffer *b, enum message_type type, uint64_t number,
     const struct lease_ref *leases, uint32_t count, bool more)
 {
-    bool with_status =
-        type == MESSAGE_CLAIMED || type == MESSAGE_CONFIRMED || type == MESSAGE_REVOKE;
+    bool with_status = type == MESSAGE_CLAIMED || type == MESSAGE_CONFIRMED ||
+        type == MESSAGE_REVOKE || type == MESSAGE_SHOW;
     put_head_numbered(b, type, type == MESSAGE_CLAIM ? 3 : 2, number);
     put_key_array(b, LEASES, count);
     for (uint32_t i = 0; i < count; i++) {

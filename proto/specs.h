@@ -12,8 +12,8 @@ enum { SPECS_WHY_BYTES = 512 };
  * as stint_submit, but for what only a broker knows. */
 enum stint_status specs_pack(
     const struct stint_job *jobs, size_t count, struct pack_buffer *b, char why[SPECS_WHY_BYTES]);
-/* Would this broker take that job? Errors: STINT_UNSUPPORTED, STINT_TOO_LARGE, STINT_INVALID. */
-enum stint_status specs_check(const struct welcome *broker, const struct job_spec *spec,
-    size_t index, char why[SPECS_WHY_BYTES]);
+/* Would this broker take these jobs? Errors: STINT_UNSUPPORTED, STINT_TOO_LARGE, STINT_INVALID. */
+enum stint_status specs_check(const struct welcome *broker, const struct job_spec *specs,
+    size_t count, char why[SPECS_WHY_BYTES]);
 
 #endif

@@ -202,6 +202,9 @@ struct stint_job_info {
     const struct stint_attempt *attempts; /* those that have ended, the oldest first, of very many
                                              the newest; NULL if not asked for, or none has */
     uint64_t attempts_count;
+    const struct stint_id *parents; /* those that it was, or is, after; NULL if not asked for, or
+                                       none; told with the attempts */
+    uint64_t parents_count;
     uint32_t after; /* blocked: for so many jobs it still waits */
     uint32_t after_flags; /* bits of enum stint_after */
     uint64_t total_ms, spent_ms; /* what all its runs may take, and those took that are over */

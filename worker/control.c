@@ -13,6 +13,7 @@
 enum {
     HEARD_EVERY_MS = 100,
     HEARD_BYTES = 65536,
+    CONTROL_NAMES = 256, /* of jobs that are not whole yet */
     CONTROL_JOBS_BYTES = 5 << 20, /* of jobs that are not whole yet: more can't become real */
 };
 
@@ -56,13 +57,15 @@ refuse(struct control *c, const char *why)
             c->refused, sizeof c->refused, "what it asked for with its end was refused: %s", why);
 }
 
+/* NULL: there are too many. */
 static struct pieces *
 pieces_of(struct control *c, const char *name)
 {
     struct pieces *p = c->pieces;
-    while (p && strcmp(p->name, name) != 0)
-        p = p->next;
-    if (p)
+    unsigned count = 0;
+    for (; p && strcmp(p->name, name) != 0; p = p->next)
+        count++;
+    if (p || count == CONTROL_NAMES)
         return p;
     p = calloc(1, sizeof *p);
     if (!p)
@@ -114,7 +117,7 @@ add_piece(struct pieces *p, const char *hex)
     for (size_t i = 0; i < size && good; i++) {
         int high = digit_of(hex[2 * i]), low = digit_of(hex[2 * i + 1]);
         good = high >= 0 && low >= 0;
-        p->bytes[p->used++] = good ? (uint8_t)(high << 4 | low) : 0;
+        p->bytes[p->used++] = (uint8_t)(good ? high << 4 | low : 0);
     }
     return good;
 }
@@ -131,6 +134,10 @@ take_jobs(struct control *c, struct stint_task *task, char *rest)
         return;
     }
     struct pieces *p = pieces_of(c, name);
+    if (!p) {
+        refuse(c, "jobs are told under more than 256 names at once");
+        return;
+    }
     if (rest) {
         if (!add_piece(p, rest))
             refuse(c, "a line with jobs can't be read");

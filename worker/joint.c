@@ -129,13 +129,12 @@ put_after(struct pack_buffer *b, struct slice after, uint32_t before, const stru
 }
 
 static enum stint_status
-add_job(struct held *held, const struct welcome *broker, struct job_spec spec, uint32_t index,
-    uint32_t before)
+add_job(struct held *held, struct job_spec spec, uint32_t before)
 {
     struct with_end *e = held->with_end;
     struct pack_buffer after = {0};
-    enum stint_status status = specs_check(broker, &spec, index, e->why);
-    if (status == STINT_OK && spec.after.size > 0) {
+    enum stint_status status = STINT_OK;
+    if (spec.after.size > 0) {
         if (!put_after(&after, spec.after, before, &held->info.id))
             status = fail(e, STINT_INVALID, "a job is after the one that asks for it");
         spec.after = (struct slice){after.data, after.used};
@@ -156,8 +155,10 @@ add_jobs(struct held *held, const struct welcome *broker, struct slice joint, ui
     if (!specs)
         abort();
     (void)message_joint_jobs(joint, specs);
+    if (count > 0)
+        status = specs_check(broker, specs, count, e->why);
     for (uint32_t i = 0; i < count && status == STINT_OK; i++)
-        status = add_job(held, broker, specs[i], i, e->size.jobs);
+        status = add_job(held, specs[i], e->size.jobs);
     if (status == STINT_OK && e->jobs.used + e->ids.used > JOINT_BYTES)
         status = fail(e, STINT_TOO_LARGE, "with one end there come at most 4 MiB of jobs");
     if (status != STINT_OK)

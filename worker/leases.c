@@ -291,6 +291,25 @@ drop_lease(struct stint_worker *w, const struct lease_ref *lease)
     pthread_mutex_unlock(&w->handover.lock);
 }
 
+/* Somebody listens to what it writes, or nobody does any more. */
+static void
+show_lease(struct stint_worker *w, const struct lease_ref *lease)
+{
+    struct held *h;
+    pthread_mutex_lock(&w->handover.lock);
+    struct held *const lists[] = {w->handover.waiting, w->handover.asked, w->handover.done};
+    for (unsigned i = 0; i < 3; i++)
+        DL_FOREACH (lists[i], h)
+            if (is_it(h, lease))
+                live_show(w, h, lease->status != 0);
+    for (uint32_t i = 0; i < w->crew.count; i++) {
+        h = w->crew.slots[i]->task.held;
+        if (h && is_it(h, lease))
+            live_show(w, h, lease->status != 0);
+    }
+    pthread_mutex_unlock(&w->handover.lock);
+}
+
 /* What was asked for and not refused (that is dropped before) may begin, as the next ones. */
 static void
 take_confirmed(struct stint_worker *w, uint64_t number)
@@ -342,6 +361,10 @@ leases_take(void *owner, const struct message *m)
     case MESSAGE_ORDER:
         orders_take(w, m);
         break;
+    case MESSAGE_SHOW:
+        for (uint32_t i = 0; i < m->count; i++)
+            show_lease(w, &arrays->leases[i]);
+        break;
     case MESSAGE_BYE:
         w->gone = true;
         break;
@@ -375,8 +398,9 @@ has_begun(const struct held *h)
 }
 
 static void
-claim_one(struct claim *c, const struct held *h)
+claim_one(struct claim *c, struct held *h)
 {
+    live_forget(h);
     if (h->revoked)
         return;
     if (c->count == LIMIT_JOBS)
@@ -390,7 +414,7 @@ void
 leases_claim(struct stint_worker *w)
 {
     struct claim *c = malloc(sizeof *c);
-    const struct held *h;
+    struct held *h;
     struct request *r;
     if (!c)
         abort();
@@ -546,6 +570,8 @@ leases_settle(struct stint_worker *w)
             held_free(h);
             continue;
         }
+        if (h->live)
+            live_end(w, h);
         const struct joint_size *joint = &nothing;
         size_t bytes = h->body_bytes + extra_of(h).size + OUTCOME_BYTES;
         if (h->with_end) {

@@ -322,6 +322,7 @@ keep_output(struct run *r, const char *bytes, size_t count)
 static void
 keep_tail(struct run *r, const char *bytes, size_t count)
 {
+    stint_task_wrote(r->task, bytes, count);
     r->tail.cut = r->tail.cut || r->tail.used + count > ERROR_TAIL;
     if (count > ERROR_TAIL) {
         bytes += count - ERROR_TAIL;

@@ -228,6 +228,12 @@ STINT_EXPORT bool stint_task_may_ask(const struct stint_task *task);
 STINT_EXPORT enum stint_status
 stint_task_progress(struct stint_task *task, unsigned percent, const char *text);
 
+/* What the run has just written on its standard error, or would have: people who follow the job see
+ * it while it runs. Of what was written before somebody followed, the last 4 KiB are told; of more
+ * than 16 KiB in a quarter of a second some is left out, and that is said. Nothing is stored, and
+ * nothing sent while nobody follows. On the handler's thread; it never waits. */
+STINT_EXPORT void stint_task_wrote(struct stint_task *task, const void *text, size_t bytes);
+
 /* Should the handler end early: was the job cancelled or taken back, is its time to run over, or
  * does the worker end? What it settles then is heard only if the lease still stands. */
 STINT_EXPORT bool stint_task_cancelled(const struct stint_task *task);

@@ -18,6 +18,8 @@ held_free(struct held *held)
     free(held->errors);
     held->body = held->output = held->errors = NULL;
     joint_free(held);
+    free(held->live);
+    held->live = NULL;
     if (--held->delivery->left == 0)
         free(held->delivery);
 }

@@ -475,6 +475,7 @@ turn(struct stint_worker *w, uint64_t until_ms)
     orders_tick(w);
     choose_window(w);
     telling_send(w);
+    live_send(w);
     leases_settle(w);
     if (status == STINT_OK)
         status = link_pump(w->link, wire_now_ms(), !w->claimed, leases_take, w);

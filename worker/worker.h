@@ -51,6 +51,7 @@ struct held {
     bool begun; /* the broker knows that its handler is started, or may be */
     uint64_t asked; /* number of the STARTED that is to be confirmed before it may begin */
     struct with_end *with_end; /* NULL: nothing */
+    struct live *live; /* what it writes, as who listens is told: live.c; NULL: nothing so far */
     struct held *prev, *next;
 };
 
@@ -104,6 +105,8 @@ struct handover {
     struct held *asked; /* jobs that may begin when the broker has confirmed it */
     struct held *later; /* jobs whose ends wait until there is room for what comes with them */
     struct welcome broker; /* of the last conversation */
+    bool listened; /* somebody may listen to a job */
+    uint64_t listened_ms; /* who does was told then */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
     int wake_fd; /* eventfd: rung when `done` gets its first */
@@ -227,6 +230,16 @@ void joint_give_up(struct stint_worker *w);
 /* The task has ended so: what was asked for before does not count with all ends. */
 void joint_end(struct held *held, enum outcome_type outcome);
 void joint_free(struct held *held);
+
+/* live.c */
+/* Tell what runs write to which somebody listens, if it is time. */
+void live_send(struct stint_worker *w);
+/* The run is over: the last of it, before its end is told. */
+void live_end(struct stint_worker *w, struct held *held);
+/* With the handover's lock held: somebody listens to it, or nobody any more. */
+void live_show(struct stint_worker *w, struct held *held, bool on);
+/* The same: in a new conversation it is not known. */
+void live_forget(struct held *held);
 
 /* telling.c */
 /* Tell the broker how far jobs are, if there is news and it is time. */

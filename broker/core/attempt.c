@@ -14,6 +14,7 @@
 #include "fleet_has.h"
 #include "groups.h"
 #include "job.h"
+#include "live.h"
 #include "random.h"
 #include "tally.h"
 #include "watch.h"
@@ -424,6 +425,7 @@ claim_one(struct core *core, struct worker *worker, const struct lease_ref *ref)
     if (!l->worker)
         fleet_lease_adopt(&core->fleet, l, worker);
     l->claimed = true;
+    live_leased(core, l);
     if (ref->begun && !attempt_begin(core, l))
         return STINT_NO_SUCH_JOB;
     return STINT_OK;

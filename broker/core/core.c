@@ -19,6 +19,7 @@
 #include "group_time.h"
 #include "job.h"
 #include "links.h"
+#include "live.h"
 #include "names.h"
 #include "pace.h"
 #include "peers.h"
@@ -223,6 +224,7 @@ core_destroy(struct core **core)
     free((*core)->scratch.places);
     free((*core)->scratch.decoded);
     free((*core)->scratch.joint);
+    free((*core)->step.shows);
     free(*core);
     *core = NULL;
 }
@@ -243,6 +245,9 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_PROGRESS:
         telling_message(core, peer, m);
         break;
+    case MESSAGE_WROTE:
+        live_message(core, peer, m);
+        break;
     default:
         attempt_started(core, peer, m);
     }
@@ -252,7 +257,8 @@ worker_message(struct core *core, struct peer *peer, const struct message *m)
 static bool
 can_wait(enum message_type type)
 {
-    return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) || type >= MESSAGE_CONTROL;
+    return (type >= MESSAGE_WAIT && type <= MESSAGE_SUBSCRIBE) ||
+        (type >= MESSAGE_CONTROL && type != MESSAGE_WROTE);
 }
 
 /* Control, of the fleet and of queues; feeds. */
@@ -316,6 +322,7 @@ peer_message(struct core *core, struct peer *peer, const struct message *m)
     case MESSAGE_CLAIM:
     case MESSAGE_STARTED:
     case MESSAGE_PROGRESS:
+    case MESSAGE_WROTE:
         worker_message(core, peer, m);
         break;
     case MESSAGE_PING:
@@ -471,6 +478,7 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     recall_jobs(core);
     batch_end_step(core);
     store_sessions(core);
+    live_flush(core);
     telling_push(core);
     watch_flush(core);
     feed_flush(core);

@@ -26,6 +26,7 @@
 #include "groups.h"
 #include "job.h"
 #include "links.h"
+#include "live.h"
 #include "pace.h"
 #include "peers.h"
 #include "ready.h"
@@ -164,6 +165,7 @@ static struct lease *
 hand_out(struct core *core, struct worker *w, const struct found *job)
 {
     struct lease *l = attempt_lease(core, job->level, &job->id, &job->key, &job->record, w);
+    live_leased(core, l);
     l->bytes = job->bytes;
     core->step.lent = true;
     w->fresh++;

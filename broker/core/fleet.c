@@ -154,6 +154,7 @@ fleet_unwatch(struct fleet *fleet, struct watch *watch)
     DL_DELETE(watch->peer->watches, watch);
     watch->peer->watches_count--;
     fleet->pushed.watches_count--;
+    fleet->pushed.listening -= watch->output;
     free(watch);
 }
 
@@ -599,6 +600,7 @@ fleet_watches_end(struct fleet *fleet, struct watch *first)
         DL_DELETE(first->peer->watches, first);
         first->peer->watches_count--;
         fleet->pushed.watches_count--;
+        fleet->pushed.listening -= first->output;
         free(first);
         first = next;
     }

@@ -121,6 +121,7 @@ struct watch {
     bool results;
     bool progress; /* it hears how far the job is... */
     bool behind; /* ...and the newest could not be told */
+    bool output; /* it hears what its runs write on standard error */
     struct watch *prev, *next; /* of the peer */
     struct watch *prev_same, *next_same; /* of the same job; the first is in the table */
     UT_hash_handle hh;
@@ -221,6 +222,7 @@ struct held_grant {
 /* What is to be pushed, to all peers together. */
 struct pushed {
     uint64_t watches_count, subscribed_ids;
+    uint64_t listening; /* watches that hear what runs write */
     uint32_t subscriptions_count;
     uint64_t events_bytes; /* not in a frame yet */
     struct feed_reader *readers; /* who came first is first */

@@ -5,6 +5,8 @@
 #include "batches.h"
 #include "clock.h"
 #include "job.h"
+#include "links.h"
+#include "live.h"
 #include "match.h"
 #include "peers.h"
 #include "reply.h"
@@ -100,6 +102,22 @@ add_attempts(struct core *core, const struct record *r, size_t used, uint32_t mo
     info->attempts_count = count;
 }
 
+/* The same, of those that it was after. */
+static void
+add_parents(struct core *core, const struct record *r, size_t used, uint32_t more,
+    struct stint_job_info *info)
+{
+    struct pack_buffer *ids = &core->scratch.parents;
+    used += (info->payload ? info->payload_bytes : 0) + (info->result ? info->result_bytes : 0) +
+        2 * r->attempts.size + LIMIT_AFTER * STINT_ID_BYTES + (more + 1) * (size_t)INFO_BYTES_MAX;
+    if (!record_has(r, FIELD_AFTER) || used > core->options.message_bytes - page_bytes(core) / 2)
+        return;
+    ids->used = 0;
+    (void)links_parents(core->store, &info->id, ids);
+    info->parents = ids->used > 0 ? (const struct stint_id *)ids->data : NULL;
+    info->parents_count = ids->used / STINT_ID_BYTES;
+}
+
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -112,6 +130,8 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
             add_body(core, &job.record, m->get.parts, core->scratch.page.used, m->count - i, &info);
             if (m->get.parts & PART_ATTEMPTS)
                 add_attempts(core, &job.record, core->scratch.page.used, m->count - i, &info);
+            if (m->get.parts & PART_ATTEMPTS)
+                add_parents(core, &job.record, core->scratch.page.used, m->count - i, &info);
         }
         message_put_job_info(&core->scratch.page, &info);
     }
@@ -142,6 +162,8 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
             status = STINT_TOO_MANY;
         else if (m->wait.progress)
             telling_begin(core, peer, &id);
+        if (status == STINT_OK && (m->wait.output || core->fleet.pushed.listening > 0))
+            live_listen(core, peer, &id, m->wait.output);
         core->scratch.decoded->statuses[i] = status;
     }
     reply_statuses(core, peer, m->number, core->scratch.decoded->statuses, m->count);

@@ -285,6 +285,8 @@ id_of(enum need_where where, const struct message_arrays *a, uint32_t i)
         return &a->outcomes[i].id;
     if (where == NEED_TOLD)
         return &a->told[i].id;
+    if (where == NEED_WROTE)
+        return &a->wrote[i].id;
     return where == NEED_LEASES ? &a->leases[i].id : &a->ids[i];
 }
 
@@ -352,6 +354,7 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
     case NEED_OUTCOMES:
     case NEED_LEASES:
     case NEED_TOLD:
+    case NEED_WROTE:
     case NEED_IDS:
         judge_elements(g, book, where, m, a, j);
         break;

@@ -31,6 +31,7 @@ enum need_where {
     NEED_OUTCOMES,
     NEED_LEASES,
     NEED_TOLD,
+    NEED_WROTE,
     NEED_IDS,
     NEED_CHANGED, /* the same, and on the queue that it names, or the message is refused */
     NEED_ALL_IDS, /* on that of each id, or the message is refused */

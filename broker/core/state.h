@@ -217,6 +217,8 @@ struct step {
     bool lent; /* fresh leases have bytes that are borrowed from the store */
     bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */
+    struct stint_id *shows; /* jobs whose workers are to show what they write */
+    uint32_t shows_count, shows_size;
     struct ended *ended;
     size_t ended_count, ended_size;
 };

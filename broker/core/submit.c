@@ -59,7 +59,8 @@ struct verdict {
     enum stint_status status;
     uint32_t index;
     bool unique; /* some jobs have unique keys */
-    bool beyond; /* as many jobs may wait as will */
+    bool beyond; /* as many jobs may wait as will, */
+    bool patient; /* or they will be once: they come with an end, which waits and is pressed then */
     char detail[SUBMIT_DETAIL_BYTES];
 };
 
@@ -365,7 +366,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
         uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
         uint64_t most = q ? backlog_most(core, q) : o->max.queue_backlog;
         if (most && waits > most && !v->beyond) {
-            refuse_backlog(v, i, t.queue->jobs > most, STINT_QUEUE_FULL,
+            refuse_backlog(v, i, t.queue->jobs > most && !v->patient, STINT_QUEUE_FULL,
                 most == o->max.queue_backlog ? "a queue holds --queue-backlog-max jobs, "
                                              : "the queue holds as many jobs as are set for it, ",
                 most);
@@ -393,7 +394,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
         core->book.jobs[STINT_BLOCKED];
     if (o->max.backlog && backlog + m->count > o->max.backlog && !v->beyond)
-        refuse_backlog(v, 0, m->count > o->max.backlog, STINT_BACKLOG_FULL,
+        refuse_backlog(v, 0, m->count > o->max.backlog && !v->patient, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->max.backlog);
     else if (!store_has_room(core, t.bytes))
         refuse(v, 0, STINT_STORE_FULL,
@@ -657,7 +658,7 @@ enum stint_status
 submit_may_all(struct core *core, uint32_t count, bool beyond, char why[SUBMIT_DETAIL_BYTES])
 {
     const struct message all = {.count = count};
-    struct verdict v = {.status = STINT_OK, .beyond = beyond};
+    struct verdict v = {.status = STINT_OK, .beyond = beyond, .patient = true};
     check_jobs(core, &all, &v);
     if (v.status != STINT_OK)
         memcpy(why, v.detail, sizeof v.detail);

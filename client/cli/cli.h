@@ -74,8 +74,9 @@ char *cli_join(char *const *words);
 
 extern const struct verb verb_submit, verb_map, verb_run, verb_wait, verb_result, verb_show,
     verb_ls, verb_bulk, verb_cancel, verb_retry, verb_change, verb_promote, verb_delete, verb_take,
-    verb_settle, verb_progress, verb_why, verb_queues, verb_queue, verb_workers, verb_worker,
-    verb_fleet, verb_stats, verb_top, verb_peek, verb_ping, verb_events, verb_bench, verb_key,
-    verb_backup, verb_restore, verb_dump, verb_load, verb_feed, verb_schedule, verb_batch, verb_groups;
+    verb_settle, verb_progress, verb_follow, verb_why, verb_queues, verb_queue, verb_groups,
+    verb_workers, verb_worker, verb_fleet, verb_stats, verb_top, verb_peek, verb_ping, verb_events,
+    verb_bench, verb_key, verb_backup, verb_restore, verb_dump, verb_load, verb_feed, verb_schedule,
+    verb_batch;
 
 #endif

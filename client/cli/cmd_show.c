@@ -92,6 +92,23 @@ put_runs(json_t *job, const struct stint_job_info *info)
     }
 }
 
+/* The same: on one line. */
+static void
+put_parents(json_t *job, const struct stint_job_info *info)
+{
+    char *text = info->parents ? cli_allocate(info->parents_count * STINT_ID_TEXT_BYTES) : NULL;
+    size_t used = 0;
+    (void)json_object_del(job, "parents");
+    for (uint64_t i = 0; text && i < info->parents_count; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        used += strlen(stint_id_format(&info->parents[i], text + used));
+    }
+    if (text)
+        json_object_set_new(job, "parents", json_string(text));
+    free(text);
+}
+
 static int
 show_job(struct cli *cli, const struct stint_job_info *info)
 {
@@ -103,6 +120,7 @@ show_job(struct cli *cli, const struct stint_job_info *info)
     leave_one(o, "payload", "payload_object");
     leave_one(o, "result", "result_object");
     put_runs(o, info);
+    put_parents(o, info);
     out_fields(o);
     return EX_OK;
 }

@@ -11,10 +11,10 @@
 
 static const struct verb *const verbs[] = {&verb_submit, &verb_map, &verb_run, &verb_wait,
     &verb_result, &verb_show, &verb_ls, &verb_bulk, &verb_cancel, &verb_retry, &verb_change,
-    &verb_promote, &verb_delete, &verb_peek, &verb_take, &verb_settle, &verb_progress, &verb_why,
-    &verb_queues, &verb_queue, &verb_groups, &verb_workers, &verb_worker, &verb_fleet, &verb_key,
-    &verb_events, &verb_feed, &verb_schedule, &verb_batch, &verb_stats, &verb_top, &verb_bench, &verb_ping,
-    &verb_backup, &verb_restore, &verb_dump, &verb_load};
+    &verb_promote, &verb_delete, &verb_peek, &verb_take, &verb_settle, &verb_progress, &verb_follow,
+    &verb_why, &verb_queues, &verb_queue, &verb_groups, &verb_workers, &verb_worker, &verb_fleet,
+    &verb_key, &verb_events, &verb_feed, &verb_schedule, &verb_batch, &verb_stats, &verb_top,
+    &verb_bench, &verb_ping, &verb_backup, &verb_restore, &verb_dump, &verb_load};
 
 /* Options of all verbs; they may stand before the verb and after it. */
 static char *endpoint, *key, *broker_key, *broker_timeout;

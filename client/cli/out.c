@@ -105,6 +105,18 @@ out_progress_line(const struct stint_progress *p, char *text, size_t size)
 }
 
 static void
+put_parents(json_t *o, const struct stint_job_info *i)
+{
+    char id[STINT_ID_TEXT_BYTES];
+    if (!i->parents)
+        return;
+    json_t *all = json_array();
+    for (uint64_t n = 0; n < i->parents_count; n++)
+        json_array_append_new(all, json_string(stint_id_format(&i->parents[n], id)));
+    json_object_set_new(o, "parents", all);
+}
+
+static void
 put_attempts(json_t *o, const struct stint_job_info *i)
 {
     if (!i->attempts)
@@ -177,6 +189,7 @@ out_job(const struct stint_job_info *i)
     put_number(o, "unique_for_ms", i->unique_for_ms);
     put_progress(o, &i->progress);
     put_attempts(o, i);
+    put_parents(o, i);
     int code, signal;
     if (stint_state_settled(i->state) && strcmp(i->kind, "exec") == 0 &&
         out_exit_status(i, &code, &signal))

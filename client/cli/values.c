@@ -31,6 +31,13 @@ each_worker(void *context, const struct stint_worker_info *info)
     return fprintf(console_out(), "%s\n", info->name) > 0;
 }
 
+static bool
+each_schedule(void *context, const struct stint_schedule_info *info)
+{
+    (void)context;
+    return fprintf(console_out(), "%s\n", info->name) > 0;
+}
+
 int
 values_print(const char *what, const char *endpoint)
 {
@@ -43,14 +50,15 @@ values_print(const char *what, const char *endpoint)
         return EX_OK;
     }
     if (strcmp(name, "queues") != 0 && strcmp(name, "ids") != 0 && strcmp(name, "kinds") != 0 &&
-        strcmp(name, "workers") != 0)
-        return cli_usage(&cli, "%s: write queues, workers, kinds, states or ids", what);
+        strcmp(name, "workers") != 0 && strcmp(name, "schedules") != 0)
+        return cli_usage(&cli, "%s: write queues, workers, schedules, kinds, states or ids", what);
     struct stint_filter filter = {.limit = JOBS};
     struct stint_client_options options = {.endpoint = endpoint};
     if (stint_client_new(&options, &cli.client) != STINT_OK)
         return EX_UNAVAILABLE;
     enum stint_status status = *name == 'q' ? stint_queues(cli.client, each_queue, NULL, WAIT_MS)
         : *name == 'w'                      ? stint_workers(cli.client, each_worker, NULL, WAIT_MS)
+        : *name == 's' ? stint_schedules(cli.client, NULL, 0, each_schedule, NULL, WAIT_MS)
                        : stint_list(cli.client, &filter, each_job, name, WAIT_MS);
     stint_client_destroy(&cli.client);
     return status == STINT_OK ? EX_OK : cli_exit(status);

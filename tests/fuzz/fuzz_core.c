@@ -328,9 +328,34 @@ put_submit(struct pack_buffer *b, uint8_t connection)
         pack_buffer_free(&after[i]);
 }
 
+/* What comes with an end: jobs after one before them and one with an id, or after none. */
+static struct slice
+put_joint(struct pack_buffer *b)
+{
+    struct pack_buffer jobs = {NULL, 0, 0}, after = {NULL, 0, 0};
+    struct stint_id ids[2] = {known().id, known().id};
+    uint8_t how = next();
+    struct joint joint = {.jobs_count = how % 4, .ids = ids, .ids_count = how / 64 % 3};
+    struct job_spec job = {.queue = {(const uint8_t *)"abcd" + how / 16 % 4, 1},
+        .kind = {(const uint8_t *)"k", 1},
+        .max_attempts = 2};
+    for (uint32_t i = 0; i < joint.jobs_count; i++) {
+        after.used = 0;
+        job.after = how & 8 ? put_after(&after, i) : (struct slice){NULL, 0};
+        message_put_job(&jobs, &job);
+    }
+    joint.flags = how >> 7;
+    joint.jobs = (struct slice){jobs.data, jobs.used};
+    message_put_joint(b, &joint);
+    pack_buffer_free(&jobs);
+    pack_buffer_free(&after);
+    return (struct slice){b->data, b->used};
+}
+
 static void
 put_settle(struct pack_buffer *b)
 {
+    struct pack_buffer joints[4] = {{NULL, 0, 0}};
     static uint8_t body[5000];
     struct outcome outcomes[4];
     uint32_t count = 1 + next() % 4;
@@ -342,8 +367,12 @@ put_settle(struct pack_buffer *b)
             .type = (enum outcome_type)(1 + how % 5),
             .body = {body, how > 250 ? 4999 : how % 32},
             .delay_ms = how % 3 ? 0 : how};
+        if (how / 16 % 4 == 3)
+            outcomes[i].joint = put_joint(&joints[i]);
     }
     message_put_settle(b, next(), outcomes, count, next() % 16 ? WINDOW_UNCHANGED : next());
+    for (uint32_t i = 0; i < count; i++)
+        pack_buffer_free(&joints[i]);
 }
 
 static void
@@ -353,7 +382,7 @@ put_ids(struct pack_buffer *b, enum message_type type)
     uint32_t count = 1 + next() % 4;
     for (uint32_t i = 0; i < count; i++)
         ids[i] = known().id;
-    message_put_ids(b, type, next(), ids, count, next() % 4);
+    message_put_ids(b, type, next(), ids, count, next() % 8);
 }
 
 static void
@@ -387,6 +416,8 @@ put_news(struct pack_buffer *b)
 {
     if (next() % 4 == 0)
         put_progress(b);
+    else if (next() % 8 == 0)
+        message_put_wrote(b, MESSAGE_WROTE, &(struct wrote){.id = known().id, .attempt = 1}, 1);
     else
         put_leases(b, MESSAGE_STARTED);
 }
@@ -584,10 +615,8 @@ put_frame(uint8_t what, uint8_t connection)
         message_put_numbered(b, MESSAGE_UNSUBSCRIBE, next() % 4);
         break;
     case 16:
-        message_put_numbered(b, MESSAGE_LIST_QUEUES, next());
-        break;
     case 17:
-        message_put_numbered(b, MESSAGE_LIST_WORKERS, next());
+        message_put_numbered(b, what == 16 ? MESSAGE_LIST_QUEUES : MESSAGE_LIST_WORKERS, next());
         break;
     case 18:
         message_put_numbered(b, MESSAGE_GET_STATS, next());

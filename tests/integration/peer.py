@@ -16,7 +16,7 @@ import zmq
 (RESIZE, PAUSE, RESUME, DRAIN, STOP) = range(1, 6)
 (ALL, NAMED, LABELLED) = range(1, 4)
 (BULK, BULKS, LIST_BULKS, STOP_BULK) = range(63, 67)
-FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique", "progress", "limits", "expires", "attempts", "after", "defaults", "total", "schedules", "settle_jobs", "needs", "batches", "groups"]  # that WELCOME tells
+FEATURES = ["kinds", "confirm", "unable", "output", "tokens", "cursors", "control", "queues", "why", "feeds", "figures", "bulk", "delay", "prefixes", "unique", "progress", "limits", "expires", "attempts", "after", "defaults", "total", "schedules", "settle_jobs", "needs", "batches", "groups", "output_live"]  # that WELCOME tells
 OK, HELLO_FIRST = 0, 4
 SUCCEEDED, FAILED, DEAD, SNOOZED, RETURNED, UNABLE = range(1, 7)
 

@@ -48,6 +48,8 @@ class After(harness.Case):
         shown = self.place.json("show", job)[0]
         self.assertEqual((shown["state"], shown["after"]), ("blocked", 2))
         self.assertNotIn("after_end", shown)
+        self.assertEqual(shown["parents"], [first, second])
+        self.assertRegex(self.place.stint("show", job).stdout, rf"(?m)^parents +{first} {second}$")
         self.assertEqual(self.place.json("show", any_end)[0]["after_end"], "any")
         self.assertRegex(self.place.stint("show", any_end).stdout, r"(?m)^after_end +any$")
         self.assertEqual({j["id"] for j in self.place.json("ls", "--states", "blocked")}, {job, any_end})

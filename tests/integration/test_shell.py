@@ -38,7 +38,8 @@ class Shell(harness.Case):
     def run_page(self, page):
         """How many lines it has."""
         self.place.broker()
-        self.place.worker("--exec", "--slots", "2")
+        programs = os.path.dirname(harness.program("stint")) # jobs ask for others, too
+        self.place.worker("--exec", "--slots", "2", env={"PATH": programs + ":" + os.environ["PATH"]})
         os.mkdir(self.place.path("page"))
         (_, setup), = [b for b in blocks("setup", page) if b[1]]
         self.assertEqual(self.sh(setup).returncode, 0)

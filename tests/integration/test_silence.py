@@ -106,7 +106,7 @@ class Silence(harness.Case):
             self.assertIn(p.wait(30), (69, 75), p.said())
         verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["bulk", "ls"], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
-                 ["events"], ["stats"], ["top"], ["top", "--once"], ["peek", "lonely"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
+                 ["events"], ["follow", "0.1.100.1"], ["stats"], ["top"], ["top", "--once"], ["peek", "lonely"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
                  ["fleet", "size", "3"], ["fleet", "scale", "--", "true"],
                  ["fleet", "scale", "--once", "--", "true"], ["result", job], ["retry", job], ["take"])
         for p in [self.start(*bound, *args) for args in verbs]:

@@ -26,4 +26,4 @@ FIELDS(info, map, {1, "id", show_id}, {2, "state", show_state}, {3, "queue", sho
     {36, "batch", show_uint},
     {39, "needs", show_text},
     {40, "progress_ms_ago", show_uint}, {41, "progress_percent", show_uint},
-    {42, "progress_text", show_text})
+    {42, "progress_text", show_text}, {43, "parents", show_joined_ids})

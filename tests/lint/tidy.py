@@ -24,6 +24,7 @@ LARGE_STRUCTS = {
     "stint_job": "public: what a job may be told to be, field by field",
     "job_spec": "the same, as SUBMIT says it",
     "stint_worker_options": "public: what a worker may be told to be, field by field",
+    "message_arrays": "a union of what each message has many of",
     "stint_job_info": "public: what a job is, field by field",
     "stint_stats": "public: a figure a field",
     "stint_schedule_info": "public: what a schedule is, field by field",

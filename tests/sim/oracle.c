@@ -477,7 +477,8 @@ check_confirmed(void)
         const struct job *j = job_of(&o->id);
         if (!j)
             sim_broken("an outcome of no job was confirmed");
-        if (o->type == OUTCOME_SUCCEEDED &&
+        bool refused = o->brings_denied || o->brings_doubtful; /* before, and told again */
+        if (o->type == OUTCOME_SUCCEEDED && !refused &&
             (!(j->been >> STINT_SUCCEEDED & 1) || j->succeeded_attempt != o->attempt) &&
             !succeeded_and_went(j))
             sim_broken("the success of %s was confirmed and is not on disk", job_named(j));

@@ -340,7 +340,7 @@ live(struct sim_client *c)
     if (stint_client_new(&o, &c->client) != STINT_OK)
         return;
     c->life++;
-    stint_watch_progress(c->client, progress_heard, NULL);
+    progress_listen(c->client, chance, (unsigned)(c - clients));
     take_up(c);
     while (!c->process.killed && !(stopping && has_all(c)) && !has_enough(c) && submit_some(c)) {
         if (!calm && chance_in_100(chance, 3))

@@ -6,6 +6,7 @@
 
 #include "message.h"
 #include "sim.h"
+#include "stint.h"
 #include "stint_worker.h"
 
 /* In a run: waits as actor_wait, and tells now and then how far it is. */
@@ -14,7 +15,7 @@ void progress_wait(struct stint_task *task, struct process *process, bool (*read
 /* The oracle hears an answer. The reader of its elements is left as it was. */
 void progress_told(const struct message *m, struct message_arrays *arrays);
 void progress_begin(void);
-/* By a client: a stint_outcome_fn. */
-void progress_heard(void *context, const struct stint_job_info *info);
+/* This client hears how far jobs are, and maybe what they write. */
+void progress_listen(struct stint_client *client, struct chance *chance, unsigned index);
 
 #endif

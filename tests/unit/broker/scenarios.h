@@ -24,6 +24,7 @@ void play_schedules(struct world *w);
 void play_batches(struct world *w);
 void play_bulk(struct world *w);
 void play_joint(struct world *w);
+void play_live(struct world *w);
 
 /* Common sentences. */
 

@@ -1,4 +1,4 @@
-/* The scenario of what comes with an end, in a file of its own; see scenarios.h. */
+/* The scenarios of what comes with an end, and of what runs write; see scenarios.h. */
 #include "scenarios.h"
 
 static void
@@ -43,5 +43,38 @@ play_joint(struct world *w)
     say(w, "The answer was lost, and it is told again: nothing happens a second time.");
     end(w, 5, jobs, 2, true);
     message_put_list(world_frame(w, CLIENT), 6, &(struct message){.list.limit = 10});
+    step(w, 0);
+}
+
+static void
+write_more(struct world *w, uint64_t at, const char *text)
+{
+    const struct wrote piece = {
+        .id = job(1), .attempt = 1, .at = at, .text = {(const uint8_t *)text, strlen(text)}};
+    message_put_wrote(world_frame(w, WORKER), MESSAGE_WROTE, &piece, 1);
+    step(w, 250);
+}
+
+void
+play_live(struct world *w)
+{
+    const struct stint_id id = job(1);
+    greet_client(w);
+    submit(w, 1, "talks");
+    say(w, "Somebody listens before the job runs; its worker hears that with the job.");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_WAIT, 2, &id, 1, WAIT_OUTPUT);
+    step(w, 0);
+    greet_worker(w, WORKER, 1);
+    write_more(w, 0, "");
+    write_more(w, 0, "begins\n");
+    say(w, "Nobody listens any more, and the worker is told.");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_WAIT, 3, &id, 1, 0);
+    step(w, 0);
+    write_more(w, 7, "goes on\n");
+    say(w, "Somebody does again: what was written last comes again, and says where it stands.");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_WAIT, 4, &id, 1, WAIT_OUTPUT);
+    step(w, 0);
+    write_more(w, 7, "goes on\nand on\n");
+    world_settle(w, WORKER, 5, id, 1, OUTCOME_SUCCEEDED, "");
     step(w, 0);
 }

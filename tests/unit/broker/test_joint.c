@@ -335,9 +335,12 @@ a_full_queue_takes_them_if_they_may_not_wait(void **state)
     step(w, 0);
     struct outcome o = an_end(id, OUTCOME_SUCCEEDED, joint_with(jobs, 2, NULL, 0, 0));
     assert_int_equal(tell(w, WORKER, o), STINT_QUEUE_FULL);
-    o.joint = joint_with(jobs, 2, NULL, 0, JOINT_BEYOND);
+    const struct job_spec more[] = {jobs[0], jobs[0], jobs[0]}; /* than may ever wait there */
+    o.joint = joint_with(more, 3, NULL, 0, 0);
+    assert_int_equal(tell(w, WORKER, o), STINT_QUEUE_FULL);
+    o.joint = joint_with(more, 3, NULL, 0, JOINT_BEYOND);
     assert_int_equal(tell(w, WORKER, o), STINT_OK);
-    assert_int_equal(jobs_in(w, STINT_READY), 3);
+    assert_int_equal(jobs_in(w, STINT_READY), 4);
     finish(w);
 }
 

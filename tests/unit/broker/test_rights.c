@@ -30,6 +30,7 @@ static const struct expected {
     {MESSAGE_CLAIM, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CLAIMED, BY_STATUS},
     {MESSAGE_STARTED, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_CONFIRMED, BY_STATUS},
     {MESSAGE_PROGRESS, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_NONE, BY_NOTHING},
+    {MESSAGE_WROTE, ABOUT_ID, ROLE_WORKER, RIGHT_RUN, false, MESSAGE_NONE, BY_NOTHING},
     {MESSAGE_WAIT, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_ANSWERS, BY_STATUS},
     {MESSAGE_GET, ABOUT_ID, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
     {MESSAGE_LIST, ABOUT_NAME, ROLE_CLIENT, RIGHT_SEE, false, MESSAGE_JOBS, BY_ERROR},
@@ -306,6 +307,10 @@ put_message(struct world *w, const struct expected *e, unsigned queue)
         break;
     case MESSAGE_PROGRESS:
         message_put_progress(world_frame(w, KEYED), &told, 1);
+        break;
+    case MESSAGE_WROTE:
+        message_put_wrote(
+            world_frame(w, KEYED), e->type, &(struct wrote){.id = id, .attempt = 1}, 1);
         break;
     case MESSAGE_WAIT:
     case MESSAGE_GET:

@@ -18,9 +18,11 @@ say_ids(enum message_type type, uint64_t number, uint32_t option)
 void
 say_WAIT(uint64_t number)
 {
-    bool results = chance(), tells = chance();
+    bool results = chance(), tells = chance(), listens = chance();
     (void)say_ids(MESSAGE_WAIT, number,
-        (results ? (uint32_t)WAIT_RESULTS : 0) | (tells ? (uint32_t)WAIT_PROGRESS : 0));
+        (results ? (uint32_t)WAIT_RESULTS : 0) | (tells ? (uint32_t)WAIT_PROGRESS : 0) |
+            (listens ? (uint32_t)WAIT_OUTPUT : 0));
+    assert_int_equal(heard.wait.output, listens);
     assert_int_equal(heard.wait.results, results);
     assert_int_equal(heard.wait.progress, tells);
 }
@@ -168,6 +170,11 @@ static void
 fill_attempts(struct stint_job_info *i, uint32_t which)
 {
     static struct stint_attempt attempts[3][LIMIT_ATTEMPTS_TOLD];
+    static struct stint_id parents[3][5];
+    i->parents_count = chance() ? 0 : 1 + below(5);
+    i->parents = i->parents_count ? parents[which] : NULL;
+    for (uint64_t n = 0; n < i->parents_count; n++)
+        parents[which][n] = id();
     i->attempts_count = below(3) ? below(4) : below(LIMIT_ATTEMPTS_TOLD + 1);
     i->attempts = i->attempts_count ? attempts[which] : NULL;
     for (struct stint_attempt *a = attempts[which]; a < attempts[which] + i->attempts_count; a++) {
@@ -183,6 +190,9 @@ fill_attempts(struct stint_job_info *i, uint32_t which)
 static void
 assert_attempts(const struct stint_job_info *is, const struct stint_job_info *was)
 {
+    assert_int_equal(is->parents_count, was->parents_count);
+    if (was->parents)
+        assert_memory_equal(is->parents, was->parents, was->parents_count * sizeof *was->parents);
     assert_int_equal(is->attempts_count, was->attempts_count);
     assert_int_equal(is->attempts != NULL, was->attempts != NULL);
     for (uint64_t i = 0; i < was->attempts_count; i++) {

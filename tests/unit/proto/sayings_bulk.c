@@ -169,3 +169,40 @@ say_BULKS(uint64_t number)
     }
     pack_buffer_free(&elements);
 }
+
+/* ---- what runs write ---- */
+
+static void
+say_pieces(enum message_type type)
+{
+    struct wrote pieces[4];
+    uint32_t count = (uint32_t)below(4);
+    for (uint32_t i = 0; i < count; i++)
+        pieces[i] = (struct wrote){.id = id(),
+            .attempt = (uint32_t)upto(UINT32_MAX),
+            .at = upto(UINT64_MAX),
+            .text = bytes()};
+    message_put_wrote(&frame, type, pieces, count);
+    hear(type, 0);
+    assert_int_equal(heard.count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT_FIELD(&arrays->wrote[i], &pieces[i], id);
+        assert_int_equal(arrays->wrote[i].attempt, pieces[i].attempt);
+        assert_number(arrays->wrote[i].at, pieces[i].at);
+        assert_same(arrays->wrote[i].text, pieces[i].text);
+    }
+}
+
+void
+say_WROTE(uint64_t number)
+{
+    (void)number;
+    say_pieces(MESSAGE_WROTE);
+}
+
+void
+say_OUTPUT(uint64_t number)
+{
+    (void)number;
+    say_pieces(MESSAGE_OUTPUT);
+}

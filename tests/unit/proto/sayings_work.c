@@ -680,6 +680,12 @@ say_PROGRESS(uint64_t number)
 }
 
 void
+say_SHOW(uint64_t number)
+{
+    say_leases(MESSAGE_SHOW, number);
+}
+
+void
 say_REVOKE(uint64_t number)
 {
     say_leases(MESSAGE_REVOKE, number);

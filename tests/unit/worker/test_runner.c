@@ -25,6 +25,7 @@ struct stint_task {
     int cancel_fd;
     unsigned percent, percents; /* the newest, and how many there were */
     char progress[256];
+    char wrote[64]; /* the begin of its standard error, as it was told while it ran */
     char asked[256]; /* what comes with its end: text of jobs, and ids with a `-` before them */
 };
 
@@ -129,6 +130,16 @@ stint_task_progress(struct stint_task *task, unsigned percent, const char *text)
     task->percents++;
     (void)snprintf(task->progress, sizeof task->progress, "%s", text ? text : "");
     return STINT_OK;
+}
+
+/* What is written while it runs is told as it comes, and before the end. */
+void
+stint_task_wrote(struct stint_task *task, const void *text, size_t bytes)
+{
+    assert_string_equal(task->outcome, "");
+    size_t used = strlen(task->wrote);
+    (void)snprintf(
+        task->wrote + used, sizeof task->wrote - used, "%.*s", (int)bytes, (const char *)text);
 }
 
 static enum stint_status
@@ -512,6 +523,8 @@ a_program_asks_for_what_comes_with_its_end(void **state)
         false);
     assert_string_equal(t.outcome, "succeeded");
     assert_string_equal(t.asked, "-0.1.100.7;one;two;");
+    t = run_script("echo to >&2; sleep 0.1; echo people >&2", false);
+    assert_string_equal(t.wrote, "to\npeople\n");
     t = run_script("echo 'jobs a 6f6e65' >&8; echo 'jobs a' >&8; exit 3", false);
     assert_string_equal(t.outcome, "failed");
 }
@@ -551,6 +564,8 @@ much_is_asked_for_without_waiting(void **state)
         false);
     assert_string_equal(t.outcome, "failed");
     assert_non_null(strstr(t.text, "at most 4 MiB"));
+    t = run_script("for i in $(seq 257); do echo \"jobs $i 65\"; done >&8", false);
+    assert_non_null(strstr(t.text, "more than 256 names"));
 }
 
 int
