@@ -20,6 +20,5 @@ FIELDS(info, map, {1, "id", show_id}, {2, "state", show_state}, {3, "queue", sho
     {24, "unique_flags", show_uint}, {25, "unique_for_ms", show_uint}, {26, "until", show_time},
     {27, "after", show_uint}, {28, "after_flags", show_uint}, {29, "schedule", show_name},
     {30, "total_ms", show_uint}, {31, "spent_ms", show_uint}, {32, "attempts", show_ended_list},
-    {39, "needs", show_text},
-    {40, "progress_ms_ago", show_uint}, {41, "progress_percent", show_uint},
-    {42, "progress_text", show_text})
+    {39, "needs", show_text}, {40, "progress_ms_ago", show_uint},
+    {41, "progress_percent", show_uint}, {42, "progress_text", show_text})
