@@ -1163,7 +1163,7 @@ PLANTED = [
     ("needs: others take the slot of the one whose turn it is", ROOM, "    put_back(level, w, id_sequence(key));\n    if (w->slots > 0 && !w->serves.reserved && want->reserved == 0)\n        fleet_worker_reserve(w, want);\n    return ROOM_SLOT;", "    put_back(level, w, id_sequence(key));\n    return ROOM_SLOT;"),
     ("needs: what waits for a slot is passed", ROOM, "    put_back(level, w, id_sequence(key));\n", ""),
     ("needs: no worker is ever reserved", ROOM, "want->reserved < may_reserve(now_ms - want->since_ms) &&", "false &&"),
-    ("needs: a worker is reserved at once", "broker/core/room.h", "enum { RESERVE_AFTER_MS = 5000 };", "enum { RESERVE_AFTER_MS = 0 };"),
+    ("needs: a worker is reserved at once", "broker/core/room.h", "enum { RESERVE_AFTER_MS = 5000 };", "enum { RESERVE_AFTER_MS = 1 };"),
     ("needs: all workers are reserved at once", ROOM, "    return want->reserved < may_reserve(now_ms - want->since_ms) &&", "    return now_ms - want->since_ms >= RESERVE_AFTER_MS &&"),
     ("needs: a worker without slots is reserved", ROOM, "    if (w->slots > 0 && !w->serves.reserved && want->reserved == 0)", "    if (!w->serves.reserved && want->reserved == 0)"),
     ("needs: small ones take the room of a worker that is reserved", ROOM, "((!w->serves.reserved || w->serves.reserved == want) && has_free", "(true && has_free"),
