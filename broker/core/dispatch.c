@@ -174,7 +174,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
     pace_take(job->level->queue);
     if (record_has(&job->record, FIELD_NEEDS))
-        room_given(job->level->queue, &job->record);
+        room_given(core, job->level->queue, &job->record);
     core->figures.dispatched++;
     tally_start(core, job->level, &job->record, l);
     if (watch_hears(core))

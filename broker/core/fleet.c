@@ -271,15 +271,14 @@ fleet_worker_reserve(struct worker *worker, struct want *want)
 {
     struct want *former = worker->serves.reserved;
     if (former) {
-        assert(former->reserved == worker && former->queue->servings.wants.reserved > 0);
+        assert(former->reserved > 0 && former->queue->servings.wants.reserved > 0);
         former->queue->servings.wants.reserved--;
-        former->reserved = NULL;
+        former->reserved--;
     }
     worker->serves.reserved = want;
     if (want) {
-        assert(!want->reserved);
         want->queue->servings.wants.reserved++;
-        want->reserved = worker;
+        want->reserved++;
     }
 }
 

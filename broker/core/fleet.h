@@ -278,8 +278,7 @@ void fleet_worker_label(struct worker *worker, const struct slice *labels, uint3
 bool fleet_worker_has_label(const struct worker *worker, struct slice label);
 /* The worker waits until it can take a suspect of this queue; NULL: it does not wait any more. */
 void fleet_worker_drain(struct worker *worker, struct queue *queue);
-/* It makes room for a job of this want, which no worker is reserved for; NULL: for none any more.
- */
+/* It makes room for a job of this want; NULL: for none any more. */
 void fleet_worker_reserve(struct worker *worker, struct want *want);
 /* Forget a worker that has no leases any more. */
 void fleet_worker_remove(struct fleet *fleet, struct worker *worker);

@@ -7,8 +7,9 @@
  *
  * A want whose next job has found room nowhere for RESERVE_AFTER_MS, though there are workers that
  * could run it, is reserved one of these: that is given nothing that takes amounts but jobs of the
- * want, until one of them was handed out, to whomever. What takes none goes on. One worker is
- * reserved for a want at a time, and one want has a worker.
+ * want, until one of them was handed out, to whomever. What takes none goes on. As that one may run
+ * what takes very long, another one is reserved each time that the time it has waited is twice as
+ * long. A worker is reserved for one want.
  */
 #ifndef ROOM_H
 #define ROOM_H
@@ -39,7 +40,7 @@ enum room {
 enum room room_judge(struct core *core, struct worker *worker, struct level *level,
     const struct stint_id *key, const struct record *record);
 /* A job that needs something was handed out. */
-void room_given(const struct queue *queue, const struct record *record);
+void room_given(struct core *core, const struct queue *queue, const struct record *record);
 /* A worker looks for a job of the queue: it may be reserved for one that finds no room. */
 void room_survey(struct core *core, struct worker *worker, struct queue *queue);
 /* The worker is reserved: is there a job for it? It is no more, if there is none. */

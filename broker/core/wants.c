@@ -213,7 +213,7 @@ void
 wants_remove(struct wants *wants, struct want *want)
 {
     uint32_t i = 0;
-    assert(!want->reserved && want->apart == 0);
+    assert(want->reserved == 0 && want->apart == 0);
     while (wants->list[i] != want)
         i++;
     wants->list[i] = wants->list[--wants->count];

@@ -68,7 +68,7 @@ void has_write_taken(const struct has *has, char *to, size_t size);
 struct want {
     struct needs *needs;
     struct queue *queue;
-    struct worker *reserved; /* that makes room for the next job; NULL: none does */
+    uint32_t reserved; /* workers that make room for the next job */
     uint64_t since_ms; /* monotonic: that long workers that could run it were full; 0: they are not
                         */
     uint32_t apart; /* jobs of it that are kept apart */
@@ -78,7 +78,7 @@ struct want {
 struct wants {
     struct want **list;
     uint32_t count, size;
-    uint32_t reserved; /* workers that make room */
+    uint32_t reserved; /* of all of them */
     uint64_t swept_ms; /* monotonic: what has no jobs any more was looked for then */
 };
 

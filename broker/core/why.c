@@ -95,8 +95,11 @@ static void
 name_reserved(const struct question *q, struct stint_reason *r)
 {
     const struct want *want = want_of(q);
-    if (want && want->reserved && sight_covers_worker(q->grant, want->reserved))
-        memcpy(r->worker, want->reserved->name, sizeof r->worker);
+    if (!want || want->reserved == 0)
+        return;
+    for (const struct worker *w = q->core->fleet.workers; w && !r->worker[0]; w = w->next)
+        if (w->serves.reserved == want && sight_covers_worker(q->grant, w))
+            memcpy(r->worker, w->name, sizeof r->worker);
 }
 
 /* What is to be said of the workers. False: nothing, as one of them has room. */

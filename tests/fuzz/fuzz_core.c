@@ -155,7 +155,8 @@ put_hello(struct pack_buffer *b)
         .slots = what % 2 ? next() % 4 : 0,
         .window = what % 2 ? next() % 8 : 0,
         .cores = what % 4 == 3 ? 2 : 0,
-        .labels = what % 8 == 7};
+        .labels = what % 8 == 7,
+        .has = {(const uint8_t *)"n=2 x", what % 4 == 1 ? what % 8U : 0}}; /* all, or "n" */
     h.queues = what % 2 ? next() % 5 : 0;
     h.prefixes = h.queues == 4 ? what / 2 % 3 : 0; /* behind all the names */
     memset(h.session, next() % 6, sizeof h.session);
@@ -297,6 +298,8 @@ put_submit(struct pack_buffer *b, uint8_t connection)
     static const char *const names[] = {"default", "a", "b", "c", "d"};
     static uint8_t payload[5000];
     static const uint64_t keeps[] = {KEEP_DEFAULT, 0, 1000, 60000};
+    static const struct slice needs[] = {{(const uint8_t *)"n=1", 3}, {(const uint8_t *)"n=2", 3},
+        {(const uint8_t *)"c", 1}, {(const uint8_t *)"n=1 x", 5}};
     struct job_spec jobs[8];
     struct pack_buffer after[8] = {{NULL, 0, 0}};
     uint32_t count = 1 + next() % 8;
@@ -319,6 +322,8 @@ put_submit(struct pack_buffer *b, uint8_t connection)
         if (how % 16 == 9 || how % 16 == 10)
             jobs[i].after = put_after(&after[i], i);
         jobs[i].after_flags = how % 32 == 9;
+        if (how % 16 == 12 || how % 16 == 13)
+            jobs[i].needs = needs[how / 16 % 4];
     }
     uint64_t *number = &f.submissions[connection % 4];
     uint8_t which = next();

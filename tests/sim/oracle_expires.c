@@ -3,7 +3,8 @@
  */
 #include "oracle_inside.h"
 
-/* A restart may set the broker's time back a little, so what was written before it says nothing. */
+/* A restart may set the broker's time back, so what was written before it says nothing: nor does a
+ * stamp that is less than what the record had, as it may be one of those. */
 static void
 note_stamps(struct job *j, const struct record *r)
 {
@@ -12,7 +13,7 @@ note_stamps(struct job *j, const struct record *r)
     uint64_t latest_ms = 0;
     for (unsigned i = 0; i < 3; i++)
         latest_ms = stamps[i] > latest_ms ? stamps[i] : latest_ms;
-    if (latest_ms != j->stamp_ms && latest_ms > known.stamp_ms)
+    if (latest_ms > j->stamp_ms && latest_ms > known.stamp_ms)
         known.stamp_ms = latest_ms;
     j->stamp_ms = latest_ms;
 }

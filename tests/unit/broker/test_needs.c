@@ -3,8 +3,19 @@
  */
 #include "needy.h"
 #include "room.h"
+#include "state.h"
 
 enum { WORKER = NEEDY_WORKER, OTHER = NEEDY_OTHER, CLIENT = NEEDY_CLIENT };
+
+/* How many workers make room for a large job. */
+static uint32_t
+reserved_workers(struct world *w)
+{
+    uint32_t count = 0;
+    for (const struct worker *one = w->core->fleet.workers; one; one = one->next)
+        count += one->serves.reserved != NULL;
+    return count;
+}
 
 static void
 a_job_goes_only_where_its_labels_are(void **state)
@@ -197,6 +208,48 @@ a_large_one_is_passed_for_a_while_and_then_gets_a_worker(void **state)
 }
 
 static void
+more_workers_make_room_the_longer_a_large_one_waits(void **state)
+{
+    struct world *w = needy_world();
+    struct outcome none = {.type = OUTCOME_RETURNED, .attempt = 9};
+    (void)state;
+    for (uint32_t peer = WORKER; peer < WORKER + 4; peer++) {
+        needy_join(w, peer, (struct needy_worker){.slots = 8, .has = "cpus=2"});
+        (void)needy_submit(w, peer - 1, "cpus=1.5");
+    }
+    struct stint_id large = needy_submit(w, 5, "cpus=2");
+    uint64_t waited_ms = 0;
+    for (unsigned i = 0; i < 60; i++, waited_ms += 1000) {
+        uint32_t expected = waited_ms >= 40000 ? 4
+            : waited_ms >= 20000               ? 3
+            : waited_ms >= 10000               ? 2
+                                               : waited_ms >= RESERVE_AFTER_MS;
+        assert_int_equal(reserved_workers(w), expected);
+        for (uint32_t peer = WORKER; peer < WORKER + 4; peer++)
+            message_put_settle(world_frame(w, peer), 1, &none, 1, WINDOW_UNCHANGED);
+        needy_step(w, 1000);
+    }
+    needy_settle(w, WORKER + 2, id_make(0, 1, DEFAULT_PRIORITY, 3), WINDOW_UNCHANGED);
+    needy_assert_given(w, WORKER + 2, large);
+    assert_int_equal(reserved_workers(w), 0);
+    needy_finish(w);
+}
+
+static void
+a_worker_without_slots_is_not_waited_for(void **state)
+{
+    struct world *w = needy_world();
+    (void)state;
+    needy_join(w, WORKER, (struct needy_worker){.slots = 0, .window = 4, .has = "cpus=4"});
+    struct stint_id id = needy_submit(w, 1, "cpus=1");
+    needy_assert_idle(w, WORKER);
+    assert_int_equal(reserved_workers(w), 0);
+    needy_join(w, OTHER, (struct needy_worker){.slots = 1, .has = "cpus=1"});
+    needy_assert_given(w, OTHER, id);
+    needy_finish(w);
+}
+
+static void
 small_ones_of_other_queues_do_not_starve_a_large_one(void **state)
 {
     struct world *w = needy_world();
@@ -234,6 +287,8 @@ who_is_reserved_and_goes_makes_room_no_more(void **state)
         assert_string_equal(needy_why(w, &large, NULL).worker, "first");
         struct stint_id next = needy_submit(w, 3, "cpus=1");
         needy_assert_idle(w, WORKER);
+        assert_int_equal(needy_why(w, &next, NULL).why, STINT_WHY_ROOM);
+        assert_int_equal(reserved_workers(w), 1);
         struct control control = {
             .action = CONTROL_PAUSE, .target = CONTROL_NAMED, .name = needy_text("first")};
         if (way == PAUSES)
@@ -251,7 +306,7 @@ who_is_reserved_and_goes_makes_room_no_more(void **state)
             world_gone(w, WORKER);
         needy_step(w, way == ENDS ? 10000 : 0);
         needy_step(w, 0);
-        assert_string_equal(needy_why(w, &large, NULL).worker, "");
+        assert_int_equal(reserved_workers(w), 0);
         if (way == CANCELLED)
             assert_int_equal(world_state(w, next, NULL), STINT_RUNNING);
         (void)small;
@@ -418,6 +473,8 @@ main(void)
         cmocka_unit_test(none_is_held_ahead_and_others_do_not_take_its_slot),
         cmocka_unit_test(jobs_of_other_queues_do_not_take_its_slot_either),
         cmocka_unit_test(a_large_one_is_passed_for_a_while_and_then_gets_a_worker),
+        cmocka_unit_test(more_workers_make_room_the_longer_a_large_one_waits),
+        cmocka_unit_test(a_worker_without_slots_is_not_waited_for),
         cmocka_unit_test(small_ones_of_other_queues_do_not_starve_a_large_one),
         cmocka_unit_test(who_is_reserved_and_goes_makes_room_no_more),
         cmocka_unit_test(what_a_worker_claims_after_a_restart_is_taken),

@@ -250,6 +250,18 @@ spend_of_nothing(struct record *r)
 }
 
 static void
+need_in_another_order(struct record *r)
+{
+    record_set_needs(r, text_slice("ssd gpu"));
+}
+
+static void
+needs_that_nobody_would_have_written(struct world *w)
+{
+    rewrite(w, STORE_LIVE, READY, STORE_LIVE, need_in_another_order);
+}
+
+static void
 a_time_that_is_used_of_none(struct world *w)
 {
     rewrite(w, STORE_LIVE, READY, STORE_LIVE, spend_of_nothing);
@@ -335,6 +347,8 @@ each_contradiction_is_told_in_its_own_words(void **state)
         {an_output_of_a_cancelled_job, "a job that is not dead has kept an output|0.1.100.3\n"},
         {a_time_that_is_used_of_none,
             "a job has used of a time for all runs that it does not have|0.1.100.5\n"},
+        {needs_that_nobody_would_have_written,
+            "what a job needs of a worker is damaged|0.1.100.5\n"},
         {a_flipped_bit, "a record is damaged|0.1.100.4\n"},
         {a_dead_job_among_the_live, "a job stands among the live ones and is not|0.1.100.3\n"},
         {a_ready_job_among_the_settled,
