@@ -22,6 +22,7 @@ free_levels(struct queue *q)
 {
     for (uint32_t i = 0; i < q->levels_count; i++) {
         free(q->levels[i]->scans);
+        free(q->levels[i]->groups.fresh.heap);
         free(q->levels[i]);
     }
     free(q->levels);

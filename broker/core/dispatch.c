@@ -245,6 +245,15 @@ passes(struct core *core, struct worker *w, struct found *job, const struct stan
     return !groups_still_may(core, job->level, s);
 }
 
+/* That writes to the store. */
+static void
+settle_turns(struct core *core, struct level *level)
+{
+    if (core->step.lent)
+        send_all_fresh(core);
+    groups_settle(core, level);
+}
+
 /* As take, of a level in which jobs of groups stand. */
 static bool
 take_grouped(struct core *core, struct worker *w, struct level *level)
@@ -254,6 +263,8 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
     struct group_turn first = {0, 0};
     struct scan *scan = w->serves.kinds ? book_scan(level, w->serves.kinds) : NULL;
     while (core->step.searched < SEARCHED_A_STEP) {
+        if (scan && level->groups.fresh.standing > 0)
+            settle_turns(core, level);
         if (!groups_next(core, level, scan ? &scan->stood : &first, &s)) {
             if (scan)
                 scan->stood.turn = UINT64_MAX;

@@ -496,34 +496,6 @@ check_counts(struct core *core)
                 (unsigned long long)counts[s]);
 }
 
-static void
-check_limit(uint64_t waiting, uint64_t fresh, uint64_t most)
-{
-    if (most && fresh && waiting > most)
-        sim_broken("a queue took %llu jobs over its limit", (unsigned long long)(waiting - most));
-}
-
-static void
-check_limits(void)
-{
-    uint64_t waiting[8] = {0}, fresh[8] = {0};
-    for (uint32_t i = 0; i < known.count; i++) {
-        const struct job *j = &known.jobs[i];
-        bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED ||
-            j->was.state == STINT_BLOCKED;
-        waiting[j->queue] += waits;
-        fresh[j->now_queue] +=
-            j->was.state == STINT_UNKNOWN && !j->been && j->stored && j->now.state != STINT_UNKNOWN;
-        /* what left the backlog in this step made room before, or after */
-        waiting[j->queue] -=
-            waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
-    }
-    for (unsigned q = 0; q < 8; q++) {
-        check_limit(waiting[q] + fresh[q], fresh[q], known.options.max.queue_backlog);
-        check_limit(waiting[q] + fresh[q], fresh[q], queues_backlog_max(q));
-    }
-}
-
 /* A job that stands elsewhere was to be moved there. */
 static void
 check_move(const struct job *j)
@@ -610,7 +582,7 @@ oracle_stepped(struct store *store, struct core *core, const struct outbox *out)
     groups_check();
     check_counts(core);
     rights_check_lists();
-    check_limits();
+    queues_check_backlogs();
     why_judge(core);
     remember_all();
     totals_check(core, false);

@@ -343,3 +343,31 @@ queues_check_store(struct store *s, bool in_doubt)
         } else if (memcmp(&found[q], &settings[q], sizeof found[q]) != 0)
             sim_broken("what is set for the queue %s is not what is on disk", keys_queues[q]);
 }
+
+static void
+check_limit(uint64_t waiting, uint64_t fresh, uint64_t most)
+{
+    if (most && fresh && waiting > most)
+        sim_broken("a queue took %llu jobs over its limit", (unsigned long long)(waiting - most));
+}
+
+void
+queues_check_backlogs(void)
+{
+    uint64_t waiting[8] = {0}, fresh[8] = {0};
+    for (uint32_t i = 0; i < known.count; i++) {
+        const struct job *j = &known.jobs[i];
+        bool waits = j->was.state == STINT_READY || j->was.state == STINT_SCHEDULED ||
+            j->was.state == STINT_BLOCKED;
+        waiting[j->queue] += waits;
+        fresh[j->now_queue] +=
+            j->was.state == STINT_UNKNOWN && !j->been && j->stored && j->now.state != STINT_UNKNOWN;
+        /* what left the backlog in this step made room before, or after */
+        waiting[j->queue] -=
+            waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
+    }
+    for (unsigned q = 0; q < 8; q++) {
+        check_limit(waiting[q] + fresh[q], fresh[q], known.options.max.queue_backlog);
+        check_limit(waiting[q] + fresh[q], fresh[q], queues_backlog_max(q));
+    }
+}
