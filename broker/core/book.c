@@ -23,6 +23,7 @@ free_levels(struct queue *q)
     for (uint32_t i = 0; i < q->levels_count; i++) {
         free(q->levels[i]->scans);
         lanes_end(&q->levels[i]->lanes);
+        free(q->levels[i]->groups.fresh.heap);
         free(q->levels[i]);
     }
     free(q->levels);

@@ -21,12 +21,23 @@
 #include "stint_job.h"
 #include "store.h"
 
+struct group;
 struct shelf;
+
+/* Turns that came in this step (group_turns.h). */
+struct fresh_turns {
+    struct fresh_turn {
+        uint64_t turn, sequence;
+        struct group *group;
+    } * heap;
+    uint32_t count, size, standing; /* standing: of them, those that are still to come */
+};
 
 /* Ready jobs of groups, which searching does not find (groups.h). */
 struct level_groups {
     uint64_t ready, standing; /* standing: of them, those that may be handed out */
     uint64_t oldest; /* no ready job at all stands before this one */
+    struct fresh_turns fresh;
     struct level *next_changed;
     bool changed;
     bool stopped; /* the last search did, when it had passed over very many of them */

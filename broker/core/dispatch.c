@@ -247,6 +247,12 @@ hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
     return l;
 }
 
+static struct group_turn
+behind(const struct standing *s)
+{
+    return (struct group_turn){s->turn, id_sequence(&s->key) + 1};
+}
+
 /* What stands there is not to be handed out to this worker now: it stands elsewhere, or nowhere, or
  * waits for another one. */
 static bool
@@ -266,11 +272,19 @@ passes(struct core *core, struct worker *w, struct found *job, const struct stan
         return true;
     }
     if (!kinds_have(w->serves.kinds, job->record.kind)) {
-        book_scan(job->level, w->serves.kinds)->stood =
-            (struct group_turn){s->turn, id_sequence(&s->key) + 1};
+        book_scan(job->level, w->serves.kinds)->stood = behind(s);
         return true;
     }
     return !groups_still_may(core, job->level, s);
+}
+
+/* That writes to the store. */
+static void
+settle_turns(struct core *core, struct level *level)
+{
+    if (core->step.lent)
+        send_all_fresh(core);
+    groups_settle(core, level);
 }
 
 /* Has the worker what a job of a group needs, and a slot for it? */
@@ -294,8 +308,11 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
     struct standing s;
     struct scan *scan = w->serves.kinds ? book_scan(level, w->serves.kinds) : NULL;
     struct group_turn begin = scan ? scan->stood : (struct group_turn){0, 0};
+    const struct group_turn kept = begin;
     bool passed = false;
     while (core->step.searched < SEARCHED_A_STEP) {
+        if ((scan || passed) && level->groups.fresh.standing > 0)
+            settle_turns(core, level);
         if (!groups_next(core, level, &begin, &s)) {
             if (passed)
                 level->groups.no_room = w;
@@ -308,7 +325,10 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
         job.key = s.key;
         if (passes(core, w, &job, &s)) {
             core->step.searched++;
-            if (scan && !passed)
+            if (scan && passed) {
+                begin = behind(&s);
+                scan->stood = kept; /* what was passed before it is looked at again */
+            } else if (scan)
                 begin = scan->stood;
             continue;
         }
@@ -318,7 +338,7 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
         }
         if (!has_what_it_needs(core, w, &job.record)) {
             core->step.searched++;
-            begin = (struct group_turn){s.turn, id_sequence(&s.key) + 1};
+            begin = behind(&s);
             passed = true;
             continue;
         }

@@ -253,6 +253,7 @@ flush_level(struct core *core, struct level *level)
     uint8_t key[LEVEL_GROUPS_KEY_BYTES], row[ROW_LEVEL_GROUPS_BYTES_MAX];
     struct slice at = level_groups_key(key, level->queue->number, level->priority);
     level->groups.changed = false;
+    turns_write(core, level);
     store_put(core->store, STORE_GROUPS, at,
         row_level_groups_write(row, at, level->groups.ready, level->groups.standing), nothing);
 }

@@ -5,33 +5,9 @@
 #ifndef GROUP_BOOK_H
 #define GROUP_BOOK_H
 
-#include "state.h"
+#include "group_turns.h"
 
-enum {
-    GROUP_TOKEN = 3600000, /* as in pace.c: an hour's worth of milliseconds */
-    GROUP_KEY_HEAD = 8,
-    GROUP_NAME_ROOM = (LIMIT_GROUP_BYTES + 7) / 8 * 8,
-};
-
-/* A group that was looked at; it may be one that there is not, or no more. Whoever changes its row
- * marks it. What is looked at to find it comes first, as it is seldom in a cache. */
-struct group {
-    UT_hash_handle hh;
-    uint32_t weight;
-    bool stored, changed;
-    uint8_t name_bytes;
-    struct queue *queue;
-    struct row_group row;
-    struct group *next_changed;
-    /* Number of the queue, size of the name; the name. */
-    uint8_t key[GROUP_KEY_HEAD + GROUP_NAME_ROOM];
-};
-
-static inline struct slice
-group_name(const struct group *g)
-{
-    return (struct slice){g->key + GROUP_KEY_HEAD, g->name_bytes};
-}
+enum { GROUP_TOKEN = 3600000 }; /* as in pace.c: an hour's worth of milliseconds */
 
 /* Borrowed until the end of the step. One that is not there yet has nothing, and all its tokens. */
 struct group *group_get(struct core *core, struct queue *queue, struct slice name);

@@ -1,5 +1,6 @@
 /* Groups; the contract, and what it is all about, is in groups.h. */
 #include "groups.h"
+#include "group_turns.h"
 
 static const struct slice nothing = {NULL, 0};
 
@@ -20,16 +21,6 @@ del_line(struct core *core, const struct group *g, uint8_t priority, uint64_t se
     uint8_t key[GROUP_LINE_BYTES_MAX];
     return store_del(core->store, STORE_GROUP_LINES,
         group_line_key(key, g->queue->number, group_name(g), priority, sequence));
-}
-
-static void
-put_turn(struct core *core, const struct stint_id *key, uint64_t turn, struct slice name)
-{
-    uint8_t at[GROUP_TURN_KEY_BYTES], row[ROW_GROUP_TURN_BYTES_MAX];
-    struct slice turn_key = group_turn_key(at, key, turn);
-    store_put(core->store, STORE_GROUP_TURNS, turn_key, row_group_turn_write(row, turn_key, name),
-        nothing);
-    core->step.written_bytes += name.size + ROW_OVERHEAD_BYTES;
 }
 
 static void
@@ -114,7 +105,7 @@ stand(struct core *core, struct group *g, struct level *level, const struct stin
     g->row.stands = id_sequence(key);
     g->row.priority = level->priority;
     g->row.turn = turn;
-    put_turn(core, key, turn, group_name(g));
+    turns_add(level, g);
     count_standing(core, level, true);
     for (uint32_t i = 0; i < level->scans_count; i++)
         if (turn <= level->scans[i].stood.turn)
@@ -130,7 +121,8 @@ stand_down(struct core *core, struct group *g)
     struct stint_id key = standing_key(core, g);
     struct level *level = book_level(&core->book, g->queue, g->row.priority, false);
     assert(g->row.stands && level);
-    del_turn(core, &key, g->row.turn);
+    if (!turns_remove(level, g))
+        del_turn(core, &key, g->row.turn);
     count_standing(core, level, false);
     g->row.stands = 0;
     group_mark(core, g);
@@ -296,7 +288,7 @@ groups_set_apart(
     struct group *g = group_get(core, level->queue, r->group);
     (void)leave(core, g, level, key);
     g->row.out++;
-    put_turn(core, key, GROUP_TURN_APART, group_name(g));
+    turns_put(core, key, GROUP_TURN_APART, group_name(g));
     arrange(core, g);
 }
 
@@ -334,14 +326,13 @@ groups_set_aside(struct core *core, struct level *level, const struct stint_id *
 
 /* ---- turns ---- */
 
-bool
-groups_next(
+static bool
+next_stored(
     struct core *core, const struct level *level, const struct group_turn *from, struct standing *s)
 {
     uint8_t at[GROUP_TURN_KEY_BYTES];
-    struct slice found, value;
+    struct slice found, value, name;
     struct stint_id key = book_id(&core->book, level, from->sequence);
-    struct slice name;
     if (!store_seek(
             core->store, STORE_GROUP_TURNS, group_turn_key(at, &key, from->turn), &found, &value) ||
         !group_turn_key_read(found, &s->key, &s->turn) || !id_same_level(&s->key, &key) ||
@@ -350,6 +341,32 @@ groups_next(
     s->name_bytes = (uint8_t)name.size;
     memcpy(s->name, name.data, name.size);
     return true;
+}
+
+bool
+groups_next(
+    struct core *core, struct level *level, const struct group_turn *from, struct standing *s)
+{
+    const struct group *g = level->groups.fresh.standing > 0 ? turns_first(level) : NULL;
+    bool stored =
+        level->groups.standing > level->groups.fresh.standing && next_stored(core, level, from, s);
+    assert(!g || from->turn == 0);
+    if (!g ||
+        (stored &&
+            (s->turn < g->row.turn ||
+                (s->turn == g->row.turn && id_sequence(&s->key) < g->row.stands))))
+        return stored;
+    s->key = standing_key(core, g);
+    s->turn = g->row.turn;
+    s->name_bytes = g->name_bytes;
+    memcpy(s->name, group_name(g).data, g->name_bytes);
+    return true;
+}
+
+void
+groups_settle(struct core *core, struct level *level)
+{
+    turns_write(core, level);
 }
 
 static struct group *
@@ -365,7 +382,7 @@ others_turn(const struct queue_groups *q)
 }
 
 bool
-groups_is_others_turn(struct core *core, const struct level *level, const struct group_turn *from)
+groups_is_others_turn(struct core *core, struct level *level, const struct group_turn *from)
 {
     struct standing s;
     return !groups_next(core, level, from, &s) ||

@@ -64,12 +64,14 @@ struct standing {
     uint8_t name_bytes, name[LIMIT_GROUP_BYTES]; /* of its group */
 };
 
-/* The first that stands in the level at or behind that place. */
-bool groups_next(struct core *core, const struct level *level, const struct group_turn *from,
+/* The first that stands in the level at or behind that place, which is the begin, unless
+ * groups_settle was called and nobody has come to stand since. */
+bool groups_next(struct core *core, struct level *level, const struct group_turn *from,
     struct standing *standing);
+/* All that stand in the level are in the store. */
+void groups_settle(struct core *core, struct level *level);
 /* Is it the turn of jobs without a group, before the first that stands there? */
-bool
-groups_is_others_turn(struct core *core, const struct level *level, const struct group_turn *from);
+bool groups_is_others_turn(struct core *core, struct level *level, const struct group_turn *from);
 /* They had it. */
 void groups_pass_others(struct core *core, struct queue *queue);
 /* May its group run one more? Limits may have changed since it came to stand; if not, it is in line

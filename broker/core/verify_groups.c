@@ -82,8 +82,12 @@ static void
 check_level(
     struct group_check *c, uint32_t number, uint8_t priority, uint64_t ready, uint64_t standing)
 {
+    uint8_t key[QUEUE_GROUPS_KEY_BYTES];
+    struct slice value;
     struct queue *q = book_queue_by_number(c->book, number);
     struct level *level = q ? book_level(c->book, q, priority, false) : NULL;
+    if (!store_get(c->store, STORE_GROUPS, queue_groups_key(key, number), &value))
+        c->complain(c->context, "what the groups of a queue share is missing", NULL);
     if (level) {
         level->groups.ready += ready;
         level->groups.standing += standing;

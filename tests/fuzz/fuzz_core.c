@@ -230,6 +230,20 @@ put_tune(struct pack_buffer *b, uint8_t number, struct slice queue)
     message_put_tune_queue(b, number, queue, &tuning);
 }
 
+static void
+put_groups(struct pack_buffer *b, uint8_t number, struct slice queue)
+{
+    uint8_t byte = next();
+    const struct group_weight weight = {{(const uint8_t *)"group", 1 + byte % 4}, 1U + byte % 3};
+    const struct group_setting setting = {.running = byte % 4,
+        .rate = byte & 16 ? UINT64_MAX : 1800 * (byte / 32U),
+        .weights = byte / 4 % 2};
+    if (byte % 8 == 7)
+        message_put_list_groups(b, number, queue, (struct slice){0}, (struct slice){0});
+    else
+        message_put_group_setting(b, number, queue, &setting, &weight);
+}
+
 /* What a person does with the fleet and with queues, and a worker that says it has other slots now.
  */
 static void
@@ -251,6 +265,8 @@ put_fleet(struct pack_buffer *b)
     case 4:
         if (more % STINT_TUNE_QUEUE == STINT_TUNE_QUEUE - 1)
             put_tune(b, more, queues[what / 8 % 4]);
+        else if (more % STINT_TUNE_QUEUE == 8)
+            put_groups(b, more, queues[what / 8 % 4]);
         else
             message_put_set_queue(b, more, queues[what / 8 % 4],
                 (enum stint_queue_action)(STINT_PAUSE_QUEUE + more % STINT_TUNE_QUEUE), &limits);
@@ -324,6 +340,8 @@ put_submit(struct pack_buffer *b, uint8_t connection)
         jobs[i].after_flags = how % 32 == 9;
         if (how % 16 == 12 || how % 16 == 13)
             jobs[i].needs = needs[how / 16 % 4];
+        if (how % 16 >= 12)
+            jobs[i].group = (struct slice){(const uint8_t *)"group", 1 + how / 64};
     }
     uint64_t *number = &f.submissions[connection % 4];
     uint8_t which = next();

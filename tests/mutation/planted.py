@@ -1230,7 +1230,7 @@ PLANTED = [
     ("groups: one that keeps its place gives it up by its end no more", GROUPS, "    if (state == STINT_READY || state == STINT_RUNNING || record_holds(r))", "    if (state == STINT_READY || state == STINT_RUNNING)"),
     ("groups: weights are not looked at", GROUPS, "    g->row.finish = turn + GROUP_TURN / g->weight;", "    g->row.finish = turn + GROUP_TURN;"),
     ("groups: one group has all turns", GROUPS, "    uint64_t turn = later(q->turn, g->row.finish);", "    uint64_t turn = q->turn;"),
-    ("groups: who was away has saved up turns", GROUPS, "    uint64_t turn = later(q->turn, g->row.finish);", "    uint64_t turn = g->row.finish;"),
+    ("groups: who was away has saved up turns", GROUPS, "    uint64_t turn = later(q->turn, g->row.finish);", "    uint64_t turn = q ? g->row.finish : 0;"),
     ("groups: jobs without one have all turns", GROUPS, "    q->others = q->turn + GROUP_TURN;", "    q->others = 0;"),
     ("groups: a group without jobs forgets its bucket", GROUP_BOOK, "    if (wait_ms == 0)\n        return true;", "    if (true || wait_ms == 0)\n        return true;"),
     ("groups: tokens are not used", GROUP_BOOK, "    g->row.tokens = tokens - earlier(tokens, GROUP_TOKEN);", "    g->row.tokens = tokens;"),

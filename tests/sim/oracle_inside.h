@@ -235,6 +235,8 @@ void total_read(struct job *j, const struct record *r);
 void total_check(struct job *j);
 /* UINT64_MAX: it has no such limit. */
 uint64_t total_left_ms(const struct job *j);
+/* Of jobs that are new, no more wait than may. */
+void queues_check_backlogs(void);
 /* How many jobs may wait in it, all through this batch; 0: any number, or that was set in it. */
 uint64_t queues_backlog_max(unsigned queue);
 /* May a success in this batch of a job there that says nothing be forgotten, or kept? */

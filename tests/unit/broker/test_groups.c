@@ -146,6 +146,26 @@ limits_that_change_hold_from_now_on(void **state)
     world_destroy(&w);
 }
 
+static void
+a_limit_that_is_lowered_holds_for_who_is_next(void **state)
+{
+    struct world *w = world_of(1);
+    (void)state;
+    struct stint_id first = give(w, "a");
+    (void)give(w, "a");
+    set_running(w, 1);
+    world_hello_worker(w, 3, 3, 4);
+    world_claim(w, 3, NULL, 0);
+    step(w, 0);
+    assert_int_equal(in_state(w, STINT_RUNNING), 1);
+    assert_good(w);
+    finish(w, first, 1, OUTCOME_SUCCEEDED);
+    assert_int_equal(in_state(w, STINT_RUNNING), 1);
+    assert_int_equal(in_state(w, STINT_READY), 0);
+    assert_good(w);
+    world_destroy(&w);
+}
+
 /* The settings were stored, and the walk over the groups not done. */
 static void
 a_change_of_limits_survives_a_restart(void **state)
@@ -175,14 +195,14 @@ static void
 groups_take_turns(void **state)
 {
     struct world *w = world_of(0);
-    struct job_spec jobs[220];
-    struct got got[220];
+    struct job_spec jobs[240];
+    struct got got[240];
     (void)state;
     for (unsigned i = 0; i < 200; i++)
         jobs[i] = of_group("many", "x");
-    for (unsigned i = 200; i < 220; i++)
+    for (unsigned i = 200; i < 240; i++)
         jobs[i] = of_group(i % 2 ? "few" : NULL, "x");
-    submit_all(w, jobs, 220, got);
+    submit_all(w, jobs, 240, got);
     world_hello_worker(w, 3, 3, 30);
     world_claim(w, 3, NULL, 0);
     step(w, 0);
@@ -195,6 +215,38 @@ groups_take_turns(void **state)
     }
     assert_int_equal(few, 10);
     assert_int_equal(none, 10);
+    assert_good(w);
+    world_destroy(&w);
+}
+
+/* One that comes when another one has had many turns is not behind it in its turns, and one that
+ * goes on does not wait until the new one has had as many. */
+static void
+who_comes_late_takes_turns_from_now_on(void **state)
+{
+    struct world *w = world_of(0);
+    struct job_spec jobs[80];
+    struct got got[80];
+    (void)state;
+    for (unsigned i = 0; i < 80; i++)
+        jobs[i] = of_group("old", "x");
+    submit_all(w, jobs, 80, got);
+    world_hello_worker(w, 3, 3, 40);
+    world_claim(w, 3, NULL, 0);
+    step(w, 0);
+    assert_int_equal(taken(w, 3).count, 40);
+    for (unsigned i = 0; i < 40; i++)
+        jobs[i] = of_group("new", "x");
+    submit_all(w, jobs, 40, got);
+    world_hello_worker(w, 4, 4, 20);
+    world_claim(w, 4, NULL, 0);
+    step(w, 0);
+    struct taken t = taken(w, 4);
+    uint32_t old = 0;
+    assert_int_equal(t.count, 20);
+    for (unsigned i = 0; i < 20; i++)
+        old += strcmp(t.groups[i], "old") == 0;
+    assert_in_range(old, 9, 11);
     assert_good(w);
     world_destroy(&w);
 }
@@ -307,32 +359,37 @@ a_lost_worker_gives_places_back_in_order(void **state)
     world_destroy(&w);
 }
 
-/* A suspect that is kept apart when the broker ends. */
+/* A suspect that is kept apart when the broker ends: it waits until a worker has nothing else. */
 static void
 what_is_kept_apart_is_in_line_after_a_restart(void **state)
 {
     struct world *w = world_of(1);
     (void)state;
     set_running(w, 1);
-    struct stint_id first = give(w, "a");
-    (void)give(w, "a");
-    world_gone(w, WORKER);
-    for (unsigned i = 0; i < 20; i++)
-        step(w, 1000);
-    /* One that is busy has no place for it, but finds it. */
-    struct stint_id other = give(w, NULL);
-    world_hello_worker(w, 3, 3, 1);
+    struct stint_id first = give(w, "a"), second = give(w, "a");
+    world_hello_worker(w, 3, 3, 4);
     world_claim(w, 3, NULL, 0);
     step(w, 0);
-    (void)other;
+    (void)give(w, NULL); /* which has not begun, as far as is known */
+    world_gone(w, WORKER);
+    for (unsigned i = 0; i < 10; i++) {
+        message_put_ping(world_frame(w, 3), 1 + i, WINDOW_UNCHANGED, 0);
+        step(w, 1000);
+    }
+    assert_int_equal(world_state(w, first, NULL), STINT_READY);
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_TURNS), 1);
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_LINES), 1);
     assert_good(w);
     world_restart(w);
-    connect(w, 4);
-    for (unsigned i = 0; i < 20; i++)
-        step(w, 1000);
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_LINES), 1);
     assert_good(w);
-    assert_true(
-        world_state(w, first, NULL) == STINT_RUNNING || world_state(w, first, NULL) == STINT_READY);
+    memset(numbers, 0, sizeof numbers);
+    world_with_worker(w, 1);
+    world_claim(w, WORKER, NULL, 0);
+    step(w, 0);
+    assert_int_equal(world_state(w, first, NULL), STINT_RUNNING);
+    assert_int_equal(world_state(w, second, NULL), STINT_READY);
+    assert_good(w);
     world_destroy(&w);
 }
 
@@ -468,7 +525,9 @@ main(void)
         FOR(a_job_that_is_tried_again_keeps_its_place),
         FOR(where_several_run_one_that_is_tried_again_keeps_no_place),
         FOR(the_most_urgent_of_a_group_goes_first), FOR(limits_that_change_hold_from_now_on),
-        FOR(a_change_of_limits_survives_a_restart), FOR(groups_take_turns), FOR(by_their_weights),
+        FOR(a_change_of_limits_survives_a_restart),
+        FOR(a_limit_that_is_lowered_holds_for_who_is_next), FOR(groups_take_turns),
+        FOR(who_comes_late_takes_turns_from_now_on), FOR(by_their_weights),
         FOR(no_group_goes_faster_than_its_rate), FOR(a_group_without_jobs_keeps_its_bucket),
         FOR(a_lost_worker_gives_places_back_in_order),
         FOR(what_is_kept_apart_is_in_line_after_a_restart),

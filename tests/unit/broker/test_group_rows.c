@@ -1,0 +1,253 @@
+/* Rows of groups: what is damaged, gone or of nobody is found by the verifier, and the broker lives
+ * with it. And how many groups there may be.
+ */
+#include "grouped.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const enum store_table tables[] = {
+    STORE_GROUPS, STORE_GROUP_LINES, STORE_GROUP_TURNS, STORE_GROUP_DUE};
+enum { TABLES = sizeof tables / sizeof *tables };
+
+/* Groups that wait for a token, run, and wait in line, in two priorities. */
+static struct world *
+full_world(void)
+{
+    struct world *w = world_of(2);
+    struct job_spec jobs[12];
+    struct got got[12];
+    set_groups(w, (struct group_setting){2, 3600, 0}, NULL);
+    set_weight(w, "c", 7);
+    for (unsigned i = 0; i < 12; i++) {
+        jobs[i] = of_group(i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "c", "x");
+        jobs[i].priority = i % 2 ? 100 : 90;
+    }
+    submit_all(w, jobs, 12, got);
+    assert_good(w);
+    for (unsigned i = 0; i < TABLES; i++)
+        assert_true(store_model_count(w->store, tables[i]) > 0);
+    return w;
+}
+
+/* Calls it with a copy of each key of the table, in a world of its own; the world goes on. */
+static void
+each_row(
+    enum store_table table, void (*harm)(struct world *w, enum store_table t, struct slice key))
+{
+    for (size_t n = 0;; n++) {
+        struct world *w = full_world();
+        uint8_t at[GROUP_LINE_BYTES_MAX + 9] = {0};
+        struct slice key, value, from = {at, 1};
+        bool there = n < store_model_count(w->store, table);
+        w->store->ops->begin(w->store);
+        for (size_t i = 0; there && i <= n; i++) {
+            assert_true(store_seek(w->store, table, from, &key, &value));
+            memcpy(at, key.data, key.size);
+            at[key.size] = 0;
+            from.size = key.size + 1;
+        }
+        if (there)
+            harm(w, table, (struct slice){at, from.size - 1});
+        assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+        if (there) {
+            assert_true(problems(w, true) > 0);
+            for (unsigned i = 0; i < 5; i++)
+                (void)world_step(w, 1000);
+            (void)world_count(w, WORKER, MESSAGE_DISPATCH);
+        }
+        world_destroy(&w);
+        if (!there)
+            return;
+    }
+}
+
+static void
+take_away(struct world *w, enum store_table table, struct slice key)
+{
+    assert_true(store_del(w->store, table, key));
+}
+
+static void
+a_row_that_is_gone_is_missed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TABLES; i++)
+        each_row(tables[i], take_away);
+}
+
+static void
+add_another(struct world *w, enum store_table table, struct slice key)
+{
+    uint8_t other[GROUP_LINE_BYTES_MAX + 9], value[40] = {1};
+    memcpy(other, key.data, key.size);
+    other[key.size - 1] ^= 0x40;
+    store_put(w->store, table, (struct slice){other, key.size}, (struct slice){value, 40},
+        (struct slice){0});
+}
+
+static void
+a_row_that_belongs_to_nobody_is_found(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TABLES; i++)
+        each_row(tables[i], add_another);
+}
+
+static void
+a_row_that_is_damaged_is_found(void **state)
+{
+    static const enum store_table of[] = {STORE_GROUPS, STORE_GROUP_TURNS};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *w = full_world();
+        store_model_damage(w->store, of[i]);
+        assert_true(problems(w, true) > 0);
+        world_destroy(&w);
+    }
+}
+
+/* The record of a job that stands, and of one in line: its group goes on. */
+static void
+a_record_that_is_damaged_does_not_hold_up_its_group(void **state)
+{
+    (void)state;
+    for (unsigned which = 1; which < 3; which++) {
+        struct world *w = world_of(1);
+        struct stint_id id[4];
+        set_running(w, 2);
+        for (unsigned i = 0; i < 4; i++)
+            id[i] = give(w, "a"); /* the first runs, the second stands */
+        w->store->ops->begin(w->store);
+        struct slice value;
+        uint8_t bytes[4096];
+        assert_true(store_get(w->store, STORE_LIVE, (struct slice){id[which].bytes, 16}, &value));
+        memcpy(bytes, value.data, value.size);
+        bytes[24] ^= 1; /* when it was submitted */
+        store_put(w->store, STORE_LIVE, (struct slice){id[which].bytes, 16},
+            (struct slice){bytes, value.size}, (struct slice){0});
+        assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+        (void)world_state(w, id[which], NULL); /* which sets it aside */
+        world_hello_worker(w, 3, 3, 8);
+        world_claim(w, 3, NULL, 0);
+        step(w, 0);
+        step(w, 0);
+        assert_int_equal(in_state(w, STINT_RUNNING), 2);
+        for (unsigned i = 0; i < 4; i++)
+            for (uint32_t peer = WORKER; peer <= 3; peer++) {
+                const struct outcome o = {.id = id[i], .attempt = 1, .type = OUTCOME_SUCCEEDED};
+                message_put_settle(world_frame(w, peer), 500 + i, &o, 1, WINDOW_UNCHANGED);
+                step(w, 0);
+            }
+        assert_int_equal(in_state(w, STINT_SUCCEEDED), 3);
+        assert_groups(w, 0);
+        assert_good(w);
+        world_destroy(&w);
+    }
+}
+
+/* Each with one job; they go in the order in which they came. */
+static void
+many_groups_of_one_job_each(void **state)
+{
+    enum { GROUPS = 40000, A_MESSAGE = 4000 };
+    struct world *w = world_of(0);
+    struct job_spec *jobs = calloc(A_MESSAGE, sizeof *jobs);
+    char(*names)[16] = calloc(A_MESSAGE, sizeof *names);
+    (void)state;
+    assert_true(jobs && names);
+    for (uint64_t n = 0; n < GROUPS; n += A_MESSAGE) {
+        for (unsigned i = 0; i < A_MESSAGE; i++) {
+            (void)snprintf(names[i], sizeof names[i], "g%llu", (unsigned long long)(n + i));
+            jobs[i] = of_group(names[i], "x");
+        }
+        world_submit(w, CLIENT, ++numbers[CLIENT], jobs, A_MESSAGE);
+        step(w, 0);
+    }
+    assert_groups(w, GROUPS);
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_LINES), 0);
+    assert_good(w);
+    world_restart(w);
+    world_with_client(w);
+    world_hello_worker(w, 3, 3, 200);
+    world_claim(w, 3, NULL, 0);
+    step(w, 0);
+    struct taken t = taken(w, 3);
+    assert_int_equal(t.count, 200);
+    for (unsigned i = 1; i < t.count; i++)
+        assert_true(id_compare(&t.ids[i - 1], &t.ids[i]) < 0);
+    free(jobs);
+    free(names);
+    world_destroy(&w);
+}
+
+/* What a page of the list says, and where the next one begins. */
+static void
+groups_are_listed_in_pages(void **state)
+{
+    enum { GROUPS = 5000, A_MESSAGE = 2500 };
+    struct world *w = world_of(0);
+    struct job_spec *jobs = calloc(A_MESSAGE, sizeof *jobs);
+    char(*names)[16] = calloc(A_MESSAGE, sizeof *names);
+    uint8_t last[LIMIT_GROUP_BYTES];
+    struct slice cursor = {NULL, 0};
+    uint32_t told = 0, pages = 0;
+    (void)state;
+    assert_true(jobs && names);
+    for (unsigned n = 0; n < GROUPS; n += A_MESSAGE) {
+        for (unsigned i = 0; i < A_MESSAGE; i++) {
+            (void)snprintf(names[i], sizeof names[i], "g%05u", n + i);
+            jobs[i] = of_group(names[i], "x");
+        }
+        world_submit(w, CLIENT, ++numbers[CLIENT], jobs, A_MESSAGE);
+        step(w, 0);
+    }
+    do {
+        message_put_list_groups(
+            world_frame(w, CLIENT), 7, text("default"), (struct slice){NULL, 0}, cursor);
+        step(w, 0);
+        const struct message *m = world_read(w, CLIENT, MESSAGE_GROUPS);
+        assert_non_null(m);
+        for (uint32_t i = 0; i < m->count; i++) {
+            char expected[16];
+            assert_true(message_next_group(w->arrays));
+            (void)snprintf(expected, sizeof expected, "g%05u", told++);
+            assert_string_equal(w->arrays->items.group.name, expected);
+            assert_int_equal(w->arrays->items.group.ready, 1);
+        }
+        pages++;
+        cursor = (struct slice){last, m->page.cursor.size};
+        if (cursor.size)
+            memcpy(last, m->page.cursor.data, cursor.size);
+    } while (cursor.size > 0);
+    assert_int_equal(told, GROUPS);
+    assert_true(pages > 1);
+    free(jobs);
+    free(names);
+    world_destroy(&w);
+}
+
+static void
+the_broker_wakes_when_a_group_has_a_token(void **state)
+{
+    struct world *w = world_of(2);
+    (void)state;
+    set_rate(w, 3000); /* one in 1200 ms */
+    (void)give(w, "a");
+    (void)give(w, "a");
+    step(w, 1170);
+    assert_true(core_idle_ms(w->core) <= 50);
+    step(w, core_idle_ms(w->core));
+    assert_int_equal(in_state(w, STINT_RUNNING), 2);
+    world_destroy(&w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {FOR(a_row_that_is_gone_is_missed),
+        FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
+        FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
+        FOR(groups_are_listed_in_pages), FOR(the_broker_wakes_when_a_group_has_a_token)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
