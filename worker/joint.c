@@ -291,7 +291,8 @@ joint_waits(struct stint_worker *w, struct held *held, enum stint_status status)
 {
     struct with_end *e = held->with_end;
     bool passes = status == STINT_QUEUE_FULL || status == STINT_QUEUE_CLOSED ||
-        status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL || status == STINT_TOO_MANY;
+        status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL || status == STINT_TOO_MANY ||
+        status == STINT_TOO_VARIED;
     if (!passes || is_empty(e) || !takes(held))
         return false;
     uint64_t now_ms = wire_now_ms(), twice_ms = 2 * e->delay_ms;

@@ -77,10 +77,11 @@ unpack(struct stint_worker *w, const struct message *m)
         *h = (struct held){.delivery = delivery,
             .time_to_run_ms = d->time_to_run_ms,
             .asked = d->confirm,
-            .parents = (const struct stint_id *)(payload + d->payload.size),
-            .parents_count = d->after.size / STINT_ID_BYTES,
-            .batch = d->batch,
-            .counts = {(const uint8_t *)payload + d->payload.size + d->after.size, d->counts.size},
+            .around = {.parents = (const struct stint_id *)(payload + d->payload.size),
+                .parents_count = d->after.size / STINT_ID_BYTES,
+                .batch = d->batch,
+                .counts = {(const uint8_t *)payload + d->payload.size + d->after.size,
+                    d->counts.size}},
             .info = {.id = d->id,
                 .queue = delivery->queue,
                 .kind = at,
@@ -95,7 +96,7 @@ unpack(struct stint_worker *w, const struct message *m)
         if (d->group.size) {
             memcpy(at, d->group.data, d->group.size);
             at[d->group.size] = '\0';
-            h->group = at;
+            h->around.group = at;
             at += d->group.size + 1;
         }
     }

@@ -17,10 +17,11 @@ static const char *const scratch_names[] = {"STINT_TMPDIR=", "TMPDIR=", "TMP=", 
 enum { SCRATCH_NAMES = sizeof scratch_names / sizeof *scratch_names, SCRATCH_NAME_BYTES = 16 };
 
 static const char control_name[] = "STINT_CONTROL=";
-static const char after_name[] = "STINT_AFTER=", needs_name[] = "STINT_NEEDS=";
-static const char at_end_name[] = "STINT_AT_END=";
-static const char batch_name[] = "STINT_BATCH="; /* and STINT_BATCH_..., which say more of it */
-static const char group_name[] = "STINT_GROUP=";
+static const char needs_name[] = "STINT_NEEDS=";
+/* What is said of the job is said by us alone. */
+static const char *const told_names[] = {"STINT_JOB_",
+    "STINT_CONTROL=", "STINT_AFTER=", "STINT_AT_END=", "STINT_BATCH=", "STINT_BATCH_",
+    "STINT_GROUP=", "STINT_NEEDS="};
 
 static char usual_path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 enum { PATH_NAME = sizeof "PATH=" - 1 };
@@ -251,55 +252,13 @@ tell_of_scratch(char **all, size_t count, char *text, const char *scratch, char 
     return count;
 }
 
-char *
-after_variable(const struct stint_id *parents, size_t count)
+static bool
+is_told(const char *variable)
 {
-    size_t used = sizeof after_name - 1;
-    char *text = count > 0 ? malloc(sizeof after_name + count * STINT_ID_TEXT_BYTES) : NULL;
-    if (!text)
-        return NULL;
-    memcpy(text, after_name, sizeof after_name);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            text[used++] = ' ';
-        used += strlen(stint_id_format(&parents[i], text + used));
-    }
-    return text;
-}
-
-size_t
-batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all)
-{
-    const struct stint_batch_counts *c = &b->counts;
-    const struct {
-        const char *name;
-        uint64_t number;
-    } counts[] = {{"JOBS", c->jobs}, {"SUCCEEDED", c->succeeded}, {"DEAD", c->dead},
-        {"CANCELLED", c->cancelled}, {"EXPIRED", c->expired}};
-    char number[STINT_BATCH_TEXT_BYTES];
-    size_t count = 0;
-    (void)snprintf(text[count], BATCH_VARIABLE_BYTES, "%s%s", batch_name,
-        stint_batch_format(b->batch, number));
-    all[count] = text[count];
-    count++;
-    for (size_t i = 0; c->known && i < sizeof counts / sizeof *counts; i++, count++) {
-        (void)snprintf(text[count], BATCH_VARIABLE_BYTES, "STINT_BATCH_%s=%llu", counts[i].name,
-            (unsigned long long)counts[i].number);
-        all[count] = text[count];
-    }
-    return count;
-}
-
-char *
-group_variable(const char *group)
-{
-    size_t size = strlen(group) + 1;
-    char *text = malloc(sizeof group_name - 1 + size);
-    if (!text)
-        return NULL;
-    memcpy(text, group_name, sizeof group_name - 1);
-    memcpy(text + sizeof group_name - 1, group, size);
-    return text;
+    for (size_t i = 0; i < sizeof told_names / sizeof *told_names; i++)
+        if (strncmp(variable, told_names[i], strlen(told_names[i])) == 0)
+            return true;
+    return false;
 }
 
 char **
@@ -344,14 +303,7 @@ environment_make(const struct surroundings *s, const struct stint_task_info *job
     if (!holds(of_job, s->endpoint))
         all[count++] = s->endpoint;
     for (size_t i = 0; of_job && of_job[i]; i++)
-        if (strncmp(of_job[i], "STINT_JOB_", 10) != 0 &&
-            strncmp(of_job[i], control_name, sizeof control_name - 1) != 0 &&
-            strncmp(of_job[i], after_name, sizeof after_name - 1) != 0 &&
-            strncmp(of_job[i], at_end_name, sizeof at_end_name - 1) != 0 &&
-            strncmp(of_job[i], needs_name, sizeof needs_name - 1) != 0 &&
-            strncmp(of_job[i], batch_name, sizeof batch_name - 1) != 0 &&
-            strncmp(of_job[i], "STINT_BATCH_", 12) != 0 &&
-            strncmp(of_job[i], group_name, sizeof group_name - 1) != 0 &&
+        if (!is_told(of_job[i]) &&
             !(scratch && strncmp(of_job[i], scratch_names[0], strlen(scratch_names[0])) == 0))
             all[count++] = of_job[i];
     for (char **e = s->base; *e; e++)

@@ -48,15 +48,5 @@ const char *surroundings_path(const struct surroundings *s);
  * ended by NULL; or NULL. */
 char **environment_make(const struct surroundings *s, const struct stint_task_info *job,
     char *const *of_job, const char *scratch, char *const *told);
-/* STINT_AFTER=IDS of a job that was after these, allocated; NULL if there are none, or no memory.
- */
-char *after_variable(const struct stint_id *parents, size_t count);
-/* STINT_BATCH=ID of a job of a batch, and of one that it has made also STINT_BATCH_JOBS and so on,
- * in `text`; returns how many there are in `all`. */
-enum { BATCH_VARIABLES = 6, BATCH_VARIABLE_BYTES = 48 };
-size_t
-batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all);
-/* STINT_GROUP=NAME, allocated; NULL if there is no memory. */
-char *group_variable(const char *group);
 
 #endif

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "now.h"
 #include "processes.h"
+#include "told.h"
 #include "units.h"
 
 #include <errno.h>
@@ -613,27 +614,13 @@ prepare_and_start(struct run *r)
     if (!scratch_make(&runner->guard->scratch, &r->scratch))
         return errno;
     r->stage = STAGE_SETUP;
-    size_t count;
-    const struct stint_id *parents = stint_task_parents(r->task, &count);
-    char *after = after_variable(parents, count), text[BATCH_VARIABLES][BATCH_VARIABLE_BYTES];
-    static char at_end[] = "STINT_AT_END=1"; /* something may be asked for with the run's end */
-    char *told[BATCH_VARIABLES + 4] = {after};
-    size_t tells = after != NULL;
-    struct stint_task_batch batch;
-    if (stint_task_batch(r->task, &batch))
-        tells += batch_variables(&batch, text, told + tells);
-    if (stint_task_may_ask(r->task))
-        told[tells++] = at_end;
-    const char *name = stint_task_group(r->task);
-    char *group = name ? group_variable(name) : NULL;
-    if (group)
-        told[tells] = group;
+    struct told told;
+    bool whole = told_make(&told, r->task);
     char **env = environment_make(&runner->surroundings, stint_task_info(r->task),
-        r->command->environment, r->scratch.path, told);
-    int error = env && (after || count == 0) && (group || !name) ? start(r, env) : ENOMEM;
+        r->command->environment, r->scratch.path, told.all);
+    int error = env && whole ? start(r, env) : ENOMEM;
     free(env);
-    free(after);
-    free(group);
+    told_end(&told);
     return error;
 }
 

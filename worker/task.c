@@ -192,25 +192,25 @@ stint_task_info(const struct stint_task *task)
 const char *
 stint_task_group(const struct stint_task *task)
 {
-    return task->held->group;
+    return task->held->around.group;
 }
 
 const struct stint_id *
 stint_task_parents(const struct stint_task *task, size_t *count)
 {
-    *count = task->held->parents_count;
-    return *count > 0 ? task->held->parents : NULL;
+    *count = task->held->around.parents_count;
+    return *count > 0 ? task->held->around.parents : NULL;
 }
 
 bool
 stint_task_batch(const struct stint_task *task, struct stint_task_batch *batch)
 {
-    const struct held *h = task->held;
+    const struct around *a = &task->held->around;
     *batch =
-        (struct stint_task_batch){.batch = batch_number(h->batch), .role = batch_role(h->batch)};
-    if (h->counts.size > 0 && !message_read_counts(h->counts, &batch->counts))
+        (struct stint_task_batch){.batch = batch_number(a->batch), .role = batch_role(a->batch)};
+    if (a->counts.size > 0 && !message_read_counts(a->counts, &batch->counts))
         batch->counts.known = false;
-    return h->batch != 0;
+    return a->batch != 0;
 }
 
 void

@@ -30,17 +30,21 @@ struct with_end {
     char why[512]; /* what was refused last, or "" */
 };
 
+/* What a job has to do with others, in its delivery. */
+struct around {
+    const struct stint_id *parents; /* that it was after; they need no alignment */
+    size_t parents_count;
+    uint64_t batch; /* as of struct dispatched_job */
+    struct slice counts; /* likewise */
+    const char *group; /* that it is in; NULL: none */
+};
+
 /* A job this worker holds. */
 struct held {
     struct stint_task_info info; /* payload and kind point into the delivery */
     struct delivery *delivery;
     uint64_t time_to_run_ms;
-    const struct stint_id
-        *parents; /* that it was after; in the delivery, which needs no alignment */
-    size_t parents_count;
-    uint64_t batch; /* as of struct dispatched_job */
-    struct slice counts; /* likewise; in the delivery */
-    const char *group; /* that it is in; NULL: none */
+    struct around around;
     enum outcome_type outcome; /* 0: none yet */
     uint8_t *body; /* result or error text, allocated */
     size_t body_bytes;

@@ -21,9 +21,8 @@
 #include "dispatch.h"
 #include "apart.h"
 #include "attempt.h"
-#include "batches.h"
-#include "clock.h"
 #include "groups.h"
+#include "handed.h"
 #include "job.h"
 #include "links.h"
 #include "live.h"
@@ -56,98 +55,13 @@ dispatch_has_room(const struct core *core, const struct worker *w, uint32_t limi
         peers_can_take(core, w->peer);
 }
 
-/* Ids of those that it was after; those that can't be read are left out. */
-static struct slice
-parents_of(struct core *core, const struct stint_id *id)
-{
-    core->scratch.parents.used = 0;
-    (void)links_parents(core->store, id, &core->scratch.parents);
-    return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
-}
-
-/* How the jobs of the batch ended that has made it; empty: none has. */
-static struct slice
-counts_of(struct core *core, uint64_t batch)
-{
-    struct stint_batch_counts counts;
-    core->scratch.parents.used = 0;
-    if (batches_counts(core, batch, &counts))
-        message_put_counts(&core->scratch.parents, &counts);
-    return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
-}
-
-/* Writes the DISPATCH messages for the leases of this step. */
-static void
-send_fresh(struct core *core, struct worker *w)
-{
-    assert(w->leases && w->fresh <= w->counts.held);
-    w->peer->taken_bytes = 0; /* frames are counted when they end */
-    struct lease *l = w->leases->prev; /* the newest */
-    for (uint32_t i = 1; i < w->fresh; i++)
-        l = l->prev;
-    struct pack_buffer *b = NULL;
-    size_t at = 0, begun = 0;
-    uint32_t count = 0, queue = 0;
-    for (; w->fresh > 0; w->fresh--, l = l->next) {
-        assert(l);
-        struct record r;
-        struct dispatched_job job = {.id = l->id, .attempt = l->attempt, .confirm = l->suspect};
-        /* take() has looked at both; if the store has failed since, nothing of this is sent. */
-        if (!record_decode(&r, &l->key, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
-            continue;
-        if (b &&
-            (id_queue(&l->key) != queue || count == LIMIT_JOBS ||
-                b->used - begun > page_bytes(core))) {
-            pack_close_array(b, at, count);
-            outbox_end(core->step.out);
-            b = NULL;
-        }
-        if (!b) {
-            queue = id_queue(&l->key);
-            struct queue *q = book_queue_by_number(&core->book, queue);
-            b = outbox_begin(core->step.out, w->peer->number);
-            begun = b->used;
-            at = message_open_dispatch(b, (struct slice){(const uint8_t *)q->name, q->name_bytes});
-            count = 0;
-        }
-        job.kind = r.kind;
-        job.max_attempts = (uint32_t)record_get(&r, FIELD_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS);
-        job.time_to_run_ms = l->time_to_run_ms;
-        job.submitted_ms = clock_told(core, r.submitted_ms);
-        if (record_has(&r, FIELD_AFTER))
-            job.after = parents_of(core, &l->id);
-        job.needs = r.needs;
-        if (record_has(&r, FIELD_BATCH)) {
-            job.batch = r.optional[FIELD_BATCH];
-            job.counts = counts_of(core, job.batch);
-        }
-        job.group = r.group;
-        message_put_dispatched(b, &job);
-        count++;
-    }
-    if (b) {
-        pack_close_array(b, at, count);
-        outbox_end(core->step.out);
-    }
-}
-
-static void
-send_all_fresh(struct core *core)
-{
-    for (struct worker *w = core->fleet.workers; w; w = w->next)
-        if (w->fresh > 0)
-            send_fresh(core, w);
-    core->step.lent = false;
-    core->scratch.records.used = 0;
-}
-
 /* A record that can't be read is set aside. That writes to the store, where the bytes of earlier
  * takes of this step still lie, so those are put into their frames first. */
 static void
 set_damaged_aside(struct core *core, const struct stint_id *key)
 {
     struct slice bytes;
-    send_all_fresh(core);
+    handed_send(core);
     if (store_get(core->store, STORE_LIVE, id_key(key), &bytes))
         job_set_aside(core, STORE_LIVE, key, bytes);
 }
@@ -212,7 +126,7 @@ static void
 expire(struct core *core, const struct stint_id *key)
 {
     struct job job;
-    send_all_fresh(core);
+    handed_send(core);
     if (job_load(core, key, PLACE_LIVE, &job))
         attempt_expire(core, &job);
 }
@@ -229,7 +143,7 @@ own_bytes(struct core *core, struct found *job)
         b->used = 0;
     }
     if (core->step.lent || b->used > RECORDS_BYTES)
-        send_all_fresh(core);
+        handed_send(core);
     assert(b->used + job->bytes.size <= b->size);
     memcpy(b->data + b->used, job->bytes.data, job->bytes.size);
     job->bytes.data = b->data + b->used;
@@ -283,7 +197,7 @@ static void
 settle_turns(struct core *core, struct level *level)
 {
     if (core->step.lent)
-        send_all_fresh(core);
+        handed_send(core);
     groups_settle(core, level);
 }
 
@@ -760,5 +674,5 @@ dispatch_all(struct core *core)
     }
     rounds(core, false);
     rounds(core, true);
-    send_all_fresh(core);
+    handed_send(core);
 }

@@ -86,6 +86,7 @@ void job_move(struct core *core, struct job *job, struct level *level);
 bool job_name(struct core *core, const struct stint_id *key, const struct record *record,
     struct stint_id *id);
 
-void job_describe(const struct core *core, const struct job *job, struct stint_job_info *info);
+/* So long its outcome is kept, if it succeeds. */
+uint64_t job_kept_ms(const struct core *core, const struct job *job);
 
 #endif

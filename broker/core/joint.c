@@ -27,7 +27,8 @@ bool
 joint_passes(enum stint_status status)
 {
     return status == STINT_QUEUE_FULL || status == STINT_BACKLOG_FULL ||
-        status == STINT_STORE_FULL || status == STINT_QUEUE_CLOSED || status == STINT_TOO_MANY;
+        status == STINT_STORE_FULL || status == STINT_QUEUE_CLOSED || status == STINT_TOO_MANY ||
+        status == STINT_TOO_VARIED;
 }
 
 static enum stint_status

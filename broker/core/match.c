@@ -1,5 +1,6 @@
 /* Whether a filter is true of a job; the contract is in match.h. */
 #include "match.h"
+#include "describe.h"
 #include "clock.h"
 
 static uint8_t

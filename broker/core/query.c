@@ -2,6 +2,7 @@
  * a bound on what it may read in one step: a list is told in pages.
  */
 #include "query.h"
+#include "describe.h"
 #include "batches.h"
 #include "clock.h"
 #include "job.h"
@@ -126,7 +127,7 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
         struct stint_job_info info = {.id = core->scratch.decoded->ids[i]};
         struct job job;
         if (job_find(core, &core->scratch.decoded->ids[i], &job)) {
-            job_describe(core, &job, &info);
+            describe_job(core, &job, &info);
             add_body(core, &job.record, m->get.parts, core->scratch.page.used, m->count - i, &info);
             if (m->get.parts & PART_ATTEMPTS)
                 add_attempts(core, &job.record, core->scratch.page.used, m->count - i, &info);
@@ -153,7 +154,7 @@ query_wait(struct core *core, struct peer *peer, const struct message *m)
             status = STINT_NO_SUCH_JOB;
         else if (job.place == PLACE_SETTLED) {
             struct stint_job_info info;
-            job_describe(core, &job, &info);
+            describe_job(core, &job, &info);
             if (m->wait.results && peers_can_take(core, peer))
                 add_body(core, &job.record, PART_RESULT, 0, 0, &info);
             info.payload_bytes = 0;
@@ -217,7 +218,7 @@ list_place(struct core *core, struct listing *l)
         l->scanned++;
         core->step.listed++;
         if (job_load(core, &l->at, l->place, &job) && matches(core, l, &job)) {
-            job_describe(core, &job, &info);
+            describe_job(core, &job, &info);
             message_put_job_info(&core->scratch.page, &info);
             l->count++;
         }
@@ -297,7 +298,7 @@ list_batch(struct core *core, struct listing *l)
         if (!job_find(core, &id, &job) || (l->queue && job.level->queue != l->queue) ||
             !matches(core, l, &job))
             continue;
-        job_describe(core, &job, &info);
+        describe_job(core, &job, &info);
         message_put_job_info(&core->scratch.page, &info);
         l->count++;
     }
@@ -371,7 +372,7 @@ peek_tell(struct core *core, struct peek *p)
     struct stint_job_info info;
     if (!job_load(core, &p->at, PLACE_LIVE, &job))
         return;
-    job_describe(core, &job, &info);
+    describe_job(core, &job, &info);
     add_body(core, &job.record, p->parts, core->scratch.page.used, p->limit - p->count, &info);
     message_put_job_info(&core->scratch.page, &info);
     p->count++;

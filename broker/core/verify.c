@@ -137,32 +137,6 @@ check_name(
         complain(v, "a job that was moved is not found by its id", key);
 }
 
-/* Does the last of the runs that have ended fit to how the last attempt ended? */
-static bool
-fits(const struct record *r, const struct attempt_row *row)
-{
-    /* A run that was taken from its worker and given back is there, and goes on. */
-    bool is_last =
-        row->attempt == r->attempt || (r->state == STINT_READY && row->attempt == r->attempt + 1);
-    switch (r->last) {
-    case LAST_SUCCEEDED:
-        return is_last && row->end == STINT_ATTEMPT_SUCCEEDED;
-    case LAST_FAILED: /* or nobody could start it */
-        return is_last && (row->end == STINT_ATTEMPT_FAILED || row->end == STINT_ATTEMPT_UNABLE);
-    case LAST_LOST:
-    case LAST_LOST_WAITING:
-        return is_last && row->end == STINT_ATTEMPT_LOST;
-    case LAST_SNOOZED:
-        return is_last && row->end == STINT_ATTEMPT_SNOOZED;
-    case LAST_UNABLE:
-        return is_last && row->end == STINT_ATTEMPT_UNABLE;
-    case LAST_OVERTIME:
-        return is_last && row->end == STINT_ATTEMPT_OVERTIME;
-    default:
-        return row->attempt <= r->attempt + 1;
-    }
-}
-
 static void
 check_attempts(struct verify *v, const struct stint_id *key, const struct record *r)
 {
@@ -173,7 +147,7 @@ check_attempts(struct verify *v, const struct stint_id *key, const struct record
     bool sane = attempts_are_sane(rest);
     while (sane && attempts_next(&rest, &row))
         ; /* to the last */
-    if (!sane || !fits(r, &row))
+    if (!sane || !record_fits(r, &row))
         complain(v, "what is kept of a job's runs can't be so", key);
 }
 

@@ -3,6 +3,7 @@
  * it missed.
  */
 #include "watch.h"
+#include "describe.h"
 #include "clock.h"
 #include "feed.h"
 #include "job.h"
@@ -48,7 +49,7 @@ watch_settled(struct core *core, const struct job *job, struct slice result)
         return;
     struct stint_job_info info;
     assert(stint_state_settled(job->record.state));
-    job_describe(core, job, &info);
+    describe_job(core, job, &info);
     info.payload_bytes = 0;
     info.result_bytes = result.size;
     for (struct watch *w = first; w; w = w->next_same) {

@@ -291,3 +291,28 @@ record_group_of_damaged(struct slice bytes)
         r.group.data >= bytes.data && r.group.data + r.group.size <= end;
     return inside && !memchr(r.group.data, 0, r.group.size) ? r.group : (struct slice){NULL, 0};
 }
+
+bool
+record_fits(const struct record *r, const struct attempt_row *row)
+{
+    /* A run that was taken from its worker and given back is there, and goes on. */
+    bool is_last =
+        row->attempt == r->attempt || (r->state == STINT_READY && row->attempt == r->attempt + 1);
+    switch (r->last) {
+    case LAST_SUCCEEDED:
+        return is_last && row->end == STINT_ATTEMPT_SUCCEEDED;
+    case LAST_FAILED: /* or nobody could start it */
+        return is_last && (row->end == STINT_ATTEMPT_FAILED || row->end == STINT_ATTEMPT_UNABLE);
+    case LAST_LOST:
+    case LAST_LOST_WAITING:
+        return is_last && row->end == STINT_ATTEMPT_LOST;
+    case LAST_SNOOZED:
+        return is_last && row->end == STINT_ATTEMPT_SNOOZED;
+    case LAST_UNABLE:
+        return is_last && row->end == STINT_ATTEMPT_UNABLE;
+    case LAST_OVERTIME:
+        return is_last && row->end == STINT_ATTEMPT_OVERTIME;
+    default:
+        return row->attempt <= r->attempt + 1;
+    }
+}

@@ -252,4 +252,7 @@ struct slice record_group_of_damaged(struct slice bytes);
 /* The check of other stored rows: of `size` bytes, seeded. */
 uint64_t record_check(const void *data, size_t size, uint64_t seed);
 
+/* Does the last of its attempts that have ended fit to how it says that the last one ended? */
+bool record_fits(const struct record *r, const struct attempt_row *row);
+
 #endif

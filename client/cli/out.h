@@ -7,10 +7,8 @@
 
 /* JSON objects of schema stint.job/1, stint.queue/1, stint.worker/1, stint.running/1,
  * stint.queue_setting/1, stint.why/1, stint.fleet/1, stint.stats/1, stint.figures/1, stint.event/1,
- * stint.feed/1, stint.schedule/1, stint.batch/1, stint.group/1, stint.queue_setting/1, stint.why/1, stint.bulk/1,
- * stint.fleet/1, stint.stats/1, stint.event/1, stint.key/1. The caller owns them. Bytes that are
- * valid UTF-8 are strings; others are {"base64":
- * "..."}. */
+ * stint.feed/1, stint.schedule/1, stint.batch/1, stint.group/1, stint.bulk/1, stint.key/1. The
+ * caller owns them. Bytes that are valid UTF-8 are strings; others are {"base64": "..."}. */
 /* How far a run is, on a line for people: "40 %  half way". */
 void out_progress_line(const struct stint_progress *progress, char *text, size_t size);
 json_t *out_job(const struct stint_job_info *info);

@@ -1,6 +1,7 @@
 /* Where a program is found, what environment it gets, and what /proc tells of a job's processes. */
 #include "processes.h"
 #include "program.h"
+#include "told.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
