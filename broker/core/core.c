@@ -516,7 +516,7 @@ void
 core_check(const struct core *core)
 {
     const struct lease *l;
-    uint64_t running = 0, held = 0;
+    uint64_t running = 0, held = 0, listening = 0;
     for (l = core->fleet.leases; l; l = l->hh.next) {
         running++;
         assert(book_is_running((struct book *)&core->book, &l->key));
@@ -536,6 +536,10 @@ core_check(const struct core *core)
     for (l = core->fleet.orphans; l; l = l->next)
         held++;
     assert(held == running);
+    for (const struct peer *p = core->fleet.peers; p; p = p->next)
+        for (const struct watch *w = p->watches; w; w = w->next)
+            listening += w->output;
+    assert(listening == core->fleet.pushed.listening);
     apart_check(core);
     room_check(core);
 }
