@@ -2,6 +2,7 @@
  * costs little.
  */
 #include "backlog.h"
+#include "groups.h"
 #include "ready.h"
 
 #include <utlist.h>
@@ -36,6 +37,22 @@ is_served(const struct queue *q, struct slice kind)
     return false;
 }
 
+/* Of the jobs of groups, whoever is not taken comes to be the first that stands. */
+static bool
+first_of_groups_is_unserved(struct core *core, struct level *level)
+{
+    const struct group_turn begin = {0, 0};
+    struct standing s;
+    struct slice bytes;
+    struct record r;
+    if (level->groups.standing == 0 || !groups_next(core, level, &begin, &s) ||
+        !store_get(core->store, STORE_LIVE, id_key(&s.key), &bytes) ||
+        !record_decode(&r, &s.key, bytes) || is_served(level->queue, r.kind))
+        return false;
+    slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
+    return true;
+}
+
 const char *
 backlog_unserved(struct core *core, struct queue *q)
 {
@@ -58,6 +75,8 @@ backlog_unserved(struct core *core, struct queue *q)
             slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
             return core->scratch.unserved;
         }
+        if (first_of_groups_is_unserved(core, level))
+            return core->scratch.unserved;
     }
     DL_FOREACH (q->shelves, s)
         if (!is_served(q, text_slice(s->kind)))
