@@ -3,6 +3,7 @@
  */
 #include "backlog.h"
 #include "fleet_has.h"
+#include "groups.h"
 #include "ready.h"
 #include "room.h"
 
@@ -95,6 +96,22 @@ backlog_unmet(struct core *core, struct queue *q)
     return NULL;
 }
 
+/* Of the jobs of groups, whoever is not taken comes to be the first that stands. */
+static bool
+first_of_groups_is_unserved(struct core *core, struct level *level)
+{
+    const struct group_turn begin = {0, 0};
+    struct standing s;
+    struct slice bytes;
+    struct record r;
+    if (level->groups.standing == 0 || !groups_next(core, level, &begin, &s) ||
+        !store_get(core->store, STORE_LIVE, id_key(&s.key), &bytes) ||
+        !record_decode(&r, &s.key, bytes) || is_served(level->queue, r.kind))
+        return false;
+    slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
+    return true;
+}
+
 const char *
 backlog_unserved(struct core *core, struct queue *q)
 {
@@ -117,6 +134,8 @@ backlog_unserved(struct core *core, struct queue *q)
             slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
             return core->scratch.unserved;
         }
+        if (first_of_groups_is_unserved(core, level))
+            return core->scratch.unserved;
     }
     DL_FOREACH (q->shelves, s)
         if (!is_served(q, text_slice(s->kind)))

@@ -15,6 +15,7 @@
 #include "feed.h"
 #include "follow.h"
 #include "gate.h"
+#include "group_book.h"
 #include "group_list.h"
 #include "group_time.h"
 #include "job.h"
@@ -466,8 +467,11 @@ core_step(struct core *core, const struct batch *batch, struct outbox *out)
     core->step.written_bytes = core->step.listed = core->step.forgotten = 0;
     core->store->ops->begin(core->store);
     set_clocks(core, batch);
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++) {
         handle_event(core, &batch->events[i]);
+        if (groups_are_many(core)) /* each of very many jobs may be in one of its own */
+            groups_flush(core);
+    }
     core->step.grant = NULL;
     conversation_judge(core, batch->heard);
     sweep(core, SWEEP_FIRST);

@@ -3,6 +3,11 @@
 
 #include <utlist.h>
 
+/* What ids.h has is for keys of which no two fall into the same chain. Names do: the table would
+ * grow each time when the third comes to one, far beyond what it holds. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 10U
+
 enum {
     KEPT = 16384, /* groups in memory at the end of a step */
     BURST_MS = 1000,

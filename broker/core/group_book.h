@@ -44,6 +44,15 @@ void groups_end_queue(struct core *core, struct queue *queue);
 bool
 groups_get(struct core *core, const struct queue *queue, struct slice name, struct row_group *row);
 
+/* More are in memory than are kept there at the end of a step, by far. */
+enum { GROUPS_MANY = 1 << 16 };
+
+static inline bool
+groups_are_many(const struct core *core)
+{
+    return core->sweeps.groups.all && HASH_COUNT(core->sweeps.groups.all) > GROUPS_MANY;
+}
+
 /* Rows that have changed are written. */
 void groups_flush(struct core *core);
 void groups_fini(struct core *core);

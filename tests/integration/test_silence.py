@@ -104,7 +104,7 @@ class Silence(harness.Case):
         self.place.broker_process.signal(signal.SIGSTOP)
         for p in waiting:
             self.assertIn(p.wait(30), (69, 75), p.said())
-        verbs = (["ping"], ["ls"], ["queues"], ["show", job], ["cancel", job], ["bulk", "ls"], ["submit", "x"],
+        verbs = (["ping"], ["ls"], ["queues"], ["groups", "default"], ["show", job], ["cancel", job], ["bulk", "ls"], ["submit", "x"],
                  ["wait", job], ["map", "-i", self.lines("a"), "echo"], ["run", "echo"],
                  ["events"], ["follow", "0.1.100.1"], ["stats"], ["top"], ["top", "--once"], ["peek", "lonely"], ["workers"], ["worker", "pause", "--all"], ["worker", "show", "x"],
                  ["fleet", "size", "3"], ["fleet", "scale", "--", "true"],

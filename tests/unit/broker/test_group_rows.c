@@ -181,6 +181,45 @@ many_groups_of_one_job_each(void **state)
     world_destroy(&w);
 }
 
+/* A thousand that all have jobs enough: what each gets is what its weight says, to one job. */
+static void
+a_thousand_groups_share_by_their_weights(void **state)
+{
+    enum { GROUPS = 1000, JOBS = 16, LIGHT = 6, SLOTS = GROUPS / 2 * 3 * LIGHT };
+    struct world *w = world_of(0);
+    struct job_spec *jobs = calloc(GROUPS, sizeof *jobs);
+    char(*names)[16] = calloc(GROUPS, sizeof *names);
+    uint32_t *got = calloc(GROUPS, sizeof *got);
+    struct group_weight weights[LIMIT_GROUP_WEIGHTS_SET];
+    (void)state;
+    assert_true(jobs && names && got);
+    for (unsigned i = 0; i < GROUPS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "g%03u", i);
+        jobs[i] = of_group(names[i], "x");
+        if (i % 2)
+            weights[i / 2 % LIMIT_GROUP_WEIGHTS_SET] = (struct group_weight){text(names[i]), 2};
+        if (i % 2 && i / 2 % LIMIT_GROUP_WEIGHTS_SET == LIMIT_GROUP_WEIGHTS_SET - 1)
+            set_groups(w, (struct group_setting){UINT32_MAX, UINT64_MAX, LIMIT_GROUP_WEIGHTS_SET},
+                weights);
+    }
+    for (unsigned n = 0; n < JOBS; n++) {
+        world_submit(w, CLIENT, ++numbers[CLIENT], jobs, GROUPS);
+        step(w, 0);
+    }
+    world_hello_worker(w, 3, 3, SLOTS);
+    world_claim(w, 3, NULL, 0);
+    step(w, 0);
+    for (size_t i = 0; world_next(w, 3, &i);)
+        for (uint32_t n = 0; w->message.type == MESSAGE_DISPATCH && n < w->message.count; n++)
+            got[atoi((const char *)w->arrays->dispatched[n].group.data + 1)]++;
+    for (unsigned i = 0; i < GROUPS; i++)
+        assert_in_range(got[i], (i % 2 ? 2 * LIGHT : LIGHT) - 1, (i % 2 ? 2 * LIGHT : LIGHT) + 1);
+    free(got);
+    free(jobs);
+    free(names);
+    world_destroy(&w);
+}
+
 /* What a page of the list says, and where the next one begins. */
 static void
 groups_are_listed_in_pages(void **state)
@@ -248,6 +287,7 @@ main(void)
     const struct CMUnitTest tests[] = {FOR(a_row_that_is_gone_is_missed),
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
-        FOR(groups_are_listed_in_pages), FOR(the_broker_wakes_when_a_group_has_a_token)};
+        FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),
+        FOR(the_broker_wakes_when_a_group_has_a_token)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

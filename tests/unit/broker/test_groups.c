@@ -278,6 +278,48 @@ by_their_weights(void **state)
     world_destroy(&w);
 }
 
+/* A worker that handles some kinds gets those of groups that are of such a kind, and what nobody
+ * handles is told. */
+static void
+kinds_that_nobody_handles_hold_up_their_groups_alone(void **state)
+{
+    struct world *w = world_of(0);
+    const struct slice kinds[] = {text("odd")};
+    struct hello h = {.version_min = 1,
+        .version_max = 1,
+        .role = ROLE_WORKER,
+        .name = text("odd one"),
+        .software = text("test"),
+        .slots = 8,
+        .window = 8,
+        .kinds = 1};
+    (void)state;
+    memset(h.session, 3, sizeof h.session);
+    world_gone(w, WORKER);
+    for (unsigned i = 0; i < 20; i++)
+        step(w, 1000);
+    set_running(w, 1);
+    struct job_spec job = of_group("a", "x");
+    (void)submit(w, job); /* of the kind `default` */
+    job.kind = text("odd");
+    struct stint_id behind = submit(w, job).id;
+    job.group = text("b");
+    struct stint_id odd = submit(w, job).id;
+    message_put_hello(world_frame(w, 3), &h, NULL, kinds, NULL);
+    world_claim(w, 3, NULL, 0);
+    step(w, 0);
+    assert_int_equal(world_state(w, odd, NULL), STINT_RUNNING);
+    assert_int_equal(world_state(w, behind, NULL), STINT_READY);
+    message_put_why(world_frame(w, CLIENT), 55, text("default"), NULL, 0);
+    step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_REASONS));
+    assert_true(message_next_reason(w->arrays));
+    assert_int_equal(w->arrays->reason.why, STINT_WHY_NO_HANDLER);
+    assert_string_equal(w->arrays->reason.kind, "default");
+    assert_good(w);
+    world_destroy(&w);
+}
+
 /* ---- rates ---- */
 
 static void
@@ -528,6 +570,7 @@ main(void)
         FOR(a_change_of_limits_survives_a_restart),
         FOR(a_limit_that_is_lowered_holds_for_who_is_next), FOR(groups_take_turns),
         FOR(who_comes_late_takes_turns_from_now_on), FOR(by_their_weights),
+        FOR(kinds_that_nobody_handles_hold_up_their_groups_alone),
         FOR(no_group_goes_faster_than_its_rate), FOR(a_group_without_jobs_keeps_its_bucket),
         FOR(a_lost_worker_gives_places_back_in_order),
         FOR(what_is_kept_apart_is_in_line_after_a_restart),
