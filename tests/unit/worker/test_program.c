@@ -233,6 +233,33 @@ the_environment_tells_of_login_and_scratch_unless_somebody_says_otherwise(void *
 }
 
 static void
+a_program_is_told_its_batch_and_nobody_else_says_so(void **state)
+{
+    struct surroundings s = {0};
+    char one[] = "STINT_BATCH=forged", two[] = "STINT_BATCH_DEAD=9";
+    char *of_job[] = {one, two, NULL};
+    struct stint_task_info job = {.queue = "q", .kind = "k"};
+    (void)state;
+    assert_true(surroundings_set(&s, "ipc://here", "me", NULL));
+    for (int known = -1; known <= 1; known++) {
+        const struct stint_task_batch b = {
+            .batch = 0x1234, .counts = {.jobs = 5, .succeeded = 4, .dead = 1, .known = known > 0}};
+        char text[BATCH_VARIABLES][BATCH_VARIABLE_BYTES], *told[BATCH_VARIABLES + 1] = {NULL};
+        size_t count = known >= 0 ? batch_variables(&b, text, told) : 0;
+        char **all = environment_make(&s, &job, of_job, NULL, told);
+        assert_int_equal(count, known > 0 ? BATCH_VARIABLES : known == 0);
+        assert_int_equal(count_of(all, "STINT_BATCH=0000000000001234"), known >= 0);
+        assert_int_equal(named(all, "STINT_BATCH="), known >= 0);
+        assert_int_equal(count_of(all, "STINT_BATCH_DEAD=1"), known > 0);
+        assert_int_equal(named(all, "STINT_BATCH_DEAD="), known > 0);
+        free(all);
+    }
+    free(s.base);
+    free(s.endpoint);
+    free(s.worker);
+}
+
+static void
 a_program_is_told_what_its_job_was_after_and_nobody_else_says_so(void **state)
 {
     struct surroundings s = {0};
@@ -375,6 +402,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_is_told_its_batch_and_nobody_else_says_so),
         cmocka_unit_test(a_program_is_told_what_its_job_was_after_and_nobody_else_says_so),
         cmocka_unit_test(a_program_is_told_what_its_job_needs_and_nobody_else_says_so),
         cmocka_unit_test_setup_teardown(
