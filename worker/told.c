@@ -25,7 +25,7 @@ after_variable(const struct stint_id *parents, size_t count)
     return text;
 }
 
-static size_t
+size_t
 batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all)
 {
     const struct stint_batch_counts *c = &b->counts;

@@ -21,4 +21,9 @@ void told_end(struct told *told);
  */
 char *after_variable(const struct stint_id *parents, size_t count);
 
+/* STINT_BATCH=ID of a job of a batch, and of one that it has made also STINT_BATCH_JOBS and so on,
+ * in `text`; returns how many there are in `all`. */
+size_t
+batch_variables(const struct stint_task_batch *b, char text[][BATCH_VARIABLE_BYTES], char **all);
+
 #endif
