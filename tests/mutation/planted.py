@@ -1170,4 +1170,5 @@ PLANTED = [
     ("groups: nobody wakes when there is a token", GROUP_TIME, "    return due_ms > now_ms ? due_ms - now_ms : 0;", "    return due_ms > now_ms ? UINT64_MAX : 0;"),
     ("groups: searching finds their jobs", READY, "        if (!taken && !(grouped && record_bytes_grouped(*bytes))) {", "        if (!taken) {"),
     ("groups: the end of one is not told to its group", ATTEMPT, "record_followed(r) || record_has(r, FIELD_GROUP);", "record_followed(r);"),
+    ("groups: one of the same number in another level stands", "broker/core/group_turns.c", " && g->row.turn == t->turn &&\n        g->row.priority == level->priority;", " && g->row.turn == t->turn && level;"),
 ]
