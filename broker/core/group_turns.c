@@ -9,11 +9,13 @@ is_before(const struct fresh_turn *a, const struct fresh_turn *b)
     return a->turn < b->turn || (a->turn == b->turn && a->sequence < b->sequence);
 }
 
+/* Or does another one of the group, maybe of the same number in another level? */
 static bool
-still_stands(const struct fresh_turn *t)
+still_stands(const struct level *level, const struct fresh_turn *t)
 {
     const struct group *g = t->group;
-    return g->fresh && g->row.stands == t->sequence && g->row.turn == t->turn;
+    return g->fresh && g->row.stands == t->sequence && g->row.turn == t->turn &&
+        g->row.priority == level->priority;
 }
 
 void
@@ -63,7 +65,7 @@ const struct group *
 turns_first(struct level *level)
 {
     struct fresh_turns *all = &level->groups.fresh;
-    while (all->count > 0 && !still_stands(&all->heap[0]))
+    while (all->count > 0 && !still_stands(level, &all->heap[0]))
         drop_first(all);
     return all->count > 0 ? all->heap[0].group : NULL;
 }
@@ -84,7 +86,7 @@ turns_write(struct core *core, struct level *level)
     struct fresh_turns *all = &level->groups.fresh;
     for (uint32_t i = 0; i < all->count; i++) {
         const struct fresh_turn *t = &all->heap[i];
-        if (!still_stands(t))
+        if (!still_stands(level, t))
             continue;
         struct stint_id key = book_id(&core->book, level, t->sequence);
         turns_put(core, &key, t->turn, group_name(t->group));

@@ -188,6 +188,29 @@ a_change_of_limits_survives_a_restart(void **state)
     world_destroy(&w);
 }
 
+/* Both of its jobs are the first of their level, and one stands in the place of the other within a
+ * step. */
+static void
+who_stands_is_known_by_level_and_number(void **state)
+{
+    struct world *w = world_of(4);
+    struct job_spec jobs[2] = {of_group("a", "low"), of_group("a", "high")};
+    struct got got[2];
+    (void)state;
+    jobs[1].priority = 200;
+    submit_all(w, jobs, 2, got);
+    struct taken t = taken(w, WORKER);
+    assert_int_equal(t.count, 2);
+    assert_memory_equal(&t.ids[0], &got[1].id, sizeof got[1].id);
+    assert_int_equal(in_state(w, STINT_RUNNING), 2);
+    assert_good(w);
+    struct world *paused = world_of(0);
+    submit_all(paused, jobs, 2, got);
+    assert_good(paused);
+    world_destroy(&paused);
+    world_destroy(&w);
+}
+
 /* ---- turns ---- */
 
 /* A message of very many of one group comes before a few of another. */
@@ -568,7 +591,8 @@ main(void)
         FOR(where_several_run_one_that_is_tried_again_keeps_no_place),
         FOR(the_most_urgent_of_a_group_goes_first), FOR(limits_that_change_hold_from_now_on),
         FOR(a_change_of_limits_survives_a_restart),
-        FOR(a_limit_that_is_lowered_holds_for_who_is_next), FOR(groups_take_turns),
+        FOR(a_limit_that_is_lowered_holds_for_who_is_next),
+        FOR(who_stands_is_known_by_level_and_number), FOR(groups_take_turns),
         FOR(who_comes_late_takes_turns_from_now_on), FOR(by_their_weights),
         FOR(kinds_that_nobody_handles_hold_up_their_groups_alone),
         FOR(no_group_goes_faster_than_its_rate), FOR(a_group_without_jobs_keeps_its_bucket),
