@@ -201,14 +201,16 @@ settle_turns(struct core *core, struct level *level)
     groups_settle(core, level);
 }
 
-/* Has the worker what a job of a group needs, and a slot for it? */
+/* Has the worker what a job of a group needs? That may be held ahead: who comes behind it in its
+ * group waits for it anyway. */
 static bool
-has_what_it_needs(struct core *core, const struct worker *w, const struct record *r)
+has_what_it_needs(
+    struct core *core, const struct worker *w, const struct queue *q, const struct record *r)
 {
     if (!record_has(r, FIELD_NEEDS))
         return true;
     struct needs *needs = needs_get(&core->needs, r->needs);
-    bool fits = w->counts.held < w->slots && room_fits(w, needs, NULL);
+    bool fits = room_fits(w, needs, wants_find(&q->servings.wants, r->needs));
     needs_put(needs);
     return fits;
 }
@@ -250,7 +252,7 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
             core->step.searched++;
             return TURN_NONE;
         }
-        if (!has_what_it_needs(core, w, &job.record)) {
+        if (!has_what_it_needs(core, w, level->queue, &job.record)) {
             core->step.searched++;
             begin = behind(&s);
             passed = true;

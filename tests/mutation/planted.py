@@ -1278,6 +1278,5 @@ PLANTED = [
     ("live: what was left out is not said", "client/watch.c", "        .left_out = piece->at > at ? piece->at - at : 0};", "        .left_out = 0};"),
     ("live: where a piece stands is wrong", "worker/live.c", "    l->written += bytes;", "    l->written += count;"),
     ("live: the last piece is not told", "worker/leases.c", "        if (h->live)\n            live_end(w, h);\n", ""),
-    ("groups: the end of one is not told to its group", ATTEMPT, "record_followed(r) || record_has(r, FIELD_GROUP);", "record_followed(r);"),
     ("groups: one of the same number in another level stands", "broker/core/group_turns.c", " && g->row.turn == t->turn &&\n        g->row.priority == level->priority;", " && g->row.turn == t->turn && level;"),
 ]
