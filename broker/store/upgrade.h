@@ -9,9 +9,9 @@
  *              queue's row may say that it is paused or closed. A program of format 4 would read
  *              that and do as if it were not.
  *     5 to 6   there are STORE_BULKS, STORE_FEEDS and STORE_EVENTS. A program of format 5 would
- * change jobs of which a feed then told nothing. A level's row has what was counted of its jobs,
- * which begins at 0, and the store what was counted of queues that are no more; records may have
- * FIELD_READY.
+ *              change jobs of which a feed then told nothing. A level's row has what was counted of
+ *              its jobs, which begins at 0, and the store what was counted of queues that are no
+ *              more; records may have FIELD_READY.
  *     6 to 7   there is a journal, and a row that says up to where it is in here. A program of
  *              format 6 would not see what stands in it alone.
  *     7 to 8   there are STORE_UNIQUE and STORE_UNIQUE_ENDS; records may have a unique key,
@@ -22,7 +22,10 @@
  *              hand out what has expired.
  *     9 to 10  records may have the runs that have ended; there are STORE_FOLLOWERS and what else
  *              belongs to jobs that wait for others, a state of its own; STORE_SCHEDULES; and
- * queues have a weight, a backlog and defaults, which a program of format 9 would forget.
+ *              queues have a weight, a backlog and defaults, which a program of format 9 would
+ *              forget.
+ *     10 to 11 what is kept of runs is shorter; there are batches, groups and what jobs need, which
+ *              a program of format 10 would not keep to.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -32,7 +35,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 10
+#define DATA_FORMAT 11
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 9, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 10, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -37,6 +37,7 @@ def at_its_time(*libraries, **variables):
 
 class Upgrade(harness.Case):
     old = 2
+    jobs, queues, results = JOBS, QUEUES, ["R" * 9000, "done"]
 
     def setUp(self):
         super().setUp()
@@ -59,7 +60,7 @@ class Upgrade(harness.Case):
 
     def rows(self):
         rows = self.place.json("ls", "--limit", "0", timeout=60)
-        self.assertEqual(len(rows), sum(JOBS.values()))
+        self.assertEqual(len(rows), sum(self.jobs.values()))
         return rows
 
     def outcome(self, state):
@@ -67,7 +68,7 @@ class Upgrade(harness.Case):
 
     def finish(self):
         """A worker brings all that is not scheduled to its end."""
-        w = peer.Worker(self.place.endpoint, queues=QUEUES, slots=50, window=50)
+        w = peer.Worker(self.place.endpoint, queues=self.queues, slots=50, window=50)
         while any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
             for _ in range(min(50, 1 + len(w.held))):
                 if not any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
@@ -80,16 +81,16 @@ class Upgrade(harness.Case):
         broker = self.broker()
         states = [r["state"] for r in self.rows()]
         for state in ("succeeded", "dead", "cancelled"):
-            self.assertEqual(states.count(state), JOBS[state], state)
+            self.assertEqual(states.count(state), self.jobs[state], state)
         waiting = ("ready", "running", "scheduled")  # those become due, as time has passed since
-        self.assertEqual(sum(map(states.count, waiting)), sum(JOBS[s] for s in waiting))
-        self.assertEqual({q["name"] for q in self.place.json("queues")}, set(QUEUES))
-        self.assertEqual(sorted(self.outcome("succeeded")), ["R" * 9000, "done"])
+        self.assertEqual(sum(map(states.count, waiting)), sum(self.jobs[s] for s in waiting))
+        self.assertEqual({q["name"] for q in self.place.json("queues")}, set(self.queues))
+        self.assertEqual(sorted(self.outcome("succeeded")), self.results)
         dead = next(r["id"] for r in self.rows() if r["state"] == "dead")
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 10")
+        self.assertEqual(self.format(), "stint-data 11")
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -109,7 +110,7 @@ class Upgrade(harness.Case):
         self.assertEqual(broker.stop(), 0)
         found = self.verify()
         ended = ("ready", "running", "scheduled", "succeeded")
-        self.assertEqual(found["succeeded"] + found["scheduled"], sum(JOBS[s] for s in ended))
+        self.assertEqual(found["succeeded"] + found["scheduled"], sum(self.jobs[s] for s in ended))
         second = self.broker()
         self.rows()
         self.assertEqual(second.log().count("brought to a newer format"), 1, "only the first start upgrades")
@@ -117,7 +118,7 @@ class Upgrade(harness.Case):
     def test_verify_looks_at_the_old_rows_and_changes_none(self):
         for _ in range(2):
             found = self.verify()
-            self.assertEqual({s: found[s] for s in JOBS}, JOBS)
+            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
             self.assertEqual((found["sessions"], found["answers"]), (2, 2))
         self.assertEqual(self.format(), f"stint-data {self.old}")
         broker = self.broker()
@@ -151,12 +152,12 @@ class Upgrade(harness.Case):
             said = first.log().count("brought to a newer format")
             shown = self.format()
             found = self.verify()
-            self.assertEqual({s: found[s] for s in JOBS}, JOBS)
+            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
             second = place.broker(*OPTIONS, env=at_its_time())
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 10")
+            self.assertEqual(self.format(), "stint-data 11")
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
@@ -176,7 +177,7 @@ class UpgradeOfFormat4(Upgrade):
         for q in self.place.json("queues"):
             self.assertEqual((q["paused"], q["closed"]), (False, False), q)
         self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
-        self.assertEqual(self.format(), "stint-data 10")
+        self.assertEqual(self.format(), "stint-data 11")
 
 
 class UpgradeOfFormat5(UpgradeOfFormat4):
@@ -217,6 +218,29 @@ class UpgradeOfFormat8(UpgradeOfFormat7):
 
 class UpgradeOfFormat9(UpgradeOfFormat8):
     old = 9
+
+
+class UpgradeOfFormat10(UpgradeOfFormat9):
+    """One job more, which has run twice; a weight, and a schedule."""
+    old = 10
+    jobs = dict(JOBS, succeeded=3)
+    queues = [*QUEUES, "fifth"]
+    results = ["R" * 9000, "at last", "done"]
+
+    def test_what_was_kept_of_runs_is_told(self):
+        self.broker()
+        ids = [r["id"] for r in self.rows() if r["queue"] == "fifth"]
+        runs = self.place.json("show", *ids)[0]["attempts"]
+        self.assertEqual([(r["attempt"], r["end"], r["worker"], r.get("error")) for r in runs],
+                         [(1, "failed", "python", "not yet"), (2, "succeeded", "python", None)])
+        times = [r[k] for r in runs for k in ("started_ms", "ended_ms")]
+        self.assertEqual(times, sorted(times))
+        self.assertLess(abs(times[0] / 1000 - WRITTEN), 600)
+
+    def test_what_was_set_is_there(self):
+        self.broker()
+        self.assertEqual({q["name"]: q.get("weight") for q in self.place.json("queues")}["fourth"], 3)
+        self.assertEqual([s["name"] for s in self.place.json("schedule", "ls")], ["yearly"])
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ what_a_manifest_may_not_say(void **state)
         int code;
         const char *words;
     } cases[] = {
-        {"stint-data", "stint-data 11", 5, EX_CONFIG,
+        {"stint-data", "stint-data 12", 5, EX_CONFIG,
             "has format 11 and this stintd knows up to 10"},
         {"stint-data", "stint-data 2000000000", 5, EX_CONFIG, "use a newer stintd"},
         {"stint-data", "stint-data 0", 5, EX_DATAERR, damaged},
