@@ -306,6 +306,24 @@ groups_clear_apart(struct core *core, struct level *level, const struct stint_id
     enter(core, g, level, key);
 }
 
+bool
+groups_apart_may(struct core *core, struct level *level, const struct stint_id *key)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES];
+    struct slice value, name, turn_key = group_turn_key(at, key, GROUP_TURN_APART);
+    if (!store_get(core->store, STORE_GROUP_TURNS, turn_key, &value) ||
+        !row_group_turn_read(turn_key, value, &name))
+        return true; /* damage: its group knows nothing of it */
+    struct group *g = group_get(core, level->queue, name);
+    uint64_t wait_ms = group_until_tokens(core, g, GROUP_TOKEN);
+    if (wait_ms > 0) {
+        group_set_due(core, g, core->clocks.wall_ms + wait_ms);
+        group_mark(core, g);
+    }
+    uint32_t most = level->queue->set.group_running;
+    return wait_ms == 0 && (!most || g->row.out <= most); /* it is one of those */
+}
+
 /* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
  * there. */
 void

@@ -52,6 +52,8 @@ bool groups_hold(struct core *core, struct level *level, const struct stint_id *
 void groups_set_apart(struct core *core, struct level *level, const struct stint_id *key,
     const struct record *record);
 void groups_clear_apart(struct core *core, struct level *level, const struct stint_id *key);
+/* May it be handed out, as far as its group goes? That may write when it may. */
+bool groups_apart_may(struct core *core, struct level *level, const struct stint_id *key);
 /* A record that is damaged was set aside, and stood there; its bytes say of which group it may have
  * been. */
 void groups_set_aside(struct core *core, struct level *level, const struct stint_id *key,
