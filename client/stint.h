@@ -34,7 +34,7 @@
 #ifndef STINT_H
 #define STINT_H
 
-#include "stint_job.h"
+#include "stint_batch.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -23,7 +23,7 @@
 #ifndef STINT_WORKER_H
 #define STINT_WORKER_H
 
-#include "stint_job.h"
+#include "stint_batch.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -306,14 +306,6 @@ tally_after(
     return v->status == STINT_OK;
 }
 
-/* Another queue, or this one later, takes it. */
-static void
-refuse_varied(struct verdict *v, uint32_t index)
-{
-    refuse(v, index, STINT_TOO_VARIED,
-        "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
-}
-
 /* Its batch takes jobs. One that the broker makes for a batch is none of its jobs. */
 static bool
 tally_batch(struct core *core, struct tally *t, uint64_t value, uint32_t i, struct verdict *v)
@@ -385,7 +377,8 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         t.bytes += spec->needs.size;
         if (spec->needs.size > 0 && q && !room_admits(core, t.queue->queue, spec->needs)) {
-            refuse_varied(v, i);
+            refuse(v, i, STINT_TOO_VARIED, /* another queue, or this one later, takes it */
+                "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
             return;
         }
         if (spec->batch && !tally_batch(core, &t, spec->batch, i, v))

@@ -76,7 +76,7 @@ def main():
         complain(f"PROTOCOL.md: statuses differ: {sorted(set(declared) ^ set(written))}")
 
     headers = "".join(source(*h) for h in (("proto", "stint_status.h"), ("proto", "stint_id.h"),
-                                           ("proto", "stint_job.h"), ("client", "stint.h"),
+                                           ("proto", "stint_job.h"), ("proto", "stint_batch.h"), ("client", "stint.h"),
                                            ("worker", "stint_worker.h"),
                                            ("broker", "stint_embed.h"), ("client", "stint_objects.h")))
     page = source("docs", "man", "libstint.3.scd")

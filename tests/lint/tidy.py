@@ -217,7 +217,7 @@ class Tidy:
 
     def exported(self):
         """The libraries export what their headers declare, and nothing else."""
-        self.exported_by("client/libstint.so", "proto/stint_status.h", "proto/stint_id.h", "proto/stint_job.h",
+        self.exported_by("client/libstint.so", "proto/stint_status.h", "proto/stint_id.h", "proto/stint_job.h", "proto/stint_batch.h",
                          "client/stint.h", "worker/stint_worker.h")
         self.exported_by("broker/libstint_embed.so", "broker/stint_embed.h")
         self.exported_by("client/libstint_objects.so", "client/stint_objects.h")
@@ -236,7 +236,7 @@ class Tidy:
 
     def headers(self):
         """Each public header compiles alone, as C and as C++."""
-        for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint.h", "stint_worker.h",
+        for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint_batch.h", "stint.h", "stint_worker.h",
                   "stint_embed.h", "stint_objects.h"):
             for compiler, std in (("cc", "c11"), ("c++", "c++11")):
                 r = subprocess.run(

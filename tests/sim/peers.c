@@ -406,8 +406,8 @@ static void
 check_time(const struct process *p, uint64_t limit_ms, uint64_t begun_us, uint64_t run_us)
 {
     uint64_t most_us = limit_ms * US_A_MS + US_A_SECOND / 10;
-    bool stood_still = p->paused_until_us >= begun_us;
-    if (limit_ms && run_us > most_us && world_us() - begun_us > most_us && !stood_still && !calm)
+    bool long_ago = world_us() - begun_us > most_us && p->paused_until_us < begun_us;
+    if (limit_ms && run_us > most_us && long_ago && !calm)
         sim_broken("a job of %s ran for longer than it may", p->name);
 }
 
@@ -418,7 +418,7 @@ ends_early(void *context)
     return calm || r->process->killed || stint_task_cancelled(r->task);
 }
 
-/* Every other worker can't start jobs that are picky, and no job that fails is silent. */
+/* Every other worker can't start jobs that are picky. */
 static bool
 refuses(const struct wish *w, const struct process *p)
 {
@@ -512,12 +512,11 @@ work(struct sim_worker *w)
         .has = wishes_has(w == workers || w->process.key, chance),
         .prefetch = prefetches[chance_below(chance, 5)],
         .drain_ms = (uint32_t)chance_between(chance, 10, 5000)};
-    /* The first one handles all; some of the others but one kind. */
+    /* The first one handles all kinds and serves all queues, so that none is forgotten. */
     bool choosy = w != workers && load.kinds > 1 && chance_in_100(chance, 50);
     struct stint_handler handler = {
         .kind = choosy ? wishes_kinds[chance_below(chance, load.kinds)] : NULL, .run = run};
     unsigned first = (unsigned)chance_below(chance, load.queues);
-    /* The first one serves all, so that no queue is forgotten. */
     o.queues_count = w == workers ? load.queues : (uint32_t)chance_between(chance, 1, load.queues);
     if (w->process.key) {
         first = w->first;

@@ -169,55 +169,57 @@ queues_workers_figures_and_events_have_their_shapes(void **state)
 
 enum { NOW_MS = 1000000 };
 
+/* Where there is none, the first. */
+static const char *const sentences[STINT_WHYS] = {
+    "there is no such job, or it was forgotten; stint ls lists those there are",
+    "it is over: dead; stint retry brings it back",
+    "it runs, in worker eno",
+    "worker eno has it, and has not said that it runs: it has just begun, or waits there for a "
+    "slot",
+    "it was handed out before the broker restarted; for another 3m it is kept for its worker, "
+    "and then goes to any",
+    "worker eno has it, and is cut off; if it does not come back soon, another one gets it",
+    "it failed, and is tried again in 3m: no paper",
+    "its handler has put it off; it runs again in 3m",
+    "it is due in 3m",
+    "queue mail is paused; stint queue resume mail",
+    "the broker has just started, and no worker for it is back yet; they have another 3m "
+    "before "
+    "their jobs are given to others",
+    "no worker serves queue mail; start one: stint-worker --queue mail",
+    "4 workers serve queue mail, and none of them handles kind letter; start one that does: "
+    "stint-worker --queue mail --handle letter=PROGRAM",
+    "a worker can't start it, and it waits for one of 4 others: no paper",
+    "of the 4 workers for it none takes jobs: 1 paused, 1 leaving, 1 cut off, 1 without slots "
+    "for now; stint worker resume lets them",
+    "it was lost with a worker, and may be what ended that; it waits until one of 4 workers "
+    "has "
+    "nothing else to begin",
+    "all 8 slots of 4 workers are taken, and up to 1204 jobs of queue mail are before it; more "
+    "workers or slots would help",
+    "nothing holds it up, and its turn comes in a moment: up to 1204 jobs of queue mail are "
+    "before it",
+    "nothing waits in it",
+    "queue mail runs as many jobs as it may, 8; stint queue set mail --running N lets it run "
+    "more",
+    "as many jobs of queue mail have begun as may in a time; one more may in 3m",
+    "it waits until 1204 other jobs have ended",
+    "its group runs as many jobs as it may, 8, and up to 1204 of it go before it; stint queue "
+    "set mail --group-running N lets it run more",
+    "as many jobs of its group have begun as may in a time; one more may in 3m",
+    "others of its group go before it, up to 1204, and groups take turns",
+    [STINT_WHY_NEEDS] = "it needs gpu=1 ssd, which none of the 4 workers for it has; start one "
+                        "that does: stint-worker --queue mail --has 'gpu=1 ssd' ...",
+    [STINT_WHY_ROOM] = "it needs gpu=1 ssd, which 4 workers have, and too much of it is taken; "
+                       "worker eno makes room for the next such job",
+    [STINT_WHY_VARIED] = "it needs gpu=1 ssd, and jobs of queue mail need so many different "
+                         "things that it waits until some of them are gone; another queue "
+                         "would help",
+};
+
 static void
 every_reason_has_its_sentence(void **state)
 {
-    static const char *const sentences[STINT_WHYS] = {
-        "there is no such job, or it was forgotten; stint ls lists those there are",
-        "it is over: dead; stint retry brings it back",
-        "it runs, in worker eno",
-        "worker eno has it, and has not said that it runs: it has just begun, or waits there for a "
-        "slot",
-        "it was handed out before the broker restarted; for another 3m it is kept for its worker, "
-        "and then goes to any",
-        "worker eno has it, and is cut off; if it does not come back soon, another one gets it",
-        "it failed, and is tried again in 3m: no paper",
-        "its handler has put it off; it runs again in 3m",
-        "it is due in 3m",
-        "queue mail is paused; stint queue resume mail",
-        "the broker has just started, and no worker for it is back yet; they have another 3m "
-        "before "
-        "their jobs are given to others",
-        "no worker serves queue mail; start one: stint-worker --queue mail",
-        "4 workers serve queue mail, and none of them handles kind letter; start one that does: "
-        "stint-worker --queue mail --handle letter=PROGRAM",
-        "a worker can't start it, and it waits for one of 4 others: no paper",
-        "of the 4 workers for it none takes jobs: 1 paused, 1 leaving, 1 cut off, 1 without slots "
-        "for now; stint worker resume lets them",
-        "it was lost with a worker, and may be what ended that; it waits until one of 4 workers "
-        "has "
-        "nothing else to begin",
-        "all 8 slots of 4 workers are taken, and up to 1204 jobs of queue mail are before it; more "
-        "workers or slots would help",
-        "nothing holds it up, and its turn comes in a moment: up to 1204 jobs of queue mail are "
-        "before it",
-        "nothing waits in it",
-        "queue mail runs as many jobs as it may, 8; stint queue set mail --running N lets it run "
-        "more",
-        "as many jobs of queue mail have begun as may in a time; one more may in 3m",
-        "it waits until 1204 other jobs have ended",
-        "its group runs as many jobs as it may, 8, and up to 1204 of it go before it; stint queue "
-        "set mail --group-running N lets it run more",
-        "as many jobs of its group have begun as may in a time; one more may in 3m",
-        "others of its group go before it, up to 1204, and groups take turns",
-        [STINT_WHY_NEEDS] = "it needs gpu=1 ssd, which none of the 4 workers for it has; start one "
-                            "that does: stint-worker --queue mail --has 'gpu=1 ssd' ...",
-        [STINT_WHY_ROOM] = "it needs gpu=1 ssd, which 4 workers have, and too much of it is taken; "
-                           "worker eno makes room for the next such job",
-        [STINT_WHY_VARIED] = "it needs gpu=1 ssd, and jobs of queue mail need so many different "
-                             "things that it waits until some of them are gone; another queue "
-                             "would help",
-    };
     struct stint_reason r = {.queue = "mail",
         .kind = "letter",
         .state = STINT_DEAD,

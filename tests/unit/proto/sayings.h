@@ -26,6 +26,7 @@ struct slice name(void);
 struct slice bytes(void);
 void text(char *to, size_t size);
 struct stint_id id(void);
+uint32_t window(void); /* of a worker, or that it stays as it was */
 
 /* How far a run is, if it tells that; good until there are eight more. */
 struct stint_progress progress(void);
