@@ -127,19 +127,36 @@ each_queue(void *context, const struct stint_figures *figures)
     return true;
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(
+        ((const struct top_queue *)a)->figures.queue, ((const struct top_queue *)b)->figures.queue);
+}
+
+/* The queues stand in the order of their names. */
+static bool
+each_limit(void *context, const struct stint_queue_info *info)
+{
+    struct top *top = context;
+    struct top_queue key, *q;
+    memcpy(key.figures.queue, info->name, sizeof key.figures.queue);
+    q = top->queues.count
+        ? bsearch(&key, top->queues.all, top->queues.count, sizeof key, compare_names)
+        : NULL;
+    if (q) {
+        q->running_max = info->running;
+        q->rate_per_hour = info->rate;
+    }
+    return true;
+}
+
 static bool
 each_worker(void *context, const struct stint_worker_info *info)
 {
     struct top *top = context;
     *(struct stint_worker_info *)add(&top->workers, sizeof *info) = *info;
     return true;
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(
-        ((const struct top_queue *)a)->figures.queue, ((const struct top_queue *)b)->figures.queue);
 }
 
 /* How fast it went since the last look; the broker's own rate when there was none, or when it
@@ -213,6 +230,11 @@ ask(struct top *top)
     if (status != STINT_OK && status != STINT_DENIED)
         return status;
     status = stint_list_figures(client, NULL, STINT_FIGURES_KINDS, each_queue, top, timeout_ms);
+    if (status != STINT_OK)
+        return status;
+    if (top->queues.count)
+        qsort(top->queues.all, top->queues.count, sizeof(struct top_queue), compare_names);
+    status = stint_queues(client, each_limit, top, timeout_ms);
     return status == STINT_OK ? look_up(top) : status;
 }
 
@@ -239,8 +261,6 @@ top_look(struct top *top)
     uint64_t now_ms = clock_ms();
     uint64_t passed_ms = top->taken_ms ? now_ms - top->taken_ms : 0;
     top->taken_ms = now_ms;
-    if (top->queues.count)
-        qsort(top->queues.all, top->queues.count, sizeof(struct top_queue), compare_names);
     for (size_t i = 0; i < top->queues.count; i++)
         set_live(top, top_queue(top, i), passed_ms);
     add_up(top);
@@ -351,20 +371,33 @@ void
 top_queue_heading(char *line)
 {
     (void)snprintf(line, TOP_LINE_BYTES,
-        "%-20s %8s %8s %6s %7s %7s %7s %6s %-6s %9s %7s %7s %7s %s", "QUEUE", "READY", "RUNNING",
-        "DEAD", "IN/S", "DONE/S", "FAIL/S", "OLDEST", "STATE", "SCHEDULED", "DONE 1M", "15M",
-        "RUN P99", "WORKERS");
+        "%-20s %8s %8s %6s %7s %7s %7s %6s %-6s %9s %7s %7s %7s %7s %s", "QUEUE", "READY",
+        "RUNNING", "DEAD", "IN/S", "DONE/S", "FAIL/S", "OLDEST", "STATE", "SCHEDULED", "DONE 1M",
+        "15M", "RUN P99", "WORKERS", "LIMIT");
+}
+
+/* How many of it may run, and begin in a time: "10, 7/s". */
+static void
+write_limit(const struct top_queue *q, char *to, size_t size)
+{
+    char most[24] = "", fast[32] = "", number[24];
+    if (q->running_max)
+        (void)snprintf(most, sizeof most, "%u%s", q->running_max, q->rate_per_hour ? ", " : "");
+    if (q->rate_per_hour)
+        (void)snprintf(fast, sizeof fast, "%s/s", rate((double)q->rate_per_hour / 3600, number));
+    (void)snprintf(to, size, "%s%s", most, fast);
 }
 
 void
 top_queue_line(const struct top_queue *q, char *line)
 {
     char in[24], done[24], failed[24], age[24], run[24], one[24], fifteen[24];
-    char name[STINT_NAME_BYTES];
+    char name[STINT_NAME_BYTES], limit[64];
     const struct stint_figures *f = &q->figures;
     clean(name, sizeof name, f->queue);
+    write_limit(q, limit, sizeof limit);
     (void)snprintf(line, TOP_LINE_BYTES,
-        "%-20s %8llu %8llu %6llu %7s %7s %7s %6s %-6s %9llu %7s %7s %7s %u", name,
+        "%-20s %8llu %8llu %6llu %7s %7s %7s %6s %-6s %9llu %7s %7s %7s %7u %s", name,
         (unsigned long long)f->jobs[STINT_READY], (unsigned long long)f->jobs[STINT_RUNNING],
         (unsigned long long)f->jobs[STINT_DEAD], rate(q->live[STINT_COUNT_SUBMITTED], in),
         rate(q->live[STINT_COUNT_SUCCEEDED], done), rate(q->live[STINT_COUNT_FAILED], failed),
@@ -376,7 +409,7 @@ top_queue_line(const struct top_queue *q, char *line)
         (unsigned long long)f->jobs[STINT_SCHEDULED],
         rate((double)f->rates[0][STINT_COUNT_SUCCEEDED] / 1000, one),
         rate((double)f->rates[2][STINT_COUNT_SUCCEEDED] / 1000, fifteen),
-        f->run.recent ? span(f->run.p99_ms, run) : "-", f->workers);
+        f->run.recent ? span(f->run.p99_ms, run) : "-", f->workers, limit);
 }
 
 void
@@ -451,6 +484,10 @@ top_json(const struct top *top)
         for (unsigned c = 0; c < STINT_COUNTS; c++)
             json_object_set_new(live, stint_count_name((enum stint_count)c), json_real(q->live[c]));
         json_object_set_new(one, "live", live);
+        if (q->running_max)
+            json_object_set_new(one, "running_max", json_integer(q->running_max));
+        if (q->rate_per_hour)
+            json_object_set_new(one, "rate_per_hour", json_integer((json_int_t)q->rate_per_hour));
         json_array_append_new(queues, one);
     }
     for (size_t i = 0; i < top->workers.count; i++)

@@ -12,6 +12,8 @@ enum { TOP_FAILURES = 64, TOP_LINE_BYTES = 1024 };
 struct top_queue {
     struct stint_figures figures; /* without what it pointed to */
     double live[STINT_COUNTS]; /* jobs a second */
+    uint32_t running_max; /* so many may run at once; 0: any number */
+    uint64_t rate_per_hour; /* and so many may begin in an hour; 0: any number */
 };
 
 struct top_failure {

@@ -256,6 +256,16 @@ class Text(Top):
             self.assertIn(words, r.stdout)
         self.assertNotIn("\x1b", r.stdout)
 
+    def test_limits_of_queues_are_told(self):
+        self.submit("alpha")
+        self.submit("beta")
+        self.place.stint("queue", "set", "alpha", "--running", "10", "--rate", "7/s")
+        lines = self.place.stint("top", "--once").stdout.splitlines()
+        self.assertTrue(any(l.startswith("alpha") and l.endswith(" 10, 7.0/s") for l in lines), lines)
+        alpha, beta = self.place.json("top", "--once")[0]["queues"]
+        self.assertEqual((alpha["running_max"], alpha["rate_per_hour"]), (10, 25200))
+        self.assertNotIn("running_max", beta)
+
     def test_json_has_all_of_it(self):
         self.submit("alpha")
         o = self.place.json("top", "--once")[0]
