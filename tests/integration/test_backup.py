@@ -459,7 +459,7 @@ class Dump(Case):
         self.assertLessEqual({peer.text(i) for i in c.submit(test_upgrade.LAST)}, ids)
         self.assertNotIn(peer.text(c.submit([b"a new one"])[0]), ids)
         c.close()
-        test_upgrade.Upgrade.finish(self)
+        test_upgrade.Upgrade.finish(self, test_upgrade.QUEUES)
         self.assertEqual(broker.stop(), 0)
         self.good("--verify")
 

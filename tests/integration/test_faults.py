@@ -70,7 +70,7 @@ class Directory(harness.Case):
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
             f.write(text.replace("stint-data 11", "stint-data 12"))
-        self.refuse(78, "format 11", "up to 10")
+        self.refuse(78, "format 12", "up to 11")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()

@@ -66,9 +66,9 @@ class Upgrade(harness.Case):
     def outcome(self, state):
         return [self.place.stint("result", r["id"]).stdout for r in self.rows() if r["state"] == state]
 
-    def finish(self):
+    def finish(self, queues=None):
         """A worker brings all that is not scheduled to its end."""
-        w = peer.Worker(self.place.endpoint, queues=self.queues, slots=50, window=50)
+        w = peer.Worker(self.place.endpoint, queues=queues or self.queues, slots=50, window=50)
         while any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
             for _ in range(min(50, 1 + len(w.held))):
                 if not any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
