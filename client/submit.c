@@ -240,7 +240,7 @@ submit_specs(struct stint_client *c, const struct job_spec *specs, uint32_t coun
     call->first = from->first;
     call->count = count;
     for (uint32_t i = 0; i < count; i++)
-        call->needs |= (uint8_t)needs_of(&specs[i]);
+        call->needs |= (uint16_t)needs_of(&specs[i]);
     message_put_submit(&call->request->frame, call->request->number, s->acked, specs, count);
     client_send(call);
     s->open++;
