@@ -43,6 +43,8 @@ class Schedules(harness.Case):
                          ("stint.schedule/1", "on", FAR, "UTC", "mail", "replace", "one"))
         self.assertEqual((s["job"]["payload"], s["job"]["priority"], len(s["next"])), ("hello", 100, 3))
         self.assertTrue(all(re.fullmatch(r"\d{4}-01-01T00:00:00.000Z", t) for t in s["next"]))
+        self.schedule("set", "t", "--every", "90m", "--group", "of t", "--needs", "cpus=1")
+        self.assertEqual([self.one("t")["job"][field] for field in ("group", "needs")], ["of t", "cpus=1"])
         self.schedule("set", "t", "--every", "90m")
         listed = self.place.json("schedule", "ls")
         self.assertEqual([(x["name"], x["when"]) for x in listed], [("s", FAR), ("t", "every 90 m")])
