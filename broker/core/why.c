@@ -312,6 +312,23 @@ blame_waiting(const struct queue *queue, uint64_t *blocked)
     return STINT_WHY_DUE;
 }
 
+/* Is all that is ready in groups, none of which may run one more? Which of their limits it is may
+ * differ from one to the next: the first that is set is named. */
+static bool
+blame_groups(const struct queue *queue, struct stint_reason *r)
+{
+    uint64_t ready = 0, standing = 0;
+    for (uint32_t i = 0; i < queue->levels_count; i++) {
+        ready += queue->levels[i]->groups.ready;
+        standing += queue->levels[i]->groups.standing;
+    }
+    if (standing > 0 || ready < queue->ready)
+        return false;
+    r->why = queue->set.group_running ? STINT_WHY_GROUP_FULL : STINT_WHY_GROUP_RATE;
+    r->slots = queue->set.group_running;
+    return true;
+}
+
 /* Of what waits in it as a whole. */
 static void
 blame_queue(
@@ -341,7 +358,8 @@ blame_queue(
         memcpy(r->needs, unmet->text, unmet->size);
     } else {
         bool blamed = blame_workers(&q, r);
-        if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(core, queue, r))
+        if ((!blamed || r->why == STINT_WHY_BUSY) &&
+            (blame_pace(core, queue, r) || blame_groups(queue, r)))
             return;
         if (!blamed)
             r->why = STINT_WHY_NEXT;

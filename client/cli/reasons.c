@@ -34,6 +34,16 @@ put_error(FILE *f, const struct stint_reason *r)
         fprintf(f, ": %.*s", (int)size, r->error);
 }
 
+/* Of a queue. */
+static void
+put_groups(FILE *f, const struct stint_reason *r)
+{
+    fprintf(f,
+        "all that is ready in it waits for its groups, which run or begin as many jobs as they "
+        "may; stint queue set %s --group-running and --group-rate let them run more",
+        r->queue);
+}
+
 static void
 put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
 {
@@ -64,6 +74,10 @@ put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
             r->queue, left(r, now_ms, text));
         break;
     case STINT_WHY_GROUP_RATE:
+        if (!job) {
+            put_groups(f, r);
+            break;
+        }
         fprintf(f, "as many jobs of its group have begun as may in a time; one more may in %s",
             left(r, now_ms, text));
         break;
@@ -216,6 +230,10 @@ put_place(FILE *f, const struct stint_reason *r)
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
     case STINT_WHY_GROUP_FULL:
+        if (!r->kind[0]) {
+            put_groups(f, r);
+            break;
+        }
         fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
         if (r->before > 0)
             fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
