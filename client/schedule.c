@@ -133,6 +133,10 @@ stint_set_schedule(struct stint_client *c, const struct stint_schedule *s,
     if (s->job.due_ms || s->job.expires_at_ms)
         return client_fail(c, STINT_INVALID, what, "its job has no times of its own");
     enum stint_status status = client_job_spec(c, &s->job, &spec);
+    if (status == STINT_OK)
+        status = begin(c, timeout_ms, what);
+    if (status == STINT_OK) /* again, now that it is known what the broker can do */
+        status = client_job_spec(c, &s->job, &spec);
     if (status != STINT_OK)
         return status;
     message_put_job(&job, &spec);

@@ -341,7 +341,6 @@ blame_queue(
     memcpy(r->queue, queue->name, sizeof r->queue);
     r->before = queue->ready;
     const char *unserved = backlog_unserved(core, queue);
-    const struct needs *unmet = NULL;
     if (queue->set.paused)
         r->why = STINT_WHY_PAUSED;
     else if (queue->backlog == 0)
@@ -352,10 +351,9 @@ blame_queue(
         r->why = STINT_WHY_NO_HANDLER;
         r->workers = queue_workers(queue);
         memcpy(r->kind, unserved, sizeof r->kind);
-    } else if (queue_workers(queue) > 0 && (unmet = backlog_unmet(core, queue)) != NULL) {
+    } else if (queue_workers(queue) > 0 && backlog_unmet(core, queue, r->needs)) {
         r->why = STINT_WHY_NEEDS;
         r->workers = queue_workers(queue);
-        memcpy(r->needs, unmet->text, unmet->size);
     } else {
         bool blamed = blame_workers(&q, r);
         if ((!blamed || r->why == STINT_WHY_BUSY) &&

@@ -188,6 +188,19 @@ put_needs(FILE *f, const struct stint_reason *r)
 }
 
 static void
+put_group_full(FILE *f, const struct stint_reason *r)
+{
+    if (!r->kind[0]) {
+        put_groups(f, r);
+        return;
+    }
+    fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
+    if (r->before > 0)
+        fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
+    fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
+}
+
+static void
 put_place(FILE *f, const struct stint_reason *r)
 {
     const char *ended =
@@ -230,14 +243,7 @@ put_place(FILE *f, const struct stint_reason *r)
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
     case STINT_WHY_GROUP_FULL:
-        if (!r->kind[0]) {
-            put_groups(f, r);
-            break;
-        }
-        fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
-        if (r->before > 0)
-            fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
-        fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
+        put_group_full(f, r);
         break;
     case STINT_WHY_GROUP_LINE:
         fprintf(f, "others of its group go before it, up to %llu, and groups take turns",
@@ -253,8 +259,11 @@ put_place(FILE *f, const struct stint_reason *r)
     case STINT_WHY_NOTHING:
         fputs("nothing waits in it", f);
         break;
-    default:
+    case STINT_WHY_UNKNOWN:
         fputs("there is no such job, or it was forgotten; stint ls lists those there are", f);
+        break;
+    default:
+        fputs("it waits for a reason that this stint does not know; a newer one tells it", f);
     }
 }
 

@@ -172,6 +172,9 @@ class Groups(harness.Case):
         self.submit("b", "third", options=["--in", "1h"])
         why, = self.place.json("why", "--queue", "sync")
         self.assertEqual((why["reason"], why["slots"]), ("group_full", 1))
+        self.submit("c", "fourth", options=["--needs", "gpu"])
+        why, = self.place.json("why", "--queue", "sync")
+        self.assertEqual((why["reason"], why["needs"]), ("needs", "gpu"))
 
     def test_it_goes_through_dump_load_and_verify(self):
         self.set("--group-running", "1", "--group-weight", "eu=3", "--group-rate", "1/h")

@@ -195,6 +195,13 @@ class Older(harness.Case):
         self.assertIn("too old for schedules", said)
         self.assertEqual(code, 76)
 
+    def test_nothing_is_left_out_of_its_job(self):
+        for option, lacking in (("--group", "groups"), ("--needs", "needs")):
+            code, said, heard = test_interop.told_by_older(self, lacking, "schedule", "set", "s", "--every", "1h", option, "a", "x")
+            self.assertNotIn(79, heard)
+            self.assertIn("too old for", said)
+            self.assertEqual(code, 76)
+
 
 if __name__ == "__main__":
     harness.main()
