@@ -107,6 +107,10 @@ static void
 say_where(struct cli *cli, const struct pile *pile)
 {
     const char *again = zero ? "sed -z" : "sed";
+    if (pile->first_line == 1) { /* sed 1,0d would take the first line away */
+        cli_say(cli, "stopped at line 1: no jobs are stored");
+        return;
+    }
     cli_say(cli,
         "stopped at line %llu: %llu jobs are stored%s; go on with "
         "the rest: %s 1,%llud | stint submit --each ...",
@@ -237,8 +241,10 @@ submit_batch(struct cli *cli, struct stint_job *common)
     stint_batch_format(common->batch, text);
     int rc = submit_each(cli, common);
     if (rc != EX_OK) {
-        cli_say(cli, "the batch %s is there, and open: stint batch cancel %s, or go on with it",
-            text, text);
+        cli_say(cli,
+            "the batch %s is there, and open: stint batch cancel %s, or go on with --batch %s in "
+            "the place of --as-batch, and close it",
+            text, text, text);
         return rc;
     }
     status = stint_batch_close(cli->client, common->batch, &now, cli->timeout_ms);

@@ -91,6 +91,11 @@ class Batches(harness.Case):
                   self.place.stint("submit", "--each", "--as-batch", "--at-end", input="a\n")):
             self.assertExit(r, 64)
             self.assertIn("--as-batch", r.stderr)
+        r = self.place.stint("submit", "--each", "--as-batch", "--unique", "{}", input="\na\n")
+        self.assertExit(r, 65)
+        self.assertIn("stopped at line 1: no jobs are stored", r.stderr)
+        self.assertNotIn("sed", r.stderr)
+        self.assertRegex(r.stderr, "go on with --batch [0-9a-f]{16} in the place of --as-batch")
         self.assertIn("unique, batch, group", self.place.stint("ls", "--where", "nothing=1").stderr)
 
     def test_map_and_graphs_are_put_into_one(self):

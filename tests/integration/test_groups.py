@@ -180,9 +180,10 @@ class Groups(harness.Case):
         self.set("--group-running", "1", "--group-weight", "eu=3", "--group-rate", "1/h")
         for group in ("eu", "us", None):
             self.assertExit(self.submit(group, *range(3), options=["--backoff", "1h"]), 0)
-        self.worker("[ $STINT_GROUP != us ]", "--slots", "4")
+        worker = self.worker("[ $STINT_GROUP != us ]", "--slots", "4")
         self.wait_for("succeeded", 1)
         self.wait_for("scheduled", 1)
+        self.assertEqual(worker.stop(), 0)  # it would take what is brought back
         self.assertEqual(self.broker.stop(), 0)
         rows = [json.loads(line) for line in self.place.dump_and_load().splitlines()]
         self.assertIn(("eu", 3), [(r["name"], r["weight"]) for r in rows if r["type"] == "group_weight"])
