@@ -35,6 +35,7 @@ tell(const struct telling *t, const struct schedule_item *item)
         return t->each(t->context, &info);
     char *unique = spec.unique.size ? copy_of(spec.unique) : NULL;
     char *needs = spec.needs.size ? copy_of(spec.needs) : NULL;
+    char *group = spec.group.size ? copy_of(spec.group) : NULL;
     job.queue = info.queue;
     job.kind = info.kind;
     job.payload = spec.payload.data;
@@ -51,10 +52,12 @@ tell(const struct telling *t, const struct schedule_item *item)
     job.unique_for_ms = spec.unique_for_ms;
     job.expires_in_ms = spec.expires_in_ms;
     job.needs = needs;
+    job.group = group;
     info.job = &job;
     bool goes_on = t->each(t->context, &info);
     free(unique);
     free(needs);
+    free(group);
     return goes_on;
 }
 
@@ -130,6 +133,10 @@ stint_set_schedule(struct stint_client *c, const struct stint_schedule *s,
     if (s->job.due_ms || s->job.expires_at_ms)
         return client_fail(c, STINT_INVALID, what, "its job has no times of its own");
     enum stint_status status = client_job_spec(c, &s->job, &spec);
+    if (status == STINT_OK)
+        status = begin(c, timeout_ms, what);
+    if (status == STINT_OK) /* again, now that it is known what the broker can do */
+        status = client_job_spec(c, &s->job, &spec);
     if (status != STINT_OK)
         return status;
     message_put_job(&job, &spec);

@@ -209,7 +209,7 @@ read_term(struct where *w, const char **text)
     if (!word)
         return wrong(w,
             "there is no field %.*s: write id, queue, state, kind, priority, attempts, failures, "
-            "error, worker, unique, group, age, due, settled or bytes",
+            "error, worker, unique, batch, group, age, due, settled or bytes",
             (int)(size ? (size < 40 ? size : 40) : 1), at);
     for (at += size; is_blank(*at); at++)
         ;

@@ -75,38 +75,70 @@ first_plain(struct core *core, struct level *level, struct stint_id *id, struct 
     return false;
 }
 
-/* What jobs of it need, if no worker of the queue has it; NULL: there is nothing like that. */
-const struct needs *
-backlog_unmet(struct core *core, struct queue *q)
+/* Of the jobs of groups, whoever is not taken comes to be the first that stands. */
+static bool
+first_of_groups(struct core *core, struct level *level, struct record *r)
+{
+    const struct group_turn begin = {0, 0};
+    struct standing s;
+    struct slice bytes;
+    return level->groups.standing > 0 && groups_next(core, level, &begin, &s) &&
+        store_get(core->store, STORE_LIVE, id_key(&s.key), &bytes) &&
+        record_decode(r, &s.key, bytes);
+}
+
+static bool
+is_met(const struct core *core, const struct queue *q, const struct needs *needs)
+{
+    for (const struct worker *w = core->fleet.workers; w; w = w->next)
+        if (fleet_worker_could(w, needs) && fleet_worker_serves_queue(w, q))
+            return true;
+    return false;
+}
+
+static bool
+groups_are_unmet(struct core *core, struct level *level, char *text)
+{
+    struct record r;
+    if (!first_of_groups(core, level, &r) || !record_has(&r, FIELD_NEEDS))
+        return false;
+    struct needs *needs = needs_get(&core->needs, r.needs);
+    bool met = is_met(core, level->queue, needs);
+    needs_put(needs);
+    if (!met)
+        slice_to_text(text, STINT_NEEDS_BYTES, r.needs);
+    return !met;
+}
+
+bool
+backlog_unmet(struct core *core, struct queue *q, char *text)
 {
     for (uint32_t i = 0; i < q->servings.wants.count; i++) {
         const struct want *want = q->servings.wants.list[i];
-        bool waits = want->apart > 0, met = false;
+        bool waits = want->apart > 0;
         for (uint32_t n = 0; n < q->levels_count && !waits; n++) {
             struct stint_id id;
             struct record r;
             struct lane *lane = lanes_find(q->levels[n]->lanes, want);
             waits = lane && room_peek(core, q->levels[n], lane, NULL, &id, &r);
         }
-        for (const struct worker *w = core->fleet.workers; waits && w && !met; w = w->next)
-            met = fleet_worker_could(w, want->needs) && fleet_worker_serves_queue(w, q);
-        if (waits && !met)
-            return want->needs;
+        if (!waits || is_met(core, q, want->needs))
+            continue;
+        memcpy(text, want->needs->text, want->needs->size);
+        text[want->needs->size] = '\0';
+        return true;
     }
-    return NULL;
+    for (uint32_t i = 0; i < q->levels_count; i++)
+        if (groups_are_unmet(core, q->levels[i], text))
+            return true;
+    return false;
 }
 
-/* Of the jobs of groups, whoever is not taken comes to be the first that stands. */
 static bool
 first_of_groups_is_unserved(struct core *core, struct level *level)
 {
-    const struct group_turn begin = {0, 0};
-    struct standing s;
-    struct slice bytes;
     struct record r;
-    if (level->groups.standing == 0 || !groups_next(core, level, &begin, &s) ||
-        !store_get(core->store, STORE_LIVE, id_key(&s.key), &bytes) ||
-        !record_decode(&r, &s.key, bytes) || is_served(level->queue, r.kind))
+    if (!first_of_groups(core, level, &r) || is_served(level->queue, r.kind))
         return false;
     slice_to_text(core->scratch.unserved, sizeof core->scratch.unserved, r.kind);
     return true;

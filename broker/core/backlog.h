@@ -7,8 +7,9 @@
 /* A kind that waits in this queue and that no worker of it handles, or NULL; borrowed until the
  * next call. */
 const char *backlog_unserved(struct core *core, struct queue *queue);
-/* What ready jobs need, if none of its workers has it; NULL: there is nothing like that. */
-const struct needs *backlog_unmet(struct core *core, struct queue *queue);
+/* What ready jobs need, if none of its workers has it, into `text` of STINT_NEEDS_BYTES; false:
+ * there is nothing like that. */
+bool backlog_unmet(struct core *core, struct queue *queue, char *text);
 /* How long ago the first ready job was submitted, in ms and at least 1; 0: no job is ready. Of each
  * level it is the first in dispatch order that counts, and of those kept apart the next one of each
  * kind, so that nothing is searched for it. */

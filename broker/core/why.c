@@ -312,6 +312,23 @@ blame_waiting(const struct queue *queue, uint64_t *blocked)
     return STINT_WHY_DUE;
 }
 
+/* Is all that is ready in groups, none of which may run one more? Which of their limits it is may
+ * differ from one to the next: the first that is set is named. */
+static bool
+blame_groups(const struct queue *queue, struct stint_reason *r)
+{
+    uint64_t ready = 0, standing = 0;
+    for (uint32_t i = 0; i < queue->levels_count; i++) {
+        ready += queue->levels[i]->groups.ready;
+        standing += queue->levels[i]->groups.standing;
+    }
+    if (standing > 0 || ready < queue->ready)
+        return false;
+    r->why = queue->set.group_running ? STINT_WHY_GROUP_FULL : STINT_WHY_GROUP_RATE;
+    r->slots = queue->set.group_running;
+    return true;
+}
+
 /* Of what waits in it as a whole. */
 static void
 blame_queue(
@@ -324,7 +341,6 @@ blame_queue(
     memcpy(r->queue, queue->name, sizeof r->queue);
     r->before = queue->ready;
     const char *unserved = backlog_unserved(core, queue);
-    const struct needs *unmet = NULL;
     if (queue->set.paused)
         r->why = STINT_WHY_PAUSED;
     else if (queue->backlog == 0)
@@ -335,13 +351,13 @@ blame_queue(
         r->why = STINT_WHY_NO_HANDLER;
         r->workers = queue_workers(queue);
         memcpy(r->kind, unserved, sizeof r->kind);
-    } else if (queue_workers(queue) > 0 && (unmet = backlog_unmet(core, queue)) != NULL) {
+    } else if (queue_workers(queue) > 0 && backlog_unmet(core, queue, r->needs)) {
         r->why = STINT_WHY_NEEDS;
         r->workers = queue_workers(queue);
-        memcpy(r->needs, unmet->text, unmet->size);
     } else {
         bool blamed = blame_workers(&q, r);
-        if ((!blamed || r->why == STINT_WHY_BUSY) && blame_pace(core, queue, r))
+        if ((!blamed || r->why == STINT_WHY_BUSY) &&
+            (blame_pace(core, queue, r) || blame_groups(queue, r)))
             return;
         if (!blamed)
             r->why = STINT_WHY_NEXT;

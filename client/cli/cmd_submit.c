@@ -107,6 +107,10 @@ static void
 say_where(struct cli *cli, const struct pile *pile)
 {
     const char *again = zero ? "sed -z" : "sed";
+    if (pile->first_line == 1) { /* sed 1,0d would take the first line away */
+        cli_say(cli, "stopped at line 1: no jobs are stored");
+        return;
+    }
     cli_say(cli,
         "stopped at line %llu: %llu jobs are stored%s; go on with "
         "the rest: %s 1,%llud | stint submit --each ...",
@@ -143,31 +147,6 @@ submit_pile(struct cli *cli, struct pile *pile)
     return rc;
 }
 
-static bool
-is_utf8(const char *text)
-{
-    json_t *json = json_string(text);
-    bool good = json != NULL;
-    json_decref(json);
-    return good;
-}
-
-/* Why a line can't be in a unique key, or in the name of a group (in_it: it is in one of them);
- * NULL: it can, or there is none. The library would refuse the whole pile for it. */
-static const char *
-text_trouble(const char *key, const char *group, const char *line, size_t bytes, bool in_it)
-{
-    if (in_it && memchr(line, 0, bytes))
-        return "a line with a zero byte can't be in a unique key or the name of a group";
-    if (key && (!*key || strlen(key) >= STINT_UNIQUE_BYTES))
-        return "its unique key has no bytes, or over 255";
-    if (group && (!*group || strlen(group) >= STINT_GROUP_BYTES))
-        return "the name of its group has no bytes, or over 128";
-    if (key && !is_utf8(key))
-        return "its unique key is not UTF-8";
-    return group && !is_utf8(group) ? "the name of its group is not UTF-8" : NULL;
-}
-
 static int
 add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, const char *line,
     size_t bytes)
@@ -176,7 +155,7 @@ add_line(struct cli *cli, struct pile *pile, const struct stint_job *common, con
     char *group = jobs_text_of(common->group, line, bytes);
     bool in_it =
         (key && strstr(job_options.unique, "{}")) || (group && strstr(common->group, "{}"));
-    const char *trouble = text_trouble(key, group, line, bytes, in_it);
+    const char *trouble = jobs_text_trouble(key, group, line, bytes, in_it);
     int rc = trouble ? EX_DATAERR : EX_OK;
     if (trouble)
         cli_say(
@@ -262,8 +241,10 @@ submit_batch(struct cli *cli, struct stint_job *common)
     stint_batch_format(common->batch, text);
     int rc = submit_each(cli, common);
     if (rc != EX_OK) {
-        cli_say(cli, "the batch %s is there, and open: stint batch cancel %s, or go on with it",
-            text, text);
+        cli_say(cli,
+            "the batch %s is there, and open: stint batch cancel %s, or go on with --batch %s in "
+            "the place of --as-batch, and close it",
+            text, text, text);
         return rc;
     }
     status = stint_batch_close(cli->client, common->batch, &now, cli->timeout_ms);
@@ -300,12 +281,16 @@ run(struct cli *cli, const char **args)
         return rc;
     if (args && args[0] && (path || each || args[1]))
         return cli_usage(cli, "one payload: an argument, --file, or standard input");
+    if (as_batch && (!each || job.batch))
+        return cli_usage(cli, "--as-batch makes a batch of the jobs of --each");
+    if (as_batch && jobs_at_end)
+        return cli_usage(cli,
+            "--as-batch makes its batch at once, and has no place with --at-end; make it before, "
+            "and give its id with --batch");
     if (graph && (path || each || object || (args && args[0]) || job.unique || job.after.count))
         return cli_usage(cli, "--graph FILE says what jobs there are, and what they are after");
     if (graph)
         return graph_submit(cli, graph, &job);
-    if (as_batch && (!each || job.batch))
-        return cli_usage(cli, "--as-batch makes a batch of the jobs of --each");
     if (zero && !each)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)

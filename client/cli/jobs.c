@@ -418,3 +418,26 @@ jobs_text_of(const char *key, const char *line, size_t size)
     memcpy(made + used, key, strlen(key));
     return made;
 }
+
+static bool
+is_utf8(const char *text)
+{
+    json_t *json = json_string(text);
+    bool good = json != NULL;
+    json_decref(json);
+    return good;
+}
+
+const char *
+jobs_text_trouble(const char *key, const char *in_group, const char *line, size_t bytes, bool in_it)
+{
+    if (in_it && memchr(line, 0, bytes))
+        return "a line with a zero byte can't be in a unique key or the name of a group";
+    if (key && (!*key || strlen(key) >= STINT_UNIQUE_BYTES))
+        return "its unique key has no bytes, or over 255";
+    if (in_group && (!*in_group || strlen(in_group) >= STINT_GROUP_BYTES))
+        return "the name of its group has no bytes, or over 128";
+    if (key && !is_utf8(key))
+        return "its unique key is not UTF-8";
+    return in_group && !is_utf8(in_group) ? "the name of its group is not UTF-8" : NULL;
+}

@@ -60,6 +60,10 @@ void jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_m
 /* A text of a job whose payload is this line, which `{}` in it stands for, as in --unique and
  * --group. Allocated; NULL if there is none. */
 char *jobs_text_of(const char *text, const char *line, size_t size);
+/* Why a line can't be in a unique key, or in the name of a group (in_it: it is in one of them);
+ * NULL: it can, or there is none. The library would refuse all that is sent with it. */
+const char *
+jobs_text_trouble(const char *key, const char *group, const char *line, size_t size, bool in_it);
 
 enum {
     JOBS_PAYLOAD_MAX = 4 << 20, /* no broker takes more in one job */

@@ -364,6 +364,8 @@ take_row(struct map *m, const struct row *row)
         item->payload = cli_copy(row->line.bytes, row->line.size);
         item->payload_bytes = row->line.size;
     }
+    bool in_it = item->group && strstr(m->job.group, "{}");
+    const char *trouble = jobs_text_trouble(NULL, item->group, item->line, item->line_bytes, in_it);
     DL_APPEND(m->window.items, item);
     m->window.open++;
     if (item->taken_up) {
@@ -372,6 +374,9 @@ take_row(struct map *m, const struct row *row)
     } else if (m->template && memchr(item->line, '\0', item->line_bytes)) {
         m->counts.fresh++;
         fail_here(m, item, "there is a zero byte in it, which no argument can have (see --null)");
+    } else if (trouble) {
+        m->counts.fresh++;
+        fail_here(m, item, trouble);
     } else {
         m->counts.fresh++;
         add_to_batch(m, item);

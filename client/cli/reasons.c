@@ -34,6 +34,16 @@ put_error(FILE *f, const struct stint_reason *r)
         fprintf(f, ": %.*s", (int)size, r->error);
 }
 
+/* Of a queue. */
+static void
+put_groups(FILE *f, const struct stint_reason *r)
+{
+    fprintf(f,
+        "all that is ready in it waits for its groups, which run or begin as many jobs as they "
+        "may; stint queue set %s --group-running and --group-rate let them run more",
+        r->queue);
+}
+
 static void
 put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
 {
@@ -64,6 +74,10 @@ put_time(FILE *f, const struct stint_reason *r, uint64_t now_ms)
             r->queue, left(r, now_ms, text));
         break;
     case STINT_WHY_GROUP_RATE:
+        if (!job) {
+            put_groups(f, r);
+            break;
+        }
         fprintf(f, "as many jobs of its group have begun as may in a time; one more may in %s",
             left(r, now_ms, text));
         break;
@@ -174,6 +188,19 @@ put_needs(FILE *f, const struct stint_reason *r)
 }
 
 static void
+put_group_full(FILE *f, const struct stint_reason *r)
+{
+    if (!r->kind[0]) {
+        put_groups(f, r);
+        return;
+    }
+    fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
+    if (r->before > 0)
+        fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
+    fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
+}
+
+static void
 put_place(FILE *f, const struct stint_reason *r)
 {
     const char *ended =
@@ -216,10 +243,7 @@ put_place(FILE *f, const struct stint_reason *r)
             r->queue, (unsigned long long)r->slots, r->queue);
         break;
     case STINT_WHY_GROUP_FULL:
-        fprintf(f, "its group runs as many jobs as it may, %llu", (unsigned long long)r->slots);
-        if (r->before > 0)
-            fprintf(f, ", and up to %llu of it go before it", (unsigned long long)r->before);
-        fprintf(f, "; stint queue set %s --group-running N lets it run more", r->queue);
+        put_group_full(f, r);
         break;
     case STINT_WHY_GROUP_LINE:
         fprintf(f, "others of its group go before it, up to %llu, and groups take turns",
@@ -235,8 +259,11 @@ put_place(FILE *f, const struct stint_reason *r)
     case STINT_WHY_NOTHING:
         fputs("nothing waits in it", f);
         break;
-    default:
+    case STINT_WHY_UNKNOWN:
         fputs("there is no such job, or it was forgotten; stint ls lists those there are", f);
+        break;
+    default:
+        fputs("it waits for a reason that this stint does not know; a newer one tells it", f);
     }
 }
 

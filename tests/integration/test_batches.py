@@ -87,6 +87,16 @@ class Batches(harness.Case):
         b = r.stdout.strip()
         self.assertEqual((self.one(b)["jobs"], self.one(b)["state"]), (3, "closed"))
         self.assertIn("--each", self.place.stint("submit", "--as-batch", "x").stderr)
+        for r in (self.place.stint("submit", "--graph", "-", "--as-batch", input="a: b\n"),
+                  self.place.stint("submit", "--each", "--as-batch", "--at-end", input="a\n")):
+            self.assertExit(r, 64)
+            self.assertIn("--as-batch", r.stderr)
+        r = self.place.stint("submit", "--each", "--as-batch", "--unique", "{}", input="\na\n")
+        self.assertExit(r, 65)
+        self.assertIn("stopped at line 1: no jobs are stored", r.stderr)
+        self.assertNotIn("sed", r.stderr)
+        self.assertRegex(r.stderr, "go on with --batch [0-9a-f]{16} in the place of --as-batch")
+        self.assertIn("unique, batch, group", self.place.stint("ls", "--where", "nothing=1").stderr)
 
     def test_map_and_graphs_are_put_into_one(self):
         b = self.new()

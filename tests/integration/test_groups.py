@@ -150,13 +150,40 @@ class Groups(harness.Case):
         self.assertExit(self.place.stint("bulk", "cancel", "--where", "queue=sync group='of x'", "--yes"), 0)
         self.assertEqual(self.groups(), {"of y": (1, 0)})
 
+    def test_a_line_that_names_no_group_fails_alone(self):
+        self.place.worker("--queue", "lines", "--exec", "--handle", "show=sh -c 'echo $STINT_GROUP'")
+        lines = "a\n\n" + "b" * 129 + "\nc\n"
+        r = self.place.stint("map", "-q", "lines", "--group", "{}", "echo", input=lines, timeout=60)
+        self.assertExit(r, 1)
+        self.assertEqual(r.stdout.splitlines(), ["a", "c"])
+        self.assertEqual(r.stderr.count("the name of its group has no bytes, or over 128"), 2, r.stderr)
+        r = self.place.stint("map", "-q", "lines", "-k", "show", "--group", "{}", input="a\n" "b\0c\n", timeout=60)
+        self.assertExit(r, 1)
+        self.assertEqual(r.stdout.splitlines(), ["a"])
+        self.assertIn("zero byte", r.stderr)
+
+    def test_a_queue_says_that_its_groups_hold_it_up(self):
+        self.set("--group-running", "1")
+        first = self.submit("a", "first", options=["--backoff", "1h"]).stdout.split()[0]
+        self.worker("exit 1")
+        harness.wait_until(lambda: self.place.json("show", first)[0]["state"] == "scheduled", "it has failed")
+        self.submit("a", "second")
+        self.assertIn("all that is ready in it waits for its groups", self.place.stint("why", "--queue", "sync").stdout)
+        self.submit("b", "third", options=["--in", "1h"])
+        why, = self.place.json("why", "--queue", "sync")
+        self.assertEqual((why["reason"], why["slots"]), ("group_full", 1))
+        self.submit("c", "fourth", options=["--needs", "gpu"])
+        why, = self.place.json("why", "--queue", "sync")
+        self.assertEqual((why["reason"], why["needs"]), ("needs", "gpu"))
+
     def test_it_goes_through_dump_load_and_verify(self):
         self.set("--group-running", "1", "--group-weight", "eu=3", "--group-rate", "1/h")
         for group in ("eu", "us", None):
             self.assertExit(self.submit(group, *range(3), options=["--backoff", "1h"]), 0)
-        self.worker("[ $STINT_GROUP != us ]", "--slots", "4")
+        worker = self.worker("[ $STINT_GROUP != us ]", "--slots", "4")
         self.wait_for("succeeded", 1)
         self.wait_for("scheduled", 1)
+        self.assertEqual(worker.stop(), 0)  # it would take what is brought back
         self.assertEqual(self.broker.stop(), 0)
         rows = [json.loads(line) for line in self.place.dump_and_load().splitlines()]
         self.assertIn(("eu", 3), [(r["name"], r["weight"]) for r in rows if r["type"] == "group_weight"])

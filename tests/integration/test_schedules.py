@@ -43,6 +43,8 @@ class Schedules(harness.Case):
                          ("stint.schedule/1", "on", FAR, "UTC", "mail", "replace", "one"))
         self.assertEqual((s["job"]["payload"], s["job"]["priority"], len(s["next"])), ("hello", 100, 3))
         self.assertTrue(all(re.fullmatch(r"\d{4}-01-01T00:00:00.000Z", t) for t in s["next"]))
+        self.schedule("set", "t", "--every", "90m", "--group", "of t", "--needs", "cpus=1")
+        self.assertEqual([self.one("t")["job"][field] for field in ("group", "needs")], ["of t", "cpus=1"])
         self.schedule("set", "t", "--every", "90m")
         listed = self.place.json("schedule", "ls")
         self.assertEqual([(x["name"], x["when"]) for x in listed], [("s", FAR), ("t", "every 90 m")])
@@ -192,6 +194,13 @@ class Older(harness.Case):
         self.assertNotIn(80, heard)
         self.assertIn("too old for schedules", said)
         self.assertEqual(code, 76)
+
+    def test_nothing_is_left_out_of_its_job(self):
+        for option, lacking in (("--group", "groups"), ("--needs", "needs")):
+            code, said, heard = test_interop.told_by_older(self, lacking, "schedule", "set", "s", "--every", "1h", option, "a", "x")
+            self.assertNotIn(79, heard)
+            self.assertIn("too old for", said)
+            self.assertEqual(code, 76)
 
 
 if __name__ == "__main__":
