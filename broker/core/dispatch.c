@@ -390,20 +390,14 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
     hand_out(core, w, &job)->refusers = refusers;
 }
 
-static bool
-group_lets(struct core *core, const struct apart *a)
-{
-    if (core->step.lent)
-        handed_send(core);
-    return groups_apart_may(core, a->shelf->level, &a->key);
-}
-
 /* Of the jobs that are kept apart, the worker's turn: it takes one, or has to wait for one. */
 static enum turn
 take_apart(struct core *core, struct worker *w, struct queue *q)
 {
-    struct apart *a = apart_for(w, q, first_ready(q, w, true));
-    if (!a || (a->grouped && !group_lets(core, a))) {
+    if (q->past.groups && core->step.lent)
+        handed_send(core);
+    struct apart *a = apart_for(core, w, q, first_ready(q, w, true));
+    if (!a) {
         if (w->serves.draining == q)
             fleet_worker_drain(w, NULL);
         return TURN_NONE;

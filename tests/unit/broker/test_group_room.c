@@ -6,29 +6,47 @@
 enum { MANY = 9000, AT_A_TIME = 1000 };
 
 /* With a worker that has this. */
-static struct world *
-world_of_has(const char *has)
+static void
+join(struct world *w, uint32_t peer, uint32_t slots, const char *has)
 {
-    struct world *w = world_new(NULL);
     struct hello h = {.version_min = 1,
         .version_max = 1,
         .role = ROLE_WORKER,
-        .session = {7},
+        .session = {(uint8_t)peer},
         .name = text("w"),
         .software = text("test"),
-        .slots = 4,
-        .window = 4,
+        .slots = slots,
+        .window = slots,
         .queues = 1,
         .has = text(has)};
     struct slice queue = text("default"), none = {NULL, 0};
+    message_put_hello(world_frame(w, peer), &h, &queue, &none, &none);
+    step(w, 0);
+    assert_non_null(world_read(w, peer, MESSAGE_WELCOME));
+    world_claim(w, peer, NULL, 0);
+    step(w, 0);
+}
+
+static struct world *
+world_of_has(uint32_t slots, const char *has)
+{
+    struct world *w = world_new(NULL);
     memset(numbers, 0, sizeof numbers);
     world_with_client(w);
-    message_put_hello(world_frame(w, WORKER), &h, &queue, &none, &none);
-    step(w, 0);
-    assert_non_null(world_read(w, WORKER, MESSAGE_WELCOME));
-    world_claim(w, WORKER, NULL, 0);
-    step(w, 0);
+    join(w, WORKER, slots, has);
     return w;
+}
+
+/* The first worker is lost, and another one is there. */
+static void
+lose_the_worker(struct world *w)
+{
+    world_gone(w, WORKER);
+    for (unsigned i = 0; i < 12; i++) {
+        message_put_ping(world_frame(w, 3), 1 + i, WINDOW_UNCHANGED, 0);
+        message_put_ping(world_frame(w, CLIENT), 1 + i, WINDOW_UNCHANGED, 0);
+        step(w, 1000);
+    }
 }
 
 static struct stint_id
@@ -88,7 +106,7 @@ those_that_find_no_room_hold_up_nobody(void **state)
 static void
 room_that_comes_is_for_the_first_in_turn(void **state)
 {
-    struct world *w = world_of_has("cpus=4");
+    struct world *w = world_of_has(4, "cpus=4");
     (void)state;
     struct stint_id three = give_needy(w, "a", "cpus=3"), large = give_needy(w, "b", "cpus=3");
     struct stint_id small = give_needy(w, "c", "cpus=1"), next = give_needy(w, "d", "cpus=1");
@@ -105,12 +123,55 @@ room_that_comes_is_for_the_first_in_turn(void **state)
     world_destroy(&w);
 }
 
+/* Each may be what has ended the worker; nobody is left who could run most of them. */
+static void
+suspects_that_find_no_room_hold_up_no_other(void **state)
+{
+    struct world *w = world_of_has(30, "gpu");
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        (void)give_needy(w, NULL, "gpu");
+    struct stint_id plain = give(w, NULL);
+    assert_int_equal(in_state(w, STINT_RUNNING), 21);
+    join(w, 3, 4, "cpus=4");
+    lose_the_worker(w);
+    assert_int_equal(world_state(w, plain, NULL), STINT_RUNNING);
+    assert_int_equal(in_state(w, STINT_READY), 20);
+    assert_good(w);
+    world_destroy(&w);
+}
+
+/* As above, of a group that may run no more now. */
+static void
+suspects_whose_group_waits_hold_up_no_other(void **state)
+{
+    struct world *w = world_of_has(2, "cpus=4");
+    (void)state;
+    set_running(w, 2);
+    struct job_spec urgent = of_group("a", "x");
+    urgent.priority = 200;
+    struct stint_id grouped = submit(w, urgent).id, other = give(w, NULL);
+    join(w, 3, 4, "cpus=4");
+    const struct lease_ref second = {.id = give(w, "a"), .attempt = 1};
+    lose_the_worker(w);
+    assert_int_equal(in_state(w, STINT_READY), 2);
+    set_running(w, 1);
+    message_put_leases(world_frame(w, 3), MESSAGE_STARTED, 0, &second, 1, false);
+    step(w, 0);
+    assert_int_equal(world_state(w, other, NULL), STINT_RUNNING);
+    assert_int_equal(world_state(w, grouped, NULL), STINT_READY);
+    assert_good(w);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_find_no_room_hold_up_nobody),
         cmocka_unit_test(room_that_comes_is_for_the_first_in_turn),
+        cmocka_unit_test(suspects_that_find_no_room_hold_up_no_other),
+        cmocka_unit_test(suspects_whose_group_waits_hold_up_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
