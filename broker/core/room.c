@@ -83,6 +83,18 @@ move_source(const struct level *level, struct reach *r, uint64_t sequence)
     }
 }
 
+/* It is searched from there on: what was passed over so far is none of theirs. */
+static void
+stop_source(const struct level *level, struct reach *r, const struct reach *stopped)
+{
+    if (!level->queue->set.lifo)
+        r->head = later(r->head, stopped->head);
+    else if (top_of(level, r) > stopped->tail) {
+        r->tail = stopped->tail;
+        r->met = level->next;
+    }
+}
+
 bool
 room_next(struct core *core, struct level *level, const struct worker *w, struct stint_id *key,
     struct slice *bytes)
@@ -96,11 +108,13 @@ room_next(struct core *core, struct level *level, const struct worker *w, struct
     }
     if (s.count == 0)
         return false;
-    bool found = level->jobs[STINT_READY] > level->apart &&
-        book_reach_ready(&core->book, level, &s.nearest, key, bytes);
+    bool some = level->jobs[STINT_READY] > level->apart;
+    bool found = some && book_reach_ready(&core->book, level, &s.nearest, key, bytes);
     for (uint32_t i = 0; i < s.count; i++) {
         if (found)
             move_source(level, s.reaches[i], id_sequence(key));
+        else if (some && book_has_stopped(level))
+            stop_source(level, s.reaches[i], &s.nearest);
         else { /* what comes now stands behind it */
             *s.reaches[i] = (struct reach){.head = level->next, .met = level->next};
             if (s.wants[i])
@@ -128,8 +142,10 @@ peek(struct core *core, struct level *level, struct lane *lane, const struct kin
     struct reach *reach = lane_reach(lane, kinds);
     struct slice bytes;
     for (unsigned n = 0; n < PEEKED; n++) {
-        if (level->jobs[STINT_READY] <= level->apart || !book_reach_is_open(level, reach) ||
-            !book_reach_ready(&core->book, level, reach, key, &bytes)) {
+        bool open = level->jobs[STINT_READY] > level->apart && book_reach_is_open(level, reach);
+        if (!open || !book_reach_ready(&core->book, level, reach, key, &bytes)) {
+            if (open && book_has_stopped(level))
+                return PEEKED_ENOUGH;
             *reach = (struct reach){.head = level->next, .met = level->next};
             return PEEKED_NONE;
         }

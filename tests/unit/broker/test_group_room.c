@@ -164,12 +164,47 @@ suspects_whose_group_waits_hold_up_no_other(void **state)
     world_destroy(&w);
 }
 
+/* Searching goes past them in pieces, and finds what stands behind. */
+static void
+set_order(struct world *w, enum stint_queue_action action)
+{
+    message_put_set_queue(world_frame(w, CLIENT), 78, text("default"), action, NULL);
+    step(w, 0);
+}
+
+static void
+what_stands_behind_very_many_is_found(void **state)
+{
+    (void)state;
+    for (unsigned lifo = 0; lifo < 2; lifo++) {
+        struct world *w = world_of_has(4, "cpus=4");
+        struct stint_id first[2], last[2];
+        set_order(w, STINT_PAUSE_QUEUE);
+        set_order(w, lifo ? STINT_ORDER_LIFO : STINT_ORDER_FIFO);
+        first[0] = give_needy(w, NULL, "cpus=1");
+        first[1] = give(w, NULL);
+        (void)give_needy(w, NULL, "gpu");
+        give_what_nobody_has(w, MANY);
+        (void)give_needy(w, NULL, "gpu");
+        last[0] = give_needy(w, NULL, "cpus=1");
+        last[1] = give(w, NULL);
+        set_order(w, STINT_RESUME_QUEUE);
+        come_to_rest(w);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(world_state(w, first[i], NULL), STINT_RUNNING);
+            assert_int_equal(world_state(w, last[i], NULL), STINT_RUNNING);
+        }
+        world_destroy(&w);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_find_no_room_hold_up_nobody),
         cmocka_unit_test(room_that_comes_is_for_the_first_in_turn),
+        cmocka_unit_test(what_stands_behind_very_many_is_found),
         cmocka_unit_test(suspects_that_find_no_room_hold_up_no_other),
         cmocka_unit_test(suspects_whose_group_waits_hold_up_no_other),
     };
