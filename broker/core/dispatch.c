@@ -550,6 +550,8 @@ take_reserved(struct core *core, struct worker *w)
     enum room room = room_reserved(core, w);
     if (room == ROOM_GOOD && help_from(core, w, q, 1) > 0)
         return TURN_TAKEN;
+    if (room == ROOM_GOOD && w->serves.reserved)
+        w->serves.reserved->grouped = false; /* it is there no more */
     return room == ROOM_SLOT ? TURN_WAITS : TURN_NONE;
 }
 

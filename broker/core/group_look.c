@@ -41,16 +41,29 @@ group_look_on(struct group_look *look, const struct standing *s, bool never)
     look->at = group_behind(s);
 }
 
+/* It is not to be passed over for ever. */
+static void
+pass_over(struct core *core, const struct worker *w, struct queue *q, const struct record *r,
+    const struct needs *needs)
+{
+    struct want *want = needs->amounts_count > 0 ? room_want(core, q, r->needs) : NULL;
+    if (want && !has_free(w->control.has, needs))
+        want->grouped = true;
+}
+
 bool
-group_look_fits(struct core *core, const struct worker *w, const struct queue *q,
-    const struct record *r, const struct standing *s, struct group_look *look)
+group_look_fits(struct core *core, const struct worker *w, struct queue *q, const struct record *r,
+    const struct standing *s, struct group_look *look)
 {
     if (!record_has(r, FIELD_NEEDS))
         return true;
     struct needs *needs = needs_get(&core->needs, r->needs);
     bool fits = room_fits(w, needs, wants_find(&q->servings.wants, r->needs));
     if (!fits) {
-        group_look_on(look, s, !fleet_worker_could(w, needs));
+        bool could = fleet_worker_could(w, needs);
+        group_look_on(look, s, !could);
+        if (could)
+            pass_over(core, w, q, r, needs);
         core->step.roomless++;
         look->passed = true;
     }

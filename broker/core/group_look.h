@@ -21,7 +21,7 @@ group_look_begin(const struct level *level, const struct worker *worker, const s
 void group_look_on(struct group_look *look, const struct standing *standing, bool never);
 /* Has the worker what the job needs? That may be held ahead: who comes behind it in its group waits
  * for it anyway. If it has not, the job is passed over. */
-bool group_look_fits(struct core *core, const struct worker *worker, const struct queue *queue,
+bool group_look_fits(struct core *core, const struct worker *worker, struct queue *queue,
     const struct record *record, const struct standing *standing, struct group_look *look);
 
 #endif

@@ -174,7 +174,7 @@ is_over(struct core *core, struct want *want)
     struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
-    bool over = want->reserved == 0 && want->apart == 0;
+    bool over = want->reserved == 0 && want->apart == 0 && !want->grouped;
     for (uint32_t i = 0; over && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
         if (level->jobs[STINT_READY] > level->apart)
@@ -296,6 +296,7 @@ room_given(struct core *core, const struct queue *q, const struct record *r)
     if (!want)
         return;
     want->since_ms = 0;
+    want->grouped = false; /* if there is another one, whoever looks meets it */
     for (struct worker *w = core->fleet.workers; w && want->reserved > 0; w = w->next)
         if (w->serves.reserved == want)
             fleet_worker_reserve(w, NULL);
@@ -360,8 +361,8 @@ room_survey(struct core *core, struct worker *w, struct queue *q)
     }
     for (uint32_t i = 0; i < wants->count; i++) {
         struct want *want = wants->list[i];
-        if (want->apart > 0 && !fits(w, want) && fleet_worker_could(w, want->needs) &&
-            has_waited(core, want, longest))
+        if ((want->apart > 0 || want->grouped) && !fits(w, want) &&
+            fleet_worker_could(w, want->needs) && has_waited(core, want, longest))
             longest = want;
     }
     if (longest && !w->serves.reserved)
@@ -384,7 +385,7 @@ is_wanted(struct core *core, const struct worker *w, struct want *want)
     const struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
-    bool found = want->apart > 0;
+    bool found = want->apart > 0 || want->grouped;
     for (uint32_t i = 0; !found && i < q->levels_count; i++) {
         struct lane *lane = lanes_find(q->levels[i]->lanes, want);
         found = lane && peek(core, q->levels[i], lane, w->serves.kinds, &key, &r) != PEEKED_NONE;

@@ -164,6 +164,42 @@ suspects_whose_group_waits_hold_up_no_other(void **state)
     world_destroy(&w);
 }
 
+/* As any other job that needs much: after a while a worker makes room for it. */
+static void
+a_large_one_is_not_passed_for_ever(void **state)
+{
+    struct world *w = world_of_has(8, "cpus=4");
+    struct stint_id small[4], large;
+    unsigned at = 0, ended = 0;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        small[i] = give_needy(w, NULL, "cpus=1");
+    large = give_needy(w, "a", "cpus=4");
+    for (; ended < 40 && world_state(w, large, NULL) == STINT_READY; ended++) {
+        struct stint_id next = give_needy(w, NULL, "cpus=1");
+        finish(w, small[at], 1, OUTCOME_SUCCEEDED);
+        if (world_state(w, next, NULL) == STINT_RUNNING)
+            small[at] = next;
+        at = (at + 1) % 4;
+        message_put_ping(world_frame(w, WORKER), 1 + ended, WINDOW_UNCHANGED, 0);
+        message_put_ping(world_frame(w, CLIENT), 1 + ended, WINDOW_UNCHANGED, 0);
+        step(w, 1000);
+    }
+    assert_int_equal(world_state(w, large, NULL), STINT_RUNNING);
+    finish(w, large, 1, OUTCOME_SUCCEEDED);
+    assert_int_equal(in_state(w, STINT_RUNNING), 4);
+    /* One that is gone is made room for by nobody. */
+    large = give_needy(w, "a", "cpus=4");
+    ask(w, MESSAGE_CANCEL, large, STINT_OK);
+    for (unsigned i = 0; i < 8; i++) {
+        message_put_ping(world_frame(w, WORKER), 99 + i, WINDOW_UNCHANGED, 0);
+        message_put_ping(world_frame(w, CLIENT), 99 + i, WINDOW_UNCHANGED, 0);
+        step(w, 1000);
+    }
+    assert_good(w);
+    world_destroy(&w);
+}
+
 /* Searching goes past them in pieces, and finds what stands behind. */
 static void
 set_order(struct world *w, enum stint_queue_action action)
@@ -204,6 +240,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_find_no_room_hold_up_nobody),
         cmocka_unit_test(room_that_comes_is_for_the_first_in_turn),
+        cmocka_unit_test(a_large_one_is_not_passed_for_ever),
         cmocka_unit_test(what_stands_behind_very_many_is_found),
         cmocka_unit_test(suspects_that_find_no_room_hold_up_no_other),
         cmocka_unit_test(suspects_whose_group_waits_hold_up_no_other),
