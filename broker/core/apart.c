@@ -230,16 +230,16 @@ fits(const struct worker *w, const struct apart *a)
 }
 
 static struct apart *
-look_through(struct shelf *s, const struct worker *w)
+look_through(struct core *core, struct shelf *s, const struct worker *w)
 {
     struct apart *a, *next;
     unsigned looked = 0;
     DL_FOREACH_SAFE (s->jobs, a, next) {
-        if (fits(w, a))
+        if (fits(w, a) && (!a->grouped || groups_apart_may(core, s->level, &a->key)))
             return a;
         if (++looked == LOOKED_AT)
             break;
-        if (s->refused && next) { /* the next time, others come first */
+        if ((s->refused || a->needs || a->grouped) && next) { /* others come first next time */
             DL_DELETE(s->jobs, a);
             DL_APPEND(s->jobs, a);
         }
@@ -248,14 +248,15 @@ look_through(struct shelf *s, const struct worker *w)
 }
 
 struct apart *
-apart_for(const struct worker *w, const struct queue *q, const struct level *normal)
+apart_for(
+    struct core *core, const struct worker *w, const struct queue *q, const struct level *normal)
 {
     struct shelf *s;
     DL_FOREACH (q->shelves, s) {
         if (normal && queue_prefers(q, normal->priority, s->level->priority))
             break;
         struct apart *a =
-            kinds_have(w->serves.kinds, text_slice(s->kind)) ? look_through(s, w) : NULL;
+            kinds_have(w->serves.kinds, text_slice(s->kind)) ? look_through(core, s, w) : NULL;
         if (a)
             return a;
     }

@@ -22,8 +22,10 @@ bool apart_others(struct core *core, const struct queue *q, struct slice kind,
 /* The queue's priorities have another order now. */
 void apart_sort(struct queue *q);
 /* What this worker may be given of the queue, unless jobs of the level `normal` (NULL: there are
- * none) are more urgent; or NULL. */
-struct apart *apart_for(const struct worker *w, const struct queue *q, const struct level *normal);
+ * none) are more urgent; or NULL. Where the queue has groups, that may write when one of them may
+ * run one more. */
+struct apart *apart_for(
+    struct core *core, const struct worker *w, const struct queue *q, const struct level *normal);
 /* That of this job; NULL: it is not kept apart. */
 const struct apart *apart_find(const struct core *core, const struct stint_id *id);
 /* Has this worker said that it can't start it? */

@@ -1,6 +1,8 @@
 /* What is counted of batches; the contract is in batches.h. */
 #include "batches.h"
 
+#include <utlist.h>
+
 static const struct slice nothing = {NULL, 0};
 
 static struct job_batch *
@@ -139,6 +141,12 @@ batches_judge(struct core *core, struct job_batch *b)
     b->changed = true;
     if (over == (row->settled_ms != 0))
         return;
+    if (core->sweeps.batches.together) {
+        if (!b->unjudged)
+            LL_PREPEND2(core->sweeps.batches.unjudged, b, next_unjudged);
+        b->unjudged = true;
+        return;
+    }
     row->settled_ms = over ? later(core->clocks.wall_ms, 1) : 0;
     if (!over)
         return;
@@ -149,6 +157,25 @@ batches_judge(struct core *core, struct job_batch *b)
     core->sweeps.batches.settled = true;
     uint64_t keep_ms = row->keep_ms == KEEP_DEFAULT ? core->options.keep_ms : row->keep_ms;
     core->sweeps.batches.look_ms = earlier(core->sweeps.batches.look_ms, row->settled_ms + keep_ms);
+}
+
+void
+batches_begin_together(struct core *core)
+{
+    core->sweeps.batches.together = true;
+}
+
+void
+batches_end_together(struct core *core)
+{
+    struct batches *all = &core->sweeps.batches;
+    struct job_batch *b;
+    all->together = false;
+    while ((b = all->unjudged) != NULL) {
+        LL_DELETE2(all->unjudged, b, next_unjudged);
+        b->unjudged = false;
+        batches_judge(core, b);
+    }
 }
 
 void

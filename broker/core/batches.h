@@ -43,6 +43,9 @@ void batches_leave(struct core *core, uint64_t value, const struct stint_id *id)
 void batches_set_aside(struct core *core, const struct stint_id *id, bool ended);
 /* It has been closed, or cancelled: is it over? */
 void batches_judge(struct core *core, struct job_batch *b);
+/* What comes between these is one: no batch is over as long as something of it may still join. */
+void batches_begin_together(struct core *core);
+void batches_end_together(struct core *core);
 
 /* How its jobs have ended, for one that it has made. False: it has made none such. */
 bool batches_counts(struct core *core, uint64_t value, struct stint_batch_counts *counts);

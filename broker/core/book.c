@@ -24,6 +24,7 @@ free_levels(struct queue *q)
         free(q->levels[i]->scans);
         lanes_end(&q->levels[i]->lanes);
         free(q->levels[i]->groups.fresh.heap);
+        free(q->levels[i]->groups.passed);
         free(q->levels[i]);
     }
     free(q->levels);

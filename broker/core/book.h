@@ -43,6 +43,18 @@ struct level_groups {
     bool stopped; /* the last search did, when it had passed over very many of them */
     const struct worker
         *no_room; /* it has room for none of those that stand, as far as it looked */
+    struct passed *passed; /* what workers have passed over (group_passed.h) */
+    uint32_t passed_count, passed_size;
+};
+
+/* Of a worker that is told apart by `joined`, and said this of itself. */
+struct passed {
+    uint64_t joined;
+    uint32_t told;
+    uint32_t room; /* its control.room, when it began to look */
+    bool cut; /* it has not looked at all */
+    struct group_turn from; /* it has room for none before this one, */
+    struct group_turn could; /* and would never have, for any before this one */
 };
 
 /* What the groups of a queue share; made when the first of them comes. */

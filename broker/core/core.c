@@ -509,7 +509,7 @@ core_idle_ms(const struct core *core)
         idle = core->options.heartbeat_ms / 4 + 1;
     if (core->fleet.workers_count > 1 && core->fleet.leases)
         idle = earlier(idle, BUSY_MS);
-    if (core->step.unfinished || bulk_is_open(core))
+    if (core->step.unfinished || core->step.roomless_cut || bulk_is_open(core))
         return 0;
     idle = earlier(idle, earlier(pace_idle_ms(&core->book), telling_idle_ms(core)));
     return earlier(

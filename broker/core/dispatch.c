@@ -21,6 +21,7 @@
 #include "dispatch.h"
 #include "apart.h"
 #include "attempt.h"
+#include "group_look.h"
 #include "groups.h"
 #include "handed.h"
 #include "job.h"
@@ -38,6 +39,7 @@
 enum {
     HELPING = 64,
     SEARCHED_A_STEP = 4096, /* rows passed over */
+    ROOMLESS_A_STEP = 2048, /* jobs of groups that find no room */
     RECORDS_BYTES = 1 << 20, /* of jobs of groups, before they go into their frames */
 };
 
@@ -161,12 +163,6 @@ hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
     return l;
 }
 
-static struct group_turn
-behind(const struct standing *s)
-{
-    return (struct group_turn){s->turn, id_sequence(&s->key) + 1};
-}
-
 /* What stands there is not to be handed out to this worker now: it stands elsewhere, or nowhere, or
  * waits for another one. */
 static bool
@@ -186,7 +182,7 @@ passes(struct core *core, struct worker *w, struct found *job, const struct stan
         return true;
     }
     if (!kinds_have(w->serves.kinds, job->record.kind)) {
-        book_scan(job->level, w->serves.kinds)->stood = behind(s);
+        book_scan(job->level, w->serves.kinds)->stood = group_behind(s);
         return true;
     }
     return !groups_still_may(core, job->level, s);
@@ -201,71 +197,63 @@ settle_turns(struct core *core, struct level *level)
     groups_settle(core, level);
 }
 
-/* Has the worker what a job of a group needs? That may be held ahead: who comes behind it in its
- * group waits for it anyway. */
-static bool
-has_what_it_needs(
-    struct core *core, const struct worker *w, const struct queue *q, const struct record *r)
+/* What was passed over is not looked at again before there may be room for it. */
+static enum turn
+end_look(struct core *core, struct level *level, struct worker *w, struct scan *scan,
+    const struct group_look *look)
 {
-    if (!record_has(r, FIELD_NEEDS))
-        return true;
-    struct needs *needs = needs_get(&core->needs, r->needs);
-    bool fits = room_fits(w, needs, wants_find(&q->servings.wants, r->needs));
-    needs_put(needs);
-    return fits;
+    const struct group_turn none = {UINT64_MAX, 0};
+    if (look->passed) {
+        level->groups.no_room = w;
+        core->step.roomless_cut |= !look->ends;
+        passed_until(core, level, w, look->ends ? none : look->at, look->could, !look->ends);
+    } else if (!look->ends)
+        core->step.unfinished = true;
+    else if (scan)
+        scan->stood = none;
+    else
+        groups_are_lost(core, level);
+    return TURN_NONE;
 }
 
-/* As take, of a level in which jobs of groups stand. Those that the worker has no room for are
- * passed over each time that it looks. */
+/* As take, of a level in which jobs of groups stand. */
 static enum turn
 take_grouped(struct core *core, struct worker *w, struct level *level)
 {
     struct found job = {.level = level};
     struct standing s;
     struct scan *scan = w->serves.kinds ? book_scan(level, w->serves.kinds) : NULL;
-    struct group_turn begin = scan ? scan->stood : (struct group_turn){0, 0};
-    const struct group_turn kept = begin;
-    bool passed = false;
-    while (core->step.searched < SEARCHED_A_STEP) {
-        if ((scan || passed) && level->groups.fresh.standing > 0)
+    const struct group_turn kept = scan ? scan->stood : (struct group_turn){0, 0};
+    struct group_look look = group_look_begin(level, w, scan);
+    while (core->step.searched < SEARCHED_A_STEP &&
+        !(look.passed && core->step.roomless >= ROOMLESS_A_STEP)) {
+        if ((scan || look.passed) && level->groups.fresh.standing > 0)
             settle_turns(core, level);
-        if (!groups_next(core, level, &begin, &s)) {
-            if (passed)
-                level->groups.no_room = w;
-            else if (scan)
-                scan->stood.turn = UINT64_MAX;
-            else
-                groups_are_lost(core, level);
-            return TURN_NONE;
-        }
+        look.ends = !groups_next(core, level, &look.at, &s);
+        if (look.ends)
+            break;
         job.key = s.key;
         if (passes(core, w, &job, &s)) {
             core->step.searched++;
-            if (scan && passed) {
-                begin = behind(&s);
+            if (scan && look.passed) {
+                group_look_on(&look, &s, true);
                 scan->stood = kept; /* what was passed before it is looked at again */
             } else if (scan)
-                begin = scan->stood;
+                look.at = look.could = scan->stood;
             continue;
         }
         if (record_suspect(&job.record) && apart_keep(core, level, &job.key, &job.record)) {
             core->step.searched++;
             return TURN_NONE;
         }
-        if (!has_what_it_needs(core, w, level->queue, &job.record)) {
-            core->step.searched++;
-            begin = behind(&s);
-            passed = true;
+        if (!group_look_fits(core, w, level->queue, &job.record, &s, &look))
             continue;
-        }
+        if (look.passed)
+            passed_until(core, level, w, look.at, look.could, false);
         hand_out_grouped(core, w, &job);
         return TURN_TAKEN;
     }
-    if (passed)
-        level->groups.no_room = w;
-    else
-        core->step.unfinished = true;
-    return TURN_NONE;
+    return end_look(core, level, w, scan, &look);
 }
 
 static bool
@@ -402,20 +390,14 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
     hand_out(core, w, &job)->refusers = refusers;
 }
 
-static bool
-group_lets(struct core *core, const struct apart *a)
-{
-    if (core->step.lent)
-        handed_send(core);
-    return groups_apart_may(core, a->shelf->level, &a->key);
-}
-
 /* Of the jobs that are kept apart, the worker's turn: it takes one, or has to wait for one. */
 static enum turn
 take_apart(struct core *core, struct worker *w, struct queue *q)
 {
-    struct apart *a = apart_for(w, q, first_ready(q, w, true));
-    if (!a || (a->grouped && !group_lets(core, a))) {
+    if (q->past.groups && core->step.lent)
+        handed_send(core);
+    struct apart *a = apart_for(core, w, q, first_ready(q, w, true));
+    if (!a) {
         if (w->serves.draining == q)
             fleet_worker_drain(w, NULL);
         return TURN_NONE;
@@ -568,6 +550,8 @@ take_reserved(struct core *core, struct worker *w)
     enum room room = room_reserved(core, w);
     if (room == ROOM_GOOD && help_from(core, w, q, 1) > 0)
         return TURN_TAKEN;
+    if (room == ROOM_GOOD && w->serves.reserved)
+        w->serves.reserved->grouped = false; /* it is there no more */
     return room == ROOM_SLOT ? TURN_WAITS : TURN_NONE;
 }
 
@@ -671,7 +655,8 @@ dispatch_all(struct core *core)
 {
     struct fleet *fleet = &core->fleet;
     core->step.searched = 0;
-    core->step.unfinished = false;
+    core->step.unfinished = core->step.roomless_cut = false;
+    core->step.roomless = 0;
     if (core->step.paused)
         pause_workers(core);
     pace_pass(&core->book, core->clocks.now_ms);

@@ -276,6 +276,7 @@ fleet_worker_reserve(struct worker *worker, struct want *want)
         former->reserved--;
     }
     worker->serves.reserved = want;
+    worker->control.room++;
     if (want) {
         want->queue->servings.wants.reserved++;
         want->reserved++;
@@ -477,8 +478,10 @@ count_lease(struct lease *l, bool comes)
     w->counts.trials += l->suspect && !l->begun ? one : 0;
     if (l->leased.needs && comes)
         has_take(w->control.has, l->leased.needs);
-    else if (l->leased.needs)
+    else if (l->leased.needs) {
         has_give_back(w->control.has, l->leased.needs);
+        w->control.room++;
+    }
 }
 
 struct lease *

@@ -86,6 +86,7 @@ struct worker_times {
 struct worker_control {
     char *labels; /* separated by spaces; NULL: none */
     struct has *has; /* and how much of it is taken; NULL: nothing */
+    uint32_t told, room; /* how often it said what it has; and may have had more room than before */
     uint32_t cores, load; /* of its machine; cores 0: it takes no orders */
     uint32_t share; /* of the fleet's size... */
     bool divided; /* ...which it has one of */

@@ -6,6 +6,7 @@ fleet_worker_has(struct worker *worker, struct slice text)
 {
     free(worker->control.has);
     worker->control.has = has_new(text);
+    worker->control.told++;
     for (const struct lease *l = worker->leases; l && worker->control.has; l = l->next)
         if (l->leased.needs)
             has_take(worker->control.has, l->leased.needs);

@@ -1,5 +1,6 @@
 /* Groups; the contract, and what it is all about, is in groups.h. */
 #include "groups.h"
+#include "group_passed.h"
 #include "group_turns.h"
 
 static const struct slice nothing = {NULL, 0};
@@ -110,6 +111,7 @@ stand(struct core *core, struct group *g, struct level *level, const struct stin
     for (uint32_t i = 0; i < level->scans_count; i++)
         if (turn <= level->scans[i].stood.turn)
             level->scans[i].stood = (struct group_turn){turn, 0};
+    passed_stands(level, turn);
     posts_wake(&g->queue->servings.posts);
     group_mark(core, g);
 }
@@ -456,6 +458,7 @@ groups_seek_again(struct level *level)
 {
     for (uint32_t i = 0; i < level->scans_count; i++)
         level->scans[i].stood = (struct group_turn){0, 0};
+    passed_forget(level);
     posts_wake(&level->queue->servings.posts);
 }
 

@@ -83,6 +83,18 @@ move_source(const struct level *level, struct reach *r, uint64_t sequence)
     }
 }
 
+/* It is searched from there on: what was passed over so far is none of theirs. */
+static void
+stop_source(const struct level *level, struct reach *r, const struct reach *stopped)
+{
+    if (!level->queue->set.lifo)
+        r->head = later(r->head, stopped->head);
+    else if (top_of(level, r) > stopped->tail) {
+        r->tail = stopped->tail;
+        r->met = level->next;
+    }
+}
+
 bool
 room_next(struct core *core, struct level *level, const struct worker *w, struct stint_id *key,
     struct slice *bytes)
@@ -96,11 +108,13 @@ room_next(struct core *core, struct level *level, const struct worker *w, struct
     }
     if (s.count == 0)
         return false;
-    bool found = level->jobs[STINT_READY] > level->apart &&
-        book_reach_ready(&core->book, level, &s.nearest, key, bytes);
+    bool some = level->jobs[STINT_READY] > level->apart;
+    bool found = some && book_reach_ready(&core->book, level, &s.nearest, key, bytes);
     for (uint32_t i = 0; i < s.count; i++) {
         if (found)
             move_source(level, s.reaches[i], id_sequence(key));
+        else if (some && book_has_stopped(level))
+            stop_source(level, s.reaches[i], &s.nearest);
         else { /* what comes now stands behind it */
             *s.reaches[i] = (struct reach){.head = level->next, .met = level->next};
             if (s.wants[i])
@@ -128,8 +142,10 @@ peek(struct core *core, struct level *level, struct lane *lane, const struct kin
     struct reach *reach = lane_reach(lane, kinds);
     struct slice bytes;
     for (unsigned n = 0; n < PEEKED; n++) {
-        if (level->jobs[STINT_READY] <= level->apart || !book_reach_is_open(level, reach) ||
-            !book_reach_ready(&core->book, level, reach, key, &bytes)) {
+        bool open = level->jobs[STINT_READY] > level->apart && book_reach_is_open(level, reach);
+        if (!open || !book_reach_ready(&core->book, level, reach, key, &bytes)) {
+            if (open && book_has_stopped(level))
+                return PEEKED_ENOUGH;
             *reach = (struct reach){.head = level->next, .met = level->next};
             return PEEKED_NONE;
         }
@@ -158,7 +174,7 @@ is_over(struct core *core, struct want *want)
     struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
-    bool over = want->reserved == 0 && want->apart == 0;
+    bool over = want->reserved == 0 && want->apart == 0 && !want->grouped;
     for (uint32_t i = 0; over && i < q->levels_count; i++) {
         struct level *level = q->levels[i];
         if (level->jobs[STINT_READY] > level->apart)
@@ -280,6 +296,7 @@ room_given(struct core *core, const struct queue *q, const struct record *r)
     if (!want)
         return;
     want->since_ms = 0;
+    want->grouped = false; /* if there is another one, whoever looks meets it */
     for (struct worker *w = core->fleet.workers; w && want->reserved > 0; w = w->next)
         if (w->serves.reserved == want)
             fleet_worker_reserve(w, NULL);
@@ -344,8 +361,8 @@ room_survey(struct core *core, struct worker *w, struct queue *q)
     }
     for (uint32_t i = 0; i < wants->count; i++) {
         struct want *want = wants->list[i];
-        if (want->apart > 0 && !fits(w, want) && fleet_worker_could(w, want->needs) &&
-            has_waited(core, want, longest))
+        if ((want->apart > 0 || want->grouped) && !fits(w, want) &&
+            fleet_worker_could(w, want->needs) && has_waited(core, want, longest))
             longest = want;
     }
     if (longest && !w->serves.reserved)
@@ -368,7 +385,7 @@ is_wanted(struct core *core, const struct worker *w, struct want *want)
     const struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
-    bool found = want->apart > 0;
+    bool found = want->apart > 0 || want->grouped;
     for (uint32_t i = 0; !found && i < q->levels_count; i++) {
         struct lane *lane = lanes_find(q->levels[i]->lanes, want);
         found = lane && peek(core, q->levels[i], lane, w->serves.kinds, &key, &r) != PEEKED_NONE;

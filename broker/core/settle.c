@@ -5,6 +5,7 @@
 #include "settle.h"
 #include "apart.h"
 #include "attempt.h"
+#include "batches.h"
 #include "job.h"
 #include "joint.h"
 #include "peers.h"
@@ -313,7 +314,7 @@ settle_late(struct core *core, struct peer *peer, const struct outcome *given)
 }
 
 static enum stint_status
-settle_one(struct core *core, struct peer *peer, const struct outcome *o)
+settle_alone(struct core *core, struct peer *peer, const struct outcome *o)
 {
     struct lease *lease = fleet_lease(&core->fleet, &o->id);
     if (!lease)
@@ -321,6 +322,18 @@ settle_one(struct core *core, struct peer *peer, const struct outcome *o)
     if (lease->attempt != o->attempt || (lease->worker && lease->worker != peer->worker))
         return STINT_STALE;
     return settle_running(core, peer, lease, o);
+}
+
+/* Its new jobs may be of its own batch, which is not over then, though it was the last of it. */
+static enum stint_status
+settle_one(struct core *core, struct peer *peer, const struct outcome *o)
+{
+    if (o->joint.size == 0)
+        return settle_alone(core, peer, o);
+    batches_begin_together(core);
+    enum stint_status status = settle_alone(core, peer, o);
+    batches_end_together(core);
+    return status;
 }
 
 void

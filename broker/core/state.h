@@ -99,6 +99,8 @@ struct job_batch {
     struct row_batch row;
     bool changed; /* it is to be written */
     bool tried; /* in this step it could not make its job */
+    bool unjudged; /* whether it is over is not known before all that comes together has */
+    struct job_batch *next_unjudged;
     UT_hash_handle hh;
 };
 
@@ -113,6 +115,8 @@ struct batch_waiter {
 /* Batches (batches.h, batch.h). */
 struct batches {
     struct job_batch *held; /* uthash by number */
+    bool together; /* an end and its new jobs are one: none is judged between them */
+    struct job_batch *unjudged;
     bool looking; /* rows are looked at, from here on */
     uint64_t at, looked; /* looked: so many so far */
     uint64_t look_ms; /* the broker's time: they are to be looked at then */
@@ -214,6 +218,8 @@ struct step {
     uint64_t listed; /* rows that lists have looked at */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
     bool unfinished; /* that goes on in the next step */
+    uint32_t roomless; /* jobs of groups that workers have passed over, having no room */
+    bool roomless_cut; /* that goes on in the next step, as well */
     bool lent; /* fresh leases have bytes that are borrowed from the store */
     bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */

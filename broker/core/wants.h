@@ -72,6 +72,7 @@ struct want {
     uint64_t since_ms; /* monotonic: that long workers that could run it were full; 0: they are not
                         */
     uint32_t apart; /* jobs of it that are kept apart */
+    bool grouped; /* one of a group was passed over by a worker that could run it */
 };
 
 /* Those of a queue. */

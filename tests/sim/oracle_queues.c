@@ -361,8 +361,9 @@ queues_check_backlogs(void)
             j->was.state == STINT_BLOCKED;
         waiting[j->queue] += waits;
         bool limited = !j->brought || !joint_presses(j);
+        /* one that came and has ended made room as well, for those behind it */
         fresh[j->now_queue] += limited && j->was.state == STINT_UNKNOWN && !j->been && j->stored &&
-            j->now.state != STINT_UNKNOWN;
+            j->now.state != STINT_UNKNOWN && !stint_state_settled(j->now.state);
         /* what left the backlog in this step made room before, or after */
         waiting[j->queue] -=
             waits && (j->now.state != j->was.state || id_compare(&j->key, &j->now_key) != 0);
