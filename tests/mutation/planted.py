@@ -538,6 +538,8 @@ PLANTED = [
     ("order: a row does not tell it", ROWS, "{row->paused, row->closed, row->lifo,\n        row->low_first, row->running,", "{row->paused, row->closed, 0,\n        0, row->running,"),
     ("order: one that is empty goes with it", BOOKH, "q->set.closed || q->set.lifo || q->set.low_first ||", "q->set.closed ||"),
     # why.c
+    ("why: groups that hold a queue up", WHY, "    if (standing > 0 || ready < queue->ready)", "    if (standing > 0 || ready < UINT64_MAX)"),
+    ("why: what groups need", "broker/core/backlog.c", "    if (!first_of_groups(core, level, &r) || !record_has(&r, FIELD_NEEDS))", "    if (!first_of_groups(core, level, &r) || record_has(&r, FIELD_NEEDS))"),
     ("why: a paused queue is not a reason", WHY, "    if (q->queue->set.paused) {", "    if (false) {"),
     ("why: what is paused comes behind the workers", WHY, "    if (queue->set.paused)\n        r->why", "    if (queue->set.paused && queue->workers > 0)\n        r->why"),
     ("why: workers of other queues count", WHY, "        if (!fleet_worker_serves_queue(w, q->queue) ||", "        if ((!fleet_worker_serves_queue(w, q->queue) && s.serve == 0) ||"),

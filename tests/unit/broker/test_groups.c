@@ -343,6 +343,35 @@ kinds_that_nobody_handles_hold_up_their_groups_alone(void **state)
     world_destroy(&w);
 }
 
+static enum stint_why
+why_of_queue(struct world *w)
+{
+    message_put_why(world_frame(w, CLIENT), 56, text("default"), NULL, 0);
+    step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_REASONS));
+    assert_true(message_next_reason(w->arrays));
+    return w->arrays->reason.why;
+}
+
+static void
+a_queue_tells_what_holds_its_groups_up(void **state)
+{
+    struct world *w = world_of(8);
+    struct job_spec needy = of_group("b", "x");
+    (void)state;
+    set_running(w, 1);
+    (void)give(w, "a");
+    (void)give(w, "a");
+    assert_int_equal(why_of_queue(w), STINT_WHY_GROUP_FULL);
+    assert_int_equal(w->arrays->reason.slots, 1);
+    needy.needs = text("gpu");
+    (void)submit(w, needy);
+    assert_int_equal(why_of_queue(w), STINT_WHY_NEEDS);
+    assert_string_equal(w->arrays->reason.needs, "gpu");
+    assert_good(w);
+    world_destroy(&w);
+}
+
 /* ---- rates ---- */
 
 static void
@@ -595,8 +624,8 @@ main(void)
         FOR(who_stands_is_known_by_level_and_number), FOR(groups_take_turns),
         FOR(who_comes_late_takes_turns_from_now_on), FOR(by_their_weights),
         FOR(kinds_that_nobody_handles_hold_up_their_groups_alone),
-        FOR(no_group_goes_faster_than_its_rate), FOR(a_group_without_jobs_keeps_its_bucket),
-        FOR(a_lost_worker_gives_places_back_in_order),
+        FOR(a_queue_tells_what_holds_its_groups_up), FOR(no_group_goes_faster_than_its_rate),
+        FOR(a_group_without_jobs_keeps_its_bucket), FOR(a_lost_worker_gives_places_back_in_order),
         FOR(what_is_kept_apart_is_in_line_after_a_restart),
         FOR(jobs_that_wait_in_line_go_as_any_others), FOR(drawn_lives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
