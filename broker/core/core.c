@@ -24,6 +24,7 @@
 #include "names.h"
 #include "pace.h"
 #include "peers.h"
+#include "places.h"
 #include "query.h"
 #include "queue_control.h"
 #include "queues.h"

@@ -479,8 +479,7 @@ park(struct core *core, struct job *job, uint64_t due_ms, bool again)
     assert(job->place == PLACE_LIVE);
     take_out(core, job);
     if (record_has(r, FIELD_GROUP)) {
-        bool ready = job->state == STINT_READY;
-        bool holds = again && groups_hold(core, job->level, &job->key, r, ready);
+        bool holds = again && groups_hold(core, job->level, &job->key, r, job->state);
         if (!holds)
             groups_part(core, job->level, &job->key, &job->record, job->state);
         record_hold(r, holds);

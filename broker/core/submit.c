@@ -14,6 +14,7 @@
 #include "job.h"
 #include "meet.h"
 #include "peers.h"
+#include "places.h"
 #include "reply.h"
 #include "room.h"
 #include "sessions.h"
@@ -25,35 +26,12 @@ enum {
     PRUNED_A_STEP = 4096,
     RUN_BYTES_MAX = 32, /* of ids, encoded */
     ROW_BYTES = 256, /* what a new row of the books, or of a session, costs at most */
-    PLACES = 2 * LIMIT_JOBS,
-    SLOTS = 4 * PLACES,
-    ANY_PRIORITY = 256,
     GROUP_ROWS_BYTES = 3 * ROW_OVERHEAD_BYTES, /* of its group, of its place, when it is due */
     UNIQUE_ROWS_BYTES = 2 * (ROW_OVERHEAD_BYTES + LIMIT_UNIQUE_BYTES) + ROW_RUN_BYTES,
 };
 
 _Static_assert(LIMIT_MESSAGE_BYTES / 8 + LIMIT_JOBS * RUN_BYTES_MAX + 100 < LIMIT_MESSAGE_BYTES,
     "an answer in which no two ids are neighbours fits behind others");
-
-/* A queue, or a level, that jobs of a message are for. */
-struct place_of_jobs {
-    const struct job_spec *first;
-    struct queue *queue; /* NULL: it is to be made */
-    struct level *level;
-    unsigned priority; /* ANY_PRIORITY: it stands for the queue */
-    uint32_t jobs; /* so far */
-    uint64_t next; /* the next id of a resent message's job */
-};
-
-/* All of one message, found by name and priority in one look. */
-struct places {
-    struct place_of_jobs all[PLACES];
-    uint32_t count, stamp;
-    struct {
-        uint32_t stamp, index;
-    } slots[SLOTS];
-    struct after_earlier earlier[LIMIT_JOBS]; /* the message's jobs, so far */
-};
 
 struct verdict {
     enum stint_status status;
@@ -150,12 +128,6 @@ runs_close(struct runs *runs)
     pack_close_array(runs->b, runs->at, runs->count);
 }
 
-static bool
-same_name(struct slice a, struct slice b)
-{
-    return a.data == b.data || (a.size == b.size && memcmp(a.data, b.data, a.size) == 0);
-}
-
 static void
 write_detail(struct verdict *v, const char *const *parts, unsigned count)
 {
@@ -180,53 +152,6 @@ refuse(
     v->index = index;
     const char *parts[] = {what, digits + n};
     write_detail(v, parts, 2);
-}
-
-struct places *
-places_new(void)
-{
-    struct places *p = calloc(1, sizeof *p);
-    if (!p)
-        abort();
-    return p;
-}
-
-static void
-places_begin(struct core *core)
-{
-    struct places *p = core->scratch.places;
-    p->count = 0;
-    if (++p->stamp == 0) {
-        memset(p->slots, 0, sizeof p->slots);
-        p->stamp = 1;
-    }
-}
-
-/* The place of this job, or of its queue; a new one has no jobs and no queue yet. */
-static struct place_of_jobs *
-place_of(struct core *core, const struct job_spec *spec, unsigned priority)
-{
-    struct places *p = core->scratch.places;
-    uint64_t at = record_check(spec->queue.data, spec->queue.size, priority) % SLOTS;
-    for (; p->slots[at].stamp == p->stamp; at = (at + 1) % SLOTS) {
-        struct place_of_jobs *place = &p->all[p->slots[at].index];
-        if (place->priority == priority && same_name(place->first->queue, spec->queue))
-            return place;
-    }
-    assert(p->count < PLACES);
-    p->slots[at].stamp = p->stamp;
-    p->slots[at].index = p->count;
-    struct place_of_jobs *place = &p->all[p->count++];
-    *place = (struct place_of_jobs){.first = spec, .priority = priority};
-    return place;
-}
-
-/* Does the job go where the one before it went? */
-static bool
-same_place(const struct job_spec *specs, uint32_t i)
-{
-    return i > 0 && specs[i].priority == specs[i - 1].priority &&
-        same_name(specs[i].queue, specs[i - 1].queue);
 }
 
 /* What the jobs of one message would add. */
@@ -257,8 +182,8 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
     const struct job_spec *spec = &core->scratch.decoded->specs[i];
     struct book *book = &core->book;
     if (i == 0 || !same_name(spec->queue, core->scratch.decoded->specs[i - 1].queue))
-        t->queue = place_of(core, spec, ANY_PRIORITY);
-    struct place_of_jobs *level = place_of(core, spec, spec->priority);
+        t->queue = places_find(core->scratch.places, spec, ANY_PRIORITY);
+    struct place_of_jobs *level = places_find(core->scratch.places, spec, spec->priority);
     if (t->queue->jobs == 0) {
         t->queue->queue = book_queue(book, spec->queue);
         t->queues += t->queue->queue == NULL;
@@ -327,6 +252,38 @@ tally_batch(struct core *core, struct tally *t, uint64_t value, uint32_t i, stru
     return v->status == STINT_OK;
 }
 
+static bool
+wishes_more(const struct job_spec *s)
+{
+    return (s->expires_in_ms | s->expires_at_ms | s->unique.size | s->group.size | s->after.size |
+               s->needs.size | s->batch) != 0;
+}
+
+/* What most jobs do not ask for. */
+static bool
+tally_wishes(
+    struct core *core, struct tally *t, const struct job_spec *spec, uint32_t i, struct verdict *v)
+{
+    if (spec->expires_in_ms || spec->expires_at_ms)
+        t->bytes += ROW_OVERHEAD_BYTES;
+    if (spec->unique.size > 0) {
+        t->bytes += UNIQUE_ROWS_BYTES;
+        v->unique = true;
+    }
+    if (spec->group.size > 0)
+        t->bytes += GROUP_ROWS_BYTES + 3 * spec->group.size;
+    if (spec->after.size > 0 && !tally_after(core, t, spec, i, v))
+        return false;
+    t->bytes += spec->needs.size;
+    if (spec->needs.size > 0 && t->queue->queue &&
+        !room_admits(core, t->queue->queue, spec->needs)) {
+        refuse(v, i, STINT_TOO_VARIED, /* another queue, or this one later, takes it */
+            "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
+        return false;
+    }
+    return !spec->batch || tally_batch(core, t, spec->batch, i, v);
+}
+
 /* What passes is told apart from what never can: a message that is larger than the backlog may be
  * would be sent again for ever. */
 static void
@@ -344,7 +301,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
 {
     const struct core_options *o = &core->options;
     struct tally t = {.bytes = 2ULL * ROW_BYTES};
-    places_begin(core);
+    places_begin(core->scratch.places);
     v->status = STINT_OK;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->scratch.decoded->specs[i];
@@ -365,23 +322,7 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
             return;
         }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
-        if (spec->expires_in_ms || spec->expires_at_ms)
-            t.bytes += ROW_OVERHEAD_BYTES;
-        if (spec->unique.size > 0) {
-            t.bytes += UNIQUE_ROWS_BYTES;
-            v->unique = true;
-        }
-        if (spec->group.size > 0)
-            t.bytes += GROUP_ROWS_BYTES + 3 * spec->group.size;
-        if (spec->after.size > 0 && !tally_after(core, &t, spec, i, v))
-            return;
-        t.bytes += spec->needs.size;
-        if (spec->needs.size > 0 && q && !room_admits(core, t.queue->queue, spec->needs)) {
-            refuse(v, i, STINT_TOO_VARIED, /* another queue, or this one later, takes it */
-                "the jobs of a queue need at most so many different things, ", LIMIT_QUEUE_NEEDS);
-            return;
-        }
-        if (spec->batch && !tally_batch(core, &t, spec->batch, i, v))
+        if (wishes_more(spec) && !tally_wishes(core, &t, spec, i, v))
             return;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
@@ -453,12 +394,12 @@ insert_jobs(struct core *core, struct peer *peer, const struct message *m, bool 
     struct runs runs;
     struct level *level = NULL;
     core->scratch.page.used = 0;
-    places_begin(core);
+    places_begin(core->scratch.places);
     runs_open(&runs, answer_accepted(core, peer, m->number), unique ? &core->scratch.page : NULL);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->scratch.decoded->specs[i];
         if (!same_place(core->scratch.decoded->specs, i)) {
-            struct place_of_jobs *place = place_of(core, spec, spec->priority);
+            struct place_of_jobs *place = places_find(core->scratch.places, spec, spec->priority);
             if (!place->level) {
                 struct queue *q = book_queue_make(&core->book, spec->queue);
                 assert(q); /* check_jobs has counted */
@@ -483,11 +424,11 @@ repeat_ids(struct core *core, const struct message *m, struct slice starts, stru
 {
     struct place_of_jobs *place = NULL;
     struct stint_id level = {{0}};
-    places_begin(core);
+    places_begin(core->scratch.places);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct job_spec *spec = &core->scratch.decoded->specs[i];
         if (!same_place(core->scratch.decoded->specs, i)) {
-            place = place_of(core, spec, spec->priority);
+            place = places_find(core->scratch.places, spec, spec->priority);
             if (place->jobs == 0) {
                 struct row_start start;
                 if (!row_start_take(&starts, &start) || start.priority != spec->priority)

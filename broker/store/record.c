@@ -229,6 +229,29 @@ record_state(struct slice bytes)
     return state < STINT_STATES ? (enum stint_state)state : STINT_UNKNOWN;
 }
 
+/* Fields that say how long a text is. */
+enum {
+    SIZES = 1 << FIELD_UNIQUE | 1 << FIELD_ATTEMPTS | 1 << FIELD_SCHEDULE | 1 << FIELD_NEEDS |
+        1 << FIELD_GROUP,
+};
+
+static void
+read_sizes(struct record *r)
+{
+    if (record_has(r, FIELD_UNIQUE))
+        r->unique.size = r->optional[FIELD_UNIQUE];
+    if (record_has(r, FIELD_ATTEMPTS)) {
+        r->attempts.size = r->optional[FIELD_ATTEMPTS];
+        record_clear(r, FIELD_ATTEMPTS);
+    }
+    if (record_has(r, FIELD_SCHEDULE))
+        r->schedule.size = r->optional[FIELD_SCHEDULE];
+    if (record_has(r, FIELD_NEEDS))
+        r->needs.size = r->optional[FIELD_NEEDS];
+    if (record_has(r, FIELD_GROUP))
+        r->group.size = r->optional[FIELD_GROUP] & ~(uint64_t)GROUP_HOLDS;
+}
+
 bool
 record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
 {
@@ -251,19 +274,9 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     const uint8_t *at = p + RECORD_FIXED_BYTES;
     for (uint32_t bits = fields_with_values(r); bits; bits &= bits - 1, at += 8)
         r->optional[__builtin_ctz(bits)] = get_le(at, 8);
-    if (record_has(r, FIELD_UNIQUE))
-        r->unique.size = r->optional[FIELD_UNIQUE];
     r->attempts.size = get_le(p + 38, 2);
-    if (record_has(r, FIELD_ATTEMPTS)) {
-        r->attempts.size = r->optional[FIELD_ATTEMPTS];
-        record_clear(r, FIELD_ATTEMPTS);
-    }
-    if (record_has(r, FIELD_SCHEDULE))
-        r->schedule.size = r->optional[FIELD_SCHEDULE];
-    if (record_has(r, FIELD_NEEDS))
-        r->needs.size = r->optional[FIELD_NEEDS];
-    if (record_has(r, FIELD_GROUP))
-        r->group.size = r->optional[FIELD_GROUP] & ~(uint64_t)GROUP_HOLDS;
+    if (r->fields & SIZES)
+        read_sizes(r);
     size_t body = record_chunked(r) ? 0 : r->body_bytes;
     head += r->unique.size + r->attempts.size + r->schedule.size + r->needs.size + r->group.size;
     if (!is_sane(r) || bytes.size != head + body)
