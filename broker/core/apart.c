@@ -163,15 +163,6 @@ apart_forget(struct core *core, const struct stint_id *key)
         end(core, a, true);
 }
 
-bool
-apart_has_refused(const struct refusers *refusers, const struct worker *w)
-{
-    for (uint32_t i = 0; refusers && i < refusers->count; i++)
-        if (memcmp(refusers->sessions[i], w->session, SESSION_BYTES) == 0)
-            return true;
-    return false;
-}
-
 /* The same of a job that needs something: of those that have it. */
 static bool
 others_with(const struct core *core, const struct queue *q, struct slice kind,
@@ -179,7 +170,7 @@ others_with(const struct core *core, const struct queue *q, struct slice kind,
 {
     for (const struct worker *w = core->fleet.workers; w; w = w->next)
         if (kinds_have(w->serves.kinds, kind) && fleet_worker_could(w, needs) &&
-            fleet_worker_serves_queue(w, q) && !apart_has_refused(refusers, w))
+            fleet_worker_serves_queue(w, q) && !refusers_have(refusers, w))
             return true;
     return false;
 }
@@ -225,7 +216,7 @@ static bool
 fits(const struct worker *w, const struct apart *a)
 {
     bool shares = !a->suspect || (w->counts.graves == 0 && (!a->grave || w->counts.suspects == 0));
-    return shares && !apart_has_refused(a->refusers, w) &&
+    return shares && !refusers_have(a->refusers, w) &&
         (!a->needs || room_fits(w, a->needs, a->want));
 }
 

@@ -28,8 +28,6 @@ struct apart *apart_for(
     struct core *core, const struct worker *w, const struct queue *q, const struct level *normal);
 /* That of this job; NULL: it is not kept apart. */
 const struct apart *apart_find(const struct core *core, const struct stint_id *id);
-/* Has this worker said that it can't start it? */
-bool apart_has_refused(const struct refusers *refusers, const struct worker *worker);
 void apart_check(const struct core *core);
 void apart_fini(struct core *core);
 

@@ -4,6 +4,8 @@
 #include "pace.h"
 #include "ready.h"
 
+#include <utlist.h>
+
 enum {
     PEEKED = 256, /* rows that are looked at for one job */
     SWEEP_EVERY_MS = 1000,
@@ -345,6 +347,31 @@ survey_level(const struct core *core, const struct worker *w, struct level *leve
     return other;
 }
 
+bool
+refusers_have(const struct refusers *refusers, const struct worker *w)
+{
+    for (uint32_t i = 0; refusers && i < refusers->count; i++)
+        if (memcmp(refusers->sessions[i], w->session, SESSION_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* May one of the want's jobs that are kept apart go to the worker, once that has room? */
+static bool
+is_apart_for(const struct worker *w, const struct want *want)
+{
+    const struct shelf *s;
+    const struct apart *a;
+    if (want->apart == 0)
+        return false;
+    DL_FOREACH (want->queue->shelves, s)
+        if (kinds_have(w->serves.kinds, text_slice(s->kind)))
+            DL_FOREACH (s->jobs, a)
+                if (a->want == want && !refusers_have(a->refusers, w))
+                    return true;
+    return false;
+}
+
 void
 room_survey(struct core *core, struct worker *w, struct queue *q)
 {
@@ -361,8 +388,8 @@ room_survey(struct core *core, struct worker *w, struct queue *q)
     }
     for (uint32_t i = 0; i < wants->count; i++) {
         struct want *want = wants->list[i];
-        if ((want->apart > 0 || want->grouped) && !fits(w, want) &&
-            fleet_worker_could(w, want->needs) && has_waited(core, want, longest))
+        if (!fits(w, want) && fleet_worker_could(w, want->needs) &&
+            (want->grouped || is_apart_for(w, want)) && has_waited(core, want, longest))
             longest = want;
     }
     if (longest && !w->serves.reserved)
@@ -385,7 +412,7 @@ is_wanted(struct core *core, const struct worker *w, struct want *want)
     const struct queue *q = want->queue;
     struct stint_id key;
     struct record r;
-    bool found = want->apart > 0 || want->grouped;
+    bool found = want->grouped || is_apart_for(w, want);
     for (uint32_t i = 0; !found && i < q->levels_count; i++) {
         struct lane *lane = lanes_find(q->levels[i]->lanes, want);
         found = lane && peek(core, q->levels[i], lane, w->serves.kinds, &key, &r) != PEEKED_NONE;

@@ -58,6 +58,8 @@ void room_record(struct core *core, struct record *record, const struct job_spec
  * until the store is written. */
 bool room_peek(struct core *core, struct level *level, struct lane *lane, const struct kinds *kinds,
     struct stint_id *key, struct record *record);
+/* Has this worker said that it can't start the job? `refusers` may be NULL. */
+bool refusers_have(const struct refusers *refusers, const struct worker *worker);
 void room_check(const struct core *core);
 
 #endif

@@ -82,7 +82,7 @@ look_at_workers(const struct question *q)
         s.handle++;
         if (q->needs && !fleet_worker_could(w, q->needs))
             s.lack++;
-        else if (apart_has_refused(q->refusers, w))
+        else if (refusers_have(q->refusers, w))
             s.refuse++;
         else
             count_one(q, w, &s);

@@ -342,7 +342,7 @@ check_refused(const struct heard_outcome *o, enum stint_status status)
     bool waits = status == STINT_QUEUE_FULL || status == STINT_QUEUE_CLOSED ||
         status == STINT_BACKLOG_FULL || status == STINT_STORE_FULL || status == STINT_TOO_VARIED;
     bool late = status == STINT_STALE || status == STINT_NO_SUCH_JOB;
-    if (!waits && !late && !(status == STINT_DENIED && o->brings_denied))
+    if (!waits && !late && !(status == STINT_DENIED && (o->brings_denied || o->brings_doubtful)))
         sim_broken("an outcome with new jobs is answered with %s", stint_status_name(status));
 }
 

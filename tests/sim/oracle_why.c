@@ -73,17 +73,6 @@ judge_running(const struct job *j, const struct stint_reason *r)
         sim_broken("%s has not begun, and is said to run", job_named(j));
 }
 
-/* It is handed out in a moment: not for ever. */
-static void
-judge_next(struct job *j, const struct stint_reason *r)
-{
-    bool next = r->why == STINT_WHY_NEXT;
-    if (!next || j->next_since_us == 0 || j->next_since_us < known.dispatched_us)
-        j->next_since_us = next ? world_us() : 0;
-    else if (world_us() - j->next_since_us > PATIENCE_US)
-        sim_broken("%s waits, and nothing is said to hold it up", job_named(j));
-}
-
 static bool
 any_runs(void)
 {
@@ -91,6 +80,18 @@ any_runs(void)
         if (known.jobs[i].now.state == STINT_RUNNING || known.jobs[i].was.state == STINT_RUNNING)
             return true;
     return false;
+}
+
+/* It is handed out in a moment: not for ever. So is one for which there is no room though nothing
+ * takes any, as a worker that could run it is reserved for another one. */
+static void
+judge_next(struct job *j, const struct stint_reason *r)
+{
+    bool next = r->why == STINT_WHY_NEXT || (r->why == STINT_WHY_ROOM && !any_runs());
+    if (!next || j->next_since_us == 0 || j->next_since_us < known.dispatched_us)
+        j->next_since_us = next ? world_us() : 0;
+    else if (world_us() - j->next_since_us > PATIENCE_US)
+        sim_broken("%s waits, and nothing is said to hold it up", job_named(j));
 }
 
 static void
@@ -115,8 +116,8 @@ judge_ready(struct job *j, const struct stint_reason *r)
         sim_broken("%s is said to be of another queue or kind", job_named(j));
     if (r->why == STINT_WHY_NEEDS && (!j->wish.needs || (frames_could(j) && !sim_wild)))
         sim_broken("%s is said to need what nobody has", job_named(j));
-    if (r->why == STINT_WHY_ROOM && (!j->wish.needs || !any_runs()))
-        sim_broken("%s is said to find no room, and nothing takes any", job_named(j));
+    if (r->why == STINT_WHY_ROOM && !j->wish.needs)
+        sim_broken("%s is said to find no room, and needs nothing", job_named(j));
     if (r->why == STINT_WHY_BUSY && !any_runs())
         sim_broken("%s is said to wait for slots, and nothing runs", job_named(j));
     judge_next(j, r);

@@ -390,6 +390,35 @@ one_that_a_worker_could_not_start_waits_for_another_that_has_it(void **state)
     needy_finish(w);
 }
 
+/* Neither one that has refused it. */
+static void
+a_worker_is_not_reserved_for_one_that_is_kept_for_others(void **state)
+{
+    struct world *w = needy_world();
+    (void)state;
+    needy_join(w, WORKER, (struct needy_worker){.slots = 8, .has = "cpus=4"});
+    struct stint_id large = needy_submit(w, 1, "cpus=4");
+    needy_assert_given(w, WORKER, large);
+    needy_join(w, NEEDY_THIRD, (struct needy_worker){.slots = 8, .has = "cpus=4"});
+    struct stint_id busy = needy_submit(w, 2, "cpus=4");
+    needy_assert_given(w, NEEDY_THIRD, busy);
+    struct outcome o = {.id = large, .attempt = 1, .type = OUTCOME_UNABLE};
+    message_put_settle(world_frame(w, WORKER), 1, &o, 1, WINDOW_UNCHANGED);
+    needy_step(w, 0);
+    struct stint_id small = needy_submit(w, 3, "cpus=1");
+    needy_assert_given(w, WORKER, small);
+    for (unsigned s = 0; s < 2 * RESERVE_AFTER_MS / 1000; s++) {
+        message_put_ping(world_frame(w, WORKER), 5, WINDOW_UNCHANGED, 0);
+        message_put_ping(world_frame(w, NEEDY_THIRD), 5, WINDOW_UNCHANGED, 0);
+        needy_step(w, 1000);
+    }
+    struct stint_id next = needy_submit(w, 4, "cpus=1");
+    needy_assert_given(w, WORKER, next);
+    needy_settle(w, NEEDY_THIRD, busy, WINDOW_UNCHANGED);
+    needy_assert_given(w, NEEDY_THIRD, large);
+    needy_finish(w);
+}
+
 static void
 a_worker_that_has_less_than_it_holds_gets_nothing_that_takes_more(void **state)
 {
@@ -480,6 +509,7 @@ main(void)
         cmocka_unit_test(what_a_worker_claims_after_a_restart_is_taken),
         cmocka_unit_test(one_that_was_lost_with_its_worker_goes_where_it_may_run),
         cmocka_unit_test(one_that_a_worker_could_not_start_waits_for_another_that_has_it),
+        cmocka_unit_test(a_worker_is_not_reserved_for_one_that_is_kept_for_others),
         cmocka_unit_test(a_worker_that_has_less_than_it_holds_gets_nothing_that_takes_more),
         cmocka_unit_test(why_says_what_is_missing),
         cmocka_unit_test(what_is_no_need_is_refused),
