@@ -193,6 +193,8 @@ enum stint_status client_ask(struct call **call, uint32_t timeout_ms,
 /* May it be stored, for all we know? */
 /* What of that the broker does not know which has greeted us last, in words; NULL: nothing. */
 const char *client_lacks(const struct stint_client *c, unsigned needs);
+/* A QUEUE into a struct stint_queue_setting, if one is wanted. */
+enum stint_status client_take_queue(struct stint_client *c, const struct message *m, void *into);
 bool client_may_be_stored(const struct stint_client *c, const struct call *call);
 void client_set_detail(struct call *call, const char *text);
 /* answers.c */

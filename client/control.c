@@ -146,8 +146,8 @@ stint_get_fleet(struct stint_client *c, struct stint_fleet *fleet, uint32_t time
     return ask_fleet(c, MESSAGE_GET_FLEET, 0, fleet, timeout_ms);
 }
 
-static enum stint_status
-take_queue(struct stint_client *c, const struct message *m, void *into)
+enum stint_status
+client_take_queue(struct stint_client *c, const struct message *m, void *into)
 {
     struct stint_queue_setting *now = into;
     (void)c;
@@ -180,7 +180,7 @@ set_queue(struct stint_client *c, const struct wanted *w, struct stint_queue_set
         message_put_tune_queue(frame, call->request->number, w->name, w->tuning);
     else
         message_put_set_queue(frame, call->request->number, w->name, w->action, w->limits);
-    return if_too_old(c, client_ask(&call, timeout_ms, take_queue, now, what), what,
+    return if_too_old(c, client_ask(&call, timeout_ms, client_take_queue, now, what), what,
         "this broker has no control of queues");
 }
 

@@ -31,18 +31,6 @@ begin(struct stint_client *c, const char *queue, uint32_t timeout_ms, const char
     return status == STINT_OK ? client_may_wait(c, what) : status;
 }
 
-static enum stint_status
-take_setting(struct stint_client *c, const struct message *m, void *into)
-{
-    struct stint_queue_setting *now = into;
-    (void)c;
-    if (m->type != MESSAGE_QUEUE)
-        return STINT_BAD_MESSAGE;
-    if (now)
-        *now = m->queue;
-    return STINT_OK;
-}
-
 /* What of it can't be; NULL: nothing. */
 static const char *
 wrong_of(const struct stint_group_setting *s, struct group_weight weights[LIMIT_GROUP_WEIGHTS_SET])
@@ -78,7 +66,7 @@ stint_set_groups(struct stint_client *c, const char *queue, const struct stint_g
     struct call *call = client_call(c, MESSAGE_SET_QUEUE);
     message_put_group_setting(
         &call->request->frame, call->request->number, text_of(queue), &setting, weights);
-    return client_ask(&call, timeout_ms, take_setting, now, what);
+    return client_ask(&call, timeout_ms, client_take_queue, now, what);
 }
 
 static enum stint_status

@@ -214,16 +214,6 @@ enum batch_info_key {
 };
 
 static void
-read_id(struct pack_reader *r, struct stint_id *id)
-{
-    struct slice bytes = pack_bytes(r);
-    if (bytes.size == STINT_ID_BYTES)
-        memcpy(id->bytes, bytes.data, STINT_ID_BYTES);
-    else
-        r->bad = true;
-}
-
-static void
 read_makes(struct pack_reader *r, struct stint_batch_info *i)
 {
     uint64_t makes = pack_uint(r);

@@ -177,16 +177,6 @@ enum running_key {
     RUNNING_PROGRESS = 7, /* and the two behind it */
 };
 
-static void
-read_id(struct pack_reader *r, struct stint_id *id)
-{
-    struct slice bytes = pack_bytes(r);
-    if (r->bad || bytes.size != STINT_ID_BYTES)
-        r->bad = true;
-    else
-        memcpy(id->bytes, bytes.data, STINT_ID_BYTES);
-}
-
 bool
 message_next_running(struct message_arrays *arrays)
 {

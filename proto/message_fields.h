@@ -149,6 +149,17 @@ put_key_string(struct pack_buffer *b, uint8_t key, const char *text)
     pack_put_string(b, text);
 }
 
+/* An id of an element that is read alone; the reader is bad if it is none. */
+static inline void
+read_id(struct pack_reader *r, struct stint_id *id)
+{
+    struct slice bytes = pack_bytes(r);
+    if (r->bad || bytes.size != STINT_ID_BYTES)
+        r->bad = true;
+    else
+        memcpy(id->bytes, bytes.data, STINT_ID_BYTES);
+}
+
 static inline void
 put_id(struct pack_buffer *b, const struct stint_id *id)
 {

@@ -187,16 +187,6 @@ enum schedule_key {
 };
 
 static void
-read_id(struct pack_reader *r, struct stint_id *id)
-{
-    struct slice bytes = pack_bytes(r);
-    if (bytes.size == STINT_ID_BYTES)
-        memcpy(id->bytes, bytes.data, STINT_ID_BYTES);
-    else
-        r->bad = true;
-}
-
-static void
 read_next(struct pack_reader *r, struct schedule_item *item)
 {
     uint32_t count = pack_array(r);

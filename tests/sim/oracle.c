@@ -654,6 +654,7 @@ oracle_started(struct store *store, struct core *core)
         judge(); /* the step whose commit failed is on disk, and whole */
         remember_all();
     }
+    known.restarted_us = world_us(); /* nothing was owed while nobody was there */
     batches_check(store);
     bulks_read(store);
     for (uint32_t i = 0; i < known.count; i++)
@@ -663,7 +664,6 @@ oracle_started(struct store *store, struct core *core)
     struct verify_report report = {.problem = verify_problem};
     core_verify(store, known.options.broker, &report);
     in_doubt = false;
-    known.restarted_us = world_us();
     known.stamp_ms = 0;
     frames_clear();
     frames_restart();
