@@ -75,6 +75,7 @@ load_group_job(struct load *load, struct level *level, const struct stint_id *at
     if (store_get(load->store, STORE_GROUPS, group, &value) && !row_group_read(group, value, &row))
         row = (struct row_group){.ready = 0};
     row.ready += ready;
+    row.far += ready;
     row.out += out;
     put_group(load, queue, r->group, &row);
     if (!ready)

@@ -238,8 +238,9 @@ flush_group(struct core *core, struct group *g)
     struct slice at = group_key(key, g->queue->number, group_name(g));
     g->changed = false;
     if (!is_over(core, g)) {
-        store_put(core->store, STORE_GROUPS, at, row_group_write(row, at, &g->row), nothing);
-        core->step.written_bytes += g->stored ? 0 : sizeof row + ROW_OVERHEAD_BYTES;
+        struct slice value = row_group_write(row, at, &g->row);
+        store_put(core->store, STORE_GROUPS, at, value, nothing);
+        core->step.written_bytes += g->stored ? 0 : value.size + ROW_OVERHEAD_BYTES;
         g->stored = true;
         return;
     }

@@ -1,63 +1,14 @@
 /* Groups; the contract, and what it is all about, is in groups.h. */
 #include "groups.h"
+#include "group_line.h"
 #include "group_passed.h"
 #include "group_turns.h"
-
-static const struct slice nothing = {NULL, 0};
-
-/* ---- rows of jobs ---- */
-
-static void
-put_line(struct core *core, const struct group *g, uint8_t priority, uint64_t sequence)
-{
-    uint8_t key[GROUP_LINE_BYTES_MAX];
-    store_put(core->store, STORE_GROUP_LINES,
-        group_line_key(key, g->queue->number, group_name(g), priority, sequence), nothing, nothing);
-    core->step.written_bytes += g->name_bytes + ROW_OVERHEAD_BYTES;
-}
-
-static bool
-del_line(struct core *core, const struct group *g, uint8_t priority, uint64_t sequence)
-{
-    uint8_t key[GROUP_LINE_BYTES_MAX];
-    return store_del(core->store, STORE_GROUP_LINES,
-        group_line_key(key, g->queue->number, group_name(g), priority, sequence));
-}
 
 static void
 del_turn(struct core *core, const struct stint_id *key, uint64_t turn)
 {
     uint8_t at[GROUP_TURN_KEY_BYTES];
     store_del(core->store, STORE_GROUP_TURNS, group_turn_key(at, key, turn));
-}
-
-/* The first or the last row of the line at or after, or at or before, that place. */
-static bool
-seek_line(struct core *core, const struct group *g, bool back, uint8_t priority, uint64_t sequence,
-    uint8_t *at_priority, uint64_t *at_sequence)
-{
-    uint8_t from[GROUP_LINE_BYTES_MAX];
-    struct slice key, value, name;
-    uint32_t queue;
-    struct slice begin = group_line_key(from, g->queue->number, group_name(g), priority, sequence);
-    bool found = back ? store_seek_back(core->store, STORE_GROUP_LINES, begin, &key, &value)
-                      : store_seek(core->store, STORE_GROUP_LINES, begin, &key, &value);
-    return found && group_line_read(key, &queue, &name, at_priority, at_sequence) &&
-        queue == g->queue->number && name.size == g->name_bytes &&
-        memcmp(name.data, g->key + GROUP_KEY_HEAD, name.size) == 0;
-}
-
-/* The first of the line, by the order of the queue's priorities. */
-static bool
-head_of_line(struct core *core, const struct group *g, uint8_t *priority, uint64_t *sequence)
-{
-    uint8_t from = UINT8_MAX;
-    if (g->queue->set.low_first) {
-        if (!seek_line(core, g, true, 0, UINT64_MAX, priority, sequence))
-            return false;
-        from = *priority;
-    }
-    return seek_line(core, g, false, from, 0, priority, sequence);
 }
 
 /* ---- counts ---- */
@@ -150,21 +101,20 @@ arrange(struct core *core, struct group *g)
         group_mark(core, g);
         return;
     }
-    if (!head_of_line(core, g, &priority, &sequence))
+    if (!group_line_first(core, g, &priority, &sequence))
         return; /* damage: the verifier tells of it */
     struct level *level = book_level(&core->book, g->queue, priority, false);
     if (!level)
         return;
     struct stint_id key = book_id(&core->book, level, sequence);
-    (void)del_line(core, g, priority, sequence);
+    (void)group_line_remove(core, g, priority, sequence);
     stand(core, g, level, &key);
 }
 
 static bool
-goes_before(const struct group *g, uint8_t priority, uint64_t sequence)
+goes_before_standing(const struct group *g, uint8_t priority, uint64_t sequence)
 {
-    return queue_prefers(g->queue, priority, g->row.priority) ||
-        (priority == g->row.priority && sequence < g->row.stands);
+    return group_line_goes_before(g->queue, priority, sequence, g->row.priority, g->row.stands);
 }
 
 static void
@@ -179,11 +129,11 @@ enter(struct core *core, struct group *g, struct level *level, const struct stin
         stand(core, g, level, key);
         return;
     }
-    if (g->row.stands && goes_before(g, level->priority, sequence)) {
-        put_line(core, g, g->row.priority, g->row.stands);
+    if (g->row.stands && goes_before_standing(g, level->priority, sequence)) {
+        group_line_add(core, g, g->row.priority, g->row.stands);
         stand_down(core, g);
     }
-    put_line(core, g, level->priority, sequence);
+    group_line_add(core, g, level->priority, sequence);
     arrange(core, g);
 }
 
@@ -194,7 +144,7 @@ leave(struct core *core, struct group *g, struct level *level, const struct stin
     bool stood = g->row.stands == id_sequence(key) && g->row.priority == level->priority;
     if (stood)
         stand_down(core, g);
-    else if (!del_line(core, g, level->priority, id_sequence(key)))
+    else if (!group_line_remove(core, g, level->priority, id_sequence(key)))
         return false;
     g->row.ready = less_one(g->row.ready);
     count_ready(core, level, false);
@@ -425,7 +375,7 @@ groups_still_may(struct core *core, struct level *level, const struct standing *
     if (may_run(core, g))
         return true;
     assert(g->row.stands == id_sequence(&s->key) && g->row.priority == level->priority);
-    put_line(core, g, g->row.priority, g->row.stands);
+    group_line_add(core, g, g->row.priority, g->row.stands);
     stand_down(core, g);
     arrange(core, g);
     return false;
@@ -485,9 +435,9 @@ groups_look_at(struct core *core, struct queue *q, struct slice name)
     if (g->row.due_ms && g->row.due_ms <= core->clocks.wall_ms)
         g->row.due_ms = 0; /* its row is gone */
     group_mark(core, g);
-    if (g->row.stands && head_of_line(core, g, &priority, &sequence) &&
-        goes_before(g, priority, sequence)) { /* priorities have another order now */
-        put_line(core, g, g->row.priority, g->row.stands);
+    if (g->row.stands && group_line_first(core, g, &priority, &sequence) &&
+        goes_before_standing(g, priority, sequence)) { /* priorities have another order now */
+        group_line_add(core, g, g->row.priority, g->row.stands);
         stand_down(core, g);
     }
     arrange(core, g);

@@ -570,8 +570,7 @@ group_row(struct verify *v, struct slice key, struct slice value)
 static void
 group_line_row(struct verify *v, struct slice key, struct slice value)
 {
-    (void)value;
-    group_check_line(&v->groups, key);
+    group_check_line(&v->groups, key, value);
 }
 
 static void

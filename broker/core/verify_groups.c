@@ -1,5 +1,6 @@
 /* Rows of groups, verified; the contract is in verify_groups.h. */
 #include "verify_groups.h"
+#include "group_line.h"
 
 /* The number of a group. */
 static uint64_t
@@ -27,14 +28,13 @@ stands_at(const struct group_check *c, const struct stint_id *key, uint64_t turn
 static void
 check_ready(struct group_check *c, const struct stint_id *key, struct slice name)
 {
-    uint8_t at[GROUP_LINE_BYTES_MAX];
     uint32_t queue = id_queue(key);
-    struct row_group row;
-    struct slice value, line = group_line_key(at, queue, name, id_priority(key), id_sequence(key));
+    struct row_group row = {.ready = 0};
     struct level *level = book_level_of(c->book, key);
-    bool in_line = store_get(c->store, STORE_GROUP_LINES, line, &value);
-    bool stands = read_group(c, queue, name, &row) && row.stands == id_sequence(key) &&
-        row.priority == id_priority(key) && stands_at(c, key, row.turn);
+    bool known = read_group(c, queue, name, &row);
+    bool in_line = group_line_has(c->store, queue, name, &row, id_priority(key), id_sequence(key));
+    bool stands = known && row.stands == id_sequence(key) && row.priority == id_priority(key) &&
+        stands_at(c, key, row.turn);
     c->ready += number_of(queue, name);
     c->lines += in_line;
     c->turns += stands;
@@ -62,6 +62,33 @@ group_check_job(
         c->complain(c->context, "a job keeps its group's place and is not to be tried again", key);
 }
 
+static bool
+is_in_order(const struct queue *q, const struct group_places *p)
+{
+    for (uint32_t i = 1; i < p->count; i++)
+        if (!group_line_goes_before(
+                q, p->priority[i - 1], p->sequence[i - 1], p->priority[i], p->sequence[i]))
+            return false;
+    return true;
+}
+
+/* The places that the group's row has. */
+static void
+check_ends(struct group_check *c, uint32_t queue, const struct row_group *row)
+{
+    const struct group_places *near = &row->near, *tail = &row->tail;
+    const struct queue *q = book_queue_by_number(c->book, queue);
+    if (!q || q->set.low_first != row->low_first)
+        return; /* the queue's order has changed, and they are still to be put into it */
+    bool good = is_in_order(q, near) && is_in_order(q, tail) &&
+        (tail->count == 0 || tail->priority[0] == tail->priority[tail->count - 1]);
+    if (near->count > 0 && tail->count > 0)
+        good &= group_line_goes_before(q, near->priority[near->count - 1],
+            near->sequence[near->count - 1], tail->priority[0], tail->sequence[0]);
+    if (!good)
+        c->complain(c->context, "a group's line is not in order", NULL);
+}
+
 static void
 check_group(struct group_check *c, uint32_t queue, struct slice name, const struct row_group *row)
 {
@@ -70,9 +97,12 @@ check_group(struct group_check *c, uint32_t queue, struct slice name, const stru
     c->ready -= number_of(queue, name) * row->ready;
     c->out -= number_of(queue, name) * row->out;
     c->dues += row->due_ms > 0;
+    c->lines -= row->near.count + row->tail.count;
+    c->far -= number_of(queue, name) * row->far;
     if (row->due_ms &&
         !store_get(c->store, STORE_GROUP_DUE, group_due_key(at, row->due_ms, queue, name), &value))
         c->complain(c->context, "a group would never be looked at", NULL);
+    check_ends(c, queue, row);
     struct stint_id key = id_make(c->book->broker, queue, row->priority, row->stands);
     if (row->stands && !stands_at(c, &key, row->turn))
         c->complain(c->context, "a job of a group that is next would never be handed out", &key);
@@ -120,16 +150,41 @@ group_check_row(struct group_check *c, struct slice key, struct slice value)
         c->complain(c->context, "a row of groups is damaged", NULL);
 }
 
+/* The places of a row: behind those of the row before it, and behind those that are near. */
+static void
+check_row_of_line(
+    struct group_check *c, uint32_t queue, struct slice name, const struct group_places *p)
+{
+    struct row_group row;
+    const struct queue *q = book_queue_by_number(c->book, queue);
+    uint64_t of = number_of(queue, name) + p->priority[0];
+    bool good = of != c->behind_of || c->behind < p->sequence[0];
+    if (q && read_group(c, queue, name, &row) && row.near.count > 0 &&
+        row.low_first == q->set.low_first)
+        good &= group_line_goes_before(q, row.near.priority[row.near.count - 1],
+            row.near.sequence[row.near.count - 1], p->priority[0], p->sequence[0]);
+    if (!good)
+        c->complain(c->context, "a group's line is not in order", NULL);
+    c->behind_of = of;
+    c->behind = p->sequence[p->count - 1];
+}
+
 void
-group_check_line(struct group_check *c, struct slice key)
+group_check_line(struct group_check *c, struct slice key, struct slice value)
 {
     uint32_t queue;
     struct slice name;
     uint8_t priority;
     uint64_t sequence;
-    c->lines--;
-    if (!group_line_read(key, &queue, &name, &priority, &sequence))
+    struct group_places places;
+    if (!group_line_key_read(key, &queue, &name, &priority, &sequence) ||
+        !row_group_line_read(key, value, &places)) {
         c->complain(c->context, "a row of a group's line is damaged", NULL);
+        return;
+    }
+    c->lines -= places.count;
+    c->far += number_of(queue, name) * places.count;
+    check_row_of_line(c, queue, name, &places);
 }
 
 void
@@ -171,7 +226,7 @@ group_check_end(struct group_check *c)
     if (c->ready || c->out)
         c->complain(
             c->context, "a group counts jobs that are not there, or does not count some", NULL);
-    if (c->lines || c->turns)
+    if (c->lines || c->far || c->turns)
         c->complain(
             c->context, "a group has jobs in its line or its turn that are not there", NULL);
     if (c->dues)

@@ -14,14 +14,17 @@ struct group_check {
     void (*complain)(void *context, const char *what, const struct stint_id *id);
     void *context;
     uint64_t ready, out; /* sums: what jobs are, less what rows say */
-    uint64_t lines, turns, dues; /* rows that there should be, less those that there are */
+    uint64_t lines; /* jobs that wait in lines, less places that there are */
+    uint64_t far; /* a sum: those that have rows, less what groups say of them */
+    uint64_t behind, behind_of; /* the last job of the row that was looked at last; whose it is */
+    uint64_t turns, dues; /* rows that there should be, less those that there are */
 };
 
 /* A job that waits or runs. */
 void group_check_job(
     struct group_check *check, const struct stint_id *key, const struct record *record, bool runs);
 void group_check_row(struct group_check *check, struct slice key, struct slice value);
-void group_check_line(struct group_check *check, struct slice key);
+void group_check_line(struct group_check *check, struct slice key, struct slice value);
 void group_check_turn(struct group_check *check, struct slice key, struct slice value);
 void group_check_due(struct group_check *check, struct slice key);
 /* After all of them. */

@@ -1,6 +1,7 @@
 /* Attempts that have ended, as a record has them; the layout is told in attempts.h. */
 #include "attempts.h"
 #include "bytes.h"
+#include "numbers.h"
 
 #include <assert.h>
 #include <string.h>
@@ -12,7 +13,6 @@ enum {
     HAS_WORKER = 0x10,
     END = 0x0f,
     LONG_BYTES = 24, /* in format 10, without its texts */
-    NUMBER_BYTES_MAX = 10,
     ROW_BYTES_MAX =
         1 + 3 * NUMBER_BYTES_MAX + 1 + LIMIT_LABEL_BYTES + 1 + LIMIT_ATTEMPT_ERROR_BYTES,
 };
@@ -26,24 +26,18 @@ struct reader {
 static uint64_t
 read_number(struct reader *r)
 {
+    const uint8_t *at = r->rest.data, *end = at + r->rest.size;
     uint64_t value = 0;
-    for (unsigned at = 0; at < NUMBER_BYTES_MAX && at < r->rest.size; at++) {
-        value |= (uint64_t)(r->rest.data[at] & 0x7f) << 7 * at;
-        if (!(r->rest.data[at] & 0x80)) {
-            r->rest = (struct slice){r->rest.data + at + 1, r->rest.size - at - 1};
-            return value;
-        }
-    }
-    r->failed = true;
-    return 0;
+    r->failed |= !number_read(&at, end, &value);
+    r->rest = (struct slice){at, (size_t)(end - at)};
+    return value;
 }
 
 /* A time, told as the distance from another. */
 static uint64_t
 read_time(struct reader *r, uint64_t since_ms)
 {
-    uint64_t number = read_number(r);
-    return since_ms + (number & 1 ? ~(number >> 1) : number >> 1);
+    return number_to_distance(since_ms, read_number(r));
 }
 
 static struct slice
@@ -125,19 +119,9 @@ attempts_are_sane(struct slice attempts)
 }
 
 static uint8_t *
-write_number(uint8_t *at, uint64_t value)
-{
-    for (; value > 0x7f; value >>= 7)
-        *at++ = (uint8_t)(value | 0x80);
-    *at++ = (uint8_t)value;
-    return at;
-}
-
-static uint8_t *
 write_time(uint8_t *at, uint64_t since_ms, uint64_t time_ms)
 {
-    uint64_t later_ms = time_ms - since_ms;
-    return write_number(at, later_ms >> 63 ? ~later_ms << 1 | 1 : later_ms << 1);
+    return number_write(at, number_of_distance(since_ms, time_ms));
 }
 
 static uint8_t *
@@ -164,7 +148,7 @@ write_row(uint8_t *at, const struct attempt_row *before, const struct attempt_ro
     assert(row->worker.size <= LIMIT_LABEL_BYTES && row->error.size <= LIMIT_ATTEMPT_ERROR_BYTES);
     *at++ = (uint8_t)(IS_SHORT | row->end | (row->started_ms ? HAS_START : 0) |
         (row->worker.size ? HAS_WORKER : 0) | (row->error.size ? HAS_ERROR : 0));
-    at = write_number(at, row->attempt - before->attempt - 1);
+    at = number_write(at, row->attempt - before->attempt - 1);
     if (row->started_ms)
         at = write_time(at, before->ended_ms, row->started_ms);
     at = write_time(at, row->started_ms ? row->started_ms : before->ended_ms, row->ended_ms);

@@ -44,31 +44,96 @@ group_key(uint8_t key[GROUP_KEY_BYTES_MAX], uint32_t queue, struct slice name)
     return (struct slice){key, QUEUE_KEY_BYTES + name.size};
 }
 
+static uint8_t *
+write_places(uint8_t *at, const struct row_group *row, const struct group_places *places)
+{
+    uint64_t sequence = row->stands;
+    uint8_t priority = row->priority;
+    assert(places->count <= GROUP_PLACES);
+    *at++ = (uint8_t)places->count;
+    for (uint32_t i = 0; i < places->count; i++) {
+        bool other = places->priority[i] != priority;
+        uint64_t distance = number_of_distance(sequence, places->sequence[i]);
+        at = number_write(at, distance << 1 | other);
+        if (other)
+            *at++ = places->priority[i];
+        priority = places->priority[i];
+        sequence = places->sequence[i];
+    }
+    return at;
+}
+
+static bool
+read_places(struct slice *rest, const struct row_group *row, struct group_places *places)
+{
+    const uint8_t *at = rest->data, *end = at + rest->size;
+    uint64_t sequence = row->stands, number;
+    uint8_t priority = row->priority;
+    if (at == end || *at > GROUP_PLACES)
+        return false;
+    places->count = *at++;
+    for (uint32_t i = 0; i < places->count; i++) {
+        if (!number_read(&at, end, &number) || (number & 1 && at == end))
+            return false;
+        if (number & 1)
+            priority = *at++;
+        places->priority[i] = priority;
+        places->sequence[i] = sequence = number_to_distance(sequence, number >> 1);
+    }
+    *rest = (struct slice){at, (size_t)(end - at)};
+    return true;
+}
+
+/* Words as of a row of them, of which one is the check of the places behind. */
 struct slice
 row_group_write(uint8_t buffer[ROW_GROUP_BYTES_MAX], struct slice key, const struct row_group *row)
 {
+    uint8_t *places = buffer + ROW_HEAD_BYTES + 8 * (size_t)GROUP_WORDS, *end = places;
+    if (row->near.count > 0 || row->tail.count > 0) {
+        end = write_places(end, row, &row->near);
+        end = write_places(end, row, &row->tail);
+    }
+    size_t size = (size_t)(end - places);
     const uint64_t words[GROUP_WORDS] = {row->ready, row->out, row->stands, row->priority,
-        row->turn, row->finish, row->tokens, row->filled_ms, row->due_ms};
-    return row_words_write(buffer, seed_of(key), words, GROUP_WORDS);
+        row->turn, row->finish, row->tokens, row->filled_ms, row->due_ms, row->far, row->low_first,
+        size ? record_check(places, size, seed_of(key)) : 0};
+    size += row_words_write(buffer, seed_of(key), words, GROUP_WORDS).size;
+    return (struct slice){buffer, size};
+}
+
+/* A row of format 11 has no places, and what waits is all in lines. */
+static bool
+read_ends(struct slice key, struct slice rest, uint64_t check, struct row_group *row)
+{
+    if (rest.size == 0)
+        return check == 0;
+    return check == record_check(rest.data, rest.size, seed_of(key)) &&
+        read_places(&rest, row, &row->near) && read_places(&rest, row, &row->tail) &&
+        rest.size == 0;
 }
 
 bool
 row_group_read(struct slice key, struct slice value, struct row_group *row)
 {
-    uint64_t words[GROUP_WORDS];
-    if (!row_words_read(value, seed_of(key), words, GROUP_WORDS) || words[3] > UINT8_MAX ||
-        (words[2] > 0 && words[0] == 0))
+    enum { OLD_BYTES = ROW_HEAD_BYTES + 8 * 9 };
+    uint64_t w[GROUP_WORDS];
+    size_t size = row_words_size(value);
+    if (size > value.size ||
+        !row_words_read((struct slice){value.data, size}, seed_of(key), w, GROUP_WORDS) ||
+        w[3] > UINT8_MAX || (w[2] > 0 && w[0] == 0) || w[10] > 1)
         return false;
-    *row = (struct row_group){.ready = words[0],
-        .out = words[1],
-        .stands = words[2],
-        .priority = (uint8_t)words[3],
-        .turn = words[4],
-        .finish = words[5],
-        .tokens = words[6],
-        .filled_ms = words[7],
-        .due_ms = words[8]};
-    return true;
+    *row = (struct row_group){.ready = w[0],
+        .out = w[1],
+        .stands = w[2],
+        .priority = (uint8_t)w[3],
+        .turn = w[4],
+        .finish = w[5],
+        .tokens = w[6],
+        .filled_ms = w[7],
+        .due_ms = w[8],
+        .far = size > OLD_BYTES ? w[9] : w[0] - (w[2] > 0),
+        .low_first = w[10] != 0};
+    return read_ends(key, (struct slice){value.data + size, value.size - size}, w[11], row);
 }
 
 static uint8_t *
@@ -172,7 +237,7 @@ group_line_key(uint8_t key[GROUP_LINE_BYTES_MAX], uint32_t queue, struct slice n
 }
 
 bool
-group_line_read(
+group_line_key_read(
     struct slice key, uint32_t *queue, struct slice *name, uint8_t *priority, uint64_t *sequence)
 {
     if (key.size <= QUEUE_KEY_BYTES + 10)
@@ -183,6 +248,47 @@ group_line_read(
     *priority = (uint8_t)(UINT8_MAX - at[1]);
     *sequence = get_be(at + 2, 8);
     return at[0] == 0 && is_name(*name);
+}
+
+struct slice
+row_group_line_write(
+    uint8_t buffer[ROW_GROUP_LINE_BYTES_MAX], struct slice key, const struct group_places *places)
+{
+    uint8_t *at = buffer + 8;
+    assert(places->count > 0 && places->count <= GROUP_PLACES);
+    if (places->count == 1)
+        return (struct slice){buffer, 0};
+    for (uint32_t i = 1; i < places->count; i++) {
+        assert(places->sequence[i] > places->sequence[i - 1]);
+        at = number_write(at, places->sequence[i] - places->sequence[i - 1]);
+    }
+    size_t size = (size_t)(at - buffer);
+    put_be(buffer, record_check(buffer + 8, size - 8, seed_of(key)), 8);
+    return (struct slice){buffer, size};
+}
+
+bool
+row_group_line_read(struct slice key, struct slice value, struct group_places *places)
+{
+    const uint8_t *at = value.data + 8, *end = value.data + value.size;
+    uint32_t queue;
+    struct slice name;
+    uint64_t number;
+    if (!group_line_key_read(key, &queue, &name, &places->priority[0], &places->sequence[0]))
+        return false;
+    places->count = 1;
+    if (value.size == 0)
+        return true;
+    if (value.size <= 8 || get_be(value.data, 8) != record_check(at, value.size - 8, seed_of(key)))
+        return false;
+    for (; at < end; places->count++) {
+        uint32_t i = places->count;
+        if (i == GROUP_PLACES || !number_read(&at, end, &number) || number == 0)
+            return false;
+        places->priority[i] = places->priority[0];
+        places->sequence[i] = places->sequence[i - 1] + number;
+    }
+    return true;
 }
 
 struct slice

@@ -2,22 +2,30 @@
  * which has no zero in it. Nobody else knows an offset or a size. Numbers are big endian, so that
  * keys are in order; the key seeds the check.
  *
- *     groups       u32 queue, name -> words (struct row_group)
+ *     groups       u32 queue, name -> words (struct row_group), places
  *                  u32 queue, 0, 0 -> words of all groups of the queue (struct row_queue_groups)
  *                  u32 queue, 0, 1, u8 priority -> words: jobs of groups in the level that are
  *                  ready, and of them those that stand
  *                  u32 queue, 0, 2, name -> words: the weight that is set for the group
- *     group_lines  u32 queue, name, 0, u8 255 - priority, u64 sequence -> nothing
+ *     group_lines  u32 queue, name, 0, u8 255 - priority, u64 sequence -> nothing, or u64 check and
+ *                  for each that follows in the row how much larger its sequence is than the one
+ *                  before (numbers.h)
  *     group_turns  the first 8 bytes of the level's ids, u64 turn, u64 sequence -> u64 check, name
  *     group_due    u64 time, u32 queue, name -> nothing
+ *
+ * Places are u8 how many, and of each the distance of its sequence from the one before (numbers.h),
+ * twice, and one more if a u8 follows, a priority other than that of the one before. The first
+ * follows the job that stands.
  */
 #ifndef GROUP_ROWS_H
 #define GROUP_ROWS_H
 
+#include "numbers.h"
 #include "rows.h"
 
 enum {
-    GROUP_WORDS = 9,
+    GROUP_WORDS = 12,
+    GROUP_PLACES = 16, /* in a row, and at either end of a line */
     QUEUE_GROUPS_WORDS = 3,
     LEVEL_GROUPS_WORDS = 2,
     GROUP_WEIGHT_WORDS = 1,
@@ -28,7 +36,9 @@ enum {
     GROUP_LINE_BYTES_MAX = GROUP_KEY_BYTES_MAX + 1 + 1 + 8,
     GROUP_TURN_KEY_BYTES = LEVEL_KEY_BYTES + 8 + 8,
     GROUP_DUE_KEY_BYTES_MAX = 8 + GROUP_KEY_BYTES_MAX,
-    ROW_GROUP_BYTES_MAX = ROW_HEAD_BYTES + 8 * GROUP_WORDS,
+    ROW_PLACES_BYTES_MAX = 1 + GROUP_PLACES * (NUMBER_BYTES_MAX + 1),
+    ROW_GROUP_BYTES_MAX = ROW_HEAD_BYTES + 8 * GROUP_WORDS + 2 * ROW_PLACES_BYTES_MAX,
+    ROW_GROUP_LINE_BYTES_MAX = 8 + GROUP_PLACES * NUMBER_BYTES_MAX,
     ROW_QUEUE_GROUPS_BYTES_MAX = ROW_HEAD_BYTES + 8 * QUEUE_GROUPS_WORDS,
     ROW_LEVEL_GROUPS_BYTES_MAX = ROW_HEAD_BYTES + 8 * LEVEL_GROUPS_WORDS,
     ROW_GROUP_WEIGHT_BYTES_MAX = ROW_HEAD_BYTES + 8 * GROUP_WEIGHT_WORDS,
@@ -37,6 +47,13 @@ enum {
 
 /* The turn of a job that is kept apart: it is not handed out by turns. */
 #define GROUP_TURN_APART UINT64_MAX
+
+/* Jobs of a group, in order. */
+struct group_places {
+    uint32_t count;
+    uint8_t priority[GROUP_PLACES];
+    uint64_t sequence[GROUP_PLACES];
+};
 
 struct row_group {
     uint64_t ready; /* jobs that wait in its line, and the one that stands */
@@ -47,6 +64,10 @@ struct row_group {
     uint64_t finish; /* its next turn is not before this */
     uint64_t tokens, filled_ms; /* of its rate, as they were then; filled_ms 0: all */
     uint64_t due_ms; /* its row of STORE_GROUP_DUE; 0: it has none */
+    uint64_t far; /* how many of its line are in STORE_GROUP_LINES */
+    bool low_first; /* the order of the queue's priorities that `near` is in */
+    struct group_places near; /* the first of its line */
+    struct group_places tail; /* those that came last, of one priority: none is before `near` */
 };
 
 struct row_queue_groups {
@@ -87,11 +108,17 @@ bool row_group_weight_read(struct slice key, struct slice value, uint32_t *weigh
 
 /* ---- STORE_GROUP_LINES ---- */
 
+/* Where a row stands whose first job is that one. */
 struct slice group_line_key(uint8_t key[GROUP_LINE_BYTES_MAX], uint32_t queue, struct slice name,
     uint8_t priority, uint64_t sequence);
 /* False if it is none. */
-bool group_line_read(
+bool group_line_key_read(
     struct slice key, uint32_t *queue, struct slice *name, uint8_t *priority, uint64_t *sequence);
+/* Of jobs of one priority, at least one, the first of which the key tells. */
+struct slice row_group_line_write(
+    uint8_t buffer[ROW_GROUP_LINE_BYTES_MAX], struct slice key, const struct group_places *places);
+/* False if it is damaged. */
+bool row_group_line_read(struct slice key, struct slice value, struct group_places *places);
 
 /* ---- STORE_GROUP_TURNS ---- */
 

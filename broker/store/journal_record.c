@@ -1,6 +1,7 @@
 /* Records of a journal; the contract is in journal_record.h. */
 #include "journal_record.h"
 #include "id.h"
+#include "numbers.h"
 #include "record.h"
 
 #include <assert.h>
@@ -96,18 +97,7 @@ journal_writer_reset(struct journal_writer *w)
     w->seen = 0;
 }
 
-static uint8_t *
-write_number(uint8_t *at, uint64_t number)
-{
-    while (number >= 0x80) {
-        *at++ = (uint8_t)(number | 0x80);
-        number >>= 7;
-    }
-    *at++ = (uint8_t)number;
-    return at;
-}
-
-enum { NUMBER_BYTES_MAX = 10, CHANGE_BYTES_MAX = 2 + JOURNAL_KEY_BYTES_MAX + 2 * NUMBER_BYTES_MAX };
+enum { CHANGE_BYTES_MAX = 2 + JOURNAL_KEY_BYTES_MAX + 2 * NUMBER_BYTES_MAX };
 
 static void
 end_deletion(struct journal_writer *w)
@@ -120,7 +110,7 @@ end_deletion(struct journal_writer *w)
         return;
     /* The byte that says what it is stands where the deletion began. */
     at = pack_reserve(&w->buffer, NUMBER_BYTES_MAX);
-    const uint8_t *end = write_number(at, w->run_more);
+    const uint8_t *end = number_write(at, w->run_more);
     w->buffer.used -= NUMBER_BYTES_MAX - (size_t)(end - at);
 }
 
@@ -155,7 +145,7 @@ write_key(
     uint8_t shared = shared_bytes(last, key);
     *at++ = (uint8_t)(first + table);
     *at++ = shared;
-    at = write_number(at, key.size - shared);
+    at = number_write(at, key.size - shared);
     memcpy(at, key.data + shared, key.size - shared);
     memcpy(last->bytes + shared, key.data + shared, key.size - shared);
     last->size = (uint16_t)key.size;
@@ -176,7 +166,7 @@ journal_write_put(struct journal_writer *w, enum store_table table, struct slice
     uint8_t *at = write_key(w, CHANGE_PUT, table, key, head.size + body.size);
     if (!at)
         return;
-    at = write_number(at, head.size + body.size);
+    at = number_write(at, head.size + body.size);
     if (head.size)
         memcpy(at, head.data, head.size);
     if (body.size)
@@ -251,14 +241,8 @@ static uint64_t
 read_number(struct pack_reader *r)
 {
     uint64_t number = 0;
-    for (unsigned shift = 0; shift < 64 && r->at < r->end; shift += 7) {
-        uint8_t byte = *r->at++;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80 && (shift < 63 || byte < 2))
-            return number;
-    }
-    r->bad = true;
-    return 0;
+    r->bad |= !number_read(&r->at, r->end, &number);
+    return r->bad ? 0 : number;
 }
 
 static struct slice

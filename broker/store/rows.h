@@ -144,11 +144,17 @@ row_words_write(uint8_t *row, uint64_t seed, const uint64_t *words, unsigned cou
     return (struct slice){row, size};
 }
 
+/* Where its words end, as its head says; 0: it has none. */
+static inline size_t
+row_words_size(struct slice row)
+{
+    return row.size < ROW_HEAD_BYTES ? 0 : ROW_HEAD_BYTES + 8 * (size_t)row.data[9];
+}
+
 static inline bool
 row_words_read(struct slice row, uint64_t seed, uint64_t *words, unsigned count)
 {
-    if (row.size < ROW_HEAD_BYTES || row.data[8] != ROW_VERSION ||
-        row.size != ROW_HEAD_BYTES + 8 * (size_t)row.data[9] ||
+    if (row.size == 0 || row.size != row_words_size(row) || row.data[8] != ROW_VERSION ||
         get_be(row.data, 8) != record_check(row.data + 8, row.size - 8, seed))
         return false;
     bool lossless = true;

@@ -26,6 +26,8 @@
  *              forget.
  *     10 to 11 what is kept of runs is shorter; there are batches, groups and what jobs need, which
  *              a program of format 10 would not keep to.
+ *     11 to 12 rows of a group's line hold many jobs, and the row of the group its first and last
+ *              ones, which a program of format 11 would not find. What it wrote is read as it is.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -35,7 +37,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 11
+#define DATA_FORMAT 12
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

@@ -69,7 +69,7 @@ class Directory(harness.Case):
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 11", "stint-data 12"))
+            f.write(text.replace("stint-data 12", "stint-data 13"))
         self.refuse(78, "format 12", "up to 11")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):

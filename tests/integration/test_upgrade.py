@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 10, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 11, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -16,6 +16,8 @@ QUEUES = ["default", "other", "third", "fourth"]
 SESSION, SUBMISSION = bytes(range(16)), 10
 LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
         {1: "other", 3: b"waits in the other"}]
+NEW = "stint-data 12"
+REWRITTEN = (2, 8, 11)  # rows of these are, or those of the newest: all others are marked in the same way
 OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json",
            "--journal-size", "256K"]
 FAULTS, WALL = "tests/faults/faults.so", "tests/faults/wall.so"
@@ -90,7 +92,7 @@ class Upgrade(harness.Case):
         self.assertIn("its last words", self.place.stint("show", "--result", dead).stdout
                       + self.place.stint("result", dead).stdout)
         self.assertEqual(broker.log().count("brought to a newer format"), 1, broker.log())
-        self.assertEqual(self.format(), "stint-data 11")
+        self.assertEqual(self.format(), NEW)
 
     def test_a_session_goes_on_and_its_last_answer_is_given_again(self):
         self.broker()
@@ -126,6 +128,8 @@ class Upgrade(harness.Case):
         self.assertEqual(broker.log().count("brought to a newer format"), 1)
 
     def test_a_start_that_is_killed_anywhere_leaves_the_old_or_the_new(self):
+        if self.old not in REWRITTEN:
+            return
         found, point = set(), 0
         while True:
             point += 1
@@ -157,7 +161,7 @@ class Upgrade(harness.Case):
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
             self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), "stint-data 11")
+            self.assertEqual(self.format(), NEW)
             self.verify()
             return shown, "old" if upgraded else "new"
         finally:
@@ -177,7 +181,7 @@ class UpgradeOfFormat4(Upgrade):
         for q in self.place.json("queues"):
             self.assertEqual((q["paused"], q["closed"]), (False, False), q)
         self.assertEqual(self.place.stint("queue", "pause", "default").returncode, 0)
-        self.assertEqual(self.format(), "stint-data 11")
+        self.assertEqual(self.format(), NEW)
 
 
 class UpgradeOfFormat5(UpgradeOfFormat4):
@@ -241,6 +245,35 @@ class UpgradeOfFormat10(UpgradeOfFormat9):
         self.broker()
         self.assertEqual({q["name"]: q.get("weight") for q in self.place.json("queues")}["fourth"], 3)
         self.assertEqual([s["name"] for s in self.place.json("schedule", "ls")], ["yearly"])
+
+
+class UpgradeOfFormat11(UpgradeOfFormat10):
+    """A queue more, of which a job at a time runs of each group, with priorities; and a batch."""
+    old = 11
+    jobs = dict(JOBS, ready=349, running=1, succeeded=3)
+    queues = [*QUEUES, "fifth", "grouped"]
+
+    def test_jobs_of_groups_go_one_after_the_other_the_most_urgent_first(self):
+        self.broker()
+        group = {r["id"]: r.get("group") for r in self.place.json("show", *(
+            r["id"] for r in self.rows() if r["queue"] == "grouped"))}
+        w = peer.Worker(self.place.endpoint, queues=["grouped"], slots=50, window=50)
+        went = {"a": [], "b": [], None: []}
+        for _ in group:
+            job, attempt, _, _ = w.take()
+            w.settle(job, attempt, peer.SUCCEEDED)
+            _, _, priority, sequence = map(int, peer.text(job).split("."))
+            went[group[peer.text(job)]].append((-priority, sequence))
+        w.close()
+        self.assertEqual({name: len(jobs) for name, jobs in went.items()}, {"a": 31, "b": 10, None: 1})
+        went["a"].remove((-100, 1))  # it ran, and goes when it is known to be lost
+        for name, jobs in went.items():
+            self.assertEqual(jobs, sorted(jobs), name)
+        self.assertEqual(self.place.json("groups", "grouped"), [])
+
+    def test_a_batch_is_there(self):
+        self.broker()
+        self.assertEqual([(b["title"], b["jobs"]) for b in self.place.json("batch", "ls")], [("of old", 1)])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ ANSWERS, WIRE = "client/answers.c", "proto/wire.c"
 GUARD, RECORD_H = "worker/guard.c", "broker/store/record.h"
 NAMES = "broker/core/names.c"
 JOINT, ASKED, MESSAGE_JOINT = "broker/core/joint.c", "worker/joint.c", "proto/message_joint.c"
+LINE = "broker/core/group_line.c"
 RECALL, GROUPS, GROUP_BOOK, GROUP_TIME = ("broker/core/recall.c", "broker/core/groups.c", "broker/core/group_book.c", "broker/core/group_time.c")
 AFTER, LINKS, BACKLOG = "broker/core/after.c", "broker/core/links.c", "broker/core/backlog.c"
 ROOM, FLEET_HAS = "broker/core/room.c", "broker/core/fleet_has.c"
@@ -354,7 +355,7 @@ PLANTED = [
     # runs that have ended
     ("runs: a late outcome is one more", "broker/store/attempts.c", "    while (attempts_next(&attempts, &read) && read.attempt < row->attempt) {\n", "    while (attempts_next(&attempts, &read) && read.attempt <= row->attempt) {\n        row = read.attempt == row->attempt ? &(struct attempt_row){.attempt = read.attempt + 1, .end = row->end} : row;\n"),
     ("runs: where there is no room all go", "broker/store/attempts.c", "    for (unsigned left_out = 0; size == 0; left_out++)\n", "    for (unsigned left_out = 0; size == 0; left_out += LIMIT_ATTEMPTS_TOLD)\n"),
-    ("runs: an earlier time is told as a later one", "broker/store/attempts.c", "~later_ms << 1 | 1", "~later_ms << 1"),
+    ("runs: an earlier time is told as a later one", "broker/store/numbers.h", "~distance << 1 | 1", "~distance << 1"),
     ("runs: a name is left out though another is before it", "broker/store/attempts.c", "is_same(row->worker, before->worker) ? as_before", "before->worker.size ? as_before"),
     ("runs: one that had not begun has a start", ATTEMPT, "    if (l->begun_ms || !ran || l->leased.resumed)", "    if (l->begun_ms || (!ran && false) || l->leased.resumed)"),
     ("runs: the broker's start is theirs", ATTEMPT, "    if (l->begun_ms || !ran || l->leased.resumed)", "    if (l->begun_ms || !ran)"),
@@ -1229,7 +1230,26 @@ PLANTED = [
     # Groups.
     ("groups: as many run as want to", GROUPS, "    if (g->row.stands || g->row.ready == 0 || group_is_full(g))", "    if (g->row.stands || g->row.ready == 0)"),
     ("groups: a limit that is lowered does not hold for who stands", GROUPS, "    if (may_run(core, g))\n        return true;", "    if (may_run(core, g) || true)\n        return true;"),
-    ("groups: who is more urgent waits behind who stands", GROUPS, "    if (g->row.stands && goes_before(g, level->priority, sequence)) {", "    if (false && goes_before(g, level->priority, sequence)) {"),
+    ("groups: in the line the newest goes first", LINE, "(priority == than_priority && sequence < than_sequence)", "(priority == than_priority && sequence > than_sequence)"),
+    ("groups: the last that is near is lost when another comes", LINE, "        near->count--;\n        add_far(", "        near->count--;\n        if (false)\n            add_far("),
+    ("groups: who comes out of order is put behind the others", LINE, "    if (is_all || goes_before_place(g, priority, sequence, near, near->count - 1))", "    if (is_all)"),
+    ("groups: a tail that is full is lost", LINE, "        write_tail(core, g);\n    insert_place(tail", "        tail->count = 0;\n    insert_place(tail"),
+    ("groups: a tail takes jobs of all priorities", LINE, "tail->priority[0] != priority ||", "false ||"),
+    ("groups: a tail takes older jobs behind newer ones", LINE, "            sequence < tail->sequence[tail->count - 1]))", "            false))"),
+    ("groups: a tail is written over rows that it overlaps", LINE, "!found || p.sequence[p.count - 1] < tail.sequence[0]", "true || found"),
+    ("groups: what is near stays in the queue's old order", LINE, "    if (g->row.low_first == g->queue->set.low_first)\n        return;", "    if (g->row.low_first == g->queue->set.low_first || core)\n        return;"),
+    ("groups: the tail is not written before the first row comes near", LINE, "    if (found && row->tail.count > 0 &&", "    if (false && row->tail.count > 0 &&"),
+    ("groups: the tail never comes near", LINE, "    row->near = row->tail;\n", "    (void)p;\n"),
+    ("groups: a row that came near stays", LINE, "        del_row(core, g, &p);\n        row->far", "        row->far"),
+    ("groups: half of a full row is lost", LINE, "            put_row(core, g, &p);\n            p = upper;", "            p = upper;"),
+    ("groups: the other half of a full row is lost", LINE, "            put_row(core, g, &upper);", "            (void)upper;"),
+    ("groups: a row whose first job goes keeps it", LINE, "    if (p.sequence[0] == sequence)\n        del_row(core, g, &p);", "    (void)p;"),
+    ("groups: a job that goes takes its row with it", LINE, "    if (p.count > 0)\n        put_row(core, g, &p);\n    g->row.far--;", "    g->row.far--;"),
+    ("groups: where low priorities are first the line begins with the high ones", LINE, "        if (g->queue->set.low_first &&", "        if (false &&"),
+    ("groups: a damaged row of a line holds it up", LINE, "        if (p->count > 0)\n            return true;", "        if (true)\n            return p->count > 0;"),
+    ("groups: the places of a row are not checked", "broker/store/group_rows.c", "    return check == record_check(rest.data, rest.size, seed_of(key)) &&", "    return"),
+    ("groups: what format 11 wrote is not counted as far", "broker/store/group_rows.c", "size > OLD_BYTES ? w[9] : w[0] - (w[2] > 0)", "w[9]"),
+    ("groups: who is more urgent waits behind who stands", GROUPS, "    if (g->row.stands && goes_before_standing(g, level->priority, sequence)) {", "    if (false && goes_before_standing(g, level->priority, sequence)) {"),
     ("groups: one that is tried again keeps no place", GROUPS, "    record_hold(r, true);\n    return true;", "    group_mark(core, g);\n    return false;"),
     ("groups: one that keeps its place gives it up by its end no more", GROUPS, "    if (state == STINT_READY || state == STINT_RUNNING || record_holds(r))", "    if (state == STINT_READY || state == STINT_RUNNING)"),
     ("groups: weights are not looked at", GROUPS, "    g->row.finish = turn + GROUP_TURN / g->weight;", "    g->row.finish = turn + GROUP_TURN;"),

@@ -116,10 +116,15 @@ in_state(struct world *w, enum stint_state state)
     return stats.jobs[state];
 }
 
-static inline void
-assert_groups(struct world *w, uint64_t groups)
+/* What there is of groups: rows, and jobs that wait in their lines. */
+struct groups_there {
+    uint64_t groups, in_lines;
+};
+
+static inline struct groups_there
+groups_there(struct world *w)
 {
-    uint64_t count = 0;
+    struct groups_there there = {0, 0};
     struct slice key, value, from = {(const uint8_t *)"", 1};
     uint8_t at[GROUP_WEIGHT_KEY_BYTES_MAX + 1];
     w->store->ops->begin(w->store);
@@ -127,14 +132,30 @@ assert_groups(struct world *w, uint64_t groups)
         enum group_row which;
         uint32_t queue;
         struct slice name;
+        struct row_group row = {.ready = 0};
         assert_true(group_key_read(key, &which, &queue, &name));
-        count += which == GROUP_ROW_GROUP;
+        if (which == GROUP_ROW_GROUP)
+            assert_true(row_group_read(key, value, &row));
+        there.groups += which == GROUP_ROW_GROUP;
+        there.in_lines += row.far + row.near.count + row.tail.count;
         memcpy(at, key.data, key.size);
         at[key.size] = 0;
         from = (struct slice){at, key.size + 1};
     }
     w->store->ops->abort(w->store);
-    assert_int_equal(count, groups);
+    return there;
+}
+
+static inline void
+assert_groups(struct world *w, uint64_t groups)
+{
+    assert_int_equal(groups_there(w).groups, groups);
+}
+
+static inline uint64_t
+in_lines(struct world *w)
+{
+    return groups_there(w).in_lines;
 }
 
 #endif

@@ -15,15 +15,16 @@ static struct world *
 full_world(void)
 {
     struct world *w = world_of(2);
-    struct job_spec jobs[12];
-    struct got got[12];
+    enum { JOBS = 150 };
+    struct job_spec jobs[JOBS];
+    struct got got[JOBS];
     set_groups(w, (struct group_setting){2, 3600, 0}, NULL);
     set_weight(w, "c", 7);
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < JOBS; i++) {
         jobs[i] = of_group(i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "c", "x");
         jobs[i].priority = i % 2 ? 100 : 90;
     }
-    submit_all(w, jobs, 12, got);
+    submit_all(w, jobs, JOBS, got);
     assert_good(w);
     for (unsigned i = 0; i < TABLES; i++)
         assert_true(store_model_count(w->store, tables[i]) > 0);
@@ -97,9 +98,9 @@ a_row_that_belongs_to_nobody_is_found(void **state)
 static void
 a_row_that_is_damaged_is_found(void **state)
 {
-    static const enum store_table of[] = {STORE_GROUPS, STORE_GROUP_TURNS};
+    static const enum store_table of[] = {STORE_GROUPS, STORE_GROUP_LINES, STORE_GROUP_TURNS};
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         struct world *w = full_world();
         store_model_damage(w->store, of[i]);
         assert_true(problems(w, true) > 0);
