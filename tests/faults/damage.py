@@ -41,14 +41,12 @@ def make(killed):
 
 
 def contents(place):
-    rows = {}
     listed = place.stint("ls", "--json", "--limit", "0", "--broker-timeout", "30s", timeout=40)
     if listed.returncode != 0:
         raise ValueError(listed.stderr)
-    for row in map(json.loads, listed.stdout.splitlines()):
-        shown = place.json("show", "--payload", row["id"], timeout=20)
-        rows[row["id"]] = (row["state"], shown[0].get("payload") if shown else None)
-    return rows
+    states = {row["id"]: row["state"] for row in map(json.loads, listed.stdout.splitlines())}
+    payloads = {row["id"]: row.get("payload") for row in place.json("show", "--payload", *states, timeout=40)}
+    return {job: (state, payloads.get(job)) for job, state in states.items()}
 
 
 def try_flip(arguments):

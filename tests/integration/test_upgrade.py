@@ -71,10 +71,8 @@ class Upgrade(harness.Case):
     def finish(self, queues=None):
         """A worker brings all that is not scheduled to its end."""
         w = peer.Worker(self.place.endpoint, queues=queues or self.queues, slots=50, window=50)
-        while any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
-            for _ in range(min(50, 1 + len(w.held))):
-                if not any(self.place.stats()["jobs"][s] for s in ("ready", "running")):
-                    break
+        while there := sum(self.place.stats()["jobs"][s] for s in ("ready", "running")):
+            for _ in range(there):
                 job, attempt, _, _ = w.take()
                 w.settle(job, attempt, peer.SUCCEEDED, b"at last")
         w.close()
