@@ -5,10 +5,9 @@
  * a rate, until its bucket is full again).
  *
  * The record of a ready job stands in STORE_LIVE as any other, and searching passes over it: it is
- * counted as one that is kept apart. Where it is in its group is told by one row more:
+ * counted as one that is kept apart. Where it is in its group is told elsewhere:
  *
- *   in line   STORE_GROUP_LINES, in the order in which the group's jobs go: most urgent first, then
- *             the oldest, whatever the order of the queue
+ *   in line   group_line.h, in the order in which the group's jobs go
  *   stands    STORE_GROUP_TURNS: the head of its line, if the group may run one more. One of a
  *             group stands at a time. Of those that stand in a level, the one whose turn is first
  *             is handed out; then the next of its group comes to stand, if that may.

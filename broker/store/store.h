@@ -44,8 +44,8 @@ enum store_table {
     STORE_BATCHES, /* number, 0 or 1 -> a batch: how far it is; its title and the jobs it makes */
     STORE_MEMBERS, /* number of a batch, id -> nothing: the job is in it */
     STORE_GROUPS, /* queue number, group -> how many jobs of it wait and run, and when it is next */
-    STORE_GROUP_LINES, /* queue number, group, priority, sequence -> nothing: jobs that wait in it
-                        */
+    STORE_GROUP_LINES, /* queue number, group, priority, sequence -> jobs that wait in it, from that
+                          one on */
     STORE_GROUP_TURNS, /* level, turn, sequence -> group: its next job, which may be handed out */
     STORE_GROUP_DUE, /* time, queue number, group -> nothing: then it is to be looked at */
     STORE_TABLES

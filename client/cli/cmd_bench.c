@@ -38,10 +38,9 @@ static struct poptOption options[] = {
     {"priorities", 0, POPT_ARG_STRING, &priorities_text, 0, "mix so many priorities (1)", "N"},
     {"kept", 0, POPT_ARG_NONE, &keep, 0, "keep outcomes, as the broker does by default", NULL},
     {"feature", 0, POPT_ARG_STRING, &feature, 0,
-        "with lifecycle: each job has a unique key, is due a millisecond later, is after others, "
-        "or "
-        "is in one of 1,000 groups of which 10 jobs run at once, or of 10,000 that take turns",
-        "unique|scheduled|chain|graph|group_limited|groups_fair"},
+        "with lifecycle: jobs of a kind (unique, scheduled, chain, graph, group_limited, "
+        "groups_fair)",
+        "NAME"},
     {"samples", 0, POPT_ARG_STRING, &samples_text, 0, "of latency and start (2000)", "N"},
     {"queue", 'q', POPT_ARG_STRING, &queue, 0, "use this queue (bench, bench-latency, bench-start)",
         "NAME"},
