@@ -82,8 +82,7 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
 {
     struct lease *l = attempt_lease(core, job->level, &job->id, &job->key, &job->record, w);
     live_leased(core, l);
-    l->bytes = job->bytes.data;
-    l->bytes_size = (uint32_t)job->bytes.size;
+    l->bytes = job->bytes;
     core->step.lent = true;
     w->fresh++;
     w->peer->taken_bytes += job->record.body_bytes;

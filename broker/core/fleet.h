@@ -46,7 +46,6 @@ struct lease {
     bool begun; /* its handler was started, as far as we were told */
     bool suspect; /* it was lost with a worker before, so that it may be what ends them */
     bool grave; /* a suspect that may not share its worker with another one */
-    uint32_t bytes_size;
     struct leased leased;
     uint64_t time_to_run_ms, deadline_ms; /* deadline: by listened_ms; 0: none */
     uint64_t begun_ms; /* by the wall clock; 0: it has not begun, or nobody needs it */
@@ -55,7 +54,7 @@ struct lease {
     struct refusers *refusers; /* NULL: none */
     struct progress *progress; /* NULL: it has told nothing */
     struct lease *prev, *next; /* in the worker's list */
-    const uint8_t *bytes; /* of its record, only while a step dispatches it */
+    struct slice bytes; /* only while a step dispatches it */
     UT_hash_handle hh;
 };
 
