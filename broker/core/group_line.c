@@ -229,11 +229,15 @@ put_in_order(struct core *core, struct group *g)
     const struct group_places near = g->row.near;
     if (g->row.low_first == g->queue->set.low_first)
         return;
+    bool is_all = g->row.far == 0 && g->row.tail.count == 0;
+    g->row.low_first = g->queue->set.low_first;
+    g->row.near.count = 0;
     write_tail(core, g);
     for (uint32_t i = 0; i < near.count; i++)
-        add_far(core, g, near.priority[i], near.sequence[i]);
-    g->row.near.count = 0;
-    g->row.low_first = g->queue->set.low_first;
+        if (is_all)
+            sort_in(g, &g->row.near, near.priority[i], near.sequence[i]);
+        else
+            add_far(core, g, near.priority[i], near.sequence[i]);
     group_mark(core, g);
 }
 
