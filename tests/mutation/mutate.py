@@ -66,7 +66,7 @@ def notices(tree, options):
     if not options.sim_only:
         tests.append((f"{MORE_SEEDS} seeds", [sim, "--no-shrink", "--from", SEEDS, "--seeds", MORE_SEEDS]))
     for name, argv in tests:
-        if not passes(argv, tree, 300):
+        if not passes(argv, tree, 900):  # seconds: the machine may be slow
             return name
     if not options.sim_only and not (builds(tree) and passes(tests_of("integration", 300), tree, 900)):
         return "integration tests"
