@@ -108,6 +108,30 @@ a_row_that_is_damaged_is_found(void **state)
     }
 }
 
+/* Its jobs are not found any more; those behind it go on. */
+static void
+a_row_of_a_line_that_is_damaged_holds_up_nobody(void **state)
+{
+    enum { JOBS = 1 + 4 * GROUP_PLACES };
+    struct world *w = world_of(1);
+    struct stint_id id[JOBS];
+    unsigned ended = 0;
+    (void)state;
+    set_running(w, 1);
+    for (unsigned i = 0; i < JOBS; i++)
+        id[i] = give(w, "a");
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_LINES), 2);
+    store_model_damage(w->store, STORE_GROUP_LINES);
+    for (unsigned i = 0; i < JOBS; i++)
+        if (world_state(w, id[i], NULL) == STINT_RUNNING) {
+            finish(w, id[i], 1, OUTCOME_SUCCEEDED);
+            ended++;
+        }
+    assert_int_equal(ended, JOBS - GROUP_PLACES);
+    assert_true(problems(w, true) > 0);
+    world_destroy(&w);
+}
+
 /* The record of a job that stands, and of one in line: its group goes on. */
 static void
 a_record_that_is_damaged_does_not_hold_up_its_group(void **state)
@@ -287,6 +311,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {FOR(a_row_that_is_gone_is_missed),
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
+        FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
         FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),
         FOR(the_broker_wakes_when_a_group_has_a_token)};
