@@ -108,6 +108,39 @@ a_row_that_is_damaged_is_found(void **state)
     }
 }
 
+/* Each bit of it counts, and a row of format 11 is one whose line is all in rows. */
+static void
+a_row_of_a_group_is_read_as_it_was_written(void **state)
+{
+    enum { OLD_WORDS = 9 };
+    struct row_group row = {.ready = 6, .out = 2, .stands = 1000, .priority = 90, .far = 1}, read;
+    uint8_t key[GROUP_KEY_BYTES_MAX], bytes[ROW_GROUP_BYTES_MAX];
+    struct slice at = group_key(key, 7, text("a"));
+    const uint64_t old[OLD_WORDS] = {6, 2, 1000, 90};
+    (void)state;
+    row.low_first = true;
+    row.near = (struct group_places){3, {90, 90, 200}, {7, 1001, UINT64_MAX >> 3}};
+    row.tail = (struct group_places){1, {200}, {1}};
+    struct slice value = row_group_write(bytes, at, &row);
+    assert_true(row_group_read(at, value, &read));
+    assert_true(read.ready == 6 && read.out == 2 && read.far == 1 && read.low_first);
+    assert_int_equal(read.near.count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(read.near.priority[i] == row.near.priority[i] &&
+            read.near.sequence[i] == row.near.sequence[i]);
+    assert_true(read.tail.count == 1 && read.tail.priority[0] == 200 && read.tail.sequence[0] == 1);
+    for (size_t i = 0; i < 8 * value.size; i++) {
+        bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_false(row_group_read(at, value, &read));
+        bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    for (size_t size = 0; size < value.size; size++)
+        assert_false(row_group_read(at, (struct slice){bytes, size}, &read));
+    uint64_t seed = record_check(at.data, at.size, 0);
+    assert_true(row_group_read(at, row_words_write(bytes, seed, old, OLD_WORDS), &read));
+    assert_true(read.ready == 6 && read.far == 5 && read.near.count == 0 && read.tail.count == 0);
+}
+
 /* Its jobs are not found any more; those behind it go on. */
 static void
 a_row_of_a_line_that_is_damaged_holds_up_nobody(void **state)
@@ -311,6 +344,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {FOR(a_row_that_is_gone_is_missed),
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
+        FOR(a_row_of_a_group_is_read_as_it_was_written),
         FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
         FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),
