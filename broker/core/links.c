@@ -46,13 +46,16 @@ read_parents(
 bool
 links_parents(struct store *store, const struct stint_id *id, struct pack_buffer *ids)
 {
+    const size_t full = PARENTS_A_ROW * STINT_ID_BYTES;
     bool there = true, whole = true;
     for (uint32_t number = 0; there; number++) {
-        struct slice row;
-        if (read_parents(store, id, number, &there, &row))
+        struct slice row = {NULL, 0};
+        if (read_parents(store, id, number, &there, &row)) {
             memcpy(pack_reserve(ids, row.size), row.data, row.size);
-        else
+            there = row.size == full; /* or it is the last one */
+        } else {
             whole &= !there && number > 0;
+        }
     }
     return whole;
 }
