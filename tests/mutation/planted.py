@@ -1247,7 +1247,7 @@ PLANTED = [
     ("lines: a job that goes takes its row with it", LINE, "    if (p.count > 0)\n        put_row(core, g, &p);\n    g->row.far--;", "    g->row.far--;"),
     ("lines: where low priorities are first the line begins with the high ones", LINE, "        if (g->queue->set.low_first &&", "        if (false &&"),
     ("lines: a damaged row of a line holds it up", LINE, "        if (p->count > 0)\n            return true;", "        if (true)\n            return p->count > 0;"),
-    ("lines: the places of a row are not checked", "broker/store/group_rows.c", "    return check == record_check(rest.data, rest.size, seed_of(key)) &&", "    return"),
+    ("lines: the places of a row are not checked", "broker/store/group_rows.c", "    return check == record_check(rest.data, rest.size, seed_of(key)) &&", "    return record_check(rest.data, rest.size, seed_of(key) + check) > 0 &&"),
     ("lines: what format 11 wrote is not counted as far", "broker/store/group_rows.c", "size > OLD_BYTES ? w[9] : w[0] - (w[2] > 0)", "w[9]"),
     ("groups: who is more urgent waits behind who stands", GROUPS, "    if (g->row.stands && goes_before_standing(g, level->priority, sequence)) {", "    if (false && goes_before_standing(g, level->priority, sequence)) {"),
     ("groups: one that is tried again keeps no place", GROUPS, "    record_hold(r, true);\n    return true;", "    group_mark(core, g);\n    return false;"),
