@@ -65,12 +65,13 @@ class Directory(harness.Case):
             os.remove(p.log_path)
 
     def test_a_newer_format_is_refused_with_both_versions(self):
+        known = harness.DATA_FORMAT
         self.fill()
         with open(self.data("MANIFEST")) as f:
             text = f.read()
         with open(self.data("MANIFEST"), "w") as f:
-            f.write(text.replace("stint-data 12", "stint-data 13"))
-        self.refuse(78, "format 12", "up to 11")
+            f.write(text.replace(f"stint-data {known}", f"stint-data {known + 1}"))
+        self.refuse(78, f"format {known + 1}", f"up to {known}")
 
     def test_a_foreign_or_broken_manifest_is_refused(self):
         self.fill()

@@ -18,6 +18,7 @@ import peer
 
 # A sanitizer or valgrind wants address space and descriptors of its own.
 INSTRUMENTED = bool(harness.WRAP) or not {"ASAN_OPTIONS", "TSAN_OPTIONS"}.isdisjoint(os.environ)
+FORMAT = f"stint-data {harness.DATA_FORMAT}"  # the first line of a manifest
 
 
 def full_pipe(size=4096):
@@ -268,18 +269,18 @@ class Directory(harness.Case):
                 self.assertEqual(f.read(), before)
 
     def test_a_directory_of_the_first_format_is_taken_and_brought_up_to_date(self):
-        self.manifest(lambda text: text[:text.index("broker")].replace("stint-data 12", "stint-data 1"))
+        self.manifest(lambda text: text[:text.index("broker")].replace(FORMAT, "stint-data 1"))
         self.broker = self.place.broker()
         self.assertEqual(self.place.state(self.job), "ready")
         with open(self.data("MANIFEST")) as f:
-            self.assertRegex(f.read(), r"^stint-data 12\n.*\n.*\nbroker 0\n$")
+            self.assertRegex(f.read(), "^" + FORMAT + r"\n.*\n.*\nbroker 0\n$")
 
     def test_jobs_of_another_broker_number_are_named_so(self):
         for options in ([], ["--verify"]):
             self.broker.stop()
             self.refuse(78, "belongs to broker number 0", "--broker-number 0",
                         options=["--broker-number", "7", *options])
-        self.manifest(lambda text: text[:text.index("broker")].replace("stint-data 12", "stint-data 1"))
+        self.manifest(lambda text: text[:text.index("broker")].replace(FORMAT, "stint-data 1"))
         self.refuse(78, "belongs to broker number 0", options=["--broker-number", "7"])
         self.place.broker()
         self.assertEqual(self.place.state(self.job), "ready")
@@ -288,7 +289,7 @@ class Directory(harness.Case):
         whole = self.manifest(lambda text: text)
         changes = ["", "\n", whole[:-1], whole + "x", whole + whole, whole.replace("size ", "size -"),
                    whole.replace("broker 0", "broker 65536"), whole.replace("broker 0", "broker -1"),
-                   whole.replace("stint-data 12", "stint-data 0"), whole.replace("identity ", "identity"),
+                   whole.replace(FORMAT, "stint-data 0"), whole.replace("identity ", "identity"),
                    whole.replace("size ", "size 99999999999999999999"), whole.replace("\n", "\0")]
         for text in changes:
             self.manifest(lambda _: text)

@@ -16,7 +16,7 @@ QUEUES = ["default", "other", "third", "fourth"]
 SESSION, SUBMISSION = bytes(range(16)), 10
 LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
         {1: "other", 3: b"waits in the other"}]
-NEW = "stint-data 12"
+NEW = f"stint-data {harness.DATA_FORMAT}"
 REWRITTEN = (2, 8, 11)  # rows of these are, or those of the newest: all others are marked in the same way
 OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json",
            "--journal-size", "256K"]
