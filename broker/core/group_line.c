@@ -158,11 +158,14 @@ split(struct group_places *p, struct group_places *upper)
     p->count = HALF;
 }
 
+/* Where a group's row was damaged, one that comes may be there already. */
 static void
 add_far(struct core *core, struct group *g, uint8_t priority, uint64_t sequence)
 {
     struct group_places p, upper;
     bool found = find_row(core, g, priority, sequence, &p);
+    if (found && find_place(&p, priority, sequence) < p.count)
+        return;
     g->row.far++;
     if (!found || (p.count == GROUP_PLACES && sequence > p.sequence[p.count - 1])) {
         p.count = 0; /* a row of its own */
@@ -183,15 +186,14 @@ static bool
 remove_far(struct core *core, struct group *g, uint8_t priority, uint64_t sequence)
 {
     struct group_places p;
-    if (g->row.far == 0 || !find_row(core, g, priority, sequence, &p) ||
-        find_place(&p, priority, sequence) == p.count)
+    if (!find_row(core, g, priority, sequence, &p) || find_place(&p, priority, sequence) == p.count)
         return false;
     if (p.sequence[0] == sequence)
         del_row(core, g, &p);
     (void)take_place(&p, priority, sequence);
     if (p.count > 0)
         put_row(core, g, &p);
-    g->row.far--;
+    g->row.far -= g->row.far > 0;
     return true;
 }
 
@@ -285,7 +287,7 @@ add_tail(struct core *core, struct group *g, uint8_t priority, uint64_t sequence
     struct group_places *tail = &g->row.tail;
     if (tail->count > 0 &&
         (tail->count == GROUP_PLACES || tail->priority[0] != priority ||
-            sequence < tail->sequence[tail->count - 1]))
+            sequence <= tail->sequence[tail->count - 1]))
         write_tail(core, g);
     insert_place(tail, tail->count, priority, sequence);
 }

@@ -17,7 +17,9 @@ static void
 count_ready(struct core *core, struct level *level, bool more)
 {
     uint64_t one = more ? 1 : UINT64_MAX;
-    assert(more || (level->groups.ready > 0 && level->apart > 0 && level->queue->apart > 0));
+    if (!more && level->groups.ready == 0)
+        return; /* a row that was damaged counts from 0 on */
+    assert(more || (level->apart > 0 && level->queue->apart > 0));
     level->groups.ready += one;
     level->apart += one;
     level->queue->apart += one;
@@ -137,19 +139,27 @@ enter(struct core *core, struct group *g, struct level *level, const struct stin
     arrange(core, g);
 }
 
-/* The ready job stands no more, and is not in line. False: it did not, and was not. */
+/* False: the job neither stood nor was in line. */
 static bool
-leave(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
+step_out(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
 {
     bool stood = g->row.stands == id_sequence(key) && g->row.priority == level->priority;
     if (stood)
         stand_down(core, g);
     else if (!group_line_remove(core, g, level->priority, id_sequence(key)))
         return false;
-    g->row.ready = less_one(g->row.ready);
-    count_ready(core, level, false);
+    g->row.ready -= g->row.ready > (g->row.stands > 0); /* its row may have been damaged */
     group_mark(core, g);
     return true;
+}
+
+/* The ready job waits no more. It counts in its level though the group's row may have been damaged,
+ * and know nothing of it. */
+static void
+leave(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
+{
+    (void)step_out(core, g, level, key);
+    count_ready(core, level, false);
 }
 
 /* ---- what jobs do ---- */
@@ -171,7 +181,7 @@ part(
     struct core *core, struct level *level, const struct stint_id *key, struct group *g, bool ready)
 {
     if (ready)
-        (void)leave(core, g, level, key);
+        leave(core, g, level, key);
     else
         g->row.out = less_one(g->row.out);
     group_mark(core, g);
@@ -207,7 +217,7 @@ groups_take(
     bool stood = g->row.stands == id_sequence(key) && g->row.priority == level->priority;
     uint64_t turn =
         stood ? g->row.turn : later(groups_of_queue(core, g->queue)->turn, g->row.finish);
-    (void)leave(core, g, level, key);
+    leave(core, g, level, key);
     g->row.out++;
     group_use_token(core, g);
     take_turn(core, g, turn);
@@ -226,7 +236,7 @@ groups_hold(struct core *core, struct level *level, const struct stint_id *key, 
     if (ready && g->row.out > 0)
         return false;
     if (ready) {
-        (void)leave(core, g, level, key);
+        leave(core, g, level, key);
         g->row.out++;
     }
     record_hold(r, true);
@@ -238,7 +248,7 @@ groups_set_apart(
     struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
 {
     struct group *g = group_get(core, level->queue, r->group);
-    (void)leave(core, g, level, key);
+    leave(core, g, level, key);
     g->row.out++;
     turns_put(core, key, GROUP_TURN_APART, group_name(g));
     arrange(core, g);
@@ -286,10 +296,12 @@ groups_set_aside(struct core *core, struct level *level, const struct stint_id *
     if (name.size == 0)
         return;
     struct group *g = group_get(core, level->queue, name);
+    if (!ran && !step_out(core, g, level, key))
+        return;
     if (ran)
         g->row.out = less_one(g->row.out);
-    else if (!leave(core, g, level, key))
-        return;
+    else
+        count_ready(core, level, false);
     group_mark(core, g);
     arrange(core, g);
 }
@@ -387,7 +399,7 @@ groups_drop(struct core *core, struct level *level, const struct standing *s)
     struct group *g = group_of(core, level, s);
     struct stint_id key = s->key;
     if (g->row.stands == id_sequence(&key) && g->row.priority == level->priority)
-        (void)leave(core, g, level, &key);
+        leave(core, g, level, &key);
     else
         del_turn(core, &key, s->turn);
     arrange(core, g);

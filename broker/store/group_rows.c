@@ -270,7 +270,6 @@ row_group_line_write(
 bool
 row_group_line_read(struct slice key, struct slice value, struct group_places *places)
 {
-    const uint8_t *at = value.data + 8, *end = value.data + value.size;
     uint32_t queue;
     struct slice name;
     uint64_t number;
@@ -279,7 +278,10 @@ row_group_line_read(struct slice key, struct slice value, struct group_places *p
     places->count = 1;
     if (value.size == 0)
         return true;
-    if (value.size <= 8 || get_be(value.data, 8) != record_check(at, value.size - 8, seed_of(key)))
+    if (value.size <= 8)
+        return false;
+    const uint8_t *at = value.data + 8, *end = value.data + value.size;
+    if (get_be(value.data, 8) != record_check(at, value.size - 8, seed_of(key)))
         return false;
     for (; at < end; places->count++) {
         uint32_t i = places->count;

@@ -17,7 +17,6 @@ SESSION, SUBMISSION = bytes(range(16)), 10
 LAST = [{3: b"waits urgently", 4: 255}, {1: "fourth", 3: b"P" * 5000},
         {1: "other", 3: b"waits in the other"}]
 NEW = f"stint-data {harness.DATA_FORMAT}"
-REWRITTEN = (2, 8, 11)  # rows of these are, or those of the newest: all others are marked in the same way
 OPTIONS = ["--heartbeat", "200ms", "--lost", "2s", "--grace", "300ms", "--keep", "3650d", "--log-format", "json",
            "--journal-size", "256K"]
 FAULTS, WALL = "tests/faults/faults.so", "tests/faults/wall.so"
@@ -37,7 +36,7 @@ def at_its_time(*libraries, **variables):
     return dict(os.environ, LD_PRELOAD=preload, STINT_WALL=str(WRITTEN), **variables)
 
 
-class Upgrade(harness.Case):
+class OldDirectory(harness.Case):
     old = 2
     jobs, queues, results = JOBS, QUEUES, ["R" * 9000, "done"]
 
@@ -65,6 +64,8 @@ class Upgrade(harness.Case):
         self.assertEqual(len(rows), sum(self.jobs.values()))
         return rows
 
+
+class Upgrade(OldDirectory):
     def outcome(self, state):
         return [self.place.stint("result", r["id"]).stdout for r in self.rows() if r["state"] == state]
 
@@ -124,47 +125,6 @@ class Upgrade(harness.Case):
         broker = self.broker()
         self.rows()
         self.assertEqual(broker.log().count("brought to a newer format"), 1)
-
-    def test_a_start_that_is_killed_anywhere_leaves_the_old_or_the_new(self):
-        if self.old not in REWRITTEN:
-            return
-        found, point = set(), 0
-        while True:
-            point += 1
-            shown = self.killed_at(point)
-            if shown is None:
-                break
-            found.add(shown)
-        self.assertGreater(point, 5)
-        self.assertEqual({rows for _, rows in found}, {"old", "new"})
-
-    def killed_at(self, point):
-        """What a start left that was killed at this operation: the manifest's format, and the rows'; None
-        if it came to serving."""
-        place = harness.Place()
-        try:
-            unpack(place, self.old)
-            self.place, kept = place, self.place
-            first = place.broker(*OPTIONS, env=at_its_time(
-                FAULTS, STINT_FAULTS_DIRECTORY=place.path("data"), STINT_FAULTS=f"crash:{point}"))
-            harness.wait_until(lambda: not first.running() or '"ready"' in first.log() or
-                               "event=ready" in first.log(), "it is killed or serves")
-            if first.running():
-                return None
-            said = first.log().count("brought to a newer format")
-            shown = self.format()
-            found = self.verify()
-            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
-            second = place.broker(*OPTIONS, env=at_its_time())
-            self.rows()
-            upgraded = second.log().count("brought to a newer format") - said
-            self.assertEqual(second.stop(), 0)
-            self.assertEqual(self.format(), NEW)
-            self.verify()
-            return shown, "old" if upgraded else "new"
-        finally:
-            self.place = kept
-            place.close()
 
 
 class UpgradeOfFormat3(Upgrade):
@@ -272,6 +232,58 @@ class UpgradeOfFormat11(UpgradeOfFormat10):
     def test_a_batch_is_there(self):
         self.broker()
         self.assertEqual([(b["title"], b["jobs"]) for b in self.place.json("batch", "ls")], [("of old", 1)])
+
+
+class KilledUpgrade(OldDirectory):
+    """Of formats of which rows are written anew, and of the newest: all others are only marked, as that one."""
+
+    def test_a_start_that_is_killed_anywhere_leaves_the_old_or_the_new(self):
+        found, point = set(), 0
+        while True:
+            point += 1
+            shown = self.killed_at(point)
+            if shown is None:
+                break
+            found.add(shown)
+        self.assertGreater(point, 5)
+        self.assertEqual({rows for _, rows in found}, {"old", "new"})
+
+    def killed_at(self, point):
+        """What a start left that was killed at this operation: the manifest's format, and the rows'; None
+        if it came to serving."""
+        place = harness.Place()
+        try:
+            unpack(place, self.old)
+            self.place, kept = place, self.place
+            first = place.broker(*OPTIONS, env=at_its_time(
+                FAULTS, STINT_FAULTS_DIRECTORY=place.path("data"), STINT_FAULTS=f"crash:{point}"))
+            harness.wait_until(lambda: not first.running() or '"ready"' in first.log() or
+                               "event=ready" in first.log(), "it is killed or serves")
+            if first.running():
+                return None
+            said = first.log().count("brought to a newer format")
+            shown = self.format()
+            found = self.verify()
+            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
+            second = place.broker(*OPTIONS, env=at_its_time())
+            self.rows()
+            upgraded = second.log().count("brought to a newer format") - said
+            self.assertEqual(second.stop(), 0)
+            self.assertEqual(self.format(), NEW)
+            self.verify()
+            return shown, "old" if upgraded else "new"
+        finally:
+            self.place = kept
+            place.close()
+
+
+class KilledUpgradeOfFormat8(KilledUpgrade):
+    old = 8
+
+
+class KilledUpgradeOfFormat11(KilledUpgrade):
+    old = 11
+    jobs = UpgradeOfFormat11.jobs
 
 
 if __name__ == "__main__":

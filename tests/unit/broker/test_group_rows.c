@@ -165,6 +165,40 @@ a_row_of_a_line_that_is_damaged_holds_up_nobody(void **state)
     world_destroy(&w);
 }
 
+/* Its row is gone, so that nobody knows of what is in its line. Who is cancelled and tried again
+ * may be there still, and the broker lives with it: all that can be asked for can be done. */
+static void
+a_group_whose_row_is_gone_ends_no_broker(void **state)
+{
+    enum { JOBS = 1 + 6 * GROUP_PLACES };
+    struct world *w = world_of(1);
+    struct stint_id id[JOBS];
+    uint8_t key[GROUP_KEY_BYTES_MAX];
+    (void)state;
+    set_running(w, 1);
+    for (unsigned i = 0; i < JOBS; i++)
+        id[i] = give(w, "a");
+    w->store->ops->begin(w->store);
+    assert_true(store_del(w->store, STORE_GROUPS, group_key(key, id_queue(&id[0]), text("a"))));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    set_running(w, 1); /* all that is known of groups is forgotten */
+    assert_true(problems(w, true) > 0);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 2; i < JOBS; i++) {
+            ask(w, MESSAGE_CANCEL, id[i], STINT_OK);
+            ask(w, MESSAGE_RETRY, id[i], STINT_OK);
+        }
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < JOBS; i++)
+            if (world_state(w, id[i], NULL) == STINT_RUNNING)
+                finish(w, id[i], 1, OUTCOME_SUCCEEDED);
+    for (unsigned i = 0; i < JOBS; i++)
+        if (world_state(w, id[i], NULL) == STINT_READY)
+            ask(w, MESSAGE_CANCEL, id[i], STINT_OK);
+    assert_int_equal(in_state(w, STINT_READY), 0);
+    world_destroy(&w);
+}
+
 /* The record of a job that stands, and of one in line: its group goes on. */
 static void
 a_record_that_is_damaged_does_not_hold_up_its_group(void **state)
@@ -345,6 +379,7 @@ main(void)
     const struct CMUnitTest tests[] = {FOR(a_row_that_is_gone_is_missed),
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
         FOR(a_row_of_a_group_is_read_as_it_was_written),
+        FOR(a_group_whose_row_is_gone_ends_no_broker),
         FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
         FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),
