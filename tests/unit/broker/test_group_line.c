@@ -2,6 +2,7 @@
  * one priority and of several, are cancelled, and go; the queue's order is turned round, and what
  * is known of the group is forgotten and read again.
  */
+#include "group_line.h"
 #include "grouped.h"
 
 #include <stdlib.h>
@@ -229,6 +230,32 @@ jobs_in_order_cost_few_rows(void **state)
     world_destroy(&l.w);
 }
 
+/* Only a damaged store brings one a second time. */
+static void
+one_that_is_there_already_comes_once(void **state)
+{
+    enum { JOBS = 4 * GROUP_PLACES };
+    struct world *w = world_of(1);
+    struct stint_id id = give(w, "other");
+    uint8_t priority;
+    uint64_t sequence, count = 0;
+    (void)state;
+    w->store->ops->begin(w->store);
+    struct queue *q = book_queue_by_number(&w->core->book, id_queue(&id));
+    struct group *g = group_get(w->core, q, text("a"));
+    for (uint64_t i = 1; i <= JOBS; i++)
+        group_line_add(w->core, g, 100, i);
+    for (uint64_t i = 1 + GROUP_PLACES; i <= JOBS - GROUP_PLACES; i++)
+        group_line_add(w->core, g, 100, i);
+    for (; group_line_first(w->core, g, &priority, &sequence); count++) {
+        assert_int_equal(sequence, count + 1);
+        assert_true(group_line_remove(w->core, g, priority, sequence));
+    }
+    assert_int_equal(count, JOBS);
+    w->store->ops->abort(w->store);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -237,6 +264,7 @@ main(void)
         cmocka_unit_test(a_line_whose_jobs_come_late),
         cmocka_unit_test(a_line_of_many_priorities_whose_order_turns),
         cmocka_unit_test(jobs_in_order_cost_few_rows),
+        cmocka_unit_test(one_that_is_there_already_comes_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
