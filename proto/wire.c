@@ -1,6 +1,7 @@
 /* The DEALER socket in libzmq; the contract is in wire.h. */
 #include "wire.h"
 #include "endpoint.h"
+#include "greeting.h"
 #include "limit.h"
 #include "now.h"
 
@@ -17,6 +18,8 @@
 struct wire {
     void *context, *socket;
     void *monitor; /* tells of handshakes that failed */
+    char endpoint[ENDPOINT_BYTES];
+    struct greeting *greeting; /* asked for when a handshake has failed, and nobody said why */
     uint64_t opened; /* so many times */
     bool by_keys, heard; /* heard: a frame has come */
     zmq_msg_t frame; /* the last one received */
@@ -98,9 +101,14 @@ open_monitor(struct wire *w)
     }
 }
 
-/* An event is a frame of its number and a value, then one of the address. */
-const char *
-wire_refusal(struct wire *w, bool *final)
+static const char differ[] = "one side speaks by keys and the other does not, or it is no broker";
+static const char other_key[] =
+    "the handshake failed; the broker's key may be another one, or it asks for none";
+
+/* Reads what the monitor has told: an event is a frame of its number and a value, then one of the
+ * address. Why a handshake failed, if it was said, and whether one did of which nobody said why. */
+static const char *
+read_events(struct wire *w, bool *unexplained)
 {
     const char *why = NULL;
     uint8_t bytes[8];
@@ -111,15 +119,36 @@ wire_refusal(struct wire *w, bool *final)
         (void)zmq_recv(w->monitor, address, sizeof address, ZMQ_DONTWAIT);
         if (size == 6)
             memcpy(&event, bytes, sizeof event);
-        *final |= event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ||
-            event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
         if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
             why = "the broker does not know our key";
         else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
-            why = "one side speaks by keys and the other does not, or it is no broker";
-        else if (event && w->by_keys)
-            why = "the handshake failed; the broker's key may be another one, or it asks for none";
+            why = differ;
+        else if (event)
+            *unexplained = true;
     }
+    return why;
+}
+
+/* Of a handshake that failed without a word the greeting tells more. While that is asked for, one
+ * by keys is not given up: only the second time in vain. */
+const char *
+wire_refusal(struct wire *w, bool *final)
+{
+    bool unexplained = false, asked = w->greeting != NULL;
+    const char *why = read_events(w, &unexplained);
+    *final = why != NULL;
+    if (unexplained && !asked)
+        w->greeting = greeting_ask(w->context, w->endpoint);
+    enum greeting_said said = w->greeting ? greeting_look(w->greeting) : GREETING_NOTHING;
+    bool answered = said != GREETING_NOTHING;
+    if (answered)
+        greeting_end(&w->greeting);
+    if (said == (w->by_keys ? GREETING_OPEN : GREETING_KEYS)) {
+        *final = true;
+        return differ;
+    }
+    if (!why && w->by_keys && (answered || (unexplained && (asked || !w->greeting))))
+        why = other_key;
     return why;
 }
 
@@ -151,6 +180,7 @@ wire_open(struct wire *w, const struct wire_target *target)
         wire_close(w, 0);
         return STINT_BAD_KEY;
     }
+    (void)snprintf(w->endpoint, sizeof w->endpoint, "%s", endpoint);
     w->by_keys = target->broker_key != NULL;
     w->heard = false;
     open_monitor(w);
@@ -168,6 +198,7 @@ wire_close(struct wire *w, int linger_ms)
         zmq_close(w->monitor);
         w->monitor = NULL;
     }
+    greeting_end(&w->greeting);
     zmq_close(w->socket);
     w->socket = NULL;
     w->cookie = 0;
@@ -256,11 +287,11 @@ wire_fd(const struct wire *w)
 void
 wire_wait(struct wire *w, const int *fds, unsigned fds_count, bool sends, uint64_t until_ms)
 {
-    enum { FDS_USUAL = 7 };
-    zmq_pollitem_t usual[2 + FDS_USUAL], *items = usual;
+    enum { FDS_USUAL = 6, OURS = 3 };
+    zmq_pollitem_t usual[OURS + FDS_USUAL], *items = usual;
     uint64_t now_ms = wire_now_ms();
     unsigned count = 1 + fds_count;
-    if (fds_count > FDS_USUAL && !(items = calloc(2 + fds_count, sizeof *items)))
+    if (fds_count > FDS_USUAL && !(items = calloc(OURS + fds_count, sizeof *items)))
         abort();
     items[0] = (zmq_pollitem_t){
         .socket = w->socket, .events = (short)(ZMQ_POLLIN | (sends ? ZMQ_POLLOUT : 0))};
@@ -268,6 +299,9 @@ wire_wait(struct wire *w, const int *fds, unsigned fds_count, bool sends, uint64
         items[1 + i] = (zmq_pollitem_t){.fd = fds[i], .events = ZMQ_POLLIN};
     if (w->monitor && !w->heard)
         items[count++] = (zmq_pollitem_t){.socket = w->monitor, .events = ZMQ_POLLIN};
+    if (w->greeting && !w->heard)
+        items[count++] =
+            (zmq_pollitem_t){.socket = greeting_socket(w->greeting), .events = ZMQ_POLLIN};
     uint64_t sleep_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     (void)zmq_poll(items, (int)count, sleep_ms > 60000 ? 60000 : (long)sleep_ms);
     if (items != usual)

@@ -32,7 +32,7 @@ LARGE_STRUCTS = {
 
 ZMQ, LMDB = r"<zmq\.h>", r"<lmdb\.h>"
 PURE_BANNED = [ZMQ, LMDB, r"<czmq\.h>", r"<stdio\.h>", r"<time\.h>", r"<unistd\.h>", r"<sys/.*>"]
-PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/settings.c", "proto/settings.h", "proto/log.c",
+PROTO_IO = {"proto/wire.c", "proto/wire.h", "proto/greeting.c", "proto/settings.c", "proto/settings.h", "proto/log.c",
             "proto/log.h", "proto/log_pairs.c", "proto/log_pairs.h", "proto/log_sink.c", "proto/log_sink.h", "proto/streams.c", "proto/id.c",
             "proto/now.h", "proto/directory.h", "proto/defaults.c", "proto/units.c", "proto/ending.c", "proto/json_bytes.c", "proto/key.c", "proto/key_files.c", "proto/reach.c",
             "proto/notify.c", "proto/zone_files.c"}

@@ -1,10 +1,17 @@
 /* The DEALER socket: what the link relies on that a broker need not be there for. */
 #include "wire.h"
 
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #include <cmocka.h>
 
@@ -60,6 +67,117 @@ without_a_connection_nothing_moves(void **state)
     wire_destroy(&w);
 }
 
+/* What stands at an endpoint, and ends each connection. */
+struct peer {
+    const char *mechanism; /* NULL: it ends them at once */
+    int listener;
+    unsigned port;
+    atomic_uint met;
+    pthread_t thread;
+};
+
+static bool
+read_all(int fd, uint8_t *to, size_t size)
+{
+    ssize_t n = 1;
+    for (; size > 0 && n > 0; size -= (size_t)n, to += n)
+        if ((n = read(fd, to, size)) <= 0)
+            return false;
+    return true;
+}
+
+/* Says so much that the other side says all, and then ends, with its own mechanism still unsaid, as
+ * a side does that has read the other's first. Who says no more gets the whole greeting. */
+static void
+greet(const struct peer *p, int fd)
+{
+    uint8_t greeting[64] = {0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0}, theirs[64];
+    (void)snprintf((char *)greeting + 12, 20, "%s", p->mechanism);
+    if (write(fd, greeting, 11) != 11 || !read_all(fd, theirs, 11))
+        return;
+    if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 1000) > 0)
+        (void)read_all(fd, theirs + 11, sizeof theirs - 11);
+    else if (write(fd, greeting + 11, sizeof greeting - 11) > 0)
+        (void)read_all(fd, theirs, sizeof theirs); /* until they have read it */
+}
+
+static void *
+meet(void *peer)
+{
+    struct peer *p = peer;
+    int fd;
+    while ((fd = accept(p->listener, NULL, NULL)) >= 0) {
+        if (p->mechanism)
+            greet(p, fd);
+        close(fd);
+        atomic_fetch_add(&p->met, 1);
+    }
+    return NULL;
+}
+
+static void
+peer_begin(struct peer *p, const char *mechanism)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof at;
+    *p = (struct peer){.mechanism = mechanism, .listener = socket(AF_INET, SOCK_STREAM, 0)};
+    assert_int_equal(bind(p->listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(p->listener, 16), 0);
+    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&at, &size), 0);
+    p->port = ntohs(at.sin_port);
+    assert_int_equal(pthread_create(&p->thread, NULL, meet, p), 0);
+}
+
+static void
+peer_end(struct peer *p)
+{
+    shutdown(p->listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(p->thread, NULL), 0);
+    close(p->listener);
+}
+
+/* Whether two sides differ in keys is found out, whoever ends the connection first; who only ends
+ * connections, as what forwards them does while nobody is behind it, has not refused. */
+static void
+a_handshake_that_fails_without_a_word_is_explained(void **state)
+{
+    static const char refusal[] = "one side speaks by keys";
+    static const char doubt[] = "the handshake failed";
+    static const struct {
+        const char *mechanism;
+        bool by_keys;
+        const char *why; /* NULL: nothing is said */
+    } cases[] = {{"CURVE", false, refusal}, {"NULL", true, refusal}, {"CURVE", true, doubt},
+        {"NULL", false, NULL}, {"PLAIN", false, NULL}, {NULL, true, doubt}, {NULL, false, NULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char endpoint[64], broker[41], public[41], secret[41];
+        struct wire *w = wire_new();
+        struct peer p;
+        const char *why = NULL;
+        bool final = false;
+        peer_begin(&p, cases[i].mechanism);
+        (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", p.port);
+        assert_int_equal(zmq_curve_keypair(broker, secret), 0);
+        assert_int_equal(zmq_curve_keypair(public, secret), 0);
+        struct wire_target target = {.endpoint = endpoint};
+        if (cases[i].by_keys)
+            target = (struct wire_target){endpoint, broker, public, secret};
+        assert_int_equal(wire_open(w, &target), STINT_OK);
+        while (!why && (cases[i].why || atomic_load(&p.met) < 6)) {
+            wire_wait(w, NULL, 0, false, wire_now_ms() + 20);
+            why = wire_refusal(w, &final);
+        }
+        if (cases[i].why)
+            assert_memory_equal(why, cases[i].why, strlen(cases[i].why));
+        else
+            assert_null(why);
+        assert_int_equal(final, cases[i].why == refusal);
+        wire_destroy(&w);
+        peer_end(&p);
+    }
+}
+
 int
 main(void)
 {
@@ -67,6 +185,7 @@ main(void)
         cmocka_unit_test(it_waits_for_as_many_descriptors_as_there_are),
         cmocka_unit_test(what_is_no_endpoint_is_refused),
         cmocka_unit_test(without_a_connection_nothing_moves),
+        cmocka_unit_test(a_handshake_that_fails_without_a_word_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
