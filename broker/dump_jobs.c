@@ -124,8 +124,8 @@ put_record(json_t *o, const struct record *r)
     put_number(o, "submitted_ms", r->submitted_ms);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (record_has(r, f) && f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS &&
-            f != FIELD_SCHEDULE && f != FIELD_NEEDS &&
-            f != FIELD_GROUP) /* what is said as a whole */
+            f != FIELD_SCHEDULE && f != FIELD_NEEDS && f != FIELD_GROUP &&
+            f != FIELD_PARENT) /* what is said as a whole */
             json_object_set_new(o, record_field_name(f), dump_number(r->optional[f]));
     if (record_has(r, FIELD_SUSPECT))
         json_object_set_new(o, "suspect", json_true());
@@ -151,20 +151,18 @@ put_damaged(struct dump *d, const char *id, struct slice value)
 
 /* Ids of those that it is after, and for which of them it waits. False if they are damaged. */
 static bool
-put_links(struct dump *d, json_t *o, const struct stint_id *id)
+put_links(struct dump *d, json_t *o, const struct stint_id *id, const struct record *r)
 {
     json_t *after, *waits_for = json_array();
-    struct slice nothing;
     d->body.used = 0;
-    bool whole = links_parents(d->store, id, &d->body);
+    bool whole = links_parents(d->store, id, r, &d->body);
     json_object_set_new(o, "after", after = json_array());
     for (size_t at = 0; at < d->body.used; at += STINT_ID_BYTES) {
         char text[STINT_ID_TEXT_BYTES];
-        uint8_t key[FOLLOWER_KEY_BYTES];
         struct stint_id parent;
         memcpy(parent.bytes, d->body.data + at, STINT_ID_BYTES);
         json_array_append_new(after, json_string(stint_id_format(&parent, text)));
-        if (store_get(d->store, STORE_FOLLOWERS, follower_key(key, &parent, id), &nothing))
+        if (links_wait_for(d->store, &parent, id))
             json_array_append_new(waits_for, json_string(text));
     }
     if (json_array_size(waits_for) > 0)
@@ -201,7 +199,7 @@ job_line(struct dump *d, const struct stint_id *key, struct slice value)
         json_object_set_new(o, "at", json_string(stint_id_format(key, text)));
     json_object_set_new(o, "queue", json_string(queue));
     put_record(o, &r);
-    if (put_bodies(d, o, &id, &r) && (!record_has(&r, FIELD_AFTER) || put_links(d, o, &id)))
+    if (put_bodies(d, o, &id, &r) && (!record_has(&r, FIELD_AFTER) || put_links(d, o, &id, &r)))
         return o;
     json_decref(o);
     return NULL;

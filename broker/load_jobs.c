@@ -1,4 +1,5 @@
 /* Lines of jobs become records, with all that belongs to them; the contract is in load.h. */
+#include "links.h"
 #include "load.h"
 #include "names.h"
 
@@ -108,7 +109,7 @@ read_record(struct load_line *l, enum stint_state state, struct record *r,
     read_attempts(l, r, attempts);
     for (enum record_field f = 0; f < FIELDS_OPTIONAL; f++)
         if (f != FIELD_OUTPUT && f != FIELD_UNIQUE && f != FIELD_ATTEMPTS && f != FIELD_SCHEDULE &&
-            f != FIELD_NEEDS && f != FIELD_GROUP && record_field_name(f) &&
+            f != FIELD_NEEDS && f != FIELD_GROUP && f != FIELD_PARENT && record_field_name(f) &&
             line_has(l, record_field_name(f)))
             record_set(r, f, line_number(l, record_field_name(f), UINT64_MAX));
     if (r->unique.size > 0)
@@ -157,7 +158,7 @@ put_parts(struct store *store, const struct stint_id *id, uint32_t part, struct 
 struct placed {
     struct stint_id id, at;
     enum stint_state state;
-    struct links {
+    struct load_links {
         struct stint_id after[LIMIT_AFTER], waits_for[LIMIT_AFTER];
         uint32_t after_count, waits_count;
     } links;
@@ -188,7 +189,7 @@ read_ids(struct load_line *l, const char *name, struct stint_id ids[LIMIT_AFTER]
 static void
 read_links(struct load_line *l, struct placed *p, struct record *r)
 {
-    struct links *links = &p->links;
+    struct load_links *links = &p->links;
     uint32_t found = 0;
     links->after_count = read_ids(l, "after", links->after);
     links->waits_count = read_ids(l, "waits_for", links->waits_for);
@@ -201,21 +202,6 @@ read_links(struct load_line *l, struct placed *p, struct record *r)
         (p->state == STINT_BLOCKED) != (found > 0) ||
         record_has(r, FIELD_AFTER) != (links->after_count > 0))
         line_wrong(l, "state, after, waits_for and after_left do not fit together");
-}
-
-static void
-put_parents(struct load *load, const struct placed *p)
-{
-    const struct links *links = &p->links;
-    for (uint32_t i = 0; i < links->after_count; i += PARENTS_A_ROW) {
-        uint8_t key[PARENTS_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX];
-        uint32_t left = links->after_count - i;
-        struct slice at = parents_key(key, &p->id, i / PARENTS_A_ROW);
-        store_put(load->store, STORE_PARENTS, at,
-            row_parents_write(
-                bytes, at, links->after + i, left < PARENTS_A_ROW ? left : PARENTS_A_ROW),
-            (struct slice){NULL, 0});
-    }
 }
 
 /* What says where the job is found, by its id and when its time comes. */
@@ -254,13 +240,14 @@ put_job(struct load *load, const struct placed *p, struct record *r, struct slic
         record_set(r, FIELD_OUTPUT, output.size);
     if (id_compare(&p->id, &p->at) != 0)
         record_mark(r, FIELD_MOVED);
+    if (p->links.after_count > 0)
+        (void)links_add(load->store, &p->id, r, p->links.after, p->links.after_count);
     record_set_body(r, body);
     size_t size = record_encode(r, &p->at, head);
     store_put(load->store, tables[p->state], key_of(&p->at), (struct slice){head, size}, r->body);
     if (record_chunked(r))
         put_parts(load->store, &p->id, 0, body);
     put_parts(load->store, &p->id, OUTPUT_PARTS, output);
-    put_parents(load, p);
     put_marks(load, p, r);
 }
 

@@ -6,6 +6,7 @@
 #include "after.h"
 #include "attempt.h"
 #include "links.h"
+#include "names.h"
 #include "watch.h"
 
 enum {
@@ -106,8 +107,8 @@ after_insert(struct core *core, struct level *level, const struct stint_id *id,
         fate = one > fate ? one : fate;
     }
     bool waits = fate == AFTER_WAITS;
-    job_insert_after(core, level, id, spec, waits ? g.waiting : 0, fate);
-    links_add(core, id, g.ids, g.count);
+    job_insert_after(
+        core, level, id, spec, &(struct job_after){g.ids, g.count, waits ? g.waiting : 0, fate});
     for (uint32_t i = 0; waits && i < g.count; i++)
         if (g.waits[i])
             links_follow(core, &g.ids[i], id);
@@ -145,6 +146,17 @@ struct waiting {
     uint32_t ended;
 };
 
+/* Where a follower stands that has to be told. False: it does not wait any more, or it was damaged
+ * and set aside. */
+static bool
+find_blocked(struct core *core, const struct stint_id *id, struct job *job)
+{
+    struct stint_id key = *id;
+    (void)names_find(&core->book, id, &key);
+    return job_load(core, &key, PLACE_PARKED, job) && job->state == STINT_BLOCKED &&
+        id_compare(&job->id, id) == 0; /* or what stands there is called otherwise */
+}
+
 /* Writes what has become of it. */
 static void
 settle_waiting(struct core *core, struct waiting *w)
@@ -152,8 +164,8 @@ settle_waiting(struct core *core, struct waiting *w)
     struct job job;
     uint32_t ended = w->ended;
     w->ended = 0;
-    if (ended == 0 || !job_find(core, &w->id, &job) || job.state != STINT_BLOCKED)
-        return; /* or it was set aside as damaged */
+    if (ended == 0 || !find_blocked(core, &w->id, &job))
+        return;
     uint64_t left = record_get(&job.record, FIELD_AFTER, 0);
     record_set(&job.record, FIELD_AFTER, left > ended ? left - ended : 0);
     if (left <= ended)
@@ -168,15 +180,16 @@ tell(struct core *core, const struct linked_end *ended, const struct stint_id *f
     struct waiting *w)
 {
     struct job job;
-    if (w->ended > 0 && id_compare(&w->id, follower) != 0)
+    bool again = w->ended > 0 && id_compare(&w->id, follower) == 0;
+    if (!again)
         settle_waiting(core, w);
     w->id = *follower;
     if (ended->state == STINT_SUCCEEDED) {
         w->ended++;
-        return FOLLOWER_COST;
+        return again ? 1 : FOLLOWER_COST;
     }
     settle_waiting(core, w);
-    if (!job_find(core, follower, &job) || job.state != STINT_BLOCKED)
+    if (!find_blocked(core, follower, &job))
         return 1;
     if (record_get(&job.record, FIELD_AFTER_FLAGS, 0) & AFTER_ANY) {
         w->ended++;

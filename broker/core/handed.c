@@ -7,10 +7,10 @@
 
 /* Ids of those that it was after; those that can't be read are left out. */
 static struct slice
-parents_of(struct core *core, const struct stint_id *id)
+parents_of(struct core *core, const struct stint_id *id, const struct record *r)
 {
     core->scratch.parents.used = 0;
-    (void)links_parents(core->store, id, &core->scratch.parents);
+    (void)links_parents(core->store, id, r, &core->scratch.parents);
     return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
 }
 
@@ -65,7 +65,7 @@ send_to(struct core *core, struct worker *w)
         job.time_to_run_ms = l->time_to_run_ms;
         job.submitted_ms = clock_told(core, r.submitted_ms);
         if (record_has(&r, FIELD_AFTER))
-            job.after = parents_of(core, &l->id);
+            job.after = parents_of(core, &l->id, &r);
         job.needs = r.needs;
         if (record_has(&r, FIELD_BATCH)) {
             job.batch = r.optional[FIELD_BATCH];

@@ -335,14 +335,15 @@ job_insert(
 
 void
 job_insert_after(struct core *core, struct level *level, const struct stint_id *id,
-    const struct job_spec *spec, uint32_t waits, enum after_fate fate)
+    const struct job_spec *spec, const struct job_after *after)
 {
     struct record r;
     record_from_spec(&r, spec, core->clocks.wall_ms);
-    record_set(&r, FIELD_AFTER, waits);
+    record_set(&r, FIELD_AFTER, after->waits);
     if (spec->after_flags)
         record_set(&r, FIELD_AFTER_FLAGS, spec->after_flags);
-    if (fate != AFTER_ALL)
+    core->step.written_bytes += links_add(core->store, id, &r, after->parents, after->count);
+    if (after->fate != AFTER_ALL)
         r.state = STINT_BLOCKED;
     insert(core, level, id, spec, &r);
 }
@@ -388,7 +389,7 @@ vanish(struct core *core, struct job *job)
     if (record_moved(&job->record))
         names_forget(&core->book, &job->id, &job->key);
     if (record_has(&job->record, FIELD_AFTER))
-        links_forget(core, &job->id);
+        links_forget(core, &job->id, &job->record);
     if (record_has(&job->record, FIELD_BATCH))
         batches_leave(core, job->record.optional[FIELD_BATCH], &job->id);
     enter(core, job, PLACE_NONE, STINT_UNKNOWN);
@@ -418,7 +419,7 @@ static void
 leave_links(struct core *core, struct job *job, enum stint_state to)
 {
     if (record_get(&job->record, FIELD_AFTER, 0) > 0) {
-        links_cut(core, &job->id);
+        links_cut(core, &job->id, &job->record);
         record_set(&job->record, FIELD_AFTER, 0);
     }
     if (record_followed(&job->record))

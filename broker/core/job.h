@@ -39,8 +39,13 @@ void job_insert(
 /* The same, of one that is after others: if it waits for any it is blocked, and also if it may not
  * run at all, as whoever inserts it ends it then. */
 enum after_fate { AFTER_ALL, AFTER_WAITS, AFTER_NEVER };
+struct job_after {
+    const struct stint_id *parents;
+    uint32_t count, waits; /* parents, and those that it waits for */
+    enum after_fate fate;
+};
 void job_insert_after(struct core *core, struct level *level, const struct stint_id *id,
-    const struct job_spec *spec, uint32_t waits, enum after_fate fate);
+    const struct job_spec *spec, const struct job_after *after);
 /* It waits for no other job any more: it is ready, or scheduled. */
 void job_unblock(struct core *core, struct job *job);
 /* Give a job that has not succeeded another payload; whoever does so writes or moves it then. */

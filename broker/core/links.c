@@ -1,35 +1,35 @@
 /* Rows of jobs that wait for others; the contract is in links.h. */
 #include "links.h"
+#include "names.h"
 
 static const struct slice nothing = {NULL, 0};
 
-static void
-put_parents(struct core *core, const struct stint_id *id, const struct stint_id *parents,
+/* Rows of its parents; how many bytes they have. */
+static size_t
+put_parents(struct store *store, const struct stint_id *id, const struct stint_id *parents,
     uint32_t number, uint32_t count)
 {
     uint8_t key[PARENTS_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX];
     struct slice at = parents_key(key, id, number);
     struct slice row = row_parents_write(bytes, at, parents, count);
-    store_put(core->store, STORE_PARENTS, at, row, nothing);
-    core->step.written_bytes += row.size + ROW_OVERHEAD_BYTES;
+    store_put(store, STORE_PARENTS, at, row, nothing);
+    return row.size + ROW_OVERHEAD_BYTES;
 }
 
-void
-links_add(
-    struct core *core, const struct stint_id *id, const struct stint_id *parents, uint32_t count)
+size_t
+links_add(struct store *store, const struct stint_id *id, struct record *record,
+    const struct stint_id *parents, uint32_t count)
 {
+    size_t bytes = 0;
     assert(count > 0 && count <= LIMIT_AFTER);
+    if (count == 1 && id_same_level(id, parents)) {
+        record_set(record, FIELD_PARENT, id_sequence(parents));
+        return 0;
+    }
     for (uint32_t i = 0; i < count; i += PARENTS_A_ROW)
-        put_parents(
-            core, id, parents + i, i / PARENTS_A_ROW, (uint32_t)earlier(PARENTS_A_ROW, count - i));
-}
-
-void
-links_follow(struct core *core, const struct stint_id *parent, const struct stint_id *id)
-{
-    uint8_t key[FOLLOWER_KEY_BYTES];
-    store_put(core->store, STORE_FOLLOWERS, follower_key(key, parent, id), nothing, nothing);
-    core->step.written_bytes += ROW_OVERHEAD_BYTES;
+        bytes += put_parents(
+            store, id, parents + i, i / PARENTS_A_ROW, (uint32_t)earlier(PARENTS_A_ROW, count - i));
+    return bytes;
 }
 
 /* One row of its parents. */
@@ -43,8 +43,8 @@ read_parents(
     return *there && row_parents_read(key, value, ids);
 }
 
-bool
-links_parents(struct store *store, const struct stint_id *id, struct pack_buffer *ids)
+static bool
+read_all_parents(struct store *store, const struct stint_id *id, struct pack_buffer *ids)
 {
     const size_t full = PARENTS_A_ROW * STINT_ID_BYTES;
     bool there = true, whole = true;
@@ -60,27 +60,123 @@ links_parents(struct store *store, const struct stint_id *id, struct pack_buffer
     return whole;
 }
 
+bool
+links_parents(struct store *store, const struct stint_id *id, const struct record *record,
+    struct pack_buffer *ids)
+{
+    if (!record_has(record, FIELD_PARENT))
+        return read_all_parents(store, id, ids);
+    struct stint_id parent = *id;
+    id_set_sequence(&parent, record->optional[FIELD_PARENT]);
+    memcpy(pack_reserve(ids, STINT_ID_BYTES), parent.bytes, STINT_ID_BYTES);
+    return true;
+}
+
+/* ---- followers ---- */
+
+/* They are a row from now on. */
+static void
+put_run(struct core *core, struct row_followers *run)
+{
+    uint8_t bytes[FOLLOWER_KEY_BYTES], row[ROW_FOLLOWERS_BYTES_MAX];
+    if (run->count == 0)
+        return;
+    struct slice key = follower_key(bytes, &run->parent, &run->last);
+    struct slice value = row_followers_write(row, key, run->count);
+    store_put(core->store, STORE_FOLLOWERS, key, value, nothing);
+    core->step.written_bytes += value.size + ROW_OVERHEAD_BYTES;
+    run->count = 0;
+}
+
+static void
+del_run(struct core *core, const struct row_followers *run)
+{
+    uint8_t key[FOLLOWER_KEY_BYTES];
+    store_del(core->store, STORE_FOLLOWERS, follower_key(key, &run->parent, &run->last));
+}
+
+enum found { FOUND_NONE, FOUND_DAMAGED, FOUND_WHOLE };
+
+/* The first row of its followers whose last one is not before this id. */
+static enum found
+find_run(struct store *store, const struct stint_id *parent, const struct stint_id *from,
+    struct row_followers *run)
+{
+    uint8_t bytes[FOLLOWER_KEY_BYTES];
+    struct slice key, value;
+    if (!store_seek(store, STORE_FOLLOWERS, follower_key(bytes, parent, from), &key, &value) ||
+        key.size != FOLLOWER_KEY_BYTES || memcmp(key.data, parent->bytes, STINT_ID_BYTES) != 0)
+        return FOUND_NONE;
+    return row_followers_read(key, value, run) ? FOUND_WHOLE : FOUND_DAMAGED;
+}
+
 void
-links_cut(struct core *core, const struct stint_id *id)
+links_follow(struct core *core, const struct stint_id *parent, const struct stint_id *id)
+{
+    struct row_followers *run = &core->sweeps.links.made;
+    if (run->count > 0 && run->count < FOLLOWERS_A_ROW && id_compare(&run->parent, parent) == 0 &&
+        id_same_level(&run->last, id) && id_sequence(&run->last) + 1 == id_sequence(id)) {
+        run->last = *id;
+        run->count++;
+        return;
+    }
+    put_run(core, run);
+    *run = (struct row_followers){*parent, *id, 1};
+}
+
+bool
+links_wait_for(struct store *store, const struct stint_id *parent, const struct stint_id *follower)
+{
+    struct row_followers run;
+    return find_run(store, parent, follower, &run) != FOUND_NONE && followers_have(&run, follower);
+}
+
+/* It does not wait for this one any more. */
+static void
+unfollow(struct core *core, const struct stint_id *parent, const struct stint_id *id)
+{
+    struct links *l = &core->sweeps.links;
+    struct row_followers run, before;
+    put_run(core, &l->made);
+    if (followers_have(&l->taken, id) && id_compare(&l->taken.parent, parent) == 0)
+        put_run(core, &l->taken);
+    if (find_run(core->store, parent, id, &run) != FOUND_WHOLE || !followers_have(&run, id))
+        return; /* of a damaged row it is told, and does not heed it */
+    before = run;
+    before.last = *id;
+    id_set_sequence(&before.last, id_sequence(id) - 1);
+    run.count = (uint32_t)(id_sequence(&run.last) - id_sequence(id));
+    before.count -= run.count + 1;
+    if (run.count == 0)
+        del_run(core, &run);
+    put_run(core, &run);
+    put_run(core, &before);
+}
+
+void
+links_cut(struct core *core, const struct stint_id *id, const struct record *record)
 {
     struct pack_buffer *ids = &core->scratch.parents;
-    uint8_t key[FOLLOWER_KEY_BYTES];
     ids->used = 0;
-    (void)links_parents(core->store, id, ids);
+    (void)links_parents(core->store, id, record, ids);
     for (size_t at = 0; at < ids->used; at += STINT_ID_BYTES) {
         struct stint_id parent;
         memcpy(parent.bytes, ids->data + at, STINT_ID_BYTES);
-        store_del(core->store, STORE_FOLLOWERS, follower_key(key, &parent, id));
+        unfollow(core, &parent, id);
     }
 }
 
 void
-links_forget(struct core *core, const struct stint_id *id)
+links_forget(struct core *core, const struct stint_id *id, const struct record *record)
 {
     uint8_t key[PARENTS_KEY_BYTES];
+    if (record_has(record, FIELD_PARENT))
+        return;
     for (uint32_t n = 0; store_del(core->store, STORE_PARENTS, parents_key(key, id, n)); n++)
         continue;
 }
+
+/* ---- what has ended ---- */
 
 static void
 put_ended(struct core *core, const struct linked_end *e)
@@ -111,6 +207,8 @@ links_end_step(struct core *core)
     for (; l->first < l->count; l->first++)
         put_ended(core, &l->ends[l->first]);
     l->first = l->count = 0;
+    put_run(core, &l->made);
+    put_run(core, &l->taken);
 }
 
 bool
@@ -123,28 +221,18 @@ links_are_told(struct core *core, const struct stint_id *id)
     return store_get(core->store, STORE_ENDED, id_key(id), &value);
 }
 
-/* The first of those that wait for it. */
-static bool
-first_follower(struct core *core, const struct stint_id *id, struct stint_id *follower)
-{
-    uint8_t from[FOLLOWER_KEY_BYTES];
-    static const struct stint_id least;
-    struct slice key, value;
-    if (!store_seek(core->store, STORE_FOLLOWERS, follower_key(from, id, &least), &key, &value) ||
-        key.size != FOLLOWER_KEY_BYTES || memcmp(key.data, id->bytes, STINT_ID_BYTES) != 0)
-        return false;
-    memcpy(follower->bytes, key.data + STINT_ID_BYTES, STINT_ID_BYTES);
-    return true;
-}
+static const struct stint_id least;
 
 void
 links_set_aside(struct core *core, const struct stint_id *id)
 {
-    struct stint_id follower;
-    if (first_follower(core, id, &follower) && !links_are_told(core, id))
+    static const struct record unread;
+    struct row_followers run;
+    put_run(core, &core->sweeps.links.made);
+    if (find_run(core->store, id, &least, &run) != FOUND_NONE && !links_are_told(core, id))
         links_ended(core, id, STINT_DEAD);
-    links_cut(core, id);
-    links_forget(core, id);
+    links_cut(core, id, &unread);
+    links_forget(core, id, &unread);
 }
 
 static bool
@@ -182,13 +270,68 @@ links_next_ended(struct core *core, struct linked_end *ended)
     return true;
 }
 
+/* Is it after this one, by what is kept of itself, and was told of no end yet? Of one that was,
+ * nobody could say whether it was this one's. */
+static bool
+is_untold(struct core *core, const struct stint_id *id, const struct stint_id *parent)
+{
+    struct pack_buffer *ids = &core->scratch.parents;
+    struct stint_id at = *id;
+    struct record r;
+    struct slice value;
+    bool found = false;
+    (void)names_find(&core->book, id, &at);
+    if (!store_get(core->store, STORE_PARKED, id_key(&at), &value) ||
+        !record_decode(&r, &at, value) || !record_has(&r, FIELD_AFTER))
+        return false;
+    ids->used = 0;
+    (void)links_parents(core->store, id, &r, ids);
+    for (size_t i = 0; i < ids->used && !found; i += STINT_ID_BYTES)
+        found = memcmp(ids->data + i, parent->bytes, STINT_ID_BYTES) == 0;
+    return found && r.optional[FIELD_AFTER] == ids->used / STINT_ID_BYTES;
+}
+
+/* Who was in a row that is damaged is found by the jobs that it may have been of. What was told
+ * last may not be written yet. */
+static void
+mend_run(struct core *core, const struct row_followers *damaged, const struct stint_id *told)
+{
+    char text[STINT_ID_TEXT_BYTES];
+    struct stint_id id = followers_first(damaged);
+    core_say(core, NOTE_ERROR, "who waits for a job is damaged, and is found by those who may",
+        NOTE_TEXT("job", stint_id_format(&damaged->parent, text)));
+    del_run(core, damaged);
+    for (uint32_t left = damaged->count; left > 0; left--, id = id_plus(id, 1))
+        if (id_compare(&id, told) != 0 && is_untold(core, &id, &damaged->parent))
+            put_run(core, &(struct row_followers){damaged->parent, id, 1});
+}
+
+/* Takes the next row of its followers. False: there is none. */
+static bool
+take_run(struct core *core, const struct stint_id *parent)
+{
+    struct links *l = &core->sweeps.links;
+    struct row_followers run;
+    enum found found;
+    put_run(core, &l->made);
+    put_run(core, &l->taken); /* of another one */
+    while ((found = find_run(core->store, parent, &least, &run)) == FOUND_DAMAGED)
+        mend_run(core, &run, &l->taken.last);
+    if (found == FOUND_NONE)
+        return false;
+    l->taken = run;
+    del_run(core, &run);
+    return true;
+}
+
 bool
 links_take_follower(struct core *core, const struct linked_end *ended, struct stint_id *follower)
 {
     struct links *l = &core->sweeps.links;
-    uint8_t key[FOLLOWER_KEY_BYTES];
-    if (first_follower(core, &ended->id, follower)) {
-        store_del(core->store, STORE_FOLLOWERS, follower_key(key, &ended->id, follower));
+    bool taken = l->taken.count > 0 && id_compare(&l->taken.parent, &ended->id) == 0;
+    if (taken || take_run(core, &ended->id)) {
+        *follower = followers_first(&l->taken);
+        l->taken.count--;
         return true;
     }
     if (ended->stored)

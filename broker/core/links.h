@@ -1,8 +1,10 @@
 /* Which jobs wait for which, as rows; after.h has what comes of it. A job that is *after* others
- * has rows of STORE_PARENTS with their ids as long as it is there; a row of STORE_FOLLOWERS for
- * each that it waits for goes when that one has ended and the follower was told. What has ended,
- * and has followers to be told, is in core->sweeps.links, and, what is left of it at the end of a
- * step, in STORE_ENDED, with which a restart goes on. All go by ids, so jobs may be moved.
+ * has rows of STORE_PARENTS with their ids as long as it is there, or, if that is one alone of its
+ * own queue and priority, FIELD_PARENT. For each that it waits for it is in a row of
+ * STORE_FOLLOWERS until that one has ended and it was told; followers of the same one whose ids
+ * are neighbours share a row. What has ended, and has followers to be told, is in
+ * core->sweeps.links, and, what is left of it at the end of a step, in STORE_ENDED, with which a
+ * restart goes on. All go by ids, so jobs may be moved.
  *
  * A job without any of it comes nowhere near: FIELD_AFTER says that it has parents, FIELD_FOLLOWED
  * that it may have followers.
@@ -12,24 +14,30 @@
 
 #include "state.h"
 
-/* The job, which is new, is after these. */
-void links_add(
-    struct core *core, const struct stint_id *id, const struct stint_id *parents, uint32_t count);
+/* The job, which is new, is after these: notes them in its record, or as rows, and tells how many
+ * bytes those have. */
+size_t links_add(struct store *store, const struct stint_id *id, struct record *record,
+    const struct stint_id *parents, uint32_t count);
 /* And it waits for this one of them. */
 void links_follow(struct core *core, const struct stint_id *parent, const struct stint_id *id);
 /* Ids of those that it is, or was, after, one behind the other, written at the end of `ids`. False
  * if one of the rows is damaged. */
-bool links_parents(struct store *store, const struct stint_id *id, struct pack_buffer *ids);
+bool links_parents(struct store *store, const struct stint_id *id, const struct record *record,
+    struct pack_buffer *ids);
+/* Does it wait for this one of them? As the rows say, so not within a step. */
+bool
+links_wait_for(struct store *store, const struct stint_id *parent, const struct stint_id *follower);
 /* It waits for none of them any more. */
-void links_cut(struct core *core, const struct stint_id *id);
+void links_cut(struct core *core, const struct stint_id *id, const struct record *record);
 /* The job is no more. */
-void links_forget(struct core *core, const struct stint_id *id);
+void links_forget(struct core *core, const struct stint_id *id, const struct record *record);
 
 /* It has ended so, and its followers are to be told. */
 void links_ended(struct core *core, const struct stint_id *id, enum stint_state state);
 /* Are they being told that it has ended? */
 bool links_are_told(struct core *core, const struct stint_id *id);
-/* Its record is damaged and is set aside: it is waited for no longer, and waits for none. */
+/* Its record is damaged and is set aside: it is waited for no longer, and waits for none, but that
+ * the one that its record alone named has it among its followers until it ends. */
 void links_set_aside(struct core *core, const struct stint_id *id);
 
 /* Is there one whose followers are to be told? */

@@ -114,7 +114,7 @@ add_parents(struct core *core, const struct record *r, size_t used, uint32_t mor
     if (!record_has(r, FIELD_AFTER) || used > core->options.message_bytes - page_bytes(core) / 2)
         return;
     ids->used = 0;
-    (void)links_parents(core->store, &info->id, ids);
+    (void)links_parents(core->store, &info->id, r, ids);
     info->parents = ids->used > 0 ? (const struct stint_id *)ids->data : NULL;
     info->parents_count = ids->used / STINT_ID_BYTES;
 }

@@ -84,13 +84,15 @@ struct linked_end {
     bool stored; /* as a row */
 };
 
-enum { LINKED_ENDS = 1024 };
+enum { LINKED_ENDS = 4096 };
 
 /* Ends that are to be told to followers (links.h). */
 struct links {
     struct linked_end ends[LINKED_ENDS]; /* of this step; further ones are rows at once */
     uint32_t first, count; /* those before `first` are told */
     bool rows; /* there are some */
+    struct row_followers made; /* the last ones to wait, and no row yet */
+    struct row_followers taken; /* those that are told next, and no row any more */
 };
 
 /* A batch that has changed in this step, or that something is to be done for. */

@@ -175,12 +175,10 @@ static uint64_t
 count_waited(struct verify *v, const struct stint_id *id)
 {
     const struct pack_buffer *ids = &v->links.parents;
-    uint8_t key[FOLLOWER_KEY_BYTES];
-    struct slice nothing;
     uint64_t waited = 0;
     for (size_t at = 0; at < ids->used; at += STINT_ID_BYTES) {
         struct stint_id parent = id_at(ids->data + at);
-        waited += store_get(v->store, STORE_FOLLOWERS, follower_key(key, &parent, id), &nothing);
+        waited += links_wait_for(v->store, &parent, id);
     }
     return waited;
 }
@@ -199,10 +197,11 @@ check_links(struct verify *v, const struct stint_id *key, const struct record *r
     if (record_moved(r))
         (void)names_of(&v->book, key, &id);
     v->links.parents.used = 0;
-    if (!links_parents(v->store, &id, &v->links.parents))
+    if (!links_parents(v->store, &id, r, &v->links.parents))
         complain(v, "what a job was to run after is missing or damaged", &id);
     uint64_t parents = v->links.parents.used / STINT_ID_BYTES;
-    v->links.rows_wanted += (parents + PARENTS_A_ROW - 1) / PARENTS_A_ROW;
+    if (!record_has(r, FIELD_PARENT))
+        v->links.rows_wanted += (parents + PARENTS_A_ROW - 1) / PARENTS_A_ROW;
     uint64_t waited = count_waited(v, &id);
     if (waited != left)
         complain(v, "a job waits for more or fewer others than it says", &id);
@@ -225,14 +224,22 @@ may_be_followed(struct verify *v, const struct stint_id *id)
     return !record_decode(&r, &at, value) || record_followed(&r); /* damage is told already */
 }
 
+/* Those of whom nothing is known but that they were damaged wait, if their record alone said for
+ * whom, until that one ends. */
 static void
 follower_row(struct verify *v, struct slice key, struct slice value)
 {
-    struct stint_id parent = id_at(key.data), follower = id_at(key.data + STINT_ID_BYTES);
-    (void)value;
-    v->links.followers++;
-    if (!may_be_followed(v, &parent))
-        complain(v, "a job waits for one that would not tell it of its end", &follower);
+    struct row_followers run;
+    struct slice damaged;
+    if (!row_followers_read(key, value, &run)) {
+        complain(v, "who waits for a job is damaged", &run.parent);
+        return;
+    }
+    struct stint_id id = followers_first(&run);
+    for (uint32_t left = run.count; left > 0; left--, id = id_plus(id, 1))
+        v->links.followers += !store_get(v->store, STORE_DAMAGED, id_key(&id), &damaged);
+    if (!may_be_followed(v, &run.parent))
+        complain(v, "a job waits for one that would not tell it of its end", &run.last);
 }
 
 static void

@@ -67,7 +67,8 @@ enum record_field {
     FIELD_GROUP = 21, /* bytes of its group's name, and whether it keeps its place (record_holds) */
     FIELD_BATCH = 22, /* number of its batch, and what it is to it (batch_value) */
     FIELD_NEEDS = 23, /* bytes of what it needs of a worker */
-    FIELDS_OPTIONAL = 24,
+    FIELD_PARENT = 24, /* it is after one alone, of its own queue and priority: its sequence */
+    FIELDS_OPTIONAL = 25,
     FIELD_FOLLOWED = 28, /* no value of its own: others wait for it, or did */
     FIELD_MOVED = 29, /* no value of its own: its id is not its key, but in STORE_NAMES */
     FIELD_SUSPECT =

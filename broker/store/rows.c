@@ -380,6 +380,35 @@ unique_end_read(struct slice key, uint64_t *until_ms, struct slice *of)
 /* ---- jobs that wait for others ---- */
 
 struct slice
+row_followers_write(uint8_t buffer[ROW_FOLLOWERS_BYTES_MAX], struct slice key, uint32_t count)
+{
+    assert(count > 0 && count <= FOLLOWERS_A_ROW);
+    if (count == 1)
+        return (struct slice){NULL, 0};
+    return row_words_write(buffer, record_check(key.data, key.size, 0),
+        (uint64_t[FOLLOWERS_WORDS]){count}, FOLLOWERS_WORDS);
+}
+
+bool
+row_followers_read(struct slice key, struct slice value, struct row_followers *run)
+{
+    uint64_t words[FOLLOWERS_WORDS] = {1};
+    run->count = 0;
+    if (key.size != FOLLOWER_KEY_BYTES)
+        return false;
+    memcpy(run->parent.bytes, key.data, STINT_ID_BYTES);
+    memcpy(run->last.bytes, key.data + STINT_ID_BYTES, STINT_ID_BYTES);
+    uint64_t most = id_sequence(&run->last) + 1; /* of a level */
+    if (most > FOLLOWERS_A_ROW)
+        most = FOLLOWERS_A_ROW;
+    bool whole = value.size == 0 ||
+        (row_words_read(value, record_check(key.data, key.size, 0), words, FOLLOWERS_WORDS) &&
+            words[0] > 0 && words[0] <= most);
+    run->count = (uint32_t)(whole ? words[0] : most);
+    return whole;
+}
+
+struct slice
 parents_key(uint8_t key[PARENTS_KEY_BYTES], const struct stint_id *id, uint32_t number)
 {
     memcpy(key, id->bytes, STINT_ID_BYTES);

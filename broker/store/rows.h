@@ -106,6 +106,9 @@ enum {
     ROW_UNIQUE_BYTES_MAX = ROW_HEAD_BYTES + 8 * UNIQUE_WORDS,
     BULK_KEY_BYTES = 8,
     FOLLOWER_KEY_BYTES = 2 * STINT_ID_BYTES,
+    FOLLOWERS_A_ROW = 1024,
+    FOLLOWERS_WORDS = 1,
+    ROW_FOLLOWERS_BYTES_MAX = ROW_HEAD_BYTES + 8 * FOLLOWERS_WORDS,
     PARENTS_KEY_BYTES = STINT_ID_BYTES + 2,
     PARENTS_A_ROW = 100, /* so that it shares a page with neighbours */
     ROW_PARENTS_BYTES_MAX = 8 + PARENTS_A_ROW * STINT_ID_BYTES,
@@ -423,7 +426,14 @@ struct slice row_bulk_write(uint8_t buffer[ROW_BULK_BYTES_MAX], const struct row
 /* False if it is damaged. Slices borrow from `value`. */
 bool row_bulk_read(struct slice key, struct slice value, struct row_bulk *row);
 
-/* ---- STORE_FOLLOWERS, whose rows are empty, STORE_PARENTS and STORE_ENDED ---- */
+/* ---- STORE_FOLLOWERS, STORE_PARENTS and STORE_ENDED ---- */
+
+/* Jobs whose ids are neighbours wait for the same one: `last` and those of its queue and priority
+ * right before it, so many in all. */
+struct row_followers {
+    struct stint_id parent, last;
+    uint32_t count;
+};
 
 static inline struct slice
 follower_key(
@@ -432,6 +442,30 @@ follower_key(
     memcpy(key, parent->bytes, STINT_ID_BYTES);
     memcpy(key + STINT_ID_BYTES, follower->bytes, STINT_ID_BYTES);
     return (struct slice){key, FOLLOWER_KEY_BYTES};
+}
+
+/* What is stored of `count` of them under the key of the last one: of one alone, nothing. */
+struct slice
+row_followers_write(uint8_t buffer[ROW_FOLLOWERS_BYTES_MAX], struct slice key, uint32_t count);
+/* False: it is damaged, and then `run` is the longest that there could be; or, its count being 0,
+ * it is none. */
+bool row_followers_read(struct slice key, struct slice value, struct row_followers *run);
+
+/* Is this one of them? */
+static inline bool
+followers_have(const struct row_followers *run, const struct stint_id *id)
+{
+    return run->count > 0 && id_same_level(&run->last, id) &&
+        id_sequence(&run->last) - id_sequence(id) < run->count;
+}
+
+/* The first of them. */
+static inline struct stint_id
+followers_first(const struct row_followers *run)
+{
+    struct stint_id first = run->last;
+    id_set_sequence(&first, id_sequence(&run->last) - (run->count - 1));
+    return first;
 }
 
 struct slice

@@ -37,7 +37,7 @@ enum store_table {
     STORE_UNIQUE, /* queue number, unique key -> which job holds it, or until when it is held */
     STORE_UNIQUE_ENDS, /* time, queue number, unique key -> nothing: until then it is held */
     STORE_DEADLINES, /* time, key -> nothing: when jobs expire that have not begun */
-    STORE_FOLLOWERS, /* id, id -> nothing: the second job waits for the end of the first */
+    STORE_FOLLOWERS, /* id, id -> the second job, and so many before it, wait for the first */
     STORE_PARENTS, /* id, number -> ids of jobs that it is after, a hundred in a row */
     STORE_ENDED, /* id -> how that job ended: followers of it have to be told */
     STORE_SCHEDULES, /* name -> a schedule: its job, when it makes it, and how far it is */

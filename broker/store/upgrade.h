@@ -28,6 +28,9 @@
  *              a program of format 10 would not keep to.
  *     11 to 12 rows of a group's line hold many jobs, and the row of the group its first and last
  *              ones, which a program of format 11 would not find. What it wrote is read as it is.
+ *     12 to 13 a row of STORE_FOLLOWERS may be of many jobs, and a record may have FIELD_PARENT
+ *              instead of a row of STORE_PARENTS. A program of format 12 would leave those jobs
+ *              waiting. What it wrote is read as it is.
  *
  * Records, parts, answers and the tables of what is due and expires are as they were.
  */
@@ -37,7 +40,7 @@
 #include "store.h"
 
 /* What is written now. */
-#define DATA_FORMAT 12
+#define DATA_FORMAT 13
 
 /* Within a transaction, which the caller commits or aborts. `*from` is the format that was found; a
  * store that is empty gets the mark of the present one. A row that is damaged stays as it is, for

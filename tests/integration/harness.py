@@ -18,7 +18,7 @@ import time
 import unittest
 
 BUILD = None
-DATA_FORMAT = 12  # that of data directories (broker/store/upgrade.h)
+DATA_FORMAT = 13  # that of data directories (broker/store/upgrade.h)
 DEADLINE_S = 60
 # For valgrind: words before the broker's own and the command's (it has no pidfd_open, so not before
 # those of whoever runs programs). What it complains of fails the test.

@@ -1,4 +1,4 @@
-"""Data directories of formats 2 to 11, each written by the last stintd of that format and then killed, are
+"""Data directories of formats 2 to 12, each written by the last stintd of that format and then killed, are
 opened by this one. They hold jobs in every state, four queues, several priorities, bodies in parts, the output of
 a dead job, two sessions and their last answers."""
 
@@ -110,8 +110,8 @@ class Upgrade(OldDirectory):
         self.finish()
         self.assertEqual(broker.stop(), 0)
         found = self.verify()
-        ended = ("ready", "running", "scheduled", "succeeded")
-        self.assertEqual(found["succeeded"] + found["scheduled"], sum(self.jobs[s] for s in ended))
+        ended = ("ready", "running", "scheduled", "blocked", "succeeded")
+        self.assertEqual(found["succeeded"] + found["scheduled"], sum(self.jobs.get(s, 0) for s in ended))
         second = self.broker()
         self.rows()
         self.assertEqual(second.log().count("brought to a newer format"), 1, "only the first start upgrades")
@@ -119,7 +119,7 @@ class Upgrade(OldDirectory):
     def test_verify_looks_at_the_old_rows_and_changes_none(self):
         for _ in range(2):
             found = self.verify()
-            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
+            self.assertEqual({s: found[s] for s in self.jobs}, self.jobs)
             self.assertEqual((found["sessions"], found["answers"]), (2, 2))
         self.assertEqual(self.format(), f"stint-data {self.old}")
         broker = self.broker()
@@ -234,6 +234,31 @@ class UpgradeOfFormat11(UpgradeOfFormat10):
         self.assertEqual([(b["title"], b["jobs"]) for b in self.place.json("batch", "ls")], [("of old", 1)])
 
 
+class UpgradeOfFormat12(UpgradeOfFormat11):
+    """A graph more: a root, of which three jobs wait and one of another priority, and one that waits for the three."""
+    old = 12
+    jobs = dict(UpgradeOfFormat11.jobs, ready=350, blocked=5)
+    queues = [*UpgradeOfFormat11.queues, "graph"]
+
+    def test_a_graph_goes_on_in_its_order(self):
+        self.broker()
+        graph = self.place.json("show", "--payload", *(r["id"] for r in self.rows() if r["queue"] == "graph"))
+        names = {r["id"]: r["payload"] for r in graph}
+        parents = {r["payload"]: {names[p] for p in r["parents"]} for r in graph if r.get("parents")}
+        kids = {"kid 0", "kid 1", "kid 2"}
+        self.assertEqual(parents, {**{k: {"root"} for k in kids}, "away": {"root"}, "join": kids})
+        w = peer.Worker(self.place.endpoint, queues=["graph"], slots=1, window=1)
+        went = []
+        for _ in names:
+            job, attempt, _, _ = w.take()
+            w.settle(job, attempt, peer.SUCCEEDED)
+            went.append(names[peer.text(job)])
+        w.close()
+        self.assertEqual(went[0], "root")
+        self.assertEqual(set(went), set(names.values()))
+        self.assertTrue(all(went.index(k) < went.index("join") for k in kids), went)
+
+
 class KilledUpgrade(OldDirectory):
     """Of formats of which rows are written anew, and of the newest: all others are only marked, as that one."""
 
@@ -264,7 +289,7 @@ class KilledUpgrade(OldDirectory):
             said = first.log().count("brought to a newer format")
             shown = self.format()
             found = self.verify()
-            self.assertEqual({s: found[s] for s in JOBS}, self.jobs)
+            self.assertEqual({s: found[s] for s in self.jobs}, self.jobs)
             second = place.broker(*OPTIONS, env=at_its_time())
             self.rows()
             upgraded = second.log().count("brought to a newer format") - said
@@ -281,9 +306,9 @@ class KilledUpgradeOfFormat8(KilledUpgrade):
     old = 8
 
 
-class KilledUpgradeOfFormat11(KilledUpgrade):
-    old = 11
-    jobs = UpgradeOfFormat11.jobs
+class KilledUpgradeOfFormat12(KilledUpgrade):
+    old = 12
+    jobs = UpgradeOfFormat12.jobs
 
 
 if __name__ == "__main__":

@@ -20,6 +20,29 @@ assert_no_links(struct world *w)
     assert_int_equal(store_model_count(w->store, STORE_ENDED), 0);
 }
 
+static void
+cancel(struct world *w, struct stint_id id)
+{
+    message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, &id, 1, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+}
+
+static uint64_t
+problems(struct world *w)
+{
+    struct verify_report report = {.problem = NULL};
+    core_verify(w->store, 0, &report);
+    return report.problems;
+}
+
+static void
+damage(struct world *w, enum store_table table)
+{
+    w->store->ops->begin(w->store);
+    store_model_damage(w->store, table);
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+}
+
 /* Its record can't be read: those who wait for it do not do so for ever. */
 static void
 a_damaged_parent_has_not_succeeded(void **state)
@@ -28,9 +51,7 @@ a_damaged_parent_has_not_succeeded(void **state)
     (void)state;
     struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
                     id = waiting_submit_after(w, 2, parent);
-    w->store->ops->begin(w->store);
-    store_model_damage(w->store, STORE_LIVE);
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    damage(w, STORE_LIVE);
     assert_int_equal(world_state(w, parent, NULL), STINT_UNKNOWN);
     assert_int_equal(world_step(w, 0), STINT_OK);
     assert_int_equal(world_state(w, id, NULL), STINT_CANCELLED_JOB);
@@ -39,25 +60,36 @@ a_damaged_parent_has_not_succeeded(void **state)
     waiting_done();
 }
 
-/* And one that waits itself is no row that leads nowhere. */
+/* And one that waits itself is no row that leads nowhere, whether its parent is in its record, of
+ * which nothing is known any more, or in a row of its own. */
 static void
 a_damaged_follower_is_waited_for_by_nobody(void **state)
 {
-    struct world *w = world_of_client();
     (void)state;
-    struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
-                    id = waiting_submit_after(w, 2, parent);
-    w->store->ops->begin(w->store);
-    store_model_damage(w->store, STORE_PARKED);
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
-    assert_int_equal(world_state(w, id, NULL), STINT_UNKNOWN);
-    assert_int_equal(store_model_count(w->store, STORE_PARENTS), 0);
-    assert_no_links(w);
-    message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, &parent, 1, 0);
-    assert_int_equal(world_step(w, 0), STINT_OK);
-    waiting_verify(w);
-    world_destroy(&w);
-    waiting_done();
+    for (unsigned elsewhere = 0; elsewhere < 2; elsewhere++) {
+        struct world *w = world_of_client();
+        struct job_spec parent_job = world_job("a"), jobs[3];
+        struct stint_id ids[3];
+        parent_job.queue = text(elsewhere ? "other" : "default");
+        struct stint_id parent = waiting_submit_one(w, 1, parent_job);
+        for (unsigned i = 0; i < 3; i++) {
+            jobs[i] = waiting_job("child", &parent, 1);
+            jobs[i].after_flags = AFTER_ANY;
+        }
+        assert_int_equal(waiting_submit(w, 2, jobs, 3, ids), STINT_OK);
+        assert_int_equal(store_model_count(w->store, STORE_PARENTS), elsewhere ? 3 : 0);
+        damage(w, STORE_PARKED);
+        assert_int_equal(world_state(w, ids[0], NULL), STINT_UNKNOWN);
+        assert_int_equal(store_model_count(w->store, STORE_PARENTS), elsewhere ? 2 : 0);
+        waiting_verify(w);
+        cancel(w, parent);
+        assert_int_equal(world_state(w, ids[1], NULL), STINT_READY);
+        assert_int_equal(world_state(w, ids[2], NULL), STINT_READY);
+        assert_no_links(w);
+        waiting_verify(w);
+        world_destroy(&w);
+        waiting_done();
+    }
 }
 
 /* A row that lacks, and one that leads nowhere, of each table. */
@@ -77,9 +109,10 @@ the_verifier_sees_what_does_not_fit_together(void **state)
     (void)state;
     for (enum way way = NO_FOLLOWER; way < WAYS; way++) {
         struct world *w = world_of_client();
-        struct verify_report report = {.problem = NULL};
         uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_PARENTS_BYTES_MAX] = {0};
-        struct stint_id parent = waiting_submit_one(w, 1, world_job("a")),
+        struct job_spec parent_job = world_job("a");
+        parent_job.queue = text("other"); /* so that it is in a row of parents */
+        struct stint_id parent = waiting_submit_one(w, 1, parent_job),
                         id = waiting_submit_after(w, 2, parent),
                         plain = waiting_submit_one(w, 3, world_job("b"));
         const struct slice nothing = {NULL, 0};
@@ -109,8 +142,7 @@ the_verifier_sees_what_does_not_fit_together(void **state)
                 w->store, STORE_PARENTS, row, row_parents_write(bytes, row, &plain, 1), nothing);
         }
         assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
-        core_verify(w->store, 0, &report);
-        assert_true(report.problems > 0);
+        assert_true(problems(w) > 0);
         world_destroy(&w);
         waiting_done();
     }
@@ -139,6 +171,151 @@ an_end_that_is_damaged_was_none_that_is_good(void **state)
     waiting_done();
 }
 
+/* A root, and so many that are after it, in one message; any end of it will do. */
+static void
+submit_fan(struct world *w, uint64_t number, struct stint_id *ids, uint32_t count)
+{
+    struct job_spec jobs[8] = {world_job("root")};
+    assert_true(count < 8);
+    for (uint32_t i = 1; i <= count; i++) {
+        jobs[i] = waiting_job_behind("child", (uint32_t[]){0}, 1);
+        jobs[i].after_flags = AFTER_ANY;
+    }
+    assert_int_equal(waiting_submit(w, number, jobs, count + 1, ids), STINT_OK);
+}
+
+/* Followers whose ids are neighbours share a row, and whoever leaves does so alone. */
+static void
+neighbours_share_a_row(void **state)
+{
+    static const struct {
+        unsigned leaves, rows;
+    } leave[] = {{3, 2}, {1, 2}, {5, 2}, {4, 1}, {2, 0}};
+    struct world *w = world_of_client();
+    struct stint_id ids[6];
+    (void)state;
+    submit_fan(w, 1, ids, 5);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 1);
+    for (unsigned i = 0; i < 5; i++) {
+        waiting_verify(w);
+        world_restart(w);
+        world_with_client(w);
+        cancel(w, ids[leave[i].leaves]);
+        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), leave[i].rows);
+    }
+    waiting_verify(w);
+    cancel(w, ids[0]);
+    for (unsigned i = 1; i < 6; i++)
+        assert_int_equal(world_state(w, ids[i], NULL), STINT_CANCELLED_JOB);
+    assert_no_links(w);
+    world_destroy(&w);
+    waiting_done();
+}
+
+/* Those of several messages, of another parent between them, or with a stranger between them, have
+ * rows of their own; all are told. */
+static void
+what_is_no_neighbour_has_a_row_of_its_own(void **state)
+{
+    struct world *w = world_of_client();
+    struct stint_id ids[6], others[3], late[2];
+    (void)state;
+    submit_fan(w, 1, ids, 5);
+    submit_fan(w, 2, others, 2);
+    struct job_spec more[2] = {waiting_job("child", &ids[0], 1), world_job("plain")};
+    more[0].after_flags = AFTER_ANY;
+    assert_int_equal(waiting_submit(w, 3, more, 2, late), STINT_OK);
+    more[1] = more[0];
+    assert_int_equal(waiting_submit(w, 4, more, 2, late), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 4);
+    waiting_verify(w);
+    cancel(w, ids[0]);
+    for (unsigned i = 1; i < 6; i++)
+        assert_int_equal(world_state(w, ids[i], NULL), STINT_READY);
+    assert_int_equal(world_state(w, late[0], NULL), STINT_READY);
+    assert_int_equal(world_state(w, late[1], NULL), STINT_READY);
+    assert_int_equal(world_state(w, others[2], NULL), STINT_BLOCKED);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 1);
+    waiting_verify(w);
+    world_destroy(&w);
+    waiting_done();
+}
+
+/* In the step in which they come, nothing of them is a row yet. */
+static void
+one_that_leaves_in_the_step_in_which_it_comes_is_not_waited_with(void **state)
+{
+    struct world *w = world_of_client();
+    struct job_spec jobs[3];
+    (void)state;
+    for (unsigned root_too = 0; root_too < 2; root_too++) {
+        struct stint_id root = waiting_submit_one(w, 2 * root_too + 1, world_job("root")),
+                        second = id_plus(root, 2);
+        for (unsigned i = 0; i < 3; i++) {
+            jobs[i] = waiting_job("child", &root, 1);
+            jobs[i].after_flags = AFTER_ANY;
+        }
+        world_submit(w, WAITING_CLIENT, 2 * root_too + 2, jobs, 3);
+        if (root_too)
+            message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, &root, 1, 0);
+        cancel(w, second);
+        assert_int_equal(world_state(w, second, NULL), STINT_CANCELLED_JOB);
+        assert_int_equal(
+            world_state(w, id_plus(root, 3), NULL), root_too ? STINT_READY : STINT_BLOCKED);
+        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), root_too ? 0 : 2);
+        waiting_verify(w);
+        cancel(w, root);
+        assert_int_equal(world_state(w, id_plus(root, 1), NULL), STINT_READY);
+        assert_no_links(w);
+    }
+    world_destroy(&w);
+    waiting_done();
+}
+
+/* A row of many that is damaged: all of them are told, by what they say themselves, and nobody
+ * else is who stands beside them. */
+static void
+a_damaged_row_of_followers_holds_up_nobody(void **state)
+{
+    struct world *w = world_of_client();
+    struct stint_id ids[6], others[4], both;
+    struct stint_job_info info;
+    (void)state;
+    submit_fan(w, 1, others, 3);
+    submit_fan(w, 2, ids, 5);
+    struct stint_id parents[2] = {ids[0], others[0]};
+    struct job_spec job = waiting_job("both", parents, 2);
+    job.after_flags = AFTER_ANY;
+    both = waiting_submit_one(w, 3, job);
+    cancel(w, ids[2]);
+    cancel(w, others[0]); /* its row goes: that of the other is the first */
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 3);
+    submit_fan(w, 4, others, 3);
+    waiting_verify(w);
+    w->store->ops->begin(w->store);
+    uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_FOLLOWERS_BYTES_MAX] = {0};
+    struct slice row = row_followers_write(bytes, follower_key(key, &ids[0], &ids[5]), 3);
+    bytes[row.size - 1]++;
+    store_put(w->store, STORE_FOLLOWERS, follower_key(key, &ids[0], &ids[5]), row,
+        (struct slice){NULL, 0});
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    assert_true(problems(w) > 0);
+    cancel(w, ids[4]); /* it can't be taken out, and is told in vain */
+    cancel(w, ids[0]);
+    assert_int_equal(world_state(w, ids[1], NULL), STINT_READY);
+    assert_int_equal(world_state(w, ids[2], NULL), STINT_CANCELLED_JOB);
+    assert_int_equal(world_state(w, ids[3], NULL), STINT_READY);
+    assert_int_equal(world_state(w, ids[4], NULL), STINT_CANCELLED_JOB);
+    assert_int_equal(world_state(w, ids[5], NULL), STINT_READY);
+    assert_int_equal(world_state(w, both, &info), STINT_READY);
+    for (unsigned i = 1; i < 4; i++)
+        assert_int_equal(world_state(w, others[i], NULL), STINT_BLOCKED);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 1);
+    waiting_verify(w);
+    world_destroy(&w);
+    waiting_done();
+}
+
 int
 main(void)
 {
@@ -147,6 +324,10 @@ main(void)
         cmocka_unit_test(a_damaged_follower_is_waited_for_by_nobody),
         cmocka_unit_test(the_verifier_sees_what_does_not_fit_together),
         cmocka_unit_test(an_end_that_is_damaged_was_none_that_is_good),
+        cmocka_unit_test(neighbours_share_a_row),
+        cmocka_unit_test(what_is_no_neighbour_has_a_row_of_its_own),
+        cmocka_unit_test(one_that_leaves_in_the_step_in_which_it_comes_is_not_waited_with),
+        cmocka_unit_test(a_damaged_row_of_followers_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

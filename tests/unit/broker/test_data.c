@@ -219,8 +219,8 @@ what_a_manifest_may_not_say(void **state)
         int code;
         const char *words;
     } cases[] = {
-        {"stint-data", "stint-data 13", 5, EX_CONFIG,
-            "has format 13 and this stintd knows up to 12"},
+        {"stint-data", "stint-data 14", 5, EX_CONFIG,
+            "has format 14 and this stintd knows up to 13"},
         {"stint-data", "stint-data 2000000000", 5, EX_CONFIG, "use a newer stintd"},
         {"stint-data", "stint-data 0", 5, EX_DATAERR, damaged},
         {"stint-data", "stint-data -3", 5, EX_DATAERR, damaged},

@@ -53,6 +53,43 @@ every_row_comes_back_as_it_was(void **state)
 }
 
 static void
+rows_of_followers_come_back(const struct stint_id *of)
+{
+    static const uint32_t counts[] = {1, 2, FOLLOWERS_A_ROW};
+    uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_FOLLOWERS_BYTES_MAX];
+    struct stint_id last = id_make(3, 7, 100, 5000), few = id_make(3, 7, 100, 4), next;
+    struct row_followers run;
+    for (size_t i = 0; i < 3; i++) {
+        struct slice at = follower_key(key, of, &last);
+        struct slice row = row_followers_write(bytes, at, counts[i]);
+        assert_true(row_followers_read(at, row, &run));
+        assert_int_equal(id_compare(&run.parent, of), 0);
+        assert_int_equal(id_compare(&run.last, &last), 0);
+        assert_int_equal(run.count, counts[i]);
+        next = followers_first(&run);
+        assert_int_equal(id_sequence(&next), 5001 - counts[i]);
+        assert_true(followers_have(&run, &next) && followers_have(&run, &last));
+        id_set_sequence(&next, 5000 - counts[i]);
+        assert_false(followers_have(&run, &next));
+        id_set_sequence(&next, 5001);
+        assert_false(followers_have(&run, &next));
+        next = id_make(3, 7, 99, 5000); /* of another priority */
+        assert_false(followers_have(&run, &next));
+        if (row.size == 0)
+            continue;
+        bytes[row.size - 1] ^= 2;
+        assert_false(row_followers_read(at, row, &run)); /* then it is the longest that may be */
+        assert_int_equal(run.count, FOLLOWERS_A_ROW);
+        assert_false(row_followers_read(follower_key(key, of, &few), row, &run));
+        assert_int_equal(run.count, 5); /* from sequence 0 on */
+    }
+    assert_false(row_followers_read((struct slice){key, 5}, (struct slice){NULL, 0}, &run));
+    assert_int_equal(run.count, 0);
+    struct slice at = follower_key(key, of, &few); /* more than there can be before it */
+    assert_false(row_followers_read(at, row_followers_write(bytes, at, 6), &run));
+}
+
+static void
 rows_of_jobs_that_wait_for_others_come_back(void **state)
 {
     uint8_t bytes[ROW_PARENTS_BYTES_MAX], end[ROW_ENDED_BYTES_MAX], key[PARENTS_KEY_BYTES],
@@ -74,6 +111,7 @@ rows_of_jobs_that_wait_for_others_come_back(void **state)
         assert_false(row_parents_read(at, (struct slice){bytes, 8}, &read));
         assert_false(row_parents_read(at, (struct slice){bytes, row.size - 1}, &read));
     }
+    rows_of_followers_come_back(&of);
     for (enum stint_state s = STINT_UNKNOWN; s < STINT_STATES; s++) {
         struct slice row = row_ended_write(end, &of, s);
         bool good = row_ended_read((struct slice){of.bytes, sizeof of}, row, &back, &how);
