@@ -20,6 +20,7 @@ struct wire {
     void *monitor; /* tells of handshakes that failed */
     char endpoint[ENDPOINT_BYTES];
     struct greeting *greeting; /* asked for when a handshake has failed, and nobody said why */
+    unsigned failed_since; /* so often more did, while it was asked for */
     uint64_t opened; /* so many times */
     bool by_keys, heard; /* heard: a frame has come */
     zmq_msg_t frame; /* the last one received */
@@ -32,6 +33,7 @@ struct wire {
 };
 
 enum {
+    ASKED_AGAIN = 4, /* after so many failed handshakes */
     WAITING_BYTES = 4096,
     LIFE_BYTES = 1000, /* fewer may be ZeroMQ's own heartbeats */
 };
@@ -130,15 +132,20 @@ read_events(struct wire *w, bool *unexplained)
 }
 
 /* Of a handshake that failed without a word the greeting tells more. While that is asked for, one
- * by keys is not given up: only the second time in vain. */
+ * by keys is not given up: only the second time in vain. libzmq does not tell of each connection
+ * that came to nothing: what is not answered is asked again. */
 const char *
 wire_refusal(struct wire *w, bool *final)
 {
     bool unexplained = false, asked = w->greeting != NULL;
     const char *why = read_events(w, &unexplained);
     *final = why != NULL;
-    if (unexplained && !asked)
+    if (unexplained && asked && ++w->failed_since == ASKED_AGAIN)
+        greeting_end(&w->greeting);
+    if (unexplained && !w->greeting) {
         w->greeting = greeting_ask(w->context, w->endpoint);
+        w->failed_since = 0;
+    }
     enum greeting_said said = w->greeting ? greeting_look(w->greeting) : GREETING_NOTHING;
     bool answered = said != GREETING_NOTHING;
     if (answered)

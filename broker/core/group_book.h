@@ -15,11 +15,18 @@ void group_mark(struct core *core, struct group *group);
 /* What is counted of groups in the level has changed. */
 void group_mark_level(struct core *core, struct level *level);
 
-/* Do as many of it run as may? */
+/* Do as many of it run, or are kept apart, as may run? */
 static inline bool
 group_is_full(const struct group *g)
 {
     return g->queue->set.group_running && g->row.out >= g->queue->set.group_running;
+}
+
+/* Do as many of it run as may? */
+static inline bool
+group_is_busy(const struct group *g)
+{
+    return g->queue->set.group_running && g->row.out >= g->row.apart + g->queue->set.group_running;
 }
 
 /* In how many ms it has so much of tokens; a token is GROUP_TOKEN. */

@@ -250,6 +250,7 @@ groups_set_apart(
     struct group *g = group_get(core, level->queue, r->group);
     leave(core, g, level, key);
     g->row.out++;
+    g->row.apart++;
     turns_put(core, key, GROUP_TURN_APART, group_name(g));
     arrange(core, g);
 }
@@ -265,6 +266,7 @@ groups_clear_apart(struct core *core, struct level *level, const struct stint_id
     struct group *g = group_get(core, level->queue, name);
     del_turn(core, key, GROUP_TURN_APART);
     g->row.out = less_one(g->row.out);
+    g->row.apart = earlier(less_one(g->row.apart), g->row.out);
     enter(core, g, level, key);
 }
 
@@ -282,8 +284,7 @@ groups_apart_may(struct core *core, struct level *level, const struct stint_id *
         group_set_due(core, g, core->clocks.wall_ms + wait_ms);
         group_mark(core, g);
     }
-    uint32_t most = level->queue->set.group_running;
-    return wait_ms == 0 && (!most || g->row.out <= most); /* it is one of those */
+    return wait_ms == 0 && !group_is_busy(g);
 }
 
 /* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
@@ -431,6 +432,7 @@ groups_wait_of(struct core *core, struct queue *q, const struct stint_id *key, s
     return (struct group_wait){
         .stands = g->row.stands == id_sequence(key) && g->row.priority == id_priority(key),
         .full = group_is_full(g),
+        .busy = group_is_busy(g),
         .out = g->row.out,
         .ready = g->row.ready,
         .token_ms = group_until_tokens(core, g, GROUP_TOKEN)};

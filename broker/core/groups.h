@@ -12,9 +12,10 @@
  *             group stands at a time. Of those that stand in a level, the one whose turn is first
  *             is handed out; then the next of its group comes to stand, if that may.
  *   out       It runs. One that is kept apart (apart.h) counts as out too, and has a row of
- *             STORE_GROUP_TURNS with a turn that never comes, so that a restart finds it. Where one
- *             of a group runs at a time, one that waits for its next run after a failure is out as
- *             well (record_holds): nothing of its group overtakes it.
+ *             STORE_GROUP_TURNS with a turn that never comes, so that a restart finds it; those
+ *             go before others of the group, and as many may be kept apart as there are. Where
+ *             one of a group runs at a time, one that waits for its next run after a failure is
+ *             out as well (record_holds): nothing of its group overtakes it.
  *
  * Turns are by start-time fair queueing. A queue's time is the turn that was handed out last. A
  * group's turn is that time, or when its last turn has finished, if that is later; it finishes
@@ -87,7 +88,7 @@ void groups_seek_again(struct level *level);
 
 /* How a job of a group waits, for people. */
 struct group_wait {
-    bool stands, full; /* full: as many run as may */
+    bool stands, full, busy; /* full: as many run, or are kept apart, as may; busy: run */
     uint64_t out, ready;
     uint64_t token_ms; /* until it has a token; 0: it has one */
 };

@@ -191,15 +191,16 @@ is_passed(const struct job *job)
 static bool
 blame_group(struct core *core, const struct job *job, struct stint_reason *r)
 {
-    if (!record_has(&job->record, FIELD_GROUP) || apart_find(core, &job->key))
+    if (!record_has(&job->record, FIELD_GROUP))
         return false;
     struct queue *q = job->level->queue;
     struct group_wait w = groups_wait_of(core, q, &job->key, job->record.group);
-    if (w.stands)
+    bool apart = apart_find(core, &job->key);
+    if (w.stands || (apart && !w.busy && w.token_ms == 0))
         return false;
     r->before = w.ready - earlier(w.ready, 1);
     r->about = r->before > 0;
-    if (w.full) {
+    if (apart ? w.busy : w.full) {
         r->why = STINT_WHY_GROUP_FULL;
         r->slots = q->set.group_running;
     } else if (w.token_ms > 0) {

@@ -95,8 +95,8 @@ row_group_write(uint8_t buffer[ROW_GROUP_BYTES_MAX], struct slice key, const str
     }
     size_t size = (size_t)(end - places);
     const uint64_t words[GROUP_WORDS] = {row->ready, row->out, row->stands, row->priority,
-        row->turn, row->finish, row->tokens, row->filled_ms, row->due_ms, row->far, row->low_first,
-        size ? record_check(places, size, seed_of(key)) : 0};
+        row->turn, row->finish, row->tokens, row->filled_ms, row->due_ms, row->far,
+        row->apart << 1 | row->low_first, size ? record_check(places, size, seed_of(key)) : 0};
     size += row_words_write(buffer, seed_of(key), words, GROUP_WORDS).size;
     return (struct slice){buffer, size};
 }
@@ -120,7 +120,7 @@ row_group_read(struct slice key, struct slice value, struct row_group *row)
     size_t size = row_words_size(value);
     if (size > value.size ||
         !row_words_read((struct slice){value.data, size}, seed_of(key), w, GROUP_WORDS) ||
-        w[3] > UINT8_MAX || (w[2] > 0 && w[0] == 0) || w[10] > 1)
+        w[3] > UINT8_MAX || (w[2] > 0 && w[0] == 0))
         return false;
     *row = (struct row_group){.ready = w[0],
         .out = w[1],
@@ -132,7 +132,8 @@ row_group_read(struct slice key, struct slice value, struct row_group *row)
         .filled_ms = w[7],
         .due_ms = w[8],
         .far = size > OLD_BYTES ? w[9] : w[0] - (w[2] > 0),
-        .low_first = w[10] != 0};
+        .apart = w[10] >> 1 < w[1] ? w[10] >> 1 : w[1],
+        .low_first = w[10] & 1};
     return read_ends(key, (struct slice){value.data + size, value.size - size}, w[11], row);
 }
 

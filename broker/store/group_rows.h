@@ -2,7 +2,8 @@
  * which has no zero in it. Nobody else knows an offset or a size. Numbers are big endian, so that
  * keys are in order; the key seeds the check.
  *
- *     groups       u32 queue, name -> words (struct row_group), places
+ *     groups       u32 queue, name -> words (struct row_group; one of them is twice `apart`, and 1
+ *                  more if `low_first`), places
  *                  u32 queue, 0, 0 -> words of all groups of the queue (struct row_queue_groups)
  *                  u32 queue, 0, 1, u8 priority -> words: jobs of groups in the level that are
  *                  ready, and of them those that stand
@@ -58,6 +59,7 @@ struct group_places {
 struct row_group {
     uint64_t ready; /* jobs that wait in its line, and the one that stands */
     uint64_t out; /* that run, are kept apart, or keep its place until they are tried again */
+    uint64_t apart; /* those that are kept apart */
     uint64_t stands; /* sequence of the one that may be handed out; 0: none may */
     uint8_t priority; /* of that one */
     uint64_t turn; /* and when it is its turn */

@@ -218,16 +218,17 @@ static void
 what_is_no_neighbour_has_a_row_of_its_own(void **state)
 {
     struct world *w = world_of_client();
-    struct stint_id ids[6], others[3], late[2];
+    struct stint_id ids[6], others[3], late[3];
     (void)state;
     submit_fan(w, 1, ids, 5);
     submit_fan(w, 2, others, 2);
-    struct job_spec more[2] = {waiting_job("child", &ids[0], 1), world_job("plain")};
+    struct job_spec more[3] = {waiting_job("child", &ids[0], 1), world_job("plain")};
     more[0].after_flags = AFTER_ANY;
-    assert_int_equal(waiting_submit(w, 3, more, 2, late), STINT_OK);
+    more[2] = more[0];
+    assert_int_equal(waiting_submit(w, 3, more, 3, late), STINT_OK);
     more[1] = more[0];
     assert_int_equal(waiting_submit(w, 4, more, 2, late), STINT_OK);
-    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 4);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 5);
     waiting_verify(w);
     cancel(w, ids[0]);
     for (unsigned i = 1; i < 6; i++)
@@ -241,28 +242,56 @@ what_is_no_neighbour_has_a_row_of_its_own(void **state)
     waiting_done();
 }
 
+/* A row is of so many at most. */
+static void
+very_many_share_several_rows(void **state)
+{
+    enum { ALL = FOLLOWERS_A_ROW + 10 };
+    static struct job_spec jobs[ALL + 1];
+    static struct stint_id ids[ALL + 1];
+    struct world *w = world_of_client();
+    (void)state;
+    jobs[0] = world_job("root");
+    for (uint32_t i = 1; i <= ALL; i++) {
+        jobs[i] = waiting_job_behind("child", (uint32_t[]){0}, 1);
+        jobs[i].after_flags = AFTER_ANY;
+    }
+    assert_int_equal(waiting_submit(w, 1, jobs, ALL + 1, ids), STINT_OK);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 2);
+    waiting_verify(w);
+    cancel(w, ids[0]);
+    assert_int_equal(world_state(w, ids[1], NULL), STINT_READY);
+    assert_int_equal(world_state(w, ids[ALL], NULL), STINT_READY);
+    assert_no_links(w);
+    waiting_verify(w);
+    world_destroy(&w);
+    waiting_done();
+}
+
 /* In the step in which they come, nothing of them is a row yet. */
 static void
-one_that_leaves_in_the_step_in_which_it_comes_is_not_waited_with(void **state)
+what_happens_in_the_step_in_which_they_come_reaches_them(void **state)
 {
+    enum way { ONE_LEAVES, BOTH, ROOT_ENDS, WAYS };
     struct world *w = world_of_client();
     struct job_spec jobs[3];
     (void)state;
-    for (unsigned root_too = 0; root_too < 2; root_too++) {
-        struct stint_id root = waiting_submit_one(w, 2 * root_too + 1, world_job("root")),
+    for (enum way way = ONE_LEAVES; way < WAYS; way++) {
+        struct stint_id root = waiting_submit_one(w, 2 * way + 1, world_job("root")),
                         second = id_plus(root, 2);
         for (unsigned i = 0; i < 3; i++) {
             jobs[i] = waiting_job("child", &root, 1);
             jobs[i].after_flags = AFTER_ANY;
         }
-        world_submit(w, WAITING_CLIENT, 2 * root_too + 2, jobs, 3);
-        if (root_too)
+        world_submit(w, WAITING_CLIENT, 2 * way + 2, jobs, 3);
+        if (way == BOTH)
             message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, &root, 1, 0);
-        cancel(w, second);
-        assert_int_equal(world_state(w, second, NULL), STINT_CANCELLED_JOB);
+        cancel(w, way == ROOT_ENDS ? root : second);
         assert_int_equal(
-            world_state(w, id_plus(root, 3), NULL), root_too ? STINT_READY : STINT_BLOCKED);
-        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), root_too ? 0 : 2);
+            world_state(w, second, NULL), way == ROOT_ENDS ? STINT_READY : STINT_CANCELLED_JOB);
+        assert_int_equal(world_state(w, id_plus(root, 3), NULL),
+            way == ONE_LEAVES ? STINT_BLOCKED : STINT_READY);
+        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), way == ONE_LEAVES ? 2 : 0);
         waiting_verify(w);
         cancel(w, root);
         assert_int_equal(world_state(w, id_plus(root, 1), NULL), STINT_READY);
@@ -272,46 +301,62 @@ one_that_leaves_in_the_step_in_which_it_comes_is_not_waited_with(void **state)
     waiting_done();
 }
 
-/* A row of many that is damaged: all of them are told, by what they say themselves, and nobody
- * else is who stands beside them. */
+/* It is damaged, as if by a bit. */
+static void
+damage_followers(struct world *w, struct stint_id parent, struct stint_id last, uint32_t count)
+{
+    uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_FOLLOWERS_BYTES_MAX] = {0};
+    struct slice value, row = row_followers_write(bytes, follower_key(key, &parent, &last), count);
+    w->store->ops->begin(w->store);
+    assert_true(store_get(w->store, STORE_FOLLOWERS, follower_key(key, &parent, &last), &value));
+    assert_true(row.size == value.size && memcmp(row.data, value.data, row.size) == 0);
+    bytes[row.size - 1]++;
+    store_put(
+        w->store, STORE_FOLLOWERS, follower_key(key, &parent, &last), row, (struct slice){NULL, 0});
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+}
+
+/* A row of many that is damaged: all of them are told, by what they say themselves, nobody else is
+ * who stands beside them, and nobody twice who had a row of his own. */
 static void
 a_damaged_row_of_followers_holds_up_nobody(void **state)
 {
     struct world *w = world_of_client();
-    struct stint_id ids[6], others[4], both;
-    struct stint_job_info info;
+    struct stint_id before[4], root, both[2], ids[5], behind[4];
+    struct job_spec jobs[5];
     (void)state;
-    submit_fan(w, 1, others, 3);
-    submit_fan(w, 2, ids, 5);
-    struct stint_id parents[2] = {ids[0], others[0]};
-    struct job_spec job = waiting_job("both", parents, 2);
-    job.after_flags = AFTER_ANY;
-    both = waiting_submit_one(w, 3, job);
-    cancel(w, ids[2]);
-    cancel(w, others[0]); /* its row goes: that of the other is the first */
-    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 3);
-    submit_fan(w, 4, others, 3);
+    submit_fan(w, 1, before, 3);
+    root = waiting_submit_one(w, 2, world_job("root"));
+    for (unsigned i = 0; i < 2; i++) {
+        jobs[0] = waiting_job("both", (struct stint_id[]){root, before[0]}, 2);
+        jobs[0].after_flags = AFTER_ANY;
+        both[i] = waiting_submit_one(w, 3 + i, jobs[0]);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        jobs[i] = waiting_job("child", &root, 1);
+        jobs[i].after_flags = AFTER_ANY;
+    }
+    assert_int_equal(waiting_submit(w, 5, jobs, 5, ids), STINT_OK);
+    submit_fan(w, 6, behind, 3);
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 7);
     waiting_verify(w);
-    w->store->ops->begin(w->store);
-    uint8_t key[FOLLOWER_KEY_BYTES], bytes[ROW_FOLLOWERS_BYTES_MAX] = {0};
-    struct slice row = row_followers_write(bytes, follower_key(key, &ids[0], &ids[5]), 3);
-    bytes[row.size - 1]++;
-    store_put(w->store, STORE_FOLLOWERS, follower_key(key, &ids[0], &ids[5]), row,
-        (struct slice){NULL, 0});
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    damage_followers(w, root, ids[4], 5);
     assert_true(problems(w) > 0);
-    cancel(w, ids[4]); /* it can't be taken out, and is told in vain */
-    cancel(w, ids[0]);
-    assert_int_equal(world_state(w, ids[1], NULL), STINT_READY);
-    assert_int_equal(world_state(w, ids[2], NULL), STINT_CANCELLED_JOB);
-    assert_int_equal(world_state(w, ids[3], NULL), STINT_READY);
-    assert_int_equal(world_state(w, ids[4], NULL), STINT_CANCELLED_JOB);
-    assert_int_equal(world_state(w, ids[5], NULL), STINT_READY);
-    assert_int_equal(world_state(w, both, &info), STINT_READY);
-    for (unsigned i = 1; i < 4; i++)
-        assert_int_equal(world_state(w, others[i], NULL), STINT_BLOCKED);
-    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 1);
+    cancel(w, ids[3]); /* it can't be taken out, and is told in vain */
+    cancel(w, root);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(world_state(w, ids[i], NULL), i == 3 ? STINT_CANCELLED_JOB : STINT_READY);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(world_state(w, both[i], NULL), STINT_BLOCKED);
+    for (unsigned i = 1; i < 4; i++) {
+        assert_int_equal(world_state(w, before[i], NULL), STINT_BLOCKED);
+        assert_int_equal(world_state(w, behind[i], NULL), STINT_BLOCKED);
+    }
+    assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 4);
     waiting_verify(w);
+    cancel(w, before[0]);
+    assert_int_equal(world_state(w, both[0], NULL), STINT_READY);
+    assert_int_equal(world_state(w, both[1], NULL), STINT_READY);
     world_destroy(&w);
     waiting_done();
 }
@@ -326,7 +371,8 @@ main(void)
         cmocka_unit_test(an_end_that_is_damaged_was_none_that_is_good),
         cmocka_unit_test(neighbours_share_a_row),
         cmocka_unit_test(what_is_no_neighbour_has_a_row_of_its_own),
-        cmocka_unit_test(one_that_leaves_in_the_step_in_which_it_comes_is_not_waited_with),
+        cmocka_unit_test(very_many_share_several_rows),
+        cmocka_unit_test(what_happens_in_the_step_in_which_they_come_reaches_them),
         cmocka_unit_test(a_damaged_row_of_followers_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

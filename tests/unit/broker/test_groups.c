@@ -487,6 +487,56 @@ what_is_kept_apart_is_in_line_after_a_restart(void **state)
     world_destroy(&w);
 }
 
+static enum stint_why
+why_of_job(struct world *w, struct stint_id id)
+{
+    message_put_why(world_frame(w, CLIENT), 56, (struct slice){0}, &id, 1);
+    step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_REASONS));
+    assert_true(message_next_reason(w->arrays));
+    return w->arrays->reason.why;
+}
+
+/* As many as there are: when fewer of a group may run than are kept apart, they go one after the
+ * other, and before those in line. */
+static void
+those_that_are_kept_apart_do_not_hold_up_each_other(void **state)
+{
+    struct world *w = world_of(3);
+    struct stint_id ids[4];
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        ids[i] = give(w, "a");
+    world_hello_worker(w, 3, 3, 1);
+    world_claim(w, 3, NULL, 0);
+    struct outcome o = {.id = give(w, NULL), .attempt = 1, .type = OUTCOME_SUCCEEDED};
+    assert_int_equal(taken(w, 3).count, 1);
+    for (unsigned i = 0; i < 3; i++)
+        finish(w, ids[i], 1, OUTCOME_UNABLE);
+    assert_int_equal(in_state(w, STINT_READY), 3);
+    set_running(w, 1);
+    ids[3] = give(w, "a");
+    assert_good(w);
+    for (unsigned i = 0; i < 3; i++) {
+        message_put_settle(world_frame(w, 3), 10 + i, &o, 1, 4);
+        step(w, 0);
+        struct taken t = taken(w, 3);
+        assert_int_equal(t.count, 1);
+        assert_int_equal(in_state(w, STINT_READY), 3 - i);
+        assert_int_not_equal(id_compare(&t.ids[0], &ids[3]), 0);
+        for (unsigned n = 0; n < 4; n++)
+            if (world_state(w, ids[n], NULL) == STINT_READY)
+                assert_int_equal(why_of_job(w, ids[n]), STINT_WHY_GROUP_FULL);
+        o = (struct outcome){.id = t.ids[0], .attempt = t.attempts[0], .type = OUTCOME_SUCCEEDED};
+        assert_good(w);
+    }
+    message_put_settle(world_frame(w, 3), 13, &o, 1, 4);
+    step(w, 0);
+    assert_int_equal(world_state(w, ids[3], NULL), STINT_RUNNING);
+    assert_good(w);
+    world_destroy(&w);
+}
+
 static void
 jobs_that_wait_in_line_go_as_any_others(void **state)
 {
@@ -627,6 +677,7 @@ main(void)
         FOR(a_queue_tells_what_holds_its_groups_up), FOR(no_group_goes_faster_than_its_rate),
         FOR(a_group_without_jobs_keeps_its_bucket), FOR(a_lost_worker_gives_places_back_in_order),
         FOR(what_is_kept_apart_is_in_line_after_a_restart),
+        FOR(those_that_are_kept_apart_do_not_hold_up_each_other),
         FOR(jobs_that_wait_in_line_go_as_any_others), FOR(drawn_lives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
