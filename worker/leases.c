@@ -549,8 +549,9 @@ take_done(struct stint_worker *w)
     pthread_mutex_lock(&w->handover.lock);
     if (w->handover.later)
         joint_tell_again(w);
-    if (w->handover.waiting_count <= w->crew.wanted ||
-        now_us - w->settled_us >= LEASES_TOLD_AFTER_US) {
+    w->handover.held_back =
+        w->handover.waiting_count > w->crew.wanted && now_us - w->settled_us < LEASES_TOLD_AFTER_US;
+    if (!w->handover.held_back) {
         done = w->handover.done;
         w->handover.done = NULL;
         w->settled_us = now_us;

@@ -115,8 +115,10 @@ slot_finish(struct slot *slot)
     handover->running--;
     handover->finished++;
     handover->run_us += wire_now_us() - t->started_us;
-    if (!handover->done)
+    bool ran_dry = handover->held_back && handover->waiting_count <= handover->slots;
+    if (!handover->done || ran_dry)
         ring(handover);
+    handover->held_back &= !ran_dry;
     DL_APPEND(handover->done, t->held);
     telling_end(t);
     t->held = NULL;

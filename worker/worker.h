@@ -113,7 +113,8 @@ struct handover {
     uint64_t listened_ms; /* who does was told then */
     uint64_t finished, run_us; /* since the link's thread looked last */
     bool closing;
-    int wake_fd; /* eventfd: rung when `done` gets its first */
+    bool held_back; /* there was work ahead when outcomes were last to be told */
+    int wake_fd; /* eventfd: rung when `done` gets its first, and when what is held back may go */
 };
 
 /* The slots there are. They come and go while others run jobs; only the thread of the conversation

@@ -87,6 +87,33 @@ the_first_outcome_counts(void **state)
     slot_finish(&slot);
 }
 
+/* Outcomes wait for others while there is work ahead, and no longer. */
+static void
+what_is_held_back_is_rung_for_when_the_work_runs_out(void **state)
+{
+    static const struct {
+        uint32_t waiting;
+        bool rings;
+    } ends[] = {{5, false}, {3, false}, {2, true}, {1, false}};
+    uint64_t rings;
+    (void)state;
+    w.handover.slots = 2;
+    (void)begin("k");
+    slot_finish(&slot); /* there is one to be told */
+    assert_int_equal(read(w.handover.wake_fd, &rings, sizeof rings), sizeof rings);
+    w.handover.held_back = true;
+    for (unsigned i = 0; i < 4; i++) {
+        (void)begin("k");
+        w.handover.waiting_count = ends[i].waiting;
+        slot_finish(&slot);
+        w.handover.waiting_count = 0;
+        assert_int_equal(is_readable(w.handover.wake_fd), ends[i].rings);
+        if (ends[i].rings)
+            assert_int_equal(read(w.handover.wake_fd, &rings, sizeof rings), sizeof rings);
+        assert_int_equal(w.handover.held_back, ends[i].waiting > 2);
+    }
+}
+
 static void
 a_long_text_keeps_its_end_and_a_large_result_fails_for_good(void **state)
 {
@@ -283,6 +310,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, make_slot, destroy_slot)
     const struct CMUnitTest tests[] = {
         T(the_first_outcome_counts),
+        T(what_is_held_back_is_rung_for_when_the_work_runs_out),
         T(a_long_text_keeps_its_end_and_a_large_result_fails_for_good),
         T(a_cancelled_run_is_told_and_the_next_one_is_not),
         T(each_kind_finds_its_handler_and_its_state_is_made_once),
