@@ -270,39 +270,47 @@ links_next_ended(struct core *core, struct linked_end *ended)
     return true;
 }
 
-/* Is it after this one, by what is kept of itself, and was told of no end yet? Of one that was,
- * nobody could say whether it was this one's. */
+/* Does it wait for this one, by what is kept of itself? It does if it is after it, and waits for
+ * more of those that it is after than have it among their followers besides. */
 static bool
-is_untold(struct core *core, const struct stint_id *id, const struct stint_id *parent)
+still_waits(struct core *core, const struct stint_id *id, const struct stint_id *parent)
 {
     struct pack_buffer *ids = &core->scratch.parents;
-    struct stint_id at = *id;
+    struct stint_id at = *id, other;
     struct record r;
     struct slice value;
-    bool found = false;
+    uint64_t others = 0;
+    bool after = false;
     (void)names_find(&core->book, id, &at);
     if (!store_get(core->store, STORE_PARKED, id_key(&at), &value) ||
-        !record_decode(&r, &at, value) || !record_has(&r, FIELD_AFTER))
+        !record_decode(&r, &at, value) || record_get(&r, FIELD_AFTER, 0) == 0)
         return false;
     ids->used = 0;
     (void)links_parents(core->store, id, &r, ids);
-    for (size_t i = 0; i < ids->used && !found; i += STINT_ID_BYTES)
-        found = memcmp(ids->data + i, parent->bytes, STINT_ID_BYTES) == 0;
-    return found && r.optional[FIELD_AFTER] == ids->used / STINT_ID_BYTES;
+    for (size_t i = 0; i < ids->used; i += STINT_ID_BYTES) {
+        memcpy(other.bytes, ids->data + i, STINT_ID_BYTES);
+        if (id_compare(&other, parent) == 0)
+            after = true;
+        else
+            others += links_wait_for(core->store, &other, id);
+    }
+    return after && r.optional[FIELD_AFTER] > others;
 }
 
-/* Who was in a row that is damaged is found by the jobs that it may have been of. What was told
- * last may not be written yet. */
+/* Who was in a row that is damaged is found by the jobs that it may have been of. What the last one
+ * was told is not written yet. */
 static void
-mend_run(struct core *core, const struct row_followers *damaged, const struct stint_id *told)
+mend_run(struct core *core, const struct row_followers *damaged, const struct row_followers *told)
 {
     char text[STINT_ID_TEXT_BYTES];
     struct stint_id id = followers_first(damaged);
+    bool same = id_compare(&told->parent, &damaged->parent) == 0;
     core_say(core, NOTE_ERROR, "who waits for a job is damaged, and is found by those who may",
         NOTE_TEXT("job", stint_id_format(&damaged->parent, text)));
     del_run(core, damaged);
     for (uint32_t left = damaged->count; left > 0; left--, id = id_plus(id, 1))
-        if (id_compare(&id, told) != 0 && is_untold(core, &id, &damaged->parent))
+        if (!(same && id_compare(&id, &told->last) == 0) &&
+            still_waits(core, &id, &damaged->parent))
             put_run(core, &(struct row_followers){damaged->parent, id, 1});
 }
 
@@ -316,7 +324,7 @@ take_run(struct core *core, const struct stint_id *parent)
     put_run(core, &l->made);
     put_run(core, &l->taken); /* of another one */
     while ((found = find_run(core->store, parent, &least, &run)) == FOUND_DAMAGED)
-        mend_run(core, &run, &l->taken.last);
+        mend_run(core, &run, &l->taken);
     if (found == FOUND_NONE)
         return false;
     l->taken = run;

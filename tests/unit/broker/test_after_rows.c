@@ -361,6 +361,40 @@ a_damaged_row_of_followers_holds_up_nobody(void **state)
     waiting_done();
 }
 
+/* Whoever is in it and was told of another end, just now or before, waits for this one. */
+static void
+a_damaged_row_is_found_by_those_who_were_told_of_other_ends(void **state)
+{
+    (void)state;
+    for (unsigned before = 0; before < 2; before++) {
+        struct world *w = world_of_client();
+        struct stint_id parents[2], ids[2];
+        struct job_spec jobs[2];
+        for (unsigned i = 0; i < 2; i++)
+            parents[i] = waiting_submit_one(w, 1 + i, world_job("root"));
+        jobs[0] = waiting_job("both", parents, 2);
+        jobs[1] = waiting_job("child", &parents[1], 1);
+        jobs[0].after_flags = jobs[1].after_flags = AFTER_ANY;
+        assert_int_equal(waiting_submit(w, 3, jobs, 2, ids), STINT_OK);
+        assert_int_equal(store_model_count(w->store, STORE_FOLLOWERS), 2);
+        if (before)
+            cancel(w, parents[0]);
+        damage_followers(w, parents[1], ids[1], 2);
+        if (before)
+            cancel(w, parents[1]);
+        else {
+            message_put_ids(world_frame(w, WAITING_CLIENT), MESSAGE_CANCEL, 6, parents, 2, 0);
+            assert_int_equal(world_step(w, 0), STINT_OK);
+        }
+        assert_int_equal(world_state(w, ids[0], NULL), STINT_READY);
+        assert_int_equal(world_state(w, ids[1], NULL), STINT_READY);
+        assert_no_links(w);
+        waiting_verify(w);
+        world_destroy(&w);
+        waiting_done();
+    }
+}
+
 int
 main(void)
 {
@@ -374,6 +408,7 @@ main(void)
         cmocka_unit_test(very_many_share_several_rows),
         cmocka_unit_test(what_happens_in_the_step_in_which_they_come_reaches_them),
         cmocka_unit_test(a_damaged_row_of_followers_holds_up_nobody),
+        cmocka_unit_test(a_damaged_row_is_found_by_those_who_were_told_of_other_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
