@@ -25,6 +25,7 @@ static const struct word {
     {"error", FILTER_ERROR, UNIT_NONE},
     {"unique", FILTER_UNIQUE, UNIT_NONE},
     {"group", FILTER_GROUP, UNIT_NONE},
+    {"needs", FILTER_NEEDS, UNIT_NONE},
     {"worker", FILTER_WORKER, UNIT_NONE},
     {"age", FILTER_AGE, UNIT_TIME},
     {"due", FILTER_DUE, UNIT_TIME},
@@ -209,7 +210,7 @@ read_term(struct where *w, const char **text)
     if (!word)
         return wrong(w,
             "there is no field %.*s: write id, queue, state, kind, priority, attempts, failures, "
-            "error, worker, unique, batch, group, age, due, settled or bytes",
+            "error, worker, unique, batch, group, needs, age, due, settled or bytes",
             (int)(size ? (size < 40 ? size : 40) : 1), at);
     for (at += size; is_blank(*at); at++)
         ;

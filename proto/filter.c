@@ -31,6 +31,7 @@ static const struct field {
     [FILTER_UNIQUE] = {FILTER_TYPE_TEXT, TEXTS},
     [FILTER_GROUP] = {FILTER_TYPE_TEXT, TEXTS},
     [FILTER_BATCH] = {FILTER_TYPE_NUMBER, SAME},
+    [FILTER_NEEDS] = {FILTER_TYPE_TEXT, TEXTS},
 };
 
 enum filter_type

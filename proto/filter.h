@@ -29,6 +29,7 @@ enum filter_field {
     FILTER_UNIQUE = 15, /* its unique key */
     FILTER_GROUP = 16, /* that it is in */
     FILTER_BATCH = 17, /* number of its batch */
+    FILTER_NEEDS = 18, /* what it needs of a worker, as jobs tell it */
     FILTER_FIELDS
 };
 

@@ -132,6 +132,8 @@ term_is(
         return text_is(t, r->unique);
     case FILTER_GROUP:
         return text_is(t, r->group);
+    case FILTER_NEEDS:
+        return text_is(t, r->needs);
     case FILTER_BYTES:
         return number_is(t, r->body_bytes);
     case FILTER_BATCH: /* which jobs are in, not what it has made */

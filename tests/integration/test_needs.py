@@ -51,7 +51,15 @@ class Needs(harness.Case):
             self.submit("--needs", wrong, code=code)
         r = self.place.stint("submit", "--each", "--needs", "ssd", input="a\nb\n")
         self.assertExit(r, 0)
-        self.assertEqual({self.place.json("show", j)[0]["needs"] for j in r.stdout.split()}, {"ssd"})
+        ssd = set(r.stdout.split())
+        self.assertEqual({self.place.json("show", j)[0]["needs"] for j in ssd}, {"ssd"})
+        plain = self.place.stint("submit", "--in", "1h", "x").stdout.strip()
+        for where, ids in (("needs=ssd", ssd), ("needs=s*", ssd), ("needs~SD", ssd), ('needs=""', {plain}),
+                           ('needs!="" state=ready', ssd), ("needs=gpu", set())):
+            self.assertEqual({j["id"] for j in self.place.json("ls", "--where", where)}, ids, where)
+        self.assertExit(self.place.stint("ls", "--where", "needs<4"), 65)
+        self.assertExit(self.place.stint("bulk", "cancel", "--where", "needs=ssd", "--yes"), 0)
+        self.assertEqual({self.place.json("show", j)[0]["state"] for j in ssd}, {"cancelled"})
 
     def test_who_waits_for_it_is_told_that_nobody_has_it(self):
         self.worker("plain", "--exec", "--slots", "2")
