@@ -395,6 +395,29 @@ a_damaged_row_is_found_by_those_who_were_told_of_other_ends(void **state)
     }
 }
 
+/* Nor is one told whose own row is missing: it waits for another. */
+static void
+nobody_else_is_taken_for_one_of_a_damaged_row(void **state)
+{
+    struct world *w = world_of_client();
+    struct stint_id lone[2], fan[3];
+    uint8_t key[FOLLOWER_KEY_BYTES];
+    (void)state;
+    submit_fan(w, 1, lone, 1);
+    submit_fan(w, 2, fan, 2);
+    w->store->ops->begin(w->store);
+    assert_true(store_del(w->store, STORE_FOLLOWERS, follower_key(key, &lone[0], &lone[1])));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    damage_followers(w, fan[0], fan[2], 2);
+    cancel(w, fan[0]);
+    assert_int_equal(world_state(w, fan[1], NULL), STINT_READY);
+    assert_int_equal(world_state(w, fan[2], NULL), STINT_READY);
+    assert_int_equal(world_state(w, lone[1], NULL), STINT_BLOCKED);
+    assert_true(problems(w) > 0);
+    world_destroy(&w);
+    waiting_done();
+}
+
 int
 main(void)
 {
@@ -409,6 +432,7 @@ main(void)
         cmocka_unit_test(what_happens_in_the_step_in_which_they_come_reaches_them),
         cmocka_unit_test(a_damaged_row_of_followers_holds_up_nobody),
         cmocka_unit_test(a_damaged_row_is_found_by_those_who_were_told_of_other_ends),
+        cmocka_unit_test(nobody_else_is_taken_for_one_of_a_damaged_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
