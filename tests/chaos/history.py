@@ -118,7 +118,7 @@ class Away:
 
     def between(self, worker, begin, end):
         """When it first began to be away, of what touches this span; None: it was there."""
-        return next((a for a, b in self.spans[worker] if a <= end and b >= begin), None)
+        return min((a for a, b in self.spans[worker] if a <= end and b >= begin), default=None)
 
 
 UNAWARE_NS = 5 * 10**9

@@ -121,10 +121,13 @@ class Cuts:
         if host != 1:  # those of a broker that was cut off may be cut off themselves by now
             self.hosts.see(host)
             healed = time.time_ns()
+        # What did not get through is sent again by and by: who was not lost yet may be silent for longer
+        # than the cut, and is lost when it would be heard again.
+        heard = healed + int(2 * self.options.lost * 10**9)
         with self.lock:
             self.lost += 1
             for one in met:
-                self.away.was(self.hosts.name(one), begin, healed)
+                self.away.was(self.hosts.name(one), begin, heard)
 
 
 def lines_of(name, stop, cut_s, chance):
