@@ -1,6 +1,7 @@
 /* A broker as a whole; the contract is in service.h. */
 #include "service.h"
 #include "id.h"
+#include "ids.h"
 #include "journaled.h"
 #include "key_files.h"
 #include "keys.h"
@@ -16,10 +17,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+/* Before there is a table of names. */
+__attribute__((constructor)) static void
+draw_seed(void)
+{
+    if (getrandom(&ids_seed, sizeof ids_seed, GRND_NONBLOCK) != sizeof ids_seed)
+        ids_seed = clock_wall_ms() * 0x9e3779b97f4a7c15U ^ (uint64_t)getpid();
+}
 
 int
 service_exit_code(enum stint_status status)

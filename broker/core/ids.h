@@ -19,10 +19,15 @@ id_hash_word(uint64_t h, uint64_t word)
     return h ^ h >> 32;
 }
 
+/* Names are peers' to choose, who could choose such as all have one hash: so it begins with what
+ * they can't know, drawn when the program starts (ids.c). Nothing goes by the order of a
+ * table. */
+extern uint64_t ids_seed;
+
 static inline unsigned
 id_hash(const void *key, size_t size)
 {
-    uint64_t h = 0;
+    uint64_t h = ids_seed;
     if (size == STINT_ID_BYTES) {
         uint64_t level, sequence = get_be((const uint8_t *)key + 8, 8);
         memcpy(&level, key, 8);

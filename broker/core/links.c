@@ -2,6 +2,8 @@
 #include "links.h"
 #include "names.h"
 
+enum { CUT_A_STEP = 8192 }; /* how many may be taken out of rows, or looked at for that */
+
 static const struct slice nothing = {NULL, 0};
 
 /* Rows of its parents; how many bytes they have. */
@@ -131,26 +133,67 @@ links_wait_for(struct store *store, const struct stint_id *parent, const struct 
     return find_run(store, parent, follower, &run) != FOUND_NONE && followers_have(&run, follower);
 }
 
-/* It does not wait for this one any more. */
+/* Its record, if it waits for others by that. */
+static bool
+read_blocked(struct store *store, struct book *book, const struct stint_id *id, struct record *r)
+{
+    struct stint_id at = *id;
+    struct slice value;
+    (void)names_find(book, id, &at);
+    return store_get(store, STORE_PARKED, id_key(&at), &value) && record_decode(r, &at, value) &&
+        record_get(r, FIELD_AFTER, 0) > 0;
+}
+
+bool
+links_blocked(struct store *store, struct book *book, const struct stint_id *id)
+{
+    struct record r;
+    return read_blocked(store, book, id, &r);
+}
+
+/* May this step look at one more that does not wait any more? */
+static bool
+may_cut(struct core *core)
+{
+    return core->step.links_cut < CUT_A_STEP && ++core->step.links_cut > 0;
+}
+
+/* Takes this one off an end of the row, and those beside it that do not wait any more. False: it
+ * stands between others. */
+static bool
+shorten(struct core *core, struct row_followers *run, const struct stint_id *id)
+{
+    struct stint_id first = followers_first(run);
+    bool at_first = id_compare(&first, id) == 0, at_last = id_compare(&run->last, id) == 0;
+    if (!at_first && !at_last)
+        return false;
+    do {
+        run->count--;
+        if (!at_first)
+            id_set_sequence(&run->last, id_sequence(&run->last) - 1);
+        first = at_first ? followers_first(run) : run->last;
+    } while (run->count > 0 && may_cut(core) && !links_blocked(core->store, &core->book, &first));
+    return true;
+}
+
+/* It does not wait for this one any more. It stays in the row if others are before and behind it,
+ * and where a step has many of these: who is told and does not wait passes it over. */
 static void
 unfollow(struct core *core, const struct stint_id *parent, const struct stint_id *id)
 {
     struct links *l = &core->sweeps.links;
-    struct row_followers run, before;
+    struct row_followers run, left;
     put_run(core, &l->made);
     if (followers_have(&l->taken, id) && id_compare(&l->taken.parent, parent) == 0)
         put_run(core, &l->taken);
     if (find_run(core->store, parent, id, &run) != FOUND_WHOLE || !followers_have(&run, id))
         return; /* of a damaged row it is told, and does not heed it */
-    before = run;
-    before.last = *id;
-    id_set_sequence(&before.last, id_sequence(id) - 1);
-    run.count = (uint32_t)(id_sequence(&run.last) - id_sequence(id));
-    before.count -= run.count + 1;
-    if (run.count == 0)
+    left = run;
+    if (!shorten(core, &left, id))
+        return;
+    if (left.count == 0 || id_compare(&left.last, &run.last) != 0)
         del_run(core, &run);
-    put_run(core, &run);
-    put_run(core, &before);
+    put_run(core, &left);
 }
 
 void
@@ -159,7 +202,7 @@ links_cut(struct core *core, const struct stint_id *id, const struct record *rec
     struct pack_buffer *ids = &core->scratch.parents;
     ids->used = 0;
     (void)links_parents(core->store, id, record, ids);
-    for (size_t at = 0; at < ids->used; at += STINT_ID_BYTES) {
+    for (size_t at = 0; at < ids->used && may_cut(core); at += STINT_ID_BYTES) {
         struct stint_id parent;
         memcpy(parent.bytes, ids->data + at, STINT_ID_BYTES);
         unfollow(core, &parent, id);
@@ -276,14 +319,11 @@ static bool
 still_waits(struct core *core, const struct stint_id *id, const struct stint_id *parent)
 {
     struct pack_buffer *ids = &core->scratch.parents;
-    struct stint_id at = *id, other;
+    struct stint_id other;
     struct record r;
-    struct slice value;
     uint64_t others = 0;
     bool after = false;
-    (void)names_find(&core->book, id, &at);
-    if (!store_get(core->store, STORE_PARKED, id_key(&at), &value) ||
-        !record_decode(&r, &at, value) || record_get(&r, FIELD_AFTER, 0) == 0)
+    if (!read_blocked(core->store, &core->book, id, &r))
         return false;
     ids->used = 0;
     (void)links_parents(core->store, id, &r, ids);

@@ -27,7 +27,10 @@ bool links_parents(struct store *store, const struct stint_id *id, const struct 
 /* Does it wait for this one of them? As the rows say, so not within a step. */
 bool
 links_wait_for(struct store *store, const struct stint_id *parent, const struct stint_id *follower);
-/* It waits for none of them any more. */
+/* Does it wait for others, as its record says? */
+bool links_blocked(struct store *store, struct book *book, const struct stint_id *id);
+/* It waits for none of them any more. What a step has no time for, and who stands between others in
+ * a row, stays there, and is passed over when the row is told. */
 void links_cut(struct core *core, const struct stint_id *id, const struct record *record);
 /* The job is no more. */
 void links_forget(struct core *core, const struct stint_id *id, const struct record *record);

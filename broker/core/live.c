@@ -31,7 +31,7 @@ void
 live_leased_now(struct core *core, const struct lease *lease)
 {
     struct step *s = &core->step;
-    if (!lease->worker || !is_listened_to(core, &lease->id))
+    if (!lease->worker || !lease->worker->peer || !is_listened_to(core, &lease->id))
         return;
     if (s->shows_count == s->shows_size) {
         s->shows_size = s->shows_size ? 2 * s->shows_size : 64;
@@ -39,7 +39,7 @@ live_leased_now(struct core *core, const struct lease *lease)
         if (!s->shows)
             abort();
     }
-    s->shows[s->shows_count++] = lease->id;
+    s->shows[s->shows_count++] = (struct shown){lease->worker->peer->number, lease->id};
 }
 
 void
@@ -56,27 +56,55 @@ live_listen(struct core *core, struct peer *peer, const struct stint_id *id, boo
         live_leased_now(core, l);
 }
 
-/* `on`: it is to show what this run writes; else nobody listens any more. */
 static void
-show(struct core *core, const struct lease *l, bool on)
+put_show(struct core *core, uint32_t peer, const struct lease_ref *refs, uint32_t count)
 {
-    const struct lease_ref ref = {.id = l->id, .attempt = l->attempt, .status = on};
-    if (!l->worker || !l->worker->peer)
+    if (count == 0)
         return;
-    message_put_leases(
-        outbox_begin(core->step.out, l->worker->peer->number), MESSAGE_SHOW, 0, &ref, 1, false);
+    message_put_leases(outbox_begin(core->step.out, peer), MESSAGE_SHOW, 0, refs, count, false);
     outbox_end(core->step.out);
 }
 
+/* Nobody listens to this run any more. */
+static void
+hide(struct core *core, const struct lease *l)
+{
+    const struct lease_ref ref = {.id = l->id, .attempt = l->attempt, .status = false};
+    if (l->worker && l->worker->peer)
+        put_show(core, l->worker->peer->number, &ref, 1);
+}
+
+static int
+compare_shown(const void *left, const void *right)
+{
+    const struct shown *a = left, *b = right;
+    return a->peer != b->peer ? (a->peer > b->peer) - (a->peer < b->peer)
+                              : id_compare(&a->id, &b->id);
+}
+
+/* Each worker is asked for all of its runs at once, and once for each, however many listen. */
 void
 live_flush(struct core *core)
 {
-    for (uint32_t i = 0; i < core->step.shows_count; i++) {
-        const struct lease *l = fleet_lease(&core->fleet, &core->step.shows[i]);
-        if (l)
-            show(core, l, true);
+    struct step *s = &core->step;
+    struct lease_ref *refs = core->scratch.decoded->leases;
+    uint32_t count = 0;
+    if (s->shows_count > 1)
+        qsort(s->shows, s->shows_count, sizeof *s->shows, compare_shown);
+    for (uint32_t i = 0; i < s->shows_count; i++) {
+        const struct shown *shown = &s->shows[i], *before = i > 0 ? shown - 1 : NULL;
+        const struct lease *l = fleet_lease(&core->fleet, &shown->id);
+        if (before && (before->peer != shown->peer || count == LIMIT_JOBS)) {
+            put_show(core, before->peer, refs, count);
+            count = 0;
+        }
+        bool again = before && compare_shown(before, shown) == 0;
+        if (!again && l && l->worker && l->worker->peer && l->worker->peer->number == shown->peer)
+            refs[count++] = (struct lease_ref){.id = l->id, .attempt = l->attempt, .status = true};
     }
-    core->step.shows_count = 0;
+    if (s->shows_count > 0)
+        put_show(core, s->shows[s->shows_count - 1].peer, refs, count);
+    s->shows_count = 0;
 }
 
 /* What does not fit into a message is left out, from the begin on. */
@@ -118,6 +146,6 @@ live_message(struct core *core, struct peer *peer, const struct message *m)
             ? NULL
             : fleet_lease(&core->fleet, &piece->id);
         if (l && l->attempt == piece->attempt && l->worker == peer->worker && !tell(core, piece))
-            show(core, l, false);
+            hide(core, l);
     }
 }

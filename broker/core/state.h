@@ -210,6 +210,12 @@ struct wishes {
     uint64_t divided_ms; /* by now_ms: when that was last done */
 };
 
+/* A job that somebody listens to, and the connection of who runs it. */
+struct shown {
+    uint32_t peer;
+    struct stint_id id;
+};
+
 /* What one step has done and has to do at its end. */
 struct step {
     struct outbox *out;
@@ -218,6 +224,7 @@ struct step {
     uint64_t written_bytes; /* of records and their parts */
     uint64_t forgotten; /* answers */
     uint64_t listed; /* rows that lists have looked at */
+    uint32_t links_cut; /* taken out of rows of followers */
     uint32_t searched; /* rows that searching for ready jobs has passed over */
     bool unfinished; /* that goes on in the next step */
     uint32_t roomless; /* jobs of groups that workers have passed over, having no room */
@@ -225,7 +232,7 @@ struct step {
     bool lent; /* fresh leases have bytes that are borrowed from the store */
     bool paused; /* a queue was: what of it waits in workers is asked back */
     struct peer *outputs; /* peers that have answers to be sent */
-    struct stint_id *shows; /* jobs whose workers are to show what they write */
+    struct shown *shows; /* jobs whose workers are to show what they write */
     uint32_t shows_count, shows_size;
     struct ended *ended;
     size_t ended_count, ended_size;

@@ -3,13 +3,13 @@
  */
 #include "batch_verify.h"
 #include "job.h"
-#include "links.h"
 #include "marks.h"
 #include "names.h"
 #include "parts.h"
 #include "state.h"
 #include "upgrade.h"
 #include "verify_groups.h"
+#include "verify_links.h"
 
 struct verify {
     struct store *store;
@@ -17,11 +17,7 @@ struct verify {
     struct verify_report *report;
     uint64_t due_rows, parked, parts, parts_wanted, moved, names, redirects;
     uint64_t stray_deadlines; /* of jobs that are not there */
-    struct links_seen {
-        uint64_t waited, followers; /* jobs that others say that they wait for; rows that say so */
-        uint64_t rows, rows_wanted; /* of STORE_PARENTS */
-        struct pack_buffer parents; /* of one job */
-    } links;
+    struct link_check links;
     struct batch_verify batches;
     uint64_t unique_ends, unique_end_rows; /* keys that have an end, and ends */
     uint64_t events, event_rows; /* rows that belong to feeds, and all */
@@ -42,7 +38,7 @@ complain(struct verify *v, const char *what, const struct stint_id *id)
 }
 
 static void
-complain_of_batch(void *context, const char *what, const struct stint_id *id)
+complain_of(void *context, const char *what, const struct stint_id *id)
 {
     complain(context, what, id);
 }
@@ -170,107 +166,22 @@ check_body(struct verify *v, const struct stint_id *key, const struct record *r)
         complain(v, "what a job needs of a worker is damaged", id);
 }
 
-/* For how many of its parents a job waits, by the rows of followers. */
-static uint64_t
-count_waited(struct verify *v, const struct stint_id *id)
-{
-    const struct pack_buffer *ids = &v->links.parents;
-    uint64_t waited = 0;
-    for (size_t at = 0; at < ids->used; at += STINT_ID_BYTES) {
-        struct stint_id parent = id_at(ids->data + at);
-        waited += links_wait_for(v->store, &parent, id);
-    }
-    return waited;
-}
-
-/* A job that is after others knows which, and for how many it waits. */
 static void
-check_links(struct verify *v, const struct stint_id *key, const struct record *r)
+followers_row(struct verify *v, struct slice key, struct slice value)
 {
-    struct stint_id id;
-    uint64_t left = record_get(r, FIELD_AFTER, 0);
-    if ((r->state == STINT_BLOCKED) != (left > 0))
-        complain(v, "a job waits for others and is not blocked, or the other way round", key);
-    if (!record_has(r, FIELD_AFTER))
-        return;
-    id = *key;
-    if (record_moved(r))
-        (void)names_of(&v->book, key, &id);
-    v->links.parents.used = 0;
-    if (!links_parents(v->store, &id, r, &v->links.parents))
-        complain(v, "what a job was to run after is missing or damaged", &id);
-    uint64_t parents = v->links.parents.used / STINT_ID_BYTES;
-    if (!record_has(r, FIELD_PARENT))
-        v->links.rows_wanted += (parents + PARENTS_A_ROW - 1) / PARENTS_A_ROW;
-    uint64_t waited = count_waited(v, &id);
-    if (waited != left)
-        complain(v, "a job waits for more or fewer others than it says", &id);
-    v->links.waited += waited;
-}
-
-/* Does it wait or run, and know that it has followers? Or are they being told? */
-static bool
-may_be_followed(struct verify *v, const struct stint_id *id)
-{
-    struct stint_id at = *id;
-    struct slice value;
-    struct record r;
-    if (store_get(v->store, STORE_ENDED, id_key(id), &value))
-        return true;
-    (void)names_find(&v->book, id, &at);
-    if (!store_get(v->store, STORE_LIVE, id_key(&at), &value) &&
-        !store_get(v->store, STORE_PARKED, id_key(&at), &value))
-        return false;
-    return !record_decode(&r, &at, value) || record_followed(&r); /* damage is told already */
-}
-
-/* Those of whom nothing is known but that they were damaged wait, if their record alone said for
- * whom, until that one ends. */
-static void
-follower_row(struct verify *v, struct slice key, struct slice value)
-{
-    struct row_followers run;
-    struct slice damaged;
-    if (!row_followers_read(key, value, &run)) {
-        complain(v, "who waits for a job is damaged", &run.parent);
-        return;
-    }
-    struct stint_id id = followers_first(&run);
-    for (uint32_t left = run.count; left > 0; left--, id = id_plus(id, 1))
-        v->links.followers += !store_get(v->store, STORE_DAMAGED, id_key(&id), &damaged);
-    if (!may_be_followed(v, &run.parent))
-        complain(v, "a job waits for one that would not tell it of its end", &run.last);
+    link_check_followers(&v->links, key, value);
 }
 
 static void
 parents_row(struct verify *v, struct slice key, struct slice value)
 {
-    struct slice ids;
-    v->links.rows++;
-    if (!row_parents_read(key, value, &ids))
-        complain(v, "what a job was to run after is damaged", NULL);
+    link_check_parents(&v->links, key, value);
 }
 
 static void
 ended_row(struct verify *v, struct slice key, struct slice value)
 {
-    struct stint_id id;
-    enum stint_state state;
-    if (!row_ended_read(key, value, &id, &state))
-        complain(v, "how a job has ended that others wait for is damaged", NULL);
-}
-
-static void
-check_all_links(struct verify *v)
-{
-    each_row(v, STORE_FOLLOWERS, FOLLOWER_KEY_BYTES, follower_row);
-    each_row(v, STORE_PARENTS, PARENTS_KEY_BYTES, parents_row);
-    each_row(v, STORE_ENDED, STINT_ID_BYTES, ended_row);
-    if (v->links.followers != v->links.waited)
-        complain(v, "others wait for jobs, and do not say so", NULL);
-    if (v->links.rows != v->links.rows_wanted)
-        complain(v, "what jobs were to run after is kept of jobs that are not there", NULL);
-    pack_buffer_free(&v->links.parents);
+    link_check_ended(&v->links, key, value);
 }
 
 static bool
@@ -280,7 +191,7 @@ read_record(
     *id = id_at(key.data);
     if (record_decode(r, id, value)) {
         check_body(v, id, r);
-        check_links(v, id, r);
+        link_check_job(&v->links, id, r);
         return true;
     }
     complain(v, "a record is damaged", id);
@@ -594,12 +505,6 @@ group_due_row(struct verify *v, struct slice key, struct slice value)
 }
 
 static void
-complain_of_groups(void *context, const char *what, const struct stint_id *id)
-{
-    complain(context, what, id);
-}
-
-static void
 check_groups(struct verify *v)
 {
     each_row(v, STORE_GROUPS, 0, group_row);
@@ -637,7 +542,7 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
 {
     struct verify v = {.store = store, .report = report};
     v.batches = (struct batch_verify){
-        .store = store, .book = &v.book, .complain = complain_of_batch, .context = &v};
+        .store = store, .book = &v.book, .complain = complain_of, .context = &v};
     unsigned from;
     store->ops->begin(store);
     if (store_upgrade(store, &from) != STINT_OK) /* for as long as we look at it */
@@ -646,8 +551,10 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     if (book_load(&v.book) != STINT_OK)
         complain(&v, "a row of the broker's own books is damaged", NULL);
     names_load(&v.book);
+    v.links = (struct link_check){
+        .store = store, .book = &v.book, .complain = complain_of, .context = &v};
     v.groups = (struct group_check){
-        .store = store, .book = &v.book, .complain = complain_of_groups, .context = &v};
+        .store = store, .book = &v.book, .complain = complain_of, .context = &v};
     each_row(&v, STORE_LIVE, STINT_ID_BYTES, live_row);
     book_each_running(&v.book, running_job, &v);
     each_row(&v, STORE_PARKED, STINT_ID_BYTES, parked_row);
@@ -673,7 +580,10 @@ core_verify(struct store *store, uint16_t broker, struct verify_report *report)
     each_row(&v, STORE_UNIQUE_ENDS, 0, unique_end_row);
     if (v.unique_ends != v.unique_end_rows)
         complain(&v, "ends of unique keys belong to none", NULL);
-    check_all_links(&v);
+    each_row(&v, STORE_FOLLOWERS, FOLLOWER_KEY_BYTES, followers_row);
+    each_row(&v, STORE_PARENTS, PARENTS_KEY_BYTES, parents_row);
+    each_row(&v, STORE_ENDED, STINT_ID_BYTES, ended_row);
+    link_check_end(&v.links);
     batch_verify_rows(&v.batches, report->damaged);
     check_groups(&v);
     check_counts(&v);

@@ -571,6 +571,29 @@ one_who_only_asks_looks_at_a_few_rows_and_goes_on_behind_them_the_next_time(void
     end_book(&book);
 }
 
+/* Their second words are chosen so that whatever the first ones come to is undone. */
+static void
+names_that_were_made_to_have_one_hash_have_it_for_nobody_else(void **state)
+{
+    enum { WORDS = 3, MADE = 100 };
+    unsigned same = 0;
+    uint64_t first = 0, names[MADE][WORDS];
+    (void)state;
+    for (unsigned i = 0; i < MADE; i++) {
+        names[i][0] = 7;
+        names[i][1] = 1000 + i;
+        uint64_t h = id_hash_word(id_hash_word(0, names[i][0]), names[i][1]);
+        first = i == 0 ? h : first;
+        names[i][2] = h ^ first;
+        assert_int_equal(id_hash(names[i], sizeof names[i]), id_hash(names[0], sizeof names[0]));
+    }
+    ids_seed = 0x5eed5eed5eed5eed;
+    for (unsigned i = 1; i < MADE; i++)
+        same += id_hash(names[i], sizeof names[i]) == id_hash(names[0], sizeof names[0]);
+    ids_seed = 0;
+    assert_int_equal(same, 0);
+}
+
 int
 main(void)
 {
@@ -583,6 +606,7 @@ main(void)
         cmocka_unit_test(sixteen_names_are_expected_for_each_queue_that_there_may_be),
         cmocka_unit_test(only_ids_that_were_given_have_a_level),
         cmocka_unit_test(a_queue_that_changed_in_this_step_stays),
+        cmocka_unit_test(names_that_were_made_to_have_one_hash_have_it_for_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,42 @@ who_listens_hears_runs_that_begin_later(void **state)
     world_destroy(&w);
 }
 
+/* However many are listened to, and however often that is asked for in a step. */
+static void
+a_worker_is_asked_for_all_of_its_runs_at_once(void **state)
+{
+    enum { JOBS = 5000, ROUNDS = 3 };
+    static struct stint_id ids[JOBS];
+    struct job_spec job = world_job("talks");
+    struct world *w = world_new(NULL);
+    uint32_t frames = 0, asked_for = 0;
+    (void)state;
+    world_with_client(w);
+    for (uint64_t n = 0; n < 2; n++)
+        world_submit_many(w, CLIENT, n + 1, &job, JOBS / 2);
+    world_with_worker(w, JOBS);
+    world_claim(w, WORKER, NULL, 0);
+    for (unsigned n = 0; n < 4; n++)
+        step(w, 0);
+    for (uint32_t i = 0; i < JOBS; i++)
+        ids[i] = id_make(w->options.broker, 1, DEFAULT_PRIORITY, i + 1);
+    assert_int_equal(world_state(w, ids[JOBS - 1], NULL), STINT_RUNNING);
+    for (unsigned n = 0; n < ROUNDS; n++)
+        for (uint32_t wants = 1; wants < 2; wants--)
+            for (uint32_t at = 0; at < JOBS; at += JOBS / 2)
+                message_put_ids(world_frame(w, CLIENT), MESSAGE_WAIT, 6, ids + at, JOBS / 2,
+                    wants || n == ROUNDS - 1 ? (uint32_t)WAIT_OUTPUT : 0);
+    step(w, 0);
+    for (size_t i = 0; world_next(w, WORKER, &i);)
+        if (w->message.type == MESSAGE_SHOW) {
+            frames++;
+            asked_for += w->message.count;
+        }
+    assert_int_equal(asked_for, JOBS);
+    assert_int_equal(frames, 2);
+    world_destroy(&w);
+}
+
 static void
 who_begins_to_listen_later_hears_the_rest(void **state)
 {
@@ -211,6 +247,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_listens_hears_runs_that_begin_later),
+        cmocka_unit_test(a_worker_is_asked_for_all_of_its_runs_at_once),
         cmocka_unit_test(who_begins_to_listen_later_hears_the_rest),
         cmocka_unit_test(what_is_not_of_the_lease_is_passed_over),
         cmocka_unit_test(a_worker_that_comes_back_is_asked_again),
