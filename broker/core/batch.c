@@ -14,6 +14,7 @@ enum {
     MADE_A_STEP = 512,
     LOOKED_A_STEP = 256, /* rows */
     HELD_MOST = 1024, /* then no more rows are looked at in this step */
+    EMPTY_MS = 3600000, /* one without jobs is kept for so long, even where outcomes are not */
     RETRY_MS = 1000, /* what can't be made is tried again so often */
     WAITERS_SEEN = 64,
 };
@@ -83,7 +84,7 @@ make(struct core *core, struct job_batch *b, enum stint_batch_role role)
     struct job_spec spec;
     struct stint_id *id = &b->row.made[role - STINT_BATCH_SUCCESS];
     enum stint_status status =
-        read_job(core, b, role, &spec) ? submit_may(core, &spec) : STINT_DAMAGED;
+        read_job(core, b, role, &spec) ? submit_may(core, &spec, false) : STINT_DAMAGED;
     note_trouble(core, b, status);
     if (status != STINT_OK)
         return false;
@@ -145,14 +146,15 @@ is_over(struct core *core, const struct stint_id *id)
 }
 
 /* When it is to be forgotten, if nothing of it is left by then. One that waits for its first job
- * does so for as long as outcomes are kept, at least. */
+ * does so for as long as outcomes are kept, and an hour, at least. */
 static uint64_t
 forget_ms(const struct core *core, const struct row_batch *row)
 {
     uint64_t keep_ms = row->keep_ms == KEEP_DEFAULT ? core->options.keep_ms : row->keep_ms;
     if (row->settled_ms)
         return row->settled_ms + keep_ms;
-    return row->jobs == 0 ? row->began_ms + later(keep_ms, core->options.keep_ms) : UINT64_MAX;
+    uint64_t empty_ms = later(later(keep_ms, core->options.keep_ms), EMPTY_MS);
+    return row->jobs == 0 ? row->began_ms + empty_ms : UINT64_MAX;
 }
 
 /* It is held if there is something to do for it, and forgotten if its time has come. */

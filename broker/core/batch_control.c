@@ -8,7 +8,11 @@
 #include "batches.h"
 #include "reply.h"
 
-enum { CURSOR_BYTES = 8, LISTED_MOST = 1000 };
+enum {
+    CURSOR_BYTES = 8,
+    LISTED_MOST = 1000,
+    SCANNED_MOST = 20000, /* for a key for some queues, which may see few of them */
+};
 
 static const struct slice default_queue = {(const uint8_t *)"default", 7};
 
@@ -267,27 +271,29 @@ next_number(struct core *core, uint64_t *number)
 }
 
 /* In the order of their numbers, which is about that in which they were made. The cursor is the
- * first number of the next page. */
+ * first number of the next page. A key for some queues gets as long pages as if there were no
+ * others, and a cursor that is behind the last one of its own. */
 static void
 list_all(struct core *core, struct peer *peer, const struct message *m)
 {
     uint8_t cursor[CURSOR_BYTES];
     struct slice given = m->list_batches.cursor, next = {0};
     uint64_t number = given.size ? get_be(given.data, CURSOR_BYTES) : 1;
-    uint32_t count = 0, most = rows_a_page(core, LISTED_MOST);
+    uint32_t count = 0, n = 0;
+    uint32_t most = rows_a_page(core, grant_is_narrow(peer->grant) ? SCANNED_MOST : LISTED_MOST);
+    bool full = false;
     reply_page_begin(core);
-    for (uint32_t n = 0; next_number(core, &number); number++, n++) {
+    for (; !full && n < most && next_number(core, &number); number++, n++) {
         struct row_batch row;
-        if (n == most || core->scratch.page.used > page_bytes(core)) {
-            put_be(cursor, number, CURSOR_BYTES);
-            next = (struct slice){cursor, CURSOR_BYTES};
-            break;
-        }
         core->step.listed++;
         if (!batches_read(core, number, &row) || !allowed(core, peer, RIGHT_SEE, number))
             continue;
         put_info(core, number, &row);
-        count++;
+        full = ++count == LISTED_MOST || core->scratch.page.used > page_bytes(core);
+    }
+    if (full || n == most) {
+        put_be(cursor, number, CURSOR_BYTES);
+        next = (struct slice){cursor, CURSOR_BYTES};
     }
     reply_page_send(core, peer, MESSAGE_BATCHES, m->number, count, next);
 }

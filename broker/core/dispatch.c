@@ -152,14 +152,17 @@ own_bytes(struct core *core, struct found *job)
     b->used += job->bytes.size;
 }
 
-/* Gives the worker a job of a group, of which it is read what can be. */
+/* Gives the worker a job of a group, of which it is read what can be. `s`: as it stood; NULL: it
+ * was kept apart. */
 static struct lease *
-hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
+hand_out_grouped(
+    struct core *core, struct worker *w, const struct found *job, const struct standing *s)
 {
     bool lent = core->step.lent;
     struct lease *l = hand_out(core, w, job);
     core->step.lent = lent;
-    groups_take(core, job->level, &job->key, &job->record);
+    if (!groups_take(core, job->level, &job->key, &job->record) && s)
+        groups_forget_turn(core, job->level, s); /* the group's row was damaged */
     return l;
 }
 
@@ -211,7 +214,7 @@ end_look(struct core *core, struct level *level, struct worker *w, struct scan *
         core->step.unfinished = true;
     else if (scan)
         scan->stood = none;
-    else
+    else if (level->groups.standing > 0) /* the last of them may have been put back in line */
         groups_are_lost(core, level);
     return TURN_NONE;
 }
@@ -250,7 +253,7 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
             continue;
         if (look.passed)
             passed_until(core, level, w, look.at, look.could, false);
-        hand_out_grouped(core, w, &job);
+        hand_out_grouped(core, w, &job, &s);
         return TURN_TAKEN;
     }
     return end_look(core, level, w, scan, &look);
@@ -383,7 +386,7 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
         own_bytes(core, &job);
         (void)record_decode(&job.record, &job.key, job.bytes);
         apart_forget(core, &job.key);
-        hand_out_grouped(core, w, &job)->refusers = refusers;
+        hand_out_grouped(core, w, &job, NULL)->refusers = refusers;
         return;
     }
     apart_forget(core, &job.key);

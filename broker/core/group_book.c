@@ -304,16 +304,18 @@ groups_were_set(struct core *core, struct queue *queue)
     groups_queue_changed(core, q);
 }
 
-void
+bool
 groups_set_weight(struct core *core, const struct queue *q, struct slice name, uint32_t weight)
 {
     uint8_t key[GROUP_WEIGHT_KEY_BYTES_MAX], row[ROW_GROUP_WEIGHT_BYTES_MAX];
-    struct slice at = group_weight_key(key, q->number, name);
+    struct slice before, at = group_weight_key(key, q->number, name);
+    bool had = store_get(core->store, STORE_GROUPS, at, &before);
     if (weight > 1)
         store_put(core->store, STORE_GROUPS, at, row_group_weight_write(row, at, weight), nothing);
     else
         store_del(core->store, STORE_GROUPS, at);
     core->step.written_bytes += sizeof row + ROW_OVERHEAD_BYTES;
+    return had;
 }
 
 void

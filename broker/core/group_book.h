@@ -41,8 +41,9 @@ struct queue_groups *groups_of_queue(struct core *core, struct queue *queue);
 void groups_queue_changed(struct core *core, struct queue_groups *queue);
 /* The settings of a queue for its groups have changed. */
 void groups_were_set(struct core *core, struct queue *queue);
-/* A weight of a group; 1 is none. Whoever sets some calls groups_were_set then. */
-void
+/* A weight of a group; 1 is none. Whoever sets some calls groups_were_set then. True: it had one.
+ */
+bool
 groups_set_weight(struct core *core, const struct queue *queue, struct slice name, uint32_t weight);
 uint32_t groups_weight(struct core *core, const struct queue *queue, struct slice name);
 /* A queue that holds nothing goes. */

@@ -114,9 +114,9 @@ load_level(struct core *core, struct level *level)
     struct slice value, at = level_groups_key(key, level->queue->number, level->priority);
     if (!store_get(core->store, STORE_GROUPS, at, &value))
         return true;
-    if (!row_level_groups_read(at, value, &g->ready, &g->standing) ||
-        g->ready > level->jobs[STINT_READY])
+    if (!row_level_groups_read(at, value, &g->ready, &g->standing))
         return false;
+    g->ready = earlier(g->ready, level->jobs[STINT_READY]); /* a damaged one may be gone since */
     level->apart += g->ready;
     level->queue->apart += g->ready;
     level->queue->past.groups->standing += g->standing;

@@ -4,11 +4,12 @@
 #include "group_passed.h"
 #include "group_turns.h"
 
-static void
+/* False: it was not there. */
+static bool
 del_turn(struct core *core, const struct stint_id *key, uint64_t turn)
 {
     uint8_t at[GROUP_TURN_KEY_BYTES];
-    store_del(core->store, STORE_GROUP_TURNS, group_turn_key(at, key, turn));
+    return store_del(core->store, STORE_GROUP_TURNS, group_turn_key(at, key, turn));
 }
 
 /* ---- counts ---- */
@@ -30,7 +31,9 @@ static void
 count_standing(struct core *core, struct level *level, bool more)
 {
     uint64_t one = more ? 1 : UINT64_MAX;
-    assert(more || (level->groups.standing > 0 && level->queue->past.groups->standing > 0));
+    if (!more && level->groups.standing == 0)
+        return; /* they were lost */
+    assert(more || level->queue->past.groups->standing > 0);
     level->groups.standing += one;
     groups_of_queue(core, level->queue)->standing += one;
     group_mark_level(core, level);
@@ -77,7 +80,7 @@ stand_down(struct core *core, struct group *g)
     struct level *level = book_level(&core->book, g->queue, g->row.priority, false);
     assert(g->row.stands && level);
     if (!turns_remove(level, g))
-        del_turn(core, &key, g->row.turn);
+        (void)del_turn(core, &key, g->row.turn);
     count_standing(core, level, false);
     g->row.stands = 0;
     group_mark(core, g);
@@ -209,7 +212,7 @@ take_turn(struct core *core, struct group *g, uint64_t turn)
     groups_queue_changed(core, q);
 }
 
-void
+bool
 groups_take(
     struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
 {
@@ -223,6 +226,7 @@ groups_take(
     take_turn(core, g, turn);
     group_mark(core, g);
     arrange(core, g);
+    return stood;
 }
 
 bool
@@ -264,7 +268,7 @@ groups_clear_apart(struct core *core, struct level *level, const struct stint_id
         !row_group_turn_read(turn_key, value, &name))
         return;
     struct group *g = group_get(core, level->queue, name);
-    del_turn(core, key, GROUP_TURN_APART);
+    (void)del_turn(core, key, GROUP_TURN_APART);
     g->row.out = less_one(g->row.out);
     g->row.apart = earlier(less_one(g->row.apart), g->row.out);
     enter(core, g, level, key);
@@ -287,27 +291,18 @@ groups_apart_may(struct core *core, struct level *level, const struct stint_id *
     return wait_ms == 0 && !group_is_busy(g);
 }
 
-/* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
- * there. */
-void
-groups_set_aside(struct core *core, struct level *level, const struct stint_id *key,
-    struct slice bytes, bool ran)
-{
-    struct slice name = record_group_of_damaged(bytes);
-    if (name.size == 0)
-        return;
-    struct group *g = group_get(core, level->queue, name);
-    if (!ran && !step_out(core, g, level, key))
-        return;
-    if (ran)
-        g->row.out = less_one(g->row.out);
-    else
-        count_ready(core, level, false);
-    group_mark(core, g);
-    arrange(core, g);
-}
-
 /* ---- turns ---- */
+
+/* The group of a job whose turn's row is damaged: its record knows it, unless that is, too. */
+static struct slice
+name_by_record(struct core *core, const struct stint_id *key)
+{
+    struct slice bytes;
+    struct record r;
+    bool whole = store_get(core->store, STORE_LIVE, id_key(key), &bytes) &&
+        record_decode(&r, key, bytes) && record_has(&r, FIELD_GROUP);
+    return whole ? r.group : (struct slice){NULL, 0};
+}
 
 static bool
 next_stored(
@@ -319,11 +314,60 @@ next_stored(
     if (!store_seek(
             core->store, STORE_GROUP_TURNS, group_turn_key(at, &key, from->turn), &found, &value) ||
         !group_turn_key_read(found, &s->key, &s->turn) || !id_same_level(&s->key, &key) ||
-        s->turn == GROUP_TURN_APART || !row_group_turn_read(found, value, &name))
+        s->turn == GROUP_TURN_APART)
         return false;
+    if (!row_group_turn_read(found, value, &name))
+        name = name_by_record(core, &s->key);
     s->name_bytes = (uint8_t)name.size;
     memcpy(s->name, name.data, name.size);
     return true;
+}
+
+static struct group *
+group_of(struct core *core, const struct level *level, const struct standing *s)
+{
+    return group_get(core, level->queue, (struct slice){s->name, s->name_bytes});
+}
+
+/* The turn of this job, which stands, if it does; whatever is known of its group. */
+static bool
+find_turn(
+    struct core *core, struct level *level, const struct stint_id *key, struct standing *standing)
+{
+    struct group_turn from = {0, 0};
+    turns_write(core, level);
+    while (next_stored(core, level, &from, standing)) {
+        if (id_compare(&standing->key, key) == 0)
+            return true;
+        from = (struct group_turn){standing->turn, id_sequence(&standing->key) + 1};
+    }
+    return false;
+}
+
+/* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
+ * there. */
+void
+groups_set_aside(struct core *core, struct level *level, const struct stint_id *key,
+    struct slice bytes, enum stint_state state)
+{
+    bool holds;
+    struct standing stood;
+    struct slice name = record_group_of_damaged(bytes, &holds);
+    struct group *g = name.size > 0 ? group_get(core, level->queue, name) : NULL;
+    if (state == STINT_READY) {
+        bool was_there = g && step_out(core, g, level, key);
+        if (!was_there && level->groups.standing > 0 && find_turn(core, level, key, &stood)) {
+            g = stood.name_bytes > 0 ? group_of(core, level, &stood) : NULL; /* the right one */
+            was_there = g && step_out(core, g, level, key);
+        }
+        if (was_there || level->apart > level->jobs[STINT_READY])
+            count_ready(core, level, false);
+    } else if (g && (state == STINT_RUNNING || holds))
+        g->row.out = less_one(g->row.out);
+    if (!g)
+        return;
+    group_mark(core, g);
+    arrange(core, g);
 }
 
 bool
@@ -352,10 +396,10 @@ groups_settle(struct core *core, struct level *level)
     turns_write(core, level);
 }
 
-static struct group *
-group_of(struct core *core, const struct level *level, const struct standing *s)
+static bool
+is_standing(const struct group *g, const struct level *level, const struct standing *s)
 {
-    return group_get(core, level->queue, (struct slice){s->name, s->name_bytes});
+    return g->row.stands == id_sequence(&s->key) && g->row.priority == level->priority;
 }
 
 static uint64_t
@@ -381,15 +425,31 @@ groups_pass_others(struct core *core, struct queue *queue)
     groups_queue_changed(core, q);
 }
 
+void
+groups_forget_turn(struct core *core, struct level *level, const struct standing *s)
+{
+    if (del_turn(core, &s->key, s->turn))
+        count_standing(core, level, false);
+}
+
 bool
 groups_still_may(struct core *core, struct level *level, const struct standing *s)
 {
-    struct group *g = group_of(core, level, s);
+    struct group *g = s->name_bytes > 0 ? group_of(core, level, s) : NULL;
+    if (!g || (!is_standing(g, level, s) && book_is_running(&core->book, &s->key))) {
+        groups_forget_turn(core, level, s); /* or the row of the group was damaged */
+        return false;
+    }
     if (may_run(core, g))
         return true;
-    assert(g->row.stands == id_sequence(&s->key) && g->row.priority == level->priority);
-    group_line_add(core, g, g->row.priority, g->row.stands);
-    stand_down(core, g);
+    group_line_add(core, g, level->priority, id_sequence(&s->key));
+    if (is_standing(g, level, s))
+        stand_down(core, g);
+    else {
+        groups_forget_turn(core, level, s);
+        g->row.ready++;
+        group_mark(core, g);
+    }
     arrange(core, g);
     return false;
 }
@@ -397,13 +457,13 @@ groups_still_may(struct core *core, struct level *level, const struct standing *
 void
 groups_drop(struct core *core, struct level *level, const struct standing *s)
 {
-    struct group *g = group_of(core, level, s);
-    struct stint_id key = s->key;
-    if (g->row.stands == id_sequence(&key) && g->row.priority == level->priority)
-        leave(core, g, level, &key);
+    struct group *g = s->name_bytes > 0 ? group_of(core, level, s) : NULL;
+    if (g && is_standing(g, level, s))
+        leave(core, g, level, &s->key);
     else
-        del_turn(core, &key, s->turn);
-    arrange(core, g);
+        groups_forget_turn(core, level, s);
+    if (g)
+        arrange(core, g);
 }
 
 void

@@ -72,10 +72,10 @@ job_set_aside(
     struct stint_id id = *key;
     struct level *level = book_level_of(&core->book, key);
     enum stint_state state = state_in(core, table, key, bytes);
-    if (names_of(&core->book, key, &id))
-        names_forget(&core->book, &id, key);
     memcpy(core->scratch.record, bytes.data, earlier(bytes.size, sizeof core->scratch.record));
     bytes = (struct slice){core->scratch.record, earlier(bytes.size, sizeof core->scratch.record)};
+    if (names_of(&core->book, key, &id))
+        names_forget(&core->book, &id, key);
     store_put(core->store, STORE_DAMAGED, id_key(&id), bytes, (struct slice){0});
     store_del(core->store, table, id_key(key));
     apart_forget(core, key);
@@ -83,8 +83,11 @@ job_set_aside(
         book_count(&core->book, level, state, STINT_UNKNOWN);
     if (state == STINT_RUNNING)
         book_clear_running(&core->book, key);
-    if (level && table == STORE_LIVE)
-        groups_set_aside(core, level, key, bytes, state == STINT_RUNNING);
+    struct lease *lease = fleet_lease(&core->fleet, &id);
+    if (lease)
+        lease->leased.linked = true; /* its end is not to be believed without a record */
+    if (level && table != STORE_SETTLED)
+        groups_set_aside(core, level, key, bytes, state);
     links_set_aside(core, &id);
     batches_set_aside(core, &id, table == STORE_SETTLED);
     core->figures.damaged++;
@@ -605,6 +608,7 @@ job_remove_waiting(struct core *core, struct job *job)
     job_clear_deadline(core, job);
     unique_leave(core, job->level->queue->number, &job->id, &job->record, STINT_CANCELLED_JOB);
     leave_links(core, job, STINT_CANCELLED_JOB);
+    count_end(core, job->level, STINT_CANCELLED_JOB);
     if (record_chunked(&job->record))
         parts_del(core, &job->id, 0);
     vanish(core, job);

@@ -36,20 +36,39 @@ change(struct core *core, struct job *job, const struct job_spec *spec)
     watch_event(core, STINT_EVENT_CHANGED, job->level, &job->id, job->record.attempt);
 }
 
+/* Who holds the key, if it is a job that is there; one that has succeeded may hold it, too, and is
+ * `*gone` then. */
+static bool
+find_holder(struct core *core, const struct queue *q, const struct job_spec *spec, struct job *job,
+    bool *gone)
+{
+    struct row_unique row;
+    if (!unique_find(core, q->number, spec->unique, &row))
+        return false;
+    job->id = row.id;
+    *gone = row.until_ms != 0;
+    return *gone || (job_find(core, &row.id, job) && holds(core, job, spec->unique));
+}
+
+bool
+meet_any(struct core *core, const struct queue *q, const struct job_spec *spec)
+{
+    struct job job;
+    bool gone;
+    return find_holder(core, q, spec, &job, &gone);
+}
+
 enum stint_met
 meet_holder(
     struct core *core, const struct queue *q, const struct job_spec *spec, struct stint_id *id)
 {
-    struct row_unique row;
     struct job job;
-    if (!unique_find(core, q->number, spec->unique, &row))
+    bool gone;
+    if (!find_holder(core, q, spec, &job, &gone))
         return STINT_MET_NOTHING;
-    *id = row.id;
-    if (row.until_ms)
-        return STINT_MET_JOB;
-    if (!job_find(core, &row.id, &job) || !holds(core, &job, spec->unique))
-        return STINT_MET_NOTHING;
-    if (job.state == STINT_RUNNING || !(spec->unique_flags & (UNIQUE_REPLACE | UNIQUE_MOVE)))
+    *id = job.id;
+    if (gone || job.state == STINT_RUNNING ||
+        !(spec->unique_flags & (UNIQUE_REPLACE | UNIQUE_MOVE)))
         return STINT_MET_JOB;
     change(core, &job, spec);
     return STINT_MET_CHANGED;

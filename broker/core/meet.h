@@ -8,6 +8,8 @@
  * and it waits, it has taken the payload or the time of the new one. Else STINT_MET_NOTHING. */
 enum stint_met meet_holder(
     struct core *core, const struct queue *queue, const struct job_spec *spec, struct stint_id *id);
+/* Would it meet one? Nothing is changed. */
+bool meet_any(struct core *core, const struct queue *queue, const struct job_spec *spec);
 /* May this job, which does not run, and stands or is to stand in that queue, have its key there? It
  * may if it has none. It is read again, if another one was. */
 bool meet_is_free(struct core *core, uint32_t queue, struct job *job);

@@ -2,9 +2,9 @@
  * a bound on what it may read in one step: a list is told in pages.
  */
 #include "query.h"
-#include "describe.h"
 #include "batches.h"
 #include "clock.h"
+#include "describe.h"
 #include "job.h"
 #include "links.h"
 #include "live.h"
@@ -20,9 +20,11 @@ enum {
     SCANNED_A_PAGE = 20000, /* rows that may be passed over */
     FILTERED_A_PAGE = 4000, /* the same, where a filter is asked of each */
     CURSOR_BYTES = 1 + STINT_ID_BYTES, /* place, id */
-    /* A description without its body: its texts, 16 numbers, an id, and keys and lengths. */
-    INFO_BYTES_MAX = 2 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES +
-        STINT_PROGRESS_BYTES + 16 * 10 + 100,
+    /* A description without bodies, runs and parents: its texts, numbers, an id, and lengths. */
+    INFO_NUMBERS = 32,
+    INFO_BYTES_MAX = 3 * STINT_NAME_BYTES + STINT_LABEL_BYTES + STINT_ERROR_BYTES +
+        STINT_PROGRESS_BYTES + STINT_UNIQUE_BYTES + STINT_NEEDS_BYTES + STINT_GROUP_BYTES +
+        INFO_NUMBERS * 10 + 100,
     ATTEMPT_TOLD_BYTES = STINT_LABEL_BYTES + 40, /* without its error */
 };
 
@@ -50,8 +52,6 @@ static void
 add_body(struct core *core, const struct record *r, uint32_t parts, size_t used, uint32_t more,
     struct stint_job_info *info)
 {
-    _Static_assert(LIMIT_JOBS * INFO_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 < LIMIT_MESSAGE_BYTES,
-        "descriptions of all jobs of a message fit into one");
     _Static_assert(
         LIMIT_BODY_BYTES_MAX + LIMIT_MESSAGE_BYTES / 8 + 2 * INFO_BYTES_MAX < LIMIT_MESSAGE_BYTES,
         "the largest body fits into a message that has begun");
@@ -119,6 +119,15 @@ add_parents(struct core *core, const struct record *r, size_t used, uint32_t mor
     info->parents_count = ids->used / STINT_ID_BYTES;
 }
 
+/* Does what was collected fit into a message, with what is around it? Descriptions of all the jobs
+ * that a GET may name need not: those whose texts are all at their limits do not. */
+static bool
+page_fits(const struct core *core)
+{
+    enum { AROUND_BYTES = 64 };
+    return core->scratch.page.used + AROUND_BYTES <= core->options.message_bytes;
+}
+
 void
 query_get(struct core *core, struct peer *peer, const struct message *m)
 {
@@ -135,6 +144,11 @@ query_get(struct core *core, struct peer *peer, const struct message *m)
                 add_parents(core, &job.record, core->scratch.page.used, m->count - i, &info);
         }
         message_put_job_info(&core->scratch.page, &info);
+        if (!page_fits(core)) {
+            reply_refuse(core, peer->number, m, STINT_TOO_MANY,
+                "the descriptions do not fit into a message; ask for fewer jobs at once");
+            return;
+        }
     }
     reply_page_send(core, peer, MESSAGE_JOBS, m->number, m->count, (struct slice){0});
 }

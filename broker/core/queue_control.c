@@ -77,9 +77,8 @@ weights_after(struct core *core, const struct queue *q, const struct message *m)
     uint32_t count = q->set.group_weights;
     for (uint32_t i = 0; i < m->set_queue.groups.weights; i++) {
         const struct group_weight *w = &core->scratch.decoded->items.group_weights[i];
-        bool had = groups_weight(core, q, w->name) > 1;
+        bool had = groups_set_weight(core, q, w->name, w->weight); /* maybe by this message */
         count += (uint32_t)(w->weight > 1) - (uint32_t)had;
-        groups_set_weight(core, q, w->name, w->weight);
     }
     return count;
 }

@@ -360,9 +360,11 @@ schedule_resume(struct core *core, struct schedule *s)
 
 /* ---- ticks ---- */
 
-/* Its job is made, as far as its rule for overlaps lets it. */
+/* Its job is made, as far as its rule for overlaps lets it; `id` is that, or the one that it meets.
+ */
 static enum stint_status
-make(struct core *core, struct schedule *s, const struct job_spec *spec, enum stint_overlap overlap)
+make(struct core *core, struct schedule *s, const struct job_spec *spec, enum stint_overlap overlap,
+    struct stint_id *id)
 {
     struct job last;
     bool runs = overlap != STINT_OVERLAP_START && job_find(core, &s->row.last, &last) &&
@@ -371,15 +373,18 @@ make(struct core *core, struct schedule *s, const struct job_spec *spec, enum st
         s->row.skipped++;
         return STINT_OK;
     }
-    enum stint_status status = submit_may(core, spec);
+    bool instead = runs && last.state != STINT_RUNNING &&
+        book_queue(&core->book, spec->queue) == last.level->queue;
+    enum stint_status status = submit_may(core, spec, instead);
     if (status != STINT_OK)
         return status;
     if (runs)
         (void)change_cancel(core, &last, NULL);
-    if (submit_job(core, spec, &s->row.last) == STINT_MET_NOTHING)
+    if (submit_job(core, spec, id) == STINT_MET_NOTHING) {
+        s->row.last = *id;
         s->row.jobs++;
-    else
-        s->row.skipped++;
+    } else
+        s->row.skipped++; /* the one that holds the key is somebody's */
     return STINT_OK;
 }
 
@@ -425,6 +430,7 @@ tick(struct core *core, struct schedule *s, uint32_t *share)
 {
     struct job_spec spec;
     struct slice job;
+    struct stint_id id;
     uint64_t now_ms = time_of(core, s), at_ms = first_made(s, now_ms);
     uint32_t most = s->row.missed == STINT_MISSED_ALL ? s->row.most : 1;
     enum stint_status status = STINT_OK;
@@ -435,7 +441,7 @@ tick(struct core *core, struct schedule *s, uint32_t *share)
     uint32_t n = 0;
     s->row.skipped += at_ms > now_ms;
     for (; n < most && at_ms <= now_ms && status == STINT_OK; n++) {
-        status = make(core, s, &spec, s->row.overlap);
+        status = make(core, s, &spec, s->row.overlap, &id);
         *share -= *share > 0;
         if (status != STINT_OK)
             break;
@@ -491,11 +497,10 @@ schedule_run(struct core *core, struct schedule *s, uint64_t run)
         return STINT_OK;
     if (!read_spec(core, s, &spec, &job))
         return STINT_DAMAGED;
-    enum stint_status status = make(core, s, &spec, STINT_OVERLAP_START);
+    enum stint_status status = make(core, s, &spec, STINT_OVERLAP_START, &s->row.run_id);
     if (status != STINT_OK)
         return status;
     s->row.run = run;
-    s->row.run_id = s->row.last;
     write_row(core, s, job);
     return STINT_OK;
 }

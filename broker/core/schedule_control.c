@@ -161,6 +161,11 @@ list_all(struct core *core, struct peer *peer, const struct message *m)
     struct slice cursor = m->list_schedules.cursor, key, value, from = {at, 1};
     uint32_t count = 0, next = m->list_schedules.next > 0;
     bool full = false;
+    if (core->step.listed >= LISTED_A_STEP) { /* a page that ends early would tell of others */
+        reply_refuse(
+            core, peer->number, m, STINT_TOO_MANY, "so much was listed just now; ask again");
+        return;
+    }
     if (cursor.size > 0 && cursor.size <= LIMIT_NAME_BYTES) {
         memcpy(at, cursor.data, cursor.size);
         from.size = cursor.size + 1;

@@ -159,6 +159,7 @@ struct tally {
     uint64_t bytes;
     uint32_t queues, levels; /* new ones */
     uint32_t links; /* jobs that they are after */
+    uint32_t fresh; /* those that are new, and meet none that holds their key */
     uint64_t batch; /* that the last one of them was in */
     struct place_of_jobs *queue; /* of the last job */
 };
@@ -174,8 +175,7 @@ refuse_closed(struct verdict *v, uint32_t index, const struct queue *q)
     v->index = index;
 }
 
-/* False if a queue is closed, or there would be too many queues or levels; then the verdict says
- * so. */
+/* False if there would be too many queues or levels; then the verdict says so. */
 static bool
 tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
 {
@@ -188,8 +188,6 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
         t->queue->queue = book_queue(book, spec->queue);
         t->queues += t->queue->queue == NULL;
         t->bytes += t->queue->queue ? 0U : ROW_BYTES;
-        if (t->queue->queue && t->queue->queue->set.closed)
-            refuse_closed(v, i, t->queue->queue);
     }
     if (level->jobs++ == 0) {
         struct queue *q = t->queue->queue;
@@ -197,8 +195,6 @@ tally_place(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
         t->levels += is_new;
         t->bytes += ROW_START_BYTES + (is_new ? ROW_BYTES : 0U);
     }
-    if (v->status != STINT_OK)
-        return false;
     if (book->queues + t->queues > book->max.queues)
         refuse(v, i, STINT_TOO_MANY, "there are --queues-max queues, ", book->max.queues);
     else if (book->levels + t->levels > book->max.levels)
@@ -296,8 +292,35 @@ refuse_backlog(struct verdict *v, uint32_t index, bool never, enum stint_status 
         refuse(v, index, status, what, limit);
 }
 
+/* Does the queue take one more job? */
+static bool
+tally_queue(struct core *core, struct tally *t, uint32_t i, struct verdict *v)
+{
+    const struct core_options *o = &core->options;
+    const struct queue *q = t->queue->queue;
+    uint64_t waits = (q ? q->backlog : 0) + ++t->queue->jobs;
+    uint64_t most = q ? backlog_most(core, q) : o->max.queue_backlog;
+    t->fresh++;
+    if (q && q->set.closed)
+        refuse_closed(v, i, q);
+    else if (most && waits > most && !v->beyond)
+        refuse_backlog(v, i, t->queue->jobs > most && !v->patient, STINT_QUEUE_FULL,
+            most == o->max.queue_backlog ? "a queue holds --queue-backlog-max jobs, "
+                                         : "the queue holds as many jobs as are set for it, ",
+            most);
+    return v->status == STINT_OK;
+}
+
+/* Does this job meet one that holds its key, and so is none itself? */
+static bool
+is_met(struct core *core, const struct tally *t, const struct job_spec *spec)
+{
+    return spec->unique.size > 0 && t->queue->queue && meet_any(core, t->queue->queue, spec);
+}
+
+/* `exactly`: those that are none are not counted. */
 static void
-check_jobs(struct core *core, const struct message *m, struct verdict *v)
+tally_jobs(struct core *core, const struct message *m, struct verdict *v, bool exactly)
 {
     const struct core_options *o = &core->options;
     struct tally t = {.bytes = 2ULL * ROW_BYTES};
@@ -311,29 +334,40 @@ check_jobs(struct core *core, const struct message *m, struct verdict *v)
         }
         if (!same_place(core->scratch.decoded->specs, i) && !tally_place(core, &t, i, v))
             return;
-        const struct queue *q = t.queue->queue;
-        uint64_t waits = (q ? q->backlog : 0) + ++t.queue->jobs;
-        uint64_t most = q ? backlog_most(core, q) : o->max.queue_backlog;
-        if (most && waits > most && !v->beyond) {
-            refuse_backlog(v, i, t.queue->jobs > most && !v->patient, STINT_QUEUE_FULL,
-                most == o->max.queue_backlog ? "a queue holds --queue-backlog-max jobs, "
-                                             : "the queue holds as many jobs as are set for it, ",
-                most);
+        if (!(exactly && is_met(core, &t, spec)) && !tally_queue(core, &t, i, v))
             return;
-        }
         t.bytes += spec->payload.size + RECORD_FIXED_BYTES + ROW_OVERHEAD_BYTES;
         if (wishes_more(spec) && !tally_wishes(core, &t, spec, i, v))
             return;
     }
     uint64_t backlog = core->book.jobs[STINT_READY] + core->book.jobs[STINT_SCHEDULED] +
         core->book.jobs[STINT_BLOCKED];
-    if (o->max.backlog && backlog + m->count > o->max.backlog && !v->beyond)
-        refuse_backlog(v, 0, m->count > o->max.backlog && !v->patient, STINT_BACKLOG_FULL,
+    if (t.fresh > 0 && o->max.backlog && backlog + t.fresh > o->max.backlog && !v->beyond)
+        refuse_backlog(v, 0, t.fresh > o->max.backlog && !v->patient, STINT_BACKLOG_FULL,
             "the broker holds --backlog-max jobs, ", o->max.backlog);
     else if (!store_has_room(core, t.bytes))
         refuse(v, 0, STINT_STORE_FULL,
             "the store or its disk is full; see --store-size and --disk-free; jobs refused: ",
             m->count);
+}
+
+static bool
+any_unique(const struct core *core, const struct message *m)
+{
+    for (uint32_t i = 0; i < m->count; i++)
+        if (core->scratch.decoded->specs[i].unique.size > 0)
+            return true;
+    return false;
+}
+
+static void
+check_jobs(struct core *core, const struct message *m, struct verdict *v)
+{
+    tally_jobs(core, m, v, false);
+    bool by_room = v->status == STINT_QUEUE_CLOSED || v->status == STINT_QUEUE_FULL ||
+        v->status == STINT_BACKLOG_FULL || v->status == STINT_TOO_LARGE;
+    if (by_room && any_unique(core, m))
+        tally_jobs(core, m, v, true);
 }
 
 static void
@@ -549,7 +583,9 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
         submit_refuse(core, peer, m, v.status, v.index, v.detail);
         return;
     }
+    batches_begin_together(core); /* who holds a key may be damaged, and the last of its batch */
     insert_jobs(core, peer, m, v.unique);
+    batches_end_together(core);
     store_answer(core, peer, m->number, hash, &v,
         (struct slice){core->scratch.page.data, core->scratch.page.used});
     peer->submissions.refused = false;
@@ -559,10 +595,10 @@ accept_or_refuse(struct core *core, struct peer *peer, const struct message *m, 
 }
 
 enum stint_status
-submit_may(struct core *core, const struct job_spec *spec)
+submit_may(struct core *core, const struct job_spec *spec, bool instead)
 {
     const struct message one = {.count = 1};
-    struct verdict v = {.status = STINT_OK};
+    struct verdict v = {.status = STINT_OK, .beyond = instead};
     core->scratch.decoded->specs[0] = *spec;
     check_jobs(core, &one, &v);
     return v.status;

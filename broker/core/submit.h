@@ -8,9 +8,8 @@
 void submit_refuse(struct core *core, struct peer *peer, const struct message *m,
     enum stint_status status, uint32_t index, const char *why);
 /* A job that the broker makes itself: may it be made, and why not? It is read into the decoded
- * ones.
- */
-enum stint_status submit_may(struct core *core, const struct job_spec *spec);
+ * ones. `instead`: in the place of one that waits in its queue, and leaves it first. */
+enum stint_status submit_may(struct core *core, const struct job_spec *spec, bool instead);
 /* It may be made, and is. `*id` is its id, or that of the job that holds its unique key. */
 enum stint_met submit_job(struct core *core, const struct job_spec *spec, struct stint_id *id);
 /* Several, which are in the decoded ones: may all of them be made? If not, why. `beyond`: also

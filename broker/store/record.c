@@ -293,15 +293,17 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
 }
 
 struct slice
-record_group_of_damaged(struct slice bytes)
+record_group_of_damaged(struct slice bytes, bool *holds)
 {
     struct record r = {0};
+    *holds = false;
     if (!record_bytes_grouped(bytes))
         return (struct slice){NULL, 0};
     (void)record_decode(&r, &(struct stint_id){{0}}, bytes); /* the check alone may be wrong */
     const uint8_t *end = bytes.data + bytes.size;
     bool inside = r.group.size > 0 && r.group.size <= LIMIT_GROUP_BYTES && r.group.data &&
         r.group.data >= bytes.data && r.group.data + r.group.size <= end;
+    *holds = inside && record_holds(&r);
     return inside && !memchr(r.group.data, 0, r.group.size) ? r.group : (struct slice){NULL, 0};
 }
 

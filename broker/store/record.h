@@ -248,7 +248,7 @@ enum stint_state record_state(struct slice bytes);
 bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);
 
 /* The group that a damaged record seems to name; empty: it does not. */
-struct slice record_group_of_damaged(struct slice bytes);
+struct slice record_group_of_damaged(struct slice bytes, bool *holds);
 
 /* The check of other stored rows: of `size` bytes, seeded. */
 uint64_t record_check(const void *data, size_t size, uint64_t seed);

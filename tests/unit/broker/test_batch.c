@@ -289,6 +289,26 @@ a_damaged_job_of_it_has_ended_badly(void **state)
     world_destroy(&w);
 }
 
+/* The last job of a closed batch holds a key, and is found to be damaged by a submit of that key
+ * and to that batch: it is over only when that one is. */
+static void
+who_meets_a_damaged_job_of_its_batch_is_in_it(void **state)
+{
+    struct world *w = batch_world(0);
+    struct job_spec job = batch_job(B, "x");
+    (void)state;
+    job.unique = slice_of("key");
+    make_batch(w, B);
+    (void)submit_one(w, job);
+    assert_true(act(w, BATCH_CLOSE, B));
+    store_model_damage(w->store, STORE_LIVE);
+    struct stint_id b = submit_one(w, job);
+    assert_int_equal(world_state(w, b, NULL), STINT_READY);
+    assert_counts(w, B, (struct stint_batch_counts){.jobs = 2, .dead = 1});
+    waiting_verify(w);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -307,6 +327,7 @@ main(void)
         cmocka_unit_test(one_that_fails_with_others_counts),
         cmocka_unit_test(moved_jobs_stay_in_their_batch),
         cmocka_unit_test(a_damaged_job_of_it_has_ended_badly),
+        cmocka_unit_test(who_meets_a_damaged_job_of_its_batch_is_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

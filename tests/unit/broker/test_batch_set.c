@@ -245,11 +245,11 @@ one_without_jobs_is_forgotten_and_one_that_is_open_is_not(void **state)
     struct world *w = batch_world_of(&o, 1);
     (void)state;
     assert_true(make_titled(w, B, "x", 0)); /* it waits for its first job */
-    step(w, 1000);
+    pass(w, 3500000); /* an hour at least, also where outcomes are not kept */
     assert_true(is_known(w, B));
     assert_true(make_titled(w, B + 1, "y", 2000));
     settle(w, add_job(w, B + 1), 1, OUTCOME_SUCCEEDED);
-    pass(w, 10000);
+    pass(w, 110000);
     assert_false(is_known(w, B));
     assert_true(is_known(w, B + 1));
     finish(w);
@@ -456,6 +456,42 @@ a_key_reaches_batches_of_its_queues_alone(void **state)
     finish(w);
 }
 
+/* Neither an empty page nor a cursor tells of batches of other queues, and its own are all told. */
+static void
+a_list_for_a_key_is_as_if_there_were_no_others(void **state)
+{
+    enum { OTHERS = 1100, OWN = 3 };
+    struct world *w = batch_world(0);
+    uint32_t seen = 0;
+    (void)state;
+    for (unsigned i = 0; i < OTHERS; i++)
+        make_batch(w, B + i);
+    w->grants[1] = &mail;
+    world_hello_client(w, 1, 5);
+    step(w, 0);
+    message_put_list_batches(
+        world_frame(w, 1), MESSAGE_LIST_BATCHES, ++number, 0, (struct slice){0});
+    step(w, 0);
+    assert_non_null(world_read(w, 1, MESSAGE_BATCHES));
+    assert_int_equal(w->message.count, 0);
+    assert_int_equal(w->message.page.cursor.size, 0);
+    for (unsigned i = 0; i < OWN; i++) {
+        struct batch_request own = {.action = BATCH_NEW,
+            .batch = B + OTHERS + i,
+            .queue = slice_of("mail"),
+            .keep_ms = KEEP_DEFAULT};
+        assert_true(set_batch(w, own));
+    }
+    message_put_list_batches(
+        world_frame(w, 1), MESSAGE_LIST_BATCHES, ++number, 0, (struct slice){0});
+    step(w, 0);
+    assert_non_null(world_read(w, 1, MESSAGE_BATCHES));
+    seen = w->message.count;
+    assert_int_equal(seen, OWN);
+    assert_int_equal(w->message.page.cursor.size, 0);
+    finish(w);
+}
+
 int
 main(void)
 {
@@ -475,6 +511,7 @@ main(void)
         cmocka_unit_test(a_bulk_operation_is_about_its_jobs),
         cmocka_unit_test(all_are_listed_in_pages),
         cmocka_unit_test(a_key_reaches_batches_of_its_queues_alone),
+        cmocka_unit_test(a_list_for_a_key_is_as_if_there_were_no_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

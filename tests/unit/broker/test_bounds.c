@@ -88,6 +88,37 @@ all_together_wait_for_a_bounded_number_of_jobs_and_each_for_some(void **state)
     world_destroy(&w);
 }
 
+/* Asks for one job so many times over. */
+static void
+get_again_and_again(struct world *w, struct stint_id id, uint32_t count)
+{
+    struct stint_id ids[LIMIT_JOBS];
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = id;
+    message_put_ids(world_frame(w, 1), MESSAGE_GET, 1, ids, count, PART_PAYLOAD | PART_ATTEMPTS);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+}
+
+static void
+descriptions_that_do_not_fit_into_a_message_are_refused(void **state)
+{
+    enum { MESSAGE_BYTES = 64 << 10, FEW = 100 };
+    struct core_options options;
+    (void)state;
+    core_options_init(&options);
+    options.message_bytes = MESSAGE_BYTES;
+    struct world *w = world_new(&options);
+    world_with_client(w);
+    struct stint_id id = world_submit_one(w, 1, "payload");
+    get_again_and_again(w, id, LIMIT_JOBS);
+    assert_non_null(world_read(w, 1, MESSAGE_ERROR));
+    assert_int_equal(w->message.error.status, STINT_TOO_MANY);
+    get_again_and_again(w, id, FEW);
+    assert_non_null(world_read(w, 1, MESSAGE_JOBS));
+    assert_int_equal(w->message.count, FEW);
+    world_destroy(&w);
+}
+
 static void
 join(struct world *w, uint32_t peer, uint32_t window)
 {
@@ -159,6 +190,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(however_many_subscribe_the_events_of_a_step_have_a_bound),
         cmocka_unit_test(all_together_wait_for_a_bounded_number_of_jobs_and_each_for_some),
+        cmocka_unit_test(descriptions_that_do_not_fit_into_a_message_are_refused),
         cmocka_unit_test(while_many_jobs_wait_for_another_worker_who_refuses_more_of_them_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,6 +268,33 @@ a_large_body_with_a_damaged_part_is_never_dispatched(void **state)
     world_destroy(&w);
 }
 
+/* Its record is set aside while it runs: its end is not taken for one that needs no record, and the
+ * next one, which is counted with it, runs on. */
+static void
+the_end_of_a_job_that_was_set_aside_is_not_counted(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct job_spec jobs[2] = {world_job("a"), world_job("b")};
+    struct stint_stats stats;
+    (void)state;
+    world_with_client(w);
+    world_with_worker(w, 2);
+    world_claim(w, 2, NULL, 0);
+    jobs[0].keep_ms = jobs[1].keep_ms = 0;
+    world_submit(w, 1, 1, jobs, 2);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    struct stint_id id = world_dispatched(w, 2).id;
+    store_model_damage(w->store, STORE_LIVE);
+    assert_int_equal(world_state(w, id, NULL), STINT_UNKNOWN);
+    world_settle(w, 2, 1, id, 1, OUTCOME_SUCCEEDED, "");
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    core_stats(w->core, &stats);
+    assert_int_equal(stats.jobs[STINT_RUNNING], 1);
+    assert_int_equal(stats.leases, 1);
+    assert_int_equal(world_state(w, id_plus(id, 1), NULL), STINT_RUNNING);
+    world_destroy(&w);
+}
+
 static void
 a_damaged_session_row_is_told_of_and_its_client_begins_anew(void **state)
 {
@@ -346,6 +373,7 @@ main(void)
         cmocka_unit_test(a_broker_whose_disk_fails_at_its_start_does_not_start),
         cmocka_unit_test(jobs_that_are_counted_and_not_found_are_told_of_and_hold_up_nobody),
         cmocka_unit_test(a_large_body_with_a_damaged_part_is_never_dispatched),
+        cmocka_unit_test(the_end_of_a_job_that_was_set_aside_is_not_counted),
         cmocka_unit_test(a_damaged_session_row_is_told_of_and_its_client_begins_anew),
         cmocka_unit_test(a_damaged_answer_is_not_given_again),
     };

@@ -165,6 +165,14 @@ a_row_of_a_line_that_is_damaged_holds_up_nobody(void **state)
     world_destroy(&w);
 }
 
+static void
+delete_row(struct world *w, enum store_table table, struct slice key)
+{
+    w->store->ops->begin(w->store);
+    assert_true(store_del(w->store, table, key));
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+}
+
 /* Its row is gone, so that nobody knows of what is in its line. Who is cancelled and tried again
  * may be there still, and the broker lives with it: all that can be asked for can be done. */
 static void
@@ -178,9 +186,7 @@ a_group_whose_row_is_gone_ends_no_broker(void **state)
     set_running(w, 1);
     for (unsigned i = 0; i < JOBS; i++)
         id[i] = give(w, "a");
-    w->store->ops->begin(w->store);
-    assert_true(store_del(w->store, STORE_GROUPS, group_key(key, id_queue(&id[0]), text("a"))));
-    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    delete_row(w, STORE_GROUPS, group_key(key, id_queue(&id[0]), text("a")));
     set_running(w, 1); /* all that is known of groups is forgotten */
     assert_true(problems(w, true) > 0);
     for (unsigned round = 0; round < 2; round++)
@@ -199,6 +205,152 @@ a_group_whose_row_is_gone_ends_no_broker(void **state)
     world_destroy(&w);
 }
 
+/* How often each of these jobs was given to the worker in some steps. */
+static void
+assert_given_once(struct world *w, const struct stint_id *ids, unsigned count)
+{
+    unsigned given[8] = {0};
+    assert_true(count <= 8);
+    for (unsigned n = 0; n < 5; n++) {
+        step(w, 100);
+        struct taken t = taken(w, WORKER);
+        for (uint32_t i = 0; i < t.count; i++)
+            for (unsigned k = 0; k < count; k++)
+                given[k] += id_compare(&t.ids[i], &ids[k]) == 0;
+    }
+    for (unsigned k = 0; k < count; k++)
+        assert_int_equal(given[k], 1);
+}
+
+/* One of it stands: that is handed out, once. */
+static void
+who_stands_in_a_group_whose_row_is_gone_runs_once(void **state)
+{
+    (void)state;
+    for (uint32_t limit = 0; limit < 2; limit++) {
+        struct world *w = world_of(0);
+        uint8_t key[GROUP_KEY_BYTES_MAX];
+        struct stint_id id = give(w, "a");
+        set_running(w, limit);
+        delete_row(w, STORE_GROUPS, group_key(key, id_queue(&id), text("a")));
+        world_restart(w);
+        world_with_client(w);
+        world_hello_worker(w, WORKER, WORKER, 8);
+        world_claim(w, WORKER, NULL, 0);
+        assert_given_once(w, &id, 1);
+        finish(w, id, 1, OUTCOME_SUCCEEDED);
+        assert_int_equal(in_state(w, STINT_SUCCEEDED), 1);
+        assert_int_equal(in_state(w, STINT_READY) + in_state(w, STINT_RUNNING), 0);
+        world_destroy(&w);
+    }
+}
+
+/* Its group is known by its record, so neither it nor those behind it are lost; nor do they end the
+ * broker by leaving. */
+static void
+a_damaged_turn_holds_up_nobody(void **state)
+{
+    (void)state;
+    for (unsigned leaves = 0; leaves < 3; leaves++) {
+        struct world *w = world_of(0);
+        struct stint_id ids[3];
+        for (unsigned i = 0; i < 3; i++)
+            ids[i] = give(w, i == 0 ? "a" : i == 1 ? "b" : "c");
+        world_restart(w);
+        store_model_damage(w->store, STORE_GROUP_TURNS);
+        connect(w, 0);
+        if (leaves > 0)
+            ask(w, MESSAGE_CANCEL, ids[leaves - 1], STINT_OK);
+        connect(w, 8);
+        step(w, 0);
+        assert_int_equal(in_state(w, STINT_RUNNING), leaves > 0 ? 2 : 3);
+        world_destroy(&w);
+    }
+}
+
+/* Flips a bit of a record, and has it looked at. */
+static void
+damage_record(struct world *w, enum store_table table, struct stint_id id, size_t at)
+{
+    struct slice value, key = {id.bytes, STINT_ID_BYTES};
+    uint8_t bytes[4096];
+    w->store->ops->begin(w->store);
+    assert_true(store_get(w->store, table, key, &value));
+    memcpy(bytes, value.data, value.size);
+    bytes[at] ^= 1;
+    store_put(w->store, table, key, (struct slice){bytes, value.size}, (struct slice){0});
+    assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+    (void)world_state(w, id, NULL);
+}
+
+static size_t
+record_bytes(struct world *w, struct stint_id id)
+{
+    struct slice value;
+    w->store->ops->begin(w->store);
+    assert_true(store_get(w->store, STORE_LIVE, (struct slice){id.bytes, STINT_ID_BYTES}, &value));
+    w->store->ops->abort(w->store);
+    return value.size;
+}
+
+/* Whatever of it is damaged, also its group's name: the broker starts again, and its queue can go.
+ */
+static void
+the_only_record_of_a_queue_may_be_damaged_anywhere(void **state)
+{
+    (void)state;
+    size_t size = 1;
+    for (size_t at = 0; at < size; at++) {
+        struct world *w = world_of(0);
+        struct stint_id id = give(w, "a");
+        size = record_bytes(w, id);
+        damage_record(w, STORE_LIVE, id, at);
+        assert_int_equal(in_state(w, STINT_READY), 0);
+        world_restart(w);
+        connect(w, 0);
+        message_put_set_queue(
+            world_frame(w, CLIENT), 77, text("default"), STINT_REMOVE_QUEUE, NULL);
+        step(w, 0);
+        assert_int_equal(store_model_count(w->store, STORE_DAMAGED), 1);
+        world_destroy(&w);
+    }
+}
+
+/* One that failed keeps its group's place, until it is found to be damaged. */
+static void
+a_damaged_job_gives_its_place_back(void **state)
+{
+    struct world *w = world_of(1);
+    (void)state;
+    set_running(w, 1);
+    struct stint_id first = give(w, "a"), second = give(w, "a");
+    finish(w, first, 1, OUTCOME_FAILED);
+    assert_int_equal(world_state(w, first, NULL), STINT_SCHEDULED);
+    assert_int_equal(world_state(w, second, NULL), STINT_READY);
+    damage_record(w, STORE_PARKED, first, 24);
+    connect(w, 1);
+    step(w, 0);
+    assert_int_equal(world_state(w, second, NULL), STINT_RUNNING);
+    world_destroy(&w);
+}
+
+/* The later one counts. */
+static void
+a_weight_that_is_given_twice_is_one(void **state)
+{
+    const struct group_weight twice[] = {
+        {text("a"), 2}, {text("a"), 1}, {text("b"), 3}, {text("b"), 4}};
+    struct world *w = world_of(0);
+    (void)state;
+    (void)set_groups(w, (struct group_setting){UINT32_MAX, UINT64_MAX, 4}, twice);
+    assert_good(w);
+    (void)set_groups(w, (struct group_setting){UINT32_MAX, UINT64_MAX, 2}, twice);
+    assert_good(w);
+    set_weight(w, "b", 1);
+    assert_good(w);
+    world_destroy(&w);
+}
+
 /* The record of a job that stands, and of one in line: its group goes on. */
 static void
 a_record_that_is_damaged_does_not_hold_up_its_group(void **state)
@@ -210,16 +362,7 @@ a_record_that_is_damaged_does_not_hold_up_its_group(void **state)
         set_running(w, 2);
         for (unsigned i = 0; i < 4; i++)
             id[i] = give(w, "a"); /* the first runs, the second stands */
-        w->store->ops->begin(w->store);
-        struct slice value;
-        uint8_t bytes[4096];
-        assert_true(store_get(w->store, STORE_LIVE, (struct slice){id[which].bytes, 16}, &value));
-        memcpy(bytes, value.data, value.size);
-        bytes[24] ^= 1; /* when it was submitted */
-        store_put(w->store, STORE_LIVE, (struct slice){id[which].bytes, 16},
-            (struct slice){bytes, value.size}, (struct slice){0});
-        assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
-        (void)world_state(w, id[which], NULL); /* which sets it aside */
+        damage_record(w, STORE_LIVE, id[which], 24); /* when it was submitted */
         world_hello_worker(w, 3, 3, 8);
         world_claim(w, 3, NULL, 0);
         step(w, 0);
@@ -380,6 +523,9 @@ main(void)
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
         FOR(a_row_of_a_group_is_read_as_it_was_written),
         FOR(a_group_whose_row_is_gone_ends_no_broker),
+        FOR(who_stands_in_a_group_whose_row_is_gone_runs_once), FOR(a_damaged_turn_holds_up_nobody),
+        FOR(the_only_record_of_a_queue_may_be_damaged_anywhere),
+        FOR(a_damaged_job_gives_its_place_back), FOR(a_weight_that_is_given_twice_is_one),
         FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
         FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),

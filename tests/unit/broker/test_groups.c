@@ -157,6 +157,7 @@ a_limit_that_is_lowered_holds_for_who_is_next(void **state)
     world_hello_worker(w, 3, 3, 4);
     world_claim(w, 3, NULL, 0);
     step(w, 0);
+    assert_false(world_told(w, "are not found")); /* the one that stood is in line again */
     assert_int_equal(in_state(w, STINT_RUNNING), 1);
     assert_good(w);
     finish(w, first, 1, OUTCOME_SUCCEEDED);

@@ -197,6 +197,69 @@ a_unique_key_that_is_held_is_met(void **state)
     end(w);
 }
 
+/* What a tick meets is somebody's: it is neither cancelled by the next one, nor waited for. */
+static void
+a_job_that_is_met_is_not_its_own(void **state)
+{
+    (void)state;
+    for (enum stint_overlap rule = 0; rule <= STINT_OVERLAP_REPLACE; rule++) {
+        struct world *w = world_at(at_utc(2027, 5, 3, 12, 0));
+        const struct stint_id none = {{0}};
+        struct job_spec job = world_job("x");
+        job.unique = slice_of("key");
+        world_submit(w, 1, 1, &job, 1);
+        assert_int_equal(world_step(w, 0), STINT_OK);
+        struct stint_id own = id_make(w->options.broker, 1, DEFAULT_PRIORITY, 1);
+        assert_true(set_job(
+            w, (struct schedule_request){.cron = slice_of("0 * * * *"), .overlap = rule}, &job));
+        assert_int_equal(pass(w, 3 * HOUR, HOUR), 0);
+        assert_int_equal(now(w, 1).skipped, 3);
+        struct stint_id last = now(w, 1).last_id;
+        assert_int_equal(id_compare(&last, &none), 0);
+        assert_int_equal(world_state(w, own, NULL), STINT_READY);
+        greet(w);
+        assert_true(act(w, STINT_RUN_SCHEDULE, 5));
+        last = w->arrays->items.schedule.info.run_id;
+        assert_int_equal(id_compare(&last, &own), 0);
+        end(w);
+    }
+}
+
+/* The job that is to be replaced is in nobody's way; one that runs takes no room that it could
+ * leave. */
+static void
+a_full_queue_has_room_for_what_replaces_a_job_of_it(void **state)
+{
+    struct core_options o;
+    core_options_init(&o);
+    o.max.queue_backlog = 1;
+    struct world *w = world_new(&o);
+    (void)state;
+    w->wall_ms = at_utc(2027, 5, 3, 12, 0);
+    world_with_client(w);
+    assert_true(set(w,
+        (struct schedule_request){
+            .cron = slice_of("0 * * * *"), .overlap = STINT_OVERLAP_REPLACE}));
+    assert_int_equal(pass(w, 3 * HOUR, HOUR), 3);
+    assert_int_equal(now(w, 1).trouble, STINT_OK);
+    struct stint_id last = now(w, 1).last_id;
+    world_hello_worker(w, 2, 2, 1);
+    world_claim(w, 2, NULL, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_state(w, last, NULL), STINT_RUNNING);
+    greet(w);
+    struct job_spec job = world_job("fills");
+    world_submit(w, 1, 1, &job, 1);
+    for (unsigned i = 0; i < 120; i++) {
+        message_put_ping(world_frame(w, 2), 1, 0, 0);
+        assert_int_equal(world_step(w, MINUTE / 2), STINT_OK);
+    }
+    greet(w);
+    assert_int_equal(now(w, 1).trouble, STINT_QUEUE_FULL);
+    assert_int_equal(world_state(w, last, NULL), STINT_RUNNING);
+    world_destroy(&w);
+}
+
 static void
 a_zone_that_is_gone_is_told_and_the_rest_goes_on(void **state)
 {
@@ -352,6 +415,31 @@ who_sets_or_runs_one_may_submit_to_its_queue_now_and_before(void **state)
     world_destroy(&w);
 }
 
+/* A key that may see none of them has nothing to read, and still can't keep the broker at it. */
+static void
+a_step_lists_so_many_and_no_more(void **state)
+{
+    enum { SCHEDULES = 1000, LISTS = 250, MOST = 200000 };
+    struct world *w = world_at(at_utc(2027, 5, 3, 12, 0));
+    const struct grant other = {
+        .name = "other", .rights = RIGHTS_ALL, .patterns_count = 1, .patterns = {"other"}};
+    char name[16];
+    (void)state;
+    for (unsigned i = 0; i < SCHEDULES; i++) {
+        (void)snprintf(name, sizeof name, "s%u", i);
+        assert_true(set(w, (struct schedule_request){.name = slice_of(name), .every_ms = DAY}));
+    }
+    w->grants[6] = &other;
+    world_hello_client(w, 6, 6);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    for (unsigned i = 0; i < LISTS; i++)
+        message_put_list_schedules(world_frame(w, 6), i + 1, slice_of(""), 0, (struct slice){0});
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_count(w, 6, MESSAGE_SCHEDULES), MOST / SCHEDULES);
+    assert_int_equal(world_count(w, 6, MESSAGE_ERROR), LISTS - MOST / SCHEDULES);
+    end(w);
+}
+
 int
 main(void)
 {
@@ -364,6 +452,9 @@ main(void)
         cmocka_unit_test(a_queue_that_is_closed_or_full_gets_its_job_when_it_is_not),
         cmocka_unit_test(what_finds_no_room_in_the_store_is_made_when_there_is_some),
         cmocka_unit_test(a_unique_key_that_is_held_is_met),
+        cmocka_unit_test(a_job_that_is_met_is_not_its_own),
+        cmocka_unit_test(a_step_lists_so_many_and_no_more),
+        cmocka_unit_test(a_full_queue_has_room_for_what_replaces_a_job_of_it),
         cmocka_unit_test(who_sets_or_runs_one_may_submit_to_its_queue_now_and_before),
         cmocka_unit_test(a_zone_that_is_gone_is_told_and_the_rest_goes_on),
         cmocka_unit_test(a_thousand_are_listed_in_pages_and_due_at_once),

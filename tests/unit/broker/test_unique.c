@@ -215,6 +215,44 @@ a_message_meets_itself_and_is_answered_the_same_when_it_is_sent_again(void **sta
     world_destroy(&w);
 }
 
+/* The answer to a submission of one message. */
+static enum stint_status
+status_of(struct world *w, const struct job_spec *jobs, uint32_t count)
+{
+    world_submit(w, CLIENT, ++numbers[CLIENT], jobs, count);
+    step(w, 0);
+    assert_non_null(world_read(w, CLIENT, MESSAGE_SUBMITTED));
+    enum stint_status status = w->arrays->answers[0].status;
+    numbers[CLIENT] -= status != STINT_OK; /* which uses no number */
+    return status;
+}
+
+/* Who meets a job makes none, and needs no room; others of its message do. */
+static void
+who_meets_a_job_needs_no_room(void **state)
+{
+    struct core_options o;
+    core_options_init(&o);
+    o.max.queue_backlog = 2;
+    struct world *w = world_new(&o);
+    const struct job_spec both[] = {keyed("a", "x"), keyed("b", "x")}, one_new = keyed("c", "x"),
+                          mixed[] = {both[0], one_new};
+    (void)state;
+    memset(numbers, 0, sizeof numbers);
+    connect(w, 0);
+    assert_int_equal(status_of(w, both, 1), STINT_OK);
+    assert_int_equal(status_of(w, both, 2), STINT_OK); /* the first one is there */
+    assert_int_equal(status_of(w, both, 2), STINT_OK);
+    assert_int_equal(jobs_there(w), 2);
+    assert_int_equal(status_of(w, mixed, 2), STINT_QUEUE_FULL);
+    assert_int_equal(status_of(w, &one_new, 1), STINT_QUEUE_FULL);
+    message_put_set_queue(world_frame(w, CLIENT), 90, text("default"), STINT_CLOSE_QUEUE, NULL);
+    step(w, 0);
+    assert_int_equal(status_of(w, both, 2), STINT_OK);
+    assert_int_equal(status_of(w, mixed, 2), STINT_QUEUE_CLOSED);
+    world_destroy(&w);
+}
+
 /* What many answers of a step take is counted: they have an id for each job that met another one.
  */
 static void
@@ -394,6 +432,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         FOR(the_second_one_is_the_first_while_that_waits_or_runs),
+        FOR(who_meets_a_job_needs_no_room),
         FOR(other_keys_other_queues_and_none_at_all_are_apart),
         FOR(each_end_frees_the_key),
         FOR(one_that_holds_it_while_it_waits_lets_go_by_running),
