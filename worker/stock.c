@@ -109,5 +109,9 @@ stock_write(const struct stock *s, const char *said, char text[LIMIT_HAS_BYTES +
         used = needs_add(all, sizeof all, used, &cpus);
     if (!says(text, "mem") && mem.amount > 0 && mem.amount <= NEEDS_AMOUNT_MAX)
         used = needs_add(all, sizeof all, used, &mem);
-    return needs_write(NEEDS_OF_WORKER, (struct slice){(const uint8_t *)all, used}, text, &size);
+    /* What was said is good by itself, so it can only be too much. */
+    return needs_write(NEEDS_OF_WORKER, (struct slice){(const uint8_t *)all, used}, text, &size)
+        ? "a worker has at most 32 labels and amounts, of 511 bytes, with cpus and mem, which are "
+          "added if they are not said"
+        : NULL;
 }

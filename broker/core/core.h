@@ -20,7 +20,7 @@
 
 /* How many there may be. */
 struct core_max {
-    uint64_t queue_backlog, backlog; /* jobs ready or scheduled; 0: no limit */
+    uint64_t queue_backlog, backlog; /* jobs ready, scheduled or blocked; 0: no limit */
     uint32_t queues, levels, peers, sessions;
     uint32_t apart; /* jobs that are not handed out like the others, and remembered for that */
     uint64_t progress_bytes; /* of what runs tell of how far they are */

@@ -295,6 +295,30 @@ class Options(harness.Case):
         self.assertIn(job, complete("stint", "show"))
         self.assertIn("echo", complete("stint", "-j", "ls", "-k"))
         self.assertIn("wait", complete("stint", "help"))
+        self.assertExit(self.place.stint("feed", "add", "hooks"), 0)
+        batch = self.place.stint("batch", "new").stdout.strip()
+        self.assertIn("success", complete("stint", "batch"))
+        self.assertEqual(complete("stint", "batch", "show"), [batch])
+        self.assertEqual(complete("stint", "ls", "--batch"), [batch])
+        self.assertIn("add", complete("stint", "feed"))
+        self.assertEqual(complete("stint", "feed", "rm"), ["hooks"])
+        # A value before the verb is not the verb; bash cuts words at : and =.
+        for before in (["--key", "mine.key"], ["--broker-key", "=", "broker.pub"],
+                       ["-e", "tcp", ":", "//localhost", ":", "5670"],
+                       ["--endpoint", "=", "tcp", ":", "//localhost", ":", "5670"]):
+            self.assertIn("success", complete("stint", *before, "-j", "batch"))
+
+    def test_completions_know_the_words_behind_the_verbs(self):
+        words = {}
+        for verb in self.place.stint("--words", endpoint=False).stdout.split():
+            usage = self.place.stint("help", verb, endpoint=False).stdout.splitlines()[0]
+            words[verb] = set(re.findall(r"(?<=[ |])[a-z]+(?=[ |]|$)", usage.partition("]")[2]))
+        for shell in ("bash", "fish", "zsh"):
+            with open(os.path.join(os.path.dirname(__file__), "..", "..", "packaging", f"stint.{shell}")) as f:
+                offered = [set(re.findall(r"[a-z]+", line)) for line in f]
+            for verb in ("batch", "feed", "schedule", "bulk", "queue", "worker", "fleet", "key"):
+                self.assertGreater(len(words[verb]), 1, verb)
+                self.assertTrue(any(words[verb] <= line for line in offered), (shell, verb))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The documents against the programs: every option of --help is in its man page and the other way
-round; PROTOCOL.md's tables say what the headers say; libstint(3) names every function, and each of the
-client's stands in the synopsis of a page of its own, as the header declares it;
+round, and the table of letters says who takes them; PROTOCOL.md's tables say what the headers say;
+libstint(3) names every function, and each of the client's stands in the synopsis of a page of its own, as the header declares it;
 the README names the packages that ./dev installs."""
 
 import argparse
@@ -25,6 +25,20 @@ def help_options(argv):
 
 def page_options(text):
     return set(re.findall(r"\*--([a-z][a-z-]+)\*", text))
+
+
+def compare_letters(stint, verbs, table):
+    """The table of letters: a row has letters, what they mean, and which verbs take them."""
+    taken, written = set(), set()
+    for verb in verbs:
+        r = subprocess.run([stint, verb, "--help"], capture_output=True, text=True)
+        taken |= {(letter, verb) for letter in re.findall(r"^ +-(\w), --", r.stdout, re.M)}
+    for letters, where in re.findall(r"^\S+ +(\*-.*)\n:\S* +.*\n:\S* +(.*)", table, re.M):
+        for letter in re.findall(r"\*-(\w)\*", letters):
+            takers = verbs if where == "all" else where.split(", ")
+            written |= {(letter, verb) for verb in takers if verb != "before the verb"}
+    for letter, verb in sorted(taken ^ written):
+        complain(f"stint.1, LETTERS: -{letter} of {verb} is {'missing' if (letter, verb) in taken else 'not in --help'}")
 
 
 def main():
@@ -58,6 +72,7 @@ def main():
         if option in ("retry",) and option in told:
             continue
         complain(f"stint.1: --{option} is {'only in --help' if option in told else 'not in --help'}")
+    compare_letters(stint, verbs, page.partition("# LETTERS")[2].partition("\n# ")[0])
 
     protocol = source("proto", "PROTOCOL.md")
     declared = re.findall(r"^X\((\d+), (\w+), \w, \w+\)", source("proto", "message.def"), re.M)

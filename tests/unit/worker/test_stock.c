@@ -90,12 +90,30 @@ what_is_said_is_stronger_than_what_is_there(void **state)
     assert_true(here.cpus > 0 && here.memory_bytes > 1 << 20);
 }
 
+static void
+cpus_and_mem_count_among_what_a_worker_has(void **state)
+{
+    const struct stock s = {.cpus = 2000, .memory_bytes = 1ULL << 30};
+    char said[LIMIT_HAS_BYTES + 1] = "", text[LIMIT_HAS_BYTES + 1];
+    (void)state;
+    for (int i = 0; i < LIMIT_HAS - 1; i++) {
+        (void)snprintf(said + strlen(said), sizeof said - strlen(said), " label%d", i);
+        const char *why = stock_write(&s, said, text);
+        assert_true(i < LIMIT_HAS - 2 ? !why : why && strstr(why, "with cpus and mem"));
+    }
+    (void)snprintf(said + strlen(said), sizeof said - strlen(said), " cpus=1"); /* and mem */
+    assert_non_null(stock_write(&s, said, text));
+    char *first = strchr(said + 1, ' ');
+    assert_null(stock_write(&s, first, text));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_of_all_cgroups_above_it_counts),
         cmocka_unit_test(what_is_said_is_stronger_than_what_is_there),
+        cmocka_unit_test(cpus_and_mem_count_among_what_a_worker_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
