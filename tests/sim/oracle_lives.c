@@ -51,6 +51,16 @@ used_up(const struct job *j, uint32_t failures)
     return failures >= j->wish.max_attempts;
 }
 
+/* Is its time for all runs used up? Whoever is tried again in the same step has all of it again. */
+static bool
+time_is_over(const struct job *j)
+{
+    bool again = false;
+    for (size_t i = 0; i < traffic.retries.count; i++)
+        again |= same_id(j, &traffic.retries.all[i]);
+    return j->wish.total_ms && (j->now_spent || again);
+}
+
 /* An attempt that counts has ended without success. */
 static void
 reach_failed(struct paths *p, const struct job *j, struct life at, enum record_last last, bool dead)
@@ -61,7 +71,7 @@ reach_failed(struct paths *p, const struct job *j, struct life at, enum record_l
     at.state = dead || used_up(j, at.failures) ? STINT_DEAD : STINT_SCHEDULED;
     reach(p, at);
     at.state = STINT_DEAD;
-    if (j->wish.total_ms && j->now_spent) /* there is no time left to try it again in */
+    if (time_is_over(j)) /* there is no time left to try it again in */
         reach(p, at);
 }
 
@@ -86,7 +96,7 @@ reach_spent(struct paths *p, const struct job *j, struct life at)
 {
     at.state = STINT_DEAD;
     at.suspect = false;
-    if (j->wish.total_ms && j->now_spent)
+    if (time_is_over(j))
         reach(p, at);
 }
 
@@ -97,7 +107,7 @@ reach_outcome(struct paths *p, const struct job *j, struct life at, const struct
     if (at.state != STINT_RUNNING && (at.last == LAST_LOST || at.last == LAST_OVERTIME))
         at.failures--; /* it was taken back, which does not count now */
     at.attempt = o->attempt;
-    if (j->wish.total_ms && j->now_spent && o->type != OUTCOME_SUCCEEDED)
+    if (time_is_over(j) && o->type != OUTCOME_SUCCEEDED)
         reach_failed(p, j, at, LAST_FAILED, true);
     switch (o->type) {
     case OUTCOME_SUCCEEDED:
