@@ -128,6 +128,10 @@ joint_is_doubtful(const struct outcome *o)
         for (unsigned n = 0; n < w->after.count; n++)
             doubtful |= w->after.jobs[n] < e->first;
     }
+    for (uint32_t i = 0; i < e->cancelled_count; i++) { /* where it stands says who may */
+        const struct job *j = job_known(&e->cancelled[i]);
+        doubtful |= j && (j->queue != j->wish.queue || j->now_queue != j->wish.queue);
+    }
     return doubtful;
 }
 
