@@ -165,6 +165,23 @@ what_becomes_of_a_job_is_counted_once_each(void **state)
 }
 
 static void
+who_is_deleted_while_it_waits_was_cancelled(void **state)
+{
+    struct world *w = world_new(NULL);
+    struct stint_stats stats;
+    (void)state;
+    world_with_client(w);
+    struct stint_id id = world_submit_one(w, 1, "x");
+    message_put_ids(world_frame(w, CLIENT), MESSAGE_DELETE, 9, &id, 1, 0);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_int_equal(world_state(w, id, NULL), STINT_UNKNOWN);
+    core_stats(w->core, &stats);
+    assert_int_equal(stats.cancelled, 1);
+    assert_int_equal(stats.totals[STINT_COUNT_CANCELLED], 1);
+    world_destroy(&w);
+}
+
+static void
 what_was_counted_of_a_queue_that_went_stays_counted(void **state)
 {
     struct core_options o;
@@ -431,6 +448,7 @@ main(void)
         cmocka_unit_test(each_bucket_holds_what_is_at_most_an_eighth_below_its_top),
         cmocka_unit_test(percentiles_are_those_of_the_times_that_were_put_in),
         cmocka_unit_test(what_becomes_of_a_job_is_counted_once_each),
+        cmocka_unit_test(who_is_deleted_while_it_waits_was_cancelled),
         cmocka_unit_test(what_was_counted_of_a_queue_that_went_stays_counted),
         cmocka_unit_test(rates_are_of_the_last_minutes_and_of_less_after_a_start),
         cmocka_unit_test(a_wait_is_from_when_a_job_was_ready_and_a_run_from_when_it_was_handed_out),
