@@ -162,6 +162,29 @@ class Keys(harness.Case):
         self.assertExit(self.as_("mailer", "show", mine), 0)
         self.assertEqual(json.loads(self.as_("admin", "show", "--json", secret).stdout)["state"], "ready")
 
+    def test_who_may_submit_and_not_see_is_told_so_and_not_that_the_jobs_are_gone(self):
+        self.start()
+        self.add("blind", rights="submit", queues="a")
+        harness.wait_until(lambda: self.as_("blind", "ping").returncode == 0, "the key is taken")
+        r = self.as_("blind", "run", "-q", "a", "true")
+        self.assertExit(r, 77)
+        self.assertIn("it is submitted, and this key may not see what comes of it", r.stderr)
+        self.assertEqual(json.loads(self.as_("blind", "run", "--json", "-q", "a", "true").stdout)["error"], "not allowed")
+        r = self.as_("blind", "map", "-q", "a", "echo", input="1\n2\n")
+        self.assertExit(r, 77)
+        self.assertIn("the jobs are submitted, and this key may not see what comes of them", r.stderr)
+        self.assertIn("2 jobs go on", r.stderr)
+        self.assertNotIn("failed", r.stderr)
+        job = self.as_("blind", "submit", "-q", "a", "x").stdout.strip()
+        other = self.as_("admin", "submit", "-q", "b", "x").stdout.strip()
+        for verb in ("wait", "follow"):
+            for one in (job, other, "9.1.1.1"):  # what is there is told no more than what is not
+                r = self.as_("blind", verb, one)
+                self.assertExit(r, 77)
+                self.assertIn(f"{one}: this key may not see it", r.stderr)
+        self.assertEqual(len(self.as_("admin", "ls", "-q", "a").stdout.splitlines()), 6)
+        self.assertExit(self.as_("admin", "wait", "9.1.1.1"), 66)
+
     def test_a_key_has_to_be_for_all_that_a_prefix_stands_for(self):
         self.start()
         self.add("mailer", role="worker", queues="mail.*")
