@@ -213,6 +213,35 @@ cli_number(const struct cli *cli, const char *option, const char *text, uint64_t
     return false;
 }
 
+static bool
+is_given(const struct poptOption *o)
+{
+    if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_NONE)
+        return o->arg && *(const int *)o->arg != 0;
+    return o->arg && *(char *const *)o->arg != NULL;
+}
+
+static bool
+is_named(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+const char *
+cli_given(const struct poptOption *o, const char *const *names, bool among)
+{
+    const char *given = NULL;
+    for (; !given && (o->longName || o->arg); o++) {
+        if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
+            given = cli_given(o->arg, names, among); /* NOLINT(misc-no-recursion): one level */
+        else if (is_given(o) && is_named(names, o->longName) == among)
+            given = o->longName;
+    }
+    return given;
+}
+
 struct stint_id *
 cli_ids(const struct cli *cli, const char **args, size_t *count)
 {
