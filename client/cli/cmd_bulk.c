@@ -98,24 +98,25 @@ say_end(const struct cli *cli, const struct stint_bulk_info *i)
         i->state == STINT_BULK_STOPPED ? "; it was stopped" : "");
 }
 
-/* At its end. Returns an exit code. */
+/* At its end. Returns an exit code, which is that of a refusal where all were refused. */
 static int
 tell_end(struct cli *cli, const struct stint_bulk_info *info)
 {
+    bool refused = has_ended(info) && !info->dry && info->done == 0 && info->refused > 0;
     if (cli->json && !out_line(out_bulk(info)))
         return EX_IOERR;
     if (!has_ended(info))
         cli_say(cli, "it is accepted as %016" PRIx64 "; this key may not see how far it is",
             info->bulk);
     if (cli->json || !has_ended(info))
-        return EX_OK;
+        return refused ? cli_exit(info->status) : EX_OK;
     if (info->dry) {
         struct stint_bulk_info kept = *info;
         show_examples(cli, &kept);
         cli_say(cli, "%llu jobs; nothing was done to them", (unsigned long long)kept.counted);
     } else
         say_end(cli, info);
-    return EX_OK;
+    return refused ? cli_exit(info->status) : EX_OK;
 }
 
 static void
