@@ -337,6 +337,8 @@ run(struct cli *cli, const char **args)
     if (strcmp(what, "success") != 0 && strcmp(what, "always") != 0)
         return cli_usage(
             cli, "%s: write new, success, always, close, show, ls, wait or cancel", what);
+    if (quiet)
+        return cli_usage(cli, "--quiet has no effect with %s", what);
     if (!args[1] || stint_batch_parse(args[1], &batch) != STINT_OK)
         return cli_usage(cli, "which batch? give its id, as stint batch new prints it");
     return set_job(cli, batch, strcmp(what, "success") == 0, args + 2);

@@ -468,6 +468,8 @@ run(struct cli *cli, const char **args)
     if (!what)
         return cli_usage(
             cli, "what about schedules? set, ls, show, pause, resume, run, rm or next");
+    if (strcmp(what, "set") == 0 && next_text)
+        return cli_usage(cli, "--next has no effect with set");
     if (strcmp(what, "set") == 0)
         return args[1] ? set(cli, args[1], args + 2)
                        : cli_usage(cli, "which schedule? give it a name");

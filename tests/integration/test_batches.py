@@ -147,7 +147,8 @@ class Batches(harness.Case):
         self.assertIn("there are no batches of queue three", self.batch("ls", "-q", "three").stderr)
         for args, option in ((["new", "--kind", "x"], "kind"), (["new", "--in", "3s"], "in"), (["new", "-f", "x"], "file"),
                              (["ls", "-p", "3"], "priority"), (["show", b, "--timeout", "1s"], "timeout"),
-                             (["wait", b, "-q", "one"], "queue"), (["cancel", b, "--exec"], "exec")):
+                             (["wait", b, "-q", "one"], "queue"), (["cancel", b, "--exec"], "exec"),
+                             (["success", b, "-Q", "x"], "quiet")):
             self.assertIn(f"--{option} has no effect with {args[0]}", self.batch(*args, code=64).stderr)
         self.assertEqual(len(self.place.json("batch", "ls")), 2)
         for option, args in (("null", ["-0"]), ("file", ["-f", "x"]), ("unique", ["--unique", "x"]),

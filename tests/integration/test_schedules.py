@@ -87,7 +87,8 @@ class Schedules(harness.Case):
         self.assertEqual([x["name"] for x in self.place.json("schedule", "ls", "-q", "b")], ["two"])
         self.assertIn("there is no schedule of queue c", self.schedule("ls", "-q", "c").stderr)
         for args, option in ((["rm", "one", "-p", "3"], "priority"), (["run", "one", "--unique", "x"], "unique"),
-                             (["show", "one", "-q", "a"], "queue"), (["next", FAR, "-k", "x"], "kind")):
+                             (["show", "one", "-q", "a"], "queue"), (["next", FAR, "-k", "x"], "kind"),
+                             (["set", "one", "--cron", FAR, "--next", "3"], "next")):
             self.assertIn(f"--{option} has no effect with {args[0]}", self.schedule(*args, code=64).stderr)
         self.assertEqual(len(self.place.json("schedule", "ls")), 2)
         self.assertIn("--missed=all:0: ", self.schedule("set", "s", "--cron", FAR, "--missed", "all:0", code=64).stderr)
