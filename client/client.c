@@ -289,12 +289,18 @@ follow_socket(struct stint_client *c)
     c->socket_fd = fd;
 }
 
-/* What there was too much to read for is asked again when it has been read. */
+/* What there was too much to read for is asked again when it has been read, which the broker learns
+ * with one PING after the other. */
 static void
 ask_later(struct stint_client *c)
 {
-    if (!c->later.call || c->session.pings.answered < c->later.at_pong)
+    if (!c->later.call)
         return;
+    if (c->session.pings.answered < c->later.at_pong) {
+        if (c->session.pings.open == 0)
+            session_tell_window(&c->session);
+        return;
+    }
     session_request_again(&c->session, c->later.call->request);
     c->later.call = NULL;
 }
@@ -495,9 +501,12 @@ struct asking {
 static void
 asked(struct call *call, enum stint_status status, const struct message *m)
 {
+    enum { RETRIES = 3 };
     struct stint_client *c = call->client;
     struct asking *asking = call->into;
-    if (status == STINT_TOO_MANY) { /* we have much to read: what does the broker know of it? */
+    /* We may have much to read: what does the broker know of it? Else a limit is met, and stays. */
+    if (status == STINT_TOO_MANY && call->retries < RETRIES) {
+        call->retries++;
         session_tell_window(&c->session);
         c->later.call = call;
         c->later.at_pong = c->session.pings.answered + 3;

@@ -23,6 +23,7 @@ struct call {
     uint32_t count;
     size_t first; /* index of its first job in the caller's call */
     bool abandoned; /* nobody waits for its answer any more */
+    uint8_t retries; /* of one that was refused, as there was much to read */
     uint16_t needs; /* features of the broker: bits of enum client_need */
     /* Not STINT_OK: it was refused, and is to end with this once the next WELCOME has told that it
      * is not stored. */

@@ -169,8 +169,8 @@ STINT_EXPORT enum stint_status
 stint_client_held(const struct stint_client *client, const char **why);
 
 /* A job that is settled, or that the broker does not know or does not let the client see (state
- * STINT_UNKNOWN). `info` is borrowed
- * for the call. */
+ * STINT_UNKNOWN; if the client may not see it, whether it is there or not, `error` says so, and
+ * else it is empty). `info` is borrowed for the call. */
 typedef void stint_outcome_fn(void *context, const struct stint_job_info *info);
 
 /* Call `settled` once for each job when it is settled, from later calls on this client; with

@@ -121,6 +121,12 @@ is_final(enum stint_status status)
     return status == STINT_NO_SUCH_JOB || status == STINT_DENIED;
 }
 
+/* Of which nothing will be heard, and why. */
+struct refused_id {
+    struct stint_id id;
+    enum stint_status status;
+};
+
 /* The answer to a WAIT says which jobs are not there; the rest comes as OUTCOMES. What was refused
  * for now is asked for again. The ids are read back from the request itself. */
 static void
@@ -137,25 +143,27 @@ wait_answered(struct call *call, enum stint_status status, const struct message 
     memcpy(statuses, arrays->statuses, count * sizeof *statuses);
     (void)message_decode(
         call->request->frame.data, call->request->frame.used, &asked, arrays, &why);
-    struct stint_id *unknown = malloc(((size_t)asked.count + 1) * sizeof *unknown);
-    uint32_t unknowns = 0;
-    if (!unknown)
+    struct refused_id *refused = malloc(((size_t)asked.count + 1) * sizeof *refused);
+    uint32_t refusals = 0;
+    if (!refused)
         abort();
     for (uint32_t i = 0; i < asked.count && (i < count || is_final(status)); i++) {
         enum stint_status one = is_final(status) ? status : (enum stint_status)statuses[i];
         if (is_final(one))
-            unknown[unknowns++] = arrays->ids[i];
+            refused[refusals++] = (struct refused_id){arrays->ids[i], one};
         else if (one != STINT_OK)
             ask_again_later(c);
     }
-    if (count == 0 && unknowns == 0)
+    if (count == 0 && refusals == 0)
         ask_again_later(c);
     client_end(&call);
-    for (uint32_t i = 0; i < unknowns; i++) {
-        struct stint_job_info info = {.id = unknown[i], .state = STINT_UNKNOWN};
+    for (uint32_t i = 0; i < refusals; i++) {
+        struct stint_job_info info = {.id = refused[i].id, .state = STINT_UNKNOWN};
+        if (refused[i].status == STINT_DENIED)
+            (void)snprintf(info.error, sizeof info.error, "%s", stint_status_text(STINT_DENIED));
         settled(c, &info);
     }
-    free(unknown);
+    free(refused);
     free(statuses);
 }
 

@@ -101,8 +101,8 @@ read_states(struct where *w, struct filter_term *term, const char *value)
         (void)snprintf(one, sizeof one, "%.*s", (int)(size < 15 ? size : 15), value);
         if (size >= sizeof one || stint_state_parse(one, &state) != STINT_OK)
             return wrong(w,
-                "there is no state %.*s: write ready, scheduled, running, succeeded, dead, "
-                "cancelled",
+                "there is no state %.*s: write ready, scheduled, blocked, running, succeeded, "
+                "dead, cancelled, expired",
                 (int)(size < 60 ? size : 60), value);
         bits |= STINT_STATE_BIT(state);
     }
@@ -123,7 +123,8 @@ read_number(struct where *w, const struct word *word, struct filter_term *term, 
             wrong(w, "%s: %.60s is no size: write 4096, 64K or 8M", word->name, value);
     if (word->unit == UNIT_BATCH)
         return stint_batch_parse(value, &term->number) == STINT_OK ||
-            wrong(w, "%s: %.60s is no batch: write its 16 digits", word->name, value);
+            wrong(w, "%s: %.60s is no batch: write its 16 digits, at most 1fffffffffffffff",
+                word->name, value);
     return (units_read_number(value, &term->number, &rest) && *rest == '\0') ||
         wrong(w, "%s: %.60s is no number", word->name, value);
 }

@@ -198,19 +198,68 @@ cli_duration(const struct cli *cli, const char *option, const char *text, uint64
     return false;
 }
 
+static bool
+read_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+    const char *rest;
+    uint64_t n;
+    if (!units_read_number(text, &n, &rest) || *rest || n < min || n > max)
+        return false;
+    *number = n;
+    return true;
+}
+
+bool
+cli_count(const struct cli *cli, const char *these, const char *text, uint64_t min, uint64_t max,
+    uint64_t *number)
+{
+    if (read_number(text, min, max, number))
+        return true;
+    cli_say(cli, "%s: write a number of %s from %llu to %llu", text, these, (unsigned long long)min,
+        (unsigned long long)max);
+    return false;
+}
+
 bool
 cli_number(const struct cli *cli, const char *option, const char *text, uint64_t min, uint64_t max,
     uint64_t *number)
 {
-    const char *rest;
-    uint64_t n;
-    if (units_read_number(text, &n, &rest) && *rest == '\0' && n >= min && n <= max) {
-        *number = n;
+    if (read_number(text, min, max, number))
         return true;
-    }
     cli_say(cli, "--%s=%s: write a number from %llu to %llu", option, text, (unsigned long long)min,
         (unsigned long long)max);
     return false;
+}
+
+static bool
+is_given(const struct poptOption *o)
+{
+    if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_NONE)
+        return o->arg && *(const int *)o->arg != 0;
+    return o->arg && *(char *const *)o->arg != NULL;
+}
+
+static bool
+is_named(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* Hidden ones are other names of those that are shown. */
+const char *
+cli_given(const struct poptOption *o, const char *const *names, bool among)
+{
+    const char *given = NULL;
+    for (; !given && (o->longName || o->arg); o++) {
+        if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
+            given = cli_given(o->arg, names, among); /* NOLINT(misc-no-recursion): one level */
+        else if (!(o->argInfo & POPT_ARGFLAG_DOC_HIDDEN) && is_given(o) &&
+            is_named(names, o->longName) == among)
+            given = o->longName;
+    }
+    return given;
 }
 
 struct stint_id *

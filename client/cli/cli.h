@@ -61,6 +61,12 @@ bool cli_duration(const struct cli *cli, const char *option, const char *text, u
 /* A number from `min` to `max`; false after saying what is wrong with it. */
 bool cli_number(const struct cli *cli, const char *option, const char *text, uint64_t min,
     uint64_t max, uint64_t *number);
+/* The same of an argument, which is a number of these. */
+bool cli_count(const struct cli *cli, const char *these, const char *text, uint64_t min,
+    uint64_t max, uint64_t *number);
+/* The name of an option that was given, and is one of `names` (ended by NULL), or, unless `among`,
+ * none of them; NULL: there is none. */
+const char *cli_given(const struct poptOption *options, const char *const *names, bool among);
 /* All arguments as ids, allocated; NULL after saying which is not one. */
 struct stint_id *cli_ids(const struct cli *cli, const char **args, size_t *count);
 /* The signal that asked us to end, or 0; cli_catch_interrupt makes it so that this can be asked.

@@ -16,7 +16,9 @@ static struct poptOption options[] = {
     {"title", 0, POPT_ARG_STRING, &title, 0, "new: what people are to call it", "TEXT"},
     {"quiet", 'Q', POPT_ARG_NONE, &quiet, 0, "wait: print nothing", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0,
-        "The job of success and always; of new --queue and --keep, of wait --timeout:", NULL},
+        "The job of success and always; of new --queue and --keep, of ls --queue, of wait "
+        "--timeout:",
+        NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, due_option_table, 0, "When that job is due:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, payload_option_table, 0, "Its payload:", NULL},
@@ -223,6 +225,10 @@ cancel(struct cli *cli, uint64_t batch)
     if (status != STINT_OK)
         return cli_failed(cli, status);
     if (info.state != STINT_BATCH_SETTLED) { /* very many take the broker a while */
+        struct stint_batch_info now;
+        status = stint_batch_get(cli->client, batch, &now, cli->timeout_ms);
+        if (status == STINT_DENIED)
+            return tell(cli, &info, "is being cancelled, and this key may not see how far that is");
         int rc = wait_for(cli, batch, 0, &info);
         if (rc != EX_OK)
             return rc;
@@ -241,6 +247,8 @@ static bool
 each(void *context, const struct stint_batch_info *info)
 {
     const struct listing *l = context;
+    if (job_options.queue && strcmp(job_options.queue, info->queue) != 0)
+        return true;
     if (l->cli->json)
         return out_line(out_batch(info));
     out_table_add(l->table, out_batch(info));
@@ -266,7 +274,8 @@ list(struct cli *cli)
     if (status != STINT_OK)
         return cli_failed(cli, status);
     if (!any && !cli->json)
-        cli_say(cli, "there are no batches");
+        cli_say(cli, "there are no batches%s%s", job_options.queue ? " of queue " : "",
+            job_options.queue ? job_options.queue : "");
     return console_failed() ? EX_IOERR : EX_OK;
 }
 
@@ -284,9 +293,26 @@ about_one(struct cli *cli, const struct act *act, const char *text, const char *
     if (!text || rest)
         return cli_usage(cli, "which batch? give its id, as stint batch new prints it");
     if (stint_batch_parse(text, &batch) != STINT_OK)
-        return cli_usage(cli, "%s: a batch's id has 16 digits", text);
+        return cli_usage(cli, "%s is no id of a batch: %s", text, jobs_batch_trouble(text));
     int rc = cli_connect(cli, NULL, 0);
     return rc == EX_OK ? act->run(cli, batch) : rc;
+}
+
+/* Options that would be taken and have no effect. */
+static int
+check_options(const struct cli *cli, const char *what)
+{
+    static const struct {
+        const char *what, *names[4];
+    } takes[] = {{"new", {"title", "queue", "keep"}}, {"ls", {"queue"}},
+        {"wait", {"timeout", "quiet"}}, {"show", {NULL}}, {"close", {NULL}}, {"cancel", {NULL}}};
+    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
+        if (strcmp(what, takes[i].what) != 0)
+            continue;
+        const char *stray = cli_given(options, takes[i].names, false);
+        return stray ? cli_usage(cli, "--%s has no effect with %s", stray, what) : EX_OK;
+    }
+    return EX_OK;
 }
 
 static int
@@ -297,10 +323,12 @@ run(struct cli *cli, const char **args)
     if (!what)
         return cli_usage(
             cli, "what about batches? new, success, always, close, show, ls, wait or cancel");
+    int rc = title && strcmp(what, "new") != 0 ? cli_usage(cli, "--title is for stint batch new")
+                                               : check_options(cli, what);
+    if (rc != EX_OK)
+        return rc;
     if (strcmp(what, "new") == 0)
         return make(cli, args[1]);
-    if (title)
-        return cli_usage(cli, "--title is for stint batch new");
     if (strcmp(what, "ls") == 0)
         return args[1] ? cli_usage(cli, "%s: ls takes no argument", args[1]) : list(cli);
     for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
@@ -309,6 +337,8 @@ run(struct cli *cli, const char **args)
     if (strcmp(what, "success") != 0 && strcmp(what, "always") != 0)
         return cli_usage(
             cli, "%s: write new, success, always, close, show, ls, wait or cancel", what);
+    if (quiet)
+        return cli_usage(cli, "--quiet has no effect with %s", what);
     if (!args[1] || stint_batch_parse(args[1], &batch) != STINT_OK)
         return cli_usage(cli, "which batch? give its id, as stint batch new prints it");
     return set_job(cli, batch, strcmp(what, "success") == 0, args + 2);

@@ -98,19 +98,25 @@ say_end(const struct cli *cli, const struct stint_bulk_info *i)
         i->state == STINT_BULK_STOPPED ? "; it was stopped" : "");
 }
 
-/* At its end. Returns an exit code. */
+/* At its end. Returns an exit code, which is that of a refusal where all were refused. */
 static int
 tell_end(struct cli *cli, const struct stint_bulk_info *info)
 {
-    if (cli->json)
-        return out_line(out_bulk(info)) ? EX_OK : EX_IOERR;
+    bool refused = has_ended(info) && !info->dry && info->done == 0 && info->refused > 0;
+    if (cli->json && !out_line(out_bulk(info)))
+        return EX_IOERR;
+    if (!has_ended(info))
+        cli_say(cli, "it is accepted as %016" PRIx64 "; this key may not see how far it is",
+            info->bulk);
+    if (cli->json || !has_ended(info))
+        return refused ? cli_exit(info->status) : EX_OK;
     if (info->dry) {
         struct stint_bulk_info kept = *info;
         show_examples(cli, &kept);
         cli_say(cli, "%llu jobs; nothing was done to them", (unsigned long long)kept.counted);
     } else
         say_end(cli, info);
-    return EX_OK;
+    return refused ? cli_exit(info->status) : EX_OK;
 }
 
 static void
@@ -145,7 +151,8 @@ say_goes_on(const struct cli *cli, uint64_t bulk)
         bulk, bulk, bulk);
 }
 
-/* Until it has ended. Returns an exit code. */
+/* Until it has ended, or it turns out that this key may do it and not see it. Returns an exit code.
+ */
 static int
 wait_for(struct cli *cli, struct stint_bulk_info *info)
 {
@@ -164,11 +171,13 @@ wait_for(struct cli *cli, struct stint_bulk_info *info)
         enum stint_status status = stint_bulk_get(cli->client, bulk, info, cli->timeout_ms);
         if (cli_interrupted() && !has_ended(info))
             rc = EXIT_SIGNAL + cli_interrupted();
+        else if (status == STINT_DENIED && !info->dry)
+            break;
         else if (status != STINT_OK)
             rc = cli_failed(cli, status);
     }
     console_progress("");
-    if (rc != EX_OK)
+    if (rc != EX_OK && !info->dry)
         say_goes_on(cli, bulk);
     return rc;
 }

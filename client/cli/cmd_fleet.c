@@ -219,7 +219,7 @@ run_size(struct cli *cli, const char **args)
         return show_size(cli, NULL);
     if (args[1])
         return cli_usage(cli, "what is %s?", args[1]);
-    if (!cli_number(cli, "size", args[0], 0, 1 << 24, &slots))
+    if (!cli_count(cli, "slots", args[0], 0, 1 << 24, &slots))
         return EX_USAGE;
     return show_size(cli, &slots);
 }

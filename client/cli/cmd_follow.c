@@ -64,8 +64,10 @@ settled(void *context, const struct stint_job_info *info)
     f->over = true;
     stint_id_format(&info->id, id);
     if (info->state == STINT_UNKNOWN) {
-        cli_say(f->cli, "%s: %s", id, stint_status_text(STINT_NO_SUCH_JOB));
-        f->rc = EXIT_NO_SUCH_JOB;
+        bool hidden = out_hidden(info);
+        cli_say(f->cli, "%s: %s", id,
+            hidden ? "this key may not see it" : stint_status_text(STINT_NO_SUCH_JOB));
+        f->rc = hidden ? EX_NOPERM : EXIT_NO_SUCH_JOB;
         return;
     }
     f->rc = info->state == STINT_SUCCEEDED ? EX_OK : EXIT_JOB_FAILED;

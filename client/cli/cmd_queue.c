@@ -222,13 +222,18 @@ static bool
 read_weight(struct cli *cli, char *text, struct stint_group_weight *w)
 {
     uint64_t number;
+    const char *rest;
     char *end = strrchr(text, '=');
     if (!end || end == text) {
         (void)cli_usage(cli, "--group-weight=%s: write NAME=N", text);
         return false;
     }
-    if (!cli_number(cli, "group-weight", end + 1, 1, GROUP_WEIGHT_MOST, &number))
+    if (!units_read_number(end + 1, &number, &rest) || *rest || number < 1 ||
+        number > GROUP_WEIGHT_MOST) {
+        (void)cli_usage(cli, "--group-weight=%s: write NAME=N with a number from 1 to %d", text,
+            (int)GROUP_WEIGHT_MOST);
         return false;
+    }
     *end = '\0';
     *w = (struct stint_group_weight){text, (uint32_t)number};
     return true;

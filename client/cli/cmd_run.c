@@ -81,9 +81,11 @@ settled(void *context, const struct stint_job_info *info)
     r->over = true;
     if (info->state == STINT_UNKNOWN) { /* it has held a key for longer than it is kept */
         char id[STINT_ID_TEXT_BYTES];
-        cli_say(r->cli, "%s: it is over, and what came of it was forgotten",
-            stint_id_format(&info->id, id));
-        r->exit_code = EXIT_NO_SUCH_JOB;
+        bool hidden = out_hidden(info);
+        cli_say(r->cli, "%s: %s", stint_id_format(&info->id, id),
+            hidden ? "it is submitted, and this key may not see what comes of it"
+                   : "it is over, and what came of it was forgotten");
+        r->exit_code = hidden ? EX_NOPERM : EXIT_NO_SUCH_JOB;
         if (r->cli->json)
             (void)out_line(out_job(info));
         return;

@@ -6,6 +6,7 @@
 #include "jobs.h"
 #include "out.h"
 #include "payload.h"
+#include "units.h"
 #include "zone_files.h"
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ static struct poptOption options[] = {
         "(start)",
         "start|skip|replace"},
     {"next", 0, POPT_ARG_STRING, &next_text, 0, "show, next: so many times to come (5)", "N"},
-    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0, "The job of set:", NULL},
+    {NULL, '\0', POPT_ARG_INCLUDE_TABLE, job_option_table, 0,
+        "The job of set; of ls --queue:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, expires_option_table, 0, "Until when it may begin:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, needs_option_table, 0, "What a worker is to have:", NULL},
     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, group_option_table, 0, "What it belongs to:", NULL},
@@ -49,8 +51,10 @@ read_missed(struct cli *cli, struct stint_schedule *s)
     else if (strcmp(missed_text, "one") == 0)
         s->missed = STINT_MISSED_ONE;
     else if (strncmp(missed_text, "all:", 4) == 0) {
-        if (!cli_number(cli, "missed=all", missed_text + 4, 1, 1000, &most))
-            return EX_USAGE;
+        const char *end;
+        if (!units_read_number(missed_text + 4, &most, &end) || *end || most < 1 || most > 1000)
+            return cli_usage(
+                cli, "--missed=%s: write all:N with a number from 1 to 1000", missed_text);
         s->missed = STINT_MISSED_ALL;
         s->missed_most = (uint32_t)most;
     } else
@@ -145,12 +149,15 @@ set(struct cli *cli, const char *name, const char **args)
 struct listing {
     struct cli *cli;
     struct out_table *table; /* NULL: a schedule whole */
+    const char *queue; /* NULL: those of all */
 };
 
 static bool
 each(void *context, const struct stint_schedule_info *info)
 {
     const struct listing *l = context;
+    if (l->queue && strcmp(l->queue, info->queue) != 0)
+        return true;
     if (l->cli->json)
         return out_line(out_schedule(info));
     if (l->table)
@@ -168,7 +175,7 @@ list(struct cli *cli)
         {"QUEUE", "queue", OUT_LEFT, 0}, {"NEXT", "next_at", OUT_LEFT, 0},
         {"LAST", "ago:last_at", OUT_RIGHT, 70}, {"JOBS", "jobs", OUT_RIGHT, 70},
         {"STATE", "state", OUT_LEFT, 0}};
-    struct listing l = {.cli = cli};
+    struct listing l = {.cli = cli, .queue = job_options.queue};
     int rc = cli_connect(cli, NULL, 0);
     if (rc != EX_OK)
         return rc;
@@ -178,7 +185,9 @@ list(struct cli *cli)
     bool any = cli->json || out_table_show(&l.table);
     if (status != STINT_OK)
         return cli_failed(cli, status);
-    if (!any)
+    if (!any && l.queue)
+        cli_say(cli, "there is no schedule of queue %s", l.queue);
+    else if (!any)
         cli_say(cli, "there is no schedule; stint schedule set makes one");
     return console_failed() ? EX_IOERR : EX_OK;
 }
@@ -243,6 +252,21 @@ put_number(json_t *o, const char *field, uint64_t value)
         json_object_set_new(o, field, json_integer((json_int_t)value));
 }
 
+static void
+put_unique(json_t *o, const struct stint_job *job)
+{
+    if (!job->unique)
+        return;
+    json_object_set_new(o, "unique", out_text(job->unique, strlen(job->unique)));
+    json_object_set_new(o, "unique_while",
+        json_string(job->unique_flags & STINT_UNIQUE_WAITING ? "waiting" : "active"));
+    put_number(o, "unique_for_ms", job->unique_for_ms);
+    if (job->unique_flags & STINT_UNIQUE_REPLACE)
+        json_object_set_new(o, "unique_replace", json_true());
+    if (job->unique_flags & STINT_UNIQUE_MOVE)
+        json_object_set_new(o, "unique_move", json_true());
+}
+
 /* What of its job is not the default. */
 static json_t *
 job_of(const struct stint_job *job)
@@ -260,8 +284,7 @@ job_of(const struct stint_job *job)
     put_number(o, "expires_in_ms", job->expires_in_ms);
     if (job->needs)
         json_object_set_new(o, "needs", json_string(job->needs));
-    if (job->unique)
-        json_object_set_new(o, "unique", out_text(job->unique, strlen(job->unique)));
+    put_unique(o, job);
     if (job->group)
         json_object_set_new(o, "group", out_text(job->group, strlen(job->group)));
     return o;
@@ -323,20 +346,39 @@ static const struct act acts[] = {{"pause", "is paused", STINT_PAUSE_SCHEDULE},
     {"resume", "goes on from now", STINT_RESUME_SCHEDULE},
     {"rm", "is removed", STINT_REMOVE_SCHEDULE}, {"run", "", STINT_RUN_SCHEDULE}};
 
+/* What a schedule has made, and whether its job has a unique key. */
+struct made {
+    bool unique;
+    uint64_t jobs;
+};
+
+static bool
+note_made(void *context, const struct stint_schedule_info *info)
+{
+    struct made *made = context;
+    made->jobs = info->jobs;
+    made->unique = info->job && info->job->unique;
+    return true;
+}
+
 static int
-tell_done(struct cli *cli, const struct act *a, const struct stint_schedule_info *now)
+tell_done(
+    struct cli *cli, const struct act *a, const struct stint_schedule_info *now, enum stint_met met)
 {
     char id[STINT_ID_TEXT_BYTES];
     json_t *o;
     if (cli->json) {
         o = out_schedule(now);
+        if (met != STINT_MET_NOTHING)
+            json_object_set_new(o, "met", json_string("job"));
         if (a->action == STINT_REMOVE_SCHEDULE)
             json_object_set_new(o, "removed", json_true());
         return out_line(o) ? EX_OK : EX_IOERR;
     }
-    if (a->action == STINT_RUN_SCHEDULE)
+    if (a->action == STINT_RUN_SCHEDULE) {
         fprintf(console_out(), "%s\n", stint_id_format(&now->run_id, id));
-    else
+        jobs_say_met(cli, &now->run_id, met);
+    } else
         cli_say(cli, "the schedule %s %s", now->name, a->done);
     return EX_OK;
 }
@@ -350,10 +392,14 @@ control(struct cli *cli, const struct act *a, const char **names)
         return rc;
     for (; *names; names++) {
         struct stint_schedule_info now;
+        struct made made = {.unique = false};
+        if (a->action == STINT_RUN_SCHEDULE) /* it is done also where this can't be seen */
+            (void)stint_schedules(cli->client, *names, 0, note_made, &made, cli->timeout_ms);
         enum stint_status status =
             stint_control_schedule(cli->client, *names, a->action, &now, cli->timeout_ms);
+        bool met = made.unique && now.jobs == made.jobs;
         if (status == STINT_OK)
-            rc = tell_done(cli, a, &now);
+            rc = tell_done(cli, a, &now, met ? STINT_MET_JOB : STINT_MET_NOTHING);
         else {
             cli_say(cli, "%s: %s", *names, stint_client_error(cli->client));
             rc = cli_exit(status);
@@ -398,6 +444,23 @@ tell_next(struct cli *cli, const char *text)
     return console_failed() ? EX_IOERR : EX_OK;
 }
 
+/* Options that would be taken and have no effect. */
+static int
+check_options(const struct cli *cli, const char *what)
+{
+    static const struct {
+        const char *what, *names[3];
+    } takes[] = {{"ls", {"queue"}}, {"show", {"next"}}, {"next", {"next", "zone"}},
+        {"pause", {NULL}}, {"resume", {NULL}}, {"rm", {NULL}}, {"run", {NULL}}};
+    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
+        if (strcmp(what, takes[i].what) != 0)
+            continue;
+        const char *stray = cli_given(options, takes[i].names, false);
+        return stray ? cli_usage(cli, "--%s has no effect with %s", stray, what) : EX_OK;
+    }
+    return EX_OK;
+}
+
 static int
 run(struct cli *cli, const char **args)
 {
@@ -405,11 +468,15 @@ run(struct cli *cli, const char **args)
     if (!what)
         return cli_usage(
             cli, "what about schedules? set, ls, show, pause, resume, run, rm or next");
+    if (strcmp(what, "set") == 0 && next_text)
+        return cli_usage(cli, "--next has no effect with set");
     if (strcmp(what, "set") == 0)
         return args[1] ? set(cli, args[1], args + 2)
                        : cli_usage(cli, "which schedule? give it a name");
     if (cron_text || every_text || missed_text || overlap_text)
         return cli_usage(cli, "options of a schedule are for stint schedule set");
+    if (check_options(cli, what) != EX_OK)
+        return EX_USAGE;
     if (strcmp(what, "ls") == 0)
         return args[1] ? cli_usage(cli, "%s: ls takes no argument", args[1]) : list(cli);
     if (strcmp(what, "show") == 0)

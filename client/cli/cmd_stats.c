@@ -230,6 +230,10 @@ run_stats(struct cli *cli, const char **args)
         return EX_OK; /* a broker of before this release: what it has was told */
     if (status != STINT_OK)
         return cli_failed(cli, status);
+    if (queues && !strchr(queues, '*') && s.queues == 0) {
+        cli_say(cli, "%s: %s", queues, stint_status_text(STINT_NO_SUCH_QUEUE));
+        return cli_exit(STINT_NO_SUCH_QUEUE);
+    }
     return EX_OK;
 }
 

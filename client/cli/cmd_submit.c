@@ -226,6 +226,13 @@ submit_each(struct cli *cli, const struct stint_job *common)
     return rc;
 }
 
+static bool
+is_there(struct cli *cli, uint64_t batch)
+{
+    struct stint_batch_info now;
+    return stint_batch_get(cli->client, batch, &now, cli->timeout_ms) != STINT_NO_SUCH_BATCH;
+}
+
 /* All lines are one batch. Where it stops, the batch stays open with those that are stored. */
 static int
 submit_batch(struct cli *cli, struct stint_job *common)
@@ -240,6 +247,8 @@ submit_batch(struct cli *cli, struct stint_job *common)
         return cli_failed(cli, status);
     stint_batch_format(common->batch, text);
     int rc = submit_each(cli, common);
+    if (rc == EXIT_NO_SUCH_JOB && !is_there(cli, common->batch))
+        return rc; /* what failed has been said: it is gone */
     if (rc != EX_OK) {
         cli_say(cli,
             "the batch %s is there, and open: stint batch cancel %s, or go on with --batch %s in "
@@ -270,6 +279,17 @@ take_payload(struct cli *cli, const char **args, char **bytes, size_t *size)
     return rc == EX_OK && object ? make_object(cli, bytes, size) : rc;
 }
 
+static const char says_all[] = "--graph FILE says what jobs there are, and what they are after";
+
+static int
+check_graph(const struct cli *cli)
+{
+    static const char *const not_these[] = {"file", "each", "null", "object", "after", "after-any",
+        "unique", "unique-while", "unique-for", "unique-replace", "unique-move", NULL};
+    const char *given = cli_given(options, not_these, true);
+    return given ? cli_usage(cli, "--%s does not go with --graph: %s", given, says_all) : EX_OK;
+}
+
 static int
 run(struct cli *cli, const char **args)
 {
@@ -287,10 +307,10 @@ run(struct cli *cli, const char **args)
         return cli_usage(cli,
             "--as-batch makes its batch at once, and has no place with --at-end; make it before, "
             "and give its id with --batch");
-    if (graph && (path || each || object || (args && args[0]) || job.unique || job.after.count))
-        return cli_usage(cli, "--graph FILE says what jobs there are, and what they are after");
     if (graph)
-        return graph_submit(cli, graph, &job);
+        return args && args[0]          ? cli_usage(cli, "%s: %s", args[0], says_all)
+            : check_graph(cli) == EX_OK ? graph_submit(cli, graph, &job)
+                                        : EX_USAGE;
     if (zero && !each)
         return cli_usage(cli, "--null has no effect without --each");
     if (rc == EX_OK && !each)

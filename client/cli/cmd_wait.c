@@ -37,7 +37,7 @@ struct waiting {
     struct cli *cli;
     struct awaited *jobs;
     struct stall stall;
-    uint64_t failed, unknown, end_ms;
+    uint64_t failed, unknown, hidden, end_ms;
     struct lines *lines; /* more ids; NULL: there are none */
     int rc;
 };
@@ -79,9 +79,11 @@ settled(void *context, const struct stint_job_info *info)
     stall_progress(&w->stall);
     if (info->state == STINT_UNKNOWN) {
         char id[STINT_ID_TEXT_BYTES];
-        w->unknown++;
-        cli_say(
-            w->cli, "%s: %s", stint_id_format(&info->id, id), stint_status_text(STINT_NO_SUCH_JOB));
+        bool hidden = out_hidden(info);
+        w->hidden += hidden;
+        w->unknown += !hidden;
+        cli_say(w->cli, "%s: %s", stint_id_format(&info->id, id),
+            hidden ? "this key may not see it" : stint_status_text(STINT_NO_SUCH_JOB));
     } else
         for (unsigned i = 0; i < a->times; i++)
             tell(w, info);
@@ -204,6 +206,8 @@ wait_all(struct waiting *w, const struct stint_id *ids, size_t count)
         cli_say(w->cli, "%u jobs are not settled after %s", HASH_COUNT(w->jobs), limit);
         return EXIT_TIME_OVER;
     }
+    if (w->hidden)
+        return EX_NOPERM;
     if (w->unknown)
         return EXIT_NO_SUCH_JOB;
     return w->failed ? EXIT_JOB_FAILED : EX_OK;

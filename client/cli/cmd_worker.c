@@ -123,7 +123,7 @@ read_slots(const struct cli *cli, const char *text, uint32_t *slots)
     *slots = STINT_OWN_SLOTS;
     if (strcmp(text, "own") == 0)
         return true;
-    if (!cli_number(cli, "slots", text, 0, 65536, &number))
+    if (!cli_count(cli, "slots", text, 0, 65536, &number))
         return false;
     *slots = (uint32_t)number;
     return true;

@@ -197,6 +197,15 @@ fill_after(const struct cli *cli, struct stint_job *job)
     return rc;
 }
 
+const char *
+jobs_batch_trouble(const char *text)
+{
+    enum { DIGITS = 16 };
+    return strlen(text) == DIGITS && strspn(text, "0123456789abcdef") == DIGITS
+        ? "no batch has it; they go from 0000000000000001 to 1fffffffffffffff"
+        : "write its 16 digits, as stint batch new prints them";
+}
+
 int
 jobs_fill(const struct cli *cli, struct stint_job *job)
 {
@@ -246,8 +255,7 @@ jobs_fill(const struct cli *cli, struct stint_job *job)
         return cli_usage(cli, "--needs=%s: write labels and amounts, such as gpu or cpus=2", needs);
     job->needs = needs;
     if (batch && stint_batch_parse(batch, &job->batch) != STINT_OK)
-        return cli_usage(
-            cli, "--batch=%s: write its 16 digits, as stint batch new prints them", batch);
+        return cli_usage(cli, "--batch=%s: %s", batch, jobs_batch_trouble(batch));
     job->group = group;
     if (job->group && !*job->group)
         return cli_usage(cli, "--group: the name is empty");

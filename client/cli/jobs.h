@@ -57,6 +57,8 @@ int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, str
 void jobs_print_id(const struct cli *cli, const struct stint_id *id, enum stint_met met);
 /* Tells people, if it was met, that it was. */
 void jobs_say_met(const struct cli *cli, const struct stint_id *id, enum stint_met met);
+/* Why this can't be the id of a batch. */
+const char *jobs_batch_trouble(const char *text);
 /* A text of a job whose payload is this line, which `{}` in it stands for, as in --unique and
  * --group. Allocated; NULL if there is none. */
 char *jobs_text_of(const char *text, const char *line, size_t size);

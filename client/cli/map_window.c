@@ -113,6 +113,18 @@ run_again(struct map *m, struct item *item, const struct stint_job_info *info)
     return true;
 }
 
+/* The jobs are there, and nothing will be heard of them. */
+static void
+hidden(struct map *m)
+{
+    if (m->rc != EX_OK)
+        return;
+    cli_say(m->cli,
+        "the jobs are submitted, and this key may not see what comes of them; it lacks the right "
+        "to see");
+    m->rc = EX_NOPERM;
+}
+
 static void
 settled(void *context, const struct stint_job_info *info)
 {
@@ -123,7 +135,9 @@ settled(void *context, const struct stint_job_info *info)
         return;
     HASH_DEL(m->window.by_id, item); /* NOLINT: it is in the table */
     stall_progress(&m->stall);
-    if (!run_again(m, item, info))
+    if (out_hidden(info))
+        hidden(m);
+    else if (!run_again(m, item, info))
         settle(m, item, info);
 }
 

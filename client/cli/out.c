@@ -145,12 +145,20 @@ put_batch(json_t *o, const struct stint_job_info *i)
         put_text(o, "batch_end", i->batch_role == STINT_BATCH_SUCCESS ? "success" : "always");
 }
 
+bool
+out_hidden(const struct stint_job_info *i)
+{
+    return i->state == STINT_UNKNOWN && i->error[0];
+}
+
 json_t *
 out_job(const struct stint_job_info *i)
 {
     char id[STINT_ID_TEXT_BYTES];
     json_t *o = json_pack("{ss ss ss}", "schema", "stint.job/1", "id", stint_id_format(&i->id, id),
         "state", stint_state_name(i->state));
+    if (out_hidden(i))
+        put_text(o, "error", i->error);
     if (i->state == STINT_UNKNOWN)
         return o;
     put_text(o, "queue", i->queue);

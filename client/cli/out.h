@@ -63,6 +63,8 @@ void out_fields(json_t *object);
 
 /* Has the job a result, and it can't be had? Then this says why; else it is NULL. */
 const char *out_lost_result(const struct stint_job_info *info);
+/* Is it a job of which nothing is told but that its key may not see it? */
+bool out_hidden(const struct stint_job_info *info);
 
 /* Bytes to standard output as they are. False if it is closed. */
 bool out_bytes(const void *bytes, size_t size);

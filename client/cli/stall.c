@@ -16,6 +16,8 @@ enum reason {
     PAUSED = 32,
     LIMITED = 64,
     UNMET = 128,
+    AFTER = 256,
+    GROUPED = 512,
 };
 
 void
@@ -77,14 +79,37 @@ each_worker(void *context, const struct stint_worker_info *info)
     return true;
 }
 
-/* No worker has what it needs. */
-static void
-say_unmet(struct stall *s, const struct stint_reason *reason)
+/* Which of the reasons that are told in the words of `stint why` it is; 0: none of them. */
+static unsigned
+reason_of(const struct stint_reason *reason)
 {
-    if (reason->why != STINT_WHY_NEEDS || !first_time(s, UNMET))
+    switch (reason->why) {
+    case STINT_WHY_NEEDS:
+        return UNMET;
+    case STINT_WHY_AFTER:
+        return AFTER;
+    case STINT_WHY_GROUP_FULL:
+    case STINT_WHY_GROUP_RATE:
+    case STINT_WHY_GROUP_LINE:
+        return GROUPED;
+    default:
+        return 0;
+    }
+}
+
+/* No worker has what it needs, others are to end before it, or its group is full. */
+static void
+say_reason(struct stall *s, const struct stint_id *id, const struct stint_reason *reason)
+{
+    unsigned which = reason_of(reason);
+    char text[STINT_ID_TEXT_BYTES] = "";
+    if (which == 0 || !first_time(s, (enum reason)which))
         return;
     char *sentence = reason_sentence(reason, clock_wall_ms());
-    cli_say(s->cli, "%s", sentence);
+    if (id && which != UNMET)
+        cli_say(s->cli, "%s: %s", stint_id_format(id, text), sentence);
+    else
+        cli_say(s->cli, "%s", sentence);
     free(sentence);
 }
 
@@ -99,7 +124,7 @@ say_set(struct stall *s, const char *queue)
         cli_say(s->cli, "queue %s is paused, so nothing of it begins; stint queue resume %s", queue,
             queue);
     if (s->queue) /* else the jobs of others may be meant */
-        say_unmet(s, &reason);
+        say_reason(s, NULL, &reason);
     if ((reason.why == STINT_WHY_LIMITED || reason.why == STINT_WHY_RATE) &&
         first_time(s, LIMITED)) {
         char *sentence = reason_sentence(&reason, clock_wall_ms());
@@ -162,13 +187,15 @@ look_at_job(
         return status == STINT_NO_SUCH_JOB ? STINT_OK : status;
     if (info->state == STINT_SCHEDULED && first_time(s, LATER))
         say_later(s, &one);
-    else if (info->state == STINT_READY) {
+    else if (info->state == STINT_READY || info->state == STINT_BLOCKED) {
+        bool ready = info->state == STINT_READY;
+        struct stint_reason reason;
         memcpy(queue, info->queue, STINT_NAME_BYTES);
         memcpy(kind, info->kind, STINT_NAME_BYTES);
-        struct stint_reason reason;
-        if (info->needs[0] && stint_why(s->cli->client, &one, 1, &reason, ASK_MS) == STINT_OK)
-            say_unmet(s, &reason);
-        fleet->queue = queue;
+        if ((!ready || info->needs[0] || info->group[0]) &&
+            stint_why(s->cli->client, &one, 1, &reason, ASK_MS) == STINT_OK)
+            say_reason(s, &one, &reason);
+        fleet->queue = ready ? queue : NULL;
         fleet->kind = kind;
     }
     return STINT_OK;

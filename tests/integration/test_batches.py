@@ -2,6 +2,8 @@
 that batches go through dump, load and verify."""
 
 import json
+import os
+import subprocess
 
 import harness
 import test_interop
@@ -138,6 +140,43 @@ class Batches(harness.Case):
         self.assertExit(r, 66)
         self.batch("wait", self.new(), "--timeout", "300ms", code=124)
         self.assertIn("open", self.batch("ls").stdout)
+
+    def test_options_without_effect_are_refused_and_a_list_is_of_a_queue(self):
+        b, other = self.new("-q", "one"), self.new("-q", "two")
+        self.assertEqual([x["batch"] for x in self.place.json("batch", "ls", "-q", "two")], [other])
+        self.assertIn("there are no batches of queue three", self.batch("ls", "-q", "three").stderr)
+        for args, option in ((["new", "--kind", "x"], "kind"), (["new", "--in", "3s"], "in"), (["new", "-f", "x"], "file"),
+                             (["ls", "-p", "3"], "priority"), (["show", b, "--timeout", "1s"], "timeout"),
+                             (["wait", b, "-q", "one"], "queue"), (["cancel", b, "--exec"], "exec"),
+                             (["success", b, "-Q", "x"], "quiet")):
+            self.assertIn(f"--{option} has no effect with {args[0]}", self.batch(*args, code=64).stderr)
+        self.assertEqual(len(self.place.json("batch", "ls")), 2)
+        for option, args in (("null", ["-0"]), ("file", ["-f", "x"]), ("unique", ["--unique", "x"]),
+                             ("after", ["--after", "0.1.100.7"])):
+            r = self.place.stint("submit", "--graph", "-", *args, input="a: b\n")
+            self.assertExit(r, 64)
+            self.assertIn(f"--{option}", r.stderr)
+
+    def test_an_id_that_no_batch_can_have_is_told_from_one_that_is_none(self):
+        for args, code in ((["batch", "show", "f" * 16], 64), (["submit", "--batch", "f" * 16, "x"], 64),
+                           (["ls", "--where", "batch=" + "f" * 16], 65)):
+            r = self.place.stint(*args)
+            self.assertExit(r, code)
+            self.assertIn("1fffffffffffffff", r.stderr)
+        self.assertIn("16 digits", self.batch("show", "7", code=64).stderr)
+
+    def test_a_batch_that_is_gone_is_not_said_to_be_open(self):
+        submit = subprocess.Popen([harness.program("stint"), "submit", "-e", self.place.endpoint, "--each", "--as-batch"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(submit.kill)
+        b = harness.wait_until(lambda: self.place.json("batch", "ls"), "it is made")[0]["batch"]
+        self.broker.kill()
+        os.rename(self.place.path("data"), self.place.path("former"))
+        self.broker = self.place.broker(*self.options)
+        said = submit.communicate("x\n", timeout=harness.DEADLINE_S)[1]
+        self.assertEqual(submit.returncode, 66, said)
+        self.assertIn("no such batch", said)
+        self.assertNotIn(f"the batch {b} is there", said)
 
     def test_kills_lose_no_count_and_make_no_second_job(self):
         """The broker is killed again and again while batches end: each has one job for success and one always."""

@@ -122,6 +122,16 @@ class Bulk(harness.Case):
         self.assertEqual(self.states()["cancelled"], MANY)
         self.assertEqual(len(self.place.json("bulk", "ls")), 2)
 
+    def test_one_of_which_all_is_refused_fails(self):
+        self.fill(3)
+        self.place.stint("queue", "close", "shut")
+        r = self.place.stint("bulk", "move", "--yes", "--where", "queue=fill", "--to", "shut")
+        self.assertExit(r, 75)
+        self.assertIn("0 of 3 jobs moved to shut; 3 could not be", r.stderr)
+        self.assertExit(self.place.stint("bulk", "move", "--json", "--yes", "--where", "queue=fill", "--to", "shut"), 75)
+        self.assertEqual(self.states()["ready"], 3)
+        self.assertExit(self.place.stint("bulk", "move", "--yes", "--where", "queue=nowhere", "--to", "shut"), 0)
+
     def test_jobs_that_come_meanwhile_are_left(self):
         self.fill(MANY)
         number = self.place.stint("bulk", "delete", "--yes", "--no-wait", "--where", "queue=fill").stdout.strip()

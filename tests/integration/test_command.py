@@ -201,6 +201,16 @@ class Command(harness.Case):
         self.assertExit(self.place.stint("submit", "-f", "-", "-k", "echo", input=b"x" * (1 << 20)), 0)
         self.assertExit(self.place.stint("submit", "-f", "/nonexistent"), 66)
 
+    def test_what_is_out_of_range_is_called_as_it_was_given(self):
+        for args, said in ((["worker", "resize", "w", "99999"], "99999: write a number of slots from 0 to 65536"),
+                           (["fleet", "size", "x"], "x: write a number of slots from 0 to"),
+                           (["queue", "set", "q", "--group-weight", "x=0"], "--group-weight=x=0: write NAME=N"),
+                           (["peek", "q", "--limit", "x"], " --limit=x: write a number"),
+                           (["ls", "--where", "state=nosuch"], "blocked")):
+            r = self.place.stint(*args)
+            self.assertIn(r.returncode, (64, 65), args)
+            self.assertIn(said, r.stderr)
+
     def test_an_unreachable_broker_is_69_and_a_bad_endpoint_78(self):
         r = self.place.stint("ping", "--broker-timeout", "300ms", "--endpoint",
                              f"ipc://{self.place.directory}/nobody", endpoint=False)

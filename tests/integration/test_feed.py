@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -171,6 +172,15 @@ class Follows(Feed):
             self.assertExit(self.place.stint("feed", *wrong), os.EX_USAGE)
         self.assertExit(self.place.stint("feed", "add", "a", "--queue", "*x"), os.EX_DATAERR)
         self.assertExit(self.place.stint("feed", "rm", "none"), os.EX_NOINPUT)
+
+    def test_too_many_are_refused_at_once_with_the_limit(self):
+        for n in range(16 - len(self.place.json("feed", "ls"))):
+            self.assertExit(self.place.stint("feed", "add", f"n{n}"), 0)
+        begun = time.monotonic()
+        r = self.place.stint("feed", "add", "n17", "--broker-timeout", "30s")
+        self.assertExit(r, 75)
+        self.assertIn("as many feeds as there may be", r.stderr)
+        self.assertLess(time.monotonic() - begun, 20)
 
     def test_a_feed_of_some_queues_and_events(self):
         self.add("--queue", "mail.*", "--events", "submitted,cancelled", name="mail")

@@ -162,6 +162,49 @@ class Keys(harness.Case):
         self.assertExit(self.as_("mailer", "show", mine), 0)
         self.assertEqual(json.loads(self.as_("admin", "show", "--json", secret).stdout)["state"], "ready")
 
+    def test_who_may_submit_and_not_see_is_told_so_and_not_that_the_jobs_are_gone(self):
+        self.start()
+        self.add("blind", rights="submit", queues="a")
+        harness.wait_until(lambda: self.as_("blind", "ping").returncode == 0, "the key is taken")
+        r = self.as_("blind", "run", "-q", "a", "true")
+        self.assertExit(r, 77)
+        self.assertIn("it is submitted, and this key may not see what comes of it", r.stderr)
+        self.assertEqual(json.loads(self.as_("blind", "run", "--json", "-q", "a", "true").stdout)["error"], "not allowed")
+        r = self.as_("blind", "map", "-q", "a", "echo", input="1\n2\n")
+        self.assertExit(r, 77)
+        self.assertIn("the jobs are submitted, and this key may not see what comes of them", r.stderr)
+        self.assertIn("2 jobs go on", r.stderr)
+        self.assertNotIn("failed", r.stderr)
+        job = self.as_("blind", "submit", "-q", "a", "x").stdout.strip()
+        other = self.as_("admin", "submit", "-q", "b", "x").stdout.strip()
+        for verb in ("wait", "follow"):
+            for one in (job, other, "9.1.1.1"):  # what is there is told no more than what is not
+                r = self.as_("blind", verb, one)
+                self.assertExit(r, 77)
+                self.assertIn(f"{one}: this key may not see it", r.stderr)
+        self.assertEqual(len(self.as_("admin", "ls", "-q", "a").stdout.splitlines()), 6)
+        self.assertExit(self.as_("admin", "wait", "9.1.1.1"), 66)
+
+    def test_who_may_cancel_and_not_see_is_told_that_it_is_accepted(self):
+        self.start()
+        self.add("blind", rights="submit", queues="a")
+        harness.wait_until(lambda: self.as_("blind", "ping").returncode == 0, "the key is taken")
+        batch = self.as_("blind", "batch", "new", "-q", "a").stdout.strip()
+        self.assertExit(self.as_("blind", "submit", "-q", "a", "--batch", batch, "--each", input="x\n" * 5000), 0)
+        r = self.as_("blind", "batch", "cancel", batch)
+        self.assertExit(r, 0)
+        self.assertRegex(r.stderr, "is cancelled|this key may not see how far")
+        done = lambda: self.as_("admin", "batch", "wait", batch).returncode  # noqa: E731
+        harness.wait_until(lambda: done() == 1, "it is cancelled")
+        self.assertExit(self.as_("blind", "submit", "-q", "a", "x"), 0)
+        r = self.as_("blind", "bulk", "cancel", "--yes", "--where", "queue=a state=ready")
+        self.assertExit(r, 0)
+        self.assertRegex(r.stderr, "it is accepted as [0-9a-f]{16}; this key may not see how far it is")
+        harness.wait_until(lambda: not self.as_("admin", "ls", "-s", "ready").stdout, "it is done")
+        r = self.as_("blind", "bulk", "cancel", "--dry-run", "--where", "queue=a")
+        self.assertExit(r, 77)
+        self.assertNotIn("it goes on", r.stderr)
+
     def test_a_key_has_to_be_for_all_that_a_prefix_stands_for(self):
         self.start()
         self.add("mailer", role="worker", queues="mail.*")

@@ -81,6 +81,35 @@ class Schedules(harness.Case):
             self.schedule(*args, code=64)
         self.assertEqual(self.place.json("schedule", "ls"), [])
 
+    def test_options_without_effect_are_refused_and_a_list_is_of_a_queue(self):
+        self.schedule("set", "one", "--cron", FAR, "-q", "a")
+        self.schedule("set", "two", "--cron", FAR, "-q", "b")
+        self.assertEqual([x["name"] for x in self.place.json("schedule", "ls", "-q", "b")], ["two"])
+        self.assertIn("there is no schedule of queue c", self.schedule("ls", "-q", "c").stderr)
+        for args, option in ((["rm", "one", "-p", "3"], "priority"), (["run", "one", "--unique", "x"], "unique"),
+                             (["show", "one", "-q", "a"], "queue"), (["next", FAR, "-k", "x"], "kind"),
+                             (["set", "one", "--cron", FAR, "--next", "3"], "next")):
+            self.assertIn(f"--{option} has no effect with {args[0]}", self.schedule(*args, code=64).stderr)
+        self.assertEqual(len(self.place.json("schedule", "ls")), 2)
+        self.assertIn("--missed=all:0: ", self.schedule("set", "s", "--cron", FAR, "--missed", "all:0", code=64).stderr)
+
+    def test_its_unique_key_is_shown_and_a_run_that_meets_a_job_says_so(self):
+        self.schedule("set", "s", "--cron", FAR, "--unique", "only", "--unique-while", "waiting", "--unique-for", "5m",
+                      "--unique-replace", "--unique-move", "x")
+        job = self.one()["job"]
+        self.assertEqual([job.get("unique" + field) for field in ("", "_while", "_for_ms", "_replace", "_move")],
+                         ["only", "waiting", 300000, True, True])
+        self.assertIn("unique_while", self.schedule("show", "s").stdout)
+        self.schedule("set", "s", "--cron", FAR, "--unique", "only", "x")
+        first = self.schedule("run", "s")
+        self.assertEqual(first.stderr, "")
+        again = self.schedule("run", "s")
+        self.assertEqual(again.stdout, first.stdout)
+        self.assertIn("was there already, and has this key", again.stderr)
+        self.assertEqual(self.place.json("schedule", "run", "s")[0]["met"], "job")
+        self.schedule("set", "t", "--cron", FAR, "x")
+        self.assertNotIn("met", self.place.json("schedule", "run", "t")[0])
+
     def test_times_to_come_are_told_without_a_broker(self):
         self.broker.stop()
         r = self.place.stint("schedule", "next", "0 0 29 2 *", "--next", "2", endpoint=False)

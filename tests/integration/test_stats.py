@@ -73,6 +73,15 @@ class Told(Figures):
         self.assertIn("PRIORITY", self.place.stint("stats", "--priorities").stdout)
         self.assertIn("good", self.place.stint("stats", "--kinds").stdout)
 
+    def test_a_queue_that_is_not_there_is_said_to_be_none(self):
+        self.place.stint("submit", "-q", "there", "x")
+        self.assertExit(self.place.stint("stats", "-q", "there"), 0)
+        self.assertExit(self.place.stint("stats", "-q", "no.*"), 0)
+        for more in ((), ("--json",), ("--kinds",)):
+            r = self.place.stint("stats", "-q", "nosuch", *more)
+            self.assertExit(r, 66)
+            self.assertIn("nosuch: there is no such queue", r.stderr)
+
     def test_openmetrics_is_as_its_grammar_has_it(self):
         self.work()
         self.place.stint("wait", "-Q", self.submit("good"))

@@ -91,6 +91,22 @@ class Why(harness.Case):
         self.assertIn("handed out before the broker restarted", self.why(running))
         self.assertIn("the broker has just started", self.why(waiting))
 
+    def test_who_waits_for_a_job_hears_why_it_waits(self):
+        parent = self.place.stint("submit", "-q", "a", "x").stdout.strip()
+        child = self.place.stint("submit", "-q", "a", "--after", parent, "x").stdout.strip()
+        r = self.place.stint("wait", "--timeout", "4500ms", child)
+        self.assertExit(r, 124)
+        self.assertEqual(r.stderr.count(f"{child}: it waits until 1 other job has ended"), 1, r.stderr)
+        self.place.stint("queue", "set", "b", "--group-running", "1")
+        self.place.worker("-q", "b", "--exec", "--slots", "4")
+        run = lambda: self.place.stint("run", "-q", "b", "--group", "g", "--detach", "sleep", "300").stdout.strip()  # noqa: E731
+        first = run()
+        harness.wait_until(lambda: self.place.state(first) == "running", "it runs")
+        second = run()
+        r = self.place.stint("wait", "--timeout", "4500ms", second)
+        self.assertExit(r, 124)
+        self.assertEqual(r.stderr.count(f"{second}: its group runs as many jobs as it may, 1"), 1, r.stderr)
+
     def test_what_is_not_there(self):
         self.submit()
         self.assertIn("there is no such job", self.why("0.9.100.9", code=66))
