@@ -393,7 +393,7 @@ reclaim(struct core *core, struct worker *worker, const struct lease_ref *ref)
     book_set_running(&core->book, &job.key);
     book_count(&core->book, job.level, STINT_READY, STINT_RUNNING);
     if (record_has(r, FIELD_GROUP))
-        (void)groups_take(core, job.level, &job.key, r);
+        groups_take(core, job.level, &job.key, r);
     struct lease *l = attempt_lease(core, job.level, &job.id, &job.key, r, worker);
     l->begun_ms = record_get(r, FIELD_STARTED, 0);
     return l;

@@ -152,17 +152,14 @@ own_bytes(struct core *core, struct found *job)
     b->used += job->bytes.size;
 }
 
-/* Gives the worker a job of a group, of which it is read what can be. `s`: as it stood; NULL: it
- * was kept apart. */
+/* Gives the worker a job of a group, of which it is read what can be. */
 static struct lease *
-hand_out_grouped(
-    struct core *core, struct worker *w, const struct found *job, const struct standing *s)
+hand_out_grouped(struct core *core, struct worker *w, const struct found *job)
 {
     bool lent = core->step.lent;
     struct lease *l = hand_out(core, w, job);
     core->step.lent = lent;
-    if (!groups_take(core, job->level, &job->key, &job->record) && s)
-        groups_forget_turn(core, job->level, s); /* the group's row was damaged */
+    groups_take(core, job->level, &job->key, &job->record);
     return l;
 }
 
@@ -253,7 +250,7 @@ take_grouped(struct core *core, struct worker *w, struct level *level)
             continue;
         if (look.passed)
             passed_until(core, level, w, look.at, look.could, false);
-        hand_out_grouped(core, w, &job, &s);
+        hand_out_grouped(core, w, &job);
         return TURN_TAKEN;
     }
     return end_look(core, level, w, scan, &look);
@@ -386,7 +383,7 @@ hand_out_apart(struct core *core, struct worker *w, struct apart *a)
         own_bytes(core, &job);
         (void)record_decode(&job.record, &job.key, job.bytes);
         apart_forget(core, &job.key);
-        hand_out_grouped(core, w, &job, NULL)->refusers = refusers;
+        hand_out_grouped(core, w, &job)->refusers = refusers;
         return;
     }
     apart_forget(core, &job.key);

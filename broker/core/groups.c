@@ -156,16 +156,81 @@ step_out(struct core *core, struct group *g, struct level *level, const struct s
     return true;
 }
 
+/* ---- turns, as they are found ---- */
+
+/* The group of a job whose turn's row is damaged: its record knows it, unless that is, too. */
+static struct slice
+name_by_record(struct core *core, const struct stint_id *key)
+{
+    struct slice bytes;
+    struct record r;
+    bool whole = store_get(core->store, STORE_LIVE, id_key(key), &bytes) &&
+        record_decode(&r, key, bytes) && record_has(&r, FIELD_GROUP);
+    return whole ? r.group : (struct slice){NULL, 0};
+}
+
+static bool
+next_stored(
+    struct core *core, const struct level *level, const struct group_turn *from, struct standing *s)
+{
+    uint8_t at[GROUP_TURN_KEY_BYTES];
+    struct slice found, value, name;
+    struct stint_id key = book_id(&core->book, level, from->sequence);
+    if (!store_seek(
+            core->store, STORE_GROUP_TURNS, group_turn_key(at, &key, from->turn), &found, &value) ||
+        !group_turn_key_read(found, &s->key, &s->turn) || !id_same_level(&s->key, &key) ||
+        s->turn == GROUP_TURN_APART)
+        return false;
+    if (!row_group_turn_read(found, value, &name))
+        name = name_by_record(core, &s->key);
+    s->name_bytes = (uint8_t)name.size;
+    if (name.size > 0)
+        memcpy(s->name, name.data, name.size);
+    return true;
+}
+
+static struct group *
+group_of(struct core *core, const struct level *level, const struct standing *s)
+{
+    return group_get(core, level->queue, (struct slice){s->name, s->name_bytes});
+}
+
+/* The turn of this job, which stands, if it does; whatever is known of its group. */
+static bool
+find_turn(
+    struct core *core, struct level *level, const struct stint_id *key, struct standing *standing)
+{
+    struct group_turn from = {0, 0};
+    turns_write(core, level);
+    while (next_stored(core, level, &from, standing)) {
+        if (id_compare(&standing->key, key) == 0)
+            return true;
+        from = (struct group_turn){standing->turn, id_sequence(&standing->key) + 1};
+    }
+    return false;
+}
+
+/* It does not stand there any more, whatever its group knows. */
+static void
+forget_turn(struct core *core, struct level *level, const struct standing *s)
+{
+    if (del_turn(core, &s->key, s->turn))
+        count_standing(core, level, false);
+}
+
+/* ---- what jobs do ---- */
+
 /* The ready job waits no more. It counts in its level though the group's row may have been damaged,
  * and know nothing of it. */
 static void
 leave(struct core *core, struct group *g, struct level *level, const struct stint_id *key)
 {
-    (void)step_out(core, g, level, key);
+    struct standing s;
+    if (!step_out(core, g, level, key) && level->groups.standing > 0 &&
+        find_turn(core, level, key, &s))
+        forget_turn(core, level, &s);
     count_ready(core, level, false);
 }
-
-/* ---- what jobs do ---- */
 
 void
 groups_offer(struct core *core, struct level *level, const struct stint_id *key,
@@ -212,7 +277,7 @@ take_turn(struct core *core, struct group *g, uint64_t turn)
     groups_queue_changed(core, q);
 }
 
-bool
+void
 groups_take(
     struct core *core, struct level *level, const struct stint_id *key, const struct record *r)
 {
@@ -226,7 +291,6 @@ groups_take(
     take_turn(core, g, turn);
     group_mark(core, g);
     arrange(core, g);
-    return stood;
 }
 
 bool
@@ -292,57 +356,6 @@ groups_apart_may(struct core *core, struct level *level, const struct stint_id *
 }
 
 /* ---- turns ---- */
-
-/* The group of a job whose turn's row is damaged: its record knows it, unless that is, too. */
-static struct slice
-name_by_record(struct core *core, const struct stint_id *key)
-{
-    struct slice bytes;
-    struct record r;
-    bool whole = store_get(core->store, STORE_LIVE, id_key(key), &bytes) &&
-        record_decode(&r, key, bytes) && record_has(&r, FIELD_GROUP);
-    return whole ? r.group : (struct slice){NULL, 0};
-}
-
-static bool
-next_stored(
-    struct core *core, const struct level *level, const struct group_turn *from, struct standing *s)
-{
-    uint8_t at[GROUP_TURN_KEY_BYTES];
-    struct slice found, value, name;
-    struct stint_id key = book_id(&core->book, level, from->sequence);
-    if (!store_seek(
-            core->store, STORE_GROUP_TURNS, group_turn_key(at, &key, from->turn), &found, &value) ||
-        !group_turn_key_read(found, &s->key, &s->turn) || !id_same_level(&s->key, &key) ||
-        s->turn == GROUP_TURN_APART)
-        return false;
-    if (!row_group_turn_read(found, value, &name))
-        name = name_by_record(core, &s->key);
-    s->name_bytes = (uint8_t)name.size;
-    memcpy(s->name, name.data, name.size);
-    return true;
-}
-
-static struct group *
-group_of(struct core *core, const struct level *level, const struct standing *s)
-{
-    return group_get(core, level->queue, (struct slice){s->name, s->name_bytes});
-}
-
-/* The turn of this job, which stands, if it does; whatever is known of its group. */
-static bool
-find_turn(
-    struct core *core, struct level *level, const struct stint_id *key, struct standing *standing)
-{
-    struct group_turn from = {0, 0};
-    turns_write(core, level);
-    while (next_stored(core, level, &from, standing)) {
-        if (id_compare(&standing->key, key) == 0)
-            return true;
-        from = (struct group_turn){standing->turn, id_sequence(&standing->key) + 1};
-    }
-    return false;
-}
 
 /* The name stands behind texts whose sizes the head tells. It counts only if the group has a job
  * there. */
@@ -425,19 +438,12 @@ groups_pass_others(struct core *core, struct queue *queue)
     groups_queue_changed(core, q);
 }
 
-void
-groups_forget_turn(struct core *core, struct level *level, const struct standing *s)
-{
-    if (del_turn(core, &s->key, s->turn))
-        count_standing(core, level, false);
-}
-
 bool
 groups_still_may(struct core *core, struct level *level, const struct standing *s)
 {
     struct group *g = s->name_bytes > 0 ? group_of(core, level, s) : NULL;
-    if (!g || (!is_standing(g, level, s) && book_is_running(&core->book, &s->key))) {
-        groups_forget_turn(core, level, s); /* or the row of the group was damaged */
+    if (!g) {
+        forget_turn(core, level, s);
         return false;
     }
     if (may_run(core, g))
@@ -446,7 +452,7 @@ groups_still_may(struct core *core, struct level *level, const struct standing *
     if (is_standing(g, level, s))
         stand_down(core, g);
     else {
-        groups_forget_turn(core, level, s);
+        forget_turn(core, level, s);
         g->row.ready++;
         group_mark(core, g);
     }
@@ -461,7 +467,7 @@ groups_drop(struct core *core, struct level *level, const struct standing *s)
     if (g && is_standing(g, level, s))
         leave(core, g, level, &s->key);
     else
-        groups_forget_turn(core, level, s);
+        forget_turn(core, level, s);
     if (g)
         arrange(core, g);
 }

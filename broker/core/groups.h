@@ -39,8 +39,8 @@ void groups_offer(struct core *core, struct level *level, const struct stint_id 
  * and keeps no place. */
 void groups_part(struct core *core, struct level *level, const struct stint_id *key,
     struct record *record, enum stint_state state);
-/* It is handed out. False: it did not stand, as far as its group knows. */
-bool groups_take(struct core *core, struct level *level, const struct stint_id *key,
+/* It is handed out. */
+void groups_take(struct core *core, struct level *level, const struct stint_id *key,
     const struct record *record);
 /* A job that ran, or had just run, is to wait for its next run: does it keep its group's place? It
  * does, if one of the group runs at a time. A ready one, which was taken from its worker, is out
@@ -79,8 +79,6 @@ void groups_pass_others(struct core *core, struct queue *queue);
 /* May its group run one more? Limits may have changed since it came to stand; if not, it is in line
  * again. */
 bool groups_still_may(struct core *core, struct level *level, const struct standing *standing);
-/* It does not stand there any more, whatever its group knows. */
-void groups_forget_turn(struct core *core, struct level *level, const struct standing *standing);
 /* What stands there has no record any more. */
 void groups_drop(struct core *core, struct level *level, const struct standing *standing);
 /* Nothing stands there, though it was counted: the store is damaged. */

@@ -392,7 +392,8 @@ judge_queues(const struct grant *g, struct book *book, enum need_where where,
         if (m->bulk.queue.size > 0 && !covers(g, m->bulk.queue))
             deny(j, 0, "this key may not move jobs to that queue");
         else if (!covers_filter(g, m->bulk.filter))
-            deny(j, 0, "this key is for some queues only: the filter has to name one, queue=NAME");
+            deny(j, 0,
+                "this key is for some queues only: the filter has to name one of them, queue=NAME");
         break;
     case NEED_SET:
         if (!covers(g, m->set_queue.queue))

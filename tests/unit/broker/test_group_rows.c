@@ -245,6 +245,39 @@ who_stands_in_a_group_whose_row_is_gone_runs_once(void **state)
     }
 }
 
+/* It stood again as its worker was lost, and its worker claims it: nobody else is given it, though
+ * its group's row is gone and its turn is still there. */
+static void
+who_is_claimed_in_a_group_whose_row_is_gone_runs_once(void **state)
+{
+    struct world *w = world_of(1);
+    uint8_t key[GROUP_KEY_BYTES_MAX];
+    struct lease_ref lease = {.attempt = 1};
+    (void)state;
+    lease.id = give(w, "a");
+    world_gone(w, WORKER);
+    for (unsigned i = 0; i < 100 && in_state(w, STINT_READY) == 0; i++) {
+        message_put_ping(world_frame(w, CLIENT), 5, WINDOW_UNCHANGED, 0);
+        step(w, 1000);
+    }
+    assert_int_equal(store_model_count(w->store, STORE_GROUP_TURNS), 1);
+    delete_row(w, STORE_GROUPS, group_key(key, id_queue(&lease.id), text("a")));
+    set_running(w, 0); /* all that is known of groups is forgotten */
+    world_hello_worker(w, WORKER, WORKER, 1);
+    world_claim(w, WORKER, &lease, 1);
+    step(w, 0);
+    assert_int_equal(world_state(w, lease.id, NULL), STINT_RUNNING);
+    world_hello_worker(w, 3, 3, 8);
+    world_claim(w, 3, NULL, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        step(w, 100);
+        assert_int_equal(taken(w, 3).count, 0);
+    }
+    finish(w, lease.id, 1, OUTCOME_SUCCEEDED);
+    assert_int_equal(in_state(w, STINT_SUCCEEDED), 1);
+    world_destroy(&w);
+}
+
 /* Its group is known by its record, so neither it nor those behind it are lost; nor do they end the
  * broker by leaving. */
 static void
@@ -523,7 +556,9 @@ main(void)
         FOR(a_row_that_belongs_to_nobody_is_found), FOR(a_row_that_is_damaged_is_found),
         FOR(a_row_of_a_group_is_read_as_it_was_written),
         FOR(a_group_whose_row_is_gone_ends_no_broker),
-        FOR(who_stands_in_a_group_whose_row_is_gone_runs_once), FOR(a_damaged_turn_holds_up_nobody),
+        FOR(who_stands_in_a_group_whose_row_is_gone_runs_once),
+        FOR(who_is_claimed_in_a_group_whose_row_is_gone_runs_once),
+        FOR(a_damaged_turn_holds_up_nobody),
         FOR(the_only_record_of_a_queue_may_be_damaged_anywhere),
         FOR(a_damaged_job_gives_its_place_back), FOR(a_weight_that_is_given_twice_is_one),
         FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
