@@ -53,12 +53,13 @@ ask_again_later(struct stint_client *c)
         c->watching.again_at_pong = c->session.pings.answered + 3;
 }
 
-/* The result is there, but we had so much to read that it was not sent. (If it is damaged, there is
- * an error.) */
+/* The result is there, but we had so much to read that it was not sent; unless it is damaged, which
+ * the broker says in these words. Anything else in `error` is what the job wrote or failed of. */
 static bool
 left_out(const struct stint_job_info *info)
 {
-    return info->result_bytes > 0 && !info->result && !info->error[0];
+    static const char damaged[] = "the stored body is damaged";
+    return info->result_bytes > 0 && !info->result && strcmp(info->error, damaged) != 0;
 }
 
 /* How far a job is that runs; whoever is told may watch and unwatch. */

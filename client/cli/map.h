@@ -55,6 +55,7 @@ struct item {
     struct stint_id id;
     struct stint_job_info *info; /* once it is settled */
     void *result;
+    size_t result_bytes; /* that came; the info says how many there were */
 };
 
 struct batch;

@@ -23,7 +23,7 @@ void
 map_item_free(struct map *m, struct item *item)
 {
     if (item->info)
-        m->window.held_bytes -= sizeof *item->info + item->info->result_bytes;
+        m->window.held_bytes -= sizeof *item->info + item->result_bytes;
     DL_DELETE(m->window.items, item);
     free(item->line);
     free(item->command);
@@ -63,11 +63,12 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
 {
     item->info = cli_allocate(sizeof *info);
     *item->info = *info;
-    item->info->result_bytes = info->result ? info->result_bytes : 0;
-    item->result = cli_copy(info->result, item->info->result_bytes);
-    item->info->result = item->result;
+    item->result_bytes = info->result ? info->result_bytes : 0;
+    item->result = cli_copy(info->result, item->result_bytes);
+    bool lost = info->result_bytes > item->result_bytes;
+    item->info->result = lost ? NULL : item->result;
     item->info->payload = NULL;
-    m->window.held_bytes += sizeof *info + item->info->result_bytes;
+    m->window.held_bytes += sizeof *info + item->result_bytes;
     m->window.open--;
     m->counts.done++;
     count(m, item);

@@ -1,5 +1,5 @@
 """libstint against the real broker (test_library.c), and against one that goes wrong in all the ways
-that a client has to cope with (test_client.c, scripted.py)."""
+that a client has to cope with (test_client.c, test_told.c, scripted.py)."""
 
 import os
 import subprocess
@@ -25,6 +25,7 @@ class Library(harness.Case):
         broker.start()
         try:
             self.run_program("test_client")
+            self.run_program("test_told")
         finally:
             broker.stop()
 
