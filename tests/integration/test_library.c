@@ -1,6 +1,7 @@
 /* libstint as a program uses it: many jobs in a call, lists, commands for thousands, sessions that
  * go on in another client, refusals in words. Run by test_library.py, which starts the broker (with
- * a limit of 20,000 jobs for each queue) and a worker for queue `run` whose handler is `cat`.
+ * a limit of 20,000 jobs for each queue) and a worker for queue `run` whose handler is `cat`, and
+ * for kind `large` one that writes 4 MB, and a warning on standard error.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -254,6 +255,42 @@ thousands_are_run_and_waited_for(void **state)
     assert_int_equal(stint_cancel(c, ids, MANY, NULL, TIMEOUT_MS), STINT_WRONG_STATE);
     free(ids);
     stint_client_destroy(&c);
+}
+
+static void
+heard_of_large(void *context, const struct stint_job_info *info)
+{
+    struct heard *h = context;
+    h->count++;
+    h->good &= info->result_bytes == 4000000 && info->result && strcmp(info->error, "warning") == 0;
+}
+
+/* The broker leaves results out where too much is unread. */
+static void
+who_is_behind_hears_of_all_results_all_the_same(void **state)
+{
+    enum { LARGE = 22 };
+    struct stint_client *c = new_client(NULL, 0), *other = new_client(NULL, 0);
+    struct stint_job jobs[LARGE];
+    struct stint_id ids[LARGE];
+    struct heard heard = {.good = true}, settled = {.good = false};
+    (void)state;
+    for (size_t i = 0; i < LARGE; i++) {
+        jobs[i] = (struct stint_job)STINT_JOB_INIT;
+        jobs[i].queue = "run";
+        jobs[i].kind = "large";
+        jobs[i].priority = 255;
+    }
+    assert_int_equal(stint_submit(c, jobs, LARGE, ids, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_watch(c, ids, LARGE, true, heard_of_large, &heard), STINT_OK);
+    assert_int_equal(stint_client_process(c, 0), STINT_OK); /* and not again until all is over */
+    assert_int_equal(
+        stint_wait(other, ids, LARGE, false, heard_of_large, &settled, TIMEOUT_MS), STINT_OK);
+    while (heard.count < LARGE)
+        assert_int_equal(stint_client_process(c, 1000), STINT_OK);
+    assert_true(heard.good);
+    stint_client_destroy(&c);
+    stint_client_destroy(&other);
 }
 
 static void
@@ -567,6 +604,7 @@ main(void)
         cmocka_unit_test(thousands_are_cancelled_and_retried_in_one_call),
         cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
         cmocka_unit_test(thousands_are_run_and_waited_for),
+        cmocka_unit_test(who_is_behind_hears_of_all_results_all_the_same),
         cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
         cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
