@@ -509,13 +509,29 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     call->over = true;
 }
 
+/* What a call asks for, and for whom its answer is. */
+struct question {
+    struct asking asking;
+    const char *what;
+};
+
+/* Whoever takes the answer need not say what is wrong with it. */
+static enum stint_status
+take_answer(struct stint_client *c, const struct message *m, void *into)
+{
+    const struct question *q = into;
+    enum stint_status status = q->asking.reply ? q->asking.reply(c, m, q->asking.into) : STINT_OK;
+    return status == STINT_BAD_MESSAGE ? client_fail(c, status, q->what, NO_ANSWER) : status;
+}
+
 enum stint_status
 client_ask(struct call **call, uint32_t timeout_ms,
     enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
     void *into, const char *what)
 {
     struct stint_client *c = (*call)->client;
-    struct asking asking = {reply, into};
+    struct question question = {{reply, into}, what};
+    struct asking asking = {take_answer, &question};
     (*call)->replied = asked;
     (*call)->into = &asking;
     client_send(*call);

@@ -14,6 +14,8 @@ has stored can be listed. What stands behind a "-" in a name makes it another qu
     leftout     they have written on standard error, and their results are left out when they are first told
     gone        the same, and then they are forgotten
     damaged     their results are, and never told
+
+To a client whose name is "confused" it answers another question than was asked.
 """
 
 import hashlib
@@ -48,7 +50,7 @@ class Broker(threading.Thread):
         self.sessions, self.peers, self.jobs = {}, {}, {}
         self.deaf, self.hellos_missed = set(), 0
         self.tries, self.watchers, self.subscribers = {}, {}, {}
-        self.left_out = set()
+        self.left_out, self.confused = set(), set()
 
     def run(self):
         while not self.stopping:
@@ -78,6 +80,8 @@ class Broker(threading.Thread):
             self.say(peer, {0: BYE, 1: m[1]})
         elif kind == SUBMIT:
             self.submit(peer, m)
+        elif self.peers[peer] in self.confused and kind != UNSUBSCRIBE:
+            self.say(peer, {0: ANSWERS if kind == GET_STATS else STATS, 1: m[1], 2: [OK] if kind == GET_STATS else 1})
         elif kind >= CONTROL:  # of these an older broker knows none
             self.say(peer, {0: ERROR, 1: m[1], 2: UNKNOWN_TYPE, 3: "", 4: kind})
         else:
@@ -92,6 +96,8 @@ class Broker(threading.Thread):
             if held == name:
                 del self.peers[other]
         self.peers[peer] = name
+        if m.get(6) == "confused":
+            self.confused.add(name)
         session = self.sessions.setdefault(name, Session())
         if session.late:
             self.store(session, *session.late)

@@ -371,6 +371,53 @@ processing_returns_when_it_has_called_back(void **state)
 
 /* It names no fields, so that it is C++11 too: they have to stand in its order. */
 static void
+count_news(void *context, const struct stint_feed_news *news)
+{
+    (void)news;
+    ++*(unsigned *)context;
+}
+
+/* Of events, of a gap and of the end alike. */
+static void
+a_client_that_is_destroyed_tells_nothing_of_its_feeds(void **state)
+{
+    struct stint_client *c, *other = new_client(NULL, 0);
+    const struct stint_feed feed = {.name = "quiet", .max_events = 1}, full = {.name = "full-feed"};
+    struct stint_job job = STINT_JOB_INIT;
+    unsigned heard = 0;
+    (void)state;
+    job.queue = "fed";
+    assert_int_equal(stint_set_feed(other, &feed, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_set_feed(other, &full, NULL, TIMEOUT_MS), STINT_OK);
+    for (unsigned round = 0; round < 2; round++) { /* nothing is there; then something is missing */
+        const struct stint_follow follows[] = {
+            {.feed = "quiet", .ends = true, .happened = count_news, .context = &heard},
+            {.feed = "quiet",
+                .ends = true,
+                .happened = count_news,
+                .context = &heard,
+                .from = {1, 0}},
+            {.feed = "full-feed", .happened = count_news, .context = &heard, .from = {1, 0}},
+            {.feed = "none", .happened = count_news, .context = &heard}};
+        c = new_client(NULL, 0);
+        for (size_t i = 0; i < sizeof follows / sizeof *follows; i++)
+            assert_int_equal(stint_follow(c, &follows[i]), STINT_OK);
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        /* The broker answers in order, so its answers are on their way. */
+        assert_int_equal(stint_ping(other, NULL, TIMEOUT_MS), STINT_OK);
+        (void)poll(NULL, 0, 100);
+        heard = 0;
+        stint_client_destroy(&c);
+        assert_int_equal(heard, 0);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(stint_submit(other, &job, 1, NULL, TIMEOUT_MS), STINT_OK);
+    }
+    assert_int_equal(stint_remove_feed(other, "quiet", TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_remove_feed(other, "full-feed", TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&other);
+}
+
+static void
 a_fresh_job_has_the_defaults(void **state)
 {
     static const struct stint_job expected = {.priority = -1, .keep_ms = -1};
@@ -606,6 +653,7 @@ main(void)
         cmocka_unit_test(thousands_are_run_and_waited_for),
         cmocka_unit_test(who_is_behind_hears_of_all_results_all_the_same),
         cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
+        cmocka_unit_test(a_client_that_is_destroyed_tells_nothing_of_its_feeds),
         cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),

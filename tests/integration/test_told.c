@@ -89,6 +89,59 @@ a_result_that_can_not_be_had_is_missing(void **state)
     assert_false(hear_of("gone").result);
 }
 
+/* ---- answers that are none ---- */
+
+static void
+end_of_feed(void *context, const struct stint_feed_news *news)
+{
+    if (news->end)
+        *(enum stint_status *)context = news->status;
+}
+
+static void
+assert_said(struct stint_client *c, enum stint_status status, const char *what)
+{
+    assert_int_equal(status, STINT_BAD_MESSAGE);
+    assert_non_null(strstr(stint_client_error(c), what));
+    assert_non_null(strstr(stint_client_error(c), "none to this question"));
+}
+
+static void
+an_answer_to_another_question_is_told_in_words(void **state)
+{
+    struct stint_client *c = new_client("confused");
+    const struct stint_target all = {.all = true};
+    const struct stint_job_info *info;
+    const struct stint_filter filter = {0};
+    const struct stint_bulk bulk = {.action = STINT_BULK_CANCEL, .where = "", .priority = -1};
+    const struct stint_subscription subscription = {0};
+    struct stint_id id = {{1}};
+    struct stint_stats stats;
+    struct stint_fleet fleet;
+    struct stint_reason reason;
+    struct stint_bulk_info done;
+    enum stint_status end = STINT_OK;
+    struct stint_follow follow = {.feed = "f", .happened = end_of_feed, .context = &end};
+    (void)state;
+    assert_said(c, stint_get_stats(c, &stats, TIMEOUT_MS), "asking for figures");
+    assert_said(c, stint_get(c, &id, 0, &info, TIMEOUT_MS), "looking up the job");
+    assert_said(c, stint_list(c, &filter, NULL, NULL, TIMEOUT_MS), "listing");
+    assert_said(c, stint_queues(c, NULL, NULL, TIMEOUT_MS), "asking for the queues");
+    assert_said(c, stint_workers(c, NULL, NULL, TIMEOUT_MS), "asking for the workers");
+    assert_said(c, stint_cancel(c, &id, 1, NULL, TIMEOUT_MS), "cancelling");
+    assert_said(c, stint_why(c, &id, 1, &reason, TIMEOUT_MS), "asking why");
+    assert_said(c, stint_get_fleet(c, &fleet, TIMEOUT_MS), "the fleet's size");
+    assert_said(c, stint_pause_workers(c, &all, NULL, TIMEOUT_MS), "controlling workers");
+    assert_said(c, stint_feeds(c, NULL, NULL, TIMEOUT_MS), "listing feeds");
+    assert_said(c, stint_bulk_begin(c, &bulk, &done, TIMEOUT_MS), "a bulk operation");
+    assert_said(c, stint_subscribe(c, &subscription, NULL, NULL, TIMEOUT_MS), "subscribing");
+    assert_int_equal(stint_follow(c, &follow), STINT_OK);
+    while (end == STINT_OK)
+        assert_int_equal(stint_client_process(c, 1000), STINT_OK);
+    assert_said(c, end, "following a feed");
+    stint_client_destroy(&c);
+}
+
 int
 main(void)
 {
@@ -96,6 +149,7 @@ main(void)
         cmocka_unit_test(
             a_result_that_was_left_out_is_asked_for_again_also_if_the_job_wrote_errors),
         cmocka_unit_test(a_result_that_can_not_be_had_is_missing),
+        cmocka_unit_test(an_answer_to_another_question_is_told_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
