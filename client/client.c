@@ -43,6 +43,9 @@ client_too_late(struct stint_client *c, const char *what)
     enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
     bool final;
     const char *refusal = link_refusal(c->link, &final);
+    if (status == STINT_UNREACHABLE && !refusal && c->session.refusal == STINT_TOO_MANY)
+        return client_fail_so(c, STINT_TOO_MANY, what,
+            "the broker has no room for us; try again later, or raise its limits (--peers-max)");
     return client_fail(c, status, what, refusal ? refusal : "");
 }
 

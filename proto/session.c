@@ -97,6 +97,7 @@ static void
 give_up(struct session *s, uint64_t now_ms, const char *why)
 {
     s->over = why;
+    s->refusal = STINT_OK;
     uint64_t delay = RETRY_BASE_MS;
     for (uint32_t n = s->failures; n > 0 && delay < RETRY_CAP_MS; n--)
         delay *= 2;
@@ -181,9 +182,10 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     }
     if (m->error.about != MESSAGE_HELLO)
         return false;
-    if (status == STINT_TOO_MANY)
+    if (status == STINT_TOO_MANY) {
         give_up(s, now_ms, "the broker has no room for us");
-    else
+        s->refusal = status;
+    } else
         fail(s, status, m->error.detail);
     return true;
 }
