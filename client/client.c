@@ -99,6 +99,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     const struct stint_client_options *o = options ? options : &none;
     struct stint_client *c = calloc(1, sizeof *c);
     *client = NULL;
+    reach_why[0] = '\0';
     if (!c)
         return STINT_NO_MEMORY;
     c->lent.ids = calloc(LIMIT_JOBS, sizeof *c->lent.ids);
@@ -325,6 +326,15 @@ refused(struct stint_client *c)
     return client_fail(c, STINT_DENIED, "connecting", why);
 }
 
+/* The broker took our HELLO for none. A name that it did not allow is ours, and no queue's. */
+static enum stint_status
+failed(struct stint_client *c)
+{
+    const struct session_failure *f = &c->session.failure;
+    return f->status == STINT_BAD_NAME ? client_fail_so(c, f->status, "the broker", f->detail)
+                                       : client_fail(c, f->status, "the broker", f->detail);
+}
+
 static enum stint_status
 pump(struct stint_client *c)
 {
@@ -340,8 +350,8 @@ pump(struct stint_client *c)
     ask_later(c);
     follow_socket(c);
     if (c->session.state == SESSION_FAILED)
-        return client_fail(c, c->session.failure.status, "the broker", c->session.failure.detail);
-    return status == STINT_OK ? refused(c) : status;
+        return failed(c);
+    return status == STINT_OK ? refused(c) : client_fail(c, status, "connecting", "");
 }
 
 /* Pump until there is nothing to do now: an edge of the descriptor may have been used up by

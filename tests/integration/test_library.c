@@ -494,6 +494,27 @@ a_broker_that_is_not_there_is_told_from_one_that_is_slow(void **state)
     assert_null(c);
 }
 
+/* Told in HELLO: a long one is cut, and of one that the broker does not take no hint is given that
+ * is of queues. */
+static void
+a_clients_name_may_be_long_and_has_to_be_utf_8(void **state)
+{
+    char name[200] = "x";
+    const struct stint_client_options long_one = {.name = name}, bad_one = {.name = "\xff"};
+    struct stint_client *c;
+    (void)state;
+    while (strlen(name) < 150)
+        (void)strcat(name, "\xc3\xa9");
+    assert_int_equal(stint_client_new(&long_one, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&c);
+    assert_int_equal(stint_client_new(&bad_one, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, TIMEOUT_MS), STINT_BAD_NAME);
+    assert_non_null(strstr(stint_client_error(c), "name or software is not UTF-8"));
+    assert_null(strstr(stint_client_error(c), "1 to 64 characters"));
+    stint_client_destroy(&c);
+}
+
 static bool
 keep_worker(void *context, const struct stint_worker_info *info)
 {
@@ -657,6 +678,7 @@ main(void)
         cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
+        cmocka_unit_test(a_clients_name_may_be_long_and_has_to_be_utf_8),
         cmocka_unit_test(workers_are_told_what_to_do_and_how_many_they_were_is_told),
         cmocka_unit_test(a_worker_tells_how_long_it_stands_still),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
