@@ -191,6 +191,9 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .after_flags = job->after.count ? job->after.flags : 0,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
+    if (!job->payload && job->payload_bytes > 0)
+        return bad_job(c, STINT_INVALID, index, alone, "a payload of %zu bytes, which is NULL",
+            job->payload_bytes);
     if (!name_is_valid(s->queue))
         return bad_job(c, STINT_BAD_NAME, index, alone, "queue \"%.100s\"", job->queue);
     if (!name_is_valid(s->kind))
@@ -335,6 +338,8 @@ stint_submit_async(struct stint_client *c, const struct stint_job *jobs, size_t 
     struct call from = {.done = done, .context = context}, *call;
     if (count == 0 || count > LIMIT_JOBS)
         return client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
+    if (!jobs)
+        return client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     return submit(c, jobs, count, count == 1, &from, NULL, &call);
 }
 
@@ -442,6 +447,8 @@ check_all(struct stint_client *c, const struct stint_job *jobs, size_t count)
 {
     enum stint_status status = STINT_OK;
     struct job_spec spec;
+    if (!jobs && count > 0)
+        return client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     for (size_t i = 0; i < count && status == STINT_OK; i++)
         status = spec_of(c, &jobs[i], i, count == 1, &spec);
     return status;
@@ -571,6 +578,8 @@ specs_pack(
     enum stint_status status = STINT_OK;
     if (count == 0 || count > LIMIT_JOBS)
         status = client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
+    else if (!jobs)
+        status = client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     else if (!(specs = malloc(count * sizeof *specs)))
         status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
     else

@@ -207,14 +207,25 @@ watched(struct stint_client *c, const struct stint_id *id)
     return w;
 }
 
-/* The broker watches what we have let go of until it is settled, or the conversation ends: so a new
- * one is begun before there is too much of that. */
+/* They are in the table, where there is room for all of them. The broker watches what we have let
+ * go of until it is settled, or the conversation ends: so a new one is begun before there is too
+ * much of that. */
 static enum stint_status
-make_room(struct stint_client *c, size_t count, const char *what)
+make_room(struct stint_client *c, const struct stint_id *ids, size_t count, const char *what)
 {
-    if (HASH_COUNT(c->watching.all) + count > LIMIT_WATCHED)
+    if (count > 0 && !ids)
+        return client_fail(c, STINT_INVALID, what, COUNT_OF_NULL);
+    for (size_t i = 0; i < count; i++)
+        (void)watched(c, &ids[i]);
+    if (HASH_COUNT(c->watching.all) > LIMIT_WATCHED) {
+        for (size_t i = 0; i < count; i++) {
+            struct watched *w = find_watched(c, &ids[i]);
+            if (w)
+                free_if_unused(c, &w);
+        }
         return client_fail(c, STINT_TOO_MANY, what, "65536 jobs at once");
-    if (HASH_COUNT(c->watching.all) + count + c->watching.unwatched > LIMIT_WATCHED)
+    }
+    if (HASH_COUNT(c->watching.all) + c->watching.unwatched > LIMIT_WATCHED)
         session_renew(&c->session, wire_now_ms(), NULL);
     return STINT_OK;
 }
@@ -225,7 +236,7 @@ stint_watch(struct stint_client *c, const struct stint_id *ids, size_t count, bo
 {
     if (c->closing)
         return client_fail(c, STINT_CLOSED, "watching", "the client is being destroyed");
-    enum stint_status status = make_room(c, count, "watching");
+    enum stint_status status = make_room(c, ids, count, "watching");
     for (size_t i = 0; status == STINT_OK && i < count; i++) {
         struct watched *w = watched(c, &ids[i]);
         c->watching.watches += !w->watch.active;
@@ -280,7 +291,7 @@ stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, boo
     uint64_t end_ms = client_end_ms(timeout_ms);
     enum stint_status status = client_may_wait(c, "waiting");
     if (status == STINT_OK)
-        status = make_room(c, count, "waiting");
+        status = make_room(c, ids, count, "waiting");
     if (status != STINT_OK || count == 0)
         return status;
     for (size_t i = 0; i < count; i++) {
