@@ -191,9 +191,6 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         .after_flags = job->after.count ? job->after.flags : 0,
         .max_attempts = job->max_attempts ? job->max_attempts : DEFAULT_MAX_ATTEMPTS,
         .priority = (uint8_t)(job->priority < 0 ? DEFAULT_PRIORITY : job->priority)};
-    if (!job->payload && job->payload_bytes > 0)
-        return bad_job(c, STINT_INVALID, index, alone, "a payload of %zu bytes, which is NULL",
-            job->payload_bytes);
     if (!name_is_valid(s->queue))
         return bad_job(c, STINT_BAD_NAME, index, alone, "queue \"%.100s\"", job->queue);
     if (!name_is_valid(s->kind))
@@ -205,7 +202,12 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         return bad_job(c, STINT_INVALID, index, alone, "max attempts are 1 to 65535, not %lu",
             (unsigned long)s->max_attempts);
     enum stint_status status = check_after(c, job, index, alone);
-    return status == STINT_OK ? check_sizes(c, s, index, alone) : status;
+    if (status == STINT_OK)
+        status = check_sizes(c, s, index, alone);
+    if (status == STINT_OK && !job->payload && job->payload_bytes > 0)
+        return bad_job(c, STINT_INVALID, index, alone, "a payload of %zu bytes, which is NULL",
+            job->payload_bytes);
+    return status;
 }
 
 enum stint_status

@@ -257,7 +257,7 @@ stint_watch_progress(struct stint_client *c, stint_outcome_fn *fn, void *context
 void
 stint_unwatch(struct stint_client *c, const struct stint_id *ids, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; ids && i < count; i++) {
         struct watched *w = find_watched(c, &ids[i]);
         if (!w || !w->watch.active)
             continue;

@@ -136,6 +136,7 @@ what_is_counted_and_not_there_is_invalid(void **state)
     assert_invalid(c, stint_subscribe(c, &subscription, NULL, NULL, TIMEOUT_MS));
     assert_invalid(c, stint_cancel(c, NULL, 1, NULL, TIMEOUT_MS));
     assert_invalid(c, stint_watch(c, NULL, 1, false, NULL, NULL));
+    stint_unwatch(c, NULL, 1);
     assert_invalid(c, stint_wait(c, NULL, 1, false, NULL, NULL, TIMEOUT_MS));
     assert_invalid(c, stint_why(c, NULL, 1, &reason, TIMEOUT_MS));
     assert_int_equal(stint_worker_new(&options, &w), STINT_INVALID);
