@@ -42,10 +42,14 @@ client_too_late(struct stint_client *c, const char *what)
 {
     enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
     bool final;
+    char text[200];
     const char *refusal = link_refusal(c->link, &final);
-    if (status == STINT_UNREACHABLE && !refusal && c->session.refusal == STINT_TOO_MANY)
-        return client_fail_so(c, STINT_TOO_MANY, what,
-            "the broker has no room for us; try again later, or raise its limits (--peers-max)");
+    if (status == STINT_UNREACHABLE && !refusal && c->session.refusal &&
+        c->session.over == c->session.refusal) { /* and nothing else came after that */
+        (void)snprintf(text, sizeof text, "%s; try again later, or raise its limits (--peers-max)",
+            c->session.refusal);
+        return client_fail_so(c, STINT_TOO_MANY, what, text);
+    }
     return client_fail(c, status, what, refusal ? refusal : "");
 }
 
