@@ -23,7 +23,7 @@
  * `timeout_ms` is in milliseconds everywhere, and 0 is for ever. When it is over, calls return
  * STINT_UNREACHABLE if there was no conversation with the broker, STINT_TOO_MANY if it had no room
  * for one, else STINT_TIMEOUT: then what was asked may have been done or not, but for a submit,
- * which says UNKNOWN_OUTCOME where that is so.
+ * which says UNKNOWN_OUTCOME where that is so, and STINT_TIMEOUT instead of STINT_TOO_MANY.
  * All of them may also return STINT_VERSION_MISMATCH or STINT_DENIED if the broker refuses the
  * conversation, and what the broker answers. stint_client_error has a sentence about the last
  * failure. Signals do not end a call, but stint_client_process returns early.

@@ -417,8 +417,12 @@ give_up(struct stint_client *c, struct call *call, struct piece *piece, enum sti
         take_back(c, call);
         if (!late)
             return status;
-        return held == STINT_OK ? client_too_late(c, "submitting")
-                                : client_fail_so(c, held, "submitting", c->submissions.why);
+        if (held != STINT_OK)
+            return client_fail_so(c, held, "submitting", c->submissions.why);
+        status = client_too_late(c, "submitting");
+        if (status == STINT_TOO_MANY) /* it would be taken for a word about the jobs */
+            status = STINT_TIMEOUT;
+        return status;
     }
     if (late && held != STINT_OK) {
         call->refused = held;

@@ -352,8 +352,6 @@ jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct 
             piece = 2 * n;
             continue;
         }
-        if (status == STINT_TOO_MANY && stint_connect(cli->client, 1) == STINT_TOO_MANY)
-            return cli_failed(cli, status); /* there is no room for us ourselves */
         if (!cli_passing(status) && !(status == STINT_TOO_LARGE && n > 1))
             return cli_failed(cli, status);
         if (n > 1 && status != STINT_QUEUE_CLOSED) {
