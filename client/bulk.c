@@ -131,7 +131,8 @@ stint_bulk_begin(struct stint_client *c, const struct stint_bulk *bulk,
         status = send(c, call, &a, timeout_ms);
     }
     pack_buffer_free(&filter);
-    return status == STINT_OK && a.told == 0 ? STINT_BAD_MESSAGE : status;
+    return status == STINT_OK && a.told == 0 ? client_fail(c, STINT_BAD_MESSAGE, what, NO_ANSWER)
+                                             : status;
 }
 
 enum stint_status

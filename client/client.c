@@ -42,7 +42,14 @@ client_too_late(struct stint_client *c, const char *what)
 {
     enum stint_status status = c->session.state == SESSION_OPEN ? STINT_TIMEOUT : STINT_UNREACHABLE;
     bool final;
+    char text[200];
     const char *refusal = link_refusal(c->link, &final);
+    if (status == STINT_UNREACHABLE && !refusal && c->session.refusal &&
+        c->session.over == c->session.refusal) { /* and nothing else came after that */
+        (void)snprintf(text, sizeof text, "%s; try again later, or raise its limits (--peers-max)",
+            c->session.refusal);
+        return client_fail_so(c, STINT_TOO_MANY, what, text);
+    }
     return client_fail(c, status, what, refusal ? refusal : "");
 }
 
@@ -96,6 +103,7 @@ stint_client_new(const struct stint_client_options *options, struct stint_client
     const struct stint_client_options *o = options ? options : &none;
     struct stint_client *c = calloc(1, sizeof *c);
     *client = NULL;
+    reach_why[0] = '\0';
     if (!c)
         return STINT_NO_MEMORY;
     c->lent.ids = calloc(LIMIT_JOBS, sizeof *c->lent.ids);
@@ -328,6 +336,15 @@ refused(struct stint_client *c)
     return client_fail(c, STINT_DENIED, "connecting", why);
 }
 
+/* The broker took our HELLO for none. A name that it did not allow is ours, and no queue's. */
+static enum stint_status
+failed(struct stint_client *c)
+{
+    const struct session_failure *f = &c->session.failure;
+    return f->status == STINT_BAD_NAME ? client_fail_so(c, f->status, "the broker", f->detail)
+                                       : client_fail(c, f->status, "the broker", f->detail);
+}
+
 static enum stint_status
 pump(struct stint_client *c)
 {
@@ -343,8 +360,8 @@ pump(struct stint_client *c)
     ask_later(c);
     follow_socket(c);
     if (c->session.state == SESSION_FAILED)
-        return client_fail(c, c->session.failure.status, "the broker", c->session.failure.detail);
-    return status == STINT_OK ? refused(c) : status;
+        return failed(c);
+    return status == STINT_OK ? refused(c) : client_fail(c, status, "connecting", "");
 }
 
 /* Pump until there is nothing to do now: an edge of the descriptor may have been used up by
@@ -518,13 +535,29 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     call->over = true;
 }
 
+/* What a call asks for, and for whom its answer is. */
+struct question {
+    struct asking asking;
+    const char *what;
+};
+
+/* Whoever takes the answer need not say what is wrong with it. */
+static enum stint_status
+take_answer(struct stint_client *c, const struct message *m, void *into)
+{
+    const struct question *q = into;
+    enum stint_status status = q->asking.reply ? q->asking.reply(c, m, q->asking.into) : STINT_OK;
+    return status == STINT_BAD_MESSAGE ? client_fail(c, status, q->what, NO_ANSWER) : status;
+}
+
 enum stint_status
 client_ask(struct call **call, uint32_t timeout_ms,
     enum stint_status (*reply)(struct stint_client *c, const struct message *m, void *into),
     void *into, const char *what)
 {
     struct stint_client *c = (*call)->client;
-    struct asking asking = {reply, into};
+    struct question question = {{reply, into}, what};
+    struct asking asking = {take_answer, &question};
     (*call)->replied = asked;
     (*call)->into = &asking;
     client_send(*call);

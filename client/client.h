@@ -166,6 +166,10 @@ client_fail(struct stint_client *c, enum stint_status status, const char *what, 
 /* The same, where the status's own words would mislead. */
 enum stint_status client_fail_so(
     struct stint_client *c, enum stint_status status, const char *what, const char *text);
+/* The detail, where there is a count and nothing to count. */
+#define COUNT_OF_NULL "there are some, and the pointer to them is NULL"
+/* The detail, where what the broker says answers another question. */
+#define NO_ANSWER "the broker's answer is none to this question"
 /* What to call it when time is over. */
 enum stint_status client_too_late(struct stint_client *c, const char *what);
 

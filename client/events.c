@@ -97,6 +97,8 @@ stint_subscribe(struct stint_client *c, const struct stint_subscription *what,
         return client_fail(c, STINT_BAD_NAME, "subscribing", what->queue);
     if (what->ids_count > LIMIT_JOBS)
         return client_fail(c, STINT_TOO_MANY, "subscribing", "4096 jobs");
+    if (what->ids_count > 0 && !what->ids)
+        return client_fail(c, STINT_INVALID, "subscribing", COUNT_OF_NULL);
     if (what->queue)
         queue = (struct slice){(const uint8_t *)what->queue, strlen(what->queue)};
     struct subscribed *s = calloc(1, sizeof *s);

@@ -172,7 +172,7 @@ take_page(struct stint_client *c, struct followed *f, const struct message *m)
 {
     const struct stint_event *events = link_arrays(c->link)->events;
     look_for_gap(c, f, &m->feed_events);
-    for (uint32_t i = 0; !f->over && !c->closing && i < m->count; i++) {
+    for (uint32_t i = 0; !f->over && i < m->count; i++) {
         struct stint_event event = events[i];
         struct stint_feed_news news = {.feed = f->what.feed, .event = &event};
         news.first = f->at.next++;
@@ -196,17 +196,19 @@ asked(struct call *call, enum stint_status status, const struct message *m)
     }
     client_end(&call);
     f->call = NULL;
+    if (c->closing)
+        return; /* it tells nothing any more, and is freed with the client */
     c->told.telling_feed = f;
     if (status == STINT_OK && m && m->type != MESSAGE_FEED_EVENTS)
-        status = STINT_BAD_MESSAGE;
+        status = client_fail(c, STINT_BAD_MESSAGE, "following a feed", NO_ANSWER);
     if (status == STINT_OK && m)
         take_page(c, f, m);
-    else if (!c->closing)
+    else
         end(c, f, status);
     c->told.telling_feed = NULL;
     if (f->over)
         client_followed_free(&f);
-    else if (!c->closing)
+    else
         ask(c, f);
 }
 

@@ -545,6 +545,8 @@ stint_msgpack_to_json(const void *msgpack, size_t msgpack_bytes, char **json)
     const char *wrong;
     error_text[0] = '\0';
     *json = NULL;
+    if (!msgpack && msgpack_bytes > 0)
+        return refuse(STINT_INVALID, "there are bytes of msgpack, and the pointer to them is NULL");
     json_t *value = read_all(msgpack, msgpack_bytes, &wrong);
     if (!value)
         return refuse(STINT_INVALID, "it is no msgpack that JSON can tell: %s", wrong);
@@ -558,7 +560,7 @@ stint_is_object(const void *bytes, size_t size)
 {
     const char *wrong;
     const uint8_t *first = bytes;
-    if (size == 0 || *first < 0x80 || (*first >= 0xa0 && *first < 0xdc) || *first > 0xdf)
+    if (size == 0 || !first || *first < 0x80 || (*first >= 0xa0 && *first < 0xdc) || *first > 0xdf)
         return false;
     json_t *text = json_stringn(bytes, size);
     json_t *value = text ? NULL : read_all(bytes, size, &wrong);

@@ -346,6 +346,8 @@ command(struct stint_client *c, enum message_type type, const char *what,
 {
     struct answering a = {.first = STINT_OK, .what = what};
     enum stint_status status = client_may_wait(c, what);
+    if (status == STINT_OK && count > 0 && !ids)
+        status = client_fail(c, STINT_INVALID, what, COUNT_OF_NULL);
     if (status != STINT_OK)
         return status;
     for (size_t at = 0; at < count; at += a.count) {
@@ -440,6 +442,8 @@ check_change(struct stint_client *c, const struct stint_change *given, const str
         return client_fail(c, STINT_INVALID, what, "a duration is at most a hundred years");
     if (change->set == 0)
         return client_fail(c, STINT_INVALID, what, "nothing is to be changed");
+    if (!given->payload && given->payload_bytes > 0)
+        return client_fail(c, STINT_INVALID, what, "a payload of some bytes, which is NULL");
     if (given->payload && count > 1)
         return client_fail(c, STINT_INVALID, what, "a payload is given to one job");
     if (to->payload.size > LIMIT_BODY_BYTES_MAX)

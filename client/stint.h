@@ -21,8 +21,9 @@
  * of its own behind.
  *
  * `timeout_ms` is in milliseconds everywhere, and 0 is for ever. When it is over, calls return
- * STINT_UNREACHABLE if there was no conversation with the broker, else STINT_TIMEOUT: then what was
- * asked may have been done or not, but for a submit, which says UNKNOWN_OUTCOME where that is so.
+ * STINT_UNREACHABLE if there was no conversation with the broker, STINT_TOO_MANY if it had no room
+ * for one, else STINT_TIMEOUT: then what was asked may have been done or not, but for a submit,
+ * which says UNKNOWN_OUTCOME where that is so, and STINT_TIMEOUT instead of STINT_TOO_MANY.
  * All of them may also return STINT_VERSION_MISMATCH or STINT_DENIED if the broker refuses the
  * conversation, and what the broker answers. stint_client_error has a sentence about the last
  * failure. Signals do not end a call, but stint_client_process returns early.
@@ -93,7 +94,8 @@ STINT_EXPORT void stint_client_destroy(struct stint_client **client);
 STINT_EXPORT const char *stint_client_error(const struct stint_client *client);
 
 /* Wait until the conversation with the broker is open. timeout_ms 0: for ever.
- * Errors: STINT_UNREACHABLE, STINT_VERSION_MISMATCH, STINT_DENIED (also if the broker does not take
+ * Errors: STINT_UNREACHABLE, STINT_TOO_MANY (the broker has no room for another connection, all the
+ * time), STINT_VERSION_MISMATCH, STINT_DENIED (also if the broker does not take
  * our key, as soon as it has said so). */
 STINT_EXPORT enum stint_status stint_connect(struct stint_client *client, uint32_t timeout_ms);
 

@@ -202,7 +202,12 @@ spec_of(struct stint_client *c, const struct stint_job *job, size_t index, bool 
         return bad_job(c, STINT_INVALID, index, alone, "max attempts are 1 to 65535, not %lu",
             (unsigned long)s->max_attempts);
     enum stint_status status = check_after(c, job, index, alone);
-    return status == STINT_OK ? check_sizes(c, s, index, alone) : status;
+    if (status == STINT_OK)
+        status = check_sizes(c, s, index, alone);
+    if (status == STINT_OK && !job->payload && job->payload_bytes > 0)
+        return bad_job(c, STINT_INVALID, index, alone, "a payload of %zu bytes, which is NULL",
+            job->payload_bytes);
+    return status;
 }
 
 enum stint_status
@@ -335,6 +340,8 @@ stint_submit_async(struct stint_client *c, const struct stint_job *jobs, size_t 
     struct call from = {.done = done, .context = context}, *call;
     if (count == 0 || count > LIMIT_JOBS)
         return client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
+    if (!jobs)
+        return client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     return submit(c, jobs, count, count == 1, &from, NULL, &call);
 }
 
@@ -410,8 +417,12 @@ give_up(struct stint_client *c, struct call *call, struct piece *piece, enum sti
         take_back(c, call);
         if (!late)
             return status;
-        return held == STINT_OK ? client_too_late(c, "submitting")
-                                : client_fail_so(c, held, "submitting", c->submissions.why);
+        if (held != STINT_OK)
+            return client_fail_so(c, held, "submitting", c->submissions.why);
+        status = client_too_late(c, "submitting");
+        if (status == STINT_TOO_MANY) /* it would be taken for a word about the jobs */
+            status = STINT_TIMEOUT;
+        return status;
     }
     if (late && held != STINT_OK) {
         call->refused = held;
@@ -442,6 +453,8 @@ check_all(struct stint_client *c, const struct stint_job *jobs, size_t count)
 {
     enum stint_status status = STINT_OK;
     struct job_spec spec;
+    if (!jobs && count > 0)
+        return client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     for (size_t i = 0; i < count && status == STINT_OK; i++)
         status = spec_of(c, &jobs[i], i, count == 1, &spec);
     return status;
@@ -571,6 +584,8 @@ specs_pack(
     enum stint_status status = STINT_OK;
     if (count == 0 || count > LIMIT_JOBS)
         status = client_fail(c, STINT_INVALID, "submitting", "1 to 4096 jobs at a time");
+    else if (!jobs)
+        status = client_fail(c, STINT_INVALID, "submitting", COUNT_OF_NULL);
     else if (!(specs = malloc(count * sizeof *specs)))
         status = client_fail(c, STINT_NO_MEMORY, "submitting", "");
     else

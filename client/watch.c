@@ -53,12 +53,13 @@ ask_again_later(struct stint_client *c)
         c->watching.again_at_pong = c->session.pings.answered + 3;
 }
 
-/* The result is there, but we had so much to read that it was not sent. (If it is damaged, there is
- * an error.) */
+/* The result is there, but we had so much to read that it was not sent; unless it is damaged, which
+ * the broker says in these words. Anything else in `error` is what the job wrote or failed of. */
 static bool
 left_out(const struct stint_job_info *info)
 {
-    return info->result_bytes > 0 && !info->result && !info->error[0];
+    static const char damaged[] = "the stored body is damaged";
+    return info->result_bytes > 0 && !info->result && strcmp(info->error, damaged) != 0;
 }
 
 /* How far a job is that runs; whoever is told may watch and unwatch. */
@@ -214,14 +215,25 @@ watched(struct stint_client *c, const struct stint_id *id)
     return w;
 }
 
-/* The broker watches what we have let go of until it is settled, or the conversation ends: so a new
- * one is begun before there is too much of that. */
+/* They are in the table, where there is room for all of them. The broker watches what we have let
+ * go of until it is settled, or the conversation ends: so a new one is begun before there is too
+ * much of that. */
 static enum stint_status
-make_room(struct stint_client *c, size_t count, const char *what)
+make_room(struct stint_client *c, const struct stint_id *ids, size_t count, const char *what)
 {
-    if (HASH_COUNT(c->watching.all) + count > LIMIT_WATCHED)
+    if (count > 0 && !ids)
+        return client_fail(c, STINT_INVALID, what, COUNT_OF_NULL);
+    for (size_t i = 0; i < count; i++)
+        (void)watched(c, &ids[i]);
+    if (HASH_COUNT(c->watching.all) > LIMIT_WATCHED) {
+        for (size_t i = 0; i < count; i++) {
+            struct watched *w = find_watched(c, &ids[i]);
+            if (w)
+                free_if_unused(c, &w);
+        }
         return client_fail(c, STINT_TOO_MANY, what, "65536 jobs at once");
-    if (HASH_COUNT(c->watching.all) + count + c->watching.unwatched > LIMIT_WATCHED)
+    }
+    if (HASH_COUNT(c->watching.all) + c->watching.unwatched > LIMIT_WATCHED)
         session_renew(&c->session, wire_now_ms(), NULL);
     return STINT_OK;
 }
@@ -232,7 +244,7 @@ stint_watch(struct stint_client *c, const struct stint_id *ids, size_t count, bo
 {
     if (c->closing)
         return client_fail(c, STINT_CLOSED, "watching", "the client is being destroyed");
-    enum stint_status status = make_room(c, count, "watching");
+    enum stint_status status = make_room(c, ids, count, "watching");
     for (size_t i = 0; status == STINT_OK && i < count; i++) {
         struct watched *w = watched(c, &ids[i]);
         c->watching.watches += !w->watch.active;
@@ -253,7 +265,7 @@ stint_watch_progress(struct stint_client *c, stint_outcome_fn *fn, void *context
 void
 stint_unwatch(struct stint_client *c, const struct stint_id *ids, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; ids && i < count; i++) {
         struct watched *w = find_watched(c, &ids[i]);
         if (!w || !w->watch.active)
             continue;
@@ -287,7 +299,7 @@ stint_wait(struct stint_client *c, const struct stint_id *ids, size_t count, boo
     uint64_t end_ms = client_end_ms(timeout_ms);
     enum stint_status status = client_may_wait(c, "waiting");
     if (status == STINT_OK)
-        status = make_room(c, count, "waiting");
+        status = make_room(c, ids, count, "waiting");
     if (status != STINT_OK || count == 0)
         return status;
     for (size_t i = 0; i < count; i++) {

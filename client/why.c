@@ -43,6 +43,8 @@ stint_why(struct stint_client *c, const struct stint_id *ids, size_t count,
     struct stint_reason *reasons, uint32_t timeout_ms)
 {
     enum stint_status status = client_may_wait(c, what);
+    if (status == STINT_OK && count > 0 && !ids)
+        status = client_fail(c, STINT_INVALID, what, COUNT_OF_NULL);
     for (size_t at = 0; at < count && status == STINT_OK; at += LIMIT_WHY) {
         struct asking a = {reasons + at, count - at < LIMIT_WHY ? count - at : LIMIT_WHY};
         status = ask(c, (struct slice){0}, ids + at, &a, timeout_ms);

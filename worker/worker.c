@@ -86,6 +86,10 @@ copy_labels(struct stint_worker *w, const struct stint_worker_options *o)
 {
     if (o->labels_count > LIMIT_LABELS)
         return STINT_TOO_MANY;
+    if (o->labels_count > 0 && !o->labels) {
+        (void)snprintf(new_error, sizeof new_error, "there are labels, and the pointer is NULL");
+        return STINT_INVALID;
+    }
     w->served.labels = calloc(o->labels_count + 1U, sizeof *w->served.labels);
     if (!w->served.labels)
         return STINT_NO_MEMORY;
@@ -164,6 +168,7 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
     const struct stint_worker_options *o = options ? options : &none;
     struct stint_worker *w = calloc(1, sizeof *w);
     *worker = NULL;
+    new_error[0] = '\0';
     if (!w)
         return STINT_NO_MEMORY;
     set_size(w, o);

@@ -101,7 +101,8 @@ see_it_stored(struct cli *cli, const struct ticket *ticket, uint32_t outcome)
         enum stored stored = status == STINT_OK ? is_stored(ticket, outcome, info) : STORED_NOT_YET;
         if (stored != STORED_NOT_YET)
             return stored == STORED ? EX_OK : say_otherwise(cli, info);
-        if (status != STINT_OK && status != STINT_TIMEOUT && status != STINT_UNREACHABLE)
+        if (status != STINT_OK && status != STINT_TIMEOUT && status != STINT_UNREACHABLE &&
+            status != STINT_TOO_MANY)
             rc = cli_failed(cli, status);
         else
             (void)stint_client_process(cli->client, 20);

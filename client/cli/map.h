@@ -53,7 +53,7 @@ struct item {
     bool recorded, taken_up, running;
     bool failed, not_run; /* once it is settled */
     struct stint_id id;
-    struct stint_job_info *info; /* once it is settled */
+    struct stint_job_info *info; /* once it is settled; without a result, if that is lost */
     void *result;
 };
 
@@ -113,6 +113,8 @@ void map_input_trouble(struct map *m, enum lines_result got);
 bool map_finished(const struct map *m);
 bool map_has_room(const struct map *m);
 void map_item_free(struct map *m, struct item *item);
+/* Of its result, so many bytes came; the info says how many there were. */
+size_t map_result_bytes(const struct item *item);
 /* What was not sent yet is given up. */
 void map_drop_unsent(struct map *m);
 

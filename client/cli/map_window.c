@@ -19,11 +19,17 @@ struct batch {
     uint64_t first; /* in the state */
 };
 
+size_t
+map_result_bytes(const struct item *item)
+{
+    return item->info->result ? item->info->result_bytes : 0;
+}
+
 void
 map_item_free(struct map *m, struct item *item)
 {
     if (item->info)
-        m->window.held_bytes -= sizeof *item->info + item->info->result_bytes;
+        m->window.held_bytes -= sizeof *item->info + map_result_bytes(item);
     DL_DELETE(m->window.items, item);
     free(item->line);
     free(item->command);
@@ -63,11 +69,11 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
 {
     item->info = cli_allocate(sizeof *info);
     *item->info = *info;
-    item->info->result_bytes = info->result ? info->result_bytes : 0;
-    item->result = cli_copy(info->result, item->info->result_bytes);
-    item->info->result = item->result;
+    item->result = cli_copy(info->result, map_result_bytes(item));
+    if (info->result || info->result_bytes == 0)
+        item->info->result = item->result;
     item->info->payload = NULL;
-    m->window.held_bytes += sizeof *info + item->info->result_bytes;
+    m->window.held_bytes += sizeof *info + map_result_bytes(item);
     m->window.open--;
     m->counts.done++;
     count(m, item);

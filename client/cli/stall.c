@@ -226,6 +226,18 @@ find_out(struct stall *s)
     return STINT_OK;
 }
 
+/* Such as that our key was revoked, or that there is no room for us; again if it is another reason.
+ */
+static void
+say_why_away(struct stall *s)
+{
+    const char *why = stint_client_error(s->cli->client);
+    if (strncmp(why, s->away, sizeof s->away - 1) == 0)
+        return;
+    (void)snprintf(s->away, sizeof s->away, "%s", why);
+    cli_say(s->cli, "%s", why);
+}
+
 int
 stall_look(struct stall *s)
 {
@@ -240,7 +252,7 @@ stall_look(struct stall *s)
         s->heard_ms = s->asked_ms;
         return EX_OK;
     }
-    if (status != STINT_TIMEOUT && status != STINT_UNREACHABLE)
+    if (status != STINT_TIMEOUT && status != STINT_UNREACHABLE && status != STINT_TOO_MANY)
         return cli_failed(s->cli, status);
     uint64_t silent_ms = s->asked_ms - s->heard_ms;
     if (s->cli->bounded && silent_ms >= s->cli->timeout_ms) {
@@ -253,5 +265,6 @@ stall_look(struct stall *s)
             "no answer from the broker at %s; waiting until it is back (Ctrl-C, or "
             "--broker-timeout, ends that)",
             endpoint_of(s->cli));
+    say_why_away(s);
     return EX_OK;
 }

@@ -16,6 +16,7 @@ struct stall {
     const char *held; /* why what was submitted is not taken for now; NULL: it is */
     uint64_t progress_ms, heard_ms, asked_ms;
     unsigned said; /* bits of reasons */
+    char away[500]; /* why there was no answer, as it was told last */
 };
 
 void stall_begin(struct stall *s, struct cli *cli, const char *queue, const char *kind);

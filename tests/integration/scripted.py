@@ -11,6 +11,11 @@ has stored can be listed. What stands behind a "-" in a name makes it another qu
     forget      stored, and the session is forgotten after the answer
     denied      nobody may see its jobs; denied-all: nor wait for anything in the same message
     never       its jobs are never settled; all others succeed as soon as somebody waits for them
+    leftout     they have written on standard error, and their results are left out when they are first told
+    gone        the same, and then they are forgotten
+    damaged     their results are, and never told
+
+To a client whose name is "confused" it answers another question than was asked.
 """
 
 import hashlib
@@ -45,6 +50,7 @@ class Broker(threading.Thread):
         self.sessions, self.peers, self.jobs = {}, {}, {}
         self.deaf, self.hellos_missed = set(), 0
         self.tries, self.watchers, self.subscribers = {}, {}, {}
+        self.left_out, self.confused = set(), set()
 
     def run(self):
         while not self.stopping:
@@ -74,6 +80,8 @@ class Broker(threading.Thread):
             self.say(peer, {0: BYE, 1: m[1]})
         elif kind == SUBMIT:
             self.submit(peer, m)
+        elif self.peers[peer] in self.confused and kind != UNSUBSCRIBE:
+            self.say(peer, {0: ANSWERS if kind == GET_STATS else STATS, 1: m[1], 2: [OK] if kind == GET_STATS else 1})
         elif kind >= CONTROL:  # of these an older broker knows none
             self.say(peer, {0: ERROR, 1: m[1], 2: UNKNOWN_TYPE, 3: "", 4: kind})
         else:
@@ -88,6 +96,8 @@ class Broker(threading.Thread):
             if held == name:
                 del self.peers[other]
         self.peers[peer] = name
+        if m.get(6) == "confused":
+            self.confused.add(name)
         session = self.sessions.setdefault(name, Session())
         if session.late:
             self.store(session, *session.late)
@@ -202,8 +212,21 @@ class Broker(threading.Thread):
         if job not in self.jobs:
             return
         self.jobs[job][2] = state
+        parts = self.parts_to_tell(job, self.queue(job).split("-")[0])
         for peer, results in self.watchers.pop(job, {}).items():
-            self.say(peer, {0: OUTCOMES, 2: [self.info(self.jobs[job], 2 if results else 0)]})
+            self.say(peer, {0: OUTCOMES, 2: [self.info(self.jobs[job], parts if results else 0)]})
+        if job in self.left_out and self.queue(job) == "gone":
+            del self.jobs[job]
+
+    def parts_to_tell(self, job, queue):
+        if queue == "damaged":
+            self.jobs[job][19] = b"the stored body is damaged"
+            return 0
+        if queue not in ("leftout", "gone") or job in self.left_out:
+            return 2
+        self.jobs[job][19] = b"a warning"
+        self.left_out.add(job)
+        return 0
 
     def get(self, peer, m):
         """Payload and result do not fit into one message here."""

@@ -395,6 +395,21 @@ class Keys(harness.Case):
         self.assertExit(r, 69)  # the other may only be away, and let us in
         self.assertIn("does not know our key", r.stderr)
 
+    def test_who_waits_with_a_key_that_is_revoked_is_told_so(self):
+        self.start()
+        log = self.place.path("follower.log")
+        with open(log, "wb") as err:
+            p = subprocess.Popen([harness.program("stint"), "events", "--endpoint", self.place.endpoint, "-q", "a"],
+                                 env=dict(os.environ, **self.env("client")), stdout=subprocess.DEVNULL, stderr=err)
+        self.addCleanup(lambda: (p.kill(), p.communicate()))
+        harness.wait_until(lambda: json.loads(self.as_("admin", "stats", "--json").stdout)["peers"] > 1, "it is there")
+        self.revoke("client")
+        with open(log) as f:
+            told = harness.wait_until(lambda: f.seek(0) or [
+                line for line in f.read().splitlines() if "does not know our key" in line], "it says why")
+        self.assertEqual(len(told), 1)
+        self.assertIsNone(p.poll())
+
     def test_many_strangers_do_not_keep_others_out(self):
         self.start()
         done = threading.Event()

@@ -1,6 +1,7 @@
 /* libstint as a program uses it: many jobs in a call, lists, commands for thousands, sessions that
  * go on in another client, refusals in words. Run by test_library.py, which starts the broker (with
- * a limit of 20,000 jobs for each queue) and a worker for queue `run` whose handler is `cat`.
+ * a limit of 20,000 jobs for each queue) and a worker for queue `run` whose handler is `cat`, and
+ * for kind `large` one that writes 4 MB, and a warning on standard error.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -257,6 +258,42 @@ thousands_are_run_and_waited_for(void **state)
 }
 
 static void
+heard_of_large(void *context, const struct stint_job_info *info)
+{
+    struct heard *h = context;
+    h->count++;
+    h->good &= info->result_bytes == 4000000 && info->result && strcmp(info->error, "warning") == 0;
+}
+
+/* The broker leaves results out where too much is unread. */
+static void
+who_is_behind_hears_of_all_results_all_the_same(void **state)
+{
+    enum { LARGE = 22 };
+    struct stint_client *c = new_client(NULL, 0), *other = new_client(NULL, 0);
+    struct stint_job jobs[LARGE];
+    struct stint_id ids[LARGE];
+    struct heard heard = {.good = true}, settled = {.good = false};
+    (void)state;
+    for (size_t i = 0; i < LARGE; i++) {
+        jobs[i] = (struct stint_job)STINT_JOB_INIT;
+        jobs[i].queue = "run";
+        jobs[i].kind = "large";
+        jobs[i].priority = 255;
+    }
+    assert_int_equal(stint_submit(c, jobs, LARGE, ids, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_watch(c, ids, LARGE, true, heard_of_large, &heard), STINT_OK);
+    assert_int_equal(stint_client_process(c, 0), STINT_OK); /* and not again until all is over */
+    assert_int_equal(
+        stint_wait(other, ids, LARGE, false, heard_of_large, &settled, TIMEOUT_MS), STINT_OK);
+    while (heard.count < LARGE)
+        assert_int_equal(stint_client_process(c, 1000), STINT_OK);
+    assert_true(heard.good);
+    stint_client_destroy(&c);
+    stint_client_destroy(&other);
+}
+
+static void
 an_event_loop_is_told_when_to_call_and_hears_of_what_happens(void **state)
 {
     struct stint_client *c = new_client(NULL, 0);
@@ -334,6 +371,53 @@ processing_returns_when_it_has_called_back(void **state)
 
 /* It names no fields, so that it is C++11 too: they have to stand in its order. */
 static void
+count_news(void *context, const struct stint_feed_news *news)
+{
+    (void)news;
+    ++*(unsigned *)context;
+}
+
+/* Of events, of a gap and of the end alike. */
+static void
+a_client_that_is_destroyed_tells_nothing_of_its_feeds(void **state)
+{
+    struct stint_client *c, *other = new_client(NULL, 0);
+    const struct stint_feed feed = {.name = "quiet", .max_events = 1}, full = {.name = "full-feed"};
+    struct stint_job job = STINT_JOB_INIT;
+    unsigned heard = 0;
+    (void)state;
+    job.queue = "fed";
+    assert_int_equal(stint_set_feed(other, &feed, NULL, TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_set_feed(other, &full, NULL, TIMEOUT_MS), STINT_OK);
+    for (unsigned round = 0; round < 2; round++) { /* nothing is there; then something is missing */
+        const struct stint_follow follows[] = {
+            {.feed = "quiet", .ends = true, .happened = count_news, .context = &heard},
+            {.feed = "quiet",
+                .ends = true,
+                .happened = count_news,
+                .context = &heard,
+                .from = {1, 0}},
+            {.feed = "full-feed", .happened = count_news, .context = &heard, .from = {1, 0}},
+            {.feed = "none", .happened = count_news, .context = &heard}};
+        c = new_client(NULL, 0);
+        for (size_t i = 0; i < sizeof follows / sizeof *follows; i++)
+            assert_int_equal(stint_follow(c, &follows[i]), STINT_OK);
+        assert_int_equal(stint_client_process(c, 0), STINT_OK);
+        /* The broker answers in order, so its answers are on their way. */
+        assert_int_equal(stint_ping(other, NULL, TIMEOUT_MS), STINT_OK);
+        (void)poll(NULL, 0, 100);
+        heard = 0;
+        stint_client_destroy(&c);
+        assert_int_equal(heard, 0);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(stint_submit(other, &job, 1, NULL, TIMEOUT_MS), STINT_OK);
+    }
+    assert_int_equal(stint_remove_feed(other, "quiet", TIMEOUT_MS), STINT_OK);
+    assert_int_equal(stint_remove_feed(other, "full-feed", TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&other);
+}
+
+static void
 a_fresh_job_has_the_defaults(void **state)
 {
     static const struct stint_job expected = {.priority = -1, .keep_ms = -1};
@@ -408,6 +492,29 @@ a_broker_that_is_not_there_is_told_from_one_that_is_slow(void **state)
     o.endpoint = "no endpoint";
     assert_int_equal(stint_client_new(&o, &c), STINT_BAD_ENDPOINT);
     assert_null(c);
+}
+
+/* Told in HELLO: a long one is cut, and of one that the broker does not take no hint is given that
+ * is of queues. */
+static void
+a_clients_name_may_be_long_and_has_to_be_utf_8(void **state)
+{
+    char name[152];
+    const struct stint_client_options long_one = {.name = name}, bad_one = {.name = "\xff"};
+    struct stint_client *c;
+    (void)state;
+    for (size_t i = 1; i < sizeof name - 1; i += 2)
+        memcpy(&name[i], "\xc3\xa9", 2);
+    name[0] = 'x';
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(stint_client_new(&long_one, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, TIMEOUT_MS), STINT_OK);
+    stint_client_destroy(&c);
+    assert_int_equal(stint_client_new(&bad_one, &c), STINT_OK);
+    assert_int_equal(stint_connect(c, TIMEOUT_MS), STINT_BAD_NAME);
+    assert_non_null(strstr(stint_client_error(c), "name or software is not UTF-8"));
+    assert_null(strstr(stint_client_error(c), "1 to 64 characters"));
+    stint_client_destroy(&c);
 }
 
 static bool
@@ -567,10 +674,13 @@ main(void)
         cmocka_unit_test(thousands_are_cancelled_and_retried_in_one_call),
         cmocka_unit_test(a_session_goes_on_in_another_client_without_a_second_job),
         cmocka_unit_test(thousands_are_run_and_waited_for),
+        cmocka_unit_test(who_is_behind_hears_of_all_results_all_the_same),
         cmocka_unit_test(an_event_loop_is_told_when_to_call_and_hears_of_what_happens),
+        cmocka_unit_test(a_client_that_is_destroyed_tells_nothing_of_its_feeds),
         cmocka_unit_test(a_fresh_job_has_the_defaults),
         cmocka_unit_test(processing_returns_when_it_has_called_back),
         cmocka_unit_test(what_is_refused_is_refused_in_words),
+        cmocka_unit_test(a_clients_name_may_be_long_and_has_to_be_utf_8),
         cmocka_unit_test(workers_are_told_what_to_do_and_how_many_they_were_is_told),
         cmocka_unit_test(a_worker_tells_how_long_it_stands_still),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import harness
+import scripted
 
 
 class Map(harness.Case):
@@ -195,6 +196,34 @@ class Map(harness.Case):
         r = self.place.stint("map", "--state", self.place.path("s"), "true", input="a\n")
         self.assertExit(r, 78)
         self.assertIn("another command", r.stderr)
+
+
+class Scripted(harness.Case):
+    """Against a broker that leaves results out, as a real one does of a reader that is behind."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker = scripted.Broker(self.place.endpoint)
+        self.broker.start()
+
+    def tearDown(self):
+        self.broker.stop()
+        super().tearDown()
+
+    def test_a_result_that_was_left_out_comes_all_the_same(self):
+        r = self.place.stint("map", "-q", "leftout", "echo", input="a\nb\n")
+        self.assertExit(r, 0)
+        self.assertEqual(r.stdout, "resultresult")
+
+    def test_a_result_that_is_lost_is_a_failure(self):
+        for queue in ("damaged", "gone"):
+            r = self.place.stint("map", "-q", queue, "echo", input="a\nb\n")
+            self.assertExit(r, 1)
+            self.assertEqual(r.stdout, "")
+            self.assertIn("2 of 2 failed", r.stderr)
+        r = self.place.stint("map", "--json", "-q", "damaged", "echo", input="a\n")
+        self.assertExit(r, 1)
+        self.assertIn("the stored body is damaged", r.stdout)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,18 @@ class Silence(harness.Case):
         self.place.broker_process.kill()
         self.waits_saying(p, "no answer from the broker")
 
+    def test_a_broker_that_has_no_room_for_another_connection_is_told_as_that(self):
+        self.place.broker("--peers-max", "1")
+        worker = self.place.worker("--exec")
+        harness.wait_until(lambda: "event=connected" in worker.log(), "the worker is connected")
+        for verb in (["ls"], ["submit", "x"], ["run", "echo"], ["map", "-i", self.lines("a"), "echo"], ["ping"],
+                     ["events"], ["top", "--once"]):
+            r = self.place.stint(verb[0], "--broker-timeout", "500ms", *verb[1:])
+            self.assertExit(r, 75)
+            self.assertIn("the broker has no room for us", r.stderr)
+        worker.stop()
+        self.assertExit(self.place.stint("ping"), 0)
+
     def test_the_silence_of_the_broker_is_bounded_in_every_verb(self):
         self.place.broker()
         job = self.place.stint("submit", "-q", "lonely", "x").stdout.strip()

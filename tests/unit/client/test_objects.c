@@ -292,6 +292,20 @@ what_is_drawn_at_random_comes_back_the_same(void **state)
     assert_true(taken > ROUNDS / 20);
 }
 
+static void
+bytes_that_are_counted_and_not_there_are_invalid(void **state)
+{
+    char *json;
+    void *msgpack;
+    size_t size;
+    (void)state;
+    assert_int_equal(stint_json_to_msgpack(NULL, 5, &msgpack, &size), STINT_INVALID);
+    assert_string_not_equal(stint_objects_error(), "");
+    assert_int_equal(stint_msgpack_to_json(NULL, 5, &json), STINT_INVALID);
+    assert_non_null(strstr(stint_objects_error(), "NULL"));
+    assert_false(stint_is_object(NULL, 5));
+}
+
 int
 main(void)
 {
@@ -302,6 +316,7 @@ main(void)
         cmocka_unit_test(bytes_that_are_no_object_are_refused_in_words),
         cmocka_unit_test(depth_is_bounded_the_same_in_both_directions),
         cmocka_unit_test(no_array_or_map_is_ever_a_text),
+        cmocka_unit_test(bytes_that_are_counted_and_not_there_are_invalid),
         cmocka_unit_test(what_is_drawn_at_random_comes_back_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,10 @@ a_name_is_the_wanted_one_or_host_and_process_and_fits(void **state)
     memset(large, 'x', sizeof large - 1);
     large[sizeof large - 1] = '\0';
     assert_int_equal(strlen(defaults_name(large, 77, name)), STINT_LABEL_BYTES - 1);
+    for (unsigned i = 1; i < 4; i++) { /* no half character, wherever it stands */
+        memcpy(large + STINT_LABEL_BYTES - 1 - i, "\xf0\x9f\x90\xa2", 4);
+        assert_int_equal(strlen(defaults_name(large, 77, name)), STINT_LABEL_BYTES - 1 - i);
+    }
 }
 
 static void
