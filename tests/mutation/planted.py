@@ -1231,6 +1231,9 @@ PLANTED = [
     ("joint: nobody presses", ASKED, "wire_now_ms() - e->since_ms >= PRESSING_MS;", "false;"),
     ("joint: an end that waits is dropped", "worker/leases.c", "        if (!joint_waits(w, refused, status))\n            held_free(refused);\n", "        (void)status;\n        held_free(refused);\n"),
     ("joint: jobs that are told in part are none", "worker/control.c", "    if (c->pieces)\n        refuse(c, \"of some jobs not all was told\");\n", ""),
+    ("joint: the last line needs a newline", "worker/control.c", "    end_line(c, task);\n    if (c->pieces)", "    if (c->pieces)"),
+    ("joint: a line is cut and taken", "worker/control.c", "        c->cut |= taken < size;\n", ""),
+    ("joint: a word alone is passed over", "worker/control.c", "    rest = rest ? rest + strspn(rest, \" \\t\") : nothing;\n", "    if (!rest)\n        return (bool)nothing[0];\n    rest += strspn(rest, \" \\t\");\n"),
     ("joint: what was written last is not heard", RUNNER, "    control_end(&r->control, r->task);\n", ""),
     # Needs.
     ("needs: labels are not asked for", FLEET_HAS, "            return false;\n    return true;\n}", "            continue;\n    return true;\n}"),
