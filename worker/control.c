@@ -161,8 +161,10 @@ take_cancel(struct control *c, struct stint_task *task, const char *text)
         refuse(c, stint_task_error(task));
 }
 
-bool
-control_line(struct control *c, struct stint_task *task, char *line, const char *broken)
+/* False if it says nothing that we know. `broken` is why it can't be taken for what its program has
+ * meant; NULL: it can. How far it is is told all the same. */
+static bool
+take_line(struct control *c, struct stint_task *task, char *line, const char *broken)
 {
     char *rest = line + strspn(line, " \t"), *word = strsep(&rest, " \t");
     char nothing[] = "";
@@ -189,7 +191,7 @@ end_line(struct control *c, struct stint_task *task)
     while (c->used > 0 && isspace((unsigned char)c->line[c->used - 1]))
         c->used--;
     c->line[c->used] = '\0';
-    bool known = c->used == 0 || control_line(c, task, c->line, broken);
+    bool known = c->used == 0 || take_line(c, task, c->line, broken);
     c->used = 0;
     c->cut = false;
     if (known || c->told)

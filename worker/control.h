@@ -54,8 +54,5 @@ control_take(struct control *control, struct stint_task *task, const char *bytes
 /* The program has ended: takes what it has written and we have not heard. */
 void control_end(struct control *control, struct stint_task *task);
 void control_forget(struct control *control);
-/* A line, which is changed: false if it says nothing that we know. `broken` is why it can't be
- * taken for what its program has meant; NULL: it can. How far it is is told all the same. */
-bool control_line(struct control *control, struct stint_task *task, char *line, const char *broken);
 
 #endif
