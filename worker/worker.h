@@ -158,6 +158,7 @@ struct served {
 
 /* What other threads ask for, and are told. */
 struct shared {
+    atomic_bool ran; /* stint_worker_run was called, with handlers */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
