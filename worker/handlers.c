@@ -137,6 +137,8 @@ add_handler(struct stint_worker *w, const struct stint_handler *handler, const c
     enum stint_status status = stint_worker_handle(w, handler);
     if (status == STINT_BAD_NAME)
         return complain("the kind's name must be " NAME_RULE, text);
+    if (status == STINT_INVALID)
+        return complain("its kind has a handler already", text);
     return status == STINT_OK || complain(stint_status_text(status), text);
 }
 
@@ -177,7 +179,12 @@ add_plugin(struct stint_worker *w, const char *path)
     *(void **)&entry = dlsym(object, STINT_PLUGIN_ENTRY);
     if (!entry)
         return complain("it has no entry point " STINT_PLUGIN_ENTRY, path);
-    return entry(w) || complain("the plugin refused to start", path);
+    if (entry(w))
+        return true;
+    char what[800];
+    const char *why = stint_worker_error(w);
+    (void)snprintf(what, sizeof what, "the plugin refused to start%s%s", *why ? ": " : "", why);
+    return complain(what, path);
 }
 
 bool
@@ -197,7 +204,10 @@ handlers_add(struct stint_worker *w, struct handlers *h, struct runner *runner)
         .make = make_exec_slot,
         .destroy = destroy_exec_slot,
         .context = runner};
-    return !h->exec || add_handler(w, &exec, "--exec");
+    if (h->exec && !add_handler(w, &exec, "--exec"))
+        return false;
+    return stint_worker_handlers(w) > 0 ||
+        complain("it has registered no handler, and there is none else", h->plugins.items[0]);
 }
 
 bool

@@ -156,6 +156,7 @@ exit_code(enum stint_status status)
     case STINT_BAD_KEY:
     case STINT_BAD_NAME:
     case STINT_TOO_MANY:
+    case STINT_INVALID:
         return EX_CONFIG;
     default:
         return EX_OSERR;
@@ -336,6 +337,8 @@ read_cores(const char *text, uint64_t *cpu_us)
 static bool
 check_size(const struct config *c)
 {
+    if (c->no_prefetch && c->prefetch != UINT64_MAX && c->prefetch > 0)
+        return complain("with --no-prefetch no jobs are held ahead", "--prefetch");
     if (c->labels.count > LIMIT_LABELS)
         return complain("a worker has at most 16 labels", "--label");
     if (c->sizing.local_max && c->slots)

@@ -310,12 +310,29 @@ class Unstarted(Programs):
                                      (["--slots", "0"], 64, ["slots", "1 to 65536"]),
                                      (["--slots", "65537"], 64, ["slots", "1 to 65536"]),
                                      (["--handle", "b ad=true"], 78, ["b ad=true", "kind"]),
+                                     (["--handle", "a=true", "--handle", "a=false"], 78, ["a=false", "already"]),
+                                     (["--handle", "a=true", "--shell", "a=false"], 78, ["a=false", "already"]),
+                                     (["--handle", "exec=true"], 78, ["--exec", "already"]),
+                                     (["--prefetch", "3", "--no-prefetch"], 78, ["--no-prefetch", "--prefetch"]),
                                      (["--name", "n" * 200], 78, ["name"])):
             got, said = self.refused("--exec", *options)
             self.assertEqual(got, code, said)
             for word in words:
                 self.assertIn(word, said)
             self.assertNotIn(self.place.endpoint, said)
+
+    def test_a_plugin_without_handlers_or_with_others_kinds_is_refused(self):
+        plugin = os.path.join(harness.BUILD, "tests", "test_plugin.so")
+        for options, env, word in (([], {"PLUGIN_IS_EMPTY": "1"}, "no handler"),
+                                   (["--handle", "turn=cat"], {}, "turn has a handler already"),
+                                   (["--plugin", plugin], {}, "turn has a handler already")):
+            code, said = self.refused("--plugin", plugin, *options, env=env)
+            self.assertEqual(code, 78, said)
+            self.assertIn(word, said)
+            self.assertNotIn("started", said)
+        self.place.worker("--plugin", plugin, "--handle", "echo=cat", env={"PLUGIN_IS_EMPTY": "1"})
+        job = self.place.stint("submit", "-k", "echo", "x").stdout.strip()
+        self.assertEqual(self.result(job), "x")
 
     def test_a_program_that_goes_missing_fails_no_job(self):
         path, away = self.place.path("tool"), self.place.path("away")

@@ -1235,6 +1235,11 @@ PLANTED = [
     ("joint: a line is cut and taken", "worker/control.c", "        c->cut |= taken < size;\n", ""),
     ("joint: a word alone is passed over", "worker/control.c", "    rest = rest ? rest + strspn(rest, \" \\t\") : nothing;\n", "    if (!rest)\n        return (bool)nothing[0];\n    rest += strspn(rest, \" \\t\");\n"),
     ("joint: what was written last is not heard", RUNNER, "    control_end(&r->control, r->task);\n", ""),
+    # What a worker runs jobs with.
+    ("worker: it runs twice", "worker/worker.c", "    if (atomic_exchange(&w->shared.ran, true))", "    if (false)"),
+    ("worker: a kind has two handlers", "worker/worker.c", "    if (has_handler(w, kind)) {", "    if (false) {"),
+    ("worker: it starts without a handler", "worker/handlers.c", "    return stint_worker_handlers(w) > 0 ||", "    return true ||"),
+    ("worker: a prefetch that is not kept", "worker/main.c", "    if (c->no_prefetch && c->prefetch != UINT64_MAX && c->prefetch > 0)", "    if (false)"),
     # Needs.
     ("needs: labels are not asked for", FLEET_HAS, "            return false;\n    return true;\n}", "            continue;\n    return true;\n}"),
     ("needs: what is taken does not count", ROOM, "has_free(w->control.has, n));\n    return free", "has_enough(w->control.has, n));\n    return free"),
