@@ -181,9 +181,10 @@ take_error(struct session *s, uint64_t now_ms, const struct message *m)
     }
     if (m->error.about != MESSAGE_HELLO)
         return false;
-    if (status == STINT_TOO_MANY)
-        give_up(s, now_ms, "the broker has no room for us");
-    else
+    if (status == STINT_TOO_MANY) {
+        s->refusal = "the broker has no room for us";
+        give_up(s, now_ms, s->refusal);
+    } else
         fail(s, status, m->error.detail);
     return true;
 }
@@ -238,6 +239,7 @@ take_welcome(struct session *s, uint64_t now_ms, const struct message *m)
     s->state = SESSION_OPEN;
     s->opened = true;
     s->failures = 0;
+    s->refusal = NULL;
     s->times.wake_ms = now_ms + s->welcome.heartbeat_ms;
     forget_sent(s);
 }

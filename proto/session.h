@@ -90,6 +90,8 @@ struct session {
     struct session_times times;
     uint32_t failures; /* conversations in a row that came to nothing */
     const char *over; /* why the last conversation ended; a constant */
+    const char *refusal; /* why the broker would not begin one when it last said so; NULL: it has
+                            not since one was open */
     bool reconnect; /* the link is to begin a new connection; it clears this */
     bool opened; /* just opened: no request goes out before the owner has cleared this */
     struct session_failure failure; /* in SESSION_FAILED: why */

@@ -472,6 +472,8 @@ tell_refusal(struct stint_worker *w)
 {
     bool final;
     const char *refusal = link_refusal(w->link, &final);
+    if (!refusal)
+        refusal = w->session.refusal;
     if (refusal && refusal != w->telling.refusal)
         worker_say(w, STINT_WORKER_REFUSED, refusal);
     w->telling.refusal = refusal;

@@ -15,6 +15,7 @@ import unittest
 import msgpack
 
 import harness
+import peer
 
 
 def alive(pid):
@@ -573,6 +574,18 @@ class Stops(Programs):
         harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
         self.place.broker_process.kill()
         harness.wait_until(lambda: "connection is lost" in worker.log(), "it says that it lost it")
+
+    def test_a_worker_that_the_broker_has_no_room_for_says_so_and_goes_on(self):
+        self.place.broker_process.stop()
+        self.place.broker("--peers-max", "1")
+        first = peer.Client(self.place.endpoint)
+        worker = self.place.worker("--exec", "--slots", "1")
+        harness.wait_until(lambda: "the broker has no room for us" in worker.log(), "it says so")
+        harness.wait_until(lambda: "no broker takes us" in worker.log(), "it says so again")
+        self.assertNotIn("no broker answers", worker.log())
+        self.assertEqual(worker.log().count("refuses us"), 1)
+        first.close()
+        harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
 
 
 if __name__ == "__main__":
