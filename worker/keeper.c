@@ -64,6 +64,7 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
                 LOG_TEXT("why", *detail ? detail : NULL)));
         break;
     case STINT_WORKER_REFUSED:
+    case STINT_WORKER_NO_ROOM:
         atomic_store(&k->refused, true);
         log_event(LOG_LEVEL_WARN, "the broker refuses us; keeps trying",
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_TEXT("why", detail)));

@@ -43,6 +43,7 @@ enum stint_worker_event {
     STINT_WORKER_RESUMED,
     STINT_WORKER_LEAVES, /* it is to end by itself; detail: why. DRAINING follows */
     STINT_WORKER_REFUSED, /* no conversation may begin; detail: why. It is tried again */
+    STINT_WORKER_NO_ROOM, /* the broker has no room for it now; detail: why. It is tried again */
 };
 
 struct stint_worker_options {

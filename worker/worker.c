@@ -471,12 +471,13 @@ static void
 tell_refusal(struct stint_worker *w)
 {
     bool final;
-    const char *refusal = link_refusal(w->link, &final);
-    if (!refusal)
-        refusal = w->session.refusal;
+    const char *refusal = link_refusal(w->link, &final), *no_room = w->session.refusal;
     if (refusal && refusal != w->telling.refusal)
         worker_say(w, STINT_WORKER_REFUSED, refusal);
+    if (no_room && no_room != w->telling.no_room)
+        worker_say(w, STINT_WORKER_NO_ROOM, no_room);
     w->telling.refusal = refusal;
+    w->telling.no_room = no_room;
 }
 
 static enum stint_status

@@ -171,7 +171,8 @@ struct telling {
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *context;
-    const char *refusal; /* that was told last; NULL: none since there was a conversation */
+    const char *refusal,
+        *no_room; /* that were told last; NULL: none since there was a conversation */
 };
 
 /* When the broker was told how far jobs are, and of which slot last. */

@@ -1239,7 +1239,7 @@ PLANTED = [
     ("worker: it runs twice", "worker/worker.c", "    if (atomic_exchange(&w->shared.ran, true))", "    if (false)"),
     ("worker: a kind has two handlers", "worker/worker.c", "    if (has_handler(w, kind)) {", "    if (false) {"),
     ("worker: it starts without a handler", "worker/handlers.c", "    return stint_worker_handlers(w) > 0 ||", "    return true ||"),
-    ("worker: what the broker says of its room is not told", "worker/worker.c", "    if (!refusal)\n        refusal = w->session.refusal;\n", ""),
+    ("worker: what the broker says of its room is not told", "worker/worker.c", "    if (no_room && no_room != w->telling.no_room)\n", "    if (false)\n"),
     ("worker: a refusal is known for ever", PEER, "    s->refusal = NULL;\n", ""),
     ("worker: a prefetch that is not kept", "worker/main.c", "    if (c->no_prefetch && c->prefetch != UINT64_MAX && c->prefetch > 0)", "    if (false)"),
     # Needs.
