@@ -172,3 +172,32 @@ endpoint_text_is_local(const char *text, enum endpoint_use use)
     const char *why;
     return endpoint_parse(text, use, &e, &why) && endpoint_is_local(&e);
 }
+
+/* A comma may stand in a path; one that begins an endpoint parts two. */
+size_t
+endpoint_first(const char *list)
+{
+    const char *at = list;
+    while ((at = strchr(at, ',')) != NULL && strncmp(at + 1, "tcp://", 6) != 0 &&
+        strncmp(at + 1, "ipc://", 6) != 0)
+        at++;
+    return at ? (size_t)(at - list) : strlen(list);
+}
+
+bool
+endpoint_list_is_local(const char *list)
+{
+    for (bool more = true; more; list++) {
+        char one[ENDPOINT_BYTES];
+        size_t size = endpoint_first(list);
+        if (size >= sizeof one)
+            return false;
+        memcpy(one, list, size);
+        one[size] = '\0';
+        if (!endpoint_text_is_local(one, ENDPOINT_CONNECT))
+            return false;
+        list += size;
+        more = *list == ',';
+    }
+    return true;
+}

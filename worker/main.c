@@ -189,7 +189,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
     const struct list kinds[] = {h->handles, h->shells, h->plugins, exec};
     char *kinds_text = join(kinds, sizeof kinds / sizeof *kinds);
     char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
-    bool near = endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT);
+    bool near = endpoint_list_is_local(c->endpoint);
     log_event(LOG_LEVEL_INFO, "started",
         LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_TEXT("name", name),
             LOG_TEXT("queues", queues_text), LOG_TEXT("kinds", kinds_text),
@@ -234,7 +234,7 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
     /* A core file would hold our key. And a child that becomes another user shares our memory. */
-    if (c->key || getenv("STINT_KEY") || !endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT) ||
+    if (c->key || c->broker_key || !endpoint_list_is_local(c->endpoint) ||
         c->manner.identity.changes)
         (void)prctl(PR_SET_DUMPABLE, 0);
     enum stint_status status = stint_worker_new(&options, &keeper.worker);

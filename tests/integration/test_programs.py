@@ -575,6 +575,15 @@ class Stops(Programs):
         self.place.broker_process.kill()
         harness.wait_until(lambda: "connection is lost" in worker.log(), "it says that it lost it")
 
+    def test_of_several_brokers_one_elsewhere_is_enough_to_warn_of_exec(self):
+        near, far, away = f"ipc://{self.place.path('none')}", "tcp://127.0.0.2:1", "tcp://192.0.2.1:1"
+        for endpoint, warned in ((near, False), (f"{near},{far}", False), (f"{far},{far}", False),
+                                 (f"{near},{away}", True), (f"{away},{near}", True)):
+            worker = self.place.worker("--exec", "--endpoint", endpoint, env={"HOME": self.place.path()})
+            harness.wait_until(lambda w=worker: "event=started" in w.log(), "it is started")
+            self.assertEqual(worker.stop(), 0)
+            self.assertEqual("whoever can reach the broker" in worker.log(), warned, endpoint)
+
     def test_a_worker_that_the_broker_has_no_room_for_says_so_and_goes_on(self):
         self.place.broker_process.stop()
         self.place.broker("--peers-max", "1")

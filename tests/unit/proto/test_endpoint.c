@@ -129,6 +129,20 @@ only_this_host_reaches_what_is_local(void **state)
     assert_false(local("tcp://eth0:1"));
 }
 
+static void
+several_are_local_if_each_of_them_is(void **state)
+{
+    (void)state;
+    assert_true(endpoint_list_is_local("ipc://x,y"));
+    assert_true(endpoint_list_is_local("ipc://x,tcp://127.0.0.1:1,ipc://y"));
+    assert_true(endpoint_list_is_local("tcp://localhost:1"));
+    assert_false(endpoint_list_is_local("ipc://x,tcp://h:1"));
+    assert_false(endpoint_list_is_local("tcp://h:1,ipc://x"));
+    assert_false(endpoint_list_is_local("tcp://127.0.0.1:1,tcp://h:1,tcp://127.0.0.1:1"));
+    assert_false(endpoint_list_is_local("tcp://127.0.0.1:1,"));
+    assert_false(endpoint_list_is_local(""));
+}
+
 int
 main(void)
 {
@@ -138,6 +152,7 @@ main(void)
         cmocka_unit_test(a_star_is_only_for_those_that_listen),
         cmocka_unit_test(paths_have_the_length_the_kernel_has_room_for),
         cmocka_unit_test(of_several_it_is_said_what_is_wrong),
+        cmocka_unit_test(several_are_local_if_each_of_them_is),
         cmocka_unit_test(only_this_host_reaches_what_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
