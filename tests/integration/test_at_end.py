@@ -108,6 +108,13 @@ class AtEnd(harness.Case):
                 self.assertIn(told, self.shown(job)["error"])
         self.assertEqual(self.place.state(other), "ready")
 
+    def test_digits_may_be_large(self):
+        self.worker()
+        self.until(self.start("""set -e
+            stint submit --at-end -q next x 8>lines; grep -q ' .* .*[abcdef]' lines
+            tr a-f A-F <lines | sed s/joBs/jobs/ >&8""", "--wd", self.place.path()), "succeeded")
+        self.assertEqual(self.payloads("next"), ["x"])
+
     def test_the_last_line_needs_no_end(self):
         self.worker()
         for script in ("printf 'cancel %s' >&8", "echo '  cancel  %s ' >&8",
