@@ -116,8 +116,8 @@ STINT_EXPORT const char *stint_worker_new_error(void);
 STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
 
 /* Add a handler, before stint_worker_run. The handler is copied, its kind too. A kind has one.
- * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers), STINT_INVALID (the kind has one already),
- * STINT_WRONG_STATE (the worker runs, or has run), STINT_NO_MEMORY. */
+ * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers), STINT_INVALID (the kind has one already,
+ * or it has no `run`), STINT_WRONG_STATE (the worker runs, or has run), STINT_NO_MEMORY. */
 STINT_EXPORT enum stint_status
 stint_worker_handle(struct stint_worker *worker, const struct stint_handler *handler);
 /* How many were added. */

@@ -250,6 +250,8 @@ stint_worker_handle(struct stint_worker *w, const struct stint_handler *handler)
         return too_late(w, "handlers are added before it runs");
     if (kind && !name_is_valid((struct slice){(const uint8_t *)kind, strlen(kind)}))
         return complain(w, STINT_BAD_NAME, kind);
+    if (!handler->run)
+        return complain(w, STINT_INVALID, "it has no function that runs jobs");
     if (has_handler(w, kind)) {
         (void)snprintf(
             detail, sizeof detail, "%s has a handler already", kind ? kind : "every other kind");

@@ -37,8 +37,9 @@ class Programs(harness.Case):
         return self.exec({"argv": ["sh", "-c", script]}, *options)
 
     def exec(self, payload, *options):
-        r = self.place.stint("submit", "-k", "exec", "-f", "-", *options,
-                             input=msgpack.packb(payload))
+        if not isinstance(payload, bytes):
+            payload = msgpack.packb(payload)
+        r = self.place.stint("submit", "-k", "exec", "-f", "-", *options, input=payload)
         self.assertExit(r, 0)
         return r.stdout.strip()
 
@@ -314,6 +315,10 @@ class Unstarted(Programs):
                                      (["--handle", "a=true", "--handle", "a=false"], 78, ["a=false", "already"]),
                                      (["--handle", "a=true", "--shell", "a=false"], 78, ["a=false", "already"]),
                                      (["--handle", "exec=true"], 78, ["--exec", "already"]),
+                                     (["--shell", "a= "], 78, ["a= ", "command"]),
+                                     ([w for n in range(64) for w in ("--handle", f"k{n}=true")], 78, ["64 handlers"]),
+                                     ([w for n in range(65) for w in ("-q", f"k{n}.*")], 78, ["--queue", "64 prefixes"]),
+                                     ([w for n in range(257) for w in ("-q", f"k{n}")], 78, ["--queue", "256 names"]),
                                      (["--prefetch", "3", "--no-prefetch"], 78, ["--no-prefetch", "--prefetch"]),
                                      (["--name", "n" * 200], 78, ["name"])):
             got, said = self.refused("--exec", *options)
@@ -321,6 +326,11 @@ class Unstarted(Programs):
             for word in words:
                 self.assertIn(word, said)
             self.assertNotIn(self.place.endpoint, said)
+
+    def test_as_many_queues_are_served_as_the_manual_says(self):
+        names = [w for n in range(256) for w in ("-q", f"k{n}")] + [w for n in range(64) for w in ("-q", f"k{n}.*")]
+        worker = self.place.worker("--exec", *names)
+        harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
 
     def test_a_plugin_without_handlers_or_with_others_kinds_is_refused(self):
         plugin = os.path.join(harness.BUILD, "tests", "test_plugin.so")
@@ -469,6 +479,11 @@ class Streams(Programs):
                          r"SigBlk:\s+0+\nSigIgn:\s+0+\n")
 
 
+# Maps in which a key stands for the second time.
+TWICE = [b"\x83" + b"".join(msgpack.packb(part) for part in ("argv", ["true"], key, value, key, value))
+         for key, value in (("stdin", b"x"), ("once", True), ("cwd_required", False), ("cwd", "/"), ("env", {"A": "b"}))]
+
+
 class Given(Programs):
     def test_a_program_learns_of_its_job_and_not_of_the_workers_settings(self):
         self.place.worker("--exec", "--name", "here", env={
@@ -514,7 +529,7 @@ class Given(Programs):
         self.place.worker("--exec", "--slots", "1")
         for payload in ({"argv": ["true"], "surprise": 1}, {"argv": []}, {"cwd": "/"}, [],
                         {"argv": ["true"], "env": {"A=B": "c"}}, {"argv": ["true"], "env": []},
-                        {"argv": ["true"], "cwd": ""}, {"argv": ["a\0b"]}):
+                        {"argv": ["true"], "cwd": ""}, {"argv": ["a\0b"]}, *TWICE):
             job = self.exec(payload)
             self.assertIn("stint-worker(1)", self.error(job))
             self.assertEqual(self.place.json("show", job)[0]["attempt"], 1)

@@ -1241,6 +1241,9 @@ PLANTED = [
     ("worker: it starts without a handler", "worker/handlers.c", "    return stint_worker_handlers(w) > 0 ||", "    return true ||"),
     ("worker: what the broker says of its room is not told", "worker/worker.c", "    if (no_room && no_room != w->telling.no_room)\n", "    if (false)\n"),
     ("worker: a refusal is known for ever", PEER, "    s->refusal = NULL;\n", ""),
+    ("worker: a shell runs nothing", "worker/handlers.c", "    if (shell && command[1 +", "    if (false && command[1 +"),
+    ("worker: a handler without a function", "worker/worker.c", "    if (!handler->run)\n        return complain(w, STINT_INVALID, \"it has no function that runs jobs\");\n", ""),
+    ("exec: a key twice", "worker/exec.c", "    w->seen |= 1U << key;\n", ""),
     ("worker: a prefetch that is not kept", "worker/main.c", "    if (c->no_prefetch && c->prefetch != UINT64_MAX && c->prefetch > 0)", "    if (false)"),
     # Needs.
     ("needs: labels are not asked for", FLEET_HAS, "            return false;\n    return true;\n}", "            continue;\n    return true;\n}"),

@@ -309,7 +309,7 @@ a_kind_has_one_handler(void **state)
 {
     struct stint_worker_options options = {.endpoint = "ipc://@x"};
     const struct stint_handler mail = {.kind = "mail", .run = run}, rest = {.run = run},
-                               other = {.kind = "mai", .run = run};
+                               other = {.kind = "mai", .run = run}, none = {.kind = "none"};
     struct stint_worker *made;
     (void)state;
     assert_int_equal(stint_worker_new(&options, &made), STINT_OK);
@@ -319,6 +319,7 @@ a_kind_has_one_handler(void **state)
     assert_non_null(strstr(stint_worker_error(made), "mail has a handler already"));
     assert_int_equal(stint_worker_handle(made, &rest), STINT_INVALID);
     assert_int_equal(stint_worker_handle(made, &other), STINT_OK);
+    assert_int_equal(stint_worker_handle(made, &none), STINT_INVALID);
     assert_int_equal(stint_worker_handlers(made), 3);
     stint_worker_destroy(&made);
 }
