@@ -62,13 +62,28 @@ read_port(const char *at)
     return port;
 }
 
+/* What libzmq would take for several. */
+static bool
+is_one(const char *at, enum endpoint_use use, const char **why)
+{
+    size_t end = strcspn(at, ",;");
+    if (at[end] == '\0')
+        return true;
+    if (use == ENDPOINT_BIND)
+        *why = "one endpoint is one address; each has a --listen of its own, or a line of the file";
+    else if (at[end] == ',')
+        *why = "behind a comma there is another endpoint, which begins with tcp:// or ipc://";
+    else
+        *why = "several endpoints are parted by commas";
+    return false;
+}
+
 static bool
 parse_tcp(const char *at, enum endpoint_use use, struct endpoint *e, const char **why)
 {
     const char *colon = strrchr(at, ':');
-    *why = strchr(at, ';') || strchr(at, ',') ? "one endpoint is one address; give the option again"
-                                              : "write tcp://host:port";
-    if (!colon || strchr(at, ';') || strchr(at, ','))
+    *why = "write tcp://host:port";
+    if (!is_one(at, use, why) || !colon)
         return false;
     e->host = at;
     e->host_bytes = (size_t)(colon - at);
@@ -156,4 +171,33 @@ endpoint_text_is_local(const char *text, enum endpoint_use use)
     struct endpoint e;
     const char *why;
     return endpoint_parse(text, use, &e, &why) && endpoint_is_local(&e);
+}
+
+/* A comma may stand in a path; one that begins an endpoint parts two. */
+size_t
+endpoint_first(const char *list)
+{
+    const char *at = list;
+    while ((at = strchr(at, ',')) != NULL && strncmp(at + 1, "tcp://", 6) != 0 &&
+        strncmp(at + 1, "ipc://", 6) != 0)
+        at++;
+    return at ? (size_t)(at - list) : strlen(list);
+}
+
+bool
+endpoint_list_is_local(const char *list)
+{
+    for (bool more = true; more; list++) {
+        char one[ENDPOINT_BYTES];
+        size_t size = endpoint_first(list);
+        if (size >= sizeof one)
+            return false;
+        memcpy(one, list, size);
+        one[size] = '\0';
+        if (!endpoint_text_is_local(one, ENDPOINT_CONNECT))
+            return false;
+        list += size;
+        more = *list == ',';
+    }
+    return true;
 }

@@ -30,4 +30,9 @@ bool endpoint_is_local(const struct endpoint *endpoint);
 /* Is the text an endpoint at all, and such a one? */
 bool endpoint_text_is_local(const char *text, enum endpoint_use use);
 
+/* Of several with commas between, as to connect: how many bytes the first one has. */
+size_t endpoint_first(const char *list);
+/* Are all of them endpoints, and such ones? */
+bool endpoint_list_is_local(const char *list);
+
 #endif

@@ -18,24 +18,13 @@ refuse(char why[REACH_WHY_BYTES], enum stint_status status, const char *where, c
     return status;
 }
 
-/* A comma may stand in a path; one that begins an endpoint parts two. */
-static size_t
-first_endpoint(const char *text)
-{
-    const char *at = text;
-    while ((at = strchr(at, ',')) != NULL && strncmp(at + 1, "tcp://", 6) != 0 &&
-        strncmp(at + 1, "ipc://", 6) != 0)
-        at++;
-    return at ? (size_t)(at - text) : strlen(text);
-}
-
 static enum stint_status
 take_endpoints(struct reach *r, const char *text, char why[REACH_WHY_BYTES])
 {
     for (bool more = true; more; r->endpoints_count++) {
         struct endpoint e;
         const char *reason;
-        size_t size = first_endpoint(text);
+        size_t size = endpoint_first(text);
         if (r->endpoints_count == REACH_ENDPOINTS_MAX)
             return refuse(why, STINT_BAD_ENDPOINT, text, "there are 8 endpoints already");
         if (size >= ENDPOINT_BYTES)

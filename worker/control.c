@@ -100,7 +100,10 @@ all_pieces(const struct control *c)
 static int
 digit_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9' ? c - '0'
+        : c >= 'a' && c <= 'f'  ? c - 'a' + 10
+        : c >= 'A' && c <= 'F'  ? c - 'A' + 10
+                                : -1;
 }
 
 static bool
@@ -156,38 +159,44 @@ take_cancel(struct control *c, struct stint_task *task, const char *text)
     struct stint_id id;
     c->eager = true;
     if (stint_id_parse(text, &id) != STINT_OK)
-        refuse(c, "what is to be cancelled is no id");
+        refuse(c, *text ? "what is to be cancelled is no id" : "a line that cancels has no id");
     else if (stint_task_cancel(task, &id) != STINT_OK)
         refuse(c, stint_task_error(task));
 }
 
-bool
-control_line(struct control *c, struct stint_task *task, char *line)
+/* False if it says nothing that we know. `broken` is why it can't be taken for what its program has
+ * meant; NULL: it can. How far it is is told all the same. */
+static bool
+take_line(struct control *c, struct stint_task *task, char *line, const char *broken)
 {
-    char *rest = line, *word = strsep(&rest, " \t");
-    if (!rest)
-        return false;
-    rest += strspn(rest, " \t");
+    char *rest = line + strspn(line, " \t"), *word = strsep(&rest, " \t");
+    char nothing[] = "";
+    rest = rest ? rest + strspn(rest, " \t") : nothing;
+    bool jobs = strcmp(word, "jobs") == 0, cancel = strcmp(word, "cancel") == 0;
     if (strcmp(word, "progress") == 0)
         return take_progress(task, rest);
-    if (strcmp(word, "jobs") == 0)
+    if ((jobs || cancel) && broken)
+        refuse(c, broken);
+    else if (jobs)
         take_jobs(c, task, rest);
-    else if (strcmp(word, "cancel") == 0)
+    else if (cancel)
         take_cancel(c, task, rest);
-    else
-        return false;
-    return true;
+    return jobs || cancel;
 }
 
 static void
 end_line(struct control *c, struct stint_task *task)
 {
     char id[STINT_ID_TEXT_BYTES];
+    const char *broken = c->cut          ? "a line has more than 4096 bytes"
+        : memchr(c->line, '\0', c->used) ? "a line has a byte that is 0"
+                                         : NULL;
     while (c->used > 0 && isspace((unsigned char)c->line[c->used - 1]))
         c->used--;
     c->line[c->used] = '\0';
-    bool known = c->used == 0 || control_line(c, task, c->line);
+    bool known = c->used == 0 || take_line(c, task, c->line, broken);
     c->used = 0;
+    c->cut = false;
     if (known || c->told)
         return;
     c->told = true;
@@ -204,6 +213,7 @@ control_take(struct control *c, struct stint_task *task, const char *bytes, size
         size_t room = CONTROL_LINE_BYTES - c->used, taken = size < room ? size : room;
         memcpy(c->line + c->used, bytes, taken);
         c->used += taken;
+        c->cut |= taken < size;
         if (!end)
             return;
         end_line(c, task);
@@ -226,6 +236,7 @@ control_hear(struct control *c, struct stint_task *task)
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         close(c->fd);
         c->fd = -1;
+        end_line(c, task); /* there is no more of it */
     }
 }
 
@@ -247,6 +258,7 @@ control_end(struct control *c, struct stint_task *task)
         if (n > 0)
             control_take(c, task, bytes, (size_t)n);
     }
+    end_line(c, task);
     if (c->pieces)
         refuse(c, "of some jobs not all was told");
 }

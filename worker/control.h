@@ -7,7 +7,7 @@
  *     cancel ID                   a job that is cancelled with its end
  *
  * What it asks for becomes real if it ends with exit code 0. What can't be read of that is not
- * passed over: the run has failed.
+ * passed over: the run has failed. The last line may end with what was written, without a newline.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -36,6 +36,7 @@ struct control {
     uint64_t deaf_until_ms;
     char line[CONTROL_LINE_BYTES + 1];
     size_t used;
+    bool cut; /* of this line the rest was passed over */
     bool told; /* that it said what is none of this */
     bool eager; /* it told of jobs: there may be more of them, and it is heard at once */
     struct pieces *pieces;
@@ -53,7 +54,5 @@ control_take(struct control *control, struct stint_task *task, const char *bytes
 /* The program has ended: takes what it has written and we have not heard. */
 void control_end(struct control *control, struct stint_task *task);
 void control_forget(struct control *control);
-/* A line, which is changed: false if it says nothing that we know. */
-bool control_line(struct control *control, struct stint_task *task, char *line);
 
 #endif

@@ -10,6 +10,7 @@
 /* A payload as read; texts are ours. */
 struct wish {
     struct command command;
+    unsigned seen; /* keys, a bit each */
     char **argv, **environment;
     char *directory;
 };
@@ -98,32 +99,43 @@ is_key(const msgpack_object *o, const char *key)
         memcmp(o->via.str.ptr, key, o->via.str.size) == 0;
 }
 
+enum key { KEY_ARGV, KEY_CWD, KEY_ENV, KEY_STDIN, KEY_ONCE, KEY_CWD_REQUIRED, KEYS };
+static const char *const keys[KEYS] = {"argv", "cwd", "env", "stdin", "once", "cwd_required"};
+
 /* Reads one pair of the map form; false if it is wrong or there for the second time. */
 static bool
 read_pair(const msgpack_object_kv *pair, struct wish *w)
 {
-    const msgpack_object *key = &pair->key, *value = &pair->val;
+    const msgpack_object *value = &pair->val;
     const char *data;
-    if (is_key(key, "argv"))
-        return !w->argv && (w->argv = arguments_of(value));
-    if (is_key(key, "cwd"))
-        return !w->directory && (w->directory = text_of(value)) && *w->directory;
-    if (is_key(key, "env"))
-        return !w->environment && (w->environment = environment_of(value));
-    if (is_key(key, "stdin")) {
-        bool good = bytes_of(value, &data, &w->command.input_bytes);
-        w->command.input = good ? data : NULL;
-        return good;
+    unsigned key = 0;
+    while (key < KEYS && !is_key(&pair->key, keys[key]))
+        key++;
+    if (key == KEYS || w->seen & 1U << key)
+        return false;
+    w->seen |= 1U << key;
+    switch ((enum key)key) {
+    case KEY_ARGV:
+        return (w->argv = arguments_of(value)) != NULL;
+    case KEY_CWD:
+        return (w->directory = text_of(value)) && *w->directory;
+    case KEY_ENV:
+        return (w->environment = environment_of(value)) != NULL;
+    case KEY_STDIN:
+        if (!bytes_of(value, &data, &w->command.input_bytes))
+            return false;
+        w->command.input = data;
+        return true;
+    case KEY_ONCE:
+        w->command.once = value->type == MSGPACK_OBJECT_BOOLEAN && value->via.boolean;
+        break;
+    case KEY_CWD_REQUIRED:
+        w->command.directory_required = value->type == MSGPACK_OBJECT_BOOLEAN && value->via.boolean;
+        break;
+    case KEYS:
+        break;
     }
-    if (value->type != MSGPACK_OBJECT_BOOLEAN)
-        return false;
-    if (is_key(key, "once"))
-        w->command.once = value->via.boolean;
-    else if (is_key(key, "cwd_required"))
-        w->command.directory_required = value->via.boolean;
-    else
-        return false;
-    return true;
+    return value->type == MSGPACK_OBJECT_BOOLEAN;
 }
 
 static bool

@@ -137,6 +137,10 @@ add_handler(struct stint_worker *w, const struct stint_handler *handler, const c
     enum stint_status status = stint_worker_handle(w, handler);
     if (status == STINT_BAD_NAME)
         return complain("the kind's name must be " NAME_RULE, text);
+    if (status == STINT_TOO_MANY)
+        return complain("there are 64 handlers already", text);
+    if (status == STINT_INVALID)
+        return complain("its kind has a handler already", text);
     return status == STINT_OK || complain(stint_status_text(status), text);
 }
 
@@ -148,6 +152,8 @@ add_program(struct stint_worker *w, struct handlers *all, struct runner *runner,
     const char *command = strchr(text, '='), *why;
     if (!command)
         return complain("write KIND=COMMAND", text);
+    if (shell && command[1 + strspn(command + 1, " \t\n")] == '\0')
+        return complain("there is no command in it", text);
     struct program_handler *h = calloc(1, sizeof *h);
     if (!h || !(h->kind = strndup(text, (size_t)(command - text))))
         abort();
@@ -177,7 +183,12 @@ add_plugin(struct stint_worker *w, const char *path)
     *(void **)&entry = dlsym(object, STINT_PLUGIN_ENTRY);
     if (!entry)
         return complain("it has no entry point " STINT_PLUGIN_ENTRY, path);
-    return entry(w) || complain("the plugin refused to start", path);
+    if (entry(w))
+        return true;
+    char what[800];
+    const char *why = stint_worker_error(w);
+    (void)snprintf(what, sizeof what, "the plugin refused to start%s%s", *why ? ": " : "", why);
+    return complain(what, path);
 }
 
 bool
@@ -197,7 +208,10 @@ handlers_add(struct stint_worker *w, struct handlers *h, struct runner *runner)
         .make = make_exec_slot,
         .destroy = destroy_exec_slot,
         .context = runner};
-    return !h->exec || add_handler(w, &exec, "--exec");
+    if (h->exec && !add_handler(w, &exec, "--exec"))
+        return false;
+    return stint_worker_handlers(w) > 0 ||
+        complain("it has registered no handler, and there is none else", h->plugins.items[0]);
 }
 
 bool
@@ -234,12 +248,15 @@ names_check(const struct list *names, const char *setting, const char *what)
 bool
 queues_check(const struct list *queues, const char *setting)
 {
+    uint32_t prefixes = 0;
     for (uint32_t i = 0; i < queues->count; i++) {
         const char *text = queues->items[i];
         struct slice queue = {(const uint8_t *)text, strlen(text)};
         if (!prefix_is_valid(queue) && !name_is_valid(queue))
             return complain_of_name(
                 text, setting, "a queue's name", "; a * behind it: all that begin so");
+        prefixes += pattern_is_open(queue);
     }
-    return true;
+    return (prefixes <= LIMIT_PREFIXES && queues->count - prefixes <= LIMIT_QUEUES_SERVED) ||
+        complain("a worker serves at most 256 names and 64 prefixes", setting);
 }

@@ -2,9 +2,10 @@
 #ifndef HANDLERS_H
 #define HANDLERS_H
 
+#include "limit.h"
 #include "runner.h"
 
-enum { LIST_MAX = 256 };
+enum { LIST_MAX = LIMIT_QUEUES_SERVED + LIMIT_PREFIXES };
 
 /* A setting that may be given several times. */
 struct list {

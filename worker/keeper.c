@@ -50,10 +50,11 @@ keeper_block_signals(void)
 void
 keeper_told(void *context, enum stint_worker_event event, uint32_t running, const char *detail)
 {
-    const struct keeper *k = context;
+    struct keeper *k = context;
     switch (event) {
     case STINT_WORKER_CONNECTED:
         guard_tell(k->guard, GUARD_CONNECTED);
+        atomic_store(&k->refused, false);
         log_event(LOG_LEVEL_INFO, "connected", LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint)));
         break;
     case STINT_WORKER_LOST:
@@ -63,6 +64,8 @@ keeper_told(void *context, enum stint_worker_event event, uint32_t running, cons
                 LOG_TEXT("why", *detail ? detail : NULL)));
         break;
     case STINT_WORKER_REFUSED:
+    case STINT_WORKER_NO_ROOM:
+        atomic_store(&k->refused, true);
         log_event(LOG_LEVEL_WARN, "the broker refuses us; keeps trying",
             LOG_FIELDS(LOG_TEXT("endpoint", k->endpoint), LOG_TEXT("why", detail)));
         break;
@@ -163,7 +166,9 @@ look_for_broker(const struct keeper *k, struct watch *w)
         w->heard_ms = now_ms;
         w->silent_ms = SILENT_MS;
     } else if (now_ms - w->heard_ms >= w->silent_ms && w->stops == 0) {
-        log_event(LOG_LEVEL_WARN, "no broker answers; keeps trying",
+        log_event(LOG_LEVEL_WARN,
+            atomic_load(&k->refused) ? "no broker takes us; keeps trying"
+                                     : "no broker answers; keeps trying",
             LOG_FIELDS(
                 LOG_TEXT("endpoint", k->endpoint), LOG_NUMBER("for_ms", now_ms - w->heard_ms)));
         w->silent_ms = 4 * w->silent_ms;

@@ -14,6 +14,7 @@ struct keeper {
     struct runner *runner;
     const char *endpoint;
     uint64_t drain_ms;
+    atomic_bool refused; /* since there was a conversation, a broker has said no */
 };
 
 /* Before the worker is made: its threads are not to take the signals. */

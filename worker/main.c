@@ -156,6 +156,7 @@ exit_code(enum stint_status status)
     case STINT_BAD_KEY:
     case STINT_BAD_NAME:
     case STINT_TOO_MANY:
+    case STINT_INVALID:
         return EX_CONFIG;
     default:
         return EX_OSERR;
@@ -188,7 +189,7 @@ log_started(const struct config *c, const char *name, uint32_t slots)
     const struct list kinds[] = {h->handles, h->shells, h->plugins, exec};
     char *kinds_text = join(kinds, sizeof kinds / sizeof *kinds);
     char *queues_text = join(c->queues.count ? &c->queues : &usual, 1);
-    bool near = endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT);
+    bool near = endpoint_list_is_local(c->endpoint);
     log_event(LOG_LEVEL_INFO, "started",
         LOG_FIELDS(LOG_TEXT("endpoint", c->endpoint), LOG_TEXT("name", name),
             LOG_TEXT("queues", queues_text), LOG_TEXT("kinds", kinds_text),
@@ -233,7 +234,7 @@ run(struct config *c, struct runner *runner, uint32_t slots, uint32_t most)
         options.prefetch = STINT_NO_PREFETCH;
     keeper_block_signals();
     /* A core file would hold our key. And a child that becomes another user shares our memory. */
-    if (c->key || getenv("STINT_KEY") || !endpoint_text_is_local(c->endpoint, ENDPOINT_CONNECT) ||
+    if (c->key || c->broker_key || !endpoint_list_is_local(c->endpoint) ||
         c->manner.identity.changes)
         (void)prctl(PR_SET_DUMPABLE, 0);
     enum stint_status status = stint_worker_new(&options, &keeper.worker);
@@ -336,6 +337,8 @@ read_cores(const char *text, uint64_t *cpu_us)
 static bool
 check_size(const struct config *c)
 {
+    if (c->no_prefetch && c->prefetch != UINT64_MAX && c->prefetch > 0)
+        return complain("with --no-prefetch no jobs are held ahead", "--prefetch");
     if (c->labels.count > LIMIT_LABELS)
         return complain("a worker has at most 16 labels", "--label");
     if (c->sizing.local_max && c->slots)

@@ -43,6 +43,7 @@ enum stint_worker_event {
     STINT_WORKER_RESUMED,
     STINT_WORKER_LEAVES, /* it is to end by itself; detail: why. DRAINING follows */
     STINT_WORKER_REFUSED, /* no conversation may begin; detail: why. It is tried again */
+    STINT_WORKER_NO_ROOM, /* the broker has no room for it now; detail: why. It is tried again */
 };
 
 struct stint_worker_options {
@@ -114,15 +115,19 @@ stint_worker_new(const struct stint_worker_options *options, struct stint_worker
 STINT_EXPORT const char *stint_worker_new_error(void);
 STINT_EXPORT void stint_worker_destroy(struct stint_worker **worker);
 
-/* Add a handler, before stint_worker_run. The handler is copied, its kind too.
- * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers). */
+/* Add a handler, before stint_worker_run. The handler is copied, its kind too. A kind has one.
+ * Errors: STINT_BAD_NAME, STINT_TOO_MANY (64 handlers), STINT_INVALID (the kind has one already,
+ * or it has no `run`), STINT_WRONG_STATE (the worker runs, or has run), STINT_NO_MEMORY. */
 STINT_EXPORT enum stint_status
 stint_worker_handle(struct stint_worker *worker, const struct stint_handler *handler);
+/* How many were added. */
+STINT_EXPORT uint32_t stint_worker_handlers(const struct stint_worker *worker);
 
 /* Serve until stopped, then finish what runs, give back what does not, and say goodbye. A broker
- * that is away is waited for. Errors: STINT_VERSION_MISMATCH, STINT_UNSUPPORTED (the broker is too
- * old: it does not know kinds, or prefixes of queues), STINT_DENIED, STINT_BAD_ENDPOINT,
- * STINT_SYSTEM (no threads). */
+ * that is away is waited for. A worker runs once: to go on, make another one. Errors: STINT_INVALID
+ * (no handler), STINT_WRONG_STATE (it runs, or has run), STINT_VERSION_MISMATCH, STINT_UNSUPPORTED
+ * (the broker is too old: it does not know kinds, or prefixes of queues), STINT_DENIED,
+ * STINT_BAD_ENDPOINT, STINT_SYSTEM (no threads). */
 STINT_EXPORT enum stint_status stint_worker_run(struct stint_worker *worker);
 
 /* Stop: the first call lets running jobs finish, the second cancels them, which gives them back.
@@ -133,7 +138,7 @@ STINT_EXPORT void stint_worker_stop(struct stint_worker *worker);
  * begun are given back. Counted from the last call. Any thread. */
 STINT_EXPORT void stint_worker_hold_off(struct stint_worker *worker, uint32_t ms);
 
-/* A sentence about why stint_worker_run ended. */
+/* A sentence about why stint_worker_run ended, or stint_worker_handle refused. */
 STINT_EXPORT const char *stint_worker_error(const struct stint_worker *worker);
 
 /* Is the conversation with the broker open now? Any thread. */

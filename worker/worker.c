@@ -41,6 +41,14 @@ complain(struct stint_worker *w, enum stint_status status, const char *detail)
     return status;
 }
 
+/* It runs, or has run. */
+static enum stint_status
+too_late(struct stint_worker *w, const char *why)
+{
+    (void)snprintf(w->error, sizeof w->error, "worker at %s: %s", w->endpoint, why);
+    return STINT_WRONG_STATE;
+}
+
 /* Names and prefixes, each no more than the broker takes. */
 static enum stint_status
 check_queues(const char *const *queues, uint32_t count)
@@ -226,12 +234,34 @@ stint_worker_destroy(struct stint_worker **worker)
     *worker = NULL;
 }
 
+/* Of exactly this kind, or with NULL of all that have none. */
+static bool
+has_handler(const struct stint_worker *w, const char *kind)
+{
+    for (uint32_t i = 0; i < w->served.handlers_count; i++) {
+        const char *taken = w->served.handlers[i].kind;
+        if (kind && taken ? strcmp(kind, taken) == 0 : kind == taken)
+            return true;
+    }
+    return false;
+}
+
 enum stint_status
 stint_worker_handle(struct stint_worker *w, const struct stint_handler *handler)
 {
+    char detail[STINT_NAME_BYTES + 32];
     const char *kind = handler->kind;
+    if (atomic_load(&w->shared.ran))
+        return too_late(w, "handlers are added before it runs");
     if (kind && !name_is_valid((struct slice){(const uint8_t *)kind, strlen(kind)}))
         return complain(w, STINT_BAD_NAME, kind);
+    if (!handler->run)
+        return complain(w, STINT_INVALID, "it has no function that runs jobs");
+    if (has_handler(w, kind)) {
+        (void)snprintf(
+            detail, sizeof detail, "%s has a handler already", kind ? kind : "every other kind");
+        return complain(w, STINT_INVALID, detail);
+    }
     if (w->served.handlers_count == HANDLERS_MAX)
         return complain(w, STINT_TOO_MANY, "64 handlers");
     struct stint_handler *mine = &w->served.handlers[w->served.handlers_count++];
@@ -239,6 +269,12 @@ stint_worker_handle(struct stint_worker *w, const struct stint_handler *handler)
     if (kind && !(mine->kind = strdup(kind)))
         return STINT_NO_MEMORY;
     return STINT_OK;
+}
+
+uint32_t
+stint_worker_handlers(const struct stint_worker *w)
+{
+    return w->served.handlers_count;
 }
 
 void
@@ -442,10 +478,13 @@ static void
 tell_refusal(struct stint_worker *w)
 {
     bool final;
-    const char *refusal = link_refusal(w->link, &final);
+    const char *refusal = link_refusal(w->link, &final), *no_room = w->session.refusal;
     if (refusal && refusal != w->telling.refusal)
         worker_say(w, STINT_WORKER_REFUSED, refusal);
+    if (no_room && no_room != w->telling.no_room)
+        worker_say(w, STINT_WORKER_NO_ROOM, no_room);
     w->telling.refusal = refusal;
+    w->telling.no_room = no_room;
 }
 
 static enum stint_status
@@ -564,6 +603,8 @@ stint_worker_run(struct stint_worker *w)
 {
     if (w->served.handlers_count == 0)
         return complain(w, STINT_INVALID, "it has no handler");
+    if (atomic_exchange(&w->shared.ran, true))
+        return too_late(w, "it has run already, and a worker runs once: make another one");
     tell_kinds(w);
     uint64_t now_ms = wire_now_ms();
     atomic_store(&w->shared.turned_ms, now_ms);

@@ -158,6 +158,7 @@ struct served {
 
 /* What other threads ask for, and are told. */
 struct shared {
+    atomic_bool ran; /* stint_worker_run was called, with handlers */
     atomic_uint stops; /* calls of stint_worker_stop */
     atomic_bool connected;
     _Atomic uint64_t held_off_ms; /* no new jobs until then */
@@ -170,7 +171,8 @@ struct telling {
     void (*told)(
         void *context, enum stint_worker_event event, uint32_t running, const char *detail);
     void *context;
-    const char *refusal; /* that was told last; NULL: none since there was a conversation */
+    const char *refusal,
+        *no_room; /* that were told last; NULL: none since there was a conversation */
 };
 
 /* When the broker was told how far jobs are, and of which slot last. */

@@ -231,7 +231,8 @@ handle(struct hold *h)
     bool good = true;
     for (size_t i = 0; good && (kinds ? kinds[i] != NULL : i == 0); i++) {
         handler.kind = kinds ? kinds[i] : all[0];
-        good = stint_worker_handle(h->worker, &handler) == STINT_OK;
+        enum stint_status status = stint_worker_handle(h->worker, &handler);
+        good = status == STINT_OK || status == STINT_INVALID; /* it is named twice */
     }
     return good;
 }

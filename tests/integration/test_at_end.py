@@ -89,6 +89,41 @@ class AtEnd(harness.Case):
             self.assertIn(told, self.shown(job)["error"])
         self.assertEqual(self.jobs_in("next"), [])
 
+    def test_no_line_that_asks_for_something_is_passed_over(self):
+        self.worker()
+        other = self.place.stint("submit", "-q", "else", "other").stdout.strip()
+        for script, told in (("printf 'jobs a 9301' >&8", "not all was told"),
+                             ("printf 'jobs a 93' >&8; exec 8>&-; sleep 0.1", "not all was told"),
+                             ("printf 'cancel' >&8", "no id"), ("echo cancel >&8", "no id"),
+                             ("X=; echo \"cancel $X\" >&8", "no id"), ("X=; echo \"jobs $X\" >&8", "no name"),
+                             ("echo '\tcancel x' >&8", "no id"), ("echo jobs a >&8", "with its end was refused"),
+                             (f"printf '%5000s\\n' x | sed 's/^/cancel {other}/' >&8", "4096 bytes"),
+                             (f"printf 'cancel {other}%5000s' x >&8", "4096 bytes"),
+                             ("printf 'jobs a %05000d\\njobs a\\n' 0 >&8", "4096 bytes"),
+                             (f"printf 'cancel {other}\\0 x\\n' >&8", "a byte that is 0")):
+            with self.subTest(script=script):
+                job = self.start(script, "--attempts", "1")
+                self.assertExit(self.place.stint("wait", "-Q", job), 1)
+                self.assertIn("with its end was refused", self.shown(job)["error"])
+                self.assertIn(told, self.shown(job)["error"])
+        self.assertEqual(self.place.state(other), "ready")
+
+    def test_digits_may_be_large(self):
+        self.worker()
+        self.until(self.start("""set -e
+            stint submit --at-end -q next x 8>lines; grep -q ' .* .*[abcdef]' lines
+            tr a-f A-F <lines | sed s/joBs/jobs/ >&8""", "--wd", self.place.path()), "succeeded")
+        self.assertEqual(self.payloads("next"), ["x"])
+
+    def test_the_last_line_needs_no_end(self):
+        self.worker()
+        for script in ("printf 'cancel %s' >&8", "echo '  cancel  %s ' >&8",
+                       "printf 'progress 1\\ncancel %s' >&8; exec 8>&-; sleep 0.2"):
+            with self.subTest(script=script):
+                other = self.place.stint("submit", "-q", "else", "other").stdout.strip()
+                self.until(self.start(script % other), "succeeded")
+                self.assertEqual(self.place.state(other), "cancelled")
+
     def test_elsewhere_it_is_said_that_it_can_not_be(self):
         for args, env, word in ((["submit", "--at-end", "x"], {}, "not within a job"),
                                 (["cancel", "--at-end", "0.1.100.1"], {}, "not within a job"),

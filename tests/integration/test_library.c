@@ -663,6 +663,37 @@ a_worker_tells_how_long_it_stands_still(void **state)
     close(gate[1]);
 }
 
+/* As soon as it is connected. */
+static void
+stop_it(void *worker, enum stint_worker_event event, uint32_t running, const char *detail)
+{
+    (void)running;
+    (void)detail;
+    if (event == STINT_WORKER_CONNECTED)
+        stint_worker_stop(*(struct stint_worker **)worker);
+}
+
+static void
+a_worker_runs_once(void **state)
+{
+    struct stint_worker *w;
+    const struct stint_handler handler = {.run = never_run}, late = {.kind = "k", .run = never_run};
+    const char *queue = "runs-once";
+    const struct stint_worker_options options = {
+        .queues = &queue, .queues_count = 1, .told = stop_it, .told_context = &w};
+    (void)state;
+    assert_int_equal(stint_worker_new(&options, &w), STINT_OK);
+    assert_int_equal(stint_worker_run(w), STINT_INVALID); /* it has not run by that */
+    assert_int_equal(stint_worker_handle(w, &handler), STINT_OK);
+    assert_int_equal(stint_worker_run(w), STINT_OK);
+    assert_int_equal(stint_worker_run(w), STINT_WRONG_STATE);
+    assert_non_null(strstr(stint_worker_error(w), "runs once"));
+    assert_int_equal(stint_worker_handle(w, &late), STINT_WRONG_STATE);
+    assert_int_equal(stint_worker_handlers(w), 1);
+    assert_int_equal(stint_worker_run(w), STINT_WRONG_STATE);
+    stint_worker_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -683,6 +714,7 @@ main(void)
         cmocka_unit_test(a_clients_name_may_be_long_and_has_to_be_utf_8),
         cmocka_unit_test(workers_are_told_what_to_do_and_how_many_they_were_is_told),
         cmocka_unit_test(a_worker_tells_how_long_it_stands_still),
+        cmocka_unit_test(a_worker_runs_once),
         cmocka_unit_test(a_full_queue_refuses_the_rest_of_a_large_call),
         cmocka_unit_test(a_broker_that_is_not_there_is_told_from_one_that_is_slow),
         cmocka_unit_test(a_queue_is_controlled_and_tells_how_it_stands),

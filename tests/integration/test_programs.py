@@ -15,6 +15,7 @@ import unittest
 import msgpack
 
 import harness
+import peer
 
 
 def alive(pid):
@@ -36,8 +37,9 @@ class Programs(harness.Case):
         return self.exec({"argv": ["sh", "-c", script]}, *options)
 
     def exec(self, payload, *options):
-        r = self.place.stint("submit", "-k", "exec", "-f", "-", *options,
-                             input=msgpack.packb(payload))
+        if not isinstance(payload, bytes):
+            payload = msgpack.packb(payload)
+        r = self.place.stint("submit", "-k", "exec", "-f", "-", *options, input=payload)
         self.assertExit(r, 0)
         return r.stdout.strip()
 
@@ -310,12 +312,38 @@ class Unstarted(Programs):
                                      (["--slots", "0"], 64, ["slots", "1 to 65536"]),
                                      (["--slots", "65537"], 64, ["slots", "1 to 65536"]),
                                      (["--handle", "b ad=true"], 78, ["b ad=true", "kind"]),
+                                     (["--handle", "a=true", "--handle", "a=false"], 78, ["a=false", "already"]),
+                                     (["--handle", "a=true", "--shell", "a=false"], 78, ["a=false", "already"]),
+                                     (["--handle", "exec=true"], 78, ["--exec", "already"]),
+                                     (["--shell", "a= "], 78, ["a= ", "command"]),
+                                     ([w for n in range(64) for w in ("--handle", f"k{n}=true")], 78, ["64 handlers"]),
+                                     ([w for n in range(65) for w in ("-q", f"k{n}.*")], 78, ["--queue", "64 prefixes"]),
+                                     ([w for n in range(257) for w in ("-q", f"k{n}")], 78, ["--queue", "256 names"]),
+                                     (["--prefetch", "3", "--no-prefetch"], 78, ["--no-prefetch", "--prefetch"]),
                                      (["--name", "n" * 200], 78, ["name"])):
             got, said = self.refused("--exec", *options)
             self.assertEqual(got, code, said)
             for word in words:
                 self.assertIn(word, said)
             self.assertNotIn(self.place.endpoint, said)
+
+    def test_as_many_queues_are_served_as_the_manual_says(self):
+        names = [w for n in range(256) for w in ("-q", f"k{n}")] + [w for n in range(64) for w in ("-q", f"k{n}.*")]
+        worker = self.place.worker("--exec", *names)
+        harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
+
+    def test_a_plugin_without_handlers_or_with_others_kinds_is_refused(self):
+        plugin = os.path.join(harness.BUILD, "tests", "test_plugin.so")
+        for options, env, word in (([], {"PLUGIN_IS_EMPTY": "1"}, "no handler"),
+                                   (["--handle", "turn=cat"], {}, "turn has a handler already"),
+                                   (["--plugin", plugin], {}, "turn has a handler already")):
+            code, said = self.refused("--plugin", plugin, *options, env=env)
+            self.assertEqual(code, 78, said)
+            self.assertIn(word, said)
+            self.assertNotIn("started", said)
+        self.place.worker("--plugin", plugin, "--handle", "echo=cat", env={"PLUGIN_IS_EMPTY": "1"})
+        job = self.place.stint("submit", "-k", "echo", "x").stdout.strip()
+        self.assertEqual(self.result(job), "x")
 
     def test_a_program_that_goes_missing_fails_no_job(self):
         path, away = self.place.path("tool"), self.place.path("away")
@@ -451,6 +479,11 @@ class Streams(Programs):
                          r"SigBlk:\s+0+\nSigIgn:\s+0+\n")
 
 
+# Maps in which a key stands for the second time.
+TWICE = [b"\x83" + b"".join(msgpack.packb(part) for part in ("argv", ["true"], key, value, key, value))
+         for key, value in (("stdin", b"x"), ("once", True), ("cwd_required", False), ("cwd", "/"), ("env", {"A": "b"}))]
+
+
 class Given(Programs):
     def test_a_program_learns_of_its_job_and_not_of_the_workers_settings(self):
         self.place.worker("--exec", "--name", "here", env={
@@ -496,7 +529,7 @@ class Given(Programs):
         self.place.worker("--exec", "--slots", "1")
         for payload in ({"argv": ["true"], "surprise": 1}, {"argv": []}, {"cwd": "/"}, [],
                         {"argv": ["true"], "env": {"A=B": "c"}}, {"argv": ["true"], "env": []},
-                        {"argv": ["true"], "cwd": ""}, {"argv": ["a\0b"]}):
+                        {"argv": ["true"], "cwd": ""}, {"argv": ["a\0b"]}, *TWICE):
             job = self.exec(payload)
             self.assertIn("stint-worker(1)", self.error(job))
             self.assertEqual(self.place.json("show", job)[0]["attempt"], 1)
@@ -556,6 +589,27 @@ class Stops(Programs):
         harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
         self.place.broker_process.kill()
         harness.wait_until(lambda: "connection is lost" in worker.log(), "it says that it lost it")
+
+    def test_of_several_brokers_one_elsewhere_is_enough_to_warn_of_exec(self):
+        near, far, away = f"ipc://{self.place.path('none')}", "tcp://127.0.0.2:1", "tcp://192.0.2.1:1"
+        for endpoint, warned in ((near, False), (f"{near},{far}", False), (f"{far},{far}", False),
+                                 (f"{near},{away}", True), (f"{away},{near}", True)):
+            worker = self.place.worker("--exec", "--endpoint", endpoint, env={"HOME": self.place.path()})
+            harness.wait_until(lambda w=worker: "event=started" in w.log(), "it is started")
+            self.assertEqual(worker.stop(), 0)
+            self.assertEqual("whoever can reach the broker" in worker.log(), warned, endpoint)
+
+    def test_a_worker_that_the_broker_has_no_room_for_says_so_and_goes_on(self):
+        self.place.broker_process.stop()
+        self.place.broker("--peers-max", "1")
+        first = peer.Client(self.place.endpoint)
+        worker = self.place.worker("--exec", "--slots", "1")
+        harness.wait_until(lambda: "the broker has no room for us" in worker.log(), "it says so")
+        harness.wait_until(lambda: "no broker takes us" in worker.log(), "it says so again")
+        self.assertNotIn("no broker answers", worker.log())
+        self.assertEqual(worker.log().count("refuses us"), 1)
+        first.close()
+        harness.wait_until(lambda: "event=connected" in worker.log(), "it is connected")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Take(harness.Case):
     def test_queues_and_kinds_are_chosen(self):
         self.submit("a", "-q", "one", "-k", "mail")
         wanted = self.submit("b", "-q", "two", "-k", "thumb")
-        ticket, payload = self.take("-q", "one", "-q", "two", "-k", "thumb")
+        ticket, payload = self.take("-q", "one", "-q", "two", "-k", "thumb", "-k", "thumb")
         self.assertEqual((ticket, payload), (f"{wanted}/1", "b"))
         self.settle(ticket)
         wanted = self.submit("c", "-q", "news.today", "-k", "mail")

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 static bool
 good(const char *text, enum endpoint_use use)
@@ -78,6 +79,27 @@ paths_have_the_length_the_kernel_has_room_for(void **state)
     }
 }
 
+static void
+of_several_it_is_said_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *text, *word;
+        enum endpoint_use use;
+    } rows[] = {{"tcp://127.0.0.1:1,bar", "behind a comma", ENDPOINT_CONNECT},
+        {"tcp://h:1,", "behind a comma", ENDPOINT_CONNECT},
+        {"tcp://h:1;tcp://i:1", "by commas", ENDPOINT_CONNECT},
+        {"tcp://h:1,tcp://i:1", "one address", ENDPOINT_BIND},
+        {"tcp://h:1;i:1", "one address", ENDPOINT_BIND}, {"tcp://h", "host:port", ENDPOINT_BIND}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct endpoint e;
+        const char *why;
+        assert_false(endpoint_parse(rows[i].text, rows[i].use, &e, &why));
+        assert_non_null(strstr(why, rows[i].word));
+        assert_null(strstr(why, "option")); /* it may stand in a variable */
+    }
+}
+
 static bool
 local(const char *text)
 {
@@ -107,6 +129,20 @@ only_this_host_reaches_what_is_local(void **state)
     assert_false(local("tcp://eth0:1"));
 }
 
+static void
+several_are_local_if_each_of_them_is(void **state)
+{
+    (void)state;
+    assert_true(endpoint_list_is_local("ipc://x,y"));
+    assert_true(endpoint_list_is_local("ipc://x,tcp://127.0.0.1:1,ipc://y"));
+    assert_true(endpoint_list_is_local("tcp://localhost:1"));
+    assert_false(endpoint_list_is_local("ipc://x,tcp://h:1"));
+    assert_false(endpoint_list_is_local("tcp://h:1,ipc://x"));
+    assert_false(endpoint_list_is_local("tcp://127.0.0.1:1,tcp://h:1,tcp://127.0.0.1:1"));
+    assert_false(endpoint_list_is_local("tcp://127.0.0.1:1,"));
+    assert_false(endpoint_list_is_local(""));
+}
+
 int
 main(void)
 {
@@ -115,6 +151,8 @@ main(void)
         cmocka_unit_test(what_libzmq_would_take_for_something_else_is_none),
         cmocka_unit_test(a_star_is_only_for_those_that_listen),
         cmocka_unit_test(paths_have_the_length_the_kernel_has_room_for),
+        cmocka_unit_test(of_several_it_is_said_what_is_wrong),
+        cmocka_unit_test(several_are_local_if_each_of_them_is),
         cmocka_unit_test(only_this_host_reaches_what_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

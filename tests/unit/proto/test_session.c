@@ -310,14 +310,33 @@ a_version_mismatch_is_the_end_and_too_many_is_not(void **state)
     struct session s;
     (void)state;
     open_session(&s, 0);
+    assert_null(s.refusal);
     (void)refuse(&s, 0, MESSAGE_HELLO, STINT_TOO_MANY);
     assert_int_equal(s.state, SESSION_IDLE);
+    assert_string_equal(s.refusal, "the broker has no room for us");
     session_tick(&s, session_wake_ms(&s));
     assert_int_equal(s.state, SESSION_GREETING);
     (void)refuse(&s, 0, MESSAGE_HELLO, STINT_VERSION_MISMATCH);
     assert_int_equal(s.state, SESSION_FAILED);
     assert_int_equal(s.failure.status, STINT_VERSION_MISMATCH);
     assert_string_equal(s.failure.detail, "detail");
+    session_fini(&s);
+}
+
+static void
+what_the_broker_refused_is_known_until_it_takes_us(void **state)
+{
+    struct session s;
+    (void)state;
+    open_session(&s, 0);
+    (void)refuse(&s, 0, MESSAGE_HELLO, STINT_TOO_MANY);
+    for (unsigned i = 0; i < 4; i++) /* nobody answers meanwhile */
+        session_tick(&s, session_wake_ms(&s));
+    assert_non_null(s.refusal);
+    while (s.state != SESSION_GREETING)
+        session_tick(&s, session_wake_ms(&s));
+    welcome(&s, 100000);
+    assert_null(s.refusal);
     session_fini(&s);
 }
 
@@ -524,6 +543,7 @@ main(void)
         cmocka_unit_test(large_submissions_go_out_as_others_are_answered),
         cmocka_unit_test(what_was_refused_in_an_old_conversation_is_not_heard_in_a_new_one),
         cmocka_unit_test(a_version_mismatch_is_the_end_and_too_many_is_not),
+        cmocka_unit_test(what_the_broker_refused_is_known_until_it_takes_us),
         cmocka_unit_test(a_session_remembers_what_the_broker_can_do),
         cmocka_unit_test(a_worker_with_kinds_does_not_begin_at_a_broker_without),
         cmocka_unit_test(a_worker_with_prefixes_does_not_begin_at_a_broker_without),

@@ -304,6 +304,26 @@ a_worker_takes_as_many_handlers_as_there_is_room_for(void **state)
     stint_worker_destroy(&made);
 }
 
+static void
+a_kind_has_one_handler(void **state)
+{
+    struct stint_worker_options options = {.endpoint = "ipc://@x"};
+    const struct stint_handler mail = {.kind = "mail", .run = run}, rest = {.run = run},
+                               other = {.kind = "mai", .run = run}, none = {.kind = "none"};
+    struct stint_worker *made;
+    (void)state;
+    assert_int_equal(stint_worker_new(&options, &made), STINT_OK);
+    assert_int_equal(stint_worker_handle(made, &mail), STINT_OK);
+    assert_int_equal(stint_worker_handle(made, &rest), STINT_OK);
+    assert_int_equal(stint_worker_handle(made, &mail), STINT_INVALID);
+    assert_non_null(strstr(stint_worker_error(made), "mail has a handler already"));
+    assert_int_equal(stint_worker_handle(made, &rest), STINT_INVALID);
+    assert_int_equal(stint_worker_handle(made, &other), STINT_OK);
+    assert_int_equal(stint_worker_handle(made, &none), STINT_INVALID);
+    assert_int_equal(stint_worker_handlers(made), 3);
+    stint_worker_destroy(&made);
+}
+
 int
 main(void)
 {
@@ -316,6 +336,7 @@ main(void)
         T(each_kind_finds_its_handler_and_its_state_is_made_once),
         cmocka_unit_test(a_worker_is_not_made_of_what_it_can_not_serve),
         cmocka_unit_test(a_worker_takes_as_many_handlers_as_there_is_room_for),
+        cmocka_unit_test(a_kind_has_one_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
