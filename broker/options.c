@@ -10,12 +10,29 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* "Any free port" is another one each time. */
+static bool
+is_listed(const struct options *o, const struct endpoint *e)
+{
+    struct endpoint other;
+    const char *why;
+    bool listed = false;
+    for (size_t i = 0; i < o->endpoints_count && !e->any_port; i++)
+        listed |= endpoint_parse(o->endpoints[i], ENDPOINT_BIND, &other, &why) &&
+            other.ipc == e->ipc && other.port == e->port && other.host_bytes == e->host_bytes &&
+            memcmp(other.host, e->host, e->host_bytes) == 0;
+    return listed;
+}
+
 static bool
 add_endpoint(void *to, const char *value, const char **why)
 {
     struct options *o = to;
     struct endpoint e;
     if (!endpoint_parse(value, ENDPOINT_BIND, &e, why))
+        return false;
+    *why = "it is given twice; once is enough";
+    if (is_listed(o, &e))
         return false;
     *why = "there are 16 endpoints already";
     if (o->endpoints_count == LISTEN_MAX)

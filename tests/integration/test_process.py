@@ -336,6 +336,40 @@ class Limits(harness.Case):
         self.assertExit(self.place.stint("ping"), 0)
         self.assertFalse(os.path.exists(self.place.path("of-the-file")))
 
+    def settings(self, code, *options, text=None, **env):
+        """What the program says of settings that are wrong."""
+        if text is not None:
+            with open(self.place.path("conf"), "w") as f:
+                f.write(text)
+            options = (*options, "--config", self.place.path("conf"))
+        r = subprocess.run([harness.program("stintd"), "--data", self.place.path("data"), *options], env={**os.environ, **env},
+                           capture_output=True, text=True, timeout=harness.DEADLINE_S)
+        self.assertExit(r, code)
+        return r.stderr
+
+    def test_an_endpoint_that_is_given_twice_is_named_so(self):
+        for endpoint in (self.place.endpoint, "tcp://127.0.0.1:5999"):
+            twice = "--listen", endpoint, "--listen", endpoint
+            self.assertIn(f"{endpoint}: it is given twice", self.settings(64, *twice))
+        self.assertIn("given twice", self.settings(78, text=2 * f"listen = {self.place.endpoint}\n"))
+        any_port = "tcp://127.0.0.1:*"
+        self.settings(0, "--check-config", "--listen", any_port, "--listen", any_port)
+
+    @staticmethod
+    def sleeps(pid):
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+    def test_a_configuration_that_never_comes_is_waited_for_until_a_signal(self):
+        os.mkfifo(self.place.path("fifo"))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            p = subprocess.Popen([harness.program("stintd"), "--config", self.place.path("fifo")], stderr=subprocess.PIPE)
+            self.addCleanup(p.communicate)
+            self.addCleanup(p.kill)
+            harness.wait_until(lambda: self.sleeps(p.pid), "it opens the pipe")
+            p.send_signal(number)
+            self.assertEqual(p.wait(20), -number)
+
     def test_the_service_manager_is_told(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(self.place.path("notify"))
