@@ -202,6 +202,8 @@ take_in(const struct options *o, struct fresh *f, struct seal *seal)
     if (!good)
         return upkeep_refuse(EX_IOERR, "can't copy %s to %s: %s", name, o->data, strerror(error));
     int rc = source_judge(seal_read(f->fd, true, seal), name, seal);
+    if (!rc)
+        rc = upkeep_check_number(o, name, seal->broker);
     if (!rc && ftruncate(f->fd, (off_t)seal->size) != 0)
         rc = upkeep_refuse(EX_IOERR, "can't cut the copy of %s: %s", name, strerror(errno));
     return rc;

@@ -85,11 +85,14 @@ check_upkeep(const struct options *o, bool *serves)
     const struct option_upkeep *u = &o->upkeep;
     int asked = o->verify + o->init + (u->backup != NULL) + (u->restore != NULL) +
         (u->load != NULL) + u->compact + u->dump;
+    const char *why = asked > 1
+        ? "--verify, --init, --backup, --restore, --compact, --dump and --load: one at a time"
+        : u->ignore_unknown && !u->load ? "--ignore-unknown is for --load alone"
+                                        : NULL;
     *serves = asked == 0;
-    if (asked > 1)
-        log_refusal(
-            "--verify, --init, --backup, --restore, --compact, --dump and --load: one at a time");
-    return asked <= 1;
+    if (why)
+        log_refusal(why);
+    return !why;
 }
 
 static bool
@@ -184,9 +187,12 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
     };
     const struct program program = {
         "stintd", "the broker of stint", "[OPTION...]", table, sizeof table / sizeof *table};
+    o->broker = UINT64_MAX; /* which none can have */
     *exit_code = settings_exit_code(settings_read(&program, argc, argv));
     if (*exit_code >= 0)
         return false;
+    o->says_broker = o->broker != UINT64_MAX;
+    o->broker = o->says_broker ? o->broker : 0;
     if (o->endpoints_count == 0)
         o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
     find_keys(o);

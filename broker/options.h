@@ -36,6 +36,7 @@ struct options {
     bool allow_remote, require_keys, check_config, verify, init;
     uint64_t store_size, journal_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
+    bool says_broker; /* that was given, and is not just the default */
     struct option_times times;
     struct option_upkeep upkeep;
     struct option_limits max;

@@ -31,6 +31,16 @@ upkeep_refuse(int exit_code, const char *format, ...)
     return exit_code;
 }
 
+int
+upkeep_check_number(const struct options *o, const char *path, int number)
+{
+    if (!o->says_broker || o->broker == (uint64_t)number)
+        return EX_OK;
+    return upkeep_refuse(EX_CONFIG,
+        "%s belongs to broker number %d; give --broker-number %d, or leave it out", path, number,
+        number);
+}
+
 void
 upkeep_on_damage(const char *what)
 {
@@ -305,6 +315,8 @@ source_open(struct source *s, const struct options *o, const char *path, bool an
     *s = (struct source){.data = DATA_CLOSED, .file = -1};
     bool file = is_file(path);
     int rc = file ? source_open_file(path, &s->file, &s->seal) : open_directory(s, path);
+    if (!rc)
+        rc = upkeep_check_number(o, path, s->seal.broker);
     if (!rc && !any_format)
         rc = refuse_old(s, path);
     if (!rc)

@@ -16,6 +16,10 @@
 /* Say why it does not go on, and return the code. */
 int upkeep_refuse(int exit_code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whoever gives a broker's number means data of that broker: say so if they are another's, whose
+ * number the data tell. Returns an exit code. */
+int upkeep_check_number(const struct options *options, const char *path, int number);
+
 /* A page of a data file that contradicts itself: says so, and ends the process. */
 _Noreturn void upkeep_on_damage(const char *what);
 
