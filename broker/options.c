@@ -191,8 +191,8 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
     *exit_code = settings_exit_code(settings_read(&program, argc, argv));
     if (*exit_code >= 0)
         return false;
-    o->says_broker = o->broker != UINT64_MAX;
-    o->broker = o->says_broker ? o->broker : 0;
+    o->upkeep.of_broker = o->broker != UINT64_MAX;
+    o->broker = o->upkeep.of_broker ? o->broker : 0;
     if (o->endpoints_count == 0)
         o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
     find_keys(o);

@@ -23,6 +23,7 @@ struct option_limits {
 struct option_upkeep {
     const char *backup, *restore, *load; /* a file; NULL: it was not asked for */
     bool compact, dump, ignore_unknown;
+    bool of_broker; /* the broker's number was given: the data are to be that one's */
     uint64_t growth_bytes; /* by which a data file that is read may grow meanwhile */
 };
 
@@ -36,7 +37,6 @@ struct options {
     bool allow_remote, require_keys, check_config, verify, init;
     uint64_t store_size, journal_size, disk_free, disk_reserve;
     uint64_t broker; /* its number */
-    bool says_broker; /* that was given, and is not just the default */
     struct option_times times;
     struct option_upkeep upkeep;
     struct option_limits max;

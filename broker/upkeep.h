@@ -29,6 +29,10 @@ _Noreturn void upkeep_on_damage(const char *what);
 bool upkeep_wanted(const struct options *options);
 int upkeep_run(const struct options *options, int signals);
 
+/* Where a copy lies that is never to have a name: one that is checked before it is written to
+ * standard output, or that takes in a journal. */
+const char *upkeep_directory_for_copies(void);
+
 /* Something to read: a data directory, in use or not, or a backup file. */
 struct source {
     struct data data; /* of a directory */

@@ -499,6 +499,61 @@ class Disk(harness.Case):
         self.settle(w, 100, b"r" * 10000)
         self.assertEqual(broker.stop(), 0, broker.log())
 
+    def verify(self, program, env, code=0, options=(), **kwargs):
+        r = subprocess.run([program, "--verify", "--data", self.disk, *options], capture_output=True, text=True,
+                           env={**env, "TMPDIR": self.place.directory}, timeout=harness.DEADLINE_S, **kwargs)
+        self.assertExit(r, code)
+        return r.stdout + r.stderr
+
+    def remount(self, how):
+        subprocess.run(["mount", "-o", "remount," + how, self.disk], check=True)
+
+    def files(self):
+        """What changes when anything is written."""
+        return {f.name: (f.stat().st_mtime_ns, f.stat().st_size) for f in os.scandir(self.disk)}
+
+    @unittest.skipIf(harness.WRAP, "another user may not run the build's libraries")
+    def test_what_can_not_be_written_to_is_verified(self):
+        """As its owner on a disk that is read only, and as somebody else; its broker was stopped, or killed."""
+        program = self.place.program_for_others("stintd")
+        os.chmod(self.place.directory, 0o777)
+        for jobs, end in ((2, harness.Process.stop), (4, harness.Process.kill)):
+            broker = self.start()
+            self.assertExit(self.place.stint("submit", "--each", input="one\ntwo\n"), 0)
+            end(broker)
+            os.chmod(self.disk, 0o755)
+            for file in os.scandir(self.disk):
+                os.chmod(file.path, 0o644)
+            before, beside = self.files(), sorted(os.listdir(self.place.directory))
+            said = [self.verify(*program, user=65534)]
+            self.remount("ro")
+            said.append(self.verify(*program))
+            for text in said:
+                self.assertRegex(text, rf"(?s)ready +{jobs}\n.*problems +0\n")
+            self.assertIn("belongs to broker number 0", self.verify(*program, 78, ["--broker-number", "1"]))
+            used = os.open(self.disk, os.O_RDONLY)
+            fcntl.flock(used, fcntl.LOCK_EX)
+            self.assertIn("another broker", self.verify(*program, 75))
+            os.close(used)
+            self.remount("rw")
+            self.assertEqual(self.files(), before)
+            self.assertEqual(sorted(os.listdir(self.place.directory)), beside)
+
+    def test_damage_is_found_where_nothing_can_be_written(self):
+        broker = self.start()
+        self.assertExit(self.place.stint("submit", "--each", input="one\ntwo\n"), 0)
+        broker.kill()
+        size = os.path.getsize(os.path.join(self.disk, "jobs.lmdb"))
+        os.truncate(os.path.join(self.disk, "jobs.lmdb"), size - 8192)
+        self.remount("ro")
+        self.assertIn("damaged", self.verify(harness.program("stintd"), os.environ, 65))
+        self.remount("rw")
+        os.truncate(os.path.join(self.disk, "jobs.lmdb"), size)
+        os.remove(os.path.join(self.disk, "journal-01"))
+        self.remount("ro")
+        self.assertIn("journal-01", self.verify(harness.program("stintd"), os.environ, 65))
+        self.remount("rw")
+
     def test_a_reserve_that_is_being_used_up_is_told_and_so_is_its_return(self):
         broker = self.start()
         c = peer.Client(self.place.endpoint)
