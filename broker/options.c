@@ -99,13 +99,15 @@ static bool
 check(const struct options *o)
 {
     bool serves;
+    if (!log_choose("stintd", o->log_level, o->log_format)) /* first: it has the others' format */
+        return false;
     if (!check_upkeep(o, &serves) || (serves && !check_keys(o)))
         return false;
     if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
         log_refusal("--lost must be at least twice --heartbeat");
         return false;
     }
-    return log_choose("stintd", o->log_level, o->log_format);
+    return true;
 }
 
 bool

@@ -347,6 +347,16 @@ class Limits(harness.Case):
         self.assertExit(r, code)
         return r.stderr
 
+    def test_settings_that_do_not_go_together_are_told_in_the_format_of_the_log(self):
+        for options in (["--lost", "1s", "--heartbeat", "1s"], ["--verify", "--dump"], ["--require-keys"],
+                        ["--listen", "tcp://*:5999"], ["--log-level", "loud"]):
+            for said in (self.settings(78, *options, STINT_LOG_FORMAT="json"),
+                         self.settings(78, *options, text="log-format = json\n"),
+                         self.settings(78, *options, "--log-format", "json")):
+                line = json.loads(said)
+                self.assertEqual((line["event"], line["level"]), ("not started", "error"))
+                self.assertIn(options[0], line["error"].replace("tcp:", "--listen "))
+
     def test_an_endpoint_that_is_given_twice_is_named_so(self):
         for endpoint in (self.place.endpoint, "tcp://127.0.0.1:5999"):
             twice = "--listen", endpoint, "--listen", endpoint
