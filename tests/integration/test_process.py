@@ -450,6 +450,43 @@ class Limits(harness.Case):
                 alive += s.recv(200) == b"WATCHDOG=1"
 
 
+class Extremes(harness.Case):
+    """Settings as small and as large as they may be."""
+
+    def submit(self, count, size):
+        c = peer.Client(self.place.endpoint)
+        return [isinstance(answer, bytes) for _ in range(count) for answer in c.submit([b"x" * size])]
+
+    def test_the_smallest_reserve_of_the_disk_is_no_full_disk(self):
+        for reserve in ("1", "4096", "64K", "100K"):
+            broker = self.place.broker("--disk-reserve", reserve)
+            self.assertEqual(self.submit(100, 10000), 100 * [True], reserve)
+            self.assertEqual(broker.stop(), 0)
+            self.assertNotIn("the disk is full", broker.log())
+
+    def journal(self):
+        return sorted(name for name in os.listdir(self.place.path("data")) if name.startswith("journal-"))
+
+    def settle_all(self, jobs, *options):
+        broker = self.place.broker("--journal-size", "4M", *options)
+        w = peer.Worker(self.place.endpoint, slots=4, window=4)
+        for _ in range(jobs):
+            job, attempt, _, _ = w.take()
+            self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"r" * 10000), [])
+            w.say({0: peer.PING, 1: 0})
+        self.assertEqual(broker.stop(), 0, broker.log())
+
+    def test_the_journal_does_not_grow_where_the_disk_never_has_enough_room(self):
+        broker = self.place.broker("--journal-size", "4M")
+        self.assertEqual(self.submit(600, 10), 600 * [True])
+        self.assertEqual(broker.stop(), 0)
+        before = self.journal()
+        self.settle_all(250, "--disk-free", str(2**64 - 1))
+        self.assertEqual(self.journal(), before)
+        self.settle_all(250)
+        self.assertGreater(len(self.journal()), len(before))
+
+
 class Disk(harness.Case):
     """A file system of its own, which others fill."""
 
