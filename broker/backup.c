@@ -27,14 +27,6 @@ is_stream(const char *name)
     return strcmp(name, "-") == 0;
 }
 
-/* Where a file lies until it has been checked and can be written to standard output. */
-static const char *
-directory_for_streams(void)
-{
-    const char *directory = getenv("TMPDIR");
-    return directory && *directory ? directory : "/var/tmp";
-}
-
 /* Nothing is written over but an older backup. */
 static int
 check_target(const char *name)
@@ -159,7 +151,7 @@ backup_run(const struct options *o, int signals)
         rc = source_open(&s, o, o->data, true);
     if (rc)
         return rc;
-    rc = open_fresh(&f, is_stream(name) ? directory_for_streams() : name, !is_stream(name));
+    rc = open_fresh(&f, is_stream(name) ? upkeep_directory_for_copies() : name, !is_stream(name));
     if (!rc) {
         minder_start(&(struct minder_options){.signals = signals,
             .file = s.data.file,
@@ -202,6 +194,8 @@ take_in(const struct options *o, struct fresh *f, struct seal *seal)
     if (!good)
         return upkeep_refuse(EX_IOERR, "can't copy %s to %s: %s", name, o->data, strerror(error));
     int rc = source_judge(seal_read(f->fd, true, seal), name, seal);
+    if (!rc)
+        rc = upkeep_check_number(o, name, seal->broker);
     if (!rc && ftruncate(f->fd, (off_t)seal->size) != 0)
         rc = upkeep_refuse(EX_IOERR, "can't cut the copy of %s: %s", name, strerror(errno));
     return rc;

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,11 +431,41 @@ open_directory(struct stint_embed *e, const char *where, const struct stint_embe
     return start(e);
 }
 
+/* A comma may stand in a path; one that begins an endpoint parts two. */
+static const char *
+end_of_endpoint(const char *where)
+{
+    const char *comma = where;
+    while ((comma = strchr(comma, ',')) != NULL && !is_endpoint(comma + 1))
+        comma++;
+    return comma ? comma : where + strlen(where);
+}
+
+/* There may be several, as clients take them. NULL: all are good. */
+static const char *
+why_no_endpoint(const char *where)
+{
+    char one[ENDPOINT_BYTES];
+    struct endpoint parsed;
+    const char *why;
+    for (const char *end;; where = end + 1) {
+        end = end_of_endpoint(where);
+        if (end - where >= (ptrdiff_t)sizeof one)
+            return "it is too long";
+        (void)snprintf(one, sizeof one, "%.*s", (int)(end - where), where);
+        if (!endpoint_parse(one, ENDPOINT_CONNECT, &parsed, &why))
+            return why;
+        if (!*end)
+            return NULL;
+    }
+}
+
 static enum stint_status
 open_endpoint(struct stint_embed *e, const char *where)
 {
-    if (strlen(where) >= sizeof e->endpoint)
-        return refuse(STINT_BAD_ENDPOINT, where, "it is too long");
+    const char *why = why_no_endpoint(where);
+    if (why || strlen(where) >= sizeof e->endpoint)
+        return refuse(STINT_BAD_ENDPOINT, where, why ? why : "it is too long");
     memcpy(e->endpoint, where, strlen(where) + 1);
     e->state = EMBED_SERVES;
     return STINT_OK;

@@ -170,6 +170,8 @@ fill(struct load *load, const struct options *o, const char *path, FILE *from)
     if (rc)
         return rc;
     rc = take_all(load, o, from);
+    if (!rc)
+        rc = upkeep_check_number(o, o->upkeep.load, load->seal.broker);
     if (!rc && store_lmdb_sync(load->store) != STINT_OK)
         rc = upkeep_refuse(EX_IOERR, "%s", load->store->ops->error(load->store));
     if (load->begun)

@@ -167,15 +167,15 @@ main(int argc, char **argv)
     int rc = EX_OK;
     standard_streams_open();
     service_init(b);
-    p.signals = block_signals();
+    if (!options_read(&b->options, argc, argv, &rc))
+        return rc;
+    p.signals = block_signals(); /* until now they end us, whatever settings are read from */
     b->host = (struct service_host){.context = &p,
         .fd = p.signals,
         .woken = take_signals,
         .ready = tell_ready,
         .alive = tell_alive,
         .on_damage = on_damaged_store};
-    if (!options_read(&b->options, argc, argv, &rc))
-        return rc;
     if (b->options.check_config) {
         printf("stintd: the settings are good\n");
         return upkeep_printed();

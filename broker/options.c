@@ -10,12 +10,29 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* "Any free port" is another one each time. */
+static bool
+is_listed(const struct options *o, const struct endpoint *e)
+{
+    struct endpoint other;
+    const char *why;
+    bool listed = false;
+    for (size_t i = 0; i < o->endpoints_count && !e->any_port; i++)
+        listed |= endpoint_parse(o->endpoints[i], ENDPOINT_BIND, &other, &why) &&
+            other.ipc == e->ipc && other.port == e->port && other.host_bytes == e->host_bytes &&
+            memcmp(other.host, e->host, e->host_bytes) == 0;
+    return listed;
+}
+
 static bool
 add_endpoint(void *to, const char *value, const char **why)
 {
     struct options *o = to;
     struct endpoint e;
     if (!endpoint_parse(value, ENDPOINT_BIND, &e, why))
+        return false;
+    *why = "it is given twice; once is enough";
+    if (is_listed(o, &e))
         return false;
     *why = "there are 16 endpoints already";
     if (o->endpoints_count == LISTEN_MAX)
@@ -68,24 +85,29 @@ check_upkeep(const struct options *o, bool *serves)
     const struct option_upkeep *u = &o->upkeep;
     int asked = o->verify + o->init + (u->backup != NULL) + (u->restore != NULL) +
         (u->load != NULL) + u->compact + u->dump;
+    const char *why = asked > 1
+        ? "--verify, --init, --backup, --restore, --compact, --dump and --load: one at a time"
+        : u->ignore_unknown && !u->load ? "--ignore-unknown is for --load alone"
+                                        : NULL;
     *serves = asked == 0;
-    if (asked > 1)
-        log_refusal(
-            "--verify, --init, --backup, --restore, --compact, --dump and --load: one at a time");
-    return asked <= 1;
+    if (why)
+        log_refusal(why);
+    return !why;
 }
 
 static bool
 check(const struct options *o)
 {
     bool serves;
+    if (!log_choose("stintd", o->log_level, o->log_format)) /* first: it has the others' format */
+        return false;
     if (!check_upkeep(o, &serves) || (serves && !check_keys(o)))
         return false;
     if (o->times.lost_ms < 2 * o->times.heartbeat_ms) {
         log_refusal("--lost must be at least twice --heartbeat");
         return false;
     }
-    return log_choose("stintd", o->log_level, o->log_format);
+    return true;
 }
 
 bool
@@ -167,9 +189,12 @@ options_read(struct options *o, int argc, char **argv, int *exit_code)
     };
     const struct program program = {
         "stintd", "the broker of stint", "[OPTION...]", table, sizeof table / sizeof *table};
+    o->broker = UINT64_MAX; /* which none can have */
     *exit_code = settings_exit_code(settings_read(&program, argc, argv));
     if (*exit_code >= 0)
         return false;
+    o->upkeep.of_broker = o->broker != UINT64_MAX;
+    o->broker = o->upkeep.of_broker ? o->broker : 0;
     if (o->endpoints_count == 0)
         o->endpoints[o->endpoints_count++] = STINT_DEFAULT_ENDPOINT;
     find_keys(o);

@@ -23,6 +23,7 @@ struct option_limits {
 struct option_upkeep {
     const char *backup, *restore, *load; /* a file; NULL: it was not asked for */
     bool compact, dump, ignore_unknown;
+    bool of_broker; /* the broker's number was given: the data are to be that one's */
     uint64_t growth_bytes; /* by which a data file that is read may grow meanwhile */
 };
 

@@ -3,6 +3,7 @@
 #include "id.h"
 #include "journaled.h"
 #include "log.h"
+#include "minder.h"
 #include "rows.h"
 #include "service.h"
 #include "store_lmdb.h"
@@ -31,6 +32,16 @@ upkeep_refuse(int exit_code, const char *format, ...)
     return exit_code;
 }
 
+int
+upkeep_check_number(const struct options *o, const char *path, int number)
+{
+    if (!o->upkeep.of_broker || o->broker == (uint64_t)number)
+        return EX_OK;
+    return upkeep_refuse(EX_CONFIG,
+        "%s belongs to broker number %d; give --broker-number %d, or leave it out", path, number,
+        number);
+}
+
 void
 upkeep_on_damage(const char *what)
 {
@@ -46,6 +57,13 @@ upkeep_printed(void)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return EX_OK;
     return upkeep_refuse(EX_IOERR, "can't write to standard output");
+}
+
+const char *
+upkeep_directory_for_copies(void)
+{
+    const char *directory = getenv("TMPDIR");
+    return directory && *directory ? directory : "/var/tmp";
 }
 
 static int
@@ -191,6 +209,14 @@ source_open_file(const char *path, int *file, struct seal *seal)
     return source_judge(seal_read(*file, true, seal), path, seal);
 }
 
+static void
+read_manifest(struct source *s)
+{
+    s->seal =
+        (struct seal){.version = SEAL_VERSION, .format = s->data.format, .broker = s->data.number};
+    memcpy(s->seal.identity, s->data.identity, sizeof s->seal.identity);
+}
+
 static int
 open_directory(struct source *s, const char *path)
 {
@@ -198,9 +224,7 @@ open_directory(struct source *s, const char *path)
     int rc = data_look(&s->data, path, text);
     if (rc)
         return upkeep_refuse(rc, "%s", text);
-    s->seal =
-        (struct seal){.version = SEAL_VERSION, .format = s->data.format, .broker = s->data.number};
-    memcpy(s->seal.identity, s->data.identity, sizeof s->seal.identity);
+    read_manifest(s);
     return EX_OK;
 }
 
@@ -305,6 +329,8 @@ source_open(struct source *s, const struct options *o, const char *path, bool an
     *s = (struct source){.data = DATA_CLOSED, .file = -1};
     bool file = is_file(path);
     int rc = file ? source_open_file(path, &s->file, &s->seal) : open_directory(s, path);
+    if (!rc)
+        rc = upkeep_check_number(o, path, s->seal.broker);
     if (!rc && !any_format)
         rc = refuse_old(s, path);
     if (!rc)
@@ -354,12 +380,78 @@ verify_file(const struct options *o)
     return upkeep_tell(&report);
 }
 
+/* The data file as it is cannot take in what the journal has: a copy can, which nobody is to see.
+ */
+static int
+copy_aside(struct source *s, const struct options *o, struct fresh *f)
+{
+    const char *directory = upkeep_directory_for_copies();
+    if (!fresh_open(f, directory, false))
+        return upkeep_refuse(
+            EX_CANTCREAT, "can't make a file in %s: %s", directory, strerror(errno));
+    if (store_lmdb_copy(s->store, f->fd) != STINT_OK)
+        return upkeep_refuse(EX_IOERR,
+            "can't copy the data file, which its journal is to be added "
+            "to, to %s: %s",
+            directory, s->store->ops->error(s->store));
+    s->store->ops->destroy(&s->store);
+    return upkeep_open(o, f->path, true, &s->store);
+}
+
+/* To read what the journal has as well. */
+static int
+open_journal(struct source *s, const struct options *o, struct fresh *f)
+{
+    char text[512];
+    uint64_t index = 0;
+    const struct journaled_options options = {.directory = s->data.directory,
+        .identity = s->data.identity,
+        .number = (uint16_t)s->data.number,
+        .look = true};
+    enum stint_status status = journaled_is_current(&options, s->store, &index, text);
+    int rc = status == STINT_IN_USE ? copy_aside(s, o, f) : EX_OK;
+    if (rc)
+        return rc;
+    if (status == STINT_OK || status == STINT_IN_USE)
+        status = journaled_open(&options, &s->store, text);
+    return status == STINT_OK ? EX_OK : upkeep_refuse(service_exit_code(status), "%s", text);
+}
+
+/* A directory that can't be written to, as on a disk that is read only, or another user's. */
+static int
+verify_unwritable(const struct options *o, int signals)
+{
+    static struct fresh f = {.fd = -1};
+    struct source s = {.data = DATA_CLOSED, .file = -1};
+    struct verify_report report = {0};
+    char text[1024];
+    int rc = data_look_alone(&s.data, o->data, (uint16_t)o->broker, text);
+    if (rc)
+        return upkeep_refuse(rc, "%s", text);
+    minder_start(&(struct minder_options){.signals = signals, .file = -1, .fresh = &f});
+    read_manifest(&s);
+    rc = open_source(&s, o->data);
+    if (!rc)
+        rc = open_journal(&s, o, &f);
+    if (!rc)
+        upkeep_verify(s.store, (uint16_t)s.data.number, &report);
+    source_close(&s);
+    fresh_drop(&f);
+    return rc ? rc : upkeep_tell(&report);
+}
+
+static bool
+is_unwritable(const char *path)
+{
+    return data_exists(path) && !data_is_writable(path);
+}
+
 bool
 upkeep_wanted(const struct options *o)
 {
     const struct option_upkeep *u = &o->upkeep;
     return u->backup || u->restore || u->compact || u->dump || u->load ||
-        (o->verify && is_file(o->data));
+        (o->verify && (is_file(o->data) || is_unwritable(o->data)));
 }
 
 int
@@ -376,5 +468,5 @@ upkeep_run(const struct options *o, int signals)
         return dump_run(o, signals);
     if (u->load)
         return load_run(o, signals);
-    return verify_file(o);
+    return is_file(o->data) ? verify_file(o) : verify_unwritable(o, signals);
 }

@@ -16,6 +16,10 @@
 /* Say why it does not go on, and return the code. */
 int upkeep_refuse(int exit_code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whoever gives a broker's number means data of that broker: say so if they are another's, whose
+ * number the data tell. Returns an exit code. */
+int upkeep_check_number(const struct options *options, const char *path, int number);
+
 /* A page of a data file that contradicts itself: says so, and ends the process. */
 _Noreturn void upkeep_on_damage(const char *what);
 
@@ -24,6 +28,10 @@ _Noreturn void upkeep_on_damage(const char *what);
  */
 bool upkeep_wanted(const struct options *options);
 int upkeep_run(const struct options *options, int signals);
+
+/* Where a copy lies that is never to have a name: one that is checked before it is written to
+ * standard output, or that takes in a journal. */
+const char *upkeep_directory_for_copies(void);
 
 /* Something to read: a data directory, in use or not, or a backup file. */
 struct source {

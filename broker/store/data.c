@@ -269,22 +269,16 @@ all_pages_are_there(const char *path)
     return child > 0 && n == 1;
 }
 
+/* The data file is open. */
 static int
-check_file(struct data *d, char *error)
+check_pages(struct data *d, char *error)
 {
-    struct stat st;
+    struct stat st = {0};
     uint64_t root;
-    d->file = open(d->path, O_RDONLY | O_CLOEXEC);
-    if (d->file < 0 || fstat(d->file, &st) != 0) {
-        COMPLAIN(error,
-            "can't open %s: %s; the manifest beside it says that it was there: restore it", d->path,
-            strerror(errno));
-        return EX_NOINPUT;
-    }
     int rc = lock_file(d, error);
     if (rc)
         return rc;
-    bool has_root = size_by_root(d->file, &root);
+    bool has_root = fstat(d->file, &st) == 0 && size_by_root(d->file, &root);
     uint64_t size = (uint64_t)st.st_size;
     if (size < d->least_bytes || !has_root) {
         COMPLAIN(error,
@@ -301,6 +295,17 @@ check_file(struct data *d, char *error)
         return EX_DATAERR;
     }
     return 0;
+}
+
+static int
+check_file(struct data *d, char *error)
+{
+    d->file = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (d->file >= 0)
+        return check_pages(d, error);
+    COMPLAIN(error, "can't open %s: %s; the manifest beside it says that it was there: restore it",
+        d->path, strerror(errno));
+    return EX_NOINPUT;
 }
 
 /* A data file beside a manifest that knows of none: its first start did not come to serving, or
@@ -526,6 +531,37 @@ data_look(struct data *d, const char *directory, char error[1024])
     if (rc)
         data_close(d);
     return rc;
+}
+
+int
+data_look_alone(struct data *d, const char *directory, uint16_t number, char error[1024])
+{
+    int rc = data_look(d, directory, error);
+    if (rc)
+        return rc;
+    d->alone = true;
+    if (!data_take(d))
+        rc = refuse_second(d, error);
+    else if (d->number != number)
+        rc = data_refuse_number(d, (uint16_t)d->number, error);
+    else
+        rc = check_pages(d, error);
+    if (rc)
+        data_close(d);
+    return rc;
+}
+
+bool
+data_is_writable(const char *directory)
+{
+    static const char *const names[] = {"", "LOCK", "jobs.lmdb", "jobs.lmdb-lock"};
+    char path[4096];
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (access(path, W_OK) != 0 && errno != ENOENT)
+            return false;
+    }
+    return true;
 }
 
 bool

@@ -65,6 +65,12 @@ int data_complete(struct data *data, uint16_t number, char error[1024]);
  * number is in `data`. Returns as data_open. */
 int data_look(struct data *data, const char *directory, char error[1024]);
 
+/* The same, and what data_open checks to verify: for a directory that nobody may use meanwhile, but
+ * that can't be written to, which is how data_open tells others. */
+int data_look_alone(struct data *data, const char *directory, uint16_t number, char error[1024]);
+/* Can the directory and what data_open and the store lock in it be written to? */
+bool data_is_writable(const char *directory);
+
 /* After data_look: take the directory for ourselves, if no broker uses it; and give it back. */
 bool data_take(struct data *data);
 void data_give_back(struct data *data);

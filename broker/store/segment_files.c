@@ -146,8 +146,10 @@ static bool
 has_room(const struct segment_files *f)
 {
     struct statvfs fs;
-    return statvfs(f->directory, &fs) != 0 ||
-        (uint64_t)fs.f_bavail * fs.f_frsize >= f->disk_free_bytes + f->base.bytes;
+    if (statvfs(f->directory, &fs) != 0)
+        return true;
+    uint64_t has = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return has >= f->disk_free_bytes && has - f->disk_free_bytes >= f->base.bytes;
 }
 
 /* Signals are for other threads. */

@@ -51,8 +51,8 @@ static const MDB_dbi NO_TABLE = UINT_MAX;
 static const char *const table_names[STORE_TABLES] = {"meta", "queues", "levels", "live", "transit",
     "parked", "due", "settled", "expiry", "parts", "sessions", "answers", "damaged", "settings",
     "names", "redirects", "feeds", "events", "bulks", "unique", "unique_ends", "deadlines",
-    "followers", "parents", "ended", "schedules", "batches", "members", "groups",
-    "group_lines", "group_turns", "group_due"};
+    "followers", "parents", "ended", "schedules", "batches", "members", "groups", "group_lines",
+    "group_turns", "group_due"};
 
 static struct store_lmdb *
 self(struct store *store)
@@ -120,8 +120,9 @@ close_cursors(struct store_lmdb *s)
 static void
 allocate(struct store_lmdb *s, int fd, uint64_t to)
 {
-    uint64_t piece = to - s->ballast_to;
-    while (s->ballast_to < to && piece >= BALLAST_PIECE) {
+    uint64_t piece = to - s->ballast_to, half = s->options.ballast_bytes / 2;
+    uint64_t least = half < BALLAST_PIECE ? 1 : BALLAST_PIECE; /* what is over a half can be had */
+    while (s->ballast_to < to && piece >= least) {
         uint64_t bytes = piece < to - s->ballast_to ? piece : to - s->ballast_to;
         if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->ballast_to, (off_t)bytes) == 0) {
             s->ballast_to += bytes;

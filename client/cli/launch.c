@@ -25,6 +25,7 @@ enum {
     SAID_BYTES = 8192,
     KEY_BYTES_MAX = 16384,
     ONCE_MORE_MS = 200,
+    ENDING_MS = 10, /* one that has closed its output is about to end */
     MORE_MS = 30000,
     KILL_MS = 2000
 };
@@ -93,7 +94,7 @@ static const char script_up[] =
 struct task {
     const struct host *host;
     pid_t pid; /* of ssh; 0: it does not run */
-    int out; /* what it says */
+    int out; /* what it says; -1: it has closed that */
     bool late;
     uint64_t ends_ms; /* it is ended then, however far it came; later, killed */
     char said[SAID_BYTES]; /* the last of it, with a final NUL */
@@ -374,13 +375,13 @@ report(struct launching *l, struct task *t, int status)
     tell(l, t->host, "failed", 0, detail);
 }
 
+/* One that has closed its output and lives on is given as long as any other. */
 static void
-end(struct launching *l, struct task *t)
+reap(struct launching *l, struct task *t)
 {
     int status = 0;
-    while (waitpid(t->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    close(t->out);
+    if (waitpid(t->pid, &status, WNOHANG) == 0)
+        return;
     t->pid = 0;
     l->running--;
     report(l, t, status);
@@ -410,12 +411,22 @@ static void
 listen_once(struct launching *l)
 {
     struct pollfd *fds = cli_allocate(l->count * sizeof *fds);
-    for (size_t i = 0; i < l->count; i++)
-        fds[i] = (struct pollfd){.fd = l->tasks[i].pid ? l->tasks[i].out : -1, .events = POLLIN};
-    if (poll(fds, l->count, ONCE_MORE_MS) > 0)
+    int wait_ms = ONCE_MORE_MS;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct task *t = &l->tasks[i];
+        fds[i] = (struct pollfd){.fd = t->pid ? t->out : -1, .events = POLLIN};
+        if (t->pid && t->out < 0)
+            wait_ms = ENDING_MS;
+    }
+    if (poll(fds, l->count, wait_ms) > 0)
         for (size_t i = 0; i < l->count; i++)
-            if (fds[i].revents && !hear(&l->tasks[i]))
-                end(l, &l->tasks[i]);
+            if (fds[i].revents && !hear(&l->tasks[i])) {
+                close(l->tasks[i].out);
+                l->tasks[i].out = -1;
+            }
+    for (size_t i = 0; i < l->count; i++)
+        if (l->tasks[i].pid && l->tasks[i].out < 0)
+            reap(l, &l->tasks[i]);
     free(fds);
 }
 

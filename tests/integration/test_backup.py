@@ -257,6 +257,33 @@ class Backup(Case):
         self.good("--restore", self.place.path("backup"), data="restored")
         self.refused(73, "already", "--restore", self.place.path("backup"), data="restored")
 
+    def test_a_number_that_is_given_is_that_of_the_broker_whose_data_they_are(self):
+        self.place.broker("--broker-number", "3")
+        job, = self.submit("one", 1)
+        self.place.broker_process.stop()
+        files = {name: self.place.path(name) for name in ("backup", "lines")}
+        self.good("--backup", files["backup"])
+        with open(files["lines"], "wb") as f:
+            f.write(self.dump())
+        ways = ["--backup", self.place.path("another")], ["--dump"], ["--restore", files["backup"]], ["--load", files["lines"]]
+        for way in ways:
+            data = "new" + way[0] if way[0] in ("--restore", "--load") else "data"
+            before = self.files()
+            for number in ("0", "4"):
+                self.refused(78, "belongs to broker number 3", *way, "--broker-number", number, data=data)
+            self.assertEqual(self.files(), before)
+            self.good(*way, "--broker-number", "3", data=data)
+        for way in (["--dump"], ["--verify"], ["--backup", self.place.path("third")]):
+            self.refused(78, "belongs to broker number 3", *way, "--broker-number", "0", data="backup")
+            self.good(*way, data="backup")
+        self.place.broker("--broker-number", "3", "--data", self.place.path("new--restore"))
+        self.assertEqual(self.place.state(job), "ready")
+
+    def test_what_is_for_one_way_alone_is_refused_with_others(self):
+        for way in (["--verify"], ["--restore", "x"], ["--dump"], ["--init"]):
+            self.refused(78, "--ignore-unknown is for --load alone", *way, "--ignore-unknown")
+        self.refused(78, "one at a time", "--verify", "--dump")
+
     def test_the_command_does_it_too(self):
         self.place.broker()
         ids = self.submit("q", 3)

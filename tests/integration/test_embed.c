@@ -346,7 +346,16 @@ what_is_refused_is_refused_in_words(void **state)
     refused(endless, NULL, STINT_INVALID, "too long");
     memcpy(endless, "tcp://", 6);
     refused(endless, NULL, STINT_BAD_ENDPOINT, "too long");
+    memcpy(endless, "tcp://a:1,tcp://b:2,", 20);
+    refused(endless, NULL, STINT_BAD_ENDPOINT, "too long");
     free(endless);
+    refused("tcp://", NULL, STINT_BAD_ENDPOINT, "write tcp://host:port");
+    refused("tcp://host:0", NULL, STINT_BAD_ENDPOINT, "the port is a number");
+    refused("tcp://*:5670", NULL, STINT_BAD_ENDPOINT, "a name or an address");
+    refused("tcp://a:1,", NULL, STINT_BAD_ENDPOINT, "one address");
+    refused("tcp://a:1,tcp://", NULL, STINT_BAD_ENDPOINT, "write tcp://host:port");
+    refused("ipc://", NULL, STINT_BAD_ENDPOINT, "write ipc://path");
+    refused("ipc://a,ipc://b/", NULL, STINT_BAD_ENDPOINT, "write ipc://path");
     int fd = open(path("file"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);

@@ -18,6 +18,8 @@ echo "$2" >>"{root}/asked"
 case $2 in
 *away) echo "ssh: connect to host $2: No route to host" >&2; exit 255 ;;
 *silent) exec sleep 600 ;;
+*closing) exec sleep 600 >&- 2>&- ;;
+*lingering) echo "stint-fleet: not-running 0"; exec sleep 1 >&- 2>&- ;;
 *hostile) printf 'stint-fleet: not-running 0 a\\302\\2332Jb\\033[31mc\\tstint-fleet: running 1\\n'; exit 0 ;;
 *chatty) echo "Welcome to $2"; echo "stint-fleet: not so" | tr a-z A-Z; echo "mail: none" >&2 ;;
 esac
@@ -267,6 +269,30 @@ class Launch(harness.Case):
         self.assertEqual(out.count("failed"), 5, out)
         for child in children:
             self.assertFalse(os.path.exists(f"/proc/{child}"))
+
+    def test_an_ssh_that_closes_its_output_and_lives_on_is_ended_by_the_first_interrupt(self):
+        self.file(self.usual(), "one address=one-closing", "two address=two-lingering")
+        p = subprocess.Popen([harness.program("stint"), "fleet", "-e", self.place.endpoint, "status",
+                              self.place.path("fleet")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, env=dict(os.environ, STINT_SSH=self.ssh))
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        self.assertRegex(p.stdout.readline(), "^two +not running")  # the other one holds up nobody
+        with open(f"/proc/{p.pid}/task/{p.pid}/children") as f:
+            child = f.read().strip()
+        self.addCleanup(self.end, int(child))
+        harness.wait_until(lambda: not {"1", "2"} & set(os.listdir(f"/proc/{child}/fd")), "its output is closed")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(20), 130)
+        self.assertRegex(p.stdout.read(), "^one +failed +interrupted")
+        self.assertFalse(os.path.exists(f"/proc/{child}"))
+
+    @staticmethod
+    def end(pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def test_a_wrong_file_is_told_with_its_line(self):
         for line, said in (("-oProxyCommand=x", "a host's name"), ("one slots=1\none", "stands in the file already"),

@@ -336,6 +336,50 @@ class Limits(harness.Case):
         self.assertExit(self.place.stint("ping"), 0)
         self.assertFalse(os.path.exists(self.place.path("of-the-file")))
 
+    def settings(self, code, *options, text=None, **env):
+        """What the program says of settings that are wrong."""
+        if text is not None:
+            with open(self.place.path("conf"), "w") as f:
+                f.write(text)
+            options = (*options, "--config", self.place.path("conf"))
+        r = subprocess.run([harness.program("stintd"), "--data", self.place.path("data"), *options], env={**os.environ, **env},
+                           capture_output=True, text=True, timeout=harness.DEADLINE_S)
+        self.assertExit(r, code)
+        return r.stderr
+
+    def test_settings_that_do_not_go_together_are_told_in_the_format_of_the_log(self):
+        for options in (["--lost", "1s", "--heartbeat", "1s"], ["--verify", "--dump"], ["--require-keys"],
+                        ["--listen", "tcp://*:5999"], ["--log-level", "loud"]):
+            for said in (self.settings(78, *options, STINT_LOG_FORMAT="json"),
+                         self.settings(78, *options, text="log-format = json\n"),
+                         self.settings(78, *options, "--log-format", "json")):
+                line = json.loads(said)
+                self.assertEqual((line["event"], line["level"]), ("not started", "error"))
+                self.assertIn(options[0], line["error"].replace("tcp:", "--listen "))
+
+    def test_an_endpoint_that_is_given_twice_is_named_so(self):
+        for endpoint in (self.place.endpoint, "tcp://127.0.0.1:5999"):
+            twice = "--listen", endpoint, "--listen", endpoint
+            self.assertIn(f"{endpoint}: it is given twice", self.settings(64, *twice))
+        self.assertIn("given twice", self.settings(78, text=2 * f"listen = {self.place.endpoint}\n"))
+        any_port = "tcp://127.0.0.1:*"
+        self.settings(0, "--check-config", "--listen", any_port, "--listen", any_port)
+
+    @staticmethod
+    def sleeps(pid):
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+    def test_a_configuration_that_never_comes_is_waited_for_until_a_signal(self):
+        os.mkfifo(self.place.path("fifo"))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            p = subprocess.Popen([harness.program("stintd"), "--config", self.place.path("fifo")], stderr=subprocess.PIPE)
+            self.addCleanup(p.communicate)
+            self.addCleanup(p.kill)
+            harness.wait_until(lambda: self.sleeps(p.pid), "it opens the pipe")
+            p.send_signal(number)
+            self.assertEqual(p.wait(20), -number)
+
     def test_the_service_manager_is_told(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(self.place.path("notify"))
@@ -406,6 +450,43 @@ class Limits(harness.Case):
                 alive += s.recv(200) == b"WATCHDOG=1"
 
 
+class Extremes(harness.Case):
+    """Settings as small and as large as they may be."""
+
+    def submit(self, count, size):
+        c = peer.Client(self.place.endpoint)
+        return [isinstance(answer, bytes) for _ in range(count) for answer in c.submit([b"x" * size])]
+
+    def test_the_smallest_reserve_of_the_disk_is_no_full_disk(self):
+        for reserve in ("1", "4096", "64K", "100K"):
+            broker = self.place.broker("--disk-reserve", reserve)
+            self.assertEqual(self.submit(100, 10000), 100 * [True], reserve)
+            self.assertEqual(broker.stop(), 0)
+            self.assertNotIn("the disk is full", broker.log())
+
+    def journal(self):
+        return sorted(name for name in os.listdir(self.place.path("data")) if name.startswith("journal-"))
+
+    def settle_all(self, jobs, *options):
+        broker = self.place.broker("--journal-size", "4M", *options)
+        w = peer.Worker(self.place.endpoint, slots=4, window=4)
+        for _ in range(jobs):
+            job, attempt, _, _ = w.take()
+            self.assertEqual(w.settle(job, attempt, peer.SUCCEEDED, b"r" * 10000), [])
+            w.say({0: peer.PING, 1: 0})
+        self.assertEqual(broker.stop(), 0, broker.log())
+
+    def test_the_journal_does_not_grow_where_the_disk_never_has_enough_room(self):
+        broker = self.place.broker("--journal-size", "4M")
+        self.assertEqual(self.submit(600, 10), 600 * [True])
+        self.assertEqual(broker.stop(), 0)
+        before = self.journal()
+        self.settle_all(250, "--disk-free", str(2**64 - 1))
+        self.assertEqual(self.journal(), before)
+        self.settle_all(250)
+        self.assertGreater(len(self.journal()), len(before))
+
+
 class Disk(harness.Case):
     """A file system of its own, which others fill."""
 
@@ -464,6 +545,61 @@ class Disk(harness.Case):
         w = peer.Worker(self.place.endpoint, slots=4, window=4)
         self.settle(w, 100, b"r" * 10000)
         self.assertEqual(broker.stop(), 0, broker.log())
+
+    def verify(self, program, env, code=0, options=(), **kwargs):
+        r = subprocess.run([program, "--verify", "--data", self.disk, *options], capture_output=True, text=True,
+                           env={**env, "TMPDIR": self.place.directory}, timeout=harness.DEADLINE_S, **kwargs)
+        self.assertExit(r, code)
+        return r.stdout + r.stderr
+
+    def remount(self, how):
+        subprocess.run(["mount", "-o", "remount," + how, self.disk], check=True)
+
+    def files(self):
+        """What changes when anything is written."""
+        return {f.name: (f.stat().st_mtime_ns, f.stat().st_size) for f in os.scandir(self.disk)}
+
+    @unittest.skipIf(harness.WRAP, "another user may not run the build's libraries")
+    def test_what_can_not_be_written_to_is_verified(self):
+        """As its owner on a disk that is read only, and as somebody else; its broker was stopped, or killed."""
+        program = self.place.program_for_others("stintd")
+        os.chmod(self.place.directory, 0o777)
+        for jobs, end in ((2, harness.Process.stop), (4, harness.Process.kill)):
+            broker = self.start()
+            self.assertExit(self.place.stint("submit", "--each", input="one\ntwo\n"), 0)
+            end(broker)
+            os.chmod(self.disk, 0o755)
+            for file in os.scandir(self.disk):
+                os.chmod(file.path, 0o644)
+            before, beside = self.files(), sorted(os.listdir(self.place.directory))
+            said = [self.verify(*program, user=65534)]
+            self.remount("ro")
+            said.append(self.verify(*program))
+            for text in said:
+                self.assertRegex(text, rf"(?s)ready +{jobs}\n.*problems +0\n")
+            self.assertIn("belongs to broker number 0", self.verify(*program, 78, ["--broker-number", "1"]))
+            used = os.open(self.disk, os.O_RDONLY)
+            fcntl.flock(used, fcntl.LOCK_EX)
+            self.assertIn("another broker", self.verify(*program, 75))
+            os.close(used)
+            self.remount("rw")
+            self.assertEqual(self.files(), before)
+            self.assertEqual(sorted(os.listdir(self.place.directory)), beside)
+
+    def test_damage_is_found_where_nothing_can_be_written(self):
+        broker = self.start()
+        self.assertExit(self.place.stint("submit", "--each", input="one\ntwo\n"), 0)
+        broker.kill()
+        size = os.path.getsize(os.path.join(self.disk, "jobs.lmdb"))
+        os.truncate(os.path.join(self.disk, "jobs.lmdb"), size - 8192)
+        self.remount("ro")
+        self.assertIn("damaged", self.verify(harness.program("stintd"), os.environ, 65))
+        self.remount("rw")
+        os.truncate(os.path.join(self.disk, "jobs.lmdb"), size)
+        os.remove(os.path.join(self.disk, "journal-01"))
+        self.remount("ro")
+        self.assertIn("journal-01", self.verify(harness.program("stintd"), os.environ, 65))
+        self.remount("rw")
 
     def test_a_reserve_that_is_being_used_up_is_told_and_so_is_its_return(self):
         broker = self.start()
