@@ -135,6 +135,35 @@ class Streams(harness.Case):
         self.assertExit(r, 124)
         self.assertIn("not settled after 300ms", r.stderr)
 
+    def test_wait_for_no_time_looks_at_every_job_once(self):
+        waits = [self.submit("-q", "unserved", "-k", "echo", "x") for _ in range(2)]
+        over = self.submit("-k", "echo", "x")
+        lost = self.submit("-q", "unserved", "-k", "echo", "x")
+        self.assertExit(self.place.stint("cancel", lost), 0)
+        self.assertExit(self.place.stint("wait", over), 0)
+        r = self.place.stint("wait", "--timeout", "0", *waits, over)
+        self.assertExit(r, 124)
+        self.assertEqual(r.stdout, f"{over}  succeeded\n")
+        self.assertIn("2 jobs are not settled after 0", r.stderr)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over), 0)
+        self.assertEqual(self.place.stint("wait", "--timeout", "0", "-r", over).stdout, "x")
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over, lost), 1)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over, "0.999.100.1"), 66)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", "-f", "-", input=over), 0)
+
+    def test_wait_succeeds_with_no_job_that_it_did_not_look_at(self):
+        job = self.submit("-q", "unserved", "-k", "echo", "x")
+        for time in ("1ms", "5ms"):
+            self.assertExit(self.place.stint("wait", "--timeout", time, job), 124)
+        p = self.start("wait", "-f", "-", "--timeout", "300ms", stdin=subprocess.PIPE)
+        self.assertEqual(p.wait(30), 124)
+        _, err = p.communicate()
+        self.assertIn(b"not read to its end", err)
+        self.place.broker_process.kill()
+        r = self.place.stint("wait", "--timeout", "300ms", job)
+        self.assertExit(r, 124)
+        self.assertIn("1 jobs are not settled after 300ms", r.stderr)
+
     def test_wait_tells_outcomes_while_more_ids_may_come(self):
         job = self.submit("-k", "echo", "x")
         p = self.start("wait", "-f", "-", stdin=subprocess.PIPE)
