@@ -178,7 +178,7 @@ run_job(struct cli *cli, const struct stint_job *job)
         rc = local_connect(cli, local);
     if (rc == EX_OK) {
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
-        rc = jobs_submit(cli, job, 1, &id, &met, &stored);
+        rc = jobs_submit(cli, job, 1, &id, &met, &stored, NULL);
     }
     if (rc == EX_OK)
         jobs_say_met(cli, &id, met);

@@ -124,6 +124,31 @@ class Streams(harness.Case):
                     _, err = p.communicate(timeout=30)
                     self.assertIn(p.returncode, (128 + number, -number), err)
 
+    def test_submit_that_is_interrupted_has_told_what_is_stored(self):
+        self.assertExit(self.place.stint("queue", "set", "small", "--backlog-max", "2"), 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            p = self.start("submit", "-q", "small", "-E", "-f", self.lines(5))
+            ids = [p.stdout.readline().decode().strip() for _ in range(2)]
+            self.assertEqual(self.place.stint("ls", "-q", "small", "-c", "id", "-1").stdout.split(), ids)
+            p.send_signal(number)
+            out, err = p.communicate(timeout=30)
+            self.assertEqual((p.returncode, out), (128 + number, b""), err)
+            self.assertIn(b"stopped at line 3: 2 jobs are stored", err)
+            self.assertExit(self.place.stint("delete", *ids), 0)
+
+    def test_submit_that_is_interrupted_between_lines_tells_where(self):
+        for batch in ((), ("--as-batch",)):
+            p = self.start("submit", "-q", "unserved", "-E", *batch, stdin=subprocess.PIPE)
+            p.stdin.write(b"a\n")
+            p.stdin.flush()
+            harness.wait_until(lambda: len(self.place.json("ls", "-q", "unserved")) > len(batch), "it is stored")
+            p.send_signal(signal.SIGINT)
+            p.wait(30)
+            out, err = p.communicate()
+            self.assertEqual((p.returncode, len(out.split())), (130, 0 if batch else 1), err)
+            self.assertIn(b"stopped at line 2: 1 jobs are stored", err)
+            self.assertEqual(b"stint batch cancel" in err, bool(batch))
+
     def handles(self, pid, number):
         with open(f"/proc/{pid}/status") as f:
             caught = next(int(l.split()[1], 16) for l in f if l.startswith("SigCgt:"))
