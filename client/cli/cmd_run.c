@@ -197,7 +197,7 @@ read_input(const struct cli *cli, char **bytes, size_t *size)
 {
     if (job_options.input)
         return jobs_read(cli, job_options.input, bytes, size);
-    if (detach || isatty(STDIN_FILENO))
+    if (isatty(STDIN_FILENO))
         return EX_OK;
     return jobs_read(cli, NULL, bytes, size);
 }

@@ -221,6 +221,18 @@ class Streams(harness.Case):
         r = self.place.stint("run", "--stdin", self.place.path("file"), "cat")
         self.assertEqual(r.stdout, "of a file")
 
+    def test_run_detached_passes_standard_input_too(self):
+        r = self.place.stint("run", "--detach", "cat", input="hi\n")
+        self.assertExit(r, 0)
+        self.assertEqual(self.place.stint("wait", "-r", r.stdout.strip()).stdout, "hi\n")
+
+    def test_a_program_with_a_blank_in_its_path_is_quoted_once_more(self):
+        program = self.place.script("echo ran $*", "my program")
+        self.assertEqual(self.place.stint("run", f"'{program}'").stdout, "ran\n")
+        self.assertEqual(self.place.stint("run", f"'{program}' a 'b c'").stdout, "ran a b c\n")
+        self.assertEqual(self.place.stint("run", program, "a").stdout, "ran a\n")
+        self.assertExit(self.place.stint("run", program), 127)
+
     def test_run_detached_prints_the_id(self):
         r = self.place.stint("run", "--detach", "echo", "hi")
         self.assertExit(r, 0)
