@@ -233,6 +233,24 @@ class Streams(harness.Case):
         self.assertEqual(self.place.stint("run", program, "a").stdout, "ran a\n")
         self.assertExit(self.place.stint("run", program), 127)
 
+    def test_errors_that_are_not_utf_8_are_text_for_people(self):
+        r = self.place.stint("run", "--detach", "-S", r"printf 'caf\351\n' >&2; exit 2")
+        job = r.stdout.strip()
+        self.assertExit(self.place.stint("wait", job), 1)
+        self.assertIn("base64", self.place.json("show", job)[0]["error"])
+        shown = self.place.stint("show", job).stdout
+        self.assertIn("exit status 2\ncaf\\xe9", shown)
+        self.assertIn("run 1 ", shown)
+        self.assertNotIn("base64", shown)
+        self.assertEqual(self.place.stint("ls", "-c", "id,error").stdout.splitlines()[1].split(None, 1),
+                         [job, "exit status 2"])
+        self.assertExit(self.place.stint("run", "--detach", "-q", "later", "echo", b"caf\xe9"), 0)
+        self.assertIn(r"echo caf\xe9", self.place.stint("ls", "-q", "later").stdout)
+        job = self.submit("--kind", "echo", "-q", "hands", "x")
+        ticket = self.place.stint("take", "-q", "hands", "-k", "echo").stdout.splitlines()[0]
+        self.assertExit(self.place.stint("settle", "--dead", "--error", b"caf\xe9", ticket), 0)
+        self.assertIn(r"caf\xe9", self.place.stint("ls", "-c", "id,error", "-q", "hands").stdout)
+
     def test_run_detached_prints_the_id(self):
         r = self.place.stint("run", "--detach", "echo", "hi")
         self.assertExit(r, 0)
