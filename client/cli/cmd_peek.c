@@ -53,8 +53,8 @@ run_peek(struct cli *cli, const char **args)
     uint64_t offset = 0, limit = 1;
     if (!args || !args[0] || args[1])
         return cli_usage(cli, "which queue? give one name");
-    if ((offset_text && !cli_number(cli, "--offset", offset_text, 0, INT64_MAX, &offset)) ||
-        (limit_text && !cli_number(cli, "--limit", limit_text, 0, INT64_MAX, &limit)))
+    if ((offset_text && !cli_number(cli, "offset", offset_text, 0, INT64_MAX, &offset)) ||
+        (limit_text && !cli_number(cli, "limit", limit_text, 0, INT64_MAX, &limit)))
         return EX_USAGE;
     int rc = cli_connect(cli, NULL, 0);
     if (rc != EX_OK)
