@@ -102,8 +102,8 @@ settled(void *context, const struct stint_job_info *info)
     if (good && !lost)
         console_error_bytes(info->error, strlen(info->error));
     if (!good && ending_read(info->error, &number) != ENDING_EXIT)
-        cli_say(r->cli, "%s: %.*s", stint_state_name(info->state), (int)strcspn(info->error, "\n"),
-            info->error);
+        cli_say(r->cli, "%s%s%.*s", stint_state_name(info->state), info->error[0] ? ": " : "",
+            (int)strcspn(info->error, "\n"), info->error);
     if (!good && said)
         console_error_bytes(said + 1, strlen(said + 1));
 }

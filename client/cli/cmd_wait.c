@@ -64,7 +64,7 @@ tell(struct waiting *w, const struct stint_job_info *info)
         (void)fflush(console_out());
         if (lost || !good)
             cli_say(w->cli, "%s: %s%s%s", id, lost ? lost : stint_state_name(info->state),
-                lost ? "" : ": ", lost ? "" : info->error);
+                lost || !info->error[0] ? "" : ": ", lost ? "" : info->error);
     }
     (void)fflush(console_out());
 }

@@ -264,6 +264,15 @@ class Streams(harness.Case):
         self.assertEqual(self.place.stint("result", job).stdout, "out\n")
         self.assertEqual(self.place.stint("result", "--stderr", job).stdout, "err\n")
 
+    def test_a_job_without_an_error_is_told_without_a_colon(self):
+        p = self.start("run", "-q", "unserved", "true")
+        job = harness.wait_until(lambda: self.place.stint("ls", "-1", "-q", "unserved").stdout.strip(), "it is there")
+        self.assertExit(self.place.stint("cancel", job), 0)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual((p.returncode, err), (1, b"stint run: cancelled\n"))
+        self.assertEqual(self.place.stint("wait", "-r", job).stderr, f"stint wait: {job}: cancelled\n")
+        self.assertEqual(self.place.stint("result", job).stderr, f"stint result: {job} is cancelled\n")
+
     def test_the_output_of_failed_jobs_is_shown(self):
         r = self.place.stint("run", "-S", "echo out; echo err >&2; exit 3")
         self.assertExit(r, 3)
