@@ -25,6 +25,8 @@ enum stint_status
 client_fail(struct stint_client *c, enum stint_status status, const char *what, const char *detail)
 {
     const char *text = stint_status_text(status), *hint = stint_status_hint(status);
+    if (*detail && (status == STINT_INVALID || status == STINT_TOO_MANY))
+        hint = ""; /* it is of the detail, which stands there */
     (void)snprintf(c->error, sizeof c->error, "%s at %s: %s%s%s%s%s", what, c->endpoint, text,
         *detail ? ": " : "", detail, *hint ? "; " : "", hint);
     return status;

@@ -78,7 +78,7 @@ static void
 shorten_error(json_t *row)
 {
     enum { SHARE = 4, FEWEST = 10 };
-    const char *error = json_string_value(json_object_get(row, "error"));
+    char *error = out_bytes_of(row, "error");
     size_t width = console_width() / SHARE, size = error ? strcspn(error, "\n") : 0;
     if (!error)
         return;
@@ -86,7 +86,8 @@ shorten_error(json_t *row)
         size = width > FEWEST ? width : size > FEWEST ? FEWEST : size;
     while (size > 0 && ((unsigned char)error[size] & 0xc0) == 0x80)
         size--;
-    json_object_set_new(row, "error", json_stringn(error, size));
+    json_object_set_new(row, "error", out_text(error, size));
+    free(error);
 }
 
 static bool
@@ -133,10 +134,12 @@ command_text(const struct stint_job_info *info, char *text, size_t size)
         }
         for (uint32_t i = 0; argv->type == MSGPACK_OBJECT_ARRAY && i < argv->via.array.size; i++) {
             const msgpack_object *word = &argv->via.array.ptr[i];
-            if (word->type == MSGPACK_OBJECT_STR && n + 1 < size)
+            bool bytes = word->type == MSGPACK_OBJECT_BIN; /* it is not UTF-8 */
+            size_t length = bytes ? word->via.bin.size : word->via.str.size;
+            if ((bytes || word->type == MSGPACK_OBJECT_STR) && n + 1 < size)
                 n += (size_t)snprintf(text + n, size - n, "%s%.*s", i ? " " : "",
-                    (int)(word->via.str.size < size ? word->via.str.size : size),
-                    word->via.str.ptr);
+                    (int)(length < size ? length : size),
+                    bytes ? word->via.bin.ptr : word->via.str.ptr);
         }
     }
     msgpack_unpacked_destroy(&unpacked);

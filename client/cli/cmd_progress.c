@@ -21,13 +21,17 @@ write_line(const struct cli *cli, int fd, const char *percent, const char *text)
     return within_write(cli, fd, line, (size_t)size);
 }
 
+/* `40`, `40%`, `40.7`, as in a line that the program writes itself; the worker cuts it off. */
 static bool
 is_percent(const char *text)
 {
-    size_t digits = strspn(text, "0123456789");
+    size_t digits = strspn(text, "0123456789"), size = digits;
     if (strcmp(text, "-") == 0)
         return true;
-    return digits > 0 && digits <= 3 && text[digits] == '\0' && strtoul(text, NULL, 10) <= 100;
+    if (text[digits] == '.')
+        size += 1 + strspn(text + digits + 1, "0123456789");
+    size += text[size] == '%';
+    return digits > 0 && digits <= 3 && text[size] == '\0' && strtoul(text, NULL, 10) <= 100;
 }
 
 static int

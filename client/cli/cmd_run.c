@@ -104,8 +104,8 @@ settled(void *context, const struct stint_job_info *info)
     if (good && !lost)
         console_error_bytes(info->error, strlen(info->error));
     if (!good && ending_read(info->error, &number) != ENDING_EXIT)
-        cli_say(r->cli, "%s: %.*s", stint_state_name(info->state), (int)strcspn(info->error, "\n"),
-            info->error);
+        cli_say(r->cli, "%s%s%.*s", stint_state_name(info->state), info->error[0] ? ": " : "",
+            (int)strcspn(info->error, "\n"), info->error);
     if (!good && said)
         console_error_bytes(said + 1, strlen(said + 1));
 }
@@ -180,7 +180,7 @@ run_job(struct cli *cli, const struct stint_job *job)
         rc = local_connect(cli, local);
     if (rc == EX_OK) {
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
-        rc = jobs_submit(cli, job, 1, &id, &met, &stored);
+        rc = jobs_submit(cli, job, 1, &id, &met, &stored, NULL);
     }
     if (rc == EX_OK)
         jobs_say_met(cli, &id, met);
@@ -199,7 +199,7 @@ read_input(const struct cli *cli, char **bytes, size_t *size)
 {
     if (job_options.input)
         return jobs_read(cli, job_options.input, bytes, size);
-    if (detach || isatty(STDIN_FILENO))
+    if (isatty(STDIN_FILENO))
         return EX_OK;
     return jobs_read(cli, NULL, bytes, size);
 }

@@ -169,7 +169,8 @@ show_result(struct cli *cli, const struct stint_job_info *info)
             (void)out_bytes(info->result, info->result_bytes);
         (void)fflush(console_out());
         if (info->state != STINT_SUCCEEDED)
-            cli_say(cli, "%s is %s: %s", id, stint_state_name(info->state), info->error);
+            cli_say(cli, "%s is %s%s%s", id, stint_state_name(info->state),
+                info->error[0] ? ": " : "", info->error);
     }
     return result_code(info);
 }

@@ -52,7 +52,7 @@ submit_one(struct cli *cli, struct stint_job *job)
     struct stint_id id;
     size_t stored;
     enum stint_met met;
-    int rc = jobs_submit(cli, job, 1, &id, &met, &stored);
+    int rc = jobs_submit(cli, job, 1, &id, &met, &stored, NULL);
     if (rc == EX_OK && stored > 0) {
         jobs_print_id(cli, &id, met);
         jobs_say_met(cli, &id, met);
@@ -84,6 +84,7 @@ make_object(struct cli *cli, char **bytes, size_t *size)
 enum { LINES_A_MESSAGE = 1000, BYTES_A_MESSAGE = 512 << 10 };
 
 struct pile {
+    struct cli *cli;
     struct stint_job jobs[LINES_A_MESSAGE];
     struct stint_id ids[LINES_A_MESSAGE];
     enum stint_met met[LINES_A_MESSAGE];
@@ -118,32 +119,60 @@ say_where(struct cli *cli, const struct pile *pile)
         as_batch ? "" : ", and their ids printed", again, (unsigned long long)pile->first_line - 1);
 }
 
-/* A line that is too large is told, and loses nobody else. */
-static int
-submit_pile(struct cli *cli, struct pile *pile)
+/* Their ids are out before more of them are stored. */
+static void
+piece_stored(void *context, size_t from, size_t count)
 {
-    size_t stored;
-    int rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, pile->met, &stored);
-    for (size_t i = 0; i < stored; i++) {
+    struct pile *pile = context;
+    for (size_t i = from; i < from + count; i++) {
         if (!as_batch)
-            jobs_print_id(cli, &pile->ids[i], pile->met[i]);
+            jobs_print_id(pile->cli, &pile->ids[i], pile->met[i]);
         pile->met_jobs += pile->met[i] != STINT_MET_NOTHING;
         pile->changed += pile->met[i] == STINT_MET_CHANGED;
     }
+    pile->stored += count;
+    (void)fflush(console_out());
+}
+
+/* It loses nobody else. */
+static void
+line_too_large(void *context, size_t index)
+{
+    struct pile *pile = context;
+    cli_say(pile->cli, "line %llu: its %zu bytes are more than the broker takes; it is left out",
+        (unsigned long long)(pile->first_line + index), pile->jobs[index].payload_bytes);
+    pile->refused++;
+}
+
+/* From here on an interrupt is held back until it is told what is stored. A broker that is away is
+ * not waited for so. */
+static int
+begin_storing(struct cli *cli)
+{
+    enum stint_status status = stint_connect(cli->client, cli->timeout_ms);
+    if (status != STINT_OK)
+        return cli_failed(cli, status);
+    cli_catch_interrupt();
+    return EX_OK;
+}
+
+static int
+submit_pile(struct cli *cli, struct pile *pile)
+{
+    const struct jobs_told told = {piece_stored, line_too_large, pile};
+    size_t done = 0;
+    int rc = EX_OK;
+    if (pile->first_line == 1 && !jobs_at_end)
+        rc = begin_storing(cli);
+    if (rc == EX_OK)
+        rc = jobs_submit(cli, pile->jobs, pile->count, pile->ids, pile->met, &done, &told);
     free_jobs(pile);
-    pile->stored += stored;
-    if (rc == EX_DATAERR && pile->count == 1 && pile->bytes > BYTES_A_MESSAGE) {
-        cli_say(cli, "line %llu: its %zu bytes are more than the broker takes; it is left out",
-            (unsigned long long)pile->first_line, pile->bytes);
-        pile->refused++;
-        rc = EX_OK;
-    }
-    pile->first_line += rc == EX_OK ? pile->count : stored;
-    if (rc != EX_OK)
-        say_where(cli, pile);
+    pile->first_line += rc == EX_OK ? pile->count : done;
     pile->count = pile->bytes = 0;
-    if (fflush(console_out()) != 0 && rc == EX_OK)
+    if (rc == EX_OK && console_failed())
         rc = EX_IOERR;
+    else if (rc != EX_OK)
+        say_where(cli, pile);
     return rc;
 }
 
@@ -193,7 +222,10 @@ submit_each(struct cli *cli, const struct stint_job *common)
     const char *line;
     size_t bytes;
     int rc = EX_OK;
+    pile->cli = cli;
     pile->first_line = 1;
+    if (as_batch) /* which is there already */
+        cli_catch_interrupt();
     if (!lines) {
         cli_say(cli, "can't read %s: %s", path, strerror(errno));
         rc = EX_NOINPUT;
@@ -202,6 +234,10 @@ submit_each(struct cli *cli, const struct stint_job *common)
         got = lines_next(lines, pile->count == 0 ? 1000 : 0, &line, &bytes);
         if (got == LINES_ONE)
             rc = add_line(cli, pile, common, line, bytes);
+        if (rc == EX_OK && cli_interrupted() && (got != LINES_OVER || pile->count > 0)) {
+            say_where(cli, pile);
+            rc = EXIT_SIGNAL + cli_interrupted();
+        }
         if (rc == EX_OK &&
             (pile->count == LINES_A_MESSAGE || (got != LINES_ONE && pile->count > 0)))
             rc = submit_pile(cli, pile);

@@ -38,7 +38,9 @@ struct waiting {
     struct awaited *jobs;
     struct stall stall;
     uint64_t failed, unknown, hidden, end_ms;
+    size_t left; /* ids of the command line that nobody has asked for yet */
     struct lines *lines; /* more ids; NULL: there are none */
+    bool once; /* --timeout 0: each is looked at, and none is waited for */
     int rc;
 };
 
@@ -62,7 +64,7 @@ tell(struct waiting *w, const struct stint_job_info *info)
         (void)fflush(console_out());
         if (lost || !good)
             cli_say(w->cli, "%s: %s%s%s", id, lost ? lost : stint_state_name(info->state),
-                lost ? "" : ": ", lost ? "" : info->error);
+                lost || !info->error[0] ? "" : ": ", lost ? "" : info->error);
     }
     (void)fflush(console_out());
 }
@@ -128,9 +130,24 @@ process(struct waiting *w, uint32_t ms)
         w->rc = stall_look(&w->stall);
 }
 
-/* Watches one more, after waiting until there is room. */
 static void
-watch(struct waiting *w, const struct stint_id *id)
+look_at(struct waiting *w, const struct stint_id *id)
+{
+    const struct stint_job_info *info;
+    const struct stint_job_info missing = {.id = *id, .state = STINT_UNKNOWN};
+    unsigned parts = results || w->cli->json ? STINT_RESULT : STINT_NO_PARTS;
+    enum stint_status status = stint_get(w->cli->client, id, parts, &info, w->cli->timeout_ms);
+    if (status == STINT_NO_SUCH_JOB || status == STINT_DENIED) /* as one that is watched */
+        settled(w, &missing);
+    else if (status != STINT_OK)
+        w->rc = cli_failed(w->cli, status);
+    else if (stint_state_settled(info->state))
+        settled(w, info);
+}
+
+/* One more, after waiting until there is room. */
+static void
+await(struct waiting *w, const struct stint_id *id)
 {
     struct awaited *a;
     while (stint_client_watched(w->cli->client) >= AT_ONCE && !ended(w))
@@ -144,6 +161,10 @@ watch(struct waiting *w, const struct stint_id *id)
     a->id = *id;
     a->times = 1;
     HASH_ADD(hh, w->jobs, id, sizeof a->id, a);
+    if (w->once) {
+        look_at(w, id);
+        return;
+    }
     enum stint_status status =
         stint_watch(w->cli->client, id, 1, results || w->cli->json, settled, w);
     if (status != STINT_OK && w->rc == EX_OK)
@@ -163,7 +184,7 @@ read_ids(struct waiting *w)
         if (bytes < sizeof text)
             memcpy(text, line, bytes);
         if (bytes > 0 && stint_id_parse(text, &id) == STINT_OK)
-            watch(w, &id);
+            await(w, &id);
         else if (bytes > 0)
             w->rc = cli_usage(w->cli, "%s: line %llu is no id: %.*s", path,
                 (unsigned long long)lines_count(w->lines), bytes < 80 ? (int)bytes : 80, line);
@@ -177,35 +198,68 @@ read_ids(struct waiting *w)
         lines_close(&w->lines);
 }
 
+/* Within the time that there is; if that is over, all ids are left. */
 static int
-wait_all(struct waiting *w, const struct stint_id *ids, size_t count)
+connect_in_time(struct waiting *w)
 {
-    enum stint_status status = stint_connect(w->cli->client, w->cli->timeout_ms);
-    if (status != STINT_OK)
-        return cli_failed(w->cli, status);
+    uint64_t now_ms = clock_ms(), left_ms = w->end_ms > now_ms ? w->end_ms - now_ms : 1;
+    bool shorter = w->end_ms && left_ms < w->cli->timeout_ms;
+    uint32_t ms = shorter ? (uint32_t)left_ms : w->cli->timeout_ms;
+    enum stint_status status = stint_connect(w->cli->client, ms);
+    if (status == STINT_OK)
+        return EX_OK;
+    int rc = cli_failed(w->cli, status);
+    return shorter && (status == STINT_UNREACHABLE || status == STINT_TIMEOUT) ? EX_OK : rc;
+}
+
+static int
+tell_rest(const struct waiting *w)
+{
+    unsigned long long jobs = HASH_COUNT(w->jobs) + w->left;
+    if (w->lines)
+        cli_say(w->cli, "%s was not read to its end in %s; of the jobs so far %llu are not settled",
+            path, limit, jobs);
+    else
+        cli_say(w->cli, "%llu jobs are not settled after %s", jobs, limit);
+    return EXIT_TIME_OVER;
+}
+
+static void
+wait_all(struct waiting *w, const struct stint_id *ids)
+{
     cli_catch_interrupt();
     stall_begin(&w->stall, w->cli, NULL, NULL);
     if (progress)
         stint_watch_progress(w->cli->client, runs, w);
     w->stall.waits_for = first_awaited;
     w->stall.context = w;
-    for (size_t i = 0; i < count && !ended(w); i++)
-        watch(w, &ids[i]);
+    for (; w->left > 0 && !ended(w); w->left--)
+        await(w, ids++);
+    if (w->once) {
+        read_ids(w);
+        return;
+    }
     while ((w->jobs || w->lines) && !ended(w)) {
         read_ids(w);
         if (w->jobs || w->lines)
             process(w, w->lines ? 20 : 200);
     }
+}
+
+static int
+wait_for(struct waiting *w, const struct stint_id *ids)
+{
+    w->rc = connect_in_time(w);
+    if (w->rc == EX_OK && !ended(w))
+        wait_all(w, ids);
     if (w->rc != EX_OK)
         return w->rc;
     if (console_failed())
         return EX_IOERR;
     if (cli_interrupted())
         return EXIT_SIGNAL + cli_interrupted();
-    if (w->jobs) {
-        cli_say(w->cli, "%u jobs are not settled after %s", HASH_COUNT(w->jobs), limit);
-        return EXIT_TIME_OVER;
-    }
+    if (w->jobs || w->lines || w->left > 0)
+        return tell_rest(w);
     if (w->hidden)
         return EX_NOPERM;
     if (w->unknown)
@@ -217,7 +271,6 @@ static int
 run(struct cli *cli, const char **args)
 {
     struct waiting w = {.cli = cli};
-    size_t count;
     if (!path && (!args || !args[0]))
         return cli_usage(cli, "for which job? give its id, or --file");
     if (quiet && (results || cli->json))
@@ -227,9 +280,10 @@ run(struct cli *cli, const char **args)
     if (limit) {
         if (!cli_duration(cli, "timeout", limit, &w.end_ms))
             return EX_USAGE;
-        w.end_ms += clock_ms() + 1;
+        w.once = w.end_ms == 0;
+        w.end_ms += w.once ? 0 : clock_ms() + 1;
     }
-    struct stint_id *ids = cli_ids(cli, args, &count);
+    struct stint_id *ids = cli_ids(cli, args, &w.left);
     if (!ids)
         return EX_USAGE;
     int rc = EX_OK;
@@ -240,7 +294,7 @@ run(struct cli *cli, const char **args)
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK)
-        rc = wait_all(&w, ids, count);
+        rc = wait_for(&w, ids);
     stint_client_destroy(&cli->client);
     while (w.jobs) {
         struct awaited *a = w.jobs;

@@ -145,14 +145,22 @@ cleaned(const char *bytes, size_t size, bool lines, char *to)
     return n;
 }
 
-void
-console_text(const char *text)
+char *
+console_clean(const char *text, bool lines)
 {
     size_t size = strlen(text);
     char *clean = malloc(4 * size + 1);
     if (!clean)
         abort();
-    (void)fwrite(clean, 1, cleaned(text, size, false, clean), console_out());
+    clean[cleaned(text, size, lines, clean)] = '\0';
+    return clean;
+}
+
+void
+console_text(const char *text)
+{
+    char *clean = console_clean(text, false);
+    (void)fputs(clean, console_out());
     free(clean);
 }
 

@@ -14,6 +14,8 @@
 FILE *console_out(void);
 /* Text of somebody else's to it: what might drive a terminal is written as text, on one line. */
 void console_text(const char *text);
+/* The same as a text, allocated; `lines`: they stay. */
+char *console_clean(const char *text, bool lines);
 /* Has writing failed? Then the rest is dropped. */
 bool console_failed(void);
 /* Has whoever read our output gone? Asks the pipe, so that it is known before the next write. */

@@ -136,8 +136,6 @@ read_all(struct graph *g, const char *path, const struct stint_job *common)
         g->line += got == LINES_ONE;
         if (got == LINES_ONE)
             rc = add_line(g, common, line, bytes);
-        if (cli_interrupted())
-            rc = EXIT_SIGNAL + cli_interrupted();
     }
     if (got == LINES_ERROR) {
         cli_say(g->cli, "reading failed: %s", strerror(errno));
@@ -160,8 +158,10 @@ submit(struct graph *g)
     }
     if (jobs_at_end)
         return within_submit(g->cli, g->jobs, g->count);
-    enum stint_status status =
-        stint_submit(g->cli->client, g->jobs, g->count, g->ids, g->cli->timeout_ms);
+    enum stint_status status = stint_connect(g->cli->client, g->cli->timeout_ms);
+    cli_catch_interrupt(); /* what is stored is told, whatever comes */
+    if (status == STINT_OK)
+        status = stint_submit(g->cli->client, g->jobs, g->count, g->ids, g->cli->timeout_ms);
     if (status != STINT_OK)
         return cli_failed(g->cli, status);
     for (uint32_t i = 0; i < g->count; i++)

@@ -340,42 +340,52 @@ say_later(const struct cli *cli, enum stint_status why, const char *queue)
         cli_say(cli, "%s; waiting until there is room", stint_status_text(why));
 }
 
+/* Why no more are submitted: an exit code. */
+static int
+stopped(void)
+{
+    if (cli_interrupted())
+        return EXIT_SIGNAL + cli_interrupted();
+    return console_failed() ? EX_IOERR : EX_OK;
+}
+
 int
 jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
-    enum stint_met *met, size_t *stored)
+    enum stint_met *met, size_t *done, const struct jobs_told *told)
 {
     size_t piece = count;
     bool said = false;
-    *stored = 0;
+    int rc = EX_OK;
+    *done = 0;
     if (jobs_at_end) /* they have no ids yet */
         return within_submit(cli, jobs, count);
-    while (*stored < count) {
-        size_t n = piece < count - *stored ? piece : count - *stored;
+    while (rc == EX_OK && *done < count && (rc = stopped()) == EX_OK) {
+        size_t n = piece < count - *done ? piece : count - *done;
         enum stint_status status =
-            stint_submit(cli->client, jobs + *stored, n, ids + *stored, cli->timeout_ms);
+            stint_submit(cli->client, jobs + *done, n, ids + *done, cli->timeout_ms);
         if (status == STINT_OK) {
             for (size_t i = 0; met && i < n; i++)
-                met[*stored + i] = stint_client_met(cli->client, i);
-            *stored += n;
+                met[*done + i] = stint_client_met(cli->client, i);
+            *done += n;
             piece = 2 * n;
-            continue;
-        }
-        if (!cli_passing(status) && !(status == STINT_TOO_LARGE && n > 1))
-            return cli_failed(cli, status);
-        if (n > 1 && status != STINT_QUEUE_CLOSED) {
+            if (told)
+                told->stored(told->context, *done - n, n);
+        } else if (status == STINT_TOO_LARGE && n == 1 && told)
+            told->too_large(told->context, (*done)++);
+        else if (!cli_passing(status) && !(status == STINT_TOO_LARGE && n > 1))
+            rc = cli_failed(cli, status);
+        else if (n > 1 && status != STINT_QUEUE_CLOSED)
             piece = n / 2;
-            continue;
+        else if (job_options.no_wait)
+            rc = cli_failed(cli, status);
+        else {
+            if (!said)
+                say_later(cli, status, jobs[*done].queue);
+            said = true;
+            rc = hold_off(cli);
         }
-        if (job_options.no_wait)
-            return cli_failed(cli, status);
-        if (!said)
-            say_later(cli, status, jobs[*stored].queue);
-        said = true;
-        int rc = hold_off(cli);
-        if (rc != EX_OK)
-            return rc;
     }
-    return EX_OK;
+    return rc;
 }
 
 void

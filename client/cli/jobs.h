@@ -47,11 +47,21 @@ int jobs_fill(const struct cli *cli, struct stint_job *job);
  * that it reads a terminal, or that nothing comes. Returns an exit code. */
 int jobs_read(const struct cli *cli, const char *path, char **bytes, size_t *size);
 
+/* Who is told, while jobs are submitted, what becomes of them; `from` and `index` are places in
+ * their array. */
+struct jobs_told {
+    void (*stored)(void *context, size_t from, size_t count);
+    void (*too_large)(void *context, size_t index); /* it is left out */
+    void *context;
+};
+
 /* Submits jobs of at most one message, in pieces if there is not room for all at once, and waits
- * for room as long as it takes: said once. The first `*stored` of them are stored, also if it
- * fails. `met` (NULL: not wanted) is what they met. Returns an exit code. */
+ * for room as long as it takes: said once. The first `*done` of them are stored, or left out, also
+ * if it fails. `met` (NULL: not wanted) is what they met. `told` NULL: nobody is told, and a job
+ * that is too large is a failure. Ends when it is interrupted, or nobody reads the output. Returns
+ * an exit code. */
 int jobs_submit(struct cli *cli, const struct stint_job *jobs, size_t count, struct stint_id *ids,
-    enum stint_met *met, size_t *stored);
+    enum stint_met *met, size_t *done, const struct jobs_told *told);
 
 /* Tells the id of a job that is stored, or was met: a line, or an object. */
 void jobs_print_id(const struct cli *cli, const struct stint_id *id, enum stint_met met);

@@ -39,6 +39,8 @@ void out_put_body(json_t *object, const char *field, const void *bytes, size_t s
 
 /* Bytes as JSON: a string if they are UTF-8, else {"base64": "..."}. */
 json_t *out_text(const void *bytes, size_t size);
+/* The other way, of a field: allocated, up to the first zero byte; NULL: it is none of both. */
+char *out_bytes_of(const json_t *object, const char *field);
 /* What a settled command ended with, as far as it is known; `signal` 0: not killed. */
 bool out_exit_status(const struct stint_job_info *info, int *code, int *signal);
 

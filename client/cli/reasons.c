@@ -119,21 +119,32 @@ put_before(FILE *f, const struct stint_reason *r)
             r->before == 1 ? "is before" : "are before");
 }
 
+/* A worker that would run it; of a queue, the kinds of its jobs are not known. */
+static void
+put_start(FILE *f, const struct stint_reason *r)
+{
+    fprintf(f, "stint-worker --queue %s ", r->queue);
+    if (strcmp(r->kind, "exec") == 0)
+        fputs("--exec", f);
+    else if (r->kind[0])
+        fprintf(f, "--handle %s=PROGRAM", r->kind);
+    else
+        fputs("--exec, or with --handle KIND=PROGRAM", f);
+}
+
 static void
 put_workers(FILE *f, const struct stint_reason *r)
 {
     bool job = r->kind[0] != '\0';
     switch (r->why) {
     case STINT_WHY_NO_WORKER:
-        fprintf(
-            f, "no worker serves queue %s; start one: stint-worker --queue %s", r->queue, r->queue);
+        fprintf(f, "no worker serves queue %s; start one: ", r->queue);
+        put_start(f, r);
         break;
     case STINT_WHY_NO_HANDLER:
-        fprintf(f,
-            "%u worker%s queue %s, and none of them handles kind %s; start one that does: "
-            "stint-worker --queue %s --handle %s=PROGRAM",
-            r->workers, r->workers == 1 ? " serves" : "s serve", r->queue, r->kind, r->queue,
-            r->kind);
+        fprintf(f, "%u worker%s queue %s, and none of them handles kind %s; start one that does: ",
+            r->workers, r->workers == 1 ? " serves" : "s serve", r->queue, r->kind);
+        put_start(f, r);
         break;
     case STINT_WHY_UNABLE:
         fprintf(f, "a worker can't start it, and it waits for one of %u other%s", r->workers,

@@ -1,5 +1,6 @@
 /* Tables and lists of fields, rendered from JSON objects; the contract is in out.h. */
 #include "console.h"
+#include "json_bytes.h"
 #include "out.h"
 
 #include <libsmartcols.h>
@@ -83,7 +84,28 @@ ago_text(const char *at, char *text, size_t size)
         span_text((long long)(time(NULL) - timegm(&utc)), text, size);
 }
 
-/* A field as people read it; control characters do not reach the terminal. */
+char *
+out_bytes_of(const json_t *object, const char *field)
+{
+    size_t size;
+    uint8_t *bytes = json_bytes_read(json_object_get(object, field), &size);
+    char *text = bytes ? cli_copy(bytes, size) : NULL;
+    free(bytes);
+    return text;
+}
+
+/* What is not UTF-8, such as an error; NULL: all others. A payload or a result may be an object
+ * that looks so. */
+static char *
+raw_text(const json_t *object, const char *field)
+{
+    bool body = strcmp(field, "payload") == 0 || strcmp(field, "result") == 0;
+    bool may_be = !body && json_is_object(json_object_get(object, field));
+    return may_be ? out_bytes_of(object, field) : NULL;
+}
+
+/* A field as people read it; control characters do not reach the terminal. What is not UTF-8 stays
+ * for the table, which writes it as \xNN. */
 static void
 field_text(const json_t *object, const char *field, char *text, size_t size)
 {
@@ -100,6 +122,8 @@ field_text(const json_t *object, const char *field, char *text, size_t size)
         (void)snprintf(text, size, "%lld", (long long)json_integer_value(v));
     else if (json_is_string(v))
         from = json_string_value(v);
+    else if (v && (dump = raw_text(object, field)) != NULL)
+        from = dump;
     else if (v)
         from = dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
     size_t n = 0;
@@ -177,7 +201,13 @@ out_fields(json_t *object)
             continue;
         field_text(object, field, text, sizeof text);
         bool whole = !tty && json_is_string(value);
-        fprintf(console_out(), "%-*s  %s\n", width, field, whole ? json_string_value(value) : text);
+        char *raw = raw_text(object, field), *plain = raw ? console_clean(raw, !tty) : NULL;
+        fprintf(console_out(), "%-*s  %s\n", width, field,
+            plain       ? plain
+                : whole ? json_string_value(value)
+                        : text);
+        free(plain);
+        free(raw);
     }
     json_decref(object);
 }

@@ -211,6 +211,14 @@ class Command(harness.Case):
             self.assertIn(r.returncode, (64, 65), args)
             self.assertIn(said, r.stderr)
 
+    def test_the_detail_is_told_and_not_that_there_is_one(self):
+        for args, detail in ((("submit", "--group", "g" * 200, "x"), "128"), (("submit", "--needs", "=", "x"), "label"),
+                             (("ls", "--where", "nonsense=1"), "nonsense")):
+            r = self.place.stint(*args)
+            self.assertIn(r.returncode, (64, 65), r.stderr)
+            self.assertIn(detail, r.stderr)
+            self.assertNotIn("the detail", r.stderr)
+
     def test_an_unreachable_broker_is_69_and_a_bad_endpoint_78(self):
         r = self.place.stint("ping", "--broker-timeout", "300ms", "--endpoint",
                              f"ipc://{self.place.directory}/nobody", endpoint=False)

@@ -29,6 +29,7 @@ class Options(harness.Case):
                             (["map", "-L", "w", "-P", "-3", "echo"], "--slots=-3"),
                             (["ls", "-n", "-5"], "--limit=-5"), (["ls", "-n", "3x"], "--limit=3x"),
                             (["events", "-n", "x"], "--limit=x"),
+                            (["peek", "q", "--offset", "-1"], " --offset=-1"), (["peek", "q", "-n", "x"], " --limit=x"),
                             (["submit", "-a", "0", "x"], "--attempts=0"),
                             (["submit", "-p", "256", "x"], "--priority=256"),
                             (["submit", "--backoff", "0", "x"], "--backoff=0"),

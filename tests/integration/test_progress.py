@@ -63,13 +63,16 @@ class Progress(harness.Case):
     def test_the_command_tells_it_from_within_and_says_so_elsewhere(self):
         self.place.worker("--exec", "--slots", "2")
         stint = harness.program("stint")
-        job = self.start(f"{stint} progress 7 'two words' and more; {self.until()}")
+        job = self.start(f"{stint} progress 7 'two words' and more; {self.until()}; "
+                         f"{stint} progress 8.9% next; {self.until('end')}")
         self.wait_for(job, 7, "two words and more")
         self.release()
+        self.wait_for(job, 8, "next")
+        self.release("end")
         self.assertExit(self.place.stint("wait", job), 0)
         for args, env, code, word in (
                 (["5"], {}, 69, "not within a job"), (["5"], {"STINT_CONTROL": "77"}, 69, "77"),
-                (["5"], {"STINT_CONTROL": "x"}, 69, "x"), (["101"], {}, 64, "101"), ([], {}, 64, "how far")):
+                (["5"], {"STINT_CONTROL": "x"}, 69, "x"), (["101"], {}, 64, "101"), (["3.x"], {}, 64, "3.x"), ([], {}, 64, "how far")):
             r = self.place.stint("progress", *args, env=env)
             self.assertExit(r, code)
             self.assertIn(word, r.stderr)

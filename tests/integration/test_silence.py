@@ -159,6 +159,18 @@ class Silence(harness.Case):
         self.assertEqual(out, b"a\nb\n")
         self.assertIn("more than the broker takes", p.said())
 
+    def test_small_lines_that_are_too_large_are_named_and_lose_nobody_else(self):
+        self.place.broker("--payload-max", "1K")
+        large = "b" * 2000
+        p = self.start("submit", "-E", "-f", self.lines(large, "a", large, large, "c", "d", large))
+        out, _ = p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 65, p.said())
+        for line in (1, 3, 4, 7):
+            self.assertIn(f"line {line}: its 2000 bytes are more than the broker takes", p.said())
+        self.assertEqual(p.said().count("\n"), 4)
+        payloads = [self.place.json("show", "--payload", job)[0]["payload"] for job in out.decode().split()]
+        self.assertEqual(payloads, ["a", "c", "d"])
+
     def test_heavy_lines_are_sent_in_messages_that_are_small_enough(self):
         self.place.broker()
         self.place.worker("--exec")

@@ -124,6 +124,31 @@ class Streams(harness.Case):
                     _, err = p.communicate(timeout=30)
                     self.assertIn(p.returncode, (128 + number, -number), err)
 
+    def test_submit_that_is_interrupted_has_told_what_is_stored(self):
+        self.assertExit(self.place.stint("queue", "set", "small", "--backlog-max", "2"), 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            p = self.start("submit", "-q", "small", "-E", "-f", self.lines(5))
+            ids = [p.stdout.readline().decode().strip() for _ in range(2)]
+            self.assertEqual(self.place.stint("ls", "-q", "small", "-c", "id", "-1").stdout.split(), ids)
+            p.send_signal(number)
+            out, err = p.communicate(timeout=30)
+            self.assertEqual((p.returncode, out), (128 + number, b""), err)
+            self.assertIn(b"stopped at line 3: 2 jobs are stored", err)
+            self.assertExit(self.place.stint("delete", *ids), 0)
+
+    def test_submit_that_is_interrupted_between_lines_tells_where(self):
+        for batch in ((), ("--as-batch",)):
+            p = self.start("submit", "-q", "unserved", "-E", *batch, stdin=subprocess.PIPE)
+            p.stdin.write(b"a\n")
+            p.stdin.flush()
+            harness.wait_until(lambda: len(self.place.json("ls", "-q", "unserved")) > len(batch), "it is stored")
+            p.send_signal(signal.SIGINT)
+            p.wait(30)
+            out, err = p.communicate()
+            self.assertEqual((p.returncode, len(out.split())), (130, 0 if batch else 1), err)
+            self.assertIn(b"stopped at line 2: 1 jobs are stored", err)
+            self.assertEqual(b"stint batch cancel" in err, bool(batch))
+
     def handles(self, pid, number):
         with open(f"/proc/{pid}/status") as f:
             caught = next(int(l.split()[1], 16) for l in f if l.startswith("SigCgt:"))
@@ -134,6 +159,35 @@ class Streams(harness.Case):
         r = self.place.stint("wait", "--timeout", "300ms", job)
         self.assertExit(r, 124)
         self.assertIn("not settled after 300ms", r.stderr)
+
+    def test_wait_for_no_time_looks_at_every_job_once(self):
+        waits = [self.submit("-q", "unserved", "-k", "echo", "x") for _ in range(2)]
+        over = self.submit("-k", "echo", "x")
+        lost = self.submit("-q", "unserved", "-k", "echo", "x")
+        self.assertExit(self.place.stint("cancel", lost), 0)
+        self.assertExit(self.place.stint("wait", over), 0)
+        r = self.place.stint("wait", "--timeout", "0", *waits, over)
+        self.assertExit(r, 124)
+        self.assertEqual(r.stdout, f"{over}  succeeded\n")
+        self.assertIn("2 jobs are not settled after 0", r.stderr)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over), 0)
+        self.assertEqual(self.place.stint("wait", "--timeout", "0", "-r", over).stdout, "x")
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over, lost), 1)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", over, "0.999.100.1"), 66)
+        self.assertExit(self.place.stint("wait", "--timeout", "0", "-f", "-", input=over), 0)
+
+    def test_wait_succeeds_with_no_job_that_it_did_not_look_at(self):
+        job = self.submit("-q", "unserved", "-k", "echo", "x")
+        for time in ("1ms", "5ms"):
+            self.assertExit(self.place.stint("wait", "--timeout", time, job), 124)
+        p = self.start("wait", "-f", "-", "--timeout", "300ms", stdin=subprocess.PIPE)
+        self.assertEqual(p.wait(30), 124)
+        _, err = p.communicate()
+        self.assertIn(b"not read to its end", err)
+        self.place.broker_process.kill()
+        r = self.place.stint("wait", "--timeout", "300ms", job)
+        self.assertExit(r, 124)
+        self.assertIn("1 jobs are not settled after 300ms", r.stderr)
 
     def test_wait_tells_outcomes_while_more_ids_may_come(self):
         job = self.submit("-k", "echo", "x")
@@ -167,6 +221,36 @@ class Streams(harness.Case):
         r = self.place.stint("run", "--stdin", self.place.path("file"), "cat")
         self.assertEqual(r.stdout, "of a file")
 
+    def test_run_detached_passes_standard_input_too(self):
+        r = self.place.stint("run", "--detach", "cat", input="hi\n")
+        self.assertExit(r, 0)
+        self.assertEqual(self.place.stint("wait", "-r", r.stdout.strip()).stdout, "hi\n")
+
+    def test_a_program_with_a_blank_in_its_path_is_quoted_once_more(self):
+        program = self.place.script("echo ran $*", "my program")
+        self.assertEqual(self.place.stint("run", f"'{program}'").stdout, "ran\n")
+        self.assertEqual(self.place.stint("run", f"'{program}' a 'b c'").stdout, "ran a b c\n")
+        self.assertEqual(self.place.stint("run", program, "a").stdout, "ran a\n")
+        self.assertExit(self.place.stint("run", program), 127)
+
+    def test_errors_that_are_not_utf_8_are_text_for_people(self):
+        r = self.place.stint("run", "--detach", "-S", r"printf 'caf\351\n' >&2; exit 2")
+        job = r.stdout.strip()
+        self.assertExit(self.place.stint("wait", job), 1)
+        self.assertIn("base64", self.place.json("show", job)[0]["error"])
+        shown = self.place.stint("show", job).stdout
+        self.assertIn("exit status 2\ncaf\\xe9", shown)
+        self.assertIn("run 1 ", shown)
+        self.assertNotIn("base64", shown)
+        self.assertEqual(self.place.stint("ls", "-c", "id,error").stdout.splitlines()[1].split(None, 1),
+                         [job, "exit status 2"])
+        self.assertExit(self.place.stint("run", "--detach", "-q", "later", "echo", b"caf\xe9"), 0)
+        self.assertIn(r"echo caf\xe9", self.place.stint("ls", "-q", "later").stdout)
+        job = self.submit("--kind", "echo", "-q", "hands", "x")
+        ticket = self.place.stint("take", "-q", "hands", "-k", "echo").stdout.splitlines()[0]
+        self.assertExit(self.place.stint("settle", "--dead", "--error", b"caf\xe9", ticket), 0)
+        self.assertIn(r"caf\xe9", self.place.stint("ls", "-c", "id,error", "-q", "hands").stdout)
+
     def test_run_detached_prints_the_id(self):
         r = self.place.stint("run", "--detach", "echo", "hi")
         self.assertExit(r, 0)
@@ -179,6 +263,15 @@ class Streams(harness.Case):
         self.assertExit(self.place.stint("wait", "-Q", job), 0)
         self.assertEqual(self.place.stint("result", job).stdout, "out\n")
         self.assertEqual(self.place.stint("result", "--stderr", job).stdout, "err\n")
+
+    def test_a_job_without_an_error_is_told_without_a_colon(self):
+        p = self.start("run", "-q", "unserved", "true")
+        job = harness.wait_until(lambda: self.place.stint("ls", "-1", "-q", "unserved").stdout.strip(), "it is there")
+        self.assertExit(self.place.stint("cancel", job), 0)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual((p.returncode, err), (1, b"stint run: cancelled\n"))
+        self.assertEqual(self.place.stint("wait", "-r", job).stderr, f"stint wait: {job}: cancelled\n")
+        self.assertEqual(self.place.stint("result", job).stderr, f"stint result: {job} is cancelled\n")
 
     def test_the_output_of_failed_jobs_is_shown(self):
         r = self.place.stint("run", "-S", "echo out; echo err >&2; exit 3")

@@ -33,10 +33,16 @@ class Why(harness.Case):
 
     def test_from_the_first_submit_to_the_end(self):
         job = self.submit()
-        self.assertEqual(self.why(job), "no worker serves queue mail; start one: stint-worker --queue mail\n")
+        start = "no worker serves queue mail; start one: stint-worker --queue mail "
+        self.assertEqual(self.why(job), start + "--handle sleep=PROGRAM\n")
+        self.assertEqual(self.why("--queue", "mail"), start + "--exec, or with --handle KIND=PROGRAM\n")
         w = self.worker("--handle", "other=cat")
         self.assertIn("1 worker serves queue mail, and none of them handles kind sleep", self.why(job))
+        command = self.submit("exec")
+        self.assertTrue(self.why(command).endswith("start one that does: stint-worker --queue mail --exec\n"))
         self.assertEqual(w.stop(), 0)
+        self.assertEqual(self.why(command), start + "--exec\n")
+        self.assertExit(self.place.stint("cancel", command), 0)
         self.place.stint("queue", "pause", "mail")
         self.assertEqual(self.why(job), "queue mail is paused; stint queue resume mail\n")
         self.worker("--handle", "sleep=sleep 1000", name="two")

@@ -186,7 +186,8 @@ static const char *const sentences[STINT_WHYS] = {
     "the broker has just started, and no worker for it is back yet; they have another 3m "
     "before "
     "their jobs are given to others",
-    "no worker serves queue mail; start one: stint-worker --queue mail",
+    "no worker serves queue mail; start one: stint-worker --queue mail --handle "
+    "letter=PROGRAM",
     "4 workers serve queue mail, and none of them handles kind letter; start one that does: "
     "stint-worker --queue mail --handle letter=PROGRAM",
     "a worker can't start it, and it waits for one of 4 others: no paper",
