@@ -183,7 +183,8 @@ open_state(struct map *m)
     else
         (void)snprintf(directory, sizeof directory, "%s/map", m->o.local);
     char *command = describe(m);
-    int rc = state_open(m->cli, directory, command, m->o.failed_again, &m->state);
+    const char *called = m->o.state ? m->o.state : m->o.local;
+    int rc = state_open(m->cli, directory, called, command, m->o.failed_again, &m->state);
     free(command);
     return rc;
 }
@@ -261,6 +262,13 @@ conclude(struct map *m)
     return failed && !wished ? EXIT_JOB_FAILED : EX_OK;
 }
 
+static bool
+is_ours(void *context, const struct stint_id *id)
+{
+    struct map *m = context;
+    return state_awaits(m->state, id);
+}
+
 static int
 run_map(struct map *m)
 {
@@ -274,7 +282,7 @@ run_map(struct map *m)
     if (rc == EX_OK) /* before anything runs: what the directory holds may be another map's */
         rc = open_state(m);
     if (rc == EX_OK && local)
-        rc = local_start(m->cli, local, m->o.queue, (unsigned)count);
+        rc = local_start(m->cli, local);
     if (rc == EX_OK)
         rc = cli_connect(m->cli, m->state ? state_session(m->state) : NULL,
             m->state ? state_answered(m->state) : 0);
@@ -287,6 +295,8 @@ run_map(struct map *m)
             m->counts.total = input_total(m->input);
         if (m->state)
             map_recover(m);
+        if (m->rc == EX_OK && local)
+            m->rc = local_work(m->cli, local, m->o.queue, (unsigned)count, is_ours, m);
         work(m, local);
         rc = conclude(m);
     }

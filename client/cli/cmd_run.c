@@ -171,11 +171,13 @@ run_job(struct cli *cli, const struct stint_job *job)
     if (local_directory)
         rc = local_open(cli, local_directory, &local);
     if (rc == EX_OK && local)
-        rc = local_start(cli, local, job->queue, 0);
+        rc = local_start(cli, local);
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && local)
         rc = local_connect(cli, local);
+    if (rc == EX_OK && local)
+        rc = local_work(cli, local, job->queue, 0, NULL, NULL);
     if (rc == EX_OK) {
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
         rc = jobs_submit(cli, job, 1, &id, &met, &stored);

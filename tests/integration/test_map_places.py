@@ -1,6 +1,7 @@
 """stint map: where a line's value goes, and what must not happen without a word on the way there."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -216,6 +217,68 @@ class Local(harness.Case):
         self.assertEqual(os.path.getsize(log), before)
         with open(mark) as f:
             self.assertEqual(f.read(), "begun\n")
+
+    def interrupted(self):
+        """A map of three lines, stopped in the first one, with the others behind it. Returns how it
+        goes on, and what says which lines were begun."""
+        log, go = self.place.path("log"), self.place.path("go")
+        command = ("--slots", "1", "-S", f"echo {{}} >>{log}; [ -e {go} ] || sleep 1000; echo {{}}",
+                   ":::", "one", "two", "three")
+        p = subprocess.Popen(
+            [harness.program("stint"), "map", "--local", self.place.path("my work, etc"), *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.words(log), "it has begun")
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 130, err)
+        open(go, "w").close()
+        return command, log
+
+    def words(self, path):
+        if not os.path.exists(path):
+            return []
+        with open(path) as f:
+            return f.read().split()
+
+    def test_another_command_runs_nothing_of_an_interrupted_local_map_which_goes_on_later(self):
+        command, log = self.interrupted()
+        r = self.local("run", "echo", "other")
+        self.assertEqual((r.returncode, r.stdout), (0, "other\n"))
+        self.assertIn("3 jobs that another command has left in " + self.place.path("my work, etc"), r.stderr)
+        self.assertEqual(self.words(log), ["one"])
+        r = self.local("run", "echo", "other")
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, "other\n", ""))
+        r = self.local("map", *command)
+        self.assertEqual((r.returncode, r.stdout), (0, "one\ntwo\nthree\n"), r.stderr)
+        self.assertEqual(self.words(log), ["one", "one", "two", "three"])
+
+    def test_a_local_map_that_was_given_up_is_not_run_by_the_one_after_it(self):
+        _, log = self.interrupted()
+        r = self.local("map", "echo", ":::", "new")
+        self.assertExit(r, 78)
+        self.assertIn(f"stint map: {self.place.path('my work, etc')} belongs to another", r.stderr)
+        shutil.rmtree(self.place.path("my work, etc", "map"))
+        r = self.local("map", "echo", ":::", "new")
+        self.assertEqual((r.returncode, r.stdout), (0, "new\n"))
+        self.assertIn("3 jobs that another command has left", r.stderr)
+        self.assertEqual(self.words(log), ["one"])
+
+    def test_a_local_run_that_was_killed_is_not_run_again(self):
+        mark = self.place.path("mark")
+        p = subprocess.Popen([harness.program("stint"), "run", "--local", self.place.path("my work, etc"), "-S",
+                              f"echo begun >>{mark}; sleep 1000"], stdin=subprocess.DEVNULL)
+        harness.wait_until(lambda: self.words(mark), "it has begun")
+        p.kill()
+        p.wait(30)
+        r = self.local("run", "echo", "other", timeout=90)
+        self.assertEqual((r.returncode, r.stdout), (0, "other\n"))
+        self.assertEqual(self.words(mark), ["begun"])
+
+    def test_a_queue_that_can_not_be_is_told_by_its_name(self):
+        for command in (("map", "-q", "", "echo", ":::", "a"), ("run", "-q", "", "echo")):
+            r = self.local(*command)
+            self.assertExit(r, 65)
+            self.assertIn("--queue=: the name is not allowed", r.stderr)
 
 
 if __name__ == "__main__":
