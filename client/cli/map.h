@@ -72,6 +72,7 @@ struct map_counts {
     uint64_t total; /* 0: it can not be told yet */
     uint64_t done, failed, succeeded, not_run;
     uint64_t skipped, skipped_failed, taken_up, fresh; /* how a map before this one left them */
+    uint64_t not_kept; /* outcomes of a map before this one */
     uint64_t told; /* failures, one by one */
 };
 

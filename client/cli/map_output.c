@@ -10,12 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The directory, made if it is not there. Returns an errno; 0: it can be used. */
+static int
+open_results(const char *path)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST || stat(path, &st) != 0)
+        return errno;
+    if (!S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    return access(path, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
 int
 map_open_outputs(struct map *m)
 {
     struct stat st;
-    if (m->o.results && mkdir(m->o.results, 0777) != 0 && errno != EEXIST) {
-        cli_say(m->cli, "can't make %s: %s", m->o.results, strerror(errno));
+    int why = m->o.results ? open_results(m->o.results) : 0;
+    if (why) {
+        cli_say(m->cli, "can't use %s: %s", m->o.results, strerror(why));
         return EX_CANTCREAT;
     }
     if (!m->o.joblog)
@@ -188,7 +203,10 @@ write_text(struct map *m, const struct item *item, const char *lost)
         write_tagged(item);
     else
         out_bytes(item->result, item->info->result_bytes);
-    if (lost || item->info->state != STINT_SUCCEEDED)
+    bool failed = lost || item->info->state != STINT_SUCCEEDED;
+    if (failed || item->info->error[0])
+        (void)fflush(console_out()); /* where both are one, this comes behind its output */
+    if (failed)
         say_failure(m, item, lost);
     else if (item->info->error[0])
         console_error_bytes(item->info->error, strlen(item->info->error));
@@ -276,11 +294,17 @@ map_show_progress(struct map *m, bool last)
 void
 map_summary(struct map *m)
 {
-    if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up > 0)
+    if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up + m->counts.not_kept > 0)
         cli_say(m->cli,
             "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
             (unsigned long long)m->counts.skipped + m->counts.skipped_failed,
             (unsigned long long)m->counts.taken_up, (unsigned long long)m->counts.fresh);
+    if (m->counts.not_kept > 0)
+        cli_say(m->cli,
+            "%llu outcomes were not kept (see --keep); these lines, which may have run before, "
+            "were "
+            "run again",
+            (unsigned long long)m->counts.not_kept);
     if (m->counts.skipped_failed > 0)
         cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
             (unsigned long long)m->counts.skipped_failed);

@@ -109,6 +109,7 @@ run_again(struct map *m, struct item *item, const struct stint_job_info *info)
     item->taken_up = item->recorded = false;
     m->counts.taken_up--;
     m->counts.fresh++;
+    m->counts.not_kept += info->state != STINT_CANCELLED_JOB && info->state != STINT_EXPIRED;
     add_to_batch(m, item);
     return true;
 }

@@ -121,6 +121,29 @@ class Places(harness.Case):
                 return f.read()
         self.assertEqual([kept("1"), kept("1.2"), kept("2")], ["<a>\n", "<new>\n", "<hold>\n"])
 
+    def test_markers_of_parallel_that_are_not_known_are_told_wherever_they_stand(self):
+        for words in (("::::", "file"), (":::+", "a"), ("{}", "::::+", "file"), (":::", "a", ":::+", "b")):
+            r = self.place.stint("map", "echo", *words, input="a\n")
+            self.assertEqual((r.returncode, r.stdout), (64, ""), words)
+            self.assertIn("is not known here; ::: and --input are", r.stderr)
+        r = self.place.stint("map", "-S", "echo :::: {}", input="a\n")
+        self.assertEqual((r.returncode, r.stdout), (0, ":::: a\n"))
+
+    def test_where_both_outputs_are_one_what_is_said_of_a_job_comes_behind_its_output(self):
+        argv = [harness.program("stint"), "map", "-e", self.place.endpoint, "-S",
+                "echo out {}; echo err {} >&2; exit $1", ":::", "0", "3", "0"]
+        r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        self.assertEqual(r.stdout.splitlines(), [
+            "out 0", "err 0", "out 3", "stint map: 3: exit status 3: err 3", "out 0", "err 0"])
+
+    def test_results_that_can_not_be_written_are_refused_before_anything_runs(self):
+        mark, file = self.place.path("mark"), self.place.path("file")
+        open(file, "w").close()
+        r = self.place.stint("map", "--results", file, "touch", ":::", mark)
+        self.assertExit(r, 73)
+        self.assertIn("Not a directory", r.stderr)
+        self.assertFalse(os.path.exists(mark))
+
     def test_options_without_effect_are_refused(self):
         for options in (("wait", "-Q", "-r", "0.1.1.1"), ("wait", "-Q", "-j", "0.1.1.1"),
                         ("result", "-j", "--stderr", "0.1.1.1")):
