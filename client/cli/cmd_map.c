@@ -226,6 +226,7 @@ work(struct map *m, struct local *local)
         enum stint_status status = stint_client_process(m->cli->client, reading ? 10 : 200);
         if (status != STINT_OK && m->rc == EX_OK)
             m->rc = cli_failed(m->cli, status);
+        map_ask_runs(m, false);
         if (m->counts.done != seen || m->window.open == 0) /* refusals are none */
             stall_progress(&m->stall);
         seen = m->counts.done;
@@ -237,6 +238,7 @@ work(struct map *m, struct local *local)
             map_cancel(m, m->o.halt.when == HALT_NOW);
         map_show_progress(m, false);
     }
+    map_ask_runs(m, true);
     (void)fflush(console_out());
     if (m->rc == EX_OK && !cli_interrupted())
         (void)output_ended(m);

@@ -144,6 +144,53 @@ class Places(harness.Case):
         self.assertIn("Not a directory", r.stderr)
         self.assertFalse(os.path.exists(mark))
 
+    def joblog(self, *args, code):
+        """What a map's joblog says: a dictionary a line, in the order of input."""
+        path = self.place.path("joblog")
+        self.assertExit(self.place.stint("map", "--joblog", path, *args), code)
+        with open(path) as f:
+            names, *rows = [line.rstrip("\n").split("\t") for line in f]
+        os.remove(path)
+        return sorted((dict(zip(names, row)) for row in rows), key=lambda row: int(row["Seq"]))
+
+    def test_a_joblog_tells_who_ran_a_job_and_when_without_the_time_that_it_waited(self):
+        harness.wait_until(lambda: self.place.json("workers"), "it is there")
+        worker = self.place.json("workers")[0]["name"]
+        for options in ((), ("-u",)):
+            rows = self.joblog(*options, "-S", "sleep 0.2; echo {}", ":::", "a", "b", "c", "d", code=0)
+            self.assertEqual([row["Host"] for row in rows], 4 * [worker])
+            begun = [float(row["Starttime"]) for row in rows]
+            ended = [float(row["Starttime"]) + float(row["JobRuntime"]) for row in rows]
+            # Two at a time: the third one begins when one of the first two has ended.
+            self.assertGreaterEqual(begun[2] + 0.005, min(ended[:2]))
+            self.assertGreaterEqual(begun[3] + 0.005, min(ended[:3]))
+
+    def test_a_joblog_has_the_exit_values_of_a_shell(self):
+        rows = self.joblog("-S", "{}", ":::", "exit 3", "true", "kill -9 $$", code=1)
+        self.assertEqual([(row["Exitval"], row["Signal"]) for row in rows],
+                         [("127", "0"), ("0", "0"), ("127", "0")])  # a line is one word
+        rows = self.joblog("sh", "-c", ":::", "exit 3", "true", "kill -9 $$", code=1)
+        self.assertEqual([(row["Exitval"], row["Signal"]) for row in rows],
+                         [("3", "0"), ("0", "0"), ("0", "9")])
+        self.assertEqual(self.joblog("/none", ":::", "a", code=1)[0]["Exitval"], "127")
+        self.assertEqual(self.joblog("--timeout", "100ms", "sleep", ":::", "1000", code=1)[0]["Exitval"], "124")
+
+    def test_a_joblog_is_whole_where_the_broker_was_away(self):
+        go = self.place.path("go")
+        path = self.place.path("joblog")
+        p = subprocess.Popen(
+            [harness.program("stint"), "map", "-e", self.place.endpoint, "--joblog", path, "-S",
+             f"while [ ! -e {go} ]; do sleep 0.05; done; echo {{}}", ":::", "a", "b", "c"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.place.stats()["jobs"]["running"] == 2, "they run")
+        self.place.broker_process.kill()
+        self.place.broker("--heartbeat", "100ms", "--lost", "1s", "--grace", "2s")
+        open(go, "w").close()
+        out, err = p.communicate(timeout=60)
+        self.assertEqual((p.returncode, out), (0, "a\nb\nc\n"), err)
+        with open(path) as f:
+            self.assertEqual([line.split()[0] for line in f], ["Seq", "1", "2", "3"])
+
     def test_options_without_effect_are_refused(self):
         for options in (("wait", "-Q", "-r", "0.1.1.1"), ("wait", "-Q", "-j", "0.1.1.1"),
                         ("result", "-j", "--stderr", "0.1.1.1")):
