@@ -68,7 +68,7 @@ is_exec(void)
 
 /* Options that would have no effect, or not the one that was meant. */
 static int
-check_combinations(const struct cli *cli, bool command, bool arguments)
+check_combinations(const struct cli *cli, bool command, bool arguments, int64_t keep_ms)
 {
     const struct job_options *j = &job_options;
     if (!is_exec() && command)
@@ -82,6 +82,10 @@ check_combinations(const struct cli *cli, bool command, bool arguments)
             cli, "--shell, --wd, --env, --stdin and --retry are for commands, not for --kind");
     if (slots && !given.local)
         return cli_usage(cli, "--slots is for --local; elsewhere each worker has its own");
+    if (keep_ms == 0 && (given.local || given.state))
+        return cli_usage(cli,
+            "--keep 0: with --state and --local outcomes have to be kept until the "
+            "map goes on; else its lines are run twice");
     if (failed_again && !given.local && !given.state)
         return cli_usage(cli, "--retry-failed needs --state or --local");
     if (tag && cli->json)
@@ -105,9 +109,10 @@ check_combinations(const struct cli *cli, bool command, bool arguments)
 static int
 read_options(struct map *m, bool command, bool arguments, uint64_t *count)
 {
+    enum { SHORT_MS = 3600000 };
     const struct cli *cli = m->cli;
     uint64_t n = 0;
-    int rc = check_combinations(cli, command, arguments);
+    int rc = check_combinations(cli, command, arguments, m->job.keep_ms);
     *count = 1;
     if (rc != EX_OK)
         return rc;
@@ -116,6 +121,11 @@ read_options(struct map *m, bool command, bool arguments, uint64_t *count)
         (delay && !cli_duration(cli, "delay", delay, &given.delay_ms)) ||
         (halt && !map_read_halt(cli, halt, &given.halt)))
         return EX_USAGE;
+    if (m->job.keep_ms > 0 && m->job.keep_ms < SHORT_MS && (given.local || given.state))
+        cli_say(cli,
+            "--keep %s is short: lines whose outcomes are not kept any more when this map goes on "
+            "are run again",
+            job_options.keep);
     given.queue = job_options.queue ? job_options.queue : STINT_DEFAULT_NAME;
     given.unordered = unordered != 0;
     given.tag = tag != 0;
@@ -183,7 +193,8 @@ open_state(struct map *m)
     else
         (void)snprintf(directory, sizeof directory, "%s/map", m->o.local);
     char *command = describe(m);
-    int rc = state_open(m->cli, directory, command, m->o.failed_again, &m->state);
+    const char *called = m->o.state ? m->o.state : m->o.local;
+    int rc = state_open(m->cli, directory, called, command, m->o.failed_again, &m->state);
     free(command);
     return rc;
 }
@@ -215,6 +226,7 @@ work(struct map *m, struct local *local)
         enum stint_status status = stint_client_process(m->cli->client, reading ? 10 : 200);
         if (status != STINT_OK && m->rc == EX_OK)
             m->rc = cli_failed(m->cli, status);
+        map_ask_runs(m, false);
         if (m->counts.done != seen || m->window.open == 0) /* refusals are none */
             stall_progress(&m->stall);
         seen = m->counts.done;
@@ -226,6 +238,7 @@ work(struct map *m, struct local *local)
             map_cancel(m, m->o.halt.when == HALT_NOW);
         map_show_progress(m, false);
     }
+    map_ask_runs(m, true);
     (void)fflush(console_out());
     if (m->rc == EX_OK && !cli_interrupted())
         (void)output_ended(m);
@@ -261,6 +274,13 @@ conclude(struct map *m)
     return failed && !wished ? EXIT_JOB_FAILED : EX_OK;
 }
 
+static bool
+is_ours(void *context, const struct stint_id *id)
+{
+    struct map *m = context;
+    return state_awaits(m->state, id);
+}
+
 static int
 run_map(struct map *m)
 {
@@ -274,7 +294,7 @@ run_map(struct map *m)
     if (rc == EX_OK) /* before anything runs: what the directory holds may be another map's */
         rc = open_state(m);
     if (rc == EX_OK && local)
-        rc = local_start(m->cli, local, m->o.queue, (unsigned)count);
+        rc = local_start(m->cli, local);
     if (rc == EX_OK)
         rc = cli_connect(m->cli, m->state ? state_session(m->state) : NULL,
             m->state ? state_answered(m->state) : 0);
@@ -287,6 +307,8 @@ run_map(struct map *m)
             m->counts.total = input_total(m->input);
         if (m->state)
             map_recover(m);
+        if (m->rc == EX_OK && local)
+            m->rc = local_work(m->cli, local, m->o.queue, (unsigned)count, is_ours, m);
         work(m, local);
         rc = conclude(m);
     }
@@ -337,6 +359,9 @@ run(struct cli *cli, const char **args)
     const char **sets = args[words] ? args + words + 1 : NULL;
     m->cli = cli;
     int rc = jobs_fill(cli, &m->job);
+    const char *unknown = input_unknown_marker(args); /* without a ::: before it, too */
+    if (rc == EX_OK && unknown)
+        rc = cli_usage(cli, "%s is not known here; ::: and --input are", unknown);
     if (rc == EX_OK && m->job.group && strstr(m->job.group, "{}") && (given.state || given.local))
         rc = cli_usage(cli,
             "--group with {} has no place with --state or --local: what is sent "

@@ -7,7 +7,6 @@
 #include "stall.h"
 #include "template.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,30 +43,6 @@ struct running {
     bool over, cancelling;
 };
 
-/* What the program itself would have ended with, as far as its error text tells. */
-static int
-exit_code_of(const struct stint_job_info *info)
-{
-    int number;
-    if (info->state == STINT_SUCCEEDED)
-        return EX_OK;
-    switch (ending_read(info->error, &number)) {
-    case ENDING_EXIT:
-        return number;
-    case ENDING_SIGNAL:
-        return EXIT_SIGNAL + number;
-    case ENDING_TIME_OVER:
-        return EXIT_TIME_OVER;
-    case ENDING_CANT_RUN:
-        return number == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-    case ENDING_CANT_ENTER:
-        return EXIT_CANNOT_RUN;
-    case ENDING_OTHER:
-        break;
-    }
-    return EXIT_JOB_FAILED;
-}
-
 static void
 settled(void *context, const struct stint_job_info *info)
 {
@@ -90,7 +65,7 @@ settled(void *context, const struct stint_job_info *info)
             (void)out_line(out_job(info));
         return;
     }
-    r->exit_code = lost ? EX_IOERR : exit_code_of(info);
+    r->exit_code = lost ? EX_IOERR : out_exit_code(info);
     if (r->cli->json) {
         (void)out_line(out_job(info));
         return;
@@ -173,11 +148,13 @@ run_job(struct cli *cli, const struct stint_job *job)
     if (local_directory)
         rc = local_open(cli, local_directory, &local);
     if (rc == EX_OK && local)
-        rc = local_start(cli, local, job->queue, 0);
+        rc = local_start(cli, local);
     if (rc == EX_OK)
         rc = cli_connect(cli, NULL, 0);
     if (rc == EX_OK && local)
         rc = local_connect(cli, local);
+    if (rc == EX_OK && local)
+        rc = local_work(cli, local, job->queue, 0, NULL, NULL);
     if (rc == EX_OK) {
         cli_catch_interrupt(); /* from here on there may be a job that is not to be run again */
         rc = jobs_submit(cli, job, 1, &id, &met, &stored, NULL);

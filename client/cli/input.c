@@ -25,13 +25,23 @@ struct input {
     char *whole;
 };
 
+const char *
+input_unknown_marker(const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(*words, ":::+") == 0 || strcmp(*words, "::::") == 0 ||
+            strcmp(*words, "::::+") == 0)
+            return *words;
+    return NULL;
+}
+
 static int
 read_sets(const struct cli *cli, struct input *in)
 {
+    const char *unknown = input_unknown_marker(in->o.sets);
+    if (unknown)
+        return cli_usage(cli, "%s is not known here; ::: and --input are", unknown);
     for (const char **w = in->o.sets; *w; w++) {
-        bool more = strcmp(*w, ":::+") == 0 || strncmp(*w, "::::", 4) == 0;
-        if (more)
-            return cli_usage(cli, "%s is not known here; ::: and --input are", *w);
         if (w == in->o.sets || strcmp(*w, ":::") == 0) {
             in->sets = realloc(in->sets, (in->sets_count + 1) * sizeof *in->sets);
             if (!in->sets)

@@ -10,6 +10,9 @@
 
 struct input;
 
+/* The first of these words that begins values for parallel, and not for us; NULL: none does. */
+const char *input_unknown_marker(const char *const *words);
+
 struct input_options {
     const char *path; /* NULL: standard input */
     char end; /* of a line */

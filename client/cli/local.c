@@ -29,6 +29,7 @@ struct local {
     struct helper broker, worker;
     int lock;
     char *directory; /* its real path */
+    const char *called; /* as it was given */
     char endpoint[300];
 };
 
@@ -185,10 +186,10 @@ open_directory(struct cli *cli, const char *directory)
 }
 
 int
-local_start(struct cli *cli, struct local *local, const char *queue, unsigned slots)
+local_start(struct cli *cli, struct local *local)
 {
     const char *real = local->directory;
-    char data[4096], count[16];
+    char data[4096];
     struct helper *b = &local->broker, *w = &local->worker;
     b->name = "stintd";
     w->name = "stint-worker";
@@ -203,14 +204,10 @@ local_start(struct cli *cli, struct local *local, const char *queue, unsigned sl
     (void)snprintf(data, sizeof data, "%s/data", real);
     (void)snprintf(b->log, sizeof b->log, "%s/stintd.log", real);
     (void)snprintf(w->log, sizeof w->log, "%s/stint-worker.log", real);
-    (void)snprintf(count, sizeof count, "%u", slots);
-    const char *const broker_argv[] = {
+    const char *const argv[] = {
         b->path, "--listen", local->endpoint, "--data", data, "--grace", "1s", NULL};
-    const char *const worker_argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
-        queue ? queue : STINT_DEFAULT_NAME, "--exec", "--drain", "1ms", slots ? "--slots" : NULL,
-        count, NULL};
-    if (!start(b, broker_argv, local->lock) || !start(w, worker_argv, local->lock)) {
-        cli_say(cli, "can't start a broker and a worker in %s: %s", real, strerror(errno));
+    if (!start(b, argv, local->lock)) {
+        cli_say(cli, "can't start a broker in %s: %s", real, strerror(errno));
         return EX_OSERR;
     }
     cli->endpoint = local->endpoint;
@@ -224,6 +221,7 @@ local_open(struct cli *cli, const char *directory, struct local **local)
     struct local *l = cli_allocate(sizeof *l);
     l->lock = -1;
     *local = l;
+    l->called = directory;
     l->directory = open_directory(cli, directory);
     int rc = l->directory ? EX_OK : EX_CANTCREAT;
     if (rc == EX_OK)
@@ -231,6 +229,106 @@ local_open(struct cli *cli, const char *directory, struct local **local)
     if (rc != EX_OK)
         local_stop(local);
     return rc;
+}
+
+struct left {
+    local_ours_fn *ours;
+    void *context;
+    struct stint_id *ids;
+    size_t count, room;
+};
+
+static bool
+note_left(void *context, const struct stint_job_info *info)
+{
+    struct left *left = context;
+    if (left->ours && left->ours(left->context, &info->id))
+        return true;
+    if (left->count == left->room) {
+        left->room = left->room ? 2 * left->room : 64;
+        left->ids = realloc(left->ids, left->room * sizeof *left->ids);
+        if (!left->ids)
+            abort();
+    }
+    left->ids[left->count++] = info->id;
+    return true;
+}
+
+/* Those that somebody has settled meanwhile, such as the one that they were after, are no trouble.
+ */
+static enum stint_status
+cancel_left(struct cli *cli, const struct left *left, uint64_t *cancelled)
+{
+    enum { AT_ONCE = 2048 };
+    enum stint_status statuses[AT_ONCE];
+    for (size_t i = 0; i < left->count; i += AT_ONCE) {
+        size_t n = left->count - i < AT_ONCE ? left->count - i : AT_ONCE;
+        enum stint_status status =
+            stint_cancel(cli->client, left->ids + i, n, statuses, cli->timeout_ms);
+        if (status != STINT_OK && status != STINT_WRONG_STATE && status != STINT_NO_SUCH_JOB)
+            return status;
+        for (size_t k = 0; k < n; k++)
+            *cancelled += statuses[k] == STINT_OK;
+    }
+    return STINT_OK;
+}
+
+/* What waits there, or was running when its command was killed, would run as soon as there is a
+ * worker. */
+static int
+clear(struct cli *cli, struct local *local, local_ours_fn *ours, void *context)
+{
+    struct stint_filter unsettled = {.states = 0};
+    struct left left = {.ours = ours, .context = context};
+    enum stint_status status;
+    uint64_t cancelled = 0;
+    for (unsigned s = 1; s < STINT_STATES; s++)
+        if (!stint_state_settled((enum stint_state)s))
+            unsettled.states |= STINT_STATE_BIT(s);
+    do { /* a page may miss what moves */
+        left.count = 0;
+        status = stint_list(cli->client, &unsettled, note_left, &left, cli->timeout_ms);
+        if (status == STINT_OK)
+            status = cancel_left(cli, &left, &cancelled);
+    } while (status == STINT_OK && left.count > 0);
+    free(left.ids);
+    if (cancelled > 0)
+        cli_say(cli,
+            "%llu jobs that another command has left in %s are cancelled, and not run (a map that "
+            "goes on there runs its lines then)",
+            (unsigned long long)cancelled, local->called);
+    return status == STINT_OK ? EX_OK : cli_failed(cli, status);
+}
+
+int
+local_work(struct cli *cli, struct local *local, const char *queue, unsigned slots,
+    local_ours_fn *ours, void *context)
+{
+    struct helper *w = &local->worker;
+    char count[16];
+    struct stint_filter one = {.queue = queue, .limit = 1};
+    struct left none = {0};
+    /* The worker would say of a name that is none what is not meant for people. */
+    enum stint_status status = stint_list(cli->client, &one, note_left, &none, cli->timeout_ms);
+    free(none.ids);
+    if (status == STINT_BAD_NAME) {
+        cli_say(
+            cli, "--queue=%s: %s; %s", queue, stint_status_text(status), stint_status_hint(status));
+        return cli_exit(status);
+    }
+    if (status != STINT_OK && status != STINT_NO_SUCH_QUEUE)
+        return cli_failed(cli, status);
+    int rc = clear(cli, local, ours, context);
+    if (rc != EX_OK)
+        return rc;
+    (void)snprintf(count, sizeof count, "%u", slots);
+    const char *const argv[] = {w->path, "--endpoint", local->endpoint, "--queue",
+        queue ? queue : STINT_DEFAULT_NAME, "--exec", "--drain", "1ms", slots ? "--slots" : NULL,
+        count, NULL};
+    if (start(w, argv, local->lock))
+        return EX_OK;
+    cli_say(cli, "can't start a worker in %s: %s", local->directory, strerror(errno));
+    return EX_OSERR;
 }
 
 /* The last lines of what it said since it was started. */

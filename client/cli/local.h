@@ -15,9 +15,16 @@ bool local_find_program(const char *name, const char *sibling, char path[4096]);
 /* Take `directory` (made if it is not there): no other command may use it meanwhile. Returns an
  * exit code, after saying what is wrong. */
 int local_open(struct cli *cli, const char *directory, struct local **local);
-/* Start both, on an ipc endpoint in it; data and logs are kept there. The worker serves `queue`,
- * with `slots` jobs at a time (0: one a core). Returns an exit code. */
-int local_start(struct cli *cli, struct local *local, const char *queue, unsigned slots);
+/* Start the broker, on an ipc endpoint in it; data and logs are kept there. Returns an exit code.
+ */
+int local_start(struct cli *cli, struct local *local);
+/* Is this a job of the command that is there now? */
+typedef bool local_ours_fn(void *context, const struct stint_id *id);
+/* Once connected: cancel what commands before this one have left there, which is told, but for
+ * what is `ours` (NULL: nothing is), and start the worker. It serves `queue` (NULL: the default
+ * one), with `slots` jobs at a time (0: one a core). Returns an exit code. */
+int local_work(struct cli *cli, struct local *local, const char *queue, unsigned slots,
+    local_ours_fn *ours, void *context);
 /* Do both still run? Else says which ended, and what it said last. Returns an exit code. */
 int local_check(struct cli *cli, struct local *local);
 /* Connect to the broker, while it starts. Returns an exit code. */

@@ -1,6 +1,6 @@
 /* stint map's parts. A window of jobs moves over the input: lines become items and are submitted
- * (map_window.c), settled items are written out (map_output.c), and it ends early if asked to
- * (map_end.c). So memory is bounded however long the input is.
+ * (map_window.c), settled items are written out (map_output.c, map_joblog.c), and it ends early if
+ * asked to (map_end.c). So memory is bounded however long the input is.
  */
 #ifndef MAP_H
 #define MAP_H
@@ -39,10 +39,18 @@ struct map_options {
     struct halt halt;
 };
 
+/* Of an item, for the joblog. */
+struct item_log {
+    char *command;
+    bool asked; /* it is in `asked` of the window, and not written out before it is answered */
+    struct item *prev, *next; /* there */
+    struct stint_attempt *run; /* its last one; NULL: it is not known */
+};
+
 struct item {
     struct item *prev, *next; /* in the order of input */
     UT_hash_handle hh; /* by id, while its outcome is waited for */
-    char *line, *command; /* command: for the joblog */
+    char *line;
     size_t line_bytes;
     uint64_t number;
     char *group; /* NULL: that of all */
@@ -55,6 +63,7 @@ struct item {
     struct stint_id id;
     struct stint_job_info *info; /* once it is settled; without a result, if that is lost */
     void *result;
+    struct item_log log;
 };
 
 struct batch;
@@ -62,6 +71,7 @@ struct batch;
 /* Lines that are read and not written out yet. */
 struct map_window {
     struct item *items, *by_id;
+    struct item *asked; /* settled, and the joblog wants to know who ran them, and when */
     size_t open;
     struct batch *filling; /* it is sent when it is full */
     size_t held_bytes, unanswered_bytes;
@@ -72,6 +82,7 @@ struct map_counts {
     uint64_t total; /* 0: it can not be told yet */
     uint64_t done, failed, succeeded, not_run;
     uint64_t skipped, skipped_failed, taken_up, fresh; /* how a map before this one left them */
+    uint64_t not_kept; /* outcomes of a map before this one */
     uint64_t told; /* failures, one by one */
 };
 
@@ -112,6 +123,8 @@ void map_read(struct map *m);
 void map_input_trouble(struct map *m, enum lines_result got);
 bool map_finished(const struct map *m);
 bool map_has_room(const struct map *m);
+/* All is known of it: it is written out when it has its turn, and freed. */
+void map_ready(struct map *m, struct item *item);
 void map_item_free(struct map *m, struct item *item);
 /* Of its result, so many bytes came; the info says how many there were. */
 size_t map_result_bytes(const struct item *item);
@@ -121,9 +134,18 @@ void map_drop_unsent(struct map *m);
 /* map_output.c */
 int map_open_outputs(struct map *m);
 void map_close_outputs(struct map *m);
+/* Says once that this can't be written. */
+void map_output_trouble(struct map *m, const char *path);
 void map_write(struct map *m, struct item *item);
 void map_show_progress(struct map *m, bool last);
 void map_summary(struct map *m);
+
+/* map_joblog.c */
+int map_open_joblog(struct map *m);
+/* Asks what the joblog is to tell. While the broker is away it leaves that for later, unless it is
+ * the `last` time: then that is not told. Not within a callback. */
+void map_ask_runs(struct map *m, bool last);
+void map_write_joblog(struct map *m, const struct item *item);
 
 /* map_end.c */
 bool map_read_halt(const struct cli *cli, const char *text, struct halt *halt);

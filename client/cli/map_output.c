@@ -10,29 +10,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The directory, made if it is not there. Returns an errno; 0: it can be used. */
+static int
+open_results(const char *path)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno != EEXIST || stat(path, &st) != 0)
+        return errno;
+    if (!S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    return access(path, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
 int
 map_open_outputs(struct map *m)
 {
-    struct stat st;
-    if (m->o.results && mkdir(m->o.results, 0777) != 0 && errno != EEXIST) {
-        cli_say(m->cli, "can't make %s: %s", m->o.results, strerror(errno));
+    int why = m->o.results ? open_results(m->o.results) : 0;
+    if (why) {
+        cli_say(m->cli, "can't use %s: %s", m->o.results, strerror(why));
         return EX_CANTCREAT;
     }
-    if (!m->o.joblog)
-        return EX_OK;
-    m->joblog = fopen(m->o.joblog, "ae");
-    if (!m->joblog || fstat(fileno(m->joblog), &st) != 0) {
-        cli_say(m->cli, "can't write to %s: %s", m->o.joblog, strerror(errno));
-        return EX_CANTCREAT;
-    }
-    if (st.st_size == 0)
-        fprintf(m->joblog,
-            "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n");
-    return EX_OK;
+    return m->o.joblog ? map_open_joblog(m) : EX_OK;
 }
 
-static void
-output_trouble(struct map *m, const char *path)
+void
+map_output_trouble(struct map *m, const char *path)
 {
     if (m->rc == EX_OK)
         cli_say(m->cli, "can't write to %s: %s", path, strerror(errno));
@@ -43,29 +47,8 @@ void
 map_close_outputs(struct map *m)
 {
     if (m->joblog && fclose(m->joblog) != 0)
-        output_trouble(m, m->o.joblog);
+        map_output_trouble(m, m->o.joblog);
     m->joblog = NULL;
-}
-
-/* The columns of GNU parallel. */
-static void
-write_joblog(struct map *m, const struct item *item)
-{
-    const struct stint_job_info *i = item->info;
-    int code, signal;
-    if (!out_exit_status(i, &code, &signal))
-        code = -1;
-    uint64_t begun_ms = i->started_ms ? i->started_ms : i->submitted_ms;
-    uint64_t run_ms = i->settled_ms > begun_ms ? i->settled_ms - begun_ms : 0;
-    const char *host = i->worker[0] ? i->worker : "-";
-    fprintf(m->joblog, "%llu\t%s\t%.3f\t%.3f\t0\t%llu\t%d\t%d\t", (unsigned long long)item->number,
-        host, (double)begun_ms / 1000, (double)run_ms / 1000,
-        (unsigned long long)map_result_bytes(item), code, signal);
-    for (const char *c = item->command; c && *c; c++)
-        fputc(*c == '\n' || *c == '\t' ? ' ' : *c, m->joblog);
-    fputc('\n', m->joblog);
-    if (fflush(m->joblog) != 0)
-        output_trouble(m, m->o.joblog);
 }
 
 /* Its standard error, as far as it is kept. */
@@ -112,7 +95,7 @@ write_file(struct map *m, const char *directory, const char *name, const void *b
     FILE *f = fopen(path, "we");
     bool good = f && (size == 0 || fwrite(bytes, 1, size, f) == size);
     if ((f && fclose(f) != 0) || !good)
-        output_trouble(m, path);
+        map_output_trouble(m, path);
 }
 
 static void
@@ -122,7 +105,7 @@ write_results(struct map *m, const struct item *item)
     const char *errors = error_output(item->info);
     results_directory(m, item, path);
     if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        output_trouble(m, path);
+        map_output_trouble(m, path);
         return;
     }
     write_file(m, path, "line", item->line, item->line_bytes);
@@ -188,7 +171,10 @@ write_text(struct map *m, const struct item *item, const char *lost)
         write_tagged(item);
     else
         out_bytes(item->result, map_result_bytes(item));
-    if (lost || item->info->state != STINT_SUCCEEDED)
+    bool failed = lost || item->info->state != STINT_SUCCEEDED;
+    if (failed || item->info->error[0])
+        (void)fflush(console_out()); /* where both are one, this comes behind its output */
+    if (failed)
         say_failure(m, item, lost);
     else if (item->info->error[0])
         console_error_bytes(item->info->error, strlen(item->info->error));
@@ -204,7 +190,7 @@ map_write(struct map *m, struct item *item)
         return;
     }
     if (m->joblog)
-        write_joblog(m, item);
+        map_write_joblog(m, item);
     if (m->o.results)
         write_results(m, item);
     if (m->cli->json)
@@ -214,7 +200,7 @@ map_write(struct map *m, struct item *item)
     bool written = !m->state || (fflush(console_out()) == 0 && !console_failed());
     if (written && item->recorded &&
         !state_mark(m->state, item->record, item->failed ? STATE_FAILED : STATE_SHOWN))
-        output_trouble(m, "the state directory");
+        map_output_trouble(m, "the state directory");
 }
 
 static void
@@ -276,11 +262,17 @@ map_show_progress(struct map *m, bool last)
 void
 map_summary(struct map *m)
 {
-    if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up > 0)
+    if (m->counts.skipped + m->counts.skipped_failed + m->counts.taken_up + m->counts.not_kept > 0)
         cli_say(m->cli,
             "resumed: %llu lines done before and skipped, %llu still on their way, %llu new",
             (unsigned long long)m->counts.skipped + m->counts.skipped_failed,
             (unsigned long long)m->counts.taken_up, (unsigned long long)m->counts.fresh);
+    if (m->counts.not_kept > 0)
+        cli_say(m->cli,
+            "%llu outcomes were not kept (see --keep); these lines, which may have run before, "
+            "were "
+            "run again",
+            (unsigned long long)m->counts.not_kept);
     if (m->counts.skipped_failed > 0)
         cli_say(m->cli, "%llu of the skipped lines had failed; --retry-failed runs them again",
             (unsigned long long)m->counts.skipped_failed);

@@ -32,11 +32,12 @@ map_item_free(struct map *m, struct item *item)
         m->window.held_bytes -= sizeof *item->info + map_result_bytes(item);
     DL_DELETE(m->window.items, item);
     free(item->line);
-    free(item->command);
+    free(item->log.command);
     free(item->payload);
     free(item->group);
     free(item->info);
     free(item->result);
+    free(item->log.run);
     free(item);
 }
 
@@ -44,11 +45,21 @@ map_item_free(struct map *m, struct item *item)
 static void
 advance(struct map *m)
 {
-    while (m->window.items && m->window.items->info) {
+    while (m->window.items && m->window.items->info && !m->window.items->log.asked) {
         struct item *item = m->window.items;
         map_write(m, item);
         map_item_free(m, item);
     }
+}
+
+void
+map_ready(struct map *m, struct item *item)
+{
+    if (m->o.unordered) {
+        map_write(m, item);
+        map_item_free(m, item);
+    }
+    advance(m);
 }
 
 /* Counted when it is known, not when it has its turn to be written: --halt does not wait. */
@@ -77,11 +88,12 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
     m->window.open--;
     m->counts.done++;
     count(m, item);
-    if (m->o.unordered) {
-        map_write(m, item);
-        map_item_free(m, item);
-    }
-    advance(m);
+    item->log.asked =
+        m->joblog && !item->not_run && info->submitted_ms; /* else there is no such job */
+    if (item->log.asked)
+        DL_APPEND2(m->window.asked, item, log.prev, log.next);
+    else
+        map_ready(m, item);
 }
 
 static void send_batch(struct map *m);
@@ -115,6 +127,7 @@ run_again(struct map *m, struct item *item, const struct stint_job_info *info)
     item->taken_up = item->recorded = false;
     m->counts.taken_up--;
     m->counts.fresh++;
+    m->counts.not_kept += info->state != STINT_CANCELLED_JOB && info->state != STINT_EXPIRED;
     add_to_batch(m, item);
     return true;
 }
@@ -376,8 +389,8 @@ take_row(struct map *m, const struct row *row)
     item->line_bytes = row->line.size;
     item->group = jobs_text_of(m->job.group, row->line.bytes, row->line.size);
     if (m->joblog)
-        item->command = m->template ? template_text(m->template, row)
-                                    : cli_copy(row->line.bytes, row->line.size);
+        item->log.command = m->template ? template_text(m->template, row)
+                                        : cli_copy(row->line.bytes, row->line.size);
     if (m->template)
         item->payload = template_payload(m->template, &m->surroundings, row, &item->payload_bytes);
     else {

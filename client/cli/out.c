@@ -6,6 +6,7 @@
 #include "reasons.h"
 #include "stint_objects.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,29 @@ out_exit_status(const struct stint_job_info *info, int *code, int *signal)
     *code = ending == ENDING_EXIT ? number : 0;
     *signal = ending == ENDING_SIGNAL ? number : 0;
     return ending == ENDING_EXIT || ending == ENDING_SIGNAL;
+}
+
+int
+out_exit_code(const struct stint_job_info *info)
+{
+    int number;
+    if (info->state == STINT_SUCCEEDED)
+        return EX_OK;
+    switch (ending_read(info->error, &number)) {
+    case ENDING_EXIT:
+        return number;
+    case ENDING_SIGNAL:
+        return EXIT_SIGNAL + number;
+    case ENDING_TIME_OVER:
+        return EXIT_TIME_OVER;
+    case ENDING_CANT_RUN:
+        return number == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    case ENDING_CANT_ENTER:
+        return EXIT_CANNOT_RUN;
+    case ENDING_OTHER:
+        break;
+    }
+    return EXIT_JOB_FAILED;
 }
 
 static void

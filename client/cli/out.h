@@ -43,6 +43,8 @@ json_t *out_text(const void *bytes, size_t size);
 char *out_bytes_of(const json_t *object, const char *field);
 /* What a settled command ended with, as far as it is known; `signal` 0: not killed. */
 bool out_exit_status(const struct stint_job_info *info, int *code, int *signal);
+/* What the program itself would have ended with, at a shell, as far as its error text tells. */
+int out_exit_code(const struct stint_job_info *info);
 
 /* Print an object on a line, and free it. False if it can't be written. */
 bool out_line(json_t *object);

@@ -8,19 +8,17 @@
  */
 #include "state.h"
 #include "local.h"
+#include "state_owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-#define FORMAT "stint map 2\n"
 
 enum { LOG_BATCH = 1, LOG_ANSWER = 2, LOG_DROP = 3 };
 enum { LOG_ENOUGH = 4 << 20, LOG_MAX = 64 << 20, RECORD_MAX = 64 << 20, NAME_NONE = 255 };
@@ -69,8 +67,7 @@ struct pending {
 };
 
 struct state {
-    char directory[4000];
-    uint8_t session[STINT_SESSION_BYTES];
+    struct owner owner;
     int lock, lines_fd, log_fd;
     uint64_t count; /* of lines */
     uint64_t answered, found;
@@ -80,81 +77,13 @@ struct state {
     struct pending *pending;
     size_t pending_count, pending_next;
     size_t unanswered; /* of this run and those before it */
+    struct stint_id *awaited; /* in order, once they were asked for */
+    size_t awaited_count;
 };
 
+_Static_assert(sizeof(struct lines_header) == OWNER_LINES_HEAD, "an empty one is told by it");
+
 static const char lines_magic[8] = {'s', 't', 'm', 'a', 'p', 'l', '2', '\n'};
-
-static void
-file(const struct state *s, const char *name, char path[4096])
-{
-    (void)snprintf(path, 4096, "%s/%s", s->directory, name);
-}
-
-static bool
-exists(const struct state *s, const char *name)
-{
-    char path[4096];
-    file(s, name, path);
-    return access(path, F_OK) == 0;
-}
-
-static void
-forget(const struct state *s)
-{
-    /* What says that all was done goes last: without it, half of this would pass for a map that
-     * was stopped, with its lines done. */
-    static const char *const names[] = {"log", "lines", "map", "complete"};
-    char path[4096];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        file(s, names[i], path);
-        (void)unlink(path);
-    }
-}
-
-static int
-make_map(struct state *s, const char *command)
-{
-    char path[4096], made[4096];
-    if (getrandom(s->session, sizeof s->session, 0) != sizeof s->session)
-        return EX_OSERR;
-    file(s, "map", path);
-    file(s, "map.new", made);
-    FILE *f = fopen(made, "we");
-    if (!f)
-        return EX_CANTCREAT;
-    fputs(FORMAT, f);
-    for (unsigned i = 0; i < sizeof s->session; i++)
-        fprintf(f, "%02x", s->session[i]);
-    fprintf(f, "\n%s\n", command);
-    bool good = fflush(f) == 0 && fsync(fileno(f)) == 0;
-    return fclose(f) == 0 && good && rename(made, path) == 0 ? EX_OK : EX_IOERR;
-}
-
-/* Reads the map file. `*command` is what it belongs to, allocated; NULL if it is not one of ours.
- */
-static int
-read_map(struct state *s, char **command)
-{
-    char path[4096], format[sizeof FORMAT] = "";
-    size_t size = 0;
-    *command = NULL;
-    file(s, "map", path);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return errno == ENOENT ? EX_OK : EX_NOINPUT;
-    bool good = fgets(format, sizeof format, f) && strcmp(format, FORMAT) == 0;
-    for (unsigned i = 0; good && i < sizeof s->session; i++) {
-        unsigned byte;
-        good = fscanf(f, "%2x", &byte) == 1;
-        s->session[i] = (uint8_t)byte;
-    }
-    good = good && fgetc(f) == '\n';
-    ssize_t n = good ? getdelim(command, &size, '\0', f) : 0;
-    if (n > 0 && (*command)[n - 1] == '\n')
-        (*command)[n - 1] = '\0';
-    fclose(f);
-    return good && n > 0 ? EX_OK : EX_CONFIG;
-}
 
 static off_t
 line_at(uint64_t index)
@@ -312,9 +241,9 @@ open_files(struct state *s)
     struct stat st;
     struct lines_header h = {.answered = 0};
     memcpy(h.magic, lines_magic, sizeof h.magic);
-    file(s, "lines", path);
+    owner_file(&s->owner, "lines", path);
     s->lines_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    file(s, "log", path);
+    owner_file(&s->owner, "log", path);
     s->log_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lines_fd < 0 || s->log_fd < 0 || fstat(s->lines_fd, &st) != 0)
         return EX_CANTCREAT;
@@ -329,63 +258,13 @@ open_files(struct state *s)
     return replay_all(s) && read_former(s) ? EX_OK : EX_IOERR;
 }
 
-/* Has no line of it ever been submitted? */
-static bool
-is_untouched(const struct state *s)
-{
-    static const char *const names[] = {"lines", "log"};
-    static const off_t heads[] = {sizeof(struct lines_header), 0};
-    char path[4096];
-    struct stat st;
-    for (size_t i = 0; i < 2; i++) {
-        file(s, names[i], path);
-        if (stat(path, &st) == 0 ? st.st_size > heads[i] : errno != ENOENT)
-            return false;
-    }
-    return true;
-}
-
-/* Whose is the directory? Begins anew what is complete, or not there. */
-static int
-settle_owner(struct cli *cli, struct state *s, const char *command, bool failed_again)
-{
-    char *was, path[4096];
-    bool complete = exists(s, "complete");
-    int rc = read_map(s, &was);
-    bool ours = was && strcmp(was, command) == 0, empty = rc == EX_OK && !was;
-    if (rc == EX_OK && was && !ours)
-        complete |= is_untouched(s);
-    if (rc == EX_CONFIG || (empty && (exists(s, "lines") || exists(s, "log")))) {
-        cli_say(cli, "%s holds other files, or what an older stint left; choose another directory",
-            s->directory);
-        rc = EX_CONFIG;
-    } else if (rc == EX_OK && !empty && !ours && !complete) {
-        cli_say(cli,
-            "%s belongs to another command, or to this one with another --wd (or directory), --env "
-            "or --stdin; finish that one, remove the directory, or choose another",
-            s->directory);
-        rc = EX_CONFIG;
-    } else if (rc == EX_OK && failed_again && !ours) {
-        cli_say(cli, "--retry-failed: nothing is known of this command in %s", s->directory);
-        rc = EX_NOINPUT;
-    } else if (rc == EX_OK && complete && failed_again) {
-        file(s, "complete", path);
-        (void)unlink(path);
-    } else if (rc == EX_OK && (empty || complete)) {
-        forget(s);
-        rc = make_map(s, command);
-    }
-    free(was);
-    return rc;
-}
-
 int
-state_open(struct cli *cli, const char *directory, const char *command, bool failed_again,
-    struct state **state)
+state_open(struct cli *cli, const char *directory, const char *called, const char *command,
+    bool failed_again, struct state **state)
 {
     struct state *s = cli_allocate(sizeof *s);
     s->lines_fd = s->log_fd = s->lock = -1;
-    (void)snprintf(s->directory, sizeof s->directory, "%s", directory);
+    (void)snprintf(s->owner.directory, sizeof s->owner.directory, "%s", directory);
     int rc = mkdir(directory, 0700) != 0 && errno != EEXIST ? EX_CANTCREAT : EX_OK;
     if (rc != EX_OK)
         cli_say(cli, "can't make %s: %s", directory, strerror(errno));
@@ -393,7 +272,7 @@ state_open(struct cli *cli, const char *directory, const char *command, bool fai
         rc = local_lock(cli, directory, &s->lock);
     if (rc == EX_OK) {
         errno = 0;
-        rc = settle_owner(cli, s, command, failed_again);
+        rc = owner_settle(cli, &s->owner, called, command, failed_again);
         bool told = rc == EX_CONFIG || rc == EX_NOINPUT;
         if (rc == EX_OK)
             rc = open_files(s);
@@ -418,6 +297,7 @@ state_close(struct state **state)
         if (fds[i] >= 0)
             close(fds[i]);
     free(s->former);
+    free(s->awaited);
     free(s->pending);
     free(s);
     *state = NULL;
@@ -426,7 +306,7 @@ state_close(struct state **state)
 const uint8_t *
 state_session(const struct state *s)
 {
-    return s->session;
+    return s->owner.session;
 }
 
 uint64_t
@@ -467,6 +347,26 @@ state_find(struct state *s, const struct state_key *key, struct state_line *line
         .known = memcmp(&r.id, &none, sizeof none) != 0,
         .id = r.id};
     return line->how != STATE_DROPPED;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct stint_id));
+}
+
+bool
+state_awaits(struct state *s, const struct stint_id *id)
+{
+    struct line_record r;
+    if (!s->awaited) {
+        s->awaited = cli_allocate((s->count + 1) * sizeof *s->awaited);
+        for (uint64_t i = 0; i < s->count; i++)
+            if (read_line(s, i, &r) && r.how == STATE_OPEN)
+                s->awaited[s->awaited_count++] = r.id;
+        qsort(s->awaited, s->awaited_count, sizeof *s->awaited, compare_ids);
+    }
+    return bsearch(id, s->awaited, s->awaited_count, sizeof *s->awaited, compare_ids) != NULL;
 }
 
 /* ---- writing ---- */
@@ -663,7 +563,6 @@ state_batch_free(struct state_batch *batch)
 bool
 state_renew(struct state *s, uint64_t *dropped)
 {
-    char *command;
     struct lines_header h = {.answered = 0};
     *dropped = 0;
     for (size_t i = 0; i < s->pending_count; i++) {
@@ -678,19 +577,14 @@ state_renew(struct state *s, uint64_t *dropped)
     bool good = pwrite(s->lines_fd, &h, sizeof h, 0) == sizeof h && fdatasync(s->lines_fd) == 0 &&
         ftruncate(s->log_fd, 0) == 0;
     s->log_bytes = 0;
-    int rc = good ? read_map(s, &command) : EX_IOERR;
-    if (rc == EX_OK)
-        rc = command ? make_map(s, command) : EX_IOERR;
-    if (good)
-        free(command);
-    return rc == EX_OK;
+    return good && owner_renew(&s->owner);
 }
 
 bool
 state_finish(struct state *s)
 {
     char path[4096];
-    file(s, "complete", path);
+    owner_file(&s->owner, "complete", path);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return fd >= 0 && fsync(s->lines_fd) == 0 && close(fd) == 0;
 }

@@ -40,11 +40,12 @@ struct state_batch {
     char *bytes;
 };
 
-/* Open or make the state in `directory` for this command. A finished one begins anew, unless
- * `failed_again`: then its failed lines do. Returns an exit code, after saying what is wrong:
- * EX_CONFIG if the directory belongs to another command, EX_TEMPFAIL if another map is at it. */
-int state_open(struct cli *cli, const char *directory, const char *command, bool failed_again,
-    struct state **state);
+/* Open or make the state in `directory`, which the user knows as `called`, for this command. A
+ * finished one begins anew, unless `failed_again`: then its failed lines do. Returns an exit code,
+ * after saying what is wrong: EX_CONFIG if the directory belongs to another command, EX_TEMPFAIL if
+ * another map is at it. */
+int state_open(struct cli *cli, const char *directory, const char *called, const char *command,
+    bool failed_again, struct state **state);
 void state_close(struct state **state);
 
 const uint8_t *state_session(const struct state *state);
@@ -62,6 +63,9 @@ bool state_drop(struct state *state, uint64_t first, size_t count);
 bool state_find(struct state *state, const struct state_key *key, struct state_line *line);
 /* Lines of former maps that were not found. */
 uint64_t state_left(const struct state *state);
+
+/* Is this a job of a line whose outcome was not shown? As it stands when this is first asked. */
+bool state_awaits(struct state *state, const struct stint_id *id);
 
 /* Write down a submission before it is sent; `*first` is its first line. */
 bool state_add(struct state *state, const struct state_key *keys, const struct stint_job *jobs,

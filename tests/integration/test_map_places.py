@@ -1,6 +1,7 @@
 """stint map: where a line's value goes, and what must not happen without a word on the way there."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -120,6 +121,76 @@ class Places(harness.Case):
                 return f.read()
         self.assertEqual([kept("1"), kept("1.2"), kept("2")], ["<a>\n", "<new>\n", "<hold>\n"])
 
+    def test_markers_of_parallel_that_are_not_known_are_told_wherever_they_stand(self):
+        for words in (("::::", "file"), (":::+", "a"), ("{}", "::::+", "file"), (":::", "a", ":::+", "b")):
+            r = self.place.stint("map", "echo", *words, input="a\n")
+            self.assertEqual((r.returncode, r.stdout), (64, ""), words)
+            self.assertIn("is not known here; ::: and --input are", r.stderr)
+        r = self.place.stint("map", "-S", "echo :::: {}", input="a\n")
+        self.assertEqual((r.returncode, r.stdout), (0, ":::: a\n"))
+
+    def test_where_both_outputs_are_one_what_is_said_of_a_job_comes_behind_its_output(self):
+        argv = [harness.program("stint"), "map", "-e", self.place.endpoint, "-S",
+                "echo out {}; echo err {} >&2; exit $1", ":::", "0", "3", "0"]
+        r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        self.assertEqual(r.stdout.splitlines(), [
+            "out 0", "err 0", "out 3", "stint map: 3: exit status 3: err 3", "out 0", "err 0"])
+
+    def test_results_that_can_not_be_written_are_refused_before_anything_runs(self):
+        mark, file = self.place.path("mark"), self.place.path("file")
+        open(file, "w").close()
+        r = self.place.stint("map", "--results", file, "touch", ":::", mark)
+        self.assertExit(r, 73)
+        self.assertIn("Not a directory", r.stderr)
+        self.assertFalse(os.path.exists(mark))
+
+    def joblog(self, *args, code):
+        """What a map's joblog says: a dictionary a line, in the order of input."""
+        path = self.place.path("joblog")
+        self.assertExit(self.place.stint("map", "--joblog", path, *args), code)
+        with open(path) as f:
+            names, *rows = [line.rstrip("\n").split("\t") for line in f]
+        os.remove(path)
+        return sorted((dict(zip(names, row)) for row in rows), key=lambda row: int(row["Seq"]))
+
+    def test_a_joblog_tells_who_ran_a_job_and_when_without_the_time_that_it_waited(self):
+        harness.wait_until(lambda: self.place.json("workers"), "it is there")
+        worker = self.place.json("workers")[0]["name"]
+        for options in ((), ("-u",)):
+            rows = self.joblog(*options, "-S", "sleep 0.2; echo {}", ":::", "a", "b", "c", "d", code=0)
+            self.assertEqual([row["Host"] for row in rows], 4 * [worker])
+            begun = [float(row["Starttime"]) for row in rows]
+            ended = [float(row["Starttime"]) + float(row["JobRuntime"]) for row in rows]
+            # Two at a time: the third one begins when one of the first two has ended.
+            self.assertGreaterEqual(begun[2] + 0.005, min(ended[:2]))
+            self.assertGreaterEqual(begun[3] + 0.005, min(ended[:3]))
+
+    def test_a_joblog_has_the_exit_values_of_a_shell(self):
+        rows = self.joblog("-S", "{}", ":::", "exit 3", "true", "kill -9 $$", code=1)
+        self.assertEqual([(row["Exitval"], row["Signal"]) for row in rows],
+                         [("127", "0"), ("0", "0"), ("127", "0")])  # a line is one word
+        rows = self.joblog("sh", "-c", ":::", "exit 3", "true", "kill -9 $$", code=1)
+        self.assertEqual([(row["Exitval"], row["Signal"]) for row in rows],
+                         [("3", "0"), ("0", "0"), ("0", "9")])
+        self.assertEqual(self.joblog("/none", ":::", "a", code=1)[0]["Exitval"], "127")
+        self.assertEqual(self.joblog("--timeout", "100ms", "sleep", ":::", "1000", code=1)[0]["Exitval"], "124")
+
+    def test_a_joblog_is_whole_where_the_broker_was_away(self):
+        go = self.place.path("go")
+        path = self.place.path("joblog")
+        p = subprocess.Popen(
+            [harness.program("stint"), "map", "-e", self.place.endpoint, "--joblog", path, "-S",
+             f"while [ ! -e {go} ]; do sleep 0.05; done; echo {{}}", ":::", "a", "b", "c"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.place.stats()["jobs"]["running"] == 2, "they run")
+        self.place.broker_process.kill()
+        self.place.broker("--heartbeat", "100ms", "--lost", "1s", "--grace", "2s")
+        open(go, "w").close()
+        out, err = p.communicate(timeout=60)
+        self.assertEqual((p.returncode, out), (0, "a\nb\nc\n"), err)
+        with open(path) as f:
+            self.assertEqual([line.split()[0] for line in f], ["Seq", "1", "2", "3"])
+
     def test_options_without_effect_are_refused(self):
         for options in (("wait", "-Q", "-r", "0.1.1.1"), ("wait", "-Q", "-j", "0.1.1.1"),
                         ("result", "-j", "--stderr", "0.1.1.1")):
@@ -216,6 +287,68 @@ class Local(harness.Case):
         self.assertEqual(os.path.getsize(log), before)
         with open(mark) as f:
             self.assertEqual(f.read(), "begun\n")
+
+    def interrupted(self):
+        """A map of three lines, stopped in the first one, with the others behind it. Returns how it
+        goes on, and what says which lines were begun."""
+        log, go = self.place.path("log"), self.place.path("go")
+        command = ("--slots", "1", "-S", f"echo {{}} >>{log}; [ -e {go} ] || sleep 1000; echo {{}}",
+                   ":::", "one", "two", "three")
+        p = subprocess.Popen(
+            [harness.program("stint"), "map", "--local", self.place.path("my work, etc"), *command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.words(log), "it has begun")
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 130, err)
+        open(go, "w").close()
+        return command, log
+
+    def words(self, path):
+        if not os.path.exists(path):
+            return []
+        with open(path) as f:
+            return f.read().split()
+
+    def test_another_command_runs_nothing_of_an_interrupted_local_map_which_goes_on_later(self):
+        command, log = self.interrupted()
+        r = self.local("run", "echo", "other")
+        self.assertEqual((r.returncode, r.stdout), (0, "other\n"))
+        self.assertIn("3 jobs that another command has left in " + self.place.path("my work, etc"), r.stderr)
+        self.assertEqual(self.words(log), ["one"])
+        r = self.local("run", "echo", "other")
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, "other\n", ""))
+        r = self.local("map", *command)
+        self.assertEqual((r.returncode, r.stdout), (0, "one\ntwo\nthree\n"), r.stderr)
+        self.assertEqual(self.words(log), ["one", "one", "two", "three"])
+
+    def test_a_local_map_that_was_given_up_is_not_run_by_the_one_after_it(self):
+        _, log = self.interrupted()
+        r = self.local("map", "echo", ":::", "new")
+        self.assertExit(r, 78)
+        self.assertIn(f"stint map: {self.place.path('my work, etc')} belongs to another", r.stderr)
+        shutil.rmtree(self.place.path("my work, etc", "map"))
+        r = self.local("map", "echo", ":::", "new")
+        self.assertEqual((r.returncode, r.stdout), (0, "new\n"))
+        self.assertIn("3 jobs that another command has left", r.stderr)
+        self.assertEqual(self.words(log), ["one"])
+
+    def test_a_local_run_that_was_killed_is_not_run_again(self):
+        mark = self.place.path("mark")
+        p = subprocess.Popen([harness.program("stint"), "run", "--local", self.place.path("my work, etc"), "-S",
+                              f"echo begun >>{mark}; sleep 1000"], stdin=subprocess.DEVNULL)
+        harness.wait_until(lambda: self.words(mark), "it has begun")
+        p.kill()
+        p.wait(30)
+        r = self.local("run", "echo", "other", timeout=90)
+        self.assertEqual((r.returncode, r.stdout), (0, "other\n"))
+        self.assertEqual(self.words(mark), ["begun"])
+
+    def test_a_queue_that_can_not_be_is_told_by_its_name(self):
+        for command in (("map", "-q", "", "echo", ":::", "a"), ("run", "-q", "", "echo")):
+            r = self.local(*command)
+            self.assertExit(r, 65)
+            self.assertIn("--queue=: the name is not allowed", r.stderr)
 
 
 if __name__ == "__main__":

@@ -161,8 +161,16 @@ class Resume(harness.Case):
         p.communicate()
         harness.wait_until(lambda: self.place.stats()["jobs"]["succeeded"] == 0, "they are forgotten")
         open(self.go, "w").close()
-        out, _ = self.resume(lines, "--keep", "1d")
+        out, err = self.resume(lines, "--keep", "1d")
         self.assertEqual(out, ["<hold1>", "<a>", "<b>"])
+        self.assertIn("2 outcomes were not kept", err)
+        self.assertNotIn("is short", err)
+
+    def test_outcomes_that_are_not_kept_until_it_goes_on_are_refused_or_told_of(self):
+        _, err = self.resume(["a"], "--keep", "0", code=64)
+        self.assertIn("outcomes have to be kept", err)
+        _, err = self.resume(["a"], "--keep", "1m")
+        self.assertIn("--keep 1m is short", err)
 
     def test_a_broker_that_has_lost_its_data_is_told_and_the_rest_is_run(self):
         lines = ["a", "b", "hold1", "c"]

@@ -50,7 +50,7 @@ open_as(const char *command, bool failed_again, struct state **s)
 {
     int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     dup2(null, STDERR_FILENO);
-    int rc = state_open(&cli, directory, command, failed_again, s);
+    int rc = state_open(&cli, directory, directory, command, failed_again, s);
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(null);
@@ -208,6 +208,8 @@ assert_lines(const struct model *m, struct state *s)
         memcpy(&id, line.id.bytes + 8, 8);
         assert_true(!line.known || id == m->lines[i].id);
         assert_true(state_left(s) == --left);
+        if (line.known)
+            assert_int_equal(state_awaits(s, &line.id), line.how == STATE_OPEN);
     }
     for (unsigned key = 0; key < 101; key++) {
         struct state_line line;
