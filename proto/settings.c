@@ -16,17 +16,6 @@
 
 enum { OPTION_VERSION = 1 << 20, OPTION_HELP, OPTION_USAGE };
 
-__attribute__((format(printf, 1, 2))) static void
-refuse(const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    log_refusal(text);
-}
-
 static char *
 copy(const char *text)
 {
@@ -142,6 +131,52 @@ environment(const char *name)
     return value && *value ? value : NULL;
 }
 
+/* The format that a file asks for, to be freed; NULL: none. */
+static char *
+format_in(const char *path)
+{
+    struct stat st;
+    char *format = NULL;
+    zconfig_t *root =
+        path && stat(path, &st) == 0 && S_ISREG(st.st_mode) ? zconfig_load(path) : NULL;
+    const char *value = root ? zconfig_get(root, "log-format", NULL) : NULL;
+    if (value)
+        format = copy(value);
+    zconfig_destroy(&root);
+    return format;
+}
+
+/* What is wrong may stand before what says in which format that is to be told. */
+static bool
+is_json(const struct program *p, const struct flags *flags)
+{
+    const char *format = NULL;
+    for (size_t i = 0; i < flags->count; i++)
+        if (strcmp(p->settings[flags->given[i].setting].name, "log-format") == 0)
+            format = flags->given[i].value;
+    if (!format)
+        format = environment("log-format");
+    if (format)
+        return strcmp(format, "json") == 0;
+    char *of_file = format_in(flags->config ? flags->config : environment("config"));
+    bool json = of_file && strcmp(of_file, "json") == 0;
+    free(of_file);
+    return json;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+refuse(const struct program *p, const struct flags *flags, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (find(p, "log-format"))
+        log_open(p->name, LOG_LEVEL_INFO, is_json(p, flags));
+    log_refusal(text);
+}
+
 static bool
 is_flagged(const struct program *p, const struct flags *flags, const struct setting *s)
 {
@@ -173,7 +208,7 @@ read_line(const struct program *p, const struct flags *flags, const char *path, 
         why = "lines are not to be indented";
     else if (s && assign(s, value ? value : "", &why))
         return true;
-    refuse("%s: %s = %s: %s", path, name ? name : "", value ? value : "", why);
+    refuse(p, flags, "%s: %s = %s: %s", path, name ? name : "", value ? value : "", why);
     return false;
 }
 
@@ -188,7 +223,7 @@ read_file(const struct program *p, const struct flags *flags, const char *path)
     else
         root = zconfig_load(path);
     if (!root) {
-        refuse("can't read the configuration %s: %s", path,
+        refuse(p, flags, "can't read the configuration %s: %s", path,
             errno ? strerror(errno) : "not in ZPL format (rfc.zeromq.org/spec/4)");
         return false;
     }
@@ -206,7 +241,7 @@ read_environment(const struct program *p, const struct flags *flags)
         const struct setting *s = &p->settings[i];
         const char *why, *value = environment(s->name);
         if (value && !is_overridden(p, flags, s, false) && !assign(s, value, &why)) {
-            refuse("environment, setting %s = %s: %s", s->name, value, why);
+            refuse(p, flags, "environment, setting %s = %s: %s", s->name, value, why);
             return false;
         }
     }
@@ -238,30 +273,37 @@ popt_table(const struct program *p)
 
 /* What was asked for on standard output must have come there. */
 static enum settings_result
-told(void)
+told(const struct program *p, const struct flags *flags)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return SETTINGS_DONE;
-    refuse("can't write to standard output: %s", strerror(errno));
+    refuse(p, flags, "can't write to standard output: %s", strerror(errno));
     exit(EX_IOERR);
 }
 
+/* All of them, also behind one that is wrong, as the log's format may stand there. */
 static enum settings_result
 read_flags(const struct program *p, poptContext popt, struct flags *flags)
 {
     int rc;
-    while ((rc = poptGetNextOpt(popt)) > 0) {
-        char *value = poptGetOptArg(popt);
+    char wrong[512] = "";
+    while ((rc = poptGetNextOpt(popt)) != -1) {
+        char *value = rc > 0 ? poptGetOptArg(popt) : NULL;
+        if (rc < 0 && !*wrong)
+            (void)snprintf(wrong, sizeof wrong, "%s: %s",
+                poptBadOption(popt, POPT_BADOPTION_NOALIAS), poptStrerror(rc));
+        if (rc < 0 || (*wrong && rc >= OPTION_VERSION))
+            continue;
         switch (rc) {
         case OPTION_VERSION:
             printf("%s %s\n", p->name, STINT_VERSION_TEXT);
-            return told();
+            return told(p, flags);
         case OPTION_HELP:
             poptPrintHelp(popt, stdout, 0);
-            return told();
+            return told(p, flags);
         case OPTION_USAGE:
             poptPrintUsage(popt, stdout, 0);
-            return told();
+            return told(p, flags);
         }
         if ((size_t)rc == p->count + 1) {
             free(flags->config);
@@ -274,13 +316,13 @@ read_flags(const struct program *p, poptContext popt, struct flags *flags)
         flags->given[flags->count].setting = (size_t)rc - 1;
         flags->given[flags->count++].value = value ? value : copy("yes");
     }
-    if (rc < -1) {
-        refuse("%s: %s; see %s --help", poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-            poptStrerror(rc), p->name);
+    if (*wrong) {
+        refuse(p, flags, "%s; see %s --help", wrong, p->name);
         return SETTINGS_USAGE;
     }
     if (poptPeekArg(popt)) {
-        refuse("what is %s? it takes no arguments; see %s --help", poptPeekArg(popt), p->name);
+        refuse(p, flags, "what is %s? it takes no arguments; see %s --help", poptPeekArg(popt),
+            p->name);
         return SETTINGS_USAGE;
     }
     return SETTINGS_OK;
@@ -296,7 +338,7 @@ apply_all(const struct program *p, const struct flags *flags)
         const struct setting *s = &p->settings[flags->given[i].setting];
         const char *why;
         if (!assign(s, flags->given[i].value, &why)) {
-            refuse("--%s=%s: %s", s->name, flags->given[i].value, why);
+            refuse(p, flags, "--%s=%s: %s", s->name, flags->given[i].value, why);
             return SETTINGS_USAGE;
         }
     }

@@ -357,6 +357,22 @@ class Limits(harness.Case):
                 self.assertEqual((line["event"], line["level"]), ("not started", "error"))
                 self.assertIn(options[0], line["error"].replace("tcp:", "--listen "))
 
+    def test_a_setting_that_is_wrong_is_told_in_the_format_of_the_log_wherever_that_stands(self):
+        json_log = ["--log-format", "json"]
+        wrong = (["--listen", "bad"], ["--keep", "xx"], ["--nonsense"], ["-Z"], ["stray"])
+        said = [(option[0], self.settings(64, *options)) for option in wrong
+                for options in ([*json_log, *option], [*option, *json_log])]
+        said += [(option[0], self.settings(64, *option, STINT_LOG_FORMAT="json")) for option in wrong]
+        said += [("keep", self.settings(78, text="keep = xx\nlog-format = json\n")),
+                 ("keep", self.settings(78, STINT_KEEP="xx", STINT_LOG_FORMAT="json")),
+                 ("--nonsense", self.settings(64, "--nonsense", text="log-format = json\n")),
+                 ("/no/such", self.settings(78, *json_log, "--config", "/no/such"))]
+        for option, line in said:
+            line = json.loads(line)
+            self.assertEqual((line["event"], line["level"]), ("not started", "error"))
+            self.assertIn(option, line["error"])
+        self.assertRegex(self.settings(64, "--keep", "xx", "--log-format", "text", STINT_LOG_FORMAT="json"), "^stintd: --keep=xx")
+
     def test_an_endpoint_that_is_given_twice_is_named_so(self):
         for endpoint in (self.place.endpoint, "tcp://127.0.0.1:5999"):
             twice = "--listen", endpoint, "--listen", endpoint

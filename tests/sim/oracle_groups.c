@@ -72,8 +72,8 @@ check_order(const struct job *j, const struct group_settings *set)
         if (was_in_line(other) && !j->now.suspect && !j->was_refused &&
             groups_prefer(j->now_queue, &other->now_key, &j->now_key))
             sim_broken("%s was dispatched before one of its group", job_named(j));
-        if (set->running == 1 && !set->changed && other->now_holds && other->was_holds &&
-            job_is_unchanged(other))
+        if (set->running == 1 && !set->changed && other->now.state == STINT_SCHEDULED &&
+            other->now_holds && other->was_holds && job_is_unchanged(other))
             sim_broken("%s has overtaken one of its group", job_named(j));
     }
 }
