@@ -26,6 +26,13 @@ class Places(harness.Case):
                      "printf '%s\\n' \"$(printf '%s\\n' \"{}\")\"", "x=\"{}\"; printf '%s\\n' \"$x\"",
                      "printf '%s\\n' {} # it's {}", "printf \"%s\\n\" ''{}"):
             self.assertEqual(self.shell(text, LINES), LINES, text)
+        # A parenthesis that ends a pattern closes nothing, and the word case is one of the shell's own
+        # only where a command begins.
+        for text in ("$(case x in x) printf '%s\\n' '{}' ;; esac)", "$(case x in (x) printf '%s\\n' \"{}\" ;; esac)",
+                     "$(if :; then case x in y) ;; x) (printf '%s\\n' {});; esac; fi)",
+                     "$(\ncase x\nin\nx)\nprintf '%s\\n' {} # it)\nesac\n)",
+                     "$(echo case in >/dev/null; printf '%s\\n' '{}')", "$(: {}case in; printf '%s\\n' '{}')"):
+            self.assertEqual(self.shell(f"printf '%s\\n' \"{text}\"", LINES), LINES, text)
         around = [f"<{line}>\\\"" for line in LINES]
         self.assertEqual(self.shell("printf '%s\\n' \"<{}>\\\\\\\"\"", LINES), around)
         self.assertEqual(self.shell("printf '<%s\\n' '{}>\\\"'", LINES), around)
