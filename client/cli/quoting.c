@@ -6,11 +6,19 @@
 #include <string.h>
 
 enum { ARITHMETIC = 'a', INNER = 'i' /* a parenthesis in it */, COMMENT = '#' };
+enum { CASE = 'c' }; /* up to its esac: a parenthesis ends a pattern and closes nothing */
 
 static char
 innermost(const struct quoting *q)
 {
     return q->depth > 0 ? q->open[q->depth - 1] : '\0';
+}
+
+void
+quoting_pass_value(struct quoting *q)
+{
+    q->in_word = true;
+    q->word_size = QUOTING_WORD;
 }
 
 static void
@@ -25,7 +33,56 @@ static void
 pop(struct quoting *q)
 {
     q->depth -= q->depth > 0;
+    quoting_pass_value(q);
+}
+
+/* A character of a word that stands there as it is. */
+static void
+add_to_word(struct quoting *q, char c)
+{
+    if (!q->in_word)
+        q->word_size = 0;
+    if (q->word_size < QUOTING_WORD)
+        q->word[q->word_size++] = c;
     q->in_word = true;
+}
+
+static bool
+word_is(const struct quoting *q, const char *text)
+{
+    return q->word_size == strlen(text) && memcmp(q->word, text, q->word_size) == 0;
+}
+
+/* Behind these a command begins. */
+static bool
+leads_to_command(const struct quoting *q)
+{
+    static const char *const words[] = {
+        "if", "then", "elif", "else", "while", "until", "do", "{", "!", "time"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (word_is(q, words[i]))
+            return true;
+    return false;
+}
+
+/* What comes next is no part of the word before it, if there is one. */
+static void
+end_word(struct quoting *q)
+{
+    if (!q->in_word)
+        return;
+    bool command = !q->argument;
+    q->argument = true;
+    if (command && word_is(q, "case"))
+        push(q, CASE);
+    else if (innermost(q) == CASE && command && word_is(q, "esac"))
+        pop(q);
+    else if (innermost(q) == CASE && word_is(q, "in"))
+        q->argument = false; /* a pattern, or esac */
+    else if (command)
+        q->argument = !leads_to_command(q);
+    q->in_word = false;
+    q->word_size = QUOTING_WORD;
 }
 
 /* The first one opens, the next one closes, with all that was left open between. */
@@ -35,15 +92,19 @@ pass_backtick(struct quoting *q)
     char *begin = memrchr(q->open, '`', q->depth);
     if (begin) {
         q->depth = (size_t)(begin - q->open);
-        q->in_word = true;
-    } else
+        quoting_pass_value(q);
+    } else {
         push(q, '`');
+        q->argument = false;
+    }
 }
 
 /* Returns how many characters it was. */
 static size_t
 pass_parentheses(struct quoting *q, const char *at, size_t left)
 {
+    if (*at == ')' && (innermost(q) == '(' || innermost(q) == CASE))
+        end_word(q);
     char in = innermost(q);
     bool two = left > 1 && at[1] == at[0];
     if (*at == '(' && q->last == '$' && two) {
@@ -52,13 +113,18 @@ pass_parentheses(struct quoting *q, const char *at, size_t left)
     }
     if (*at == '(' && (in == ARITHMETIC || in == INNER))
         push(q, INNER);
-    else if (*at == '(' && (in != '"' || q->last == '$'))
+    else if (*at == '(' && in == CASE && !q->argument && !q->in_word)
+        return 1; /* of a pattern, or a subshell: what ends it closes nothing either */
+    else if (*at == '(' && (in != '"' || q->last == '$')) {
         push(q, '(');
-    else if (*at == ')' && in == ARITHMETIC && two) {
+        q->argument = false;
+    } else if (*at == ')' && in == ARITHMETIC && two) {
         pop(q);
         return 2;
     } else if (*at == ')' && (in == '(' || in == INNER))
         pop(q);
+    else if (*at == ')' && in == CASE)
+        q->argument = false;
     return 1;
 }
 
@@ -71,8 +137,9 @@ pass_one(struct quoting *q, const char *at, size_t left)
         if (c == (in == COMMENT ? '\n' : '\''))
             pop(q);
         q->in_word = c == '\'';
+        q->argument &= c != '\n' || in != COMMENT;
     } else if (c == '\\') {
-        q->in_word = true;
+        quoting_pass_value(q);
         return 2;
     } else if (c == '"') {
         if (in == '"')
@@ -87,8 +154,12 @@ pass_one(struct quoting *q, const char *at, size_t left)
         return pass_parentheses(q, at, left);
     else if (c == '#' && !quoted && !q->in_word)
         push(q, COMMENT);
-    else
-        q->in_word = !strchr(" \t\n;&|", c);
+    else if (!quoted && !strchr(" \t\n;&|", c))
+        add_to_word(q, c);
+    else if (!quoted) {
+        end_word(q);
+        q->argument &= c == ' ' || c == '\t';
+    }
     return 1;
 }
 

@@ -11,7 +11,7 @@ enum quote {
     QUOTE_DOUBLE, /* "...", and arithmetic, which the shell reads likewise */
 };
 
-enum { QUOTING_DEPTH = 64 };
+enum { QUOTING_DEPTH = 64, QUOTING_WORD = 8 };
 
 /* Zeroed, it stands at the beginning of a text. */
 struct quoting {
@@ -19,10 +19,15 @@ struct quoting {
     size_t depth;
     bool in_word; /* where # begins no comment */
     char last; /* the character before, unless it was escaped */
+    char word[QUOTING_WORD]; /* where in_word, as far as it may be one of the shell's own */
+    size_t word_size; /* QUOTING_WORD: it is none */
+    bool argument; /* no command begins here, so none of the shell's own words stands here */
 };
 
 /* Goes over this piece of the text. */
 void quoting_pass(struct quoting *q, const char *text, size_t size);
+/* A value stands here, in place of text. */
+void quoting_pass_value(struct quoting *q);
 enum quote quoting_here(const struct quoting *q);
 
 #endif

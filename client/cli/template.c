@@ -121,7 +121,7 @@ cut_word(const struct cli *cli, const char *text, bool shell, struct word *w, bo
         if (read_place(at + 1, size, &part) && !is_escaped(text, at, shell)) {
             quoting_pass(&quoting, from, (size_t)(at - from));
             part.quote = quoting_here(&quoting);
-            quoting.in_word = true;
+            quoting_pass_value(&quoting);
             add_part(w, (struct part){.text = {from, (size_t)(at - from)}});
             add_part(w, part);
             *any = true;

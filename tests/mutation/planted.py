@@ -817,6 +817,9 @@ PLANTED = [
     ("nothing behind ::: is counted as lines of a file", "client/cli/input.c", "    if (in->lines)\n        return (lines_total",
      "    if (!in->sets)\n        return (lines_total"),
     ("a line is put into a shell's comment as if that were code", "client/cli/quoting.c", "!quoted && !q->in_word)", "!quoted)"),
+    ("the parenthesis of a case's pattern closes what is around it", "client/cli/quoting.c", "        push(q, CASE);\n", "        ;\n"),
+    ("a case has no end", "client/cli/quoting.c", "    else if (innermost(q) == CASE && command && word_is(q, \"esac\"))\n        pop(q);\n", ""),
+    ("a map takes no job for its own", "client/cli/state.c", "read_line(s, i, &r) && r.how == STATE_OPEN)", "read_line(s, i, &r) && r.how == STATE_SHOWN)"),
     ("an outcome of a lease that is over is told", "worker/leases.c", "            t->held->revoked = lease->status != STINT_TIMEOUT;\n", ""),
     ("a job names the id of another in its environment", "worker/program.c", "told_names[] = {\"STINT_JOB_\",\n", "told_names[] = {\n"),
 

@@ -201,7 +201,15 @@ in_a_shells_text_a_line_is_never_code_whatever_the_quotes_around_it(void **state
         "# isn't\nprintf '<%s>' {}", "echo \"it's\" >/dev/null; printf '<%s>' '{}'",
         "printf '<%s>' {}; : $((1 + (2)))", "(printf '<%s>' {})", "true && printf '<%s>' {}",
         "printf '<%s>' \\\n{}", "printf '<%s>' `true`{}", "printf '<%s>' \"`true`{}\"",
-        "x=a#b; printf '<%s>' '{}'", ": {}#; printf '<%s>' '{}'", ": $#; printf '<%s>' '{}'"};
+        "x=a#b; printf '<%s>' '{}'", ": {}#; printf '<%s>' '{}'", ": $#; printf '<%s>' '{}'",
+        /* A case's pattern ends with a parenthesis that closes nothing. */
+        "printf '<%s>' \"$(case x in x) printf '%s' '{}' ;; esac)\"",
+        "printf '<%s>' \"$(case x in (y) ;; (x) (printf '%s' '{}');; esac)\"",
+        "printf '<%s>' \"$(if :; then case x in x) case y in y) printf '%s' {};; esac;; esac; "
+        "fi)\"",
+        "x=\"$(case x in esac)\"; printf '<%s>' \"{}\"",
+        "printf '<%s>' \"$(: case in; printf '%s' '{}')\"; : \"{}\"",
+        "printf '<%s>' \"$(: {}case in; printf '%s' '{}')\"; : \"{}\""};
     char output[200], expected[200];
     (void)state;
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
