@@ -23,6 +23,7 @@ class Library(harness.Case):
         self.place.broker("--queue-backlog-max", "20000", "--result-max", "4M")
         self.place.worker("--handle", "default=cat", "--handle", f"large={large}", "--queue", "run", "--result-max", "4M")
         self.run_program("test_library")
+        self.run_program("test_library_worker")
 
     def test_libstint_tells_the_truth_when_things_go_wrong(self):
         broker = scripted.Broker(self.place.endpoint)

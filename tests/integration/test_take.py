@@ -60,7 +60,8 @@ class Take(harness.Case):
     def is_dead(pid):
         try:
             with open(f"/proc/{pid}/stat") as f:
-                return f.read().rpartition(")")[2].split()[0] == "Z"
+                ended = f.read().rpartition(")")[2].split()[0] == "Z"
+            return ended and len(os.listdir(f"/proc/{pid}/task")) == 1  # the other threads close what it had
         except FileNotFoundError:
             return True
 
