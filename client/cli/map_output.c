@@ -59,8 +59,8 @@ write_joblog(struct map *m, const struct item *item)
     uint64_t run_ms = i->settled_ms > begun_ms ? i->settled_ms - begun_ms : 0;
     const char *host = i->worker[0] ? i->worker : "-";
     fprintf(m->joblog, "%llu\t%s\t%.3f\t%.3f\t0\t%llu\t%d\t%d\t", (unsigned long long)item->number,
-        host, (double)begun_ms / 1000, (double)run_ms / 1000,
-        (unsigned long long)map_result_bytes(item), code, signal);
+        host, (double)begun_ms / 1000, (double)run_ms / 1000, (unsigned long long)i->result_bytes,
+        code, signal);
     for (const char *c = item->command; c && *c; c++)
         fputc(*c == '\n' || *c == '\t' ? ' ' : *c, m->joblog);
     fputc('\n', m->joblog);
@@ -134,7 +134,7 @@ write_results(struct map *m, const struct item *item)
 static void
 write_tagged(const struct item *item)
 {
-    const char *at = item->result, *end = at + map_result_bytes(item);
+    const char *at = item->result, *end = at + item->info->result_bytes;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop + 1 : end;
@@ -184,10 +184,14 @@ say_failure(struct map *m, const struct item *item, const char *lost)
 static void
 write_text(struct map *m, const struct item *item, const char *lost)
 {
+    if (lost) {
+        say_failure(m, item, lost);
+        return;
+    }
     if (m->o.tag)
         write_tagged(item);
     else
-        out_bytes(item->result, map_result_bytes(item));
+        out_bytes(item->result, item->info->result_bytes);
     if (lost || item->info->state != STINT_SUCCEEDED)
         say_failure(m, item, lost);
     else if (item->info->error[0])
