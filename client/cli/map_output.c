@@ -117,7 +117,7 @@ write_results(struct map *m, const struct item *item)
 static void
 write_tagged(const struct item *item)
 {
-    const char *at = item->result, *end = at + map_result_bytes(item);
+    const char *at = item->result, *end = at + item->info->result_bytes;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop + 1 : end;
@@ -167,11 +167,16 @@ say_failure(struct map *m, const struct item *item, const char *lost)
 static void
 write_text(struct map *m, const struct item *item, const char *lost)
 {
+    if (lost) {
+        (void)fflush(console_out());
+        say_failure(m, item, lost);
+        return;
+    }
     if (m->o.tag)
         write_tagged(item);
     else
-        out_bytes(item->result, map_result_bytes(item));
-    bool failed = lost || item->info->state != STINT_SUCCEEDED;
+        out_bytes(item->result, item->info->result_bytes);
+    bool failed = item->info->state != STINT_SUCCEEDED;
     if (failed || item->info->error[0])
         (void)fflush(console_out()); /* where both are one, this comes behind its output */
     if (failed)

@@ -81,8 +81,10 @@ settle(struct map *m, struct item *item, const struct stint_job_info *info)
     item->info = cli_allocate(sizeof *info);
     *item->info = *info;
     item->result = cli_copy(info->result, map_result_bytes(item));
-    if (info->result || info->result_bytes == 0)
+    if (!out_lost_result(info)) { /* else it says how large it was */
+        item->info->result_bytes = map_result_bytes(item);
         item->info->result = item->result;
+    }
     item->info->payload = NULL;
     m->window.held_bytes += sizeof *info + map_result_bytes(item);
     m->window.open--;
