@@ -352,7 +352,7 @@ what_is_refused_is_refused_in_words(void **state)
     refused("tcp://", NULL, STINT_BAD_ENDPOINT, "write tcp://host:port");
     refused("tcp://host:0", NULL, STINT_BAD_ENDPOINT, "the port is a number");
     refused("tcp://*:5670", NULL, STINT_BAD_ENDPOINT, "a name or an address");
-    refused("tcp://a:1,", NULL, STINT_BAD_ENDPOINT, "one address");
+    refused("tcp://a:1,", NULL, STINT_BAD_ENDPOINT, "behind a comma");
     refused("tcp://a:1,tcp://", NULL, STINT_BAD_ENDPOINT, "write tcp://host:port");
     refused("ipc://", NULL, STINT_BAD_ENDPOINT, "write ipc://path");
     refused("ipc://a,ipc://b/", NULL, STINT_BAD_ENDPOINT, "write ipc://path");

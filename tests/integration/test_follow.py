@@ -51,13 +51,14 @@ class Follow(harness.Case):
         self.assertEqual(self.end(self.follow(job), 0), ("", f"stint follow: {job} is succeeded\n"))
 
     def test_one_that_waits_and_is_tried_again(self):
-        job = self.start("echo run $STINT_JOB_ATTEMPT >&2; printf end >&2; exit 3", "--attempts", "2", "--backoff", "10ms",
-                         "--in", "300ms")
+        job = self.start(f"echo run $STINT_JOB_ATTEMPT >&2; {self.until()}; printf end >&2; exit 3", "--attempts", "2",
+                         "--backoff", "10ms", "--in", "300ms")
         p = self.follow(job)
-        time.sleep(0.2)
         self.place.worker("--exec")
+        self.assertEqual(p.stdout.readline(), "run 1\n")
+        self.release()
         out, err = self.end(p, 1)
-        self.assertEqual(out, "run 1\nend\nrun 2\nend\n")
+        self.assertEqual(out, "end\nrun 2\nend\n")
         self.assertEqual(err, f"stint follow: run 1\nstint follow: run 2\nstint follow: {job} is dead: exit status 3\n")
 
     def test_of_too_much_some_is_left_out_and_that_is_said(self):
