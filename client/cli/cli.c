@@ -262,6 +262,16 @@ cli_given(const struct poptOption *o, const char *const *names, bool among)
     return given;
 }
 
+int
+cli_check_takes(const struct cli *cli, const struct poptOption *options,
+    const struct cli_takes *takes, const char *what)
+{
+    while (takes->what && strcmp(takes->what, what) != 0)
+        takes++;
+    const char *stray = takes->what ? cli_given(options, takes->names, false) : NULL;
+    return stray ? cli_usage(cli, "--%s has no effect with %s", stray, what) : EX_OK;
+}
+
 struct stint_id *
 cli_ids(const struct cli *cli, const char **args, size_t *count)
 {

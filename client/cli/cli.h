@@ -67,6 +67,14 @@ bool cli_count(const struct cli *cli, const char *these, const char *text, uint6
 /* The name of an option that was given, and is one of `names` (ended by NULL), or, unless `among`,
  * none of them; NULL: there is none. */
 const char *cli_given(const struct poptOption *options, const char *const *names, bool among);
+/* What a word behind a verb takes of the verb's options (`names` is ended by NULL). */
+struct cli_takes {
+    const char *what, *names[4];
+};
+/* EX_USAGE, and told, if one was given that would have no effect with `what`. `takes` is ended by a
+ * NULL; words that are not in it take all. */
+int cli_check_takes(const struct cli *cli, const struct poptOption *options,
+    const struct cli_takes *takes, const char *what);
 /* All arguments as ids, allocated; NULL after saying which is not one. */
 struct stint_id *cli_ids(const struct cli *cli, const char **args, size_t *count);
 /* The signal that asked us to end, or 0; cli_catch_interrupt makes it so that this can be asked.

@@ -298,22 +298,9 @@ about_one(struct cli *cli, const struct act *act, const char *text, const char *
     return rc == EX_OK ? act->run(cli, batch) : rc;
 }
 
-/* Options that would be taken and have no effect. */
-static int
-check_options(const struct cli *cli, const char *what)
-{
-    static const struct {
-        const char *what, *names[4];
-    } takes[] = {{"new", {"title", "queue", "keep"}}, {"ls", {"queue"}},
-        {"wait", {"timeout", "quiet"}}, {"show", {NULL}}, {"close", {NULL}}, {"cancel", {NULL}}};
-    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
-        if (strcmp(what, takes[i].what) != 0)
-            continue;
-        const char *stray = cli_given(options, takes[i].names, false);
-        return stray ? cli_usage(cli, "--%s has no effect with %s", stray, what) : EX_OK;
-    }
-    return EX_OK;
-}
+static const struct cli_takes takes[] = {{"new", {"title", "queue", "keep"}}, {"ls", {"queue"}},
+    {"wait", {"timeout", "quiet"}}, {"show", {NULL}}, {"close", {NULL}}, {"cancel", {NULL}},
+    {NULL}};
 
 static int
 run(struct cli *cli, const char **args)
@@ -324,7 +311,7 @@ run(struct cli *cli, const char **args)
         return cli_usage(
             cli, "what about batches? new, success, always, close, show, ls, wait or cancel");
     int rc = title && strcmp(what, "new") != 0 ? cli_usage(cli, "--title is for stint batch new")
-                                               : check_options(cli, what);
+                                               : cli_check_takes(cli, options, takes, what);
     if (rc != EX_OK)
         return rc;
     if (strcmp(what, "new") == 0)

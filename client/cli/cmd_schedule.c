@@ -444,22 +444,9 @@ tell_next(struct cli *cli, const char *text)
     return console_failed() ? EX_IOERR : EX_OK;
 }
 
-/* Options that would be taken and have no effect. */
-static int
-check_options(const struct cli *cli, const char *what)
-{
-    static const struct {
-        const char *what, *names[3];
-    } takes[] = {{"ls", {"queue"}}, {"show", {"next"}}, {"next", {"next", "zone"}},
-        {"pause", {NULL}}, {"resume", {NULL}}, {"rm", {NULL}}, {"run", {NULL}}};
-    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
-        if (strcmp(what, takes[i].what) != 0)
-            continue;
-        const char *stray = cli_given(options, takes[i].names, false);
-        return stray ? cli_usage(cli, "--%s has no effect with %s", stray, what) : EX_OK;
-    }
-    return EX_OK;
-}
+static const struct cli_takes takes[] = {{"ls", {"queue"}}, {"show", {"next"}},
+    {"next", {"next", "zone"}}, {"pause", {NULL}}, {"resume", {NULL}}, {"rm", {NULL}},
+    {"run", {NULL}}, {NULL}};
 
 static int
 run(struct cli *cli, const char **args)
@@ -475,7 +462,7 @@ run(struct cli *cli, const char **args)
                        : cli_usage(cli, "which schedule? give it a name");
     if (cron_text || every_text || missed_text || overlap_text)
         return cli_usage(cli, "options of a schedule are for stint schedule set");
-    if (check_options(cli, what) != EX_OK)
+    if (cli_check_takes(cli, options, takes, what) != EX_OK)
         return EX_USAGE;
     if (strcmp(what, "ls") == 0)
         return args[1] ? cli_usage(cli, "%s: ls takes no argument", args[1]) : list(cli);
