@@ -113,7 +113,14 @@ arrange(struct core *core, struct group *g)
         return;
     struct stint_id key = book_id(&core->book, level, sequence);
     (void)group_line_remove(core, g, priority, sequence);
-    stand(core, g, level, &key);
+    if (level->groups.standing < level->groups.ready) {
+        stand(core, g, level, &key);
+        return;
+    }
+    /* All that are ready there stand: the record of this one was damaged, and set aside. */
+    g->row.ready--;
+    group_mark(core, g);
+    arrange(core, g); /* NOLINT(misc-no-recursion): the line is shorter by one */
 }
 
 static bool
@@ -373,7 +380,7 @@ groups_set_aside(struct core *core, struct level *level, const struct stint_id *
             g = stood.name_bytes > 0 ? group_of(core, level, &stood) : NULL; /* the right one */
             was_there = g && step_out(core, g, level, key);
         }
-        if (was_there || level->apart > level->jobs[STINT_READY])
+        if (was_there || record_bytes_grouped(bytes) || level->apart > level->jobs[STINT_READY])
             count_ready(core, level, false);
     } else if (g && (state == STINT_RUNNING || holds))
         g->row.out = less_one(g->row.out);
@@ -464,8 +471,8 @@ void
 groups_drop(struct core *core, struct level *level, const struct standing *s)
 {
     struct group *g = s->name_bytes > 0 ? group_of(core, level, s) : NULL;
-    if (g && is_standing(g, level, s))
-        leave(core, g, level, &s->key);
+    if (g && is_standing(g, level, s)) /* it was set aside, and counts no more */
+        (void)step_out(core, g, level, &s->key);
     else
         forget_turn(core, level, s);
     if (g)

@@ -349,6 +349,27 @@ the_only_record_of_a_queue_may_be_damaged_anywhere(void **state)
     }
 }
 
+/* One in line, behind another one: nothing says of which group it was, but that their counts can't
+ * be so. */
+static void
+a_record_in_line_may_be_damaged_anywhere(void **state)
+{
+    (void)state;
+    size_t size = 1;
+    for (size_t at = 0; at < size; at++) {
+        struct world *w = world_of(0);
+        struct stint_id first = give(w, "a"), second = give(w, "a");
+        size = record_bytes(w, second);
+        damage_record(w, STORE_LIVE, second, at);
+        assert_int_equal(in_state(w, STINT_READY), 1);
+        world_restart(w);
+        connect(w, 2);
+        step(w, 0);
+        assert_int_equal(world_state(w, first, NULL), STINT_RUNNING);
+        world_destroy(&w);
+    }
+}
+
 /* One that failed keeps its group's place, until it is found to be damaged. */
 static void
 a_damaged_job_gives_its_place_back(void **state)
@@ -560,7 +581,8 @@ main(void)
         FOR(who_is_claimed_in_a_group_whose_row_is_gone_runs_once),
         FOR(a_damaged_turn_holds_up_nobody),
         FOR(the_only_record_of_a_queue_may_be_damaged_anywhere),
-        FOR(a_damaged_job_gives_its_place_back), FOR(a_weight_that_is_given_twice_is_one),
+        FOR(a_record_in_line_may_be_damaged_anywhere), FOR(a_damaged_job_gives_its_place_back),
+        FOR(a_weight_that_is_given_twice_is_one),
         FOR(a_row_of_a_line_that_is_damaged_holds_up_nobody),
         FOR(a_record_that_is_damaged_does_not_hold_up_its_group), FOR(many_groups_of_one_job_each),
         FOR(a_thousand_groups_share_by_their_weights), FOR(groups_are_listed_in_pages),
