@@ -10,20 +10,22 @@ import time
 import harness
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "packaging", "slurm", "stint-worker.sbatch")
-# As srun: passes TERM on, and ends with the worst of its tasks.
+# As srun: ends with the worst of its tasks, and kills them if it is told to end itself.
 SRUN = """#!/bin/sh
 while [ "$1" != sh ]; do echo "$1" >>"{root}/srun-options"; shift; done
 node=0
 pids=
-trap 'for each in $pids; do kill -TERM "$each"; done' TERM
+trap 'for each in $pids; do kill -KILL "$each"; done' TERM
 for cpus in $TEST_CPUS; do
     node=$((node + 1))
     SLURMD_NODENAME=node$node SLURM_CPUS_ON_NODE=$cpus "$@" &
     pids="$pids $!"
+    echo "$!" >>"{root}/tasks"
 done
 worst=0
 for p in $pids; do
-    until wait "$p"; code=$?; ! kill -0 "$p" 2>/dev/null; do :; done
+    wait "$p"
+    code=$?
     [ "$code" -le "$worst" ] || worst=$code
 done
 exit "$worst"
@@ -53,11 +55,18 @@ class Slurm(harness.Case):
         self.addCleanup(self.end, p)
         return p
 
-    @staticmethod
-    def end(p):
+    def signal_tasks(self):
+        """As Slurm does before a job's time is over, and when it is cancelled."""
+        for pid in self.place.lines_of(self.place.path("tasks")):
+            try:
+                os.kill(int(pid), signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+    def end(self, p):
         if p.running():
-            p.signal(signal.SIGTERM)
-            p.signal(signal.SIGTERM)
+            self.signal_tasks()
+            self.signal_tasks()
             p.process.wait(harness.DEADLINE_S)
 
     def workers(self):
@@ -116,7 +125,9 @@ class Slurm(harness.Case):
         gate = self.place.path("gate")
         job = self.place.stint("run", "--detach", "sh", "-c", f"until [ -e {gate} ]; do sleep 0.02; done; echo whole").stdout.strip()
         harness.wait_until(lambda: self.place.state(job) == "running", "the job runs")
+        # srun would kill its tasks if it were told to end.
         p.signal(signal.SIGTERM)
+        self.signal_tasks()
         self.wait_for(1)
         self.assertTrue(p.running(), p.log())
         with open(gate, "w"):
