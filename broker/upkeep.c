@@ -315,7 +315,6 @@ catch_up(struct source *s, const struct options *o, const char *path)
             data_give_back(&s->data);
             return rc;
         }
-        /* It writes meanwhile: what looks like damage may be a segment that is used again. */
         (void)poll(NULL, 0, POLL_MS);
     }
     return status == STINT_IN_USE

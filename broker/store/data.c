@@ -579,6 +579,7 @@ data_give_back(struct data *d)
 int
 data_make(struct data *d, const char *directory, char error[1024])
 {
+    char journal[4096];
     int rc = begin(d, directory, error);
     bool was_there = access(directory, F_OK) == 0;
     if (!rc)
@@ -586,7 +587,9 @@ data_make(struct data *d, const char *directory, char error[1024])
     d->made = !rc && !was_there;
     if (!rc)
         rc = check_file_system(directory, error);
-    if (!rc && (data_exists(directory) || access(d->path, F_OK) == 0)) {
+    (void)snprintf(journal, sizeof journal, "%s/journal-00", directory);
+    if (!rc &&
+        (data_exists(directory) || access(d->path, F_OK) == 0 || access(journal, F_OK) == 0)) {
         COMPLAIN(error, "%s holds a broker's data already; name another directory with --data",
             directory);
         rc = EX_CANTCREAT;

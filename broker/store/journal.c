@@ -317,11 +317,11 @@ find_end(struct journal *j)
     while ((result = journal_next(j, &at, &head, &record)) == JOURNAL_OK)
         take_in(j, &at);
     pack_buffer_free(&record);
-    return result == JOURNAL_END ? check_end(j) : result;
+    return result == JOURNAL_END ? JOURNAL_OK : result;
 }
 
-enum journal_result
-journal_open(struct segments *segments, const uint8_t *identity,
+static enum journal_result
+open_to_end(struct segments *segments, const uint8_t *identity,
     const struct journal_mark *checkpoint, unsigned segments_used, struct journal **journal)
 {
     if (segments_used < SEGMENTS_MIN || segments_used > segments->count)
@@ -341,6 +341,31 @@ journal_open(struct segments *segments, const uint8_t *identity,
     else
         journal_destroy(&j);
     return result;
+}
+
+enum journal_result
+journal_open(struct segments *segments, const uint8_t *identity,
+    const struct journal_mark *checkpoint, unsigned segments_used, struct journal **journal)
+{
+    enum journal_result result =
+        open_to_end(segments, identity, checkpoint, segments_used, journal);
+    if (result == JOURNAL_OK && (result = check_end(*journal)) != JOURNAL_OK)
+        journal_destroy(journal);
+    return result;
+}
+
+enum journal_result
+journal_reach(struct segments *segments, const uint8_t *identity,
+    const struct journal_mark *checkpoint, unsigned segments_used, uint64_t *index)
+{
+    struct journal *journal;
+    enum journal_result result =
+        open_to_end(segments, identity, checkpoint, segments_used, &journal);
+    if (result != JOURNAL_OK)
+        return result;
+    *index = journal->last.index;
+    journal_destroy(&journal);
+    return JOURNAL_OK;
 }
 
 /* ---- dropping and cutting ---- */

@@ -46,6 +46,10 @@ enum journal_result journal_create(struct segments *segments, const uint8_t *ide
  * Errors: JOURNAL_FOREIGN, _DAMAGED, _NEWER, _FAILED. */
 enum journal_result journal_open(struct segments *segments, const uint8_t *identity,
     const struct journal_mark *checkpoint, unsigned segments_used, struct journal **journal);
+/* Up to which record it goes, beside a broker that may be writing to it: of what stands behind that
+ * nothing is looked at. Errors as journal_open, but _DAMAGED. */
+enum journal_result journal_reach(struct segments *segments, const uint8_t *identity,
+    const struct journal_mark *checkpoint, unsigned segments_used, uint64_t *index);
 void journal_destroy(struct journal **journal);
 
 /* Records from now on have this term. It never falls. */

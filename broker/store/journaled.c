@@ -57,6 +57,30 @@ read_row(struct store *lmdb, struct row_journal *row, bool *has, char *error)
     return STINT_OK;
 }
 
+static bool
+is_change(const uint8_t *block, const void *identity)
+{
+    struct journal_head head;
+    return journal_head_read(block, identity, &head) == JOURNAL_HEAD_GOOD &&
+        head.type == JOURNAL_DATA;
+}
+
+/* The data file says nothing of a journal. That is so before a first start, and of what was
+ * restored: no change of this directory is in any journal then. */
+static enum stint_status
+refuse_forgotten(const struct journaled_options *o, char *error)
+{
+    uint8_t identity[JOURNAL_IDENTITY_BYTES];
+    bool found;
+    read_identity(o->identity, identity);
+    if (segment_files_look(o->directory, is_change, identity, &found, error) != SEGMENT_FILES_OK)
+        return STINT_IO;
+    return found ? say(error, STINT_DAMAGED,
+                       "the data file says nothing of the journal beside it, which has changes of "
+                       "it; both are left as they are: restore the data directory")
+                 : STINT_OK;
+}
+
 /* The size of segments is that of the first start; how many there may be is what is asked for. */
 static struct segment_files_options
 files_of(const struct journaled_options *o, const struct row_journal *row)
@@ -112,6 +136,8 @@ journaled_open(const struct journaled_options *o, struct store **store, char *er
         .look = o->look,
         .clock_us = clock_us};
     enum stint_status status = read_row(*store, &row, &has, error);
+    if (status == STINT_OK && !has)
+        status = refuse_forgotten(o, error);
     if (status != STINT_OK || (!has && o->look))
         return status;
     status = open_segments(o, has ? &row : NULL, &options.segments, error);
@@ -124,6 +150,8 @@ journaled_open(const struct journaled_options *o, struct store **store, char *er
         status = store_journal_new(&options, has ? &row : NULL, store, error);
     if (status != STINT_OK)
         options.segments->ops->destroy(&options.segments);
+    else if (!o->look) /* not before they were found to belong together */
+        segment_files_tidy(options.segments);
     return status;
 }
 
@@ -136,7 +164,9 @@ journaled_is_current(
     uint8_t identity[JOURNAL_IDENTITY_BYTES];
     bool has;
     enum stint_status status = read_row(lmdb, &row, &has, error);
-    if (status != STINT_OK || !has)
+    if (status == STINT_OK && !has)
+        return refuse_forgotten(o, error);
+    if (status != STINT_OK)
         return status;
     if (*index == 0) {
         status = open_segments(o, &row, &segments, error);
@@ -145,6 +175,10 @@ journaled_is_current(
         read_identity(o->identity, identity);
         status = store_journal_newest(segments, identity, &row, index, error);
         segments->ops->destroy(&segments);
+        /* A broker writes meanwhile: what looks like damage may be a segment that is used again. If
+         * there is none, whoever opens the journal to apply it finds what is damaged. */
+        if (status == STINT_DAMAGED)
+            status = STINT_IN_USE;
     }
     if (status != STINT_OK)
         return status;

@@ -4,6 +4,7 @@
  */
 #include "segment_files.h"
 #include "directory.h"
+#include "journal_record.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -302,11 +303,53 @@ segment_files_open(
     assert(count >= SEGMENTS_MIN && count <= SEGMENTS_MAX);
     for (unsigned i = 0; result == SEGMENT_FILES_OK && i < count; i++)
         result = open_one(f, i, error);
-    if (result == SEGMENT_FILES_OK && !o->read_only)
-        remove_from(f, count);
     if (result != SEGMENT_FILES_OK)
         files_destroy(segments);
     return result;
+}
+
+void
+segment_files_tidy(struct segments *segments)
+{
+    const struct segment_files *f = self(segments);
+    assert(!f->read_only);
+    remove_from(f, f->base.count);
+}
+
+static bool
+look_at(
+    int fd, bool (*is)(const uint8_t *block, const void *context), const void *context, bool *found)
+{
+    uint8_t *piece = malloc(PIECE_BYTES);
+    ssize_t n = 0;
+    if (!piece)
+        abort();
+    for (off_t at = 0; !*found && (n = pread(fd, piece, PIECE_BYTES, at)) > 0; at += n)
+        for (ssize_t i = 0; !*found && i + JOURNAL_BLOCK <= n; i += JOURNAL_BLOCK)
+            *found = is(piece + i, context);
+    free(piece);
+    return n >= 0;
+}
+
+enum segment_files_result
+segment_files_look(const char *directory, bool (*is)(const uint8_t *block, const void *context),
+    const void *context, bool *found, char *error)
+{
+    *found = false;
+    for (unsigned i = 0; !*found && i < SEGMENTS_MAX; i++) {
+        char path[PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/journal-%02u", directory, i);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        bool good = fd >= 0 ? look_at(fd, is, context, found) : errno == ENOENT;
+        if (!good)
+            (void)snprintf(
+                error, SEGMENT_FILES_ERROR_BYTES, "can't read %.400s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        if (!good)
+            return SEGMENT_FILES_FAILED;
+    }
+    return SEGMENT_FILES_OK;
 }
 
 bool

@@ -26,9 +26,18 @@ enum { SEGMENT_FILES_ERROR_BYTES = 512 };
 enum segment_files_result segment_files_make(
     const struct segment_files_options *options, struct segments **segments, char *error);
 
-/* Open the `count` that there are. Others, which were made and never named, are removed. */
+/* Open the `count` that there are. */
 enum segment_files_result segment_files_open(const struct segment_files_options *options,
     unsigned count, struct segments **segments, char *error);
+
+/* Remove what else is called a segment: it was made and never named. */
+void segment_files_tidy(struct segments *segments);
+
+/* Does any block of what is called a segment in this directory, whole or not, have what `is` looks
+ * for? SEGMENT_FILES_OK or SEGMENT_FILES_FAILED. */
+enum segment_files_result
+segment_files_look(const char *directory, bool (*is)(const uint8_t *block, const void *context),
+    const void *context, bool *found, char *error);
 
 /* Is the one that was written last still where it was opened? Costs a call of fstat. */
 bool segment_files_are_there(struct segments *segments);

@@ -114,17 +114,6 @@ commit_inner(struct store_journal *s)
     return STINT_OK;
 }
 
-enum stint_status
-store_journal_checkpoint(struct store *store)
-{
-    struct store_journal *s = self(store);
-    if (s->failed)
-        return STINT_IO;
-    if (s->options.look || journal_last(s->journal).index == s->covered.index)
-        return STINT_OK;
-    return commit_inner(s);
-}
-
 /* The changes of this step are not in the journal. */
 static enum stint_status
 commit_marked(struct store_journal *s)
@@ -133,6 +122,19 @@ commit_marked(struct store_journal *s)
     if (journal_append(s->journal, JOURNAL_CHECKPOINT, &s->writer.buffer) != JOURNAL_OK)
         return fail_segments(s);
     return commit_inner(s);
+}
+
+/* What was there when we started may never have been flushed: a checkpoint that speaks of it would
+ * name a record that a loss of power takes away. */
+enum stint_status
+store_journal_checkpoint(struct store *store)
+{
+    struct store_journal *s = self(store);
+    if (s->failed)
+        return STINT_IO;
+    if (s->options.look || journal_last(s->journal).index == s->covered.index)
+        return STINT_OK;
+    return s->starting ? commit_marked(s) : commit_inner(s);
 }
 
 /* How much memory may be what is not committed. Where the store has no room for new jobs, the disk
@@ -413,30 +415,38 @@ say_result(enum journal_result result, struct segments *segments, char *error)
     return status;
 }
 
+/* Can the row be of these segments? */
+static enum journal_result
+judge_row(struct segments *segments, const struct row_journal *row)
+{
+    if (row->format > JOURNAL_FORMAT)
+        return JOURNAL_NEWER;
+    return row->segment > UINT32_MAX || row->segments > SEGMENTS_MAX ||
+            row->segment_bytes != segments->bytes
+        ? JOURNAL_FOREIGN
+        : JOURNAL_OK;
+}
+
 static enum journal_result
 open_journal(struct segments *segments, const uint8_t *identity, const struct row_journal *row,
     struct journal **journal)
 {
     struct journal_mark mark = mark_of(row);
-    if (row->format > JOURNAL_FORMAT)
-        return JOURNAL_NEWER;
-    if (row->segment > UINT32_MAX || row->segments > SEGMENTS_MAX ||
-        row->segment_bytes != segments->bytes)
-        return JOURNAL_FOREIGN;
-    return journal_open(segments, identity, &mark, (unsigned)row->segments, journal);
+    enum journal_result result = judge_row(segments, row);
+    return result == JOURNAL_OK
+        ? journal_open(segments, identity, &mark, (unsigned)row->segments, journal)
+        : result;
 }
 
 enum stint_status
 store_journal_newest(struct segments *segments, const uint8_t *identity,
     const struct row_journal *row, uint64_t *index, char *error)
 {
-    struct journal *journal;
-    enum journal_result result = open_journal(segments, identity, row, &journal);
-    if (result != JOURNAL_OK)
-        return say_result(result, segments, error);
-    *index = journal_last(journal).index;
-    journal_destroy(&journal);
-    return STINT_OK;
+    struct journal_mark mark = mark_of(row);
+    enum journal_result result = judge_row(segments, row);
+    if (result == JOURNAL_OK)
+        result = journal_reach(segments, identity, &mark, (unsigned)row->segments, index);
+    return say_result(result, segments, error);
 }
 
 static enum stint_status

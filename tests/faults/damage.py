@@ -144,6 +144,7 @@ def main():
         p.add_argument("--seed", type=int, default=1)))
     chance = random.Random(options.seed)
     violations = damage("data file", data_flips, False, chance, options).get("wrong", 0)
+    violations += damage("data file of a broker that was killed", data_flips, True, chance, options).get("wrong", 0)
     for _ in range(TRIES):  # a checkpoint may come just before the kill; then no flip is met by anything
         counts = damage("journal", journal_flips, True, chance, options)
         violations += counts.get("wrong", 0)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 
 import harness
 import peer
@@ -119,6 +120,11 @@ class Journal(harness.Case):
         self.assertExit(again, 0)
         for job in jobs:
             self.assertIn(f'"{job}"', again.stdout)
+        os.unlink(self.data("jobs.lmdb"))
+        os.unlink(self.data("MANIFEST"))
+        told = self.upkeep("--restore", self.place.path("backup"))
+        self.assertExit(told, 73)  # a journal is left of what was there
+        self.assertIn("holds a broker's data already", told.stderr)
 
     def test_who_reads_beside_a_broker_sees_what_was_answered_before(self):
         self.place.broker()
@@ -187,6 +193,77 @@ class Journal(harness.Case):
             self.assertEqual(broker.process.wait(20), 65, broker.log())
             self.assertIn(words, broker.log().strip().splitlines()[-1])
             shutil.rmtree(self.data())
+
+    def flip(self, places):
+        with open(self.data("jobs.lmdb"), "r+b") as f:
+            for at in places:
+                f.seek(at)
+                byte, = f.read(1)
+                f.seek(at)
+                f.write(bytes([byte ^ 1]))
+
+    def places_of(self, text):
+        with open(self.data("jobs.lmdb"), "rb") as f:
+            return [m.start() for m in re.finditer(re.escape(text), f.read())]
+
+    def test_a_journal_of_which_the_data_file_says_nothing_is_not_thrown_away(self):
+        jobs = self.killed()
+        places = self.places_of(b"journal")  # the row's key, in each copy of its page
+        self.assertTrue(places)
+        self.flip(places)
+        before = {name: digest for name, digest in self.files().items() if name.startswith("journal")}
+        said = "says nothing of the journal beside it"
+        self.refuse(65, said)
+        for options in (["--backup", self.place.path("backup")], ["--dump"]):
+            told = self.upkeep(*options)
+            self.assertExit(told, 65)
+            self.assertIn(said, told.stderr)
+        after = self.files()
+        self.assertEqual({name: after.get(name) for name in before}, before)
+        self.flip(places)
+        self.place.broker()
+        self.assertGreaterEqual(set(self.rows()), set(jobs))
+
+    def test_what_is_put_back_wrongly_and_refused_takes_nothing_away(self):
+        broker = self.place.broker(*SMALL)
+        self.submit(peer.Client(self.place.endpoint), 1)
+        self.assertEqual(broker.stop(), 0)
+        older = self.place.path("older")
+        shutil.copy(self.data("jobs.lmdb"), older)
+        broker = self.place.broker(*SMALL)
+        client = peer.Client(self.place.endpoint)
+        jobs = []
+        while not os.path.exists(self.data("journal-02")):
+            jobs += self.submit(client, 20)
+        jobs += self.submit(client, 20)
+        broker.kill()
+        newer = self.place.path("newer")
+        shutil.copy(self.data("jobs.lmdb"), newer)
+        segments = sorted(glob.glob(self.data("journal-*")))
+        shutil.copy(older, self.data("jobs.lmdb"))
+        refused = self.place.broker(*SMALL)
+        self.assertEqual(refused.process.wait(20), 65, refused.log())
+        self.assertEqual(sorted(glob.glob(self.data("journal-*"))), segments)
+        shutil.copy(newer, self.data("jobs.lmdb"))
+        self.place.broker(*SMALL)
+        self.assertGreaterEqual(set(self.rows()), set(jobs))
+
+    def test_who_reads_beside_a_broker_that_writes_all_the_time_is_not_told_of_damage(self):
+        self.place.broker()
+        self.submit(peer.Client(self.place.endpoint), 1)
+        writer = threading.Thread(target=self.write_until, args=(stop := threading.Event(),))
+        writer.start()
+        try:
+            for n in range(3):
+                self.assertExit(self.upkeep("--backup", self.place.path(f"backup{n}")), 0)
+        finally:
+            stop.set()
+            writer.join()
+
+    def write_until(self, stop):
+        client = peer.Client(self.place.endpoint)
+        while not stop.is_set():
+            self.submit(client, 10)
 
     def test_a_term_of_another_directory_is_refused_and_it_rises(self):
         def term():

@@ -73,6 +73,13 @@ by_chance(void *context)
     return dice_once_in(context, 2);
 }
 
+static bool
+never(void *context)
+{
+    (void)context;
+    return false;
+}
+
 /* Power is lost. */
 static void
 crash(struct fixture *f)
@@ -328,6 +335,27 @@ a_suffix_that_is_cut_is_undone_in_the_tables(void **state)
     }
 }
 
+/* The broker was killed before its flush, so that it is there until power is lost. */
+static void
+a_checkpoint_of_a_record_that_was_never_flushed_outlasts_it(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(step(f, 5), STINT_OK);
+    segment_memory_lazy(f->segments, true);
+    assert_int_equal(step(f, 5), STINT_OK);
+    segment_memory_lazy(f->segments, false);
+    f->store->ops->destroy(&f->store);
+    store_model_crash(f->inner);
+    assert_int_equal(open_as(f, false), STINT_OK);
+    assert_true(holds(f, f->truth));
+    assert_int_equal(store_journal_checkpoint(f->store), STINT_OK);
+    f->store->ops->destroy(&f->store);
+    store_model_crash(f->inner);
+    segment_memory_crash(f->segments, never, NULL);
+    assert_int_equal(open_as(f, false), STINT_OK);
+    assert_true(holds(f, f->truth));
+}
+
 static void
 a_data_file_that_is_older_than_its_journal_is_refused(void **state)
 {
@@ -442,6 +470,7 @@ main(void)
         TEST(a_step_without_changes_writes_nothing),
         TEST(who_only_looks_sees_all_and_changes_nothing),
         TEST(a_suffix_that_is_cut_is_undone_in_the_tables),
+        TEST(a_checkpoint_of_a_record_that_was_never_flushed_outlasts_it),
         TEST(a_data_file_that_is_older_than_its_journal_is_refused),
         TEST(a_record_that_can_t_be_understood_is_refused),
         TEST(records_of_so_many_bytes_are_a_checkpoint_however_many_segments_are_free),
