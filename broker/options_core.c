@@ -14,7 +14,7 @@ options_init(struct options *o)
         .store_size = 1ULL << 40,
         .journal_size = JOURNAL_BYTES_DEFAULT,
         .disk_free = 256 << 20,
-        .disk_reserve = 16 << 20,
+        .disk_reserve = 32 << 20,
         .upkeep.growth_bytes = 1 << 30,
         .times.heartbeat_ms = core.heartbeat_ms,
         .times.lost_ms = core.lost_ms,

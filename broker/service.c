@@ -104,15 +104,16 @@ fit_file_size(struct service *b, struct store_lmdb_options *options)
     return 0;
 }
 
-/* What is not committed may take a small part of what is kept back, of the map and of the disk. */
+/* What is not committed may take a small part of what is kept back, of the map and of the disk, of
+ * which half may not be there. */
 static uint64_t
 pending_max(const struct store_lmdb_options *lmdb)
 {
     uint64_t most = 16 << 20;
     if (most > lmdb->reserve_bytes / 4)
         most = lmdb->reserve_bytes / 4;
-    if (most > lmdb->ballast_bytes && lmdb->ballast_bytes > 0)
-        most = lmdb->ballast_bytes;
+    if (most > lmdb->ballast_bytes / 2 && lmdb->ballast_bytes > 0)
+        most = lmdb->ballast_bytes / 2;
     return most;
 }
 

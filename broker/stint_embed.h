@@ -64,7 +64,7 @@ struct stint_embed_options {
     uint64_t backlog; /* refuse submits while so many jobs wait in all; 0: no limit */
     uint64_t store_bytes; /* largest the store may become: address space, not disk; 0: 64 GiB */
     uint64_t disk_free_bytes; /* refuse submits while the disk has less room; 0: 256 MiB */
-    uint64_t disk_reserve_bytes; /* allocated ahead, for settling on a full disk; 0: 16 MiB */
+    uint64_t disk_reserve_bytes; /* allocated ahead, for settling on a full disk; 0: 32 MiB */
     uint16_t broker; /* its number, part of every id; fixed with the directory */
     uint64_t reserved[6];
 };

@@ -29,7 +29,7 @@ struct store_lmdb {
     size_t page_bytes;
     uint64_t room_bytes; /* as last worked out, from what is committed */
     uint64_t spent_bytes; /* put since then */
-    unsigned room_age; /* transactions since then */
+    bool room_is_old; /* the disk may have another size since then */
     uint64_t free_pages, free_at; /* as counted when this transaction was the last one */
     uint64_t ballast_to; /* up to there the file has its blocks, also beyond its end */
     unsigned ballast_pause; /* commits until more is tried to be had */
@@ -157,8 +157,10 @@ keep_ballast(struct store_lmdb *s)
 {
     uint64_t missing = missing_ballast(s);
     int fd;
-    if (missing > s->options.ballast_bytes / 2 && mdb_env_get_fd(s->env, &fd) == 0)
-        allocate(s, fd, s->ballast_to + missing);
+    if (missing <= s->options.ballast_bytes / 2 || mdb_env_get_fd(s->env, &fd) != 0)
+        return;
+    allocate(s, fd, s->ballast_to + missing);
+    s->room_is_old = true;
 }
 
 /* What was allocated when the file was open before is asked for again, which costs nothing. */
@@ -181,6 +183,7 @@ store_lmdb_tend(struct store *store)
     int dead;
     s->ballast_pause = 0;
     keep_ballast(s);
+    s->room_is_old = true; /* others write to the disk as well */
     (void)mdb_reader_check(s->env, &dead);
     return missing_ballast(s);
 }
@@ -269,7 +272,6 @@ lmdb_commit(struct store *store)
         fail(s, "can't commit to", rc);
         return STINT_IO;
     }
-    s->room_age++;
     if (s->ballast_pause == 0)
         keep_ballast(s);
     else
@@ -464,14 +466,16 @@ room_left(const struct store_lmdb *s)
 static uint64_t
 lmdb_room(struct store *store)
 {
-    enum { EVERY = 16 };
+    enum { BALLAST_SHARE = 8 };
     struct store_lmdb *s = self(store);
-    /* Near the limit it is worked out anew with each transaction. */
+    /* Near the limit it is worked out anew with each transaction, and before what others leave of
+     * the disk may be less than the ballast can stand for. */
     bool low = room_left(s) < s->options.reserve_bytes && s->spent_bytes > 0;
-    if (s->room_age >= EVERY || low || s->room_bytes == 0) {
+    bool much = s->has_ballast && s->spent_bytes > s->options.ballast_bytes / BALLAST_SHARE;
+    if (s->room_is_old || low || much || s->room_bytes == 0) {
         s->room_bytes = work_out_room(s);
         s->spent_bytes = 0;
-        s->room_age = 0;
+        s->room_is_old = false;
     }
     return room_left(s);
 }

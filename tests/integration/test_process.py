@@ -503,14 +503,16 @@ class Extremes(harness.Case):
         self.assertGreater(len(self.journal()), len(before))
 
 
-class Disk(harness.Case):
+class OwnDisk(harness.Case):
     """A file system of its own, which others fill."""
+
+    SIZE = "48m"
 
     def setUp(self):
         super().setUp()
         self.disk = self.place.path("data")
         os.mkdir(self.disk)
-        r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.disk],
+        r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + self.SIZE, "tmpfs", self.disk],
                            capture_output=True, text=True)
         if r.returncode != 0:
             self.skipTest("may not mount a file system: " + r.stderr.strip())
@@ -521,23 +523,53 @@ class Disk(harness.Case):
             p.kill()
         subprocess.run(["umount", self.disk], check=True)
 
-    def start(self):
-        return self.place.broker("--disk-free", "1M", "--disk-reserve", "8M", "--keep", "1h")
-
     def fill(self):
         """To the last byte."""
         with open(os.path.join(self.disk, "others"), "ab", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"\0" * 4096)
-            except OSError:
-                pass
+            for piece in (1 << 20, 4096):
+                try:
+                    while True:
+                        f.write(b"\0" * piece)
+                except OSError:
+                    pass
 
     def settle(self, worker, jobs, result):
         for _ in range(jobs):
             job, attempt, _, _ = worker.take()
             self.assertEqual(worker.settle(job, attempt, peer.SUCCEEDED, result), [])
             worker.say({0: peer.PING, 1: 0})
+
+
+class LargeDisk(OwnDisk):
+    """With room for many times of what is kept back."""
+
+    SIZE = "600m"
+
+    def test_a_disk_that_others_fill_is_met_before_a_commit_is(self):
+        broker = self.place.broker("--keep", "1h")
+        c = peer.Client(self.place.endpoint)
+        w = peer.Worker(self.place.endpoint, slots=1, window=1)
+        accepted = [c.submit([b"x" * 50000])[0]]
+        self.fill()
+        while isinstance(accepted[-1], bytes):
+            accepted.append(c.submit([b"x" * 50000])[0])
+            self.assertTrue(broker.running(), broker.log())
+        self.settle(w, len(accepted) - 1, b"r")
+        self.assertTrue(broker.running(), broker.log())
+        os.remove(os.path.join(self.disk, "others"))
+        harness.wait_until(lambda: self.place.stint("submit", "x").returncode == 0, "there is room")
+        self.assertEqual(broker.stop(), 0, broker.log())
+
+    def test_little_that_is_submitted_is_refused_too_when_others_filled_the_disk(self):
+        self.place.broker()
+        self.assertExit(self.place.stint("submit", "--no-wait", "x"), 0)
+        self.fill()
+        harness.wait_until(lambda: self.place.stint("submit", "--no-wait", "x").returncode == 75, "it is refused")
+
+
+class Disk(OwnDisk):
+    def start(self):
+        return self.place.broker("--disk-free", "1M", "--disk-reserve", "8M", "--keep", "1h")
 
     def test_what_was_accepted_is_dispatched_and_settled_on_a_full_disk(self):
         broker = self.start()

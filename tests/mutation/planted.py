@@ -1123,6 +1123,8 @@ PLANTED = [
     ("a checkpoint names a record that was never flushed", "broker/store/store_journal.c", "    return s->starting ? commit_marked(s) : commit_inner(s);", "    return commit_inner(s);"),
     ("who reads beside a broker takes what it writes for damage", "broker/store/journal.c", "        open_to_end(segments, identity, checkpoint, segments_used, &journal);\n    if (result != JOURNAL_OK)\n        return result;\n    *index", "        journal_open(segments, identity, checkpoint, segments_used, &journal);\n    if (result != JOURNAL_OK)\n        return result;\n    *index"),
     ("what was restored finds a journal of another time", "broker/store/data.c", " || access(journal, F_OK) == 0)) {", ")) {"),
+    ("what others leave of the disk is not looked at", "broker/store/store_lmdb.c", "    s->room_is_old = true; /* others write to the disk as well */\n", ""),
+    ("much is put before the disk is looked at", "broker/store/store_lmdb.c", "    bool much = s->has_ballast && s->spent_bytes", "    bool much = s->room_is_old && s->spent_bytes"),
     ("a restore fills a directory that has data", "broker/store/data.c", "        (data_exists(directory) || access(d->path, F_OK) == 0 || access(journal, F_OK) == 0)) {", "        access(d->path, X_OK) == 0) {"),
     ("a dump takes a running job for a ready one", "broker/dump_jobs.c", "r.state == STINT_READY && is_running(d, key);", "r.state == STINT_UNKNOWN && is_running(d, key);"),
     ("a dump leaves out kept output", "broker/dump_jobs.c", "    if (value)\n        json_object_set_new(o, \"output\", value);", "    if (value)\n        json_decref(value);"),
