@@ -77,6 +77,10 @@ loop_run(
         if (now_ms - last_ms >= EACH_SECOND_MS) {
             last_ms = now_ms;
             hooks->on_second(hooks->context);
+            uint64_t took_ms = clock_ms() - now_ms;
+            if (took_ms >= SLOW_MS)
+                log_event(LOG_LEVEL_WARN, "a checkpoint took long; the disk is slow or busy",
+                    LOG_FIELDS(LOG_NUMBER("ms", took_ms)));
         }
     }
     outbox_free(&l.out);
