@@ -1,5 +1,6 @@
 /* The data directory; what is in it and why is told in data.h. */
 #include "data.h"
+#include "file_look.h"
 #include "small_file.h"
 
 #include <errno.h>
@@ -654,14 +655,16 @@ data_shrink(struct data *d, uint64_t size, char error[1024])
 bool
 data_is_there(const struct data *d, char error[1024])
 {
-    struct stat there, here;
-    bool looked = stat(d->path, &there) == 0;
+    struct statx there, here;
+    bool looked = file_look(-1, d->path, &there);
     bool gone = !looked && (errno == ENOENT || errno == ENOTDIR);
-    if (fstat(d->file, &here) != 0)
+    if (!file_look(d->file, NULL, &here))
         return true; /* nothing is known */
-    gone |= here.st_nlink == 0;
-    bool same = !looked || (there.st_ino == here.st_ino && there.st_dev == here.st_dev);
-    if (!gone && same && (uint64_t)here.st_size >= d->least_bytes)
+    gone |= here.stx_nlink == 0;
+    bool same = !looked ||
+        (there.stx_ino == here.stx_ino && there.stx_dev_major == here.stx_dev_major &&
+            there.stx_dev_minor == here.stx_dev_minor);
+    if (!gone && same && here.stx_size >= d->least_bytes)
         return true;
     COMPLAIN(error, "the data file %s was %s while it was in use", d->path,
         gone       ? "removed"

@@ -4,6 +4,7 @@
  */
 #include "segment_files.h"
 #include "directory.h"
+#include "file_look.h"
 #include "journal_record.h"
 
 #include <assert.h>
@@ -356,6 +357,6 @@ bool
 segment_files_are_there(struct segments *segments)
 {
     const struct segment_files *f = self(segments);
-    struct stat st;
-    return fstat(f->fds[f->written], &st) != 0 || st.st_nlink > 0;
+    struct statx found;
+    return !file_look(f->fds[f->written], NULL, &found) || found.stx_nlink > 0;
 }

@@ -39,7 +39,7 @@ enum segment_files_result
 segment_files_look(const char *directory, bool (*is)(const uint8_t *block, const void *context),
     const void *context, bool *found, char *error);
 
-/* Is the one that was written last still where it was opened? Costs a call of fstat. */
+/* Is the one that was written last still where it was opened? Costs a system call. */
 bool segment_files_are_there(struct segments *segments);
 
 #endif

@@ -89,7 +89,7 @@ PLANTED = [
     ("journal: the file of the term stays", JOURNALED, "    ++*term;\n", ""),
     ("journal: a full disk lets nobody start", JOURNALED, "    return !is_first && (errno == ENOSPC || errno == EDQUOT) ? STINT_OK : STINT_IO;", "    return STINT_IO;"),
     ("journal: readers do not wait", JOURNALED, "    return row.index >= *index ? STINT_OK : STINT_IN_USE;", "    return STINT_OK;"),
-    ("journal: a removed file is not missed", SEGMENT_FILES, "    return fstat(f->fds[f->written], &st) != 0 || st.st_nlink > 0;", "    return fstat(f->fds[f->written], &st) != 0 || st.st_size > 0;"),
+    ("journal: a removed file is not missed", SEGMENT_FILES, "!file_look(f->fds[f->written], NULL, &found) || found.stx_nlink > 0;", "!file_look(f->fds[f->written], NULL, &found) || found.stx_size > 0;"),
     ("journal: a file of another size is taken", SEGMENT_FILES, "    if ((uint64_t)st.st_size == f->base.bytes)", "    if (st.st_size > 0)"),
     ("journal: what was restored has the old journal's place", "broker/backup.c", "    (void)store_del(store, STORE_META, meta_key(META_JOURNAL));\n", ""),
     ("journal: no checkpoint each second", "broker/service.c", "        (void)store_journal_checkpoint(b->store);\n    if (b->host.alive)", "        ;\n    if (b->host.alive)"),
