@@ -146,6 +146,7 @@ backup_run(const struct options *o, int signals)
     struct source s;
     struct told told = {.begun_ms = clock_ms()};
     const char *name = o->upkeep.backup;
+    minder_start(&(struct minder_options){.signals = signals, .fresh = &f});
     int rc = check_target(name);
     if (!rc)
         rc = source_open(&s, o, o->data, true);
@@ -153,10 +154,7 @@ backup_run(const struct options *o, int signals)
         return rc;
     rc = open_fresh(&f, is_stream(name) ? upkeep_directory_for_copies() : name, !is_stream(name));
     if (!rc) {
-        minder_start(&(struct minder_options){.signals = signals,
-            .file = s.data.file,
-            .growth_bytes = o->upkeep.growth_bytes,
-            .fresh = &f});
+        minder_reads(s.data.file, o->upkeep.growth_bytes);
         rc = make(o, &s, &f, &told);
     }
     source_close(&s);
@@ -246,7 +244,7 @@ restore_run(const struct options *o, int signals)
         return upkeep_refuse(rc, "%s", text);
     rc = open_fresh(&f, data.path, true);
     minder_start(&(struct minder_options){
-        .signals = signals, .file = -1, .fresh = &f, .drop = unmake, .context = &data});
+        .signals = signals, .fresh = &f, .drop = unmake, .context = &data});
     if (!rc)
         rc = take_in(o, &f, &seal);
     if (!rc)

@@ -63,7 +63,7 @@ int
 compact_run(const struct options *o, int signals)
 {
     static struct fresh f = {.fd = -1};
-    static struct data data = {.lock = -1, .held = -1, .file = -1, .readers = -1};
+    static struct data data = {.lock = -1, .held = -1, .readers = -1};
     struct verify_report report = {0};
     struct stat before;
     uint64_t bytes = 0;
@@ -74,7 +74,7 @@ compact_run(const struct options *o, int signals)
     if (!rc) {
         struct seal seal = {.broker = data.number};
         memcpy(seal.identity, data.identity, sizeof seal.identity);
-        minder_start(&(struct minder_options){.signals = signals, .file = -1, .fresh = &f});
+        minder_start(&(struct minder_options){.signals = signals, .fresh = &f});
         rc = copy(o, &data, &f);
         if (!rc)
             rc = upkeep_check(o, f.path, &seal, &report);

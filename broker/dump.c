@@ -547,11 +547,11 @@ dump_run(const struct options *o, int signals)
 {
     struct source s;
     struct dump d = {.to = stdout};
+    minder_start(&(struct minder_options){.signals = signals});
     int rc = source_open(&s, o, o->data, false);
     if (rc)
         return rc;
-    minder_start(&(struct minder_options){
-        .signals = signals, .file = s.data.file, .growth_bytes = o->upkeep.growth_bytes});
+    minder_reads(s.data.file, o->upkeep.growth_bytes);
     d.store = s.store;
     s.store->ops->begin(s.store);
     dump_header(&d, &s.seal);

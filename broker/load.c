@@ -213,7 +213,7 @@ load_run(const struct options *o, int signals)
     if (rc)
         return upkeep_refuse(rc, "%s", text);
     minder_start(&(struct minder_options){
-        .signals = signals, .file = -1, .fresh = &f, .drop = unmake, .context = &data});
+        .signals = signals, .fresh = &f, .drop = unmake, .context = &data});
     rc = make(&load, o, from, &data, &f);
     fresh_drop(&f);
     free(load.keys);

@@ -3,6 +3,7 @@
  */
 #include "init.h"
 #include "log.h"
+#include "minder.h"
 #include "notify.h"
 #include "service.h"
 #include "streams.h"
@@ -152,6 +153,7 @@ verify(struct service *b)
         log_refusal(text);
         return EX_NOINPUT;
     }
+    minder_start(&(struct minder_options){.signals = b->host.fd});
     int rc = service_open_store(b);
     if (rc)
         return rc;

@@ -15,7 +15,8 @@ enum { LOOK_MS = 200 };
 
 static struct {
     struct minder_options options;
-    uint64_t begin_bytes;
+    int file;
+    uint64_t growth_bytes, begin_bytes;
     atomic_bool reads;
 } minder;
 
@@ -23,13 +24,13 @@ static uint64_t
 size_of(int file)
 {
     struct stat st;
-    return file >= 0 && fstat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
+    return fstat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 static uint64_t
 growth(void)
 {
-    uint64_t now = size_of(minder.options.file);
+    uint64_t now = size_of(minder.file);
     return now > minder.begin_bytes ? now - minder.begin_bytes : 0;
 }
 
@@ -53,7 +54,8 @@ watch(void *nothing)
     for (;;) {
         if (poll(&signals, 1, LOOK_MS) > 0 && read(o->signals, &info, sizeof info) == sizeof info)
             give_up(128 + (int)info.ssi_signo);
-        if (!atomic_load(&minder.reads) || o->growth_bytes == 0 || growth() <= o->growth_bytes)
+        if (!atomic_load(&minder.reads) || minder.growth_bytes == 0 ||
+            growth() <= minder.growth_bytes)
             continue;
         (void)upkeep_refuse(EX_TEMPFAIL,
             "the data file grew by %" PRIu64 " bytes while it was read, which --growth-max does "
@@ -69,11 +71,18 @@ minder_start(const struct minder_options *options)
 {
     pthread_t thread;
     minder.options = *options;
-    minder.begin_bytes = size_of(options->file);
-    atomic_store(&minder.reads, true);
     if (pthread_create(&thread, NULL, watch, NULL) != 0)
         abort();
     (void)pthread_detach(thread);
+}
+
+void
+minder_reads(int file, uint64_t growth_bytes)
+{
+    minder.file = file;
+    minder.growth_bytes = growth_bytes;
+    minder.begin_bytes = size_of(file);
+    atomic_store(&minder.reads, true);
 }
 
 uint64_t

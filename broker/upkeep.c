@@ -367,10 +367,11 @@ upkeep_tell(const struct verify_report *r)
 }
 
 static int
-verify_file(const struct options *o)
+verify_file(const struct options *o, int signals)
 {
     struct source s;
     struct verify_report report = {0};
+    minder_start(&(struct minder_options){.signals = signals});
     int rc = source_open(&s, o, o->data, false);
     if (rc)
         return rc;
@@ -427,7 +428,7 @@ verify_unwritable(const struct options *o, int signals)
     int rc = data_look_alone(&s.data, o->data, (uint16_t)o->broker, text);
     if (rc)
         return upkeep_refuse(rc, "%s", text);
-    minder_start(&(struct minder_options){.signals = signals, .file = -1, .fresh = &f});
+    minder_start(&(struct minder_options){.signals = signals, .fresh = &f});
     read_manifest(&s);
     rc = open_source(&s, o->data);
     if (!rc)
@@ -467,5 +468,5 @@ upkeep_run(const struct options *o, int signals)
         return dump_run(o, signals);
     if (u->load)
         return load_run(o, signals);
-    return is_file(o->data) ? verify_file(o) : verify_unwritable(o, signals);
+    return is_file(o->data) ? verify_file(o, signals) : verify_unwritable(o, signals);
 }

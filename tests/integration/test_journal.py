@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -259,6 +260,27 @@ class Journal(harness.Case):
         finally:
             stop.set()
             writer.join()
+
+    def test_who_waits_beside_a_broker_ends_with_a_signal(self):
+        broker = self.place.broker()
+        client = peer.Client(self.place.endpoint)
+        while True:  # a checkpoint may come just before it stands still
+            self.submit(client, 3)
+            broker.signal(signal.SIGSTOP)
+            for options in (["--dump"], ["--backup", self.place.path("backup")]):
+                p = subprocess.Popen([harness.program("stintd"), *options, "--data", self.data()],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                try:
+                    p.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    p.send_signal(signal.SIGTERM)
+                self.assertIn(p.wait(20), (0, 128 + signal.SIGTERM, -signal.SIGTERM), p.stderr.read())
+                p.stderr.close()
+            broker.signal(signal.SIGCONT)
+            if p.returncode != 0:
+                break
+            os.unlink(self.place.path("backup"))
+        self.assertFalse(os.path.exists(self.place.path("backup")))
 
     def write_until(self, stop):
         client = peer.Client(self.place.endpoint)

@@ -1125,6 +1125,7 @@ PLANTED = [
     ("what was restored finds a journal of another time", "broker/store/data.c", " || access(journal, F_OK) == 0)) {", ")) {"),
     ("what others leave of the disk is not looked at", "broker/store/store_lmdb.c", "    s->room_is_old = true; /* others write to the disk as well */\n", ""),
     ("much is put before the disk is looked at", "broker/store/store_lmdb.c", "    bool much = s->has_ballast && s->spent_bytes", "    bool much = s->room_is_old && s->spent_bytes"),
+    ("who waits beside a broker hears no signal", "broker/backup.c", "    minder_start(&(struct minder_options){.signals = signals, .fresh = &f});\n    int rc = check_target(name);", "    (void)signals;\n    int rc = check_target(name);"),
     ("a restore fills a directory that has data", "broker/store/data.c", "        (data_exists(directory) || access(d->path, F_OK) == 0 || access(journal, F_OK) == 0)) {", "        access(d->path, X_OK) == 0) {"),
     ("a dump takes a running job for a ready one", "broker/dump_jobs.c", "r.state == STINT_READY && is_running(d, key);", "r.state == STINT_UNKNOWN && is_running(d, key);"),
     ("a dump leaves out kept output", "broker/dump_jobs.c", "    if (value)\n        json_object_set_new(o, \"output\", value);", "    if (value)\n        json_decref(value);"),
