@@ -116,7 +116,7 @@ begin_term(
 {
     *term = 0;
     if (row && !term_file_read(o->directory, o->identity, term, error))
-        return STINT_DAMAGED; /* beside no journal it is left of something else */
+        return errno ? STINT_IO : STINT_DAMAGED; /* beside no journal it is of something else */
     bool is_first = *term == 0;
     if (row && row->term > *term)
         *term = row->term;

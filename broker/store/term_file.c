@@ -50,6 +50,7 @@ term_file_read(const char *directory, const char *identity, uint64_t *term, char
         n < 0 ? "can't read %.300s: %s"
               : "%.300s is damaged, or of another data directory; restore it",
         path, strerror(problem));
+    errno = n < 0 ? problem : 0;
     return false;
 }
 

@@ -304,6 +304,12 @@ class Journal(harness.Case):
         self.assertEqual(broker.process.wait(20), 65)
         self.assertIn("TERM", broker.log())
 
+    def test_a_term_that_can_not_be_read_is_no_damage(self):
+        self.killed()
+        os.remove(self.data("TERM"))
+        os.mkdir(self.data("TERM"))
+        self.refuse(74, "can't read", "TERM")
+
     def test_a_file_that_goes_while_it_is_in_use_is_missed(self):
         broker = self.place.broker()
         c = peer.Client(self.place.endpoint)
