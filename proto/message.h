@@ -480,6 +480,11 @@ const char *message_name(enum message_type type);
 /* Is it UTF-8 as RFC 3629 has it? */
 bool text_is_utf8(struct slice text);
 
+/* The first, or last, of a text that may be too long: at most so many bytes, and no character of
+ * UTF-8 is cut in two. Of other bytes up to three more are left out. */
+struct slice text_head(struct slice text, size_t most);
+struct slice text_tail(struct slice text, size_t most);
+
 /* Is it the name of a group: 1 to LIMIT_GROUP_BYTES of UTF-8 without a zero? */
 bool group_is_valid(struct slice name);
 

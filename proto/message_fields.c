@@ -42,6 +42,34 @@ text_is_utf8(struct slice text)
     return true;
 }
 
+static bool
+is_within_character(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+struct slice
+text_head(struct slice text, size_t most)
+{
+    size_t size = most;
+    if (text.size <= most)
+        return text;
+    for (unsigned i = 0; i < 3 && size > 0 && is_within_character(text.data[size]); i++)
+        size--;
+    return (struct slice){text.data, size};
+}
+
+struct slice
+text_tail(struct slice text, size_t most)
+{
+    size_t from = text.size - most;
+    if (text.size <= most)
+        return text;
+    for (unsigned i = 0; i < 3 && from < text.size && is_within_character(text.data[from]); i++)
+        from++;
+    return (struct slice){text.data + from, text.size - from};
+}
+
 void
 decoding_complain(struct decoding *d, enum stint_status status, const char *why)
 {

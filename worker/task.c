@@ -177,12 +177,9 @@ tell(struct stint_task *task, enum outcome_type outcome, const void *body, size_
 static void
 tell_text(struct stint_task *task, enum outcome_type outcome, const char *why)
 {
-    size_t size = strlen(why);
-    if (size > LIMIT_ERROR_BYTES) {
-        why += size - LIMIT_ERROR_BYTES;
-        size = LIMIT_ERROR_BYTES;
-    }
-    tell(task, outcome, why, size, 0);
+    struct slice text =
+        text_tail((struct slice){(const uint8_t *)why, strlen(why)}, LIMIT_ERROR_BYTES);
+    tell(task, outcome, text.data, text.size, 0);
 }
 
 const struct stint_task_info *

@@ -50,9 +50,7 @@ used_up(const struct record *r)
 void
 attempt_set_error(struct record *r, struct slice text)
 {
-    if (text.size > LIMIT_ERROR_BYTES) /* the end of a program's output says the most */
-        text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
-    r->error = text;
+    r->error = text_tail(text, LIMIT_ERROR_BYTES); /* the end of an output says the most */
 }
 
 /* When it began; 0: it had not, or it is not known. */
@@ -83,12 +81,7 @@ first_line(struct slice text)
 {
     const uint8_t *end = text.size ? memchr(text.data, '\n', text.size) : NULL;
     size_t size = end ? (size_t)(end - text.data) : text.size;
-    if (size > LIMIT_ATTEMPT_ERROR_BYTES) {
-        size = LIMIT_ATTEMPT_ERROR_BYTES;
-        for (unsigned i = 0; i < 3 && (text.data[size] & 0xc0) == 0x80; i++)
-            size--; /* no character is cut in two */
-    }
-    return (struct slice){text.data, size};
+    return text_head((struct slice){text.data, size}, LIMIT_ATTEMPT_ERROR_BYTES);
 }
 
 void

@@ -1,5 +1,6 @@
 /* The core's notes; the contract is in note.h. */
 #include "note.h"
+#include "message.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -8,14 +9,10 @@
 static void
 copy_text(char to[NOTE_TEXT_BYTES], const char *from)
 {
-    size_t size = strlen(from);
-    if (size >= NOTE_TEXT_BYTES) {
-        size = NOTE_TEXT_BYTES - 1;
-        while (size > 0 && ((unsigned char)from[size] & 0xc0) == 0x80) /* no half character */
-            size--;
-    }
-    memcpy(to, from, size);
-    to[size] = '\0';
+    struct slice head =
+        text_head((struct slice){(const uint8_t *)from, strlen(from)}, NOTE_TEXT_BYTES - 1);
+    memcpy(to, head.data, head.size);
+    to[head.size] = '\0';
 }
 
 void

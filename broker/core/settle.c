@@ -16,23 +16,11 @@
 
 enum { UNABLE_REST_MS = 1000 };
 
-/* What a success wrote on standard error: the last of it, from the begin of a character on. */
-static struct slice
-tail_of(struct slice text)
-{
-    if (text.size <= LIMIT_ERROR_BYTES)
-        return text;
-    text = (struct slice){text.data + text.size - LIMIT_ERROR_BYTES, LIMIT_ERROR_BYTES};
-    for (unsigned i = 0; i < 3 && (text.data[0] & 0xc0) == 0x80; i++)
-        text = (struct slice){text.data + 1, text.size - 1};
-    return text;
-}
-
 static void
 succeed(struct core *core, struct job *job, const struct outcome *o)
 {
     job->record.last = LAST_SUCCEEDED;
-    job->record.error = tail_of(o->extra);
+    attempt_set_error(&job->record, o->extra); /* what it wrote on standard error */
     job_settle(core, job, STINT_SUCCEEDED, o->body);
     watch_settled(core, job, o->body);
     core->figures.succeeded++;

@@ -392,6 +392,24 @@ a_failed_attempt_waits_longer_each_time_up_to_a_cap(void **state)
 }
 
 static void
+what_is_kept_of_a_long_error_begins_with_a_whole_character(void **state)
+{
+    static char error[LIMIT_ERROR_BYTES + 2];
+    struct stint_job_info info;
+    struct stint_id id;
+    struct world *w = world_after(NOT_ENDED, &id);
+    (void)state;
+    for (size_t i = 0; i < LIMIT_ERROR_BYTES; i += 2)
+        memcpy(error + i, "\xc3\xa4", 2);
+    error[LIMIT_ERROR_BYTES] = '.';
+    world_settle(w, 2, 5, id, 1, OUTCOME_FAILED, error);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    (void)world_state(w, id, &info);
+    assert_string_equal(info.error, error + 2);
+    world_destroy(&w);
+}
+
+static void
 jobs_that_failed_together_do_not_come_back_together(void **state)
 {
     enum { JOBS = 200 };
@@ -434,6 +452,7 @@ main(void)
         cmocka_unit_test(an_outcome_of_an_attempt_that_never_was_or_of_another_worker_is_stale),
         cmocka_unit_test(who_waits_for_a_job_hears_of_an_outcome_that_comes_late),
         cmocka_unit_test(a_failed_attempt_waits_longer_each_time_up_to_a_cap),
+        cmocka_unit_test(what_is_kept_of_a_long_error_begins_with_a_whole_character),
         cmocka_unit_test(jobs_that_failed_together_do_not_come_back_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,32 @@ utf8_has_one_form_of_each_code_point_and_no_others(void **state)
 }
 
 static void
+a_text_is_cut_between_characters(void **state)
+{
+    uint8_t at[4 * 20];
+    (void)state;
+    for (unsigned more = 0; more < 4; more++) {
+        static const uint32_t characters[] = {'a', 0xe4, 0x20ac, 0x1f600};
+        size_t size = 0;
+        for (unsigned i = 0; i < 20; i++)
+            size += write_utf8(characters[more], more, at + size);
+        for (size_t most = 0; most <= size + 1; most++) {
+            struct slice head = text_head((struct slice){at, size}, most);
+            struct slice tail = text_tail((struct slice){at, size}, most);
+            size_t whole = (most < size ? most : size) / (more + 1) * (more + 1);
+            assert_ptr_equal(head.data, at);
+            assert_int_equal(head.size, whole);
+            assert_ptr_equal(tail.data + tail.size, at + size);
+            assert_int_equal(tail.size, whole);
+        }
+    }
+    memset(at, 0x80, sizeof at); /* no text at all */
+    assert_int_equal(text_head((struct slice){at, 20}, 2).size, 0);
+    assert_int_equal(text_head((struct slice){at, 20}, 10).size, 7);
+    assert_int_equal(text_tail((struct slice){at, 20}, 10).size, 7);
+}
+
+static void
 each_message_has_its_name_and_those_who_may_send_it(void **state)
 {
     (void)state;
@@ -289,6 +315,7 @@ main(void)
         cmocka_unit_test(every_field_of_every_message_comes_back_as_it_was_said),
         cmocka_unit_test(a_name_is_letters_digits_dots_lines_and_dashes_up_to_its_limit),
         cmocka_unit_test(utf8_has_one_form_of_each_code_point_and_no_others),
+        cmocka_unit_test(a_text_is_cut_between_characters),
         cmocka_unit_test(each_message_has_its_name_and_those_who_may_send_it),
     };
     arrays = calloc(1, sizeof *arrays);
