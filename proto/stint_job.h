@@ -294,10 +294,11 @@ struct stint_schedule {
     struct stint_job job; /* without times of its own: due_ms and expires_at_ms are 0 */
     uint64_t reserved[4];
 };
-#define STINT_SCHEDULE_INIT \
-    { \
-        .job = STINT_JOB_INIT \
-    }
+/* clang-format off */
+#define STINT_SCHEDULE_INIT                                                                        \
+    {NULL, NULL, NULL, 0, (enum stint_missed)0, 0, (enum stint_overlap)0, STINT_JOB_INIT,          \
+        {0, 0, 0, 0}}
+/* clang-format on */
 
 #define STINT_NEXT_TICKS 100
 

@@ -29,9 +29,9 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
 
 /* To be called now and then, between transactions: tries to have the ballast whole, and lets go of
  * pages that were kept for readers in other processes that died. Returns how much of the ballast is
- * missing. Over half of it: the disk is full, the ballast is being used up, and there is no room for
- * new jobs. What room there is is worked out anew after this, and when so much has been put that it
- * may have become little; what others write to the disk is not seen in between. */
+ * missing. Over half of it: the disk is full, the ballast is being used up, and there is no room
+ * for new jobs. What room there is is worked out anew after this, and when so much has been put
+ * that it may have become little; what others write to the disk is not seen in between. */
 uint64_t store_lmdb_tend(struct store *store);
 
 /* Write a compact copy of what is committed to `fd`, from its beginning, without waiting for

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* `*term` is 0 if there is no file. False if it can't be read, with errno set, or can't be understood
- * or belongs to another directory, with errno 0; a sentence is in `error`. */
+/* `*term` is 0 if there is no file. False if it can't be read, with errno set, or can't be
+ * understood or belongs to another directory, with errno 0; a sentence is in `error`. */
 bool term_file_read(const char *directory, const char *identity, uint64_t *term, char *error);
 /* Replace it; the change is on the disk then. False with errno set, and a sentence in `error`. */
 bool term_file_write(

@@ -235,15 +235,18 @@ class Tidy:
             self.complain(library, f"{s} is {'exported' if s in exported else 'declared'} only")
 
     def headers(self):
-        """Each public header compiles alone, as C and as C++."""
+        """Each public header compiles alone, as C and as C++, and what its structs begin with does too."""
         for h in ("stint_status.h", "stint_id.h", "stint_job.h", "stint_batch.h", "stint.h", "stint_worker.h",
                   "stint_embed.h", "stint_objects.h"):
+            program = f'#include "{h}"\n' + "".join(
+                f"struct {name.lower()} {name.lower()}_now = {name}_INIT;\n"
+                for name in re.findall(r"(?m)^#define (STINT_\w+)_INIT\b", open(os.path.join(self.source, self.home[h])).read()))
             for compiler, std in (("cc", "c11"), ("c++", "c++11")):
                 r = subprocess.run(
                     [compiler, f"-std={std}", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
                      "-fsyntax-only", "-x", "c" if compiler == "cc" else "c++",
                      *("-I" + os.path.join(self.source, d) for d in ("proto", "client", "worker", "broker")),
-                     "-"], input=f'#include "{h}"\n', text=True, capture_output=True)
+                     "-"], input=program, text=True, capture_output=True)
                 if r.returncode != 0:
                     self.complain(h, f"does not compile alone with {compiler}: {r.stderr[:300]}")
 
