@@ -69,7 +69,6 @@ int upkeep_tell(const struct verify_report *report);
 /* What was printed must have arrived. Returns an exit code. */
 int upkeep_printed(void);
 
-/* The jobs that a report has counted. */
 /* A new life for a feed (feed_rows.h). */
 uint64_t feed_life(void);
 uint64_t upkeep_jobs(const struct verify_report *report);

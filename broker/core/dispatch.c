@@ -76,7 +76,7 @@ struct found {
     struct record record;
 };
 
-/* The job is the worker's; its bytes are needed until send_fresh. */
+/* The job is the worker's; its bytes are needed until handed_send. */
 static struct lease *
 hand_out(struct core *core, struct worker *w, const struct found *job)
 {

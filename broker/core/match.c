@@ -104,7 +104,7 @@ worker_of(const struct job *job)
     return lease && lease->worker ? text_slice(lease->worker->name) : (struct slice){0};
 }
 
-/* Of a job, numbers and texts are what it is told with (job_describe). */
+/* Of a job, numbers and texts are what it is told with (describe_job). */
 static bool
 term_is(
     const struct core *core, const struct filter_term *t, const struct job *job, uint64_t now_ms)

@@ -1,5 +1,4 @@
-/* How attempts end: settled by their worker, released because it was lost, cancelled by a client;
- * and how a dead job comes back. Settling is idempotent and fenced: only the last (job, attempt)
+/* Outcomes that workers tell. Settling is idempotent and fenced: only the last (job, attempt)
  * counts, also when the job was taken back but not handed out again.
  */
 #include "settle.h"

@@ -32,7 +32,7 @@
  *              instead of a row of STORE_PARENTS. A program of format 12 would leave those jobs
  *              waiting. What it wrote is read as it is.
  *
- * Records, parts, answers and the tables of what is due and expires are as they were.
+ * Where nothing else is said, rows are as they were.
  */
 #ifndef UPGRADE_H
 #define UPGRADE_H

@@ -18,7 +18,7 @@ LONG_FUNCTIONS = {
     "broker/options.c:options_read": "the table of settings",
     "worker/main.c:read_config": "the table of settings",
 }
-# Likewise of structs. The core's are to be cut into structs of their own, and the messages by group.
+# Likewise of structs.
 LARGE_STRUCTS = {
     "message": "a union of what each message says",
     "stint_job": "public: what a job may be told to be, field by field",
