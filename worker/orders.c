@@ -31,13 +31,14 @@ static void
 order_slots(struct stint_worker *w, uint32_t slots)
 {
     struct local *l = &w->orders.local;
-    if (l->max == 0) {
+    if (!l->follows) {
         crew_resize(w, slots == SLOTS_OWN ? w->crew.own : slots);
         return;
     }
     l->max = slots == SLOTS_OWN ? w->crew.own : slots > w->crew.most ? w->crew.most : slots;
-    if (w->crew.wanted > l->max)
-        crew_resize(w, l->max);
+    uint32_t least = l->min < l->max ? l->min : l->max; /* with none it would not hear of work */
+    if (w->crew.wanted > l->max || w->crew.wanted < least)
+        crew_resize(w, w->crew.wanted > l->max ? l->max : least);
 }
 
 void
@@ -75,10 +76,10 @@ leave(struct stint_worker *w, const char *why)
 }
 
 static void
-leave_in_time(struct stint_worker *w, uint32_t held, uint64_t now_ms)
+leave_in_time(struct stint_worker *w, bool idle, uint64_t now_ms)
 {
     struct orders *o = &w->orders;
-    if (held > 0)
+    if (!idle)
         o->idle_since_ms = now_ms;
     if (orders_leaves(w))
         return;
@@ -93,7 +94,7 @@ static void
 follow_work(struct stint_worker *w, uint32_t running, uint32_t held, uint64_t now_ms)
 {
     struct local *l = &w->orders.local;
-    if (l->max == 0 || orders_leaves(w))
+    if (!l->follows || orders_leaves(w))
         return;
     l->needed = held > l->needed ? held : l->needed;
     if (running >= w->crew.wanted && held > running && w->crew.wanted < l->max)
@@ -117,8 +118,10 @@ orders_tick(struct stint_worker *w)
     pthread_mutex_lock(&w->handover.lock);
     uint32_t running = w->handover.running;
     uint32_t held = running + w->handover.waiting_count;
+    bool untold = w->handover.done || w->handover.asked || w->handover.later;
     pthread_mutex_unlock(&w->handover.lock);
-    leave_in_time(w, held, now_ms);
+    /* An outcome that the broker has not confirmed is kept for it, also while it is away. */
+    leave_in_time(w, held == 0 && !untold && !w->session.requests.first, now_ms);
     follow_work(w, running, held, now_ms);
     crew_tend(w);
     tell_size(w);
@@ -145,7 +148,7 @@ orders_wake_ms(const struct stint_worker *w)
         return UINT32_MAX;
     uint64_t wake_ms = left_of(o->exit_after_ms, o->begun_ms, now_ms);
     uint64_t idle_ms = left_of(o->exit_idle_ms, o->idle_since_ms, now_ms);
-    uint64_t cool_ms = w->orders.local.max == 0 || w->crew.wanted <= w->orders.local.min
+    uint64_t cool_ms = !w->orders.local.follows || w->crew.wanted <= w->orders.local.min
         ? UINT32_MAX
         : left_of(w->orders.local.cool_down_ms, w->orders.local.since_ms, now_ms);
     wake_ms = idle_ms < wake_ms ? idle_ms : wake_ms;

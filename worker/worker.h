@@ -129,7 +129,8 @@ struct crew {
 
 /* Slots that follow the work. */
 struct local {
-    uint32_t min, max; /* max 0: they do not */
+    bool follows; /* whether they do */
+    uint32_t min, max;
     uint32_t needed; /* the most that ran at a time since `since_ms` */
     uint64_t since_ms, cool_down_ms;
 };

@@ -3,6 +3,7 @@ work, and what was set lasts. Real brokers and workers; nobody waits for time, b
 
 import os
 import signal
+import subprocess
 
 import harness
 import peer
@@ -231,6 +232,24 @@ class Leave(Fleet):
         self.assertEqual(w.process.wait(harness.DEADLINE_S), 0)
         self.assertIn("it was idle", w.log())
 
+    def test_a_worker_is_not_idle_as_long_as_an_outcome_is_not_confirmed(self):
+        self.broker.kill()
+        self.broker = self.place.broker("--heartbeat", "100ms", "--lost", "1s", "--grace", "20s")
+        gate = self.place.path("gate")
+        job = self.place.stint(
+            "run", "--detach", "sh", "-c", f"until [ -e {gate} ]; do sleep 0.02; done; echo whole").stdout.strip()
+        w = self.place.worker("--exec", "--exit-idle", "2s")
+        harness.wait_until(lambda: self.place.state(job) == "running", "it runs")
+        self.broker.kill()
+        with open(gate, "w"):
+            pass
+        with self.assertRaises(subprocess.TimeoutExpired):
+            w.process.wait(8)
+        self.broker = self.place.broker(*OPTIONS)
+        self.assertEqual(w.process.wait(harness.DEADLINE_S), 0)
+        shown = self.place.json("show", job)[0]
+        self.assertEqual((shown["state"], shown["attempt"]), ("succeeded", 1))
+
     def test_a_worker_ends_by_itself_after_its_time(self):
         self.submit(1, "sleep")
         w = self.place.worker("--handle", "sleep=sleep 1000", "--exit-after", "400ms", "--drain", "50ms")
@@ -273,8 +292,15 @@ class Size(Fleet):
         self.assertExit(self.place.stint("cancel", *ids), 0)
         self.shown("one", slots=1)
         self.tell("resize", "one", "3")
-        self.submit(20, "sleep")
+        ids = self.submit(20, "sleep")
         self.shown("one", slots=3)
+        self.tell("resize", "one", "0")
+        self.shown("one", slots=0)
+        self.assertExit(self.place.stint("cancel", *ids), 0)
+        self.tell("resize", "one", "own")
+        self.shown("one", slots=1)
+        self.submit(20, "sleep")
+        self.shown("one", slots=6)
 
 
 class OnItsWay(harness.Case):

@@ -159,6 +159,7 @@ class Manifests(harness.Case):
                 os.symlink(os.path.join("..data", os.path.basename(path)), os.path.join(volume, os.path.basename(path)))
         os.symlink(os.path.basename(moment), os.path.join(volume, "..data_tmp"))
         os.rename(os.path.join(volume, "..data_tmp"), os.path.join(volume, "..data"))
+        os.chmod(volume, 0o1777)
         return volume
 
     def run_pods(self):

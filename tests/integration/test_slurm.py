@@ -55,18 +55,17 @@ class Slurm(harness.Case):
         self.addCleanup(self.end, p)
         return p
 
-    def signal_tasks(self):
+    def signal_tasks(self, number=signal.SIGTERM):
         """As Slurm does before a job's time is over, and when it is cancelled."""
         for pid in self.place.lines_of(self.place.path("tasks")):
             try:
-                os.kill(int(pid), signal.SIGTERM)
+                os.kill(int(pid), number)
             except ProcessLookupError:
                 pass
 
     def end(self, p):
         if p.running():
-            self.signal_tasks()
-            self.signal_tasks()
+            self.signal_tasks(signal.SIGKILL)
             p.process.wait(harness.DEADLINE_S)
 
     def workers(self):
@@ -92,6 +91,13 @@ class Slurm(harness.Case):
         self.assertEqual(self.workers(), {})
         self.assertEqual(p.log().count("it was idle"), 2)
         self.assertIn("--ntasks-per-node=1\n", self.place.lines_of(self.place.path("srun-options")))
+
+    def test_slots_may_follow_the_work(self):
+        self.batch("--exec", "--local-max", "2")
+        self.assertEqual(self.wait_for(1)["node1:77"]["slots"], 1)
+        self.running_job("300")
+        self.running_job("300")
+        harness.wait_until(lambda: self.workers()["node1:77"]["slots"] == 2, "it has a slot more")
 
     def test_before_its_time_is_over_it_takes_no_more_jobs_and_gives_back_what_does_not_end(self):
         p = self.batch("--exec", SLURM_JOB_END_TIME=str(int(time.time()) + 20), DRAIN_SECONDS="2")

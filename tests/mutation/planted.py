@@ -935,7 +935,7 @@ PLANTED = [
     ("a paused worker keeps what has not begun", "worker/orders.c", "    if (o->paused)\n        leases_give_back(w);\n", ""),
     ("what was on its way to fewer slots stays", "worker/worker.c", "    w->orders.telling = !session_answered(&w->session);", "    w->orders.telling = false;"),
     ("a drain that was ordered is cut short", "worker/worker.c", "    return atomic_load(&w->shared.stops) > 0 || w->orders.left;", "    return w != NULL;"),
-    ("a worker is idle while a job runs", "worker/orders.c", "    if (held > 0)\n        o->idle_since_ms = now_ms;\n", "    (void)held;\n"),
+    ("a worker is idle while a job runs", "worker/orders.c", "    if (!idle)\n        o->idle_since_ms = now_ms;\n", "    (void)idle;\n"),
     ("slots that follow the work never go", "worker/orders.c", "    crew_resize(w, l->needed > least ? l->needed : least);\n", "    (void)least;\n"),
 
     # keys
@@ -1129,6 +1129,9 @@ PLANTED = [
     ("much is put before the disk is looked at", "broker/store/store_lmdb.c", "    bool much = s->has_ballast && s->spent_bytes", "    bool much = s->room_is_old && s->spent_bytes"),
     ("who waits beside a broker hears no signal", "broker/backup.c", "    minder_start(&(struct minder_options){.signals = signals, .fresh = &f});\n    int rc = check_target(name);", "    (void)signals;\n    int rc = check_target(name);"),
     ("a TERM that can't be read is damage", "broker/store/journaled.c", "        return errno ? STINT_IO : STINT_DAMAGED;", "        return STINT_DAMAGED;"),
+    ("who has not told an outcome is idle", "worker/orders.c", "    leave_in_time(w, held == 0 && !untold && !w->session.requests.first, now_ms);", "    leave_in_time(w, held == 0, now_ms);"),
+    ("slots follow the work no longer once there were none", "worker/orders.c", "    if (!l->follows) {", "    if (!l->follows || l->max == 0) {"),
+    ("slots that follow the work stay none", "worker/orders.c", "    if (w->crew.wanted > l->max || w->crew.wanted < least)", "    if (w->crew.wanted > l->max)"),
     ("a restore fills a directory that has data", "broker/store/data.c", "        (data_exists(directory) || access(d->path, F_OK) == 0 || access(journal, F_OK) == 0)) {", "        access(d->path, X_OK) == 0) {"),
     ("a dump takes a running job for a ready one", "broker/dump_jobs.c", "r.state == STINT_READY && is_running(d, key);", "r.state == STINT_UNKNOWN && is_running(d, key);"),
     ("a dump leaves out kept output", "broker/dump_jobs.c", "    if (value)\n        json_object_set_new(o, \"output\", value);", "    if (value)\n        json_decref(value);"),
