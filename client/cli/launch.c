@@ -214,6 +214,8 @@ put_command(FILE *f, const struct host *host)
         (void)putc(' ', f);
         put_quoted(f, host->options[i]);
     }
+    if (!host_has(host, "drain") && !host_has(host, "config"))
+        (void)fputs(" --drain=24h", f); /* who is told to end, or to start anew, lets jobs finish */
     if (host->copy_key)
         (void)fputs(" \"--key=${0%/*}/key\"", f);
     if (host->copy_broker_key)

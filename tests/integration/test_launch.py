@@ -125,6 +125,15 @@ class Launch(harness.Case):
         harness.wait_until(lambda: self.states("up")[busy] in ("started", "running", "restarted"), "it is up")
         self.assertEqual(self.workers(), [("one", 5), ("two", 5)])
 
+    def test_jobs_have_a_day_to_finish_unless_something_else_is_said(self):
+        self.file(self.usual(), "one slots=1", "two slots=1 drain=2s")
+        self.states("up")
+        drains = {}
+        for host in ("one", "two"):
+            with open(f"/proc/{self.pid(host)}/cmdline") as f:
+                drains[host] = [a for a in f.read().split("\0") if a.startswith("--drain")]
+        self.assertEqual(drains, {"one": ["--drain=24h"], "two": ["--drain=2s"]})
+
     def test_down_waits_for_what_runs_and_now_gives_it_back(self):
         self.file(self.usual(), "one slots=1 drain=10m")
         self.states("up")
