@@ -1,6 +1,7 @@
 /* The data directory; what is in it and why is told in data.h. */
 #include "data.h"
 #include "file_look.h"
+#include "set_aside.h"
 #include "small_file.h"
 
 #include <errno.h>
@@ -312,17 +313,10 @@ check_file(struct data *d, char *error)
 /* A data file beside a manifest that knows of none: its first start did not come to serving, or
  * the manifest is an old one. Whatever it is, it is kept. */
 static int
-set_aside(struct data *d, char *error)
+keep_unknown(struct data *d, char *error)
 {
-    if (access(d->path, F_OK) != 0)
-        return 0;
-    for (unsigned i = 1; i < 10000; i++) {
-        (void)snprintf(d->set_aside, sizeof d->set_aside, "%s.set-aside-%u", d->path, i);
-        if (renameat2(AT_FDCWD, d->path, AT_FDCWD, d->set_aside, RENAME_NOREPLACE) == 0)
-            return fsync(d->held) == 0 ? 0 : EX_IOERR;
-        if (errno != EEXIST)
-            break;
-    }
+    if (set_aside(d->directory, d->path, d->set_aside, sizeof d->set_aside))
+        return !d->set_aside[0] || fsync(d->held) == 0 ? 0 : EX_IOERR;
     COMPLAIN(error, "can't rename %s, which the MANIFEST does not know of: %s; move it away",
         d->path, strerror(errno));
     return EX_IOERR;
@@ -401,7 +395,7 @@ check_manifest(struct data *d, uint16_t number, bool verify, char *error)
         return EX_DATAERR;
     }
     if (d->least_bytes == 0)
-        return verify ? 0 : set_aside(d, error);
+        return verify ? 0 : keep_unknown(d, error);
     if (d->number >= 0 && d->number != number)
         return data_refuse_number(d, (uint16_t)d->number, error);
     return check_file(d, error);

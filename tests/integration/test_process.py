@@ -267,6 +267,7 @@ class Directory(harness.Case):
             self.assertIn(f"jobs.lmdb.set-aside-{n}", self.broker.log())
             with open(self.data(f"jobs.lmdb.set-aside-{n}"), "rb") as f:
                 self.assertEqual(f.read(), before)
+            self.assertTrue(os.path.exists(self.data(f"journal-00.set-aside-{n}")))
 
     def test_a_directory_of_the_first_format_is_taken_and_brought_up_to_date(self):
         self.manifest(lambda text: text[:text.index("broker")].replace(FORMAT, "stint-data 1"))

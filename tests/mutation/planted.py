@@ -1133,6 +1133,7 @@ PLANTED = [
     ("slots follow the work no longer once there were none", "worker/orders.c", "    if (!l->follows) {", "    if (!l->follows || l->max == 0) {"),
     ("slots that follow the work stay none", "worker/orders.c", "    if (w->crew.wanted > l->max || w->crew.wanted < least)", "    if (w->crew.wanted > l->max)"),
     ("a worker that is launched ends its jobs after 30 s", "client/cli/launch.c", "    if (!host_has(host, \"drain\") && !host_has(host, \"config\"))", "    if (false)"),
+    ("what is set aside loses its journal", "broker/store/set_aside.c", "        return set_journal_aside(directory, i) &&\n            renameat2", "        return (set_journal_aside != NULL) &&\n            renameat2"),
     ("a restore fills a directory that has data", "broker/store/data.c", "        (data_exists(directory) || access(d->path, F_OK) == 0 || access(journal, F_OK) == 0)) {", "        access(d->path, X_OK) == 0) {"),
     ("a dump takes a running job for a ready one", "broker/dump_jobs.c", "r.state == STINT_READY && is_running(d, key);", "r.state == STINT_UNKNOWN && is_running(d, key);"),
     ("a dump leaves out kept output", "broker/dump_jobs.c", "    if (value)\n        json_object_set_new(o, \"output\", value);", "    if (value)\n        json_decref(value);"),
