@@ -63,7 +63,7 @@ int
 compact_run(const struct options *o, int signals)
 {
     static struct fresh f = {.fd = -1};
-    static struct data data = {.lock = -1, .held = -1, .readers = -1};
+    static struct data data = {.lock = -1, .held = -1, .file = -1, .readers = -1};
     struct verify_report report = {0};
     struct stat before;
     uint64_t bytes = 0;
