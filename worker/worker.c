@@ -162,7 +162,7 @@ set_size(struct stint_worker *w, const struct stint_worker_options *o)
     w->orders = (struct orders){.exit_idle_ms = o->exit_idle_ms, .exit_after_ms = o->exit_after_ms};
     w->orders.local = (struct local){.follows = o->local_max > 0,
         .min = o->local_min,
-        .max = crew->own,
+        .max = o->local_max ? crew->own : 0,
         .cool_down_ms = o->cool_down_ms ? o->cool_down_ms : COOL_DOWN_MS};
     crew->wanted = o->local_max && o->local_min < crew->own ? o->local_min : crew->own;
     if (crew->wanted == 0)

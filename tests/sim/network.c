@@ -1,5 +1,6 @@
 /* The network; the contract is in sim.h. */
 #include "limit.h"
+#include "message.h"
 #include "sim.h"
 
 #include <stdlib.h>
@@ -199,12 +200,21 @@ network_close(struct socket **socket)
     sweep();
 }
 
+/* A WELCOME that comes once more after a later HELLO would answer that one with what was so before:
+ * nothing tells the two apart, and no connection that keeps its order can do it. */
+static bool
+is_welcome(struct slice bytes)
+{
+    return bytes.size > 2 && bytes.data[1] == 0 && bytes.data[2] == MESSAGE_WELCOME;
+}
+
 static void
 push(struct connection *c, enum direction d, struct slice bytes)
 {
     struct process *p = c->process;
     struct way *way = &c->ways[d];
-    bool wild = p->weather.wild_until_us > world_us() && (d == UP || p->hears_twice) &&
+    bool bears = d == UP || (p->hears_twice && !is_welcome(bytes));
+    bool wild = p->weather.wild_until_us > world_us() && bears &&
         chance_in_100(&p->network, p->weather.wild_percent);
     struct frame *f = malloc(sizeof *f + bytes.size);
     if (!f)

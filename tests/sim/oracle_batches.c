@@ -60,6 +60,9 @@ void
 batches_hear(const struct message *m)
 {
     struct one *o = find(m->set_batch.batch);
+    /* Who has had no answer makes it once more, after it was made and forgotten. */
+    if (o->gone && m->set_batch.action == BATCH_NEW)
+        *o = (struct one){.number = o->number};
     o->heard = true;
     o->cancelled |= m->set_batch.action == BATCH_CANCEL;
 }
