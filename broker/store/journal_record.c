@@ -1,6 +1,7 @@
 /* Records of a journal; the contract is in journal_record.h. */
 #include "journal_record.h"
 #include "id.h"
+#include "key_order.h"
 #include "numbers.h"
 #include "record.h"
 
@@ -114,12 +115,18 @@ end_deletion(struct journal_writer *w)
     w->buffer.used -= NUMBER_BYTES_MAX - (size_t)(end - at);
 }
 
+/* How many bytes two keys begin with in common, as far as a byte can say. */
 static uint8_t
 shared_bytes(const struct journal_last_key *last, struct slice key)
 {
     size_t n = 0, most = last->size < key.size ? last->size : key.size;
     if (most > UINT8_MAX)
         most = UINT8_MAX;
+    for (; n + 8 <= most; n += 8) {
+        uint64_t differ = get_le(last->bytes + n, 8) ^ get_le(key.data + n, 8);
+        if (differ)
+            return (uint8_t)(n + (unsigned)__builtin_ctzll(differ) / 8);
+    }
     while (n < most && last->bytes[n] == key.data[n])
         n++;
     return (uint8_t)n;
@@ -174,33 +181,12 @@ journal_write_put(struct journal_writer *w, enum store_table table, struct slice
     end_change(w, at + head.size + body.size);
 }
 
-/* The last 8 bytes of a key, or all of it, as a number. */
-static uint64_t
-tail_of(const uint8_t *key, size_t size)
-{
-    uint64_t number = 0;
-    for (size_t i = size < 8 ? 0 : size - 8; i < size; i++)
-        number = number << 8 | key[i];
-    return number;
-}
-
-/* Is `key` the one right behind the last of its table? A carry out of the tail would change the
- * bytes before it, which have to be the same. */
-static bool
-follows(const struct journal_last_key *last, struct slice key)
-{
-    size_t tail = key.size < 8 ? key.size : 8;
-    uint64_t number = tail_of(key.data, key.size);
-    return key.size > 0 && last->size == key.size && number != 0 &&
-        tail_of(last->bytes, last->size) == number - 1 &&
-        memcmp(last->bytes, key.data, key.size - tail) == 0;
-}
-
 void
 journal_write_del(struct journal_writer *w, enum store_table table, struct slice key)
 {
     struct journal_last_key *last = &w->last[table];
-    if (w->deleting && w->run_table == table && w->run_more < RUN_MORE_MAX && follows(last, key)) {
+    if (w->deleting && w->run_table == table && w->run_more < RUN_MORE_MAX &&
+        key_follows((struct slice){last->bytes, last->size}, key)) {
         if (w->run_more++ == 0)
             /* what was begun as a deletion is a run */
             w->buffer.data[w->run_at] = (uint8_t)(CHANGE_RUN + table);

@@ -3,6 +3,7 @@
  * nested transactions, a transaction never touched after its commit.
  */
 #include "store_lmdb.h"
+#include "key_order.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,25 @@ enum cursor_role { CURSOR_PUT, CURSOR_DEL, CURSOR_READ, CURSOR_ROLES };
 
 enum { DIRTY_WORDS = 1024, DIRTY_SHIFT = 64 - 16 };
 
+/* Where a cursor was left: it still stands there if nothing was written since. */
+struct standing {
+    bool known;
+    uint64_t writes;
+    struct slice key; /* of a reader: what it found */
+};
+
+struct cursors {
+    MDB_cursor *of[STORE_TABLES][CURSOR_ROLES];
+    struct standing read_at[STORE_TABLES], deleted_at[STORE_TABLES];
+    uint64_t writes; /* so far, to any table */
+};
+
 struct store_lmdb {
     struct store base; /* first: a store is one of these */
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi tables[STORE_TABLES];
-    MDB_cursor *cursors[STORE_TABLES][CURSOR_ROLES];
+    struct cursors cursors;
     struct store_lmdb_options options;
     size_t page_bytes;
     uint64_t room_bytes; /* as last worked out, from what is committed */
@@ -94,7 +108,7 @@ cursor(struct store_lmdb *s, enum store_table table, enum cursor_role role)
 {
     if (s->tables[table] == NO_TABLE || !ready(s))
         return NULL;
-    MDB_cursor **c = &s->cursors[table][role];
+    MDB_cursor **c = &s->cursors.of[table][role];
     if (!*c) {
         int rc = mdb_cursor_open(s->txn, s->tables[table], c);
         if (rc) {
@@ -110,10 +124,11 @@ close_cursors(struct store_lmdb *s)
 {
     for (unsigned t = 0; t < STORE_TABLES; t++)
         for (unsigned r = 0; r < CURSOR_ROLES; r++)
-            if (s->cursors[t][r]) {
-                mdb_cursor_close(s->cursors[t][r]);
-                s->cursors[t][r] = NULL;
+            if (s->cursors.of[t][r]) {
+                mdb_cursor_close(s->cursors.of[t][r]);
+                s->cursors.of[t][r] = NULL;
             }
+    s->cursors.writes++; /* no cursor stands anywhere */
 }
 
 /* Allocate the file's blocks from where they end up to `to`, or as many as the disk still has. */
@@ -300,17 +315,26 @@ found(struct store_lmdb *s, int rc)
 }
 
 static bool
+stands(const struct store_lmdb *s, const struct standing *at)
+{
+    return at->known && at->writes == s->cursors.writes;
+}
+
+static bool
 lmdb_get(struct store *store, enum store_table table, struct slice key, struct slice *value)
 {
     struct store_lmdb *s = self(store);
     MDB_cursor *c = cursor(s, table, CURSOR_READ);
     MDB_val k = val(key), v;
+    s->cursors.read_at[table].known = false;
     if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET)))
         return false;
     *value = slice(v);
     return true;
 }
 
+/* From right behind what was found last, the next row is the one, which need not be searched for.
+ */
 static bool
 lmdb_seek(struct store *store, enum store_table table, struct slice from, struct slice *key,
     struct slice *value)
@@ -318,10 +342,14 @@ lmdb_seek(struct store *store, enum store_table table, struct slice from, struct
     struct store_lmdb *s = self(store);
     MDB_cursor *c = cursor(s, table, CURSOR_READ);
     MDB_val k = val(from), v;
-    if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET_RANGE)))
+    struct standing *at = &s->cursors.read_at[table];
+    bool goes_on = stands(s, at) && key_follows(at->key, from);
+    at->known = false;
+    if (!c || !found(s, mdb_cursor_get(c, &k, &v, goes_on ? MDB_NEXT : MDB_SET_RANGE)))
         return false;
     *key = slice(k);
     *value = slice(v);
+    *at = (struct standing){.known = true, .writes = s->cursors.writes, .key = *key};
     return true;
 }
 
@@ -332,6 +360,7 @@ lmdb_seek_back(struct store *store, enum store_table table, struct slice from, s
     struct store_lmdb *s = self(store);
     MDB_cursor *c = cursor(s, table, CURSOR_READ);
     MDB_val k = val(from), v;
+    s->cursors.read_at[table].known = false;
     if (!c)
         return false;
     bool behind = found(s, mdb_cursor_get(c, &k, &v, MDB_SET_RANGE));
@@ -352,6 +381,7 @@ lmdb_put(struct store *store, enum store_table table, struct slice key, struct s
     MDB_val k = val(key), v = {.mv_size = head.size + body.size, .mv_data = NULL};
     if (!c)
         return;
+    s->cursors.writes++;
     int rc = mdb_cursor_put(c, &k, &v, MDB_RESERVE);
     if (rc) {
         fail(s, "can't write to", rc);
@@ -365,18 +395,31 @@ lmdb_put(struct store *store, enum store_table table, struct slice key, struct s
     s->spent_bytes += ROW_BYTES + v.mv_size;
 }
 
+/* After a deletion the cursor stands at the next row, which is often the next to be deleted. */
+static bool
+is_next_deleted(
+    struct store_lmdb *s, MDB_cursor *c, enum store_table table, struct slice key, MDB_val *v)
+{
+    MDB_val k;
+    return stands(s, &s->cursors.deleted_at[table]) &&
+        mdb_cursor_get(c, &k, v, MDB_GET_CURRENT) == 0 && k.mv_size == key.size &&
+        memcmp(k.mv_data, key.data, key.size) == 0;
+}
+
 static bool
 lmdb_del(struct store *store, enum store_table table, struct slice key)
 {
     struct store_lmdb *s = self(store);
     MDB_cursor *c = cursor(s, table, CURSOR_DEL);
     MDB_val k = val(key), v;
-    if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET)))
+    if (!c ||
+        (!is_next_deleted(s, c, table, key, &v) && !found(s, mdb_cursor_get(c, &k, &v, MDB_SET))))
         return false;
     touch(s, v.mv_data);
     int rc = mdb_cursor_del(c, 0);
     if (rc)
         fail(s, "can't delete from", rc);
+    s->cursors.deleted_at[table] = (struct standing){.known = true, .writes = ++s->cursors.writes};
     return rc == 0;
 }
 

@@ -166,6 +166,145 @@ rows_come_in_order_while_others_are_deleted_and_added(void **state)
     assert_int_equal(s->ops->commit(s), STINT_OK);
 }
 
+enum { WALKED = 2000 };
+
+/* What there is, beside the store that should say the same. */
+struct walk {
+    struct store *store;
+    bool has[WALKED + 1], committed[WALKED + 1];
+    uint64_t random;
+};
+
+static unsigned
+draw(struct walk *w, unsigned below)
+{
+    w->random = w->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (unsigned)(w->random >> 33) % below;
+}
+
+static struct slice
+walk_key(uint8_t key[12], unsigned n)
+{
+    memset(key, 7, 4);
+    put_be(key + 4, n, 8);
+    return (struct slice){key, 12};
+}
+
+static void
+walk_put(struct walk *w, unsigned n)
+{
+    static const uint8_t body[200];
+    uint8_t key[12];
+    store_put(w->store, STORE_LIVE, walk_key(key, n), (struct slice){0},
+        (struct slice){body, 60 + draw(w, 140)});
+    w->has[n] = true;
+}
+
+static void
+walk_del(struct walk *w, unsigned n)
+{
+    uint8_t key[12];
+    assert_int_equal(store_del(w->store, STORE_LIVE, walk_key(key, n)), w->has[n]);
+    w->has[n] = false;
+}
+
+/* Any of what comes between two steps of somebody who walks, or nothing. */
+static void
+interrupt(struct walk *w, unsigned near)
+{
+    uint8_t key[12];
+    struct slice k, v;
+    unsigned n = draw(w, 2) ? draw(w, WALKED) : (near + draw(w, 4)) % WALKED;
+    switch (draw(w, 24)) {
+    case 0:
+        walk_put(w, n);
+        break;
+    case 1:
+        walk_del(w, n);
+        break;
+    case 2:
+        assert_int_equal(store_get(w->store, STORE_LIVE, walk_key(key, n), &v), w->has[n]);
+        break;
+    case 3:
+        (void)w->store->ops->seek_back(w->store, STORE_LIVE, walk_key(key, n), &k, &v);
+        break;
+    case 4:
+        store_put(w->store, STORE_META, text("elsewhere"), text("x"), (struct slice){0});
+        break;
+    case 5:
+        assert_int_equal(w->store->ops->commit(w->store), STINT_OK);
+        memcpy(w->committed, w->has, sizeof w->has);
+        w->store->ops->begin(w->store);
+        break;
+    case 6:
+        if (draw(w, 8) > 0)
+            break;
+        w->store->ops->abort(w->store);
+        memcpy(w->has, w->committed, sizeof w->has);
+        w->store->ops->begin(w->store);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+walk_on(struct walk *w, unsigned from, unsigned steps)
+{
+    for (; steps > 0; steps--) {
+        uint8_t key[12];
+        struct slice k, v;
+        bool found = store_seek(w->store, STORE_LIVE, walk_key(key, from), &k, &v);
+        while (from < WALKED && !w->has[from])
+            from++;
+        assert_int_equal(found, from < WALKED);
+        if (!found)
+            return;
+        assert_int_equal(get_be(k.data + 4, 8), from);
+        assert_true(v.size >= 60);
+        interrupt(w, from);
+        from++;
+    }
+}
+
+static void
+delete_on(struct walk *w, unsigned from, unsigned steps)
+{
+    for (; steps > 0 && from < WALKED; from++) {
+        if (!w->has[from] && draw(w, 20) > 0)
+            continue;
+        walk_del(w, from);
+        interrupt(w, from);
+        steps--;
+    }
+}
+
+/* Who goes on where he was is not led astray by what happens on the way. */
+static void
+rows_are_found_and_deleted_one_after_another(void **state)
+{
+    struct walk *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->store = *state;
+    w->store->ops->begin(w->store);
+    for (unsigned round = 0; round < 1500; round++) {
+        unsigned from = draw(w, WALKED), steps = draw(w, 200);
+        switch (draw(w, 3)) {
+        case 0:
+            for (unsigned n = from; n < WALKED && n < from + steps; n++)
+                walk_put(w, n);
+            break;
+        case 1:
+            walk_on(w, from, steps);
+            break;
+        default:
+            delete_on(w, from, steps);
+        }
+    }
+    w->store->ops->abort(w->store);
+    free(w);
+}
+
 static void
 a_committed_row_survives_a_restart_of_the_file(void **state)
 {
@@ -235,6 +374,8 @@ main(void)
         FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_model),
         FOR(rows_come_in_order_while_others_are_deleted_and_added, with_lmdb),
         FOR(rows_come_in_order_while_others_are_deleted_and_added, with_model),
+        FOR(rows_are_found_and_deleted_one_after_another, with_lmdb),
+        FOR(rows_are_found_and_deleted_one_after_another, with_model),
         FOR(a_committed_row_survives_a_restart_of_the_file, with_lmdb),
         FOR(room_falls_as_the_map_fills_and_comes_back_after_deletes, with_lmdb),
     };
