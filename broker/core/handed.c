@@ -43,7 +43,7 @@ send_to(struct core *core, struct worker *w)
         struct dispatched_job job = {.id = l->id, .attempt = l->attempt, .confirm = l->suspect};
         /* whoever handed it out has looked at both; if the store has failed since, nothing of this
          * is sent. */
-        if (!record_decode(&r, &l->key, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
+        if (!record_decode_again(&r, l->bytes) || !job_body(core, &l->id, &r, &job.payload))
             continue;
         if (b &&
             (id_queue(&l->key) != queue || count == LIMIT_JOBS ||

@@ -253,7 +253,7 @@ read_sizes(struct record *r)
 }
 
 bool
-record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
+record_decode_again(struct record *r, struct slice bytes)
 {
     const uint8_t *p = bytes.data;
     if (bytes.size < RECORD_FIXED_BYTES || p[8] != RECORD_VERSION)
@@ -289,7 +289,14 @@ record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
     r->needs.data = r->schedule.data + r->schedule.size;
     r->group.data = r->needs.data + r->needs.size;
     r->body = (struct slice){p + head, body};
-    return get_le(p, 8) == check_of(p, head, r->body, id);
+    return true;
+}
+
+bool
+record_decode(struct record *r, const struct stint_id *id, struct slice bytes)
+{
+    return record_decode_again(r, bytes) &&
+        get_le(bytes.data, 8) == check_of(bytes.data, bytes.size - r->body.size, r->body, id);
 }
 
 struct slice

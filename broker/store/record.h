@@ -246,6 +246,8 @@ record_bytes_grouped(struct slice bytes)
 enum stint_state record_state(struct slice bytes);
 /* Read a record stored under `id`. False if it is damaged. Slices borrow from `bytes`. */
 bool record_decode(struct record *r, const struct stint_id *id, struct slice bytes);
+/* The same of bytes that were read so and have not changed: the check is not worked out again. */
+bool record_decode_again(struct record *r, struct slice bytes);
 
 /* The group that a damaged record seems to name; empty: it does not. */
 struct slice record_group_of_damaged(struct slice bytes, bool *holds);
