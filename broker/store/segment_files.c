@@ -20,7 +20,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PIECE_BYTES = 1 << 20, PATH_BYTES = 4096 };
+enum { PIECE_BYTES = 1 << 20, ZEROS_BYTES = 1 << 16, PATH_BYTES = 4096 };
 
 enum growing { GROWING_NOT, GROWING_NOW, GROWING_DONE, GROWING_FAILED };
 
@@ -99,15 +99,14 @@ files_error(struct segments *segments)
 static bool
 fill(int fd, uint64_t bytes)
 {
-    uint8_t *zeros = calloc(1, PIECE_BYTES); /* a constant would be a megabyte of the program */
-    bool good = zeros != NULL;
-    for (uint64_t at = 0; good && at < bytes;) {
-        size_t size = bytes - at < PIECE_BYTES ? (size_t)(bytes - at) : PIECE_BYTES;
-        good = pwrite(fd, zeros, size, (off_t)at) == (ssize_t)size;
+    static uint8_t zeros[ZEROS_BYTES]; /* a constant would be so much of the program */
+    for (uint64_t at = 0; at < bytes;) {
+        size_t size = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
+        if (pwrite(fd, zeros, size, (off_t)at) != (ssize_t)size)
+            return false;
         at += size;
     }
-    free(zeros);
-    return good && fdatasync(fd) == 0;
+    return fdatasync(fd) == 0;
 }
 
 /* A file of zeros, on the disk; its descriptor, or -1 with errno set. */
@@ -239,6 +238,10 @@ remove_from(const struct segment_files *f, unsigned number)
     remove_file(path);
 }
 
+/* With fewer there would be a checkpoint, and one more segment to make, for every few megabytes
+ * that a new broker is given at first. */
+enum { FIRST = 4 };
+
 enum segment_files_result
 segment_files_make(const struct segment_files_options *o, struct segments **segments, char *error)
 {
@@ -246,7 +249,7 @@ segment_files_make(const struct segment_files_options *o, struct segments **segm
     char path[PATH_BYTES];
     *segments = &f->base;
     remove_from(f, 0);
-    for (unsigned i = 0; i < SEGMENTS_MIN; i++) {
+    for (unsigned i = 0; i < SEGMENTS_MIN || (i < FIRST && i < f->max && has_room(f)); i++) {
         path_of(f, i, path);
         int fd = make_file(path, o->bytes);
         if (fd < 0) {

@@ -21,8 +21,9 @@ enum segment_files_result {
 
 enum { SEGMENT_FILES_ERROR_BYTES = 512 };
 
-/* Make SEGMENTS_MIN new segments, full of zeros and on the disk; whatever had these names is gone.
- * A sentence in `error` unless all is well. */
+/* Make the first few segments, full of zeros and on the disk, SEGMENTS_MIN of them even where the
+ * file system has no room for more; whatever had these names is gone. A sentence in `error` unless
+ * all is well. */
 enum segment_files_result segment_files_make(
     const struct segment_files_options *options, struct segments **segments, char *error);
 

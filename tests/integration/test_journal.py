@@ -14,7 +14,7 @@ import harness
 import peer
 
 BLOCK = 4096
-SMALL = ["--journal-size", "256K"]  # two segments of 32 KiB to begin with, eight at most
+SMALL = ["--journal-size", "256K"]  # four segments of 32 KiB to begin with, eight at most
 
 
 class Journal(harness.Case):
@@ -234,7 +234,7 @@ class Journal(harness.Case):
         broker = self.place.broker(*SMALL)
         client = peer.Client(self.place.endpoint)
         jobs = []
-        while not os.path.exists(self.data("journal-02")):
+        while not os.path.exists(self.data("journal-04")):
             jobs += self.submit(client, 20)
         jobs += self.submit(client, 20)
         broker.kill()
@@ -323,12 +323,12 @@ class Journal(harness.Case):
         c = peer.Client(self.place.endpoint)
         files = lambda: len(glob.glob(self.data("journal-[0-9]*")))
         self.submit(c, 1)
-        self.assertEqual(files(), 2)
+        self.assertEqual(files(), 4)
 
         def grown():
             for _ in range(20):
                 c.submit([b"x" * 200] * 100)
-            return files() > 4
+            return files() > 5
         harness.wait_until(grown, "it has grown")
         for _ in range(200):
             c.submit([b"x" * 200] * 100)
@@ -338,6 +338,11 @@ class Journal(harness.Case):
         broker = self.place.broker()
         self.assertEqual(self.place.stats()["jobs"]["ready"], c.submission * 100 - 99)
         self.assertEqual(broker.stop(), 0)
+
+    def test_it_begins_with_what_it_needs_where_the_disk_is_to_be_kept_free(self):
+        self.place.broker("--disk-free", "1000000G")
+        self.place.stats()  # it serves
+        self.assertEqual(len(glob.glob(self.data("journal-[0-9]*"))), 2)
 
     def test_jobs_larger_than_a_record_are_committed_all_the_same(self):
         broker = self.place.broker(*SMALL)

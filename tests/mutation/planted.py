@@ -26,6 +26,7 @@ HOOK, SCALE = "client/cli/hook.c", "client/cli/scale.c"
 KEY_COMMAND, INIT, EMBED, OBJECTS = "client/cli/cmd_key.c", "broker/init.c", "broker/embed.c", "client/objects.c"
 KEY, KEY_FILES, REACH, ZAP = "proto/key.c", "proto/key_files.c", "proto/reach.c", "broker/net/zap.c"
 READER = "broker/net/keys_reader.c"
+STORE_LMDB, KEY_ORDER = "broker/store/store_lmdb.c", "broker/store/key_order.h"
 JOURNAL, JOURNAL_RECORD, STORE_JOURNAL, JOURNALED, SEGMENT_FILES = (
     f"broker/store/{n}.c" for n in ("journal", "journal_record", "store_journal", "journaled", "segment_files"))
 PROGRESS, TELLING = "broker/core/progress.c", "broker/core/telling.c"
@@ -67,7 +68,13 @@ PLANTED = [
     ("journal: the identity is in no check", JOURNAL_RECORD, "    if (get_be(at, 4) != MAGIC || memcmp(at + 8, identity, JOURNAL_IDENTITY_BYTES) != 0 ||\n        get_be(at + 80, 8) != record_check(at, 80, identity_seed(identity)))",
      "    if (get_be(at, 4) != MAGIC || get_be(at + 80, 8) != record_check(at, 80, identity_seed(at + 8)))"),
     ("journal: a run goes on into another table", JOURNAL_RECORD, "w->deleting && w->run_table == table &&", "w->deleting &&"),
-    ("journal: a run carries", JOURNAL_RECORD, "    return key.size > 0 && last->size == key.size && number != 0 &&", "    return key.size > 0 && last->size == key.size &&"),
+    ("journal: a run carries", KEY_ORDER, "    return key.size > 0 && before.size == key.size && number != 0 &&", "    return key.size > 0 && before.size == key.size &&"),
+    ("journal: keys share eight bytes that differ", JOURNAL_RECORD, "return (uint8_t)(n + (unsigned)__builtin_ctzll(differ) / 8);", "return (uint8_t)(n + 8);"),
+    ("store: who seeks goes on although a row came between", STORE_LMDB, "    return at->known && at->writes == s->cursors.writes;", "    return at->known;"),
+    ("store: a look at another row leads a seek astray", STORE_LMDB, "    MDB_val k = val(key), v;\n    s->cursors.read_at[table].known = false;\n", "    MDB_val k = val(key), v;\n"),
+    ("store: a look back leads a seek astray", STORE_LMDB, "    MDB_val k = val(from), v;\n    s->cursors.read_at[table].known = false;\n", "    MDB_val k = val(from), v;\n"),
+    ("store: a seek goes on from anywhere", STORE_LMDB, "stands(s, at) && key_follows(at->key, from)", "stands(s, at)"),
+    ("store: the next row is deleted, whichever was meant", STORE_LMDB, "MDB_GET_CURRENT) == 0 && k.mv_size == key.size &&\n        memcmp(k.mv_data, key.data, key.size) == 0;", "MDB_GET_CURRENT) == 0 && k.mv_size == key.size;"),
     ("journal: a key shares with one of another table", JOURNAL_RECORD, "    struct journal_last_key *last = &w->last[table];\n    assert(key.size",
      "    struct journal_last_key *last = &w->last[0];\n    assert(key.size"),
     ("journal: the record before is what keys share with", JOURNAL_RECORD, "    if (!(w->seen >> table & 1))\n        last->size = 0;\n", ""),
@@ -746,7 +753,8 @@ PLANTED = [
      "        *head = id_sequence(id) + 1;\n"),
 
     # fleet.c, routes.c, record.c, and the peer's half
-    ("a record's check is not looked at", RECORD, "    return get_le(p, 8) == check_of(p, head, r->body, id);", "    return true;"),
+    ("a record's check is not looked at", RECORD, "    return record_decode_again(r, bytes) &&\n        get_le(bytes.data, 8) == check_of(bytes.data, bytes.size - r->body.size, r->body, id);", "    (void)id;\n    return record_decode_again(r, bytes);"),
+    ("the first segments take what the disk is to keep", SEGMENT_FILES, "i < f->max && has_room(f)); i++", "i < f->max); i++"),
     ("a busy broker gives nobody up", CONVERSATION,
      "    core->clocks.heard_ms = heard == HEARD_ALL ? core->clocks.listened_ms : core->clocks.round_ms;\n    core->clocks.round_ms = core->clocks.listened_ms;",
      "    if (heard == HEARD_ALL)\n        core->clocks.heard_ms = core->clocks.round_ms = core->clocks.listened_ms;"),
