@@ -76,6 +76,9 @@ struct found {
     struct record record;
 };
 
+/* So many, and what was read for them is still in the processor's cache when it is sent. */
+enum { FRESH_MOST = 1024 };
+
 /* The job is the worker's; its bytes are needed until handed_send. */
 static struct lease *
 hand_out(struct core *core, struct worker *w, const struct found *job)
@@ -84,7 +87,8 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     live_leased(core, l);
     l->bytes = job->bytes;
     core->step.lent = true;
-    w->fresh++;
+    if (w->fresh++ == 0)
+        w->first_fresh = l;
     w->peer->taken_bytes += job->record.body_bytes;
     book_set_running(&core->book, &job->key);
     book_count(&core->book, job->level, STINT_READY, STINT_RUNNING);
@@ -95,6 +99,8 @@ hand_out(struct core *core, struct worker *w, const struct found *job)
     tally_start(core, job->level, &job->record, l);
     if (watch_hears(core))
         watch_event(core, STINT_EVENT_STARTED, job->level, &job->id, l->attempt);
+    if (w->fresh == FRESH_MOST)
+        handed_send_to(core, w);
     return l;
 }
 

@@ -112,6 +112,7 @@ struct worker {
     bool known; /* it has done so before, in another conversation */
     struct lease *leases; /* oldest first */
     uint32_t fresh; /* leases of this step, at the end of the list, not yet sent */
+    struct lease *first_fresh; /* while there are some */
     struct worker *prev, *next;
     UT_hash_handle hh;
 };

@@ -25,15 +25,12 @@ counts_of(struct core *core, uint64_t batch)
     return (struct slice){core->scratch.parents.data, core->scratch.parents.used};
 }
 
-/* Writes the DISPATCH messages for the leases of this step. */
-static void
-send_to(struct core *core, struct worker *w)
+void
+handed_send_to(struct core *core, struct worker *w)
 {
     assert(w->leases && w->fresh <= w->counts.held);
     w->peer->taken_bytes = 0; /* frames are counted when they end */
-    struct lease *l = w->leases->prev; /* the newest */
-    for (uint32_t i = 1; i < w->fresh; i++)
-        l = l->prev;
+    struct lease *l = w->first_fresh;
     struct pack_buffer *b = NULL;
     size_t at = 0, begun = 0;
     uint32_t count = 0, queue = 0;
@@ -86,7 +83,7 @@ handed_send(struct core *core)
 {
     for (struct worker *w = core->fleet.workers; w; w = w->next)
         if (w->fresh > 0)
-            send_to(core, w);
+            handed_send_to(core, w);
     core->step.lent = false;
     core->scratch.records.used = 0;
 }

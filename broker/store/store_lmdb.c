@@ -40,7 +40,7 @@ struct store_lmdb {
     MDB_dbi tables[STORE_TABLES];
     struct cursors cursors;
     struct store_lmdb_options options;
-    size_t page_bytes;
+    unsigned page_shift; /* of a page's size, which is a power of two */
     uint64_t room_bytes; /* as last worked out, from what is committed */
     uint64_t spent_bytes; /* put since then */
     bool room_is_old; /* the disk may have another size since then */
@@ -159,7 +159,7 @@ missing_ballast(const struct store_lmdb *s)
     if (!s->has_ballast)
         return 0;
     mdb_env_info(s->env, &info);
-    uint64_t to = (info.me_last_pgno + 1) * s->page_bytes + s->options.ballast_bytes;
+    uint64_t to = ((info.me_last_pgno + 1) << s->page_shift) + s->options.ballast_bytes;
     if (to > info.me_mapsize)
         to = info.me_mapsize;
     return s->ballast_to < to ? to - s->ballast_to : 0;
@@ -229,7 +229,7 @@ store_lmdb_sync(struct store *store)
 static void
 touch(struct store_lmdb *s, const void *at)
 {
-    uint64_t bit = ((uintptr_t)at / s->page_bytes * 0x9e3779b97f4a7c15ULL) >> DIRTY_SHIFT;
+    uint64_t bit = (((uintptr_t)at >> s->page_shift) * 0x9e3779b97f4a7c15ULL) >> DIRTY_SHIFT;
     uint64_t *word = &s->dirty[bit / 64], mask = 1ULL << bit % 64;
     s->dirty_count += (*word & mask) == 0;
     *word |= mask;
@@ -247,7 +247,7 @@ static uint64_t
 lmdb_pending(struct store *store)
 {
     const struct store_lmdb *s = self(store);
-    return s->dirty_count * (uint64_t)s->page_bytes;
+    return (uint64_t)s->dirty_count << s->page_shift;
 }
 
 static void
@@ -464,7 +464,7 @@ lmdb_usage(struct store *store, uint64_t *used_bytes, uint64_t *size_bytes)
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
     uint64_t pages = info.me_last_pgno + 1 - free_pages(s, &info);
-    *used_bytes = pages * s->page_bytes;
+    *used_bytes = pages << s->page_shift;
     *size_bytes = info.me_mapsize;
 }
 
@@ -475,7 +475,7 @@ work_out_room(struct store_lmdb *s)
 {
     MDB_envinfo info;
     mdb_env_info(s->env, &info);
-    uint64_t size = info.me_mapsize / s->page_bytes;
+    uint64_t size = info.me_mapsize >> s->page_shift;
     uint64_t used = info.me_last_pgno + 1 + s->dirty_count; /* also what is not committed */
     if (used > size)
         return 0; /* the map was made as large as the file needs, and no larger */
@@ -483,7 +483,7 @@ work_out_room(struct store_lmdb *s)
         return 0; /* it is being used up: what is left is for what was accepted */
     if (used > size - size / 4)
         used -= free_pages(s, &info);
-    uint64_t room = (size - used) * s->page_bytes;
+    uint64_t room = (size - used) << s->page_shift;
     room = room > s->options.reserve_bytes ? room - s->options.reserve_bytes : 0;
     struct statvfs fs;
     if (statvfs(s->options.path, &fs) == 0) {
@@ -491,7 +491,7 @@ work_out_room(struct store_lmdb *s)
         uint64_t end = info.me_last_pgno + 1;
         uint64_t unused = end > used ? end - used : 0; /* pages of the file that are free */
         disk = disk > s->options.disk_free_bytes ? disk - s->options.disk_free_bytes : 0;
-        disk += unused * s->page_bytes;
+        disk += unused << s->page_shift;
         if (disk < room)
             room = disk;
     }
@@ -631,7 +631,7 @@ store_lmdb_new(const struct store_lmdb_options *options, struct store **store, c
     }
     MDB_stat stat;
     mdb_env_stat(s->env, &stat);
-    s->page_bytes = stat.ms_psize;
+    s->page_shift = (unsigned)__builtin_ctz(stat.ms_psize);
     begin_ballast(s);
     return STINT_OK;
 }

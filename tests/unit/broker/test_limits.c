@@ -47,17 +47,20 @@ succeed_all(struct world *w, uint64_t number, const char *result, struct stint_i
 {
     struct outcome outcomes[LIMIT_JOBS];
     uint32_t count = 0;
-    if (!world_read(w, 2, MESSAGE_DISPATCH))
+    for (size_t at = 0; world_next(w, 2, &at);)
+        for (uint32_t i = 0; w->message.type == MESSAGE_DISPATCH && i < w->message.count; i++) {
+            const struct dispatched_job *job = &w->arrays->dispatched[i];
+            assert_true(count < LIMIT_JOBS);
+            outcomes[count] = (struct outcome){.id = job->id,
+                .attempt = job->attempt,
+                .type = OUTCOME_SUCCEEDED,
+                .body = {(const uint8_t *)result, strlen(result)}};
+            if (ids)
+                ids[count] = job->id;
+            count++;
+        }
+    if (count == 0)
         return 0;
-    for (; count < w->message.count; count++) {
-        const struct dispatched_job *job = &w->arrays->dispatched[count];
-        outcomes[count] = (struct outcome){.id = job->id,
-            .attempt = job->attempt,
-            .type = OUTCOME_SUCCEEDED,
-            .body = {(const uint8_t *)result, strlen(result)}};
-        if (ids)
-            ids[count] = job->id;
-    }
     message_put_settle(world_frame(w, 2), number, outcomes, count, WINDOW_UNCHANGED);
     assert_int_equal(world_step(w, 0), STINT_OK);
     return count;
