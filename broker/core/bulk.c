@@ -454,28 +454,36 @@ find(const struct core *core, uint64_t number)
     return b;
 }
 
+/* How many jobs a filter is true of, and which, is for those who may see them; where they go, for
+ * those who may have to do with that queue. */
 static void
 put_info(struct core *core, const struct peer *peer, const struct bulk *b)
 {
     const struct row_bulk *row = &b->row;
+    bool sees = grant_allows_filter(peer->grant, RIGHT_SEE, row->filter);
+    bool knows = !b->queue[0] || grant_allows(peer->grant, RIGHTS_ALL, text_slice(b->queue));
     struct bulk_item item = {.filter = row->filter};
     struct stint_bulk_info *i = &item.info;
     i->bulk = row->bulk;
     i->action = row->action;
     i->state = row->state;
-    memcpy(i->queue, b->queue, sizeof i->queue);
+    if (knows)
+        memcpy(i->queue, b->queue, sizeof i->queue);
     i->priority = row->priority;
     i->dry = row->dry;
     if (!grant_is_narrow(peer->grant))
         memcpy(i->key, b->key, sizeof i->key);
     i->began_ms = clock_told(core, row->began_ms);
     i->ended_ms = clock_told(core, row->ended_ms);
-    i->counted = row->counted;
-    i->done = row->done;
-    i->refused = row->refused;
-    i->status = row->status;
-    i->examples_count = row->examples_count;
-    memcpy(i->examples, row->examples, sizeof row->examples);
+    if (sees) {
+        i->counted = row->counted;
+        i->done = row->done;
+        i->refused = row->refused;
+        i->examples_count = row->examples_count;
+        memcpy(i->examples, row->examples, sizeof row->examples);
+    }
+    if (sees && knows)
+        i->status = row->status;
     message_put_bulk_info(&core->scratch.page, &item);
 }
 

@@ -419,6 +419,8 @@ rights_judge(const struct grant *g, struct book *book, const struct message *m,
         return;
     if ((g->rights & need.rights) == 0)
         deny(j, 0, lacks(need.rights));
+    else if (m->type == MESSAGE_BULK && m->bulk.dry && (g->rights & RIGHT_SEE) == 0)
+        deny(j, 0, lacks(RIGHT_SEE));
     else if (!covers_all(g))
         judge_queues(g, book, need.where, m, arrays, j);
 }

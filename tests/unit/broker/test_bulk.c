@@ -383,6 +383,80 @@ what_a_job_is_refused_is_counted_and_told(void **state)
     world_destroy(&w);
 }
 
+/* What a key with these rights on this queue is told of the operation when it asks so. */
+static struct stint_bulk_info
+told(struct world *w, struct grant *g, enum message_type type)
+{
+    w->grants[KEYED] = g;
+    world_hello_client(w, KEYED, 7);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    if (type == MESSAGE_BULK)
+        put_bulk(w, KEYED, request(STINT_BULK_MOVE), "queue=mail");
+    else
+        put_list(w, KEYED, type, NUMBER);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    struct stint_bulk_info i = *read_one(w, KEYED);
+    world_gone(w, KEYED);
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    return i;
+}
+
+/* The new queue takes no jobs, so that all are refused. */
+static void
+who_may_not_see_the_jobs_or_the_new_queue_is_told_nothing_of_them(void **state)
+{
+    struct grant mail = grant_of("mail", RIGHT_SEE, NULL);
+    struct grant blind = grant_of("blind", RIGHT_SUBMIT, NULL);
+    struct grant all = grant_of("all", RIGHT_SEE | RIGHT_SUBMIT, NULL);
+    struct world *w = world_new(NULL);
+    (void)state;
+    mail.patterns_count = 1;
+    (void)strcpy(mail.patterns[0], "mail");
+    world_with_client(w);
+    submit_many(w, 1, "mail", 5);
+    submit_many(w, 2, "other", 1);
+    message_put_set_queue(world_frame(w, CLIENT), 3, text("other"), STINT_CLOSE_QUEUE, NULL);
+    (void)begin(w, STINT_BULK_MOVE, "queue=mail");
+    struct stint_bulk_info i = finish(w);
+    assert_int_equal(i.refused, 5);
+    assert_int_equal(i.status, STINT_QUEUE_CLOSED);
+
+    i = told(w, &mail, MESSAGE_LIST_BULKS);
+    assert_int_equal(i.refused, 5);
+    assert_string_equal(i.queue, "");
+    assert_int_equal(i.status, STINT_OK);
+
+    i = told(w, &blind, MESSAGE_BULK);
+    assert_int_equal(i.state, STINT_BULK_DONE);
+    assert_string_equal(i.queue, "other");
+    assert_int_equal(i.counted + i.done + i.refused + i.examples_count, 0);
+    assert_int_equal(i.status, STINT_OK);
+    i = told(w, &blind, MESSAGE_STOP_BULK);
+    assert_int_equal(i.counted + i.refused, 0);
+
+    i = told(w, &all, MESSAGE_BULK);
+    assert_int_equal(i.refused, 5);
+    assert_int_equal(i.status, STINT_QUEUE_CLOSED);
+    world_destroy(&w);
+}
+
+static void
+who_may_not_see_jobs_does_not_have_them_counted(void **state)
+{
+    struct grant blind = grant_of("blind", RIGHT_SUBMIT | RIGHT_CONTROL, NULL);
+    struct world *w = world_new(NULL);
+    struct bulk_request dry = request(STINT_BULK_CANCEL);
+    (void)state;
+    dry.dry = true;
+    w->grants[KEYED] = &blind;
+    world_hello_client(w, KEYED, 7);
+    put_bulk(w, KEYED, dry, "");
+    assert_int_equal(world_step(w, 0), STINT_OK);
+    assert_null(world_read(w, KEYED, MESSAGE_BULKS));
+    expect_error(w, STINT_DENIED);
+    world_destroy(&w);
+}
+
 int
 main(void)
 {
@@ -404,6 +478,8 @@ main(void)
         cmocka_unit_test(a_dry_one_counts_and_changes_nothing),
         cmocka_unit_test(one_that_is_stopped_does_no_more),
         cmocka_unit_test(what_a_job_is_refused_is_counted_and_told),
+        cmocka_unit_test(who_may_not_see_the_jobs_or_the_new_queue_is_told_nothing_of_them),
+        cmocka_unit_test(who_may_not_see_jobs_does_not_have_them_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
