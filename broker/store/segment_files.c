@@ -35,6 +35,7 @@ struct segment_files {
     pthread_t thread;
     atomic_int growing; /* enum growing; the thread's last act is to change it */
     int fresh; /* what the thread made */
+    int problem; /* why it made nothing: an errno */
     char error[SEGMENT_FILES_ERROR_BYTES];
 };
 
@@ -135,6 +136,7 @@ grow(void *context)
     path_of(f, f->base.count, path);
     f->fresh = make_file(fresh, f->base.bytes);
     bool good = f->fresh >= 0 && rename(fresh, path) == 0 && directory_sync(f->directory);
+    f->problem = good ? 0 : errno;
     if (!good && f->fresh >= 0) {
         close(f->fresh);
         (void)unlink(fresh);
@@ -169,8 +171,15 @@ start(struct segment_files *f)
     return rc == 0;
 }
 
-/* On a disk that has no room it stays as it is, and is asked again. */
-static void
+/* There may be more of it later. */
+static bool
+is_shortage(int problem)
+{
+    return problem == ENOSPC || problem == EDQUOT || problem == EMFILE || problem == ENFILE ||
+        problem == ENOMEM;
+}
+
+static bool
 files_grow(struct segments *segments)
 {
     struct segment_files *f = self(segments);
@@ -178,11 +187,14 @@ files_grow(struct segments *segments)
     if (growing == GROWING_NOT && f->base.count < f->max && has_room(f))
         (void)start(f);
     if (growing != GROWING_DONE && growing != GROWING_FAILED)
-        return;
+        return true;
     (void)pthread_join(f->thread, NULL);
     atomic_store(&f->growing, GROWING_NOT);
     if (growing == GROWING_DONE)
         f->fds[f->base.count++] = f->fresh;
+    errno = f->problem;
+    return growing == GROWING_DONE || is_shortage(f->problem) ||
+        failed(f, "make", f->base.count, false);
 }
 
 static void

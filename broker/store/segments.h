@@ -20,8 +20,9 @@ struct segments_ops {
         struct segments *segments, unsigned number, uint64_t at, const uint8_t *from, size_t size);
     /* What was written to the segment is on the disk from here on. */
     bool (*flush)(struct segments *segments, unsigned number);
-    /* There should be one more, some time: who calls does not wait for it. */
-    void (*grow)(struct segments *segments);
+    /* There should be one more, some time: who calls does not wait for it, and asks again where
+     * there is no room for it now. Errors: false, with error() saying why. */
+    bool (*grow)(struct segments *segments);
     const char *(*error)(struct segments *segments);
     void (*destroy)(struct segments **segments);
 };

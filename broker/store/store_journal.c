@@ -88,7 +88,8 @@ commit_inner(struct store_journal *s)
     assert(journal_confirmed(s->journal) == last.index);
     if (s->wants_segment) {
         unsigned before = s->segments->count;
-        s->segments->ops->grow(s->segments);
+        if (!s->segments->ops->grow(s->segments))
+            return fail_segments(s);
         s->wants_segment = s->segments->count == before;
     }
     struct row_journal row = {.format = JOURNAL_FORMAT,

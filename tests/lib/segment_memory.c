@@ -88,7 +88,7 @@ memory_flush(struct segments *segments, unsigned number)
     return true;
 }
 
-static void
+static bool
 memory_grow(struct segments *segments)
 {
     struct segment_memory *m = self(segments);
@@ -98,6 +98,7 @@ memory_grow(struct segments *segments)
             abort();
     }
     m->growing = !m->growing;
+    return true;
 }
 
 static const char *

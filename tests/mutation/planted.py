@@ -91,7 +91,7 @@ PLANTED = [
     ("journal: deletions are not written", STORE_JOURNAL, "    journal_write_del(&s->writer, table, (struct slice){copy, key.size});\n", "    s->writer.any = true;\n"),
     ("journal: a failed checkpoint is none", STORE_JOURNAL, "    if (s->inner->ops->commit(s->inner) != STINT_OK)\n        return fail_inner(s);\n    s->covered", "    (void)s->inner->ops->commit(s->inner);\n    s->covered"),
     ("journal: no checkpoint is made for its size", STORE_JOURNAL, "    return narrow || kept >= s->options.kept_bytes_max ||\n", "    return narrow ||\n"),
-    ("journal: it does not grow", STORE_JOURNAL, "        s->segments->ops->grow(s->segments);\n", ""),
+    ("journal: it does not grow", STORE_JOURNAL, "        if (!s->segments->ops->grow(s->segments))\n            return fail_segments(s);\n", ""),
     ("journal: a term comes again", STORE_JOURNAL, "s->options.term > last ? s->options.term : last + 1", "last"),
     ("journal: the file of the term stays", JOURNALED, "    ++*term;\n", ""),
     ("journal: a full disk lets nobody start", JOURNALED, "    return !is_first && (errno == ENOSPC || errno == EDQUOT) ? STINT_OK : STINT_IO;", "    return STINT_IO;"),
@@ -756,6 +756,8 @@ PLANTED = [
 
     # fleet.c, routes.c, record.c, and the peer's half
     ("a record's check is not looked at", RECORD, "    return record_decode_again(r, bytes) &&\n        get_le(bytes.data, 8) == check_of(bytes.data, bytes.size - r->body.size, r->body, id);", "    (void)id;\n    return record_decode_again(r, bytes);"),
+    ("a segment that can't be made is tried again for ever", SEGMENT_FILES, "growing == GROWING_DONE || is_shortage(f->problem)", "growing == GROWING_DONE || f->problem != 0"),
+    ("the first segments are as many as may be", SEGMENT_FILES, "(i < FIRST && i < f->max", "(i < f->max"),
     ("the first segments take what the disk is to keep", SEGMENT_FILES, "i < f->max && has_room(f)); i++", "i < f->max); i++"),
     ("a busy broker gives nobody up", CONVERSATION,
      "    core->clocks.heard_ms = heard == HEARD_ALL ? core->clocks.listened_ms : core->clocks.round_ms;\n    core->clocks.round_ms = core->clocks.listened_ms;",

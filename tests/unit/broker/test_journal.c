@@ -426,8 +426,8 @@ static void
 a_new_segment_is_used_when_a_checkpoint_names_it(void **state)
 {
     struct fixture *f = *state;
-    f->segments->ops->grow(f->segments);
-    f->segments->ops->grow(f->segments);
+    assert_true(f->segments->ops->grow(f->segments));
+    assert_true(f->segments->ops->grow(f->segments));
     assert_int_equal(f->segments->count, 4);
     while (append(f, 1, 6000) == JOURNAL_OK)
         assert_true(journal_last(f->journal).segment < 3);
