@@ -8,6 +8,7 @@
 #include "service.h"
 #include "streams.h"
 #include "upkeep.h"
+#include "upkeep_run.h"
 
 #include <inttypes.h>
 #include <signal.h>

@@ -23,12 +23,6 @@ int upkeep_check_number(const struct options *options, const char *path, int num
 /* A page of a data file that contradicts itself: says so, and ends the process. */
 _Noreturn void upkeep_on_damage(const char *what);
 
-/* Is one of them asked for? Then upkeep_run does it; `signals` is a descriptor of those that end
- * us.
- */
-bool upkeep_wanted(const struct options *options);
-int upkeep_run(const struct options *options, int signals);
-
 /* Where a copy lies that is never to have a name: one that is checked before it is written to
  * standard output, or that takes in a journal. */
 const char *upkeep_directory_for_copies(void);
@@ -46,6 +40,9 @@ struct source {
  * exit code, after saying what is wrong. */
 int source_open(
     struct source *source, const struct options *options, const char *path, bool any_format);
+/* The same of a directory that can't be written to, without what its journal has. */
+int source_look_alone(struct source *source, const struct options *options, const char *path);
+bool source_is_file(const char *path); /* a backup, that is */
 /* A backup file, without its store; all of it is checked. */
 int source_open_file(const char *path, int *file, struct seal *seal);
 /* Say what a seal that was read is not. Returns an exit code. */
@@ -73,6 +70,7 @@ int upkeep_printed(void);
 uint64_t feed_life(void);
 uint64_t upkeep_jobs(const struct verify_report *report);
 
+/* Each of them; `signals` is a descriptor of those that end us. */
 int backup_run(const struct options *options, int signals);
 int restore_run(const struct options *options, int signals);
 int compact_run(const struct options *options, int signals);

@@ -1,6 +1,7 @@
-"""The broker's wings and floors: its core is a staircase (floors.txt), and store, core and net include
-each other as said here. Checks includes in the source and calls in the compiled objects; then plants
-a call and an include that go up, to see that it finds them."""
+"""The broker's wings and floors: its core is a staircase (floors.txt), store, core and net include each
+other as said here, and no files of the broker call each other in a circle. Checks includes in the source
+and calls in the compiled objects; then plants a call and an include that go up, to see that it finds
+them."""
 
 import argparse
 import os
@@ -68,9 +69,20 @@ def check_calls(objects, floor):
                 yield f"broker/core/{where}.c: calls {name} of {there}.c, which stands above it"
 
 
-def objects_of(build):
-    folder = os.path.join(build, "broker/core/CMakeFiles/stint_core.dir")
-    return [os.path.join(folder, n) for n in sorted(os.listdir(folder)) if n.endswith(".o")]
+def check_circles(objects):
+    """Takes away whoever calls none of those that are left; who stays is in a circle, or calls one."""
+    table = list(symbols(objects))
+    home = {name: where for where, defined, _ in table for name in defined}
+    calls = {where: {home[n] for n in needed if n in home} - {where} for where, _, needed in table}
+    while free := {where for where, called in calls.items() if not called & calls.keys()}:
+        calls = {where: called for where, called in calls.items() if where not in free}
+    if calls:
+        yield "broker: files that call each other in a circle, or call such: " + ", ".join(sorted(calls))
+
+
+def objects_of(build, part="broker/core/CMakeFiles/stint_core.dir"):
+    return sorted(os.path.join(folder, n) for folder, _, names in os.walk(os.path.join(build, part))
+                  for n in names if n.endswith(".c.o"))
 
 
 def plant(source, build, floor):
@@ -94,6 +106,8 @@ def plant(source, build, floor):
             yield "floors.py does not find an include that goes up"
         if not any("calls dispatch_all" in p for p in check_calls(objects, floor)):
             yield "floors.py does not find a call that goes up"
+        if not any("dispatch, " in p and "job, " in p for p in check_circles(objects)):
+            yield "floors.py does not find a circle"
 
 
 def main():
@@ -104,7 +118,7 @@ def main():
     floor = floors()
     objects = objects_of(options.build)
     problems = [*check_includes(os.path.join(options.source, "broker"), floor),
-                *check_calls(objects, floor), *plant(options.source, options.build, floor)]
+                *check_calls(objects, floor), *check_circles(objects_of(options.build, "broker")), *plant(options.source, options.build, floor)]
     for p in problems:
         print(p)
     print(f"floors: {len(objects)} files of the core, {len(problems)} problems")
