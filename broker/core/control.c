@@ -274,10 +274,27 @@ is_meant(const struct worker *w, const struct control *c)
     return false;
 }
 
+/* Whoever is here was met already, so that what is left is set for those who are not. */
+static uint32_t
+take_back_rest(struct core *core, const struct control *c)
+{
+    struct setting *s, *next;
+    uint32_t met = 0;
+    HASH_ITER (hh, core->wishes.settings, s, next) {
+        if (c->action == CONTROL_RESUME ? !s->paused : s->slots == SLOTS_OWN)
+            continue;
+        met++;
+        change_setting(core, text_slice(s->name), c);
+    }
+    return met;
+}
+
 static uint32_t
 apply(struct core *core, const struct control *c)
 {
     uint32_t met = 0;
+    bool takes_back =
+        c->action == CONTROL_RESUME || (c->action == CONTROL_RESIZE && c->slots == SLOTS_OWN);
     for (struct worker *w = core->fleet.by_session; w; w = w->hh.next) {
         if (!is_meant(w, c))
             continue;
@@ -288,6 +305,8 @@ apply(struct core *core, const struct control *c)
         } else
             change_setting(core, text_slice(w->name), c);
     }
+    if (c->target == CONTROL_ALL && takes_back)
+        met += take_back_rest(core, c);
     /* What is set for one that is not here now can be taken back. */
     if (met == 0 && c->target == CONTROL_NAMED && c->action <= CONTROL_RESUME &&
         find_setting(core, c->name)) {

@@ -756,6 +756,8 @@ PLANTED = [
 
     # fleet.c, routes.c, record.c, and the peer's half
     ("a record's check is not looked at", RECORD, "    return record_decode_again(r, bytes) &&\n        get_le(bytes.data, 8) == check_of(bytes.data, bytes.size - r->body.size, r->body, id);", "    (void)id;\n    return record_decode_again(r, bytes);"),
+    ("control: who is away stays paused", CONTROL, "    if (c->target == CONTROL_ALL && takes_back)\n", "    if (c->target == CONTROL_ALL && false)\n"),
+    ("control: who is away is resized with who is resumed", CONTROL, "        if (c->action == CONTROL_RESUME ? !s->paused : s->slots == SLOTS_OWN)\n            continue;\n        met++;", "        met++;"),
     ("a segment that can't be made is tried again for ever", SEGMENT_FILES, "growing == GROWING_DONE || is_shortage(f->problem)", "growing == GROWING_DONE || f->problem != 0"),
     ("the first segments are as many as may be", SEGMENT_FILES, "(i < FIRST && i < f->max", "(i < f->max"),
     ("the first segments take what the disk is to keep", SEGMENT_FILES, "i < f->max && has_room(f)); i++", "i < f->max); i++"),

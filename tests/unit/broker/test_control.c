@@ -142,6 +142,32 @@ what_is_taken_back_leaves_nothing_in_the_store(void **state)
 }
 
 static void
+what_is_set_for_those_who_are_away_is_taken_back_with_the_rest(void **state)
+{
+    struct world *w = world_with(2);
+    (void)state;
+    (void)resize(w, "w0", 9);
+    assert_int_equal(control(w, CONTROL_PAUSE, CONTROL_ALL, ""), 2);
+    world_gone(w, FIRST);
+    for (unsigned n = 0; n < 20; n++) {
+        message_put_ping(world_frame(w, SECOND), n, 0, 0);
+        step(w, 1000);
+    }
+    assert_int_equal(control(w, CONTROL_PAUSE, CONTROL_ALL, ""), 1); /* who is here */
+    assert_int_equal(control(w, CONTROL_RESUME, CONTROL_LABELLED, "gpu"), 0);
+    assert_int_equal(store_model_count(w->store, STORE_SETTINGS), 2);
+    assert_int_equal(control(w, CONTROL_RESUME, CONTROL_ALL, ""), 2);
+    assert_int_equal(store_model_count(w->store, STORE_SETTINGS), 1); /* the size of w0 */
+    assert_int_equal(control(w, CONTROL_RESUME, CONTROL_ALL, ""), 1);
+    const struct control own = {
+        .action = CONTROL_RESIZE, .target = CONTROL_ALL, .slots = SLOTS_OWN};
+    message_put_control(world_frame(w, CLIENT), 9, &own);
+    step(w, 0);
+    assert_int_equal(store_model_count(w->store, STORE_SETTINGS), 0);
+    world_destroy(&w);
+}
+
+static void
 a_paused_worker_is_handed_nothing_until_it_is_resumed(void **state)
 {
     struct world *w = world_with(1);
@@ -440,6 +466,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_set_lasts_through_restarts_of_broker_and_worker),
         cmocka_unit_test(what_is_taken_back_leaves_nothing_in_the_store),
+        cmocka_unit_test(what_is_set_for_those_who_are_away_is_taken_back_with_the_rest),
         cmocka_unit_test(a_paused_worker_is_handed_nothing_until_it_is_resumed),
         cmocka_unit_test(one_that_leaves_is_handed_nothing_and_is_told_again_after_a_reconnect),
         cmocka_unit_test(only_those_who_are_meant_are_met),
