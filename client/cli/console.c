@@ -108,6 +108,24 @@ console_end(const char *program)
     return EX_IOERR;
 }
 
+void
+console_piece(char *to, size_t size, const char *from, char instead)
+{
+    size_t n = 0;
+    for (; *from && n + 1 < size; from++) {
+        unsigned char c = (unsigned char)*from;
+        bool c1 = c == 0xc2 && (unsigned char)from[1] >= 0x80 && (unsigned char)from[1] < 0xa0;
+        from += c1; /* one of two bytes */
+        to[n++] = c < ' ' || c == 127 || c1 ? instead : *from;
+    }
+    if (((unsigned char)*from & 0xc0) == 0x80) { /* no half character at the cut */
+        while (n > 0 && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
+            n--;
+        n -= n > 0;
+    }
+    to[n] = '\0';
+}
+
 /* How many bytes the character here has, as UTF-8; 0: it is none. */
 static size_t
 character(const char *bytes, size_t left)

@@ -16,6 +16,9 @@ FILE *console_out(void);
 void console_text(const char *text);
 /* The same as a text, allocated; `lines`: they stay. */
 char *console_clean(const char *text, bool lines);
+/* Copy a text into `size` bytes as a piece of one line: what might drive a terminal is `instead`,
+ * what is too long is cut behind a whole character. */
+void console_piece(char *to, size_t size, const char *from, char instead);
 /* Has writing failed? Then the rest is dropped. */
 bool console_failed(void);
 /* Has whoever read our output gone? Asks the pipe, so that it is known before the next write. */

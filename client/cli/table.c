@@ -126,18 +126,8 @@ field_text(const json_t *object, const char *field, char *text, size_t size)
         from = dump;
     else if (v)
         from = dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-    size_t n = 0;
-    for (; *from && n + 1 < size; from++, text[n] = '\0') {
-        unsigned char c = (unsigned char)*from;
-        bool c1 = c == 0xc2 && from[1] && (unsigned char)from[1] < 0xa0; /* an escape, too */
-        from += c1;
-        text[n++] = c < ' ' || c == 127 || c1 ? ' ' : *from;
-    }
-    if (((unsigned char)*from & 0xc0) == 0x80) { /* no half character at the cut */
-        while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
-            n--;
-        text[n > 0 ? n - 1 : 0] = '\0';
-    }
+    if (*from)
+        console_piece(text, size, from, ' ');
     free(dump);
 }
 

@@ -1,5 +1,6 @@
 /* What `stint top` shows; the contract is in top.h. */
 #include "top.h"
+#include "console.h"
 #include "out.h"
 
 #include <stdio.h>
@@ -273,19 +274,7 @@ top_look(struct top *top)
 static void
 clean(char *to, size_t size, const char *from)
 {
-    size_t n = 0;
-    for (; *from && n + 1 < size; from++) {
-        unsigned char c = (unsigned char)*from;
-        bool c1 = c == 0xc2 && (unsigned char)from[1] >= 0x80 && (unsigned char)from[1] < 0xa0;
-        from += c1;
-        to[n++] = c < ' ' || c == 127 || c1 ? '?' : *from;
-    }
-    if (((unsigned char)*from & 0xc0) == 0x80) { /* no half character at the cut */
-        while (n > 0 && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
-            n--;
-        n -= n > 0;
-    }
-    to[n] = '\0';
+    console_piece(to, size, from, '?');
 }
 
 static const char *
