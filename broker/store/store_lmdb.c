@@ -333,20 +333,31 @@ lmdb_get(struct store *store, enum store_table table, struct slice key, struct s
     return true;
 }
 
-/* From right behind what was found last, the next row is the one, which need not be searched for.
- */
+/* From right behind what was found last, the next row need not be searched for. A longer key may
+ * still stand before `from`. */
+static bool
+is_next_found(struct store_lmdb *s, MDB_cursor *c, const struct standing *at, struct slice from,
+    MDB_val *k, MDB_val *v)
+{
+    return stands(s, at) && key_follows(at->key, from) && mdb_cursor_get(c, k, v, MDB_NEXT) == 0 &&
+        !store_key_before(slice(*k), from);
+}
+
 static bool
 lmdb_seek(struct store *store, enum store_table table, struct slice from, struct slice *key,
     struct slice *value)
 {
     struct store_lmdb *s = self(store);
     MDB_cursor *c = cursor(s, table, CURSOR_READ);
-    MDB_val k = val(from), v;
+    MDB_val k, v;
     struct standing *at = &s->cursors.read_at[table];
-    bool goes_on = stands(s, at) && key_follows(at->key, from);
+    bool goes_on = c && is_next_found(s, c, at, from, &k, &v);
     at->known = false;
-    if (!c || !found(s, mdb_cursor_get(c, &k, &v, goes_on ? MDB_NEXT : MDB_SET_RANGE)))
-        return false;
+    if (!goes_on) {
+        k = val(from);
+        if (!c || !found(s, mdb_cursor_get(c, &k, &v, MDB_SET_RANGE)))
+            return false;
+    }
     *key = slice(k);
     *value = slice(v);
     *at = (struct standing){.known = true, .writes = s->cursors.writes, .key = *key};

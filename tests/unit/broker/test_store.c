@@ -119,6 +119,22 @@ seek_back_finds_the_last_row_at_or_before_a_key(void **state)
 }
 
 static void
+a_longer_key_between_two_that_count_up_is_no_row_behind_both(void **state)
+{
+    struct store *s = *state;
+    struct slice k, v;
+    s->ops->begin(s);
+    put(s, "ab", "1", "");
+    put(s, "abc", "2", "");
+    put(s, "ac", "3", "");
+    assert_true(store_seek(s, STORE_META, text("ab"), &k, &v));
+    assert_memory_equal(v.data, "1", 1);
+    assert_true(store_seek(s, STORE_META, text("ac"), &k, &v));
+    assert_memory_equal(v.data, "3", 1);
+    s->ops->abort(s);
+}
+
+static void
 what_is_aborted_is_gone_and_what_is_committed_stays(void **state)
 {
     struct store *s = *state;
@@ -370,6 +386,8 @@ main(void)
         FOR(seek_finds_the_first_row_at_or_after_a_key, with_model),
         FOR(seek_back_finds_the_last_row_at_or_before_a_key, with_lmdb),
         FOR(seek_back_finds_the_last_row_at_or_before_a_key, with_model),
+        FOR(a_longer_key_between_two_that_count_up_is_no_row_behind_both, with_lmdb),
+        FOR(a_longer_key_between_two_that_count_up_is_no_row_behind_both, with_model),
         FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_lmdb),
         FOR(what_is_aborted_is_gone_and_what_is_committed_stays, with_model),
         FOR(rows_come_in_order_while_others_are_deleted_and_added, with_lmdb),
