@@ -100,14 +100,15 @@ files_error(struct segments *segments)
 static bool
 fill(int fd, uint64_t bytes)
 {
-    static uint8_t zeros[ZEROS_BYTES]; /* a constant would be so much of the program */
-    for (uint64_t at = 0; at < bytes;) {
-        size_t size = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
-        if (pwrite(fd, zeros, size, (off_t)at) != (ssize_t)size)
-            return false;
+    uint8_t *zeros = calloc(1, ZEROS_BYTES); /* a constant would be so much of the program */
+    bool good = zeros != NULL;
+    for (uint64_t at = 0; good && at < bytes;) {
+        size_t size = bytes - at < ZEROS_BYTES ? (size_t)(bytes - at) : ZEROS_BYTES;
+        good = pwrite(fd, zeros, size, (off_t)at) == (ssize_t)size;
         at += size;
     }
-    return fdatasync(fd) == 0;
+    free(zeros);
+    return good && fdatasync(fd) == 0;
 }
 
 /* A file of zeros, on the disk; its descriptor, or -1 with errno set. */
