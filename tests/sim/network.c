@@ -200,12 +200,14 @@ network_close(struct socket **socket)
     sweep();
 }
 
-/* A WELCOME that comes once more after a later HELLO would answer that one with what was so before:
- * nothing tells the two apart, and no connection that keeps its order can do it. */
+/* What has no number of its own takes the connection's order for given, which none breaks: a
+ * WELCOME that came once more after a later HELLO would answer that one with what was so before,
+ * and of how far a job is the last that is told counts. */
 static bool
-is_welcome(struct slice bytes)
+needs_order(struct slice bytes)
 {
-    return bytes.size > 2 && bytes.data[1] == 0 && bytes.data[2] == MESSAGE_WELCOME;
+    return bytes.size > 2 && bytes.data[1] == 0 &&
+        (bytes.data[2] == MESSAGE_WELCOME || bytes.data[2] == MESSAGE_PROGRESS);
 }
 
 static void
@@ -213,7 +215,7 @@ push(struct connection *c, enum direction d, struct slice bytes)
 {
     struct process *p = c->process;
     struct way *way = &c->ways[d];
-    bool bears = d == UP || (p->hears_twice && !is_welcome(bytes));
+    bool bears = (d == UP || p->hears_twice) && !needs_order(bytes);
     bool wild = p->weather.wild_until_us > world_us() && bears &&
         chance_in_100(&p->network, p->weather.wild_percent);
     struct frame *f = malloc(sizeof *f + bytes.size);
@@ -413,6 +415,8 @@ network_cut(struct process *process, bool up, bool down, uint64_t us)
             DL_FOREACH (c->ways[d].frames, f)
                 if (f->at_us > world_us())
                     f->at_us += us;
+            if (c->ways[d].last_us > world_us())
+                c->ways[d].last_us += us; /* nothing overtakes them */
         }
         if (us > SILENCE_US) /* heartbeats are missing at both ends, whichever way is cut */
             for (enum direction d = UP; d <= DOWN; d++)
